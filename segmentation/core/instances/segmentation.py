@@ -1,0 +1,50 @@
+"""The outlines of one micrograph, as they are stored and measured again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..micrograph.types import Polarity
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What the network and the instance step made of a micrograph.
+
+    labels: (H, W) int32 of the uploaded image's full size; 0 is background, 1..n are particles, none missing.
+    confidence: (n,) float32, mean foreground probability over particle i + 1.
+    rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
+    polarity, scale, threshold: what was used (a Recipe may have said "auto").
+    model, model_sha256: the ModelCard's name and the hash of its weights.
+    """
+
+    labels: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    rows: int
+    polarity: Polarity
+    scale: float
+    threshold: float
+    model: str
+    model_sha256: str
+
+    def save(self, file: Path | BinaryIO) -> None:
+        """Write as compressed .npz without pickles."""
+        np.savez_compressed(
+            file,
+            labels=self.labels,
+            confidence=self.confidence,
+            numbers=np.array([self.rows, self.scale, self.threshold], np.float64),
+            words=np.array([self.polarity, self.model, self.model_sha256]),
+        )
+
+    @classmethod
+    def load(cls, file: Path | BinaryIO) -> Segmentation:
+        with np.load(file, allow_pickle=False) as data:
+            rows, scale, threshold = data["numbers"].tolist()
+            polarity, model, sha256 = data["words"].tolist()
+            return cls(data["labels"], data["confidence"], int(rows), polarity, scale, threshold, model, sha256)

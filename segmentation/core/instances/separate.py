@@ -1,0 +1,123 @@
+"""Foreground and inner-distance maps -> particles: every component keeps at least one, and all its pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+Labels = NDArray[np.int32]
+SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
+
+
+def separate(foreground: NDArray[np.uint8], distance: NDArray[np.uint8], *, threshold: float, core: float) -> Labels:
+    """Label the particles of two probability maps.
+
+    foreground, distance: (H, W) uint8, 0..255 for 0..1. threshold: a pixel at or above it is particle.
+    core: inner distance at or above which pixels form the cores that become markers, per component; a component
+    without a core is one particle. No lines are burnt in between particles; holes of a particle are filled.
+    Returns (H, W) int32 labels 1..n, 0 background.
+    """
+    mask = foreground >= max(1, round(threshold * 255))
+    components, count = ndimage.label(mask)
+    components = components.astype(np.int32, copy=False)
+    markers, owners = _markers(distance >= round(core * 255), components)
+    labels = _grow(components, count, markers, owners, distance)
+    return renumber(fill_holes(labels))
+
+
+def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDArray[np.int64]]:
+    """Cores numbered 1..m (H, W), and the component of each (m + 1,): owners[0] is 0.
+
+    A core under SMALLEST_CORE px counts only where its component has no larger one.
+    """
+    markers, count = ndimage.label(cores & (components > 0))
+    markers = markers.astype(np.int32, copy=False)
+    sizes = np.bincount(markers.ravel(), minlength=count + 1)
+    owners = np.zeros(count + 1, np.int64)
+    marked = markers > 0
+    owners[markers[marked]] = components[marked]
+    largest = np.zeros(int(owners.max(initial=0)) + 1, np.int64)
+    np.maximum.at(largest, owners[1:], sizes[1:])
+    keep = (sizes >= SMALLEST_CORE) | (sizes == largest[owners])
+    keep[0] = False
+    numbers = np.cumsum(keep) * keep
+    return numbers.astype(np.int32)[markers], np.concatenate([[0], owners[keep]])
+
+
+def _grow(
+    components: Labels, count: int, markers: Labels, owners: NDArray[np.int64], distance: NDArray[np.uint8]
+) -> Labels:
+    """Components with at most one marker are particles as they are; the others are shared out by watershed."""
+    per_component = np.bincount(owners[1:], minlength=count + 1)
+    crowded = per_component > 1
+    labels = np.where(crowded[components], 0, components)
+    if not crowded.any():
+        return labels
+    for number, box in enumerate(ndimage.find_objects(components), start=1):
+        if box is None or not crowded[number]:
+            continue
+        inside = components[box] == number
+        own = np.where(inside, markers[box], 0)
+        # Marker numbers continue behind the component numbers, so the two never collide.
+        grown = watershed(255 - distance[box], own, mask=inside)
+        labels[box][inside] = grown[inside] + count
+    return labels
+
+
+def fill_holes(labels: Labels) -> Labels:
+    """Give every background region that one single particle encloses to that particle.
+
+    labels: (H, W) int32, changed in place and returned. A gap between several particles stays a gap.
+    """
+    holes, count = ndimage.label(labels == 0)
+    if count < 2:
+        return labels
+    lowest = np.full(count + 1, np.iinfo(np.int32).max, np.int32)
+    highest = np.zeros(count + 1, np.int32)
+    for here, there in _neighbour_pairs(labels.shape):
+        beside = (holes[here] > 0) & (labels[there] > 0)
+        region, particle = holes[here][beside], labels[there][beside]
+        np.minimum.at(lowest, region, particle)
+        np.maximum.at(highest, region, particle)
+    open_regions = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+    enclosed = lowest == highest
+    enclosed[open_regions] = False
+    enclosed[0] = False
+    filler = np.where(enclosed, highest, 0).astype(np.int32)
+    np.copyto(labels, filler[holes], where=enclosed[holes])
+    return labels
+
+
+def _neighbour_pairs(shape: tuple[int, ...]) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    all_, before, after = slice(None), slice(None, -1), slice(1, None)
+    return [
+        ((before, all_), (after, all_)),
+        ((after, all_), (before, all_)),
+        ((all_, before), (all_, after)),
+        ((all_, after), (all_, before)),
+    ]
+
+
+def renumber(labels: Labels) -> Labels:
+    """The same regions numbered 1..n in the order in which a reader meets them, row by row."""
+    flat = labels.ravel()
+    highest = int(flat.max(initial=0))
+    first = np.full(highest + 1, flat.size, np.int64)
+    # Writing backwards leaves the first position of every label.
+    positions = np.flatnonzero(flat)[::-1]
+    first[flat[positions]] = positions
+    present = np.flatnonzero(first < flat.size)
+    order = present[np.argsort(first[present], kind="stable")]
+    numbers = np.zeros(highest + 1, np.int32)
+    numbers[order] = np.arange(1, len(order) + 1, dtype=np.int32)
+    return numbers[labels]
+
+
+def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
+    """(n,) float32: mean of `values` / 255 over each label 1..n."""
+    flat = labels.ravel()
+    sums = np.bincount(flat, weights=values.ravel())
+    counts = np.bincount(flat)
+    return (sums[1:] / np.maximum(counts[1:], 1) / 255).astype(np.float32)

@@ -1,0 +1,126 @@
+"""Networks, cards, weights and tiled prediction, with tiny random weights."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from segmentation.core.network import cards
+from segmentation.core.network.architectures import UnknownArchitecture, build
+from segmentation.core.network.multires import block_widths
+from segmentation.core.network.predict import predict, tiles_of
+from segmentation.core.network.resample import resize, resize_map
+from segmentation.core.network.runtime import Runtime, load_network
+
+EXACT = Runtime("cpu", "float32")
+
+
+def tiny_card(folder, **changes):
+    torch.manual_seed(0)
+    network = build({"name": "multires-unet", "filters": 4})
+    file = folder / "tiny.safetensors"
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    (folder / "tiny.toml").write_text(
+        f'name = "tiny"\ntitle = "Tiny"\nsummary = "For tests."\nversion = "0"\nsha256 = "{sha256}"\n'
+        '[architecture]\nname = "multires-unet"\nfilters = 4\n'
+    )
+    return replace(cards.read_card(folder / "tiny.toml"), **changes)
+
+
+def test_multires_has_the_published_widths_and_size():
+    network = build({"name": "multires-unet", "filters": 16})
+    assert [block.channels_out for block in network.encoders] == [25, 51, 105, 212, 426]
+    assert block_widths(16) == (4, 8, 13)
+    assert 1.7e6 < sum(p.numel() for p in network.parameters()) < 1.9e6
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"name": "multires-unet", "filters": 4},
+        {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [8, 8, 8, 8, 8]},
+    ],
+)
+def test_networks_map_one_picture_to_two_maps(architecture):
+    network = build(architecture).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 1, 64, 96)).shape == (1, 2, 64, 96)
+
+
+@pytest.mark.parametrize("architecture", [{}, {"name": "nosuch"}, {"name": "unet", "encoder": "nosuch"}])
+def test_an_unknown_architecture_is_named(architecture):
+    with pytest.raises(UnknownArchitecture, match="No network can be built"):
+        build(architecture)
+
+
+def test_weights_are_loaded_and_an_altered_file_is_refused(tmp_path):
+    card = tiny_card(tmp_path)
+    assert load_network(card, EXACT)(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
+    content = bytearray(card.weights.read_bytes())
+    content[-1] ^= 1
+    card.weights.write_bytes(content)
+    with pytest.raises(cards.AlteredWeights, match="altered"):
+        cards.check_weights(card)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    card = tiny_card(tmp_path, architecture={"name": "multires-unet", "filters": 5})
+    with pytest.raises(cards.AlteredWeights, match="another architecture"):
+        load_network(card, Runtime("cpu", "auto"))
+
+
+def test_a_missing_model_lists_those_there_are(tmp_path):
+    tiny_card(tmp_path)
+    with pytest.raises(cards.UnknownModel, match="tiny"):
+        cards.find("nosuch", tmp_path)
+
+
+def test_a_card_with_an_unknown_entry_is_refused(tmp_path):
+    tiny_card(tmp_path)
+    file = tmp_path / "tiny.toml"
+    file.write_text('colour = "red"\n' + file.read_text())
+    with pytest.raises(ValueError, match="colour"):
+        cards.read_card(file)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (64, 640), (2048, 1536), (96, 3200)])
+def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
+    seen = np.zeros(shape, int)
+    for tile in tiles_of(shape, 256, 64):
+        seen[tile.kept] += 1
+        for window, kept, length in zip(tile.window, tile.kept, shape, strict=True):
+            assert window.start == max(0, kept.start - 64) and window.stop == min(length, kept.stop + 64)
+            assert window.start % 32 == 0
+    assert (seen == 1).all()
+
+
+def test_tiled_prediction_equals_untiled_where_the_halo_covers_what_a_pixel_sees():
+    """A MultiRes U-Net sees about 130 px around a pixel; a halo of 160 makes tiles exact."""
+    torch.manual_seed(1)
+    network = build({"name": "multires-unet", "filters": 4}).eval()
+    picture = np.random.default_rng(0).random((500, 700), np.float32)
+    whole = predict(network, picture, EXACT, tile=1024)
+    tiled = predict(network, picture, EXACT, tile=192, halo=160)
+    # A grey level of rounding may differ: the sums run in another order.
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+def test_prediction_keeps_odd_shapes_and_reports_progress():
+    network = build({"name": "multires-unet", "filters": 4}).eval()
+    told = []
+    maps = predict(network, np.zeros((77, 301), np.float32), EXACT, tile=64, halo=32, progress=told.append)
+    assert maps.shape == (2, 77, 301) and maps.dtype == np.uint8
+    assert told == sorted(told) and told[-1] == 1
+
+
+def test_resizing_keeps_means_and_positions():
+    picture = np.zeros((64, 64), np.float32)
+    picture[32:, :] = 1
+    small = resize(picture, 0.5)
+    assert small.shape == (32, 32) and small[15, 0] == 0 and small[16, 0] == 1
+    back = resize_map((small * 255).astype(np.uint8), (64, 64))
+    assert back.shape == (64, 64) and back[20, 5] == 0 and back[44, 5] == 255
