@@ -1,0 +1,43 @@
+# Two commands: `make run` starts DeepSegm on this machine, `make test` checks it. Both install what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test e2e lint benchmarks screenshots clean
+
+run: .venv/run-ready
+	@exec $(BIN)/python manage.py up $(ARGS)
+
+test: .venv/test-ready
+	$(BIN)/python -m pytest $(ARGS)
+
+e2e: .venv/test-ready
+	$(BIN)/python -m pytest -m e2e $(ARGS)
+
+benchmarks: .venv/test-ready
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks $(ARGS)
+
+lint: .venv/test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Debian ships Python's venv apart; root can fetch it, anyone else is told how.
+.venv/made:
+	@rm -rf .venv && $(PYTHON) -m venv .venv 2>/dev/null \
+	  || { rm -rf .venv; [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv .venv; } \
+	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
+	@touch $@
+
+.venv/run-ready: .venv/made requirements.txt
+	@echo "Installing what DeepSegm needs (once, a few minutes) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/test-ready: .venv/run-ready requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
