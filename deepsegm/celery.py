@@ -1,0 +1,31 @@
+"""The Celery application; its settings are the CELERY_ ones of `deepsegm.settings`."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+from kombu.transport import TRANSPORT_ALIASES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
+TRANSPORT_ALIASES["spool"] = "worker.spool:Transport"
+
+app = Celery("deepsegm")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Django's LOGGING stands; a receiver of this signal is how Celery is told to leave it alone."""
+
+
+@worker_process_init.connect
+def prepare_pool_child(**kwargs: Any) -> None:
+    """Before anything heavy is imported: how many threads it may use, and that it never outlives the worker."""
+    from django.conf import settings
+
+    from worker.child import die_with_parent
+
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, str(settings.DEEPSEGM_THREADS))
+    die_with_parent(os.getppid())

@@ -1,0 +1,72 @@
+"""Typed readers of environment variables. An empty value counts as not set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's value without surrounding blanks."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """Yes or no, as 1/0, true/false, yes/no or on/off."""
+    value = text(name).lower()
+    if value and value not in WORDS:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+    return WORDS.get(value, default)
+
+
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """A whole number, `least` or more."""
+    value = text(name, str(default))
+    try:
+        parsed = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if parsed < least:
+        raise ImproperlyConfigured(f"{name} must be {least} or more, not {parsed}.")
+    return parsed
+
+
+def words(name: str) -> list[str]:
+    """A list separated by commas."""
+    return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def secret(name: str) -> str:
+    """The value of `name`, or what the file named by `name`_FILE holds."""
+    file = text(f"{name}_FILE")
+    if not file:
+        return text(name)
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {file}, which cannot be read: {error}.") from None
+
+
+def url(name: str) -> SplitResult | None:
+    """An http or https address in parts, None when it is not set."""
+    value = text(name)
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an address such as https://sem.example.org, not {value!r}.")
+    return parts

@@ -1,0 +1,226 @@
+"""All settings. With an empty environment: SQLite, the spool broker and local files, for one machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+from django.core.management.utils import get_random_secret_key
+
+from . import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(BASE_DIR / "data"))).expanduser().absolute()
+DEEPSEGM_SECRET_FILE = DEEPSEGM_DATA / "secret-key"
+DEEPSEGM_BIND = env.text("DEEPSEGM_BIND", "127.0.0.1")
+DEEPSEGM_PORT = env.number("DEEPSEGM_PORT", 8000)
+
+# Limits
+DEEPSEGM_REQUIRE_LOGIN = env.flag("DEEPSEGM_REQUIRE_LOGIN")
+DEEPSEGM_MAX_UPLOAD_MB = env.number("DEEPSEGM_MAX_UPLOAD_MB", 200, least=1)
+DEEPSEGM_MAX_MEGAPIXELS = env.number("DEEPSEGM_MAX_MEGAPIXELS", 500, least=1)
+DEEPSEGM_INSPECTION_SECONDS = env.number("DEEPSEGM_INSPECTION_SECONDS", 60, least=1)
+DEEPSEGM_INSPECTION_MEMORY_MB = env.number("DEEPSEGM_INSPECTION_MEMORY_MB", 6000, least=500)
+DEEPSEGM_UPLOADS_PER_HOUR = env.number("DEEPSEGM_UPLOADS_PER_HOUR", 200, least=1)
+DEEPSEGM_WAITING_JOBS = env.number("DEEPSEGM_WAITING_JOBS", 100, least=1)
+DEEPSEGM_RETENTION_DAYS = env.number("DEEPSEGM_RETENTION_DAYS", 0)
+DEEPSEGM_SILENCE_SECONDS = env.number("DEEPSEGM_SILENCE_SECONDS", 30, least=5)
+DEEPSEGM_SOFT_LIMIT_SECONDS = env.number("DEEPSEGM_SOFT_LIMIT_SECONDS", 1800, least=10)
+DEEPSEGM_CONCURRENCY = env.number("DEEPSEGM_CONCURRENCY", 1, least=1)
+DEEPSEGM_THREADS = env.number("DEEPSEGM_THREADS", max(1, (os.cpu_count() or 1) // DEEPSEGM_CONCURRENCY), least=1)
+DEEPSEGM_DEVICE = env.text("DEEPSEGM_DEVICE", "auto")
+DEEPSEGM_PRECISION = env.text("DEEPSEGM_PRECISION", "auto")
+# One form may carry several micrographs; the limit of each is the service's, this one only bounds a request.
+DEEPSEGM_MAX_REQUEST_BYTES = (5 * DEEPSEGM_MAX_UPLOAD_MB + 1) * 2**20
+
+# Identity and security
+DEEPSEGM_URL = env.url("DEEPSEGM_URL")
+DEEPSEGM_TRUSTED_PROXIES = env.words("DEEPSEGM_TRUSTED_PROXIES")
+HTTPS = DEEPSEGM_URL is not None and DEEPSEGM_URL.scheme == "https"
+
+
+def _secret_key() -> str:
+    """The one set, else the one that `up` made, else one for this process only."""
+    stored = DEEPSEGM_SECRET_FILE.read_text().strip() if DEEPSEGM_SECRET_FILE.is_file() else ""
+    return env.secret("DEEPSEGM_SECRET_KEY") or stored or get_random_secret_key()
+
+
+SECRET_KEY = _secret_key()
+DEEPSEGM_SECRET_KEY_LASTS = bool(env.secret("DEEPSEGM_SECRET_KEY")) or DEEPSEGM_SECRET_FILE.is_file()
+DEBUG = env.flag("DEEPSEGM_DEBUG")
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.words("DEEPSEGM_ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = env.words("DEEPSEGM_CSRF_ORIGINS")
+if DEEPSEGM_URL:
+    ALLOWED_HOSTS.append(DEEPSEGM_URL.hostname)
+    CSRF_TRUSTED_ORIGINS.append(f"{DEEPSEGM_URL.scheme}://{DEEPSEGM_URL.netloc}")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if HTTPS else None  # browsers ignore it, loudly, over http
+X_FRAME_OPTIONS = "DENY"
+if DEEPSEGM_TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = HTTPS and bool(DEEPSEGM_TRUSTED_PROXIES)
+SECURE_REDIRECT_EXEMPT = [r"^healthz"]
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
+# HSTS speaks for this host only; its sister hosts and browsers' preload lists are their owner's business.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# The application
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "segmentation",
+    "worker",
+]
+MIDDLEWARE = [
+    "segmentation.middleware.TrustedProxies",
+    "django.middleware.security.SecurityMiddleware",
+    "segmentation.middleware.ContentSecurityPolicy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "segmentation.middleware.RequireLogin",
+    "segmentation.middleware.Visitor",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "deepsegm.urls"
+WSGI_APPLICATION = "deepsegm.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.text("DEEPSEGM_TIME_ZONE", "UTC")
+USE_I18N = False
+USE_TZ = True
+
+# The database
+_DATABASE_URL = env.secret("DEEPSEGM_DATABASE_URL")
+DATABASES = {
+    "default": dj_database_url.parse(_DATABASE_URL, conn_max_age=60, conn_health_checks=True)
+    if _DATABASE_URL
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": DEEPSEGM_DATA / "db.sqlite3", "CONN_MAX_AGE": 60}
+}
+DEEPSEGM_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+if DEEPSEGM_SQLITE:
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# Files: the micrographs and results, and what the pages are made of
+DEEPSEGM_BUCKET = env.text("DEEPSEGM_BUCKET")
+_LOCAL = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": DEEPSEGM_DATA / "files", "file_permissions_mode": 0o640},
+}
+_BUCKET = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": DEEPSEGM_BUCKET,
+        "endpoint_url": env.text("DEEPSEGM_BUCKET_ENDPOINT") or None,
+        "region_name": env.text("DEEPSEGM_BUCKET_REGION") or None,
+        "access_key": env.secret("DEEPSEGM_BUCKET_KEY") or None,
+        "secret_key": env.secret("DEEPSEGM_BUCKET_SECRET") or None,
+        "file_overwrite": True,
+        "default_acl": None,
+    },
+}
+STORAGES = {
+    "default": _BUCKET if DEEPSEGM_BUCKET else _LOCAL,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# WhiteNoise serves static/ and the admin's files where they lie: nothing to collect before a start.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MAX_AGE = 0 if DEBUG else 300
+FILE_UPLOAD_TEMP_DIR = env.text("DEEPSEGM_TEMP") or None
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
+
+# The worker. The Job row is the truth and the broker a doorbell, so no result is kept.
+DEEPSEGM_EMBEDDED = not env.secret("DEEPSEGM_BROKER_URL")
+CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"folder": str(DEEPSEGM_DATA / "spool"), "polling_interval": 0.2}
+    if DEEPSEGM_EMBEDDED
+    else {"socket_connect_timeout": 3, "socket_timeout": 10}
+)
+CELERY_BROKER_CONNECTION_TIMEOUT = 3
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_IMPORTS = ["worker.tasks"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = "analyses"
+# A rescue must not wait behind a long analysis: in production a second small worker takes this queue.
+CELERY_TASK_ROUTES = {"worker.rescue": {"queue": "upkeep"}, "worker.purge": {"queue": "upkeep"}}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS
+CELERY_TASK_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS + 60
+CELERY_WORKER_CONCURRENCY = DEEPSEGM_CONCURRENCY
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = env.number("DEEPSEGM_JOBS_PER_CHILD", 100, least=1)
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = not DEEPSEGM_EMBEDDED
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE_FILENAME = str(DEEPSEGM_DATA / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "rescue": {"task": "worker.rescue", "schedule": 10, "options": {"expires": 10}},
+    "purge": {"task": "worker.purge", "schedule": 3600, "options": {"expires": 3600}},
+}
+
+# Logs go to standard error, where systemd, Docker and people look for them.
+LOG_LEVEL = env.text("DEEPSEGM_LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "segmentation": {"level": LOG_LEVEL},
+        "worker": {"level": LOG_LEVEL},
+        "celery": {"level": "WARNING"},
+        "waitress": {"level": "ERROR"},
+    },
+}

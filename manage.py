@@ -1,0 +1,11 @@
+#!/usr/bin/env python
+"""Django's command line: `python manage.py up` starts everything, `help` lists the rest."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
+    execute_from_command_line(sys.argv)

@@ -1,0 +1,167 @@
+"""Django's admin for jobs and uploads: to look, retry, cancel and delete; nothing is edited by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat, truncatechars
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from . import services
+from .models import Artifact, Job, Upload
+
+admin.site.site_header = admin.site.site_title = "DeepSegm"
+admin.site.index_title = "Administration"
+
+THUMBNAIL, FIGURE = "thumbnail.png", "figure.png"
+
+
+class LookOnly(admin.ModelAdmin):
+    """Rows come from the site and change by the services only; deleting is allowed."""
+
+    list_per_page = 50
+    date_hierarchy = "created"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self.readonly_fields, *(field.name for field in self.model._meta.fields)]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        extra = {"storage_used": services.storage_used(), **(extra_context or {})}
+        return super().changelist_view(request, extra)
+
+
+@admin.register(Job)
+class JobAdmin(LookOnly):
+    list_display = (
+        "thumbnail",
+        "micrograph",
+        "owner",
+        "state",
+        "dimensions",
+        "size",
+        "took",
+        "model_name",
+        "problem",
+        "created",
+        "figure",
+    )
+    list_display_links = ("thumbnail", "micrograph")
+    list_filter = ("state", "model_name", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "upload__name", "upload__sha256", "owner__username", "error")
+    search_help_text = "Number of the analysis, file name, sha256, user or error"
+    readonly_fields = ("thumbnail", "page", "figure", "dimensions", "size", "took")
+    actions = ("retry", "cancel")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        pictures = Artifact.objects.filter(name__in=(THUMBNAIL, FIGURE))
+        shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
+        return super().get_queryset(request).select_related("upload", "owner").prefetch_related(shown)
+
+    @admin.display(description="")
+    def thumbnail(self, job: Job) -> SafeString:
+        address = _address(job, THUMBNAIL) or reverse("upload-preview", args=[job.upload_id])
+        return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
+
+    @admin.display(ordering="upload__name")
+    def micrograph(self, job: Job) -> str:
+        return truncatechars(job.upload.name, 40)
+
+    @admin.display(description="pixels")
+    def dimensions(self, job: Job) -> str:
+        return f"{job.upload.width} × {job.upload.height}"
+
+    @admin.display(ordering="upload__size")
+    def size(self, job: Job) -> str:
+        return filesizeformat(job.upload.size)
+
+    @admin.display
+    def took(self, job: Job) -> str:
+        return _duration(job.duration)
+
+    @admin.display(description="error", ordering="error")
+    def problem(self, job: Job) -> str:
+        return truncatechars(job.error, 60)
+
+    @admin.display
+    def figure(self, job: Job) -> SafeString | str:
+        address = _address(job, FIGURE)
+        return format_html('<a href="{}">figure</a>', address) if address else ""
+
+    @admin.display
+    def page(self, job: Job) -> SafeString:
+        return format_html('<a href="{}">open the result</a>', reverse("job", args=[job.pk]))
+
+    @admin.action(description="Try selected jobs again", permissions=["change"])
+    def retry(self, request: HttpRequest, jobs: QuerySet) -> None:
+        self._each(request, jobs, services.retry_job, "waiting again")
+
+    @admin.action(description="Cancel selected jobs", permissions=["change"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet) -> None:
+        self._each(request, jobs, services.cancel_job, "cancelled")
+
+    def delete_model(self, request: HttpRequest, obj: Job) -> None:
+        services.delete_job(job=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for job in queryset:
+            services.delete_job(job=job)
+
+    def _each(self, request: HttpRequest, jobs: QuerySet, service: Callable[..., Any], done: str) -> None:
+        """Use a service on every job and say how many went, and why the others did not."""
+        count = 0
+        for job in jobs:
+            try:
+                service(job=job)
+                count += 1
+            except services.Refused as refused:
+                self.message_user(request, f"“{job.upload.name}”: {refused.sentence}", messages.WARNING)
+        if count:
+            self.message_user(request, f"{count} {'job is' if count == 1 else 'jobs are'} {done}.", messages.SUCCESS)
+
+
+@admin.register(Upload)
+class UploadAdmin(LookOnly):
+    list_display = ("picture", "name", "owner", "kind", "width", "height", "bytes", "analyses", "created")
+    list_display_links = ("picture", "name")
+    list_filter = ("kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "sha256", "owner__username")
+    readonly_fields = ("picture", "bytes")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
+
+    @admin.display(description="")
+    def picture(self, upload: Upload) -> SafeString:
+        address = reverse("upload-preview", args=[upload.pk])
+        return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
+
+    @admin.display(description="size", ordering="size")
+    def bytes(self, upload: Upload) -> str:
+        return filesizeformat(upload.size)
+
+    @admin.display(ordering="analyses")
+    def analyses(self, upload: Any) -> int:
+        return upload.analyses
+
+
+def _address(job: Any, name: str) -> str | None:
+    """Where a picture of a job is served, None when it has none."""
+    names = [artifact.name for artifact in job.pictures]
+    return reverse("artifact", args=[job.pk, name]) if name in names else None
+
+
+def _duration(took: timedelta | None) -> str:
+    if took is None:
+        return ""
+    seconds = took.total_seconds()
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

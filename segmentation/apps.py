@@ -1,0 +1,11 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+
+
+class SegmentationConfig(AppConfig):
+    name = "segmentation"
+    verbose_name = "Particle analyses"
+
+    def ready(self) -> None:
+        from . import checks, services  # noqa: F401  registers the system checks and what deletes files with rows

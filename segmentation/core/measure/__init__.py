@@ -1,0 +1,1 @@
+"""LabelImage and Calibration -> ParticleTable, statistics, filters with reasons."""

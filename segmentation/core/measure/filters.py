@@ -1,0 +1,77 @@
+"""Why a particle is set aside: every reason is a word and a sentence with its limit."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+
+from .table import REASON_TYPE, ParticleTable
+
+SLIP_PX = 9
+SMALL_PX = 16
+RESOLVED_PX = 5.0
+LEAST_CONFIDENCE = 0.7
+LEAST_SOLIDITY = 0.75
+LEAST_ASPECT_RATIO = 0.15
+
+
+class Reason(StrEnum):
+    """The reasons in the order in which they are judged: a particle carries the first that holds."""
+
+    FRAME = "touches the frame"
+    SLIP = "a few pixels only"
+    SMALL = "smaller than the filter"
+    UNRESOLVED = "below the resolution limit"
+    UNSURE = "low confidence"
+    ODD = "odd shape"
+
+    @property
+    def definition(self) -> str:
+        """One sentence for the user, with the limit."""
+        return _DEFINITIONS[self]
+
+
+ALWAYS = (Reason.FRAME, Reason.SLIP)
+
+_DEFINITIONS = {
+    Reason.FRAME: (
+        "It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."
+    ),
+    Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
+    Reason.SMALL: (
+        f"Its area is less than {SMALL_PX} px: the published filter, 9 px² inside the polygon through the"
+        " centres of its outer pixels."
+    ),
+    Reason.UNRESOLVED: (
+        f"Its minimum Feret diameter is less than {RESOLVED_PX:g} px: an outline is known to about half a"
+        " pixel, so its size would be uncertain by more than 10 %."
+    ),
+    Reason.UNSURE: f"The network's mean probability over it is less than {LEAST_CONFIDENCE:g}.",
+    Reason.ODD: (
+        f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
+        " which is more often several particles or a crack than one particle."
+    ),
+}
+
+
+def set_aside(table: ParticleTable, filter: bool) -> ParticleTable:
+    """The table with every particle kept or given the first reason that holds.
+
+    The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
+    calibration changes no judgement. A NaN confidence (none was measured) is not a low one.
+    """
+    px = table.rescaled(None)
+    # Going to nanometres and back may cost the last digit, and limits are often met exactly.
+    area, width = np.rint(px["area_px2"]), px["min_feret_px"].round(9)
+    holds = {
+        Reason.FRAME: px["touches_frame"],
+        Reason.SLIP: area < SLIP_PX,
+        Reason.SMALL: area < SMALL_PX,
+        Reason.UNRESOLVED: width < RESOLVED_PX,
+        Reason.UNSURE: px["confidence"] < LEAST_CONFIDENCE,
+        Reason.ODD: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
+    }
+    judges = tuple(Reason) if filter else ALWAYS
+    reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
+    return table.judged(reasons.astype(REASON_TYPE))

@@ -1,0 +1,88 @@
+"""Grey values for networks and for eyes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .grey import bands
+from .types import GreyImage, Micrograph
+
+SAMPLE = 1 << 22  # float pixels from which percentiles are taken
+
+
+def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> NDArray[np.float32]:
+    """Pixels (H, W) with hot and cold ones clipped at two percentiles, scaled to 0..1; a constant image is zeros.
+
+    Needs, beside the result, memory for some rows only.
+    """
+    bottom, top = limits(pixels, low, high)
+    clipped = pixels.astype(np.float32)
+    _scale(clipped, bottom, top)
+    return clipped
+
+
+def limits(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+    """The grey values at two percentiles; the smallest and largest where those two are equal."""
+    bottom, top = _counted(pixels, low, high) if pixels.dtype.kind == "u" else _sampled(pixels, low, high)
+    return (bottom, top) if top > bottom else (float(pixels.min()), float(pixels.max()))
+
+
+def _counted(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+    counts = np.zeros(256 if pixels.dtype == np.uint8 else 65536, np.int64)
+    for band in bands(pixels):
+        counts += np.bincount(pixels[band].ravel(), minlength=len(counts))
+    share = np.cumsum(counts) * (100.0 / pixels.size)
+    bottom, top = np.searchsorted(share, (low, high)).clip(0, len(counts) - 1).tolist()
+    return float(bottom), float(top)
+
+
+def _sampled(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+    step = max(1, math.isqrt(pixels.size // SAMPLE))
+    bottom, top = np.percentile(pixels[::step, ::step], (low, high))
+    return float(bottom), float(top)
+
+
+def _scale(grey: NDArray[np.float32], bottom: float, top: float) -> None:
+    """Clip and scale to 0..1 in place; halved first where the span is beyond what float32 can hold."""
+    if not top > bottom:
+        grey.fill(0.0)
+        return
+    np.clip(grey, bottom, top, out=grey)
+    if top - bottom > 1e38:
+        grey *= np.float32(0.25)
+        bottom, top = bottom / 4, top / 4
+    grey -= np.float32(bottom)
+    grey /= np.float32(max(top - bottom, float(np.finfo(np.float32).smallest_subnormal)))
+    np.clip(grey, 0.0, 1.0, out=grey)
+
+
+def preview(micrograph: Micrograph, longest: int = 640) -> NDArray[np.uint8]:
+    """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
+    pixels = micrograph.pixels
+    bottom, top = limits(pixels, 0.5, 99.5)
+    block = max(1, max(pixels.shape) // longest)
+    small = _averaged(pixels, block, bottom, top)
+    picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))
+    ratio = longest / max(pixels.shape)
+    if ratio < 1:
+        rows, columns = pixels.shape
+        size = (max(1, round(columns * ratio)), max(1, round(rows * ratio)))
+        picture = picture.resize(size, Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
+def _averaged(pixels: GreyImage, block: int, bottom: float, top: float) -> NDArray[np.float32]:
+    """Means over squares of `block` px (smaller at the far edges), after clipping, in 0..1."""
+    rows, columns = pixels.shape
+    starts = np.arange(0, columns, block)
+    widths = np.diff(np.append(starts, columns)).astype(np.float32)
+    lines = []
+    for first in range(0, rows, block):
+        part = pixels[first : first + block].astype(np.float32)
+        _scale(part, bottom, top)
+        lines.append(np.add.reduceat(part.mean(axis=0), starts) / widths)
+    return np.stack(lines)

@@ -1,0 +1,150 @@
+"""Where the data bar begins: the strip of text that a microscope adds below the image.
+
+A bar is a block of rows at the bottom that is drawn, not acquired: one flat grey nearly everywhere, ink (text, lines,
+a scale bar) on it, and a sudden start across the whole width. Acquired rows have noise or structure instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .types import GreyImage, Micrograph
+
+LARGEST_SHARE = 0.25  # of the image's height
+SMALLEST_SHARE = 0.022
+FEWEST_ROWS = 10
+ROWS_ABOVE = 8  # acquired rows that are compared with the bar's first rows
+MOST_COLUMNS = 2048  # wider images are thinned: text stays text
+TOLERANCES = (0.0, 2.0, 6.0, 12.0)  # of 255: drawn exactly, resampled, JPEG
+THICKEST_LINE = 6  # rows
+LEAST_STEP = 0.25  # share of the columns that turn into background
+INK = 50.0  # of 255: least contrast of text with the bar
+Rows = NDArray[np.float32]
+
+
+def data_bar(micrograph: Micrograph) -> int:
+    """First row of the data bar, from the header where it tells the acquired rows, else found in the pixels."""
+    told = micrograph.metadata.get("image_rows")
+    return int(told) if told else find_data_bar(micrograph.pixels)
+
+
+def find_data_bar(pixels: GreyImage) -> int:
+    """First row of the data bar of a grey image (H, W), that is the number of acquired rows; H if there is none.
+
+    Bars drawn over the middle of an image, or without any text, are not found. Constant images have none.
+    """
+    rows: int = pixels.shape[0]
+    block = _bottom(pixels)
+    if block is None:
+        return rows
+    found = [
+        start
+        for tolerance in TOLERANCES
+        for level in _levels(block, tolerance)
+        for start in _starts(block, level, max(tolerance, 0.51))
+    ]
+    if not found:
+        return rows
+    best = max(step for _, step in found)
+    first = min(top for top, step in found if step >= 0.75 * best)
+    return rows - len(block) + first
+
+
+def _bottom(pixels: GreyImage) -> Rows | None:
+    """The lowest rows, columns thinned, scaled to 0..255; None where there is nothing to look at."""
+    rows, columns = pixels.shape
+    low, high = float(pixels.min()), float(pixels.max())
+    if rows < 4 * FEWEST_ROWS or columns < 64 or high <= low:
+        return None
+    thin = -(-columns // MOST_COLUMNS)
+    first = max(0, rows - int(rows * LARGEST_SHARE) - ROWS_ABOVE)
+    block = pixels[first:, ::thin].astype(np.float32)
+    if pixels.dtype != np.uint8:
+        block = ((block.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.float32)
+    return block
+
+
+def _levels(block: Rows, tolerance: float) -> Iterator[float]:
+    """The commonest greys of the last rows: candidates for the bar's background."""
+    seen: set[float] = set()
+    for share in (0.1, 0.2, 0.35):
+        sample = np.round(block[-max(FEWEST_ROWS, int(len(block) * share)) :]).astype(np.int64)
+        level = float(np.bincount(sample.ravel(), minlength=256).argmax())
+        if all(abs(level - other) > tolerance for other in seen):
+            seen.add(level)
+            yield level
+
+
+def _starts(block: Rows, level: float, tolerance: float) -> Iterator[tuple[int, float]]:
+    """Rows of the block where a bar with background `level` may begin, and how abruptly it does, 0..1."""
+    flat = np.abs(block - level) <= tolerance
+    share = flat.mean(axis=1)
+    drawn = np.maximum(share, _lines(block, share, tolerance))
+    smooth = np.convolve(np.pad(drawn, 1, mode="edge"), np.ones(3) / 3, mode="valid")
+    steps = _steps(drawn)
+    end = len(block)
+    for top in np.flatnonzero(steps >= LEAST_STEP).tolist():
+        step = float(steps[top])
+        if (
+            end - top >= _least(end)
+            and _is_sudden(block, top, tolerance)
+            and (step >= 0.5 or _is_spread(block[top:], level))
+            and _is_bar(block[top:], flat[top:], smooth[top + 1 : end - max(4, (end - top) // 8)], level)
+        ):
+            yield top, step
+
+
+def _least(block_rows: int) -> int:
+    """Fewest rows of a bar, from the rows of the block that is searched."""
+    return max(FEWEST_ROWS, int(block_rows * SMALLEST_SHARE / LARGEST_SHARE))
+
+
+def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """1 for rows of one grey, not the background's, from side to side: borders, so few together; else 0.
+
+    share: the share of background in each row.
+    """
+    even = (np.abs(block - np.median(block, axis=1, keepdims=True)) <= tolerance).mean(axis=1) > 0.95
+    lines: NDArray[np.float64] = (even & (share < 0.9)).astype(np.float64)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0.0], lines, [0.0]])))
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - first > THICKEST_LINE:
+            lines[first:stop] = 0.0
+    return lines
+
+
+def _steps(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much more drawn the three rows from each row on are than the rows above it."""
+    total = np.concatenate([[0.0], np.cumsum(drawn)])
+    steps: NDArray[np.float64] = np.zeros(len(drawn))
+    top = np.arange(ROWS_ABOVE, len(drawn) - 3)
+    below = (total[top + 3] - total[top]) / 3
+    above = (total[top] - total[top - ROWS_ABOVE]) / ROWS_ABOVE
+    steps[top] = below - above
+    return steps
+
+
+def _is_sudden(block: Rows, top: int, tolerance: float) -> bool:
+    """Whether most columns change grey within three rows around `top`."""
+    return bool((np.abs(block[top + 1] - block[top - 2]) > tolerance).mean() >= 0.5)
+
+
+def _is_spread(bar: Rows, level: float) -> bool:
+    """Whether there is ink all along the bar, not just one scale bar as journals put it over an image."""
+    inked = (np.abs(bar - level) > INK).any(axis=0)
+    return bool(np.mean([part.any() for part in np.array_split(inked, 32)]) >= 0.3)
+
+
+def _is_bar(bar: Rows, flat: NDArray[np.bool_], drawn: NDArray[np.float64], level: float) -> bool:
+    """Whether these rows are flat and quiet, with text on them and little else."""
+    if drawn.size == 0 or drawn.min() < 0.3 or np.median(drawn) < 0.45:
+        return False
+    away = np.abs(bar - level)
+    quiet = away[away <= TOLERANCES[-1]].mean() <= 3.2
+    ink = away > INK
+    share = float(ink.mean())
+    starts = (ink[:, 1:] & ~ink[:, :-1]).sum(axis=1)
+    return bool(quiet and 0.003 < share < 0.4 and flat.mean() + share > 0.72 and (starts >= 6).sum() >= 5)

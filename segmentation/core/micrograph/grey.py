@@ -1,0 +1,133 @@
+"""From whatever a file holds to one plane of finite grey values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .types import GreyImage, UnreadableImage
+
+SMALLEST_SIDE = 16
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
+BAND = 1 << 22  # pixels worked on at once where a wider type is needed
+Array = NDArray[Any]
+
+
+def check_size(columns: int, rows: int, max_pixels: int) -> None:
+    """Refuse a declared size before anything is decoded."""
+    if columns * rows > max_pixels:
+        raise UnreadableImage(
+            f"The image is too large ({columns} x {rows} px; the limit is {max_pixels / 1e6:g} megapixels): "
+            "upload a smaller part of it."
+        )
+    if min(columns, rows) < SMALLEST_SIDE:
+        raise UnreadableImage(
+            f"The image is too small to analyse ({columns} x {rows} px): "
+            f"both sides must be at least {SMALLEST_SIDE} px."
+        )
+
+
+def luminance(colours: Array) -> Array:
+    """Luminance of (H, W, 3 or more) red, green, blue, in the type of the input; further samples are ignored.
+
+    Equal channels keep their exact value.
+    """
+    red, green, blue = (colours[..., i] for i in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return np.ascontiguousarray(red)
+    grey = np.empty(red.shape, colours.dtype)
+    for band in bands(grey):
+        mixed = sum(
+            np.multiply(part[band], weight, dtype=np.float64)
+            for part, weight in zip((red, green, blue), LUMINANCE, strict=True)
+        )
+        grey[band] = np.rint(mixed) if colours.dtype.kind in "ui" else mixed
+    return grey
+
+
+def bands(image: Array) -> list[slice]:
+    """Slices of rows, each of about BAND pixels, that cover an image."""
+    step = max(1, BAND // max(1, image.shape[1]))
+    return [slice(first, first + step) for first in range(0, image.shape[0], step)]
+
+
+def through_palette(indices: Array, palette: Array) -> Array:
+    """Grey of indices (H, W) into a palette (3, N) of 8 or 16-bit colours.
+
+    A palette that is a grey ramp but for a few entries, as microscopes write to colour the data bar, shows the
+    index itself as grey: the index is returned. Any other palette gives 8-bit luminance.
+    """
+    table = np.asarray(palette, np.float64).reshape(3, -1)
+    if table.max(initial=0) > 255:
+        table = np.floor(table / 256)
+    entries = table.shape[1]
+    ramp = np.arange(entries) * (255 / max(1, entries - 1))
+    if entries == 256 and (np.abs(table - ramp).max(axis=0) <= 1).mean() >= 0.75:
+        return indices
+    grey: Array = np.zeros(max(entries, int(indices.max(initial=0)) + 1), np.uint8)
+    grey[:entries] = np.rint(np.tensordot(LUMINANCE, table, axes=1)).clip(0, 255)
+    mapped: Array = grey[indices]
+    return mapped
+
+
+def inverted(plane: Array, bits: int) -> Array:
+    """A plane stored with white as zero, turned so that white is the largest value."""
+    if plane.dtype == np.bool_:
+        return ~plane
+    if plane.dtype.kind == "u":
+        top = plane.dtype.type(min(2**bits - 1, np.iinfo(plane.dtype).max))
+        return np.asarray((top if plane.max() <= top else plane.max()) - plane)
+    if plane.dtype.kind == "i":
+        ends = int(plane.max()) + int(plane.min())
+        return (ends - plane.astype(np.int64)).astype(plane.dtype)
+    finite = plane[np.isfinite(plane)]
+    return np.asarray(finite.max() + finite.min() - plane) if finite.size else plane
+
+
+def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
+    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences on what was done."""
+    kind, size = plane.dtype.kind, plane.dtype.itemsize
+    plane = plane.astype(plane.dtype.newbyteorder("="), copy=False)
+    if kind == "b":
+        return plane.astype(np.uint8) * np.uint8(255), []
+    if kind == "c":
+        grey, notes = to_grey(np.abs(plane))
+        return grey, ["The image holds complex numbers; their magnitude is used.", *notes]
+    if kind == "u" and size <= 2:
+        return np.ascontiguousarray(plane), []
+    if kind == "i" and size <= 2:
+        return _unsigned(plane)
+    if kind in "ui":
+        return plane.astype(np.float32), []
+    if kind == "f":
+        return _finite(plane)
+    raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as an 8 or 16-bit TIFF.")
+
+
+def _unsigned(plane: Array) -> tuple[GreyImage, list[str]]:
+    wide = np.dtype(f"u{plane.dtype.itemsize}")
+    if plane.min() >= 0:
+        return plane.astype(wide), []
+    half = 1 << (8 * plane.dtype.itemsize - 1)
+    shifted = plane.view(wide) ^ wide.type(half)
+    return np.ascontiguousarray(shifted), [
+        f"The pixels have negative values; {half} was added to every value to make them positive."
+    ]
+
+
+def _finite(plane: Array) -> tuple[GreyImage, list[str]]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        grey = np.ascontiguousarray(plane, dtype=np.float32)
+    if np.isfinite(grey.min()) and np.isfinite(grey.max()):
+        return grey, []
+    good = np.isfinite(grey)
+    if not good.any():
+        raise UnreadableImage("The image has no valid pixel, all are NaN, infinite or beyond 3e38: export it again.")
+    lowest = grey.min(where=good, initial=np.inf)
+    bad = int(good.size - np.count_nonzero(good))
+    return np.where(good, grey, lowest), [
+        f"{bad} {'pixel is' if bad == 1 else 'pixels are'} NaN, infinite or beyond 3e38; "
+        "the smallest valid value is used there."
+    ]

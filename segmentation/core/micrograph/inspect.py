@@ -1,0 +1,86 @@
+"""`python -m segmentation.core.micrograph.inspect INPUT --preview OUT.png`: look at an upload in a process of its own.
+
+A file can make a decoder take all memory or die; here only this process dies. Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from .contrast import preview
+from .databar import data_bar
+from .reader import MAX_PIXELS, read
+from .types import Micrograph, UnreadableImage
+
+MAX_MEMORY_MB = 4096
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Inspect the file that the command line names; always 0, the verdict is in the line printed."""
+    options = _options(arguments)
+    _limit_memory(options.max_memory_mb)
+    try:
+        report = _look(options)
+    except UnreadableImage as error:
+        report = {"ok": False, "error": str(error)}
+    except MemoryError:
+        report = {"ok": False, "error": "The image needs more memory than there is: upload a smaller part of it."}
+    except OSError:
+        report = {"ok": False, "error": "The preview could not be made: try again."}
+    sys.stdout.write(json.dumps(report, allow_nan=False) + "\n")
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Read an image and say what it is, as one line of JSON.")
+    parser.add_argument("input", type=Path)
+    parser.add_argument("--name", help="the file's name as the user knows it")
+    parser.add_argument("--preview", type=Path, help="where the preview is written, as PNG")
+    parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
+    parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
+    return parser.parse_args(arguments)
+
+
+def _limit_memory(megabytes: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = megabytes << 20
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _look(options: argparse.Namespace) -> dict[str, Any]:
+    micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels)
+    report = _report(micrograph)
+    if options.preview is not None:
+        Image.fromarray(preview(micrograph)).save(options.preview, format="PNG")
+    return report
+
+
+def _report(micrograph: Micrograph) -> dict[str, Any]:
+    rows, columns = micrograph.shape
+    bar = data_bar(micrograph)
+    metadata = dict(micrograph.metadata)
+    return {
+        "ok": True,
+        "width": columns,
+        "height": rows,
+        "name": micrograph.name,
+        "sha256": micrograph.sha256,
+        "kind": metadata.pop("kind"),
+        "calibration": asdict(micrograph.calibration),
+        "metadata": metadata,
+        "notes": list(micrograph.notes),
+        "data_bar": bar if bar < rows else None,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What a file is, by its first bytes, never by its name."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Literal
+
+from .types import UnreadableImage
+
+Kind = Literal["TIFF", "PNG", "JPEG", "BMP"]
+
+SUFFIXES: dict[str, Kind] = {
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".bmp": "BMP",
+}
+HEAD_BYTES = 4096
+INSTEAD = "upload the micrograph itself as TIFF, PNG, JPEG or BMP"
+
+_READABLE: tuple[tuple[bytes, Kind], ...] = (
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"BM", "BMP"),
+)
+
+_EXPORT = "open it in the microscope's or camera's own software and export a TIFF"
+_SAVE = "save it as PNG or TIFF and upload that"
+_FOREIGN: tuple[tuple[bytes, str, str], ...] = (
+    (b"PK\x03\x04", "a ZIP archive or an Office document", "unpack it and upload the micrograph inside"),
+    (b"PK\x05\x06", "an empty ZIP archive", INSTEAD),
+    (b"\x1f\x8b", "a gzip archive", "unpack it and upload the micrograph inside"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and upload the micrograph inside"),
+    (b"Rar!", "a RAR archive", "unpack it and upload the micrograph inside"),
+    (b"%PDF", "a PDF document", INSTEAD),
+    (b"%!PS", "a PostScript document", INSTEAD),
+    (b"\xd0\xcf\x11\xe0", "an old Office document", INSTEAD),
+    (b"{\\rtf", "a text document", INSTEAD),
+    (b"GIF8", "a GIF image", _SAVE),
+    (b"8BPS", "a Photoshop image", _SAVE),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image", _SAVE),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image", _SAVE),
+    (b"\x89HDF", "an HDF5 file", _EXPORT),
+    (b"ZISRAWFILE", "a Zeiss CZI file", _EXPORT),
+    (b"II\x97\x01", "a TIA SER file", _EXPORT),
+    (b"SIMPLE  =", "a FITS file", _EXPORT),
+    (b"MZ", "a Windows program", INSTEAD),
+    (b"\x7fELF", "a program", INSTEAD),
+)
+_GATAN = {b"\0\0\0\x03": 8, b"\0\0\0\x04": 12}  # version: where the byte order, 0 or 1, is
+
+
+def recognise(head: bytes) -> Kind:
+    """The kind of image that begins with `head` (the first HEAD_BYTES); UnreadableImage says what it is instead."""
+    if not head:
+        raise UnreadableImage(f"The file is empty; {INSTEAD}.")
+    for magic, kind in _READABLE:
+        if head.startswith(magic):
+            return kind
+    raise UnreadableImage(f"The file looks like {_foreign(head)}.")
+
+
+def _foreign(head: bytes) -> str:
+    for magic, what, instead in _FOREIGN:
+        if head.startswith(magic):
+            return f"{what}, not an image that can be read; {instead}"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return f"a WebP image, which is not read; {_SAVE}"
+    if head[4:8] == b"ftyp":
+        return f"a HEIC picture or a film, which is not read; {_SAVE}"
+    if head[:4] in _GATAN and head[_GATAN[head[:4]] :][:4] in (b"\0\0\0\0", b"\0\0\0\x01"):
+        return f"a Gatan DM{head[3]} file, not an image that can be read; {_EXPORT}"
+    if head[208:212] == b"MAP ":
+        return f"an MRC file, not an image that can be read; {_EXPORT}"
+    if not any(head):
+        return f"a run of zero bytes, as after a failed copy; copy it again and {INSTEAD}"
+    return f"{_text(head) or 'no image file that is known'}; {INSTEAD}"
+
+
+def _text(head: bytes) -> str | None:
+    start = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "a web page (HTML)"
+    if start.startswith((b"<?xml", b"<svg", b"<!doctype")):
+        return "an XML or SVG document"
+    printable = sum(byte >= 32 or byte in b"\t\r\n" for byte in head.replace(b"\0", b""))
+    return "a text file" if printable > 0.97 * len(head.replace(b"\0", b"")) else None
+
+
+def misnamed(name: str, kind: Kind) -> str | None:
+    """A sentence where the file's name promises another kind of file than it is, else None."""
+    suffix = PurePath(name).suffix.lower()
+    if not suffix or SUFFIXES.get(suffix) == kind:
+        return None
+    return f"The file is named {suffix[:12]} but is a {kind} image; it was read as {kind}."

@@ -1,0 +1,52 @@
+"""PNG, JPEG and BMP files, through Pillow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from .decoded import Decoded, turned
+from .grey import Array, check_size, luminance, through_palette, to_grey
+from .kinds import Kind
+
+# our own limit on the declared size, `max_pixels`, is checked before anything is decoded
+Image.MAX_IMAGE_PIXELS = None
+
+
+def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
+    """The first frame of a PNG, JPEG or BMP; the declared size is checked before decoding."""
+    with Image.open(path, formats=[kind]) as image:
+        check_size(image.width, image.height, max_pixels)
+        frames = int(getattr(image, "n_frames", 1))
+        bits = _bits(image)
+        image.seek(0)
+        image.load()
+        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)
+        pixels, notes = to_grey(_plane(image))
+    first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
+    pixels, turning = turned(pixels, orientation)
+    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *turning), was_turned=bool(turning))
+
+
+def _bits(image: Image.Image) -> str:
+    mode = image.mode
+    if mode == "1":
+        return "1 bit"
+    if mode.startswith("I;16"):
+        return "16 bit"
+    colour = {"P": "8 bit, palette", "CMYK": "8 bit, CMYK", "I": "32 bit", "F": "32 bit float"}
+    return colour.get(mode, "8 bit" if mode in ("L", "LA") else "8 bit, RGB")
+
+
+def _plane(image: Image.Image) -> Array:
+    mode = image.mode
+    colours = image.getpalette("RGB") if mode == "P" else None
+    if colours:
+        return through_palette(np.asarray(image), np.asarray(colours, np.uint8).reshape(-1, 3).T)
+    if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
+        return np.asarray(image)
+    if mode == "LA":
+        return np.asarray(image.getchannel("L"))
+    return luminance(np.asarray(image if mode in ("RGB", "RGBA") else image.convert("RGB")))

@@ -1,0 +1,77 @@
+"""File -> Micrograph: the one place where everything that can be wrong with a file becomes one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+
+from .decoded import Decoded
+from .kinds import HEAD_BYTES, misnamed, recognise
+from .names import clean_name
+from .picture import read_picture
+from .tiff import read_tiff
+from .types import Calibration, Micrograph, UnreadableImage
+
+MAX_PIXELS = 500_000_000
+_DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
+_MEMORY = "The image needs more memory than there is: upload a smaller part of it."
+
+
+def read(path: Path, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Micrograph:
+    """The Micrograph in a TIFF, PNG, JPEG or BMP file, told by its content.
+
+    name: the file's name as the user knows it, where `path` has another.
+    max_pixels: larger images are refused before they are decoded.
+    Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
+    """
+    shown = clean_name(name if name is not None else path.name)
+    head = _head(path)
+    kind = recognise(head)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            decoded = read_tiff(path, max_pixels) if kind == "TIFF" else read_picture(path, kind, max_pixels)
+    except UnreadableImage:
+        raise
+    except MemoryError:
+        raise UnreadableImage(_MEMORY) from None
+    except Exception as error:  # decoders fail in as many ways as files do
+        raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
+    wrong_name = misnamed(shown, kind)
+    return _micrograph(decoded, shown, _sha256(path), [wrong_name] if wrong_name else [])
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        raise UnreadableImage("There is no such file: check its name and folder.") from None
+    except IsADirectoryError:
+        raise UnreadableImage("This is a folder, not a file: name the images in it.") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableImage("The file cannot be opened: check that it may be read.") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str]) -> Micrograph:
+    header = decoded.header
+    size = header.nm_per_pixel
+    metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
+    rows, columns = decoded.pixels.shape
+    same = not decoded.was_turned and header.columns in (None, columns)
+    if header.rows and same and 0.7 * rows <= header.rows < rows:
+        metadata["image_rows"] = float(header.rows)
+    return Micrograph(
+        pixels=decoded.pixels,
+        name=name,
+        sha256=sha256,
+        calibration=Calibration(size, "metadata", header.detail) if size else Calibration.absent(),
+        metadata=metadata,
+        notes=(*notes, *decoded.notes, *header.notes),
+    )

@@ -1,0 +1,189 @@
+"""TIFF files: the first page as grey pixels, and what its header says."""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
+
+from . import vendors
+from .decoded import Decoded, turned
+from .grey import Array, check_size, inverted, luminance, through_palette, to_grey
+from .types import UnreadableImage
+
+# what tifffile has to say about broken files is said to the user by the exceptions below
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+MOST_PAGES = 10_000
+MOST_SEGMENTS = 4_000_000
+SMALLEST_TILE_LIMIT = 1 << 24  # px: tiles may be larger than a small image
+BYTES_PER_PIXEL = 16
+AGAIN = "copy or export it again"
+
+
+def read_tiff(path: Path, max_pixels: int) -> Decoded:
+    """The first page of a TIFF; sizes are checked before anything is decoded, UnreadableImage says what is wrong."""
+    with TiffFile(path) as file:
+        if not file.pages:
+            raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
+        page = file.pages.first
+        notes = _page_notes(file)
+        _check(page, max_pixels)
+        pixels, more = _pixels(page)
+        header = vendors.facts(PageTags(page))
+        orientation = _orientation(page)
+        kind = _kind(page)
+    pixels, turning = turned(pixels, orientation)
+    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning))
+
+
+class PageTags:
+    """The tags of a page as bytes, for the vendors' readers."""
+
+    def __init__(self, page: TiffPage) -> None:
+        self._page = page
+        self.columns = int(page.imagewidth)
+        self.rows = int(page.imagelength)
+        self.little_endian = page.parent.byteorder == "<"
+
+    def raw(self, code: int) -> bytes | None:
+        """The bytes of tag `code`, None where the page has no such tag."""
+        tag = self._page.tags.get(code)
+        if tag is None:
+            return None
+        file = self._page.parent.filehandle
+        file.seek(tag.valueoffset)
+        return bytes(file.read(min(tag.valuebytecount, 1 << 26)))
+
+
+def _page_notes(file: TiffFile) -> list[str]:
+    pages, complete = _count_pages(file)
+    notes = []
+    if pages > 1:
+        notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
+    if not complete and pages < MOST_PAGES:
+        notes.append("The file's list of pages breaks off; the first page is used.")
+    return notes
+
+
+def _count_pages(file: TiffFile) -> tuple[int, bool]:
+    """Pages in the chain, and whether it ends as it should; a chain that turns back on itself is refused.
+
+    tifffile looks for circles only once, at the hundredth page.
+    """
+    tiff, handle = file.tiff, file.filehandle
+    seen: set[int] = set()
+    offset = int(file.pages.first.offset)
+    while offset and len(seen) < MOST_PAGES:
+        if offset in seen:
+            raise UnreadableImage(f"The TIFF is damaged, its list of pages runs in a circle: {AGAIN}.")
+        handle.seek(offset)
+        try:
+            (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
+            handle.seek(offset + tiff.tagnosize + tags * tiff.tagsize)
+            (following,) = struct.unpack(tiff.offsetformat, handle.read(tiff.offsetsize))
+        except (struct.error, OSError, OverflowError):
+            return max(1, len(seen)), False
+        seen.add(offset)
+        offset = int(following)
+    return len(seen), offset == 0
+
+
+def _check(page: TiffPage, max_pixels: int) -> None:
+    columns, rows = int(page.imagewidth), int(page.imagelength)
+    if columns <= 0 or rows <= 0 or page.dtype is None:
+        raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {AGAIN}.")
+    check_size(columns, rows, max_pixels)
+    if page.nbytes > BYTES_PER_PIXEL * max_pixels:
+        raise UnreadableImage("The image has too many channels or planes: export one plane as a grey TIFF.")
+    tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
+    if tile > max(4 * columns * rows, SMALLEST_TILE_LIMIT):
+        raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")
+    _check_data(page)
+
+
+def _check_data(page: TiffPage) -> None:
+    """Refuse a page whose pixels are not all in the file; tifffile would fill some gaps with black."""
+    size = page.parent.filehandle.size
+    offsets, counts = page.dataoffsets, page.databytecounts
+    if not offsets or not counts or len(offsets) > MOST_SEGMENTS:
+        raise UnreadableImage(f"The TIFF holds no image data: {AGAIN}.")
+    if page.is_contiguous:
+        missing = offsets[0] + page.nbytes > size
+    else:
+        missing = any(count <= 0 or start + count > size for start, count in zip(offsets, counts, strict=False))
+        missing = missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
+    if missing or min(offsets) <= 0:
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
+
+
+def _pixels(page: TiffPage) -> tuple[Array, list[str]]:
+    """The grey pixels (H, W) of a page, and sentences on what was done."""
+    image = page.asarray(maxworkers=1)
+    samples, notes = _samples(image, page.axes)
+    plane, more = _plane(samples, page)
+    grey, last = to_grey(plane)
+    return grey, [*notes, *more, *last]
+
+
+def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
+    """(H, W, samples) of an image with tifffile's axes; of a volume, the first plane."""
+    notes = []
+    for position in reversed([i for i, axis in enumerate(axes) if axis not in "YXS"]):
+        if image.shape[position] > 1:
+            notes.append(f"The image is a stack of {image.shape[position]} planes; the first is used.")
+        image = image.take(0, axis=position)
+    axes = "".join(axis for axis in axes if axis in "YXS")
+    if "S" not in axes:
+        return image[..., np.newaxis], notes
+    return np.moveaxis(image, axes.index("S"), -1), notes
+
+
+def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
+    photometric, count = page.photometric, samples.shape[-1]
+    if photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and samples.dtype.kind == "u":
+        return through_palette(samples[..., 0], page.colormap), []
+    if photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and count >= 3:
+        if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG:
+            return samples[..., 0], []  # the first sample is the luminance
+        return luminance(samples), []
+    if photometric == PHOTOMETRIC.SEPARATED and count >= 4:
+        return _from_inks(samples), []
+    if photometric == PHOTOMETRIC.MINISWHITE:
+        return inverted(samples[..., 0], int(page.bitspersample)), []
+    return samples[..., 0], _channel_notes(count, page)
+
+
+_JPEG = (COMPRESSION.JPEG, COMPRESSION.OJPEG)
+
+
+def _channel_notes(count: int, page: TiffPage) -> list[str]:
+    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+    channels = count - sum(kind in alpha for kind in page.extrasamples)
+    return [f"The image has {channels} channels; the first is used."] if channels > 1 else []
+
+
+def _from_inks(samples: Array) -> Array:
+    """Luminance of cyan, magenta, yellow, black; like MINISWHITE, no ink is white."""
+    paper = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0
+    black = paper - samples[..., 3].astype(np.float32)
+    colours = (paper - samples[..., :3].astype(np.float32)) * (black / paper)[..., np.newaxis]
+    return np.asarray(np.rint(luminance(colours))).astype(samples.dtype)
+
+
+def _orientation(page: TiffPage) -> int:
+    value: Any = page.tags.valueof(274, 1)
+    return int(value) if isinstance(value, int) else 1
+
+
+def _kind(page: TiffPage) -> str:
+    name = "BigTIFF" if page.parent.is_bigtiff else "TIFF"
+    number = {"f": " float", "i": " signed"}.get(page.dtype.kind if page.dtype is not None else "", "")
+    colour = {PHOTOMETRIC.PALETTE: ", palette", PHOTOMETRIC.RGB: ", RGB"}.get(page.photometric, "")
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else page.bitspersample[0]
+    return f"{name}, {bits} bit{number}{colour}"

@@ -1,0 +1,70 @@
+"""What an acquired image is to the rest of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+CalibrationSource = Literal["metadata", "typed", "default", "none"]
+Polarity = Literal["bright", "dark"]
+GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+
+class UnreadableImage(ValueError):
+    """The file cannot be analysed; the message is one sentence for the user: what is wrong, what to do."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The size of a pixel, and how it is known.
+
+    nm_per_pixel: nanometres, or None where lengths are measured in pixels.
+    source: "metadata" (the file says), "typed" (the user says), "default" (7520 nm wide, unchecked), "none".
+    detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
+    relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, or None where unknown.
+    """
+
+    nm_per_pixel: float | None
+    source: CalibrationSource
+    detail: str = ""
+    relative_uncertainty: float | None = None
+
+    @classmethod
+    def absent(cls) -> Calibration:
+        return cls(None, "none")
+
+    @classmethod
+    def of_width(cls, width_nm: float, columns: int, source: CalibrationSource = "typed") -> Calibration:
+        """The calibration of an image `columns` pixels wide that shows `width_nm` nanometres."""
+        return cls(width_nm / columns, source, f"{width_nm:g} nm across {columns} px")
+
+    def width_nm(self, columns: int) -> float | None:
+        return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
+
+
+@dataclass(frozen=True, eq=False)
+class Micrograph:
+    """An image as acquired.
+
+    pixels: (H, W) grey, uint8, uint16 or float32, always finite, as stored in the file (nothing clipped or cut).
+    name: the file's own name, without folders.
+    sha256: of the file's bytes, lower-case hex.
+    calibration: what the file itself says; `Calibration.absent()` where it says nothing.
+    metadata: instrument facts by name (instrument, detector, voltage, ...), plain str or float values.
+    notes: sentences for the user about what reading did ("The file has 3 pages; the first is used.").
+    """
+
+    pixels: GreyImage
+    name: str
+    sha256: str
+    calibration: Calibration
+    metadata: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self.pixels.shape
+        return rows, columns

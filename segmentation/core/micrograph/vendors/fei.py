@@ -1,0 +1,121 @@
+"""FEI / Thermo Fisher: INI text in tags 34680 and 34682, XML in 34683, resolutions in 65450 to 65452."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from .facts import Facts, Tags, kept, rational, scaled, text_of, whole, xml_of
+from .units import leading_number, nanometres, number
+
+TAGS = (34682, 34680)
+XML_TAG = 34683
+RESOLUTION_TAGS = (65450, 65451)
+Sections = dict[str, dict[str, str]]
+
+
+def read(tags: Tags) -> Facts | None:
+    """What the FEI header says, None without one; images of the navigation camera have no scan, so no size."""
+    for code in TAGS:
+        raw = tags.raw(code)
+        if raw is not None:
+            text = text_of(raw)
+            if text.lstrip().startswith("<"):
+                return _transmission(tags, xml_of(text))
+            facts = _from_sections(code, _sections(text))
+            return facts if facts.nm_per_pixel else _from_xml(tags, facts.metadata) or facts
+    return _from_xml(tags, {})
+
+
+def _sections(text: str) -> Sections:
+    found: Sections = {}
+    section: dict[str, str] = found.setdefault("", {})
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = found.setdefault(line[1:-1], {})
+        elif "=" in line:
+            key, value = line.split("=", 1)
+            section.setdefault(key.strip(), value.strip())
+    return found
+
+
+def _from_sections(code: int, sections: Sections) -> Facts:
+    scan = sections.get("Scan") or sections.get(sections.get("Beam", {}).get("Scan", "")) or {}
+    image = sections.get("Image", {})
+    width, height = number(scan.get("PixelWidth")), number(scan.get("PixelHeight"))
+    return Facts(
+        nm_per_pixel=width * 1e9 if width else None,
+        detail=f"FEI tag {code}, Scan PixelWidth",
+        height_nm=height * 1e9 if height else None,
+        columns=whole(number(image.get("ResolutionX"))),
+        rows=whole(number(image.get("ResolutionY"))),
+        metadata=_metadata(sections),
+    )
+
+
+def _metadata(sections: Sections) -> dict[str, str | float]:
+    beam = sections.get("Beam", {})
+    column = sections.get(beam.get("Beam", ""), {})
+    system = sections.get("System", {})
+    user = sections.get("User", {})
+    return kept(
+        instrument=f"FEI {system.get('SystemType') or system.get('Type') or ''}",
+        detector=sections.get("Detectors", {}).get("Name"),
+        voltage_kv=scaled(number(beam.get("HV") or column.get("HV")), 1e-3),
+        working_distance_mm=scaled(number(column.get("WD")), 1e3),
+        date=f"{user.get('Date', '')} {user.get('Time', '')}",
+    )
+
+
+def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
+    """The pixel size of the XML tag, in metres."""
+    root = xml_of(text_of(tags.raw(XML_TAG) or b""))
+    if root is None:
+        return None
+    across = root.find(".//BinaryResult/PixelSize/X")
+    down = root.find(".//BinaryResult/PixelSize/Y")
+    if across is None:  # desktop microscopes
+        across, down = root.find(".//pixelWidth"), root.find(".//pixelHeight")
+    if across is None:
+        return None
+    scan = root.find(".//BinaryResult/ImageSize")
+    return Facts(
+        nm_per_pixel=_xml_length(across),
+        detail=f"FEI tag {XML_TAG}, PixelSize",
+        height_nm=_xml_length(down),
+        columns=None if scan is None else whole(number(scan.findtext("X"))),
+        rows=None if scan is None else whole(number(scan.findtext("Y"))),
+        metadata=metadata
+        or kept(
+            instrument=f"FEI {root.findtext('.//Instrument/InstrumentModel', '')}",
+            detector=root.findtext(".//ScanningDetector/DetectorName"),
+            voltage_kv=scaled(number(root.findtext(".//Optics/AccelerationVoltage")), 1e-3),
+            working_distance_mm=scaled(number(root.findtext(".//Optics/WorkingDistance")), 1e3),
+        ),
+    )
+
+
+def _xml_length(element: ElementTree.Element | None) -> float | None:
+    if element is None:
+        return None
+    value, factor = number(element.text), nanometres(element.get("unit", "m"))
+    return value * factor if value and factor else None
+
+
+def _transmission(tags: Tags, root: ElementTree.Element | None) -> Facts:
+    """Tecnai and Titan: labels in XML; pixels per centimetre in tags of their own."""
+    labels = {
+        data.findtext("Label", "").strip(): data.findtext("Value", "").strip()
+        for data in ([] if root is None else root.iter("Data"))
+    }
+    across, down = (rational(tags.raw(code), tags.little_endian) for code in RESOLUTION_TAGS)
+    return Facts(
+        nm_per_pixel=1e7 / across if across else None,
+        detail=f"FEI tag {RESOLUTION_TAGS[0]}, pixels per centimetre",
+        height_nm=1e7 / down if down else None,
+        metadata=kept(
+            instrument=labels.get("Microscope"),
+            voltage_kv=leading_number(labels.get("High tension")),
+            magnification=leading_number(labels.get("Magnification")),
+        ),
+    )

@@ -1,0 +1,73 @@
+"""Lengths in files and forms, in nanometres."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_NM = {
+    "fm": 1e-6,
+    "pm": 1e-3,
+    "å": 0.1,
+    "ang": 0.1,
+    "angstrom": 0.1,
+    "nm": 1.0,
+    "nanometer": 1.0,
+    "nanometre": 1.0,
+    "um": 1e3,
+    "micron": 1e3,
+    "micrometer": 1e3,
+    "micrometre": 1e3,
+    "mm": 1e6,
+    "millimeter": 1e6,
+    "millimetre": 1e6,
+    "cm": 1e7,
+    "centimeter": 1e7,
+    "centimetre": 1e7,
+    "inch": 2.54e7,
+    "in": 2.54e7,
+    "m": 1e9,
+    "meter": 1e9,
+    "metre": 1e9,
+}
+# the micro sign as written by several code pages and read by another
+_MICRO = re.compile(r"^(?:\\u00b5|\\u03bc|â?[µμ]|î¼|æ|\ufffd+|\?)(?=m$)")
+_QUANTITY = re.compile(r"^\s*([+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)\s*(\S+)", re.IGNORECASE)
+SMALLEST_PIXEL_NM = 1e-4
+LARGEST_PIXEL_NM = 1e6
+
+
+def nanometres(unit: str) -> float | None:
+    """How many nanometres one `unit` is; None for a unit that is not a known length."""
+    word = unit.strip().strip("\0").lower().replace("µ", "u").replace("μ", "u")
+    word = _MICRO.sub("u", word.replace("âu", "u"))
+    return _NM.get(word) or _NM.get(word.removesuffix("s"))
+
+
+def quantity_nm(text: str) -> float | None:
+    """Nanometres of a number and its unit, such as "7.344 nm"; None where it is neither."""
+    form = _QUANTITY.match(text)
+    factor = nanometres(form[2]) if form else None
+    return float(form[1]) * factor if form and factor else None
+
+
+def number(text: str | None) -> float | None:
+    """The finite number that `text` is, else None."""
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def leading_number(text: str | None) -> float | None:
+    """The finite number that `text` begins with, such as 20 in "20.00 kV", else None."""
+    form = re.match(r"\s*[+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?", text or "", re.IGNORECASE)
+    return number(form[0]) if form else None
+
+
+def plausible_pixel(nm: float | None) -> float | None:
+    """`nm` where an electron micrograph can have such a pixel, else None."""
+    if nm is None or not math.isfinite(nm):
+        return None
+    return nm if SMALLEST_PIXEL_NM <= nm <= LARGEST_PIXEL_NM else None

@@ -1,0 +1,97 @@
+"""Zeiss SmartSEM (tag 34118): lines `AP_WIDTH`, then `Width = 7.520 µm`."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from .facts import Facts, Tags, kept, scaled, text_of, whole
+from .units import leading_number, number, plausible_pixel, quantity_nm
+
+TAG = 34118
+SAME = 0.001  # two values that differ by less are one value, differently rounded
+_KEY = re.compile(r"^(?:AP|DP|SV)_[A-Z0-9_]+$")
+_SIZES = (("AP_IMAGE_PIXEL_SIZE", "Image Pixel Size"), ("AP_PIXEL_SIZE", "Pixel Size"))
+
+
+def read(tags: Tags) -> Facts | None:
+    """What the SmartSEM header says, None without one.
+
+    "Image Pixel Size" is that of the stored image, "Pixel Size" may be that of the screen. The fourth line of the
+    unnamed block at the top gives metres with more digits; it is all that helium-ion microscopes of Zeiss write.
+    """
+    raw = tags.raw(TAG)
+    if raw is None:
+        return None
+    lines = [line.strip() for line in text_of(raw).splitlines()]
+    entries = _entries(lines)
+    size, name = _pixel_size(entries, lines, tags.columns)
+    width = quantity_nm(entries.get("AP_WIDTH", ""))
+    return Facts(
+        nm_per_pixel=size,
+        detail=f"Zeiss tag {TAG}, {name}",
+        columns=_stored_columns(entries),
+        metadata=_metadata(entries),
+        notes=_doubt(size, width, tags.columns),
+    )
+
+
+def _entries(lines: list[str]) -> dict[str, str]:
+    """The values by key; a value follows its name and "=" or ":"."""
+    found: dict[str, str] = {}
+    for key, line in pairwise(lines):
+        if _KEY.match(key) and not _KEY.match(line):
+            value = re.split(r"[=:]", line, maxsplit=1)
+            found[key] = value[-1].strip() if len(value) == 2 else ""
+    return found
+
+
+def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str]:
+    first = number(lines[3]) if len(lines) > 3 else None
+    exact = plausible_pixel(first * 1e9) if first else None
+    for key, name in _SIZES:
+        size = plausible_pixel(quantity_nm(entries.get(key, "")))
+        if size:
+            same = exact is not None and abs(exact / size - 1) < SAME
+            return (exact if same else size), name
+    width = quantity_nm(entries.get("AP_WIDTH", ""))
+    if width and plausible_pixel(width / columns):
+        return width / columns, "Width"
+    return exact, "first block"
+
+
+def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, ...]:
+    if not size or not width or abs(size * columns / width - 1) <= 0.01:
+        return ()
+    return (
+        f"The file's header gives a width of {width:.4g} nm, but {columns} px of {size:.4g} nm are "
+        f"{size * columns:.4g} nm: please check the image width.",
+    )
+
+
+def _stored_columns(entries: dict[str, str]) -> int | None:
+    stored = re.match(r"\s*(\d+)\s*\*", entries.get("DP_IMAGE_STORE", ""))
+    return whole(float(stored[1])) if stored else None
+
+
+def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
+    distance = quantity_nm(entries.get("AP_WD", ""))
+    when = f"{entries.get('AP_DATE', '')} {entries.get('AP_TIME', '')}"
+    return kept(
+        instrument=f"Zeiss {entries.get('SV_SERIAL_NUMBER', '')}",
+        detector=entries.get("DP_DETECTOR_CHANNEL") or entries.get("DP_DETECTOR_TYPE"),
+        voltage_kv=_kilovolts(entries.get("AP_ACTUALKV", "")),
+        working_distance_mm=scaled(distance, 1e-6),
+        magnification=_magnification(entries.get("AP_MAG", "")),
+        date=when,
+    )
+
+
+def _kilovolts(text: str) -> float | None:
+    value = leading_number(text)
+    return scaled(value, 1e-3) if value and re.search(r"\d\s*V", text) else value
+
+
+def _magnification(text: str) -> float | None:
+    value = leading_number(text)
+    return scaled(value, 1e3) if value and re.search(r"K\s*X", text, re.IGNORECASE) else value

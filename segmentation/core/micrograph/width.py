@@ -1,0 +1,50 @@
+"""Image widths as people type them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .vendors.units import nanometres
+
+SMALLEST_NM = 1.0
+LARGEST_NM = 1e8
+_FORM = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
+_AMBIGUOUS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 7,520 is 7.52 to some and 7520 to others
+_EXAMPLES = "such as 7520 nm or 7.52 µm"
+
+
+def parse_width(text: str) -> float | None:
+    """Nanometres of "7520", "7520 nm", "7.52 um", "7,52 µm" or "0.5 mm"; None where nothing is typed.
+
+    A number without a unit is in nm. Anything else, and widths beyond 1 nm to 100 mm, raise ValueError with a
+    sentence for the user.
+    """
+    typed = " ".join(text.split())
+    if not typed:
+        return None
+    number, factor = _split(typed)
+    width = number * factor
+    if width <= 0:
+        raise ValueError(f"The image width must be more than 0: type a width {_EXAMPLES}.")
+    if not SMALLEST_NM <= width <= LARGEST_NM:
+        raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")
+    return width
+
+
+def _split(typed: str) -> tuple[float, float]:
+    shown = typed if len(typed) <= 40 else typed[:40] + "…"
+    form = _FORM.fullmatch(typed)
+    if form is None:
+        raise ValueError(f"“{shown}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
+    if _AMBIGUOUS.fullmatch(form[1]):
+        raise ValueError(
+            f"“{shown}” can mean two widths, one a thousand times the other: type it without the comma, {_EXAMPLES}."
+        )
+    factor = nanometres(form[2]) if form[2] else 1.0
+    if factor is None:
+        raise ValueError(f"“{shown}” has a unit that is not known: use nm, µm (or um) or mm, {_EXAMPLES}.")
+    number = float(form[1].replace(",", "."))
+    if not math.isfinite(number):
+        raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")
+    return number, factor

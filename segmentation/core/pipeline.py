@@ -1,0 +1,169 @@
+"""The whole story on one page: a Micrograph and a Recipe become an Analysis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .analysis import Analysis
+from .instances.segmentation import Segmentation
+from .instances.separate import mean_over_labels, separate
+from .measure.filters import set_aside
+from .measure.shapes import measure
+from .measure.statistics import summarise
+from .micrograph import clip_outliers, data_bar
+from .micrograph.types import Calibration, Micrograph
+from .network.cards import ModelCard, find
+from .network.predict import predict
+from .network.resample import resize, resize_map
+from .network.runtime import Runtime, load_network
+from .network.scout import look, shown
+from .recipe import Recipe
+
+Progress = Callable[[str, float], None]
+
+# Where each stage begins in the whole, as measured on a 1024 x 768 image (tests/benchmarks).
+PREPARING, LOOKING, SEGMENTING, SEPARATING, MEASURING, DONE = 0.0, 0.05, 0.15, 0.60, 0.70, 0.75
+
+
+def quiet(stage: str, fraction: float) -> None:
+    """A progress that says nothing."""
+
+
+@dataclass
+class Clock:
+    """Seconds spent by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+def analyse(
+    micrograph: Micrograph,
+    recipe: Recipe,
+    progress: Progress = quiet,
+    *,
+    runtime: Runtime | None = None,
+    card: ModelCard | None = None,
+) -> Analysis:
+    """Find, measure and explain every particle of a micrograph.
+
+    progress(stage, fraction) is told what happens now and how far the whole is; it may raise to stop.
+    card: the model to use where it is not one of the released ones that recipe.model names.
+    Raises UnknownModel, AlteredWeights.
+    """
+    clock = Clock()
+    segmentation = segment(
+        micrograph, recipe, card or find(recipe.model), progress, runtime=runtime or Runtime(), clock=clock
+    )
+    return remeasure(micrograph, segmentation, recipe, progress, clock=clock)
+
+
+def segment(
+    micrograph: Micrograph,
+    recipe: Recipe,
+    card: ModelCard,
+    progress: Progress = quiet,
+    *,
+    runtime: Runtime,
+    clock: Clock,
+) -> Segmentation:
+    """The outlines of all particles, in the uploaded image's own pixels."""
+    threshold = card.threshold if recipe.threshold is None else recipe.threshold
+    progress("loading the model", PREPARING)
+    with clock.stage("load"):
+        network = load_network(card, runtime)
+    progress("finding the data bar", PREPARING)
+    with clock.stage("prepare"):
+        rows = analysed_rows(micrograph, recipe)
+        picture = clip_outliers(micrograph.pixels[:rows])
+    progress("looking at size and contrast", LOOKING)
+    with clock.stage("look"):
+        polarity = None if recipe.polarity == "auto" else recipe.polarity
+        view = look(network, card, picture, runtime, polarity=polarity, scale=recipe.scale)
+    progress("segmenting", SEGMENTING)
+    with clock.stage("network"):
+        seen = shown(picture, view.polarity)
+        seen = seen if view.scale == 1 else resize(seen, view.scale)
+        maps = predict(
+            network,
+            seen,
+            runtime,
+            progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
+        )
+    progress("separating particles", SEPARATING)
+    with clock.stage("instances"):
+        labels, confidence = _instances(maps, picture.shape, threshold, card)
+    full = np.zeros(micrograph.shape, np.int32)
+    full[:rows] = labels
+    return Segmentation(full, confidence, rows, view.polarity, view.scale, threshold, card.name, card.sha256)
+
+
+def analysed_rows(micrograph: Micrograph, recipe: Recipe) -> int:
+    """Rows from the top that are analysed: all but the data bar."""
+    if recipe.data_bar == "auto":
+        return data_bar(micrograph)
+    return max(1, micrograph.shape[0] - recipe.data_bar)
+
+
+def _instances(
+    maps: NDArray[np.uint8], shape: tuple[int, ...], threshold: float, card: ModelCard
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    foreground, distance = (resize_map(each, (shape[0], shape[1])) for each in maps)
+    labels = separate(foreground, distance, threshold=threshold, core=card.core)
+    return labels, mean_over_labels(foreground, labels)
+
+
+def remeasure(
+    micrograph: Micrograph,
+    segmentation: Segmentation,
+    recipe: Recipe,
+    progress: Progress = quiet,
+    *,
+    clock: Clock | None = None,
+) -> Analysis:
+    """Measure known outlines under a recipe's calibration and filter; no network is needed."""
+    clock = clock or Clock()
+    progress("measuring", MEASURING)
+    calibration = recipe.calibration or micrograph.calibration
+    with clock.stage("measure"):
+        table = measure(
+            segmentation.labels,
+            micrograph.pixels,
+            segmentation.confidence,
+            nm_per_pixel=calibration.nm_per_pixel,
+            rows=segmentation.rows,
+        )
+        table = set_aside(table, recipe.filter)
+        statistics = summarise(table)
+    progress("measured", DONE)
+    return Analysis(
+        micrograph,
+        recipe,
+        calibration,
+        segmentation,
+        table,
+        statistics,
+        clock.seconds,
+        tuple(_warnings(micrograph, segmentation, calibration)),
+    )
+
+
+def _warnings(micrograph: Micrograph, segmentation: Segmentation, calibration: Calibration) -> Iterator[str]:
+    if calibration.source == "default":
+        yield "The image width is the default of 7520 nm and was not checked: type the true width."
+    if calibration.source == "none":
+        yield "No image width is known, so sizes are in pixels."
+    if not len(segmentation.confidence):
+        yield "No particles were found; try the other polarity or a lower threshold."
+    yield from micrograph.notes

@@ -1,0 +1,95 @@
+"""Small pictures of large images: the analysed area, and its particles in distinct colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis import Analysis
+from ..micrograph import preview
+
+# Okabe and Ito's colour-blind-safe palette, without black, and white.
+COLOURS = np.array(
+    [
+        (230, 159, 0),
+        (86, 180, 233),
+        (0, 158, 115),
+        (240, 228, 66),
+        (0, 114, 178),
+        (213, 94, 0),
+        (204, 121, 167),
+        (238, 238, 238),
+    ],
+    np.uint8,
+)
+# Distance in px of the picture -> weight of a neighbour that near.
+REACH = {1: 1000, 3: 100, 6: 10, 10: 1}
+
+
+def analysed(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
+    """The analysed area for display: (h, w) uint8, no side over `longest`, hot and cold pixels clipped."""
+    micrograph = analysis.micrograph
+    cut = replace(micrograph, pixels=micrograph.pixels[: analysis.segmentation.rows])
+    return preview(cut, longest)
+
+
+def sampled(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """The labels (H, W) at the centres of the pixels of a smaller picture of `shape`."""
+    rows, columns = (
+        ((np.arange(small) + 0.5) * large / small).astype(np.intp)
+        for small, large in zip(shape, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def painted(picture: NDArray[np.uint8], labels: NDArray[np.int32], strength: float) -> NDArray[np.uint8]:
+    """The grey picture (h, w), darkened, with its particles (same shape) in colour: (h, w, 3) uint8.
+
+    strength: of the colour over the picture, in 0..1.
+    """
+    colour = COLOURS[colour_numbers(labels)[labels]].astype(np.float32)
+    shade = picture[..., None].astype(np.float32)
+    inside = (labels > 0)[..., None]
+    mixed = np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade)
+    return mixed.round().astype(np.uint8)
+
+
+def colour_numbers(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """A colour number for every label 0..max, so that neighbours differ, touching ones above all.
+
+    In the order of the labels a particle takes the colour that weighs least among its neighbours, and of
+    equals the one least used so far.
+    """
+    n = int(labels.max(initial=0))
+    chosen = np.zeros(n + 1, np.intp)
+    used = np.zeros(len(COLOURS))
+    one, other, weight = _neighbours(labels)
+    begins = np.searchsorted(one, np.arange(n + 2))
+    for label in range(1, n + 1):
+        near = slice(begins[label], begins[label + 1])
+        taken = np.bincount(chosen[other[near]], weight[near], len(COLOURS))
+        chosen[label] = np.lexsort((used, taken))[0]
+        used[chosen[label]] += 1
+    return chosen
+
+
+def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
+    """Pairs of labels within a few pixels of each other: the greater (sorted), the smaller, and the weight
+    of the pair, the greater the nearer they are."""
+    found = []
+    for d, weight in REACH.items():
+        for a, b in (
+            (labels[d:], labels[:-d]),
+            (labels[:, d:], labels[:, :-d]),
+            (labels[d:, d:], labels[:-d, :-d]),
+            (labels[d:, :-d], labels[:-d, d:]),
+        ):
+            met = (a != b) & (a > 0) & (b > 0)
+            pairs = np.unique(np.c_[np.maximum(a[met], b[met]), np.minimum(a[met], b[met])], axis=0)
+            found.append(np.c_[pairs, np.full(len(pairs), weight)].astype(np.int64))
+    # Nearest first, so that of a pair met at several distances the greatest weight stays.
+    every = np.concatenate(found)
+    _, first = np.unique(every[:, :2], axis=0, return_index=True)
+    return every[first, 0], every[first, 1], every[first, 2]

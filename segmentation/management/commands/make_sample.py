@@ -1,0 +1,24 @@
+"""Render the sample image of the upload page again (its files are in static/sample)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+
+class Command(BaseCommand):
+    help = "Render the sample image, the same bytes each time."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        default = Path(settings.BASE_DIR) / "static" / "sample"
+        parser.add_argument("--out", type=Path, default=default, metavar="DIR")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.training.synthesis.sample import write_sample
+
+        for file in write_sample(options["out"]):
+            self.stdout.write(str(file))

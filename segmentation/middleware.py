@@ -1,0 +1,138 @@
+"""What every request passes: real addresses, the content-security policy, the closed site, the visitor's cookie."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.signing import BadSignature
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import salted_hmac
+
+VISITOR_COOKIE = "visitor"
+VISITOR_SECONDS = 400 * 24 * 3600
+FORWARDED = (
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+)
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class TrustedProxies:
+    """Believe X-Forwarded-* from DEEPSEGM_TRUSTED_PROXIES only, and find the visitor's own address behind them."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        if is_trusted(meta.get("REMOTE_ADDR", "")):
+            meta["REMOTE_ADDR"] = first_untrusted(meta.get("HTTP_X_FORWARDED_FOR", ""), meta["REMOTE_ADDR"])
+        else:
+            for name in FORWARDED:
+                meta.pop(name, None)
+        return self.get_response(request)
+
+
+def is_trusted(address: str) -> bool:
+    """Whether an address belongs to one of our proxies (single addresses or networks)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    networks = settings.DEEPSEGM_TRUSTED_PROXIES
+    return any(parsed in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def first_untrusted(forwarded: str, nearest: str) -> str:
+    """The last hop that is not ours: everything left of it may be invented by the visitor."""
+    for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
+        if not is_trusted(hop):
+            return hop
+        nearest = hop
+    return nearest
+
+
+class ContentSecurityPolicy:
+    """Nothing from other hosts, no inline code, no frames."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class RequireLogin(LoginRequiredMiddleware):
+    """With DEEPSEGM_REQUIRE_LOGIN every view asks for sign-in but those marked `login_not_required`."""
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        if not settings.DEEPSEGM_REQUIRE_LOGIN:
+            return None
+        return super().process_view(request, view, args, kwargs)
+
+
+class Visitor:
+    """Gives each request `visitor` (the browser's signed number, or None) and `address_hash`.
+
+    The cookie is set only once something is made: see `ensure_visitor`.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.visitor = read_visitor(request)
+        request.address_hash = hash_address(request.META.get("REMOTE_ADDR", ""))
+        request.keep_visitor = False
+        response = self.get_response(request)
+        if request.keep_visitor:
+            response.set_signed_cookie(
+                VISITOR_COOKIE,
+                str(request.visitor),
+                salt=VISITOR_COOKIE,
+                max_age=VISITOR_SECONDS,
+                httponly=True,
+                samesite="Lax",
+                secure=settings.SESSION_COOKIE_SECURE,
+            )
+        return response
+
+
+def ensure_visitor(request: HttpRequest) -> UUID:
+    """The visitor's number, made now if need be; its cookie goes out, or is renewed, with the response."""
+    request.visitor = request.visitor or uuid4()
+    request.keep_visitor = True
+    return request.visitor
+
+
+def read_visitor(request: HttpRequest) -> UUID | None:
+    """The number in the cookie, None when there is none or somebody has changed it."""
+    try:
+        return UUID(request.get_signed_cookie(VISITOR_COOKIE, default="", salt=VISITOR_COOKIE))
+    except (BadSignature, ValueError):
+        return None
+
+
+def hash_address(address: str) -> str:
+    """A keyed hash: enough to count one sender's uploads, useless to find out who it was."""
+    return salted_hmac("segmentation.address", address, algorithm="sha256").hexdigest() if address else ""

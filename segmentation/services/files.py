@@ -1,0 +1,44 @@
+"""Files go with their rows: whatever deletes an upload or a job, its folder in the storage goes too."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from ..models import Job, Upload
+
+logger = logging.getLogger(__name__)
+
+
+def remove_folder(folder: str) -> None:
+    """Remove everything under a folder of the storage; a storage in trouble is logged and does not stop us."""
+    try:
+        _remove(folder)
+    except Exception:
+        logger.exception("The files under %s could not be removed.", folder)
+
+
+def _remove(folder: str) -> None:
+    try:
+        folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in filter(None, names):
+        default_storage.delete(f"{folder}/{name}")
+    for name in filter(None, folders):
+        _remove(f"{folder}/{name}")
+    if isinstance(default_storage._wrapped, FileSystemStorage):
+        default_storage.delete(folder)
+
+
+@receiver(post_delete, sender=Job)
+@receiver(post_delete, sender=Upload)
+def remove_files(instance: Job | Upload, **kwargs: Any) -> None:
+    """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
+    folder = instance.folder
+    transaction.on_commit(lambda: remove_folder(folder))

@@ -1,0 +1,61 @@
+"""How much one visitor may ask for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from ..models import Job, Upload
+from .refusal import Refused
+
+
+def check_size(size: int) -> None:
+    """Refuse a file before anything of it is read."""
+    limit = settings.DEEPSEGM_MAX_UPLOAD_MB
+    if size > limit * 2**20:
+        megabytes = size / 2**20
+        raise Refused(
+            f"The file has {megabytes:,.0f} MB and the limit is {limit} MB: save it compressed or crop it.",
+            413,
+        )
+
+
+def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse more than the hourly number of uploads, saying when to come back."""
+    limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
+    recent = Upload.objects.filter(_sender(user, visitor, address), created__gt=now - timedelta(hours=1))
+    times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
+    if len(times) < limit:
+        return
+    minutes = max(1, round((times[-1] + timedelta(hours=1) - now).total_seconds() / 60))
+    unit = "minute" if minutes == 1 else "minutes"
+    raise Refused(f"{limit} images an hour is the limit and you have reached it: come back in {minutes} {unit}.", 429)
+
+
+def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse more than the permitted number of unfinished jobs."""
+    limit = settings.DEEPSEGM_WAITING_JOBS
+    mine = _sender(user, visitor, address, prefix="upload__")
+    if Job.objects.filter(mine, state__in=Job.UNFINISHED).count() >= limit:
+        raise Refused(
+            f"{limit} of your analyses are waiting or running, which is the limit: "
+            "come back when some of them are done.",
+            429,
+        )
+
+
+def _sender(user: Any, visitor: UUID | None, address: str, prefix: str = "") -> Q:
+    """Rows of this account; for the anonymous those of this browser or, as cookies are easily dropped, address."""
+    if user is not None and user.is_authenticated:
+        return Q(owner=user)
+    mine = Q(pk__in=[])
+    if visitor:
+        mine |= Q(visitor=visitor)
+    if address:
+        mine |= Q(**{f"{prefix}address": address})
+    return Q(owner=None) & mine

@@ -1,0 +1,10 @@
+"""How a service says no."""
+
+
+class Refused(Exception):
+    """A request against the rules: one sentence for the user (what is wrong, what to do) and an HTTP status."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.status = status

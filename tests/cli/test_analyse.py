@@ -1,0 +1,116 @@
+"""The main job from the shell."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
+
+
+def run(*arguments, **environment):
+    command = [sys.executable, str(ROOT / "manage.py"), "analyse", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}, stdin=subprocess.DEVNULL
+    )
+
+
+def rows_of(file):
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The sample analysed once, with the data folder pointed at a place that cannot be."""
+    out = tmp_path_factory.mktemp("out")
+    done = run(SAMPLE, "--out", out, DEEPSEGM_DATA="/nonexistent/data", DEEPSEGM_DATABASE_URL="postgres://nobody@127.0.0.1:1/x")
+    assert done.returncode == 0, done.stderr
+    return out / "sem-sample"
+
+
+def test_the_four_files_are_there(sample):
+    assert {file.name for file in sample.iterdir()} == {"figure.png", "particles.csv", "labels.tif", "result.json"}
+
+
+def test_result_and_table_and_labels_agree(sample):
+    result = json.loads((sample / "result.json").read_text())
+    rows = rows_of(sample / "particles.csv")
+    labels = tifffile.imread(sample / "labels.tif")
+    kept = [int(row["label"]) for row in rows if row["kept"] == "1" or row["kept"].lower() == "true"]
+    assert result["statistics"]["n_kept"] == len(kept) > 40
+    assert result["statistics"]["n_set_aside"] == len(rows) - len(kept)
+    assert labels.shape == (768, 1024) and np.issubdtype(labels.dtype, np.integer)
+    assert sorted(np.unique(labels[labels > 0])) == sorted(kept)
+    assert not labels[704:].any()
+
+
+def test_the_calibration_comes_from_the_file(sample):
+    result = json.loads((sample / "result.json").read_text())
+    assert result["calibration"]["nm_per_pixel"] == pytest.approx(5.0)
+    assert result["calibration"]["source"] == "metadata"
+    assert "min_feret_nm" in rows_of(sample / "particles.csv")[0]
+
+
+def test_the_result_says_what_made_it(sample):
+    result = json.loads((sample / "result.json").read_text())
+    assert result["model"]["name"] == "particles" and len(result["model"]["sha256"]) == 64
+    assert result["settings"]["filter"] is False
+    assert result["timings"] and result["versions"]["deepsegm"]
+
+
+def write(folder, name, pixels=None, **options):
+    pixels = tifffile.imread(SAMPLE)[:256, :256] if pixels is None else pixels
+    folder.mkdir(exist_ok=True)
+    tifffile.imwrite(folder / name, pixels, **options)
+    return folder / name
+
+
+def test_without_width_sizes_are_in_pixels_never_7520(tmp_path):
+    done = run(write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
+    assert done.returncode == 0
+    result = json.loads((tmp_path / "out/plain/result.json").read_text())
+    assert result["calibration"]["nm_per_pixel"] is None and result["calibration"]["source"] == "none"
+    assert "min_feret_px" in rows_of(tmp_path / "out/plain/particles.csv")[0]
+
+
+def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path):
+    one, two = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(b"no picture at all")
+    done = run(one, bad, two, tmp_path / "missing.tif", "--out", tmp_path / "out", "--width-nm", "2.56 um", "--all")
+    assert done.returncode == 2
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x", "x-2"]
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 2 and "bad.tif" in lines[0] and "missing.tif" in lines[1]
+    assert "Traceback" not in done.stderr
+    result = json.loads((tmp_path / "out/x-2/result.json").read_text())
+    assert result["calibration"]["nm_per_pixel"] == pytest.approx(10.0)
+    everything = tifffile.imread(tmp_path / "out/x/labels.tif")
+    assert len(np.unique(everything)) - 1 == len(rows_of(tmp_path / "out/x/particles.csv"))
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--width-nm", "0"], "width"),
+        (["--width-nm", "wide"], "width"),
+        (["--nm-per-pixel", "-1"], "number"),
+        (["--nm-per-pixel", "nan"], "number"),
+        (["--threshold", "1.5"], "between 0 and 1"),
+        (["--polarity", "grey"], "polarity"),
+        (["--model", "nosuch"], "no model named"),
+        (["--width-nm", "10", "--nm-per-pixel", "1"], "not allowed"),
+    ],
+)
+def test_bad_options_are_explained(tmp_path, options, word):
+    done = run(SAMPLE, "--out", tmp_path / "out", *options)
+    assert done.returncode == 2
+    assert word in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,131 @@
+"""What all tests share: a storage of their own, a model, a cast of users, and a worker that only notes the bell.
+
+Alice owns it, Charlie must not see it, Ada is the administrator.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from PIL import Image
+
+from segmentation.core.network.cards import ModelCard, UnknownModel
+from segmentation.core.recipe import Recipe
+
+
+def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
+    """A small grey image with one bright square, as the bytes of a file."""
+    pixels = np.full((height, width), 60, np.uint8)
+    pixels[height // 4 : height // 2, width // 4 : width // 2] = 200
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.fixture
+def own_storage(settings, tmp_path):
+    """Files and data of this test only."""
+    settings.DEEPSEGM_DATA = tmp_path / "data"
+    settings.DEEPSEGM_DATA.mkdir()
+    files = settings.DEEPSEGM_DATA / "files"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": files}},
+    }
+    return files
+
+
+@pytest.fixture
+def model(monkeypatch, tmp_path):
+    """One model named "particles", whatever models are installed."""
+    weights = tmp_path / "particles.safetensors"
+    weights.write_bytes(b"weights")
+    card = ModelCard("particles", "Particles", "Finds particles.", "1", {"name": "none"}, "a" * 64, weights)
+
+    def find(name: str, folder: Path | None = None) -> ModelCard:
+        if name != card.name:
+            raise UnknownModel(f"There is no model named {name!r}; the models here are: {card.name}.")
+        return card
+
+    monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: [card])
+    monkeypatch.setattr("segmentation.core.network.cards.find", find)
+    return card
+
+
+@pytest.fixture
+def bell(monkeypatch):
+    """The job ids that the worker was rung for; no broker is touched."""
+    rung: list[str] = []
+
+    def send_task(name: str, args: list[str], **options: object) -> None:
+        assert name == "worker.run_job"
+        rung.append(args[0])
+
+    monkeypatch.setattr("celery.current_app.send_task", send_task)
+    return rung
+
+
+@pytest.fixture
+def alice(db, django_user_model):
+    return django_user_model.objects.create_user("alice", password="alice's password")
+
+
+@pytest.fixture
+def charlie(db, django_user_model):
+    return django_user_model.objects.create_user("charlie", password="charlie's password")
+
+
+@pytest.fixture
+def ada(db, django_user_model):
+    return django_user_model.objects.create_superuser("ada", password="ada's password")
+
+
+@pytest.fixture
+def make_upload(db, own_storage):
+    """Stored uploads without inspection; any field may be given."""
+    from segmentation.models import Upload
+
+    def make(**fields):
+        content = fields.pop("content", picture())
+        known = {
+            "name": "tio2.png",
+            "sha256": "b" * 64,
+            "size": len(content),
+            "kind": "PNG",
+            "width": 64,
+            "height": 48,
+            "calibration": {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None},
+        }
+        upload = Upload(**{**known, **fields})
+        upload.file.save(upload.name, ContentFile(content), save=False)
+        upload.preview.save("preview.png", ContentFile(picture()), save=False)
+        upload.save()
+        return upload
+
+    return make
+
+
+@pytest.fixture
+def make_job(make_upload):
+    """Stored jobs in any state; `files` are made artifacts of the last attempt."""
+    from segmentation.models import Artifact, Job
+
+    def make(*, files=(), **fields):
+        owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
+        upload = fields.pop("upload", None) or make_upload(**owned)
+        recipe = fields.pop("recipe", Recipe())
+        known = {"recipe": recipe.as_dict(), "model_name": recipe.model, "submission": uuid4().hex}
+        job = Job.objects.create(upload=upload, **{**known, **fields})
+        for name in files:
+            artifact = Artifact(
+                job=job, attempt=job.attempt, name=name, size=7, content_type="application/octet-stream"
+            )
+            artifact.file.save(f"{job.folder}/{job.attempt}/{name}", ContentFile(b"content"))
+        return job
+
+    return make

@@ -1,0 +1,112 @@
+"""Synthetic label images and analyses, for the tests of every room behind the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.core.analysis import Analysis
+from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.statistics import summarise
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.recipe import Recipe
+
+METADATA = Calibration(7.34375, "metadata", "Zeiss tag 34118, Image Pixel Size", 0.02)
+
+
+def disc_labels(n: int, shape: tuple[int, int], seed: int = 0) -> NDArray[np.int32]:
+    """(H, W) int32 with discs 1..n of random size on a jittered grid; none touches another."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.int32)
+    columns = max(1, int(np.ceil(np.sqrt(n * shape[1] / shape[0]))))
+    lines = max(1, -(-n // columns))
+    cell = min(shape[0] / lines, shape[1] / columns)
+    for i in range(n):
+        radius = cell * rng.uniform(0.18, 0.42)
+        free = max(cell / 2 - radius - 1, 0.0)
+        y = (i // columns + 0.5) * shape[0] / lines + rng.uniform(-free, free)
+        x = (i % columns + 0.5) * shape[1] / columns + rng.uniform(-free, free)
+        _stamp(labels, i + 1, y, x, radius)
+    return labels
+
+
+def _stamp(labels: NDArray[np.int32], value: int, y: float, x: float, radius: float) -> None:
+    top, left = max(int(y - radius) - 1, 0), max(int(x - radius) - 1, 0)
+    part = labels[top : int(y + radius) + 3, left : int(x + radius) + 3]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    part[np.hypot(rows + top - y, columns + left - x) <= radius] = value
+
+
+def grey_of(labels: NDArray[np.int32], seed: int = 0) -> NDArray[np.uint8]:
+    """(H, W) uint8: bright particles on a dark, noisy ground."""
+    noise = np.random.default_rng(seed).normal(0, 12, labels.shape)
+    return np.clip(70 + 90 * (labels > 0) + noise, 0, 255).astype(np.uint8)
+
+
+def analysis_of(
+    labels: NDArray[np.int32],
+    *,
+    pixels: NDArray[np.uint8] | None = None,
+    confidence: NDArray[np.float32] | None = None,
+    calibration: Calibration = METADATA,
+    rows: int | None = None,
+    filter: bool = False,
+    name: str = "sample.tif",
+) -> Analysis:
+    """What the pipeline would give for `labels` (H, W) with 1..n."""
+    n = int(labels.max(initial=0))
+    rows = labels.shape[0] if rows is None else rows
+    pixels = grey_of(labels) if pixels is None else pixels
+    confidence = np.full(n, 0.95, np.float32) if confidence is None else confidence
+    table = set_aside(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
+    return Analysis(
+        micrograph=Micrograph(pixels, name, "ab" * 32, calibration, {"instrument": "ZEISS Sigma"}),
+        recipe=Recipe(filter=filter),
+        calibration=calibration,
+        segmentation=Segmentation(labels, confidence, rows, "bright", 1.0, 0.5, "particles", "cd" * 32),
+        table=table,
+        statistics=summarise(table),
+        timings={"segmenting": 1.25},
+        warnings=("The calibration has not been checked.",),
+    )
+
+
+def make_analysis(
+    n: int = 12,
+    shape: tuple[int, int] = (192, 256),
+    *,
+    data_bar: int = 0,
+    calibration: Calibration = METADATA,
+    filter: bool = False,
+    name: str = "sample.tif",
+) -> Analysis:
+    """An analysis of n discs above `data_bar` rows; two at the frame, one a slip, from n = 8 on."""
+    labels = np.zeros(shape, np.int32)
+    labels[: shape[0] - data_bar] = disc_labels(n, (shape[0] - data_bar, shape[1]))
+    if n >= 8:
+        _spoil(labels, shape[0] - data_bar)
+    pixels = grey_of(labels)
+    pixels[shape[0] - data_bar :] = 0
+    return analysis_of(
+        labels, pixels=pixels, calibration=calibration, rows=shape[0] - data_bar, filter=filter, name=name
+    )
+
+
+def _spoil(labels: NDArray[np.int32], rows: int) -> None:
+    """Particle 1 grows to the top of the frame, n to its bottom, and 4 shrinks to a slip."""
+    n = int(labels.max())
+    for value in (1, n):
+        y, x = np.nonzero(labels == value)
+        reach = slice(0, int(y.mean())) if value == 1 else slice(int(y.mean()), rows)
+        labels[reach, int(x.mean()) : int(x.mean()) + 2] = value
+    y, x = np.nonzero(labels == 4)
+    labels[labels == 4] = 0
+    labels[int(y.mean()), int(x.mean()) : int(x.mean()) + 3] = 4
+
+
+def renamed(analysis: Analysis, name: str) -> Analysis:
+    return replace(analysis, micrograph=replace(analysis.micrograph, name=name))

@@ -1,0 +1,257 @@
+"""The figure, drawn and opened again; what it says is read from the drawn text."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from PIL import Image
+
+from segmentation.core.measure.filters import Reason
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import figure
+from segmentation.core.report.panels import bin_edges, length_words, round_length
+from segmentation.core.report.picture import colour_numbers
+
+from .builders import analysis_of, make_analysis, renamed
+
+CASES = {
+    "fifteen": lambda: make_analysis(15),
+    "fifteen hundred": lambda: make_analysis(1500, (900, 1200)),
+    "none": lambda: make_analysis(0),
+    "one": lambda: make_analysis(1, (24, 32)),
+    "all set aside": lambda: analysis_of(np.ones((20, 30), np.int32)),
+    "pixels": lambda: make_analysis(12, calibration=Calibration.absent()),
+    "data bar": lambda: make_analysis(12, data_bar=30),
+    "wide": lambda: make_analysis(10, (40, 900)),
+    "tall": lambda: make_analysis(10, (900, 60)),
+    "one pixel": lambda: make_analysis(0, (1, 1)),
+    "tiny pixels": lambda: make_analysis(9, calibration=Calibration(1e-3, "typed")),
+    "huge pixels": lambda: make_analysis(9, calibration=Calibration(1e5, "typed")),
+    "flat image": lambda: analysis_of(np.zeros((30, 40), np.int32), pixels=np.full((30, 40), 7, np.uint8)),
+}
+
+
+def said(drawn):
+    texts = [text.get_text() for text in drawn.findobj(lambda one: hasattr(one, "get_text"))]
+    return "\n".join(texts)
+
+
+def png(analysis):
+    file = io.BytesIO()
+    figure.save(analysis, file, "png")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_is_drawn_without_a_warning(case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = Image.open(io.BytesIO(png(CASES[case]())))
+    assert picture.size == (3600, 2700)
+    assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert np.asarray(picture.convert("L")).std() > 5
+
+
+@pytest.mark.parametrize("case", ["fifteen", "wide", "tall", "pixels"])
+def test_four_panels(case):
+    drawn = figure.draw(CASES[case]())
+    assert len(drawn.axes) == 4
+    assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == ["A", "B", "C", "D"]
+
+
+def test_numbers_are_those_of_the_statistics():
+    analysis = make_analysis(60, (300, 400), filter=True)
+    words, found = said(figure.draw(analysis)), analysis.statistics
+    assert f"N = {found.n_kept}, mean {found.mean:.1f} nm" in words
+    assert f"SD {found.sd:.1f} nm" in words or f"SD {found.sd:.2f} nm" in words
+    assert "mean " in words and "median " in words
+    assert f"{100 * found.fraction_100nm:.1f} % of the particles are ≤ 100 nm" in words
+    assert f"kept: {found.n_kept}" in words
+    assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in words
+    assert "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)" in words
+    assert "1 µm" in words or "500 nm" in words
+    assert "particles" in words and "filter on" in words and "DeepSegm 0." in words
+
+
+def test_mean_median_and_100_nm_are_lines_in_their_place():
+    analysis = make_analysis(80, (300, 400))
+    lines = {line.get_xdata()[0] for line in figure.draw(analysis).axes[3].lines}
+    assert lines == {analysis.statistics.mean, analysis.statistics.median, 100.0}
+
+
+def test_bars_count_every_kept_particle_once():
+    analysis = make_analysis(80, (300, 400))
+    bars = figure.draw(analysis).axes[3].patches
+    assert sum(bar.get_height() for bar in bars) == analysis.statistics.n_kept
+
+
+def test_without_calibration_everything_is_in_pixels():
+    words = said(figure.draw(CASES["pixels"]()))
+    assert "Minimum Feret diameter (px)" in words
+    assert "not calibrated: lengths are in pixels" in words
+    assert re.search(r"^\d+ px$", words, re.MULTILINE)
+    assert " nm" not in words and "µm" not in words
+
+
+def test_no_particles_is_said():
+    assert "No particles were found" in said(figure.draw(CASES["none"]()))
+    assert "The only particle was set aside" in said(figure.draw(CASES["all set aside"]()))
+
+
+def test_data_bar_is_left_out_and_said():
+    analysis = CASES["data bar"]()
+    drawn = figure.draw(analysis)
+    assert "data bar excluded" in said(drawn)
+    assert "data bar from row 162" in said(drawn)
+    assert drawn.axes[0].get_ylim() == (162, 0)
+    assert "data bar excluded" not in said(figure.draw(CASES["fifteen"]()))
+
+
+def test_default_width_is_marked_as_unchecked():
+    analysis = make_analysis(9, calibration=Calibration.of_width(7520, 256, "default"))
+    assert "default, not checked" in said(figure.draw(analysis))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$\\frac{1}{$x.tif", "$\\frac{1}{$x.tif"),
+        ("two\nlines\t.tif", "two lines .tif"),
+        ("粒子.tif", "□□.tif"),
+        ("\udcff.tif", " .tif"),
+        ("Größe µ.tif", "Größe µ.tif"),
+        ("x" * 300 + ".tif", "…"),
+    ],
+)
+def test_any_file_name(name, shown):
+    analysis = renamed(make_analysis(3, (60, 80)), name)
+    drawn = figure.draw(analysis)
+    assert shown in said(drawn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for form in ("png", "svg", "pdf"):
+            figure.write(drawn, io.BytesIO(), form)
+
+
+def test_any_calibration_detail():
+    detail = "$^{" + "x" * 300 + "\n"
+    analysis = make_analysis(3, (60, 80), calibration=Calibration(2.0, "metadata", detail))
+    assert "$^{xxx" in said(figure.draw(analysis))
+    assert png(analysis)
+
+
+def test_set_aside_is_dashed_and_kept_is_solid():
+    analysis = make_analysis(12)
+    lines = [one for one in figure.draw(analysis).axes[2].collections if isinstance(one, LineCollection)]
+    dashed = [one for one in lines if one.get_linestyles()[0][1] is not None]
+    assert [len(one.get_segments()) for one in dashed] == [analysis.statistics.n_set_aside]
+    solid = {len(one.get_segments()) for one in lines if one not in dashed}
+    assert solid == {analysis.statistics.n_kept, analysis.statistics.n_set_aside}
+
+
+def test_outlines_are_thinner_where_particles_are_small_on_the_page():
+    def width(analysis):
+        return figure.draw(analysis).axes[2].collections[1].get_linewidths()[0]
+
+    assert width(make_analysis(1500, (900, 1200))) < width(make_analysis(15, (900, 1200)))
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_same_analysis_same_bytes(form):
+    files = []
+    for _ in range(2):
+        file = io.BytesIO()
+        figure.save(make_analysis(12), file, form)
+        files.append(file.getvalue())
+    assert files[0] == files[1]
+
+
+def test_one_drawing_serves_all_formats_and_stays_small():
+    drawn = figure.draw(make_analysis(1500, (1536, 2048)))
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    for form, start in starts.items():
+        file = io.BytesIO()
+        figure.write(drawn, file, form)
+        assert file.getvalue().startswith(start)
+        assert form == "png" or len(file.getvalue()) < 5_000_000
+
+
+def test_large_images_are_drawn_small():
+    labels = np.zeros((6000, 5000), np.int32)
+    labels[100:400, 200:600] = 1
+    drawn = figure.draw(analysis_of(labels, pixels=(labels * 200).astype(np.uint8)))
+    shown = drawn.axes[0].images[0]
+    assert max(shown.get_array().shape) <= 2000
+    assert tuple(shown.get_extent()) == (0, 5000, 6000, 0)
+
+
+def test_pyplot_is_not_needed():
+    code = "import sys, segmentation.core.report; print('matplotlib.pyplot' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_neighbours_differ_in_colour():
+    rng = np.random.default_rng(3)
+    seeds = rng.uniform(0, 120, (60, 2))
+    y, x = np.mgrid[:120, :120]
+    labels = 1 + np.argmin((y[..., None] - seeds[:, 0]) ** 2 + (x[..., None] - seeds[:, 1]) ** 2, axis=-1)
+    number = colour_numbers(labels.astype(np.int32))[labels]
+    for a, b, ca, cb in (
+        (labels[1:], labels[:-1], number[1:], number[:-1]),
+        (labels[:, 1:], labels[:, :-1], number[:, 1:], number[:, :-1]),
+    ):
+        assert (ca != cb)[a != b].all()
+
+
+@pytest.mark.parametrize(
+    ("longest", "expected"), [(1, 1), (1.9, 1), (2, 2), (4.99, 2), (7, 5), (999, 500), (0.03, 0.02)]
+)
+def test_round_lengths(longest, expected):
+    assert round_length(longest) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "calibrated", "expected"),
+    [(200, True, "200 nm"), (1000, True, "1 µm"), (5e6, True, "5 mm"), (0.5, True, "500 pm"), (50, False, "50 px")],
+)
+def test_length_words(value, calibrated, expected):
+    assert length_words(value, calibrated) == expected
+
+
+def test_scale_bar_has_its_length():
+    analysis = make_analysis(12, (300, 400), calibration=Calibration(10.0, "typed"))
+    drawn = figure.draw(analysis)
+    bar = drawn.axes[0].patches[1].get_width() * 400 * 10
+    words = [text.get_text() for text in drawn.axes[0].texts]
+    assert words == [length_words(bar, True)]
+
+
+@pytest.mark.parametrize("sizes", [[5.0], [5.0, 5.0], [1.0, 2.0], list(np.random.default_rng(0).lognormal(3, 1, 5000))])
+def test_number_of_bins_stays_within_limits(sizes):
+    edges = bin_edges(np.array(sizes), 1.0)
+    assert 9 <= len(edges) <= 61
+    assert edges[0] <= min(sizes) and edges[-1] >= max(sizes)
+    assert (np.diff(edges) > 0).all()
+
+
+def test_whole_pixels_make_no_comb():
+    sizes = np.repeat(np.arange(20.0, 70.0), 400) * 7.3
+    counts, _ = np.histogram(sizes, bin_edges(sizes, 7.3))
+    assert counts[:-1].min() == counts[:-1].max()
+
+
+def test_filter_word_follows_the_recipe():
+    analysis = make_analysis(9)
+    assert "filter off" in said(figure.draw(analysis))
+    assert "filter on" in said(figure.draw(replace(analysis, recipe=analysis.recipe.with_(filter=True))))

@@ -1,0 +1,363 @@
+"""Pixel sizes and instrument facts from every vendor's header, and none where a header is wrong."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segmentation.core.micrograph import Micrograph, read
+from tests.hostile import image, picture, tiff
+
+ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
+
+
+def with_tags(folder: Path, tags: dict[int, bytes], **options: Any) -> Micrograph:
+    """A 64 x 48 TIFF with these ASCII tags, read."""
+    extra = [(code, 2, len(value) + 1, value + b"\0", True) for code, value in tags.items()]
+    path = folder / "sem.tif"
+    path.write_bytes(tiff(image(), extratags=extra, **options))
+    return read(path)
+
+
+def zeiss(first: str = "0", **entries: str) -> bytes:
+    """A SmartSEM header; values with their names as the microscope writes them."""
+    lines = ["0", "0", "0", first, "50000", "6"]
+    for key, line in entries.items():
+        lines += [key, line]
+    return "\r\n".join(lines).encode("cp1252")
+
+
+FULL = {
+    "DP_DETECTOR_CHANNEL": "Signal A = InLens",
+    "AP_MAG": "Mag =   50.00 K X",
+    "AP_WD": "WD =  2.8 mm",
+    "AP_ACTUALKV": "EHT = 20.00 kV",
+    "AP_DATE": "Date :18 Jul 2019",
+    "AP_TIME": "Time :10:09:27",
+    "SV_SERIAL_NUMBER": "Serial No. = SUPRA 40-25-44",
+}
+
+
+def test_zeiss_prefers_the_image_pixel_size(tmp_path: Path) -> None:
+    header = zeiss(
+        AP_PIXEL_SIZE="Pixel Size = 24.65 nm",
+        AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm",
+        AP_WIDTH="Width = 789.1 nm",
+        **FULL,
+    )
+    micrograph = with_tags(tmp_path, {ZEISS: header})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(12.33)
+    assert micrograph.calibration.source == "metadata"
+    assert micrograph.calibration.detail == "Zeiss tag 34118, Image Pixel Size"
+    assert micrograph.notes == ()
+    facts = dict(micrograph.metadata)
+    facts.pop("kind")
+    assert facts == {
+        "instrument": "Zeiss SUPRA 40-25-44",
+        "detector": "InLens",
+        "voltage_kv": 20.0,
+        "working_distance_mm": 2.8,
+        "magnification": 50000.0,
+        "date": "18 Jul 2019 10:09:27",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "nm"),
+    [
+        ("7.344 nm", 7.344),
+        ("734.4 pm", 0.7344),
+        ("1.25 µm", 1250),
+        ("1.25 um", 1250),
+        ("0.002 mm", 2000),
+        ("900 fm", 9e-4),
+    ],
+)
+def test_zeiss_units(tmp_path: Path, written: str, nm: float) -> None:
+    micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_PIXEL_SIZE=f"Pixel Size = {written}")})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(nm)
+    assert micrograph.calibration.detail.endswith(", Pixel Size")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "mac-roman", "cp437"])
+def test_zeiss_micro_sign_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    header = "0\r\n" * 6 + "AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 1.5 µm\r\nSV_USER_NAME\r\nUser = Müller\r\n"
+    micrograph = with_tags(tmp_path, {ZEISS: header.encode(encoding)})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(1500)
+
+
+def test_zeiss_width_only(tmp_path: Path) -> None:
+    micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_WIDTH="Width = 6.400 µm")})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(100)
+    assert micrograph.calibration.detail == "Zeiss tag 34118, Width"
+
+
+def test_zeiss_first_block_gives_more_digits_or_all_there_is(tmp_path: Path) -> None:
+    header = zeiss("7.343750e-009", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 7.344 nm")
+    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel == pytest.approx(7.34375, rel=1e-9)
+    header = zeiss("24.65e-9", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 12.33 nm")
+    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel == pytest.approx(12.33)
+    assert with_tags(tmp_path, {ZEISS: zeiss("9.765625E-10")}).calibration.nm_per_pixel == pytest.approx(0.9765625)
+
+
+def test_zeiss_contradictions_are_said(tmp_path: Path) -> None:
+    header = zeiss(
+        AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10 nm",
+        AP_WIDTH="Width = 1.280 µm",
+        DP_IMAGE_STORE="Store resolution = 128 * 96",
+    )
+    notes = " ".join(with_tags(tmp_path, {ZEISS: header}).notes)
+    assert "128 px wide but this one is 64 px wide" in notes
+    assert "width of 1280 nm" in notes
+
+
+def fei(
+    width: str = "3.37240e-009", height: str | None = None, columns: int = 64, rows: int = 48, scan: str = "Scan"
+) -> bytes:
+    return (
+        "[User]\r\nDate=12/18/2017\r\nTime=01:04:14 PM\r\nUserText=a=b\r\n\r\n"
+        "[System]\r\nType=SEM\r\nSystemType=Quanta FEG\r\n"
+        "[Beam]\r\nHV=30000\r\nBeam=EBeam\r\nScan=EScan\r\n[EBeam]\r\nHV=30000\r\nWD=0.011051\r\n"
+        f"[{scan}]\r\nPixelWidth={width}\r\nPixelHeight={height or width}\r\n"
+        f"[Image]\r\nResolutionX={columns}\r\nResolutionY={rows}\r\n[Detectors]\r\nNumber=1\r\nName=LFD\r\n"
+    ).encode("latin-1")
+
+
+@pytest.mark.parametrize("code", [FEI, FEI_SFEG])
+def test_fei_metres(tmp_path: Path, code: int) -> None:
+    micrograph = with_tags(tmp_path, {code: fei()})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(3.3724)
+    assert micrograph.calibration.detail == f"FEI tag {code}, Scan PixelWidth"
+    assert micrograph.notes == ()
+    assert micrograph.metadata["instrument"] == "FEI Quanta FEG"
+    assert micrograph.metadata["detector"] == "LFD"
+    assert micrograph.metadata["voltage_kv"] == 30.0
+    assert micrograph.metadata["working_distance_mm"] == pytest.approx(11.051)
+    assert micrograph.metadata["date"] == "12/18/2017 01:04:14 PM"
+
+
+def test_fei_scan_of_the_beam_in_use(tmp_path: Path) -> None:
+    assert with_tags(tmp_path, {FEI: fei(scan="EScan")}).calibration.nm_per_pixel == pytest.approx(3.3724)
+
+
+def test_fei_navigation_camera_has_no_scan(tmp_path: Path) -> None:
+    header = b"[System]\r\nSystemType=Scios 2\r\n[Image]\r\nResolutionX=64\r\nResolutionY=48\r\n"
+    micrograph = with_tags(tmp_path, {FEI: header})
+    assert micrograph.calibration.nm_per_pixel is None
+    assert micrograph.calibration.source == "none"
+    assert micrograph.metadata["instrument"] == "FEI Scios 2"
+
+
+def test_fei_pixels_that_are_not_square(tmp_path: Path) -> None:
+    micrograph = with_tags(tmp_path, {FEI: fei("2e-9", "4e-9")})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
+    assert "not square (2 nm wide, 4 nm high)" in micrograph.notes[0]
+
+
+def test_fei_resized_afterwards(tmp_path: Path) -> None:
+    micrograph = with_tags(tmp_path, {FEI: fei(columns=1536, rows=1024)})
+    assert "1536 px wide but this one is 64 px wide" in micrograph.notes[0]
+    assert "image_rows" not in micrograph.metadata
+
+
+def test_fei_rows_of_the_image_without_its_bar(tmp_path: Path) -> None:
+    assert with_tags(tmp_path, {FEI: fei(rows=44)}).metadata["image_rows"] == 44
+    assert "image_rows" not in with_tags(tmp_path, {FEI: fei(rows=48)}).metadata
+
+
+XML = b"""<?xml version="1.0"?>
+<Metadata xmlns:nil="http://schemas.fei.com/Metadata/v1/2013/07">
+  <Instrument><InstrumentModel>Apreo</InstrumentModel></Instrument>
+  <Optics><AccelerationVoltage>5000</AccelerationVoltage><WorkingDistance>0.007</WorkingDistance></Optics>
+  <BinaryResult>
+    <ImageSize><X>64</X><Y>48</Y></ImageSize>
+    <PixelSize><X unit="m" unitPrefixPower="1">2.7e-08</X><Y unit="m" unitPrefixPower="1">2.7e-08</Y></PixelSize>
+  </BinaryResult>
+</Metadata>"""
+
+
+def test_fei_xml(tmp_path: Path) -> None:
+    micrograph = with_tags(tmp_path, {FEI_XML: XML})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(27)
+    assert micrograph.metadata["voltage_kv"] == 5.0
+    assert micrograph.metadata["instrument"] == "FEI Apreo"
+    both = with_tags(tmp_path, {FEI: b"[System]\r\nSystemType=X\r\n", FEI_XML: XML})
+    assert both.calibration.nm_per_pixel == pytest.approx(27)
+    assert both.metadata["instrument"] == "FEI X"
+
+
+def test_fei_xml_of_desktop_microscopes(tmp_path: Path) -> None:
+    header = b'<FeiImage><pixelWidth unit="nm">12.5</pixelWidth><pixelHeight unit="nm">12.5</pixelHeight></FeiImage>'
+    assert with_tags(tmp_path, {FEI_XML: header}).calibration.nm_per_pixel == pytest.approx(12.5)
+
+
+def test_fei_transmission(tmp_path: Path) -> None:
+    header = b"<Root><Data><Label>High tension</Label><Value>200</Value><Unit>kV</Unit></Data></Root>"
+    extra = [
+        (FEI, 2, len(header) + 1, header + b"\0", True),
+        (65450, 5, 1, (2754452352, 1000), True),
+        (65451, 5, 1, (2754452352, 1000), True),
+    ]
+    path = tmp_path / "tem.tif"
+    path.write_bytes(tiff(image(), extratags=extra))
+    micrograph = read(path)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(3.6305, rel=1e-4)
+    assert micrograph.metadata["voltage_kv"] == 200
+
+
+def test_tescan(tmp_path: Path) -> None:
+    block = (
+        b"\xff\xd8thumbnail\x00=\xff" * 20
+        + b"\xbd\x01\x00\x00\x02\x00"
+        + (
+            b"AccFrames=1\nDate=2025-12-03\nDevice=TESCAN AMBER X\nImageStripSize=4\nMagnification=160000.0\n"
+            b"PixelSizeX=0.0000000015625\nPixelSizeY=0.0000000015625\nTime=17:19:26\n\x00\x1e\x05\x00\x00\x03\x00"
+            b"AcceleratorVoltage=15000.0\nDetector=E-T\nHV=15000.0\nWD=0.005947501\n"
+        )
+    )
+    path = tmp_path / "sem.tif"
+    path.write_bytes(tiff(image(), extratags=[(TESCAN, 7, len(block), block, True)]))
+    micrograph = read(path)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(1.5625)
+    assert micrograph.metadata["instrument"] == "TESCAN AMBER X"
+    assert micrograph.metadata["voltage_kv"] == 15.0
+    assert micrograph.metadata["date"] == "2025-12-03 17:19:26"
+    assert micrograph.metadata["image_rows"] == 44
+
+
+def test_fibics(tmp_path: Path) -> None:
+    header = (
+        b'<?xml version="1.0" encoding="iso-8859-1"?><Fibics version="1.0"><Image><Width>64</Width><Height>48</Height>'
+        b'<Beam>Orion</Beam><Aperture>10 \xb5m</Aperture></Image><Scan><FOV_X units="um">2.5</FOV_X></Scan>'
+        b'<BeamInfo><item name="AccV">30000</item></BeamInfo></Fibics>'
+    )
+    micrograph = with_tags(tmp_path, {FIBICS: header})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(2500 / 64)
+    assert micrograph.metadata["voltage_kv"] == 30.0
+
+
+def imagej(folder: Path, unit: str, across: float, down: float | None = None) -> Micrograph:
+    path = folder / "ij.tif"
+    description = {"unit": unit} if unit else {}
+    path.write_bytes(tiff(image(), imagej=True, resolution=(across, down or across), metadata=description))
+    return read(path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "across", "nm"),
+    [
+        ("nm", 0.5, 2),
+        ("micron", 100, 10),
+        ("um", 100, 10),
+        ("\\u00B5m", 100, 10),
+        ("mm", 1e5, 10),
+        ("cm", 1e6, 10),
+        ("inch", 2.54e6, 10),
+        ("pm", 0.001, 1),
+    ],
+)
+def test_imagej_units(tmp_path: Path, unit: str, across: float, nm: float) -> None:
+    micrograph = imagej(tmp_path, unit, across)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(nm, rel=1e-4)
+    assert micrograph.calibration.detail.startswith("ImageJ")
+    assert micrograph.notes == ()
+
+
+@pytest.mark.parametrize(("unit", "across"), [("", 3.0), ("pixel", 1.0), ("furlong", 2.0), ("nm", 1e-7)])
+def test_imagej_without_a_usable_unit(tmp_path: Path, unit: str, across: float) -> None:
+    assert imagej(tmp_path, unit, across).calibration.nm_per_pixel is None
+
+
+@pytest.mark.parametrize(("unit", "across"), [("inch", 72), ("inch", 300), ("inch", 96), ("cm", 300 / 2.54)])
+def test_imagej_print_resolution_is_no_calibration(tmp_path: Path, unit: str, across: float) -> None:
+    micrograph = imagej(tmp_path, unit, across)
+    assert micrograph.calibration.nm_per_pixel is None
+    assert "printing" in micrograph.notes[0]
+
+
+def test_imagej_pixels_that_are_not_square(tmp_path: Path) -> None:
+    assert "not square" in imagej(tmp_path, "nm", 0.5, 0.25).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "nm"), [(None, 250), ("µm", 250), ("nm", 0.25), ("mm", 250_000), ("pixel", None), ("Å", 0.025)]
+)
+def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    if unit:
+        metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
+    path = tmp_path / "a.ome.tif"
+    path.write_bytes(tiff(image(), ome=True, metadata=metadata))
+    found = read(path).calibration.nm_per_pixel
+    assert found == (None if nm is None else pytest.approx(nm))
+
+
+def test_print_resolution_alone_is_no_calibration(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for content in (
+        tiff(image(), resolution=(300, 300), resolutionunit="inch"),
+        tiff(image(), resolution=(2.7e6, 2.7e6), resolutionunit="centimeter"),
+        picture(image(), "PNG", dpi=(300, 300)),
+        picture(image(), "JPEG", dpi=(300, 300)),
+    ):
+        path.write_bytes(content)
+        calibration = read(path).calibration
+        assert calibration.nm_per_pixel is None
+        assert calibration.source == "none"
+
+
+@pytest.mark.parametrize("written", ["0 nm", "-5 nm", "nan nm", "1e300 nm", "2 mm", "0.05 fm", "nm", "7.3", "7.3 px"])
+def test_impossible_sizes_are_ignored(tmp_path: Path, written: str) -> None:
+    header = zeiss(AP_IMAGE_PIXEL_SIZE=f"Image Pixel Size = {written}")
+    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel is None
+
+
+BROKEN = [
+    b"",
+    b"\0" * 64,
+    b"\xff\xfe\x00\x81garbage",
+    b"AP_WIDTH",
+    b"AP_WIDTH\r\nAP_PIXEL_SIZE\r\nAP_PIXEL_SIZE",
+    b"[Scan]\r\nPixelWidth=\r\nPixelHeight=abc",
+    b"[Scan\r\n=\r\n]]]",
+    b"<Root><Data>",
+    b"<Metadata><BinaryResult><PixelSize/></BinaryResult></Metadata>",
+    b"PixelSizeX=nan\nPixelSizeX=1e999\n",
+    b"9" * 100_000,
+    b"<a>" * 50_000,
+]
+
+
+@pytest.mark.parametrize("header", BROKEN, ids=range(len(BROKEN)))
+@pytest.mark.parametrize("code", [ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS])
+def test_a_broken_header_loses_no_picture(tmp_path: Path, code: int, header: bytes) -> None:
+    micrograph = with_tags(tmp_path, {code: header})
+    assert micrograph.shape == (48, 64)
+    assert micrograph.calibration.nm_per_pixel is None
+
+
+@pytest.mark.parametrize("description", ["ImageJ=", "ImageJ=1.53\nunit", "<OME>", "<OME", "<OME><Image/></OME>"])
+def test_a_broken_description_loses_no_picture(tmp_path: Path, description: str) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(image(), description=description))
+    assert read(path).calibration.nm_per_pixel is None
+
+
+def test_xml_that_defines_entities_is_not_parsed(tmp_path: Path) -> None:
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' + XML.split(b"?>", 1)[1]
+    assert with_tags(tmp_path, {FEI_XML: bomb}).calibration.nm_per_pixel is None
+
+
+def test_the_first_vendor_with_a_size_wins(tmp_path: Path) -> None:
+    micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_PIXEL_SIZE="Pixel Size = 0 nm"), FEI: fei()})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(3.3724)
+
+
+def test_a_header_as_bytes_without_offset(tmp_path: Path) -> None:
+    """Values of up to four bytes lie in the tag itself; that must not be taken for an offset."""
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(image(), extratags=[(FEI, 7, 3, struct.pack("<3B", 91, 83, 93), True)]))
+    assert read(path).calibration.nm_per_pixel is None

@@ -1,0 +1,161 @@
+"""The whole story, with the shipped model on rendered micrographs whose truth is known."""
+
+import numpy as np
+import pytest
+
+from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.predict import predict
+from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.network.cards import available, check_weights, find
+from segmentation.core.pipeline import analyse, remeasure
+from segmentation.core.recipe import Recipe
+from segmentation.training.evaluate import score
+from segmentation.training.synthesis.bodies import make_body
+from segmentation.training.synthesis.render import render_blank, render_sem
+from segmentation.training.synthesis.sample import data_bar
+
+
+def micrograph_of(pixels, calibration=Calibration.absent()):
+    return Micrograph(pixels, "test.tif", "0" * 64, calibration)
+
+
+def isolated(diameter=32, shape=(320, 400), pitch=1.9, seed=0):
+    """Bright bodies on a grid, apart from one another: what any segmentation must get right."""
+    rng = np.random.default_rng(seed)
+    grey = rng.normal(60, 6, shape)
+    labels = np.zeros(shape, np.int32)
+    step = int(diameter * pitch)
+    number = 0
+    for row in range(step, shape[0] - step // 2, step):
+        for column in range(step, shape[1] - step // 2, step):
+            top = make_body("ellipsoid", diameter, rng).top
+            inside = np.isfinite(top)
+            r, c = row - top.shape[0] // 2, column - top.shape[1] // 2
+            window = slice(r, r + top.shape[0]), slice(c, c + top.shape[1])
+            number += 1
+            labels[window][inside] = number
+            grey[window][inside] = 150 + rng.normal(0, 6, inside.sum())
+    return np.clip(grey, 0, 255).astype(np.uint8), labels
+
+
+@pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
+def test_shipped_cards_fit_their_weights(card):
+    check_weights(card)
+    assert card.size <= 25e6
+    assert card.title and card.summary and card.data and card.limits
+    assert all("split" in scores and "data" in scores for scores in card.scores)
+
+
+def test_isolated_particles_are_found_and_measured():
+    grey, truth = isolated()
+    analysis = analyse(micrograph_of(grey), Recipe())
+    scores = score([(analysis.segmentation.labels, truth)])
+    assert scores.f50 == 1.0 and scores.dice > 0.93
+    areas = np.bincount(truth.ravel())[1:]
+    expected = np.sqrt(4 * np.median(areas) / np.pi)
+    assert np.median(analysis.table.length("ecd")) == pytest.approx(expected, rel=0.08)
+
+
+@pytest.mark.parametrize("factor", [0.3, 3])
+def test_the_working_scale_follows_the_particles(factor):
+    grey, truth = isolated(diameter=32 * factor, shape=(round(330 * max(1, factor)),) * 2)
+    analysis = analyse(micrograph_of(grey), Recipe())
+    assert score([(analysis.segmentation.labels, truth)]).f50 > 0.9
+    assert analysis.segmentation.scale * factor == pytest.approx(1, rel=0.6)
+
+
+def test_dark_particles_are_recognised():
+    grey, truth = isolated()
+    analysis = analyse(micrograph_of(255 - grey), Recipe())
+    assert analysis.segmentation.polarity == "dark"
+    assert score([(analysis.segmentation.labels, truth)]).f50 == 1.0
+
+
+def test_a_typed_polarity_overrules():
+    grey, _ = isolated()
+    assert analyse(micrograph_of(grey), Recipe(polarity="dark")).segmentation.polarity == "dark"
+
+
+def test_the_data_bar_is_left_out_and_can_be_kept():
+    grey, _ = isolated(shape=(448, 1024))
+    with_bar = np.concatenate([grey, data_bar(1024)])
+    found = analyse(micrograph_of(with_bar), Recipe())
+    assert found.segmentation.rows == 448
+    assert not found.segmentation.labels[448:].any()
+    assert found.segmentation.labels.shape == with_bar.shape
+    assert analyse(micrograph_of(with_bar), Recipe(data_bar=0)).segmentation.rows == 512
+    assert analyse(micrograph_of(with_bar), Recipe(data_bar=100)).segmentation.rows == 412
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_an_image_of_one_grey_has_no_particles(value):
+    analysis = analyse(micrograph_of(np.full((200, 300), value, np.uint8)), Recipe())
+    assert len(analysis.table) == 0 and analysis.statistics.median is None
+    assert any("No particles" in warning for warning in analysis.warnings)
+
+
+def test_progress_rises_and_names_its_stages():
+    told = []
+    grey, _ = isolated()
+    analyse(micrograph_of(grey), Recipe(), lambda stage, fraction: told.append((stage, fraction)))
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
+    assert {"segmenting", "measuring"} <= {stage for stage, _ in told}
+
+
+def test_progress_may_stop_the_analysis():
+    class Stop(Exception):
+        pass
+
+    def stop(stage, fraction):
+        if stage == "segmenting":
+            raise Stop
+
+    with pytest.raises(Stop):
+        analyse(micrograph_of(isolated()[0]), Recipe(), stop)
+
+
+def test_recalibrating_scales_lengths_and_keeps_outlines(tmp_path):
+    grey, _ = isolated()
+    micrograph = micrograph_of(grey, Calibration(2.0, "metadata"))
+    first = analyse(micrograph, Recipe())
+    first.segmentation.save(tmp_path / "s.npz")
+    stored = Segmentation.load(tmp_path / "s.npz")
+    assert np.array_equal(stored.labels, first.segmentation.labels)
+    second = remeasure(micrograph, stored, Recipe(calibration=Calibration(5.0, "typed")))
+    assert second.table["min_feret_nm"] == pytest.approx(2.5 * first.table["min_feret_nm"])
+    assert second.statistics.median == pytest.approx(2.5 * first.statistics.median)
+    assert second.calibration.source == "typed"
+
+
+def test_the_default_width_is_marked():
+    grey, _ = isolated()
+    default = Calibration.of_width(7520, grey.shape[1], "default")
+    assert any("7520" in w for w in analyse(micrograph_of(grey), Recipe(calibration=default)).warnings)
+
+
+def test_tiles_give_the_same_particles_as_the_whole():
+    grey, _ = render_sem((1216, 1184), np.random.default_rng(4), diameter=36)
+    card = find("particles")
+    exact = Runtime("cpu", "float32")
+    network = load_network(card, exact)
+    picture = grey.astype(np.float32) / 255
+    whole = predict(network, picture, exact, tile=1216)
+    tiled = predict(network, picture, exact, tile=512)
+    differing = np.abs(whole.astype(int) - tiled) > 1
+    assert differing.mean() < 1e-4
+
+    from segmentation.core.instances.separate import separate
+
+    one, other = (separate(*maps, threshold=card.threshold, core=card.core) for maps in (whole, tiled))
+    assert one.max() == other.max()
+    assert score([(other, one)]).ap75 == 1.0
+
+
+def test_blank_substrates_stay_nearly_empty():
+    rng = np.random.default_rng(8)
+    counts = [
+        analyse(micrograph_of(render_blank((384, 512), rng)), Recipe(filter=True)).statistics.n_kept for _ in range(6)
+    ]
+    assert np.mean(counts) <= 1

@@ -1,0 +1,135 @@
+"""Bad input becomes one sentence; unusual input is read and, where something was done to it, said so."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation.core.micrograph import UnreadableImage, find_data_bar, preview, read
+from segmentation.core.micrograph import picture as picture_module
+from segmentation.core.micrograph.names import LONGEST, clean_name
+from tests.hostile import HOSTILE, READABLE, REFUSED, Hostile, image, tiff, twins
+
+
+def is_one_sentence(text: str) -> bool:
+    return not text[0].islower() and text.endswith(".") and "\n" not in text and "Error" not in text and len(text) < 240
+
+
+def test_there_are_enough() -> None:
+    assert len(HOSTILE) >= 40
+    assert len({case.label for case in HOSTILE}) == len(HOSTILE)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=str)
+def test_refused_with_one_sentence(case: Hostile, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage) as caught:
+        read(case.write(tmp_path), name=case.name)
+    assert is_one_sentence(str(caught.value)), str(caught.value)
+    assert case.says in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("case", READABLE, ids=str)
+def test_read_and_said(case: Hostile, tmp_path: Path) -> None:
+    micrograph = read(case.write(tmp_path), name=case.name)
+    assert micrograph.pixels.dtype in (np.uint8, np.uint16, np.float32)
+    assert micrograph.pixels.ndim == 2
+    assert np.isfinite(micrograph.pixels).all()
+    assert case.says in " ".join(micrograph.notes)
+    assert all(is_one_sentence(note) for note in micrograph.notes)
+    assert "/" not in micrograph.name
+    assert "\\" not in micrograph.name
+    assert micrograph.name.isprintable()
+    assert find_data_bar(micrograph.pixels) == micrograph.shape[0]
+    assert max(preview(micrograph).shape) <= 640
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=str)
+def test_decoders_keep_quiet(case: Hostile, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = case.write(tmp_path)
+    with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with contextlib.suppress(UnreadableImage):
+            read(path)
+    assert not [record for record in caplog.records if record.name == "tifffile"]
+
+
+def test_running_out_of_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(picture_module, "to_grey", exhausted)
+    case = next(case for case in READABLE if case.label == "animated_png")
+    with pytest.raises(UnreadableImage, match="memory"):
+        read(case.write(tmp_path))
+
+
+def test_missing_files_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="no such file"):
+        read(tmp_path / "nothing.tif")
+    with pytest.raises(UnreadableImage, match="folder"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [9, 40, 100, 200, 400, 1000, 2500])
+@pytest.mark.parametrize("options", [{}, {"compression": "lzw"}, {"tile": (16, 16), "compression": "zlib"}], ids=str)
+def test_truncated_anywhere(tmp_path: Path, cut: int, options: dict[str, object]) -> None:
+    """However a file is cut, it is refused: never a picture with a black or stale part."""
+    content = tiff(image(), **options)
+    path = tmp_path / "cut.tif"
+    path.write_bytes(content[: min(cut, len(content) - 1)])
+    with pytest.raises(UnreadableImage):
+        read(path)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_flipped_bytes_never_leak(tmp_path: Path, seed: int) -> None:
+    """Random damage to the header is read or refused, nothing else."""
+    rng = np.random.default_rng(seed)
+    content = bytearray(tiff(image(), compression=("lzw", "zlib", None)[seed % 3], tile=(16, 16)))
+    header = min(len(content), 400)
+    start = 0 if seed % 2 else len(content) - header
+    for position in rng.integers(4, header, 6):
+        content[start + position if start + position >= 4 else 4] = rng.integers(256)
+    path = tmp_path / "flipped.tif"
+    path.write_bytes(content)
+    try:
+        assert read(path, max_pixels=10_000_000).pixels.ndim == 2
+    except UnreadableImage as error:
+        assert is_one_sentence(str(error))
+
+
+def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
+    first, second = (read(path) for path in twins(tmp_path))
+    assert first.name == second.name
+    assert first.sha256 != second.sha256
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a.tif", "a.tif"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\data\\a b.tif", "a b.tif"),
+        ("..", "image"),
+        ("", "image"),
+        ("   ", "image"),
+        ("folder/", "image"),
+        ("a\r\nb\x00.tif", "a b .tif"),
+        ("abc\u202efit.exe", "abc fit.exe"),
+        ("Probe Ω 試料.tif", "Probe Ω 試料.tif"),
+    ],
+)
+def test_clean_names(given: str, shown: str) -> None:
+    assert clean_name(given) == shown
+
+
+def test_long_names_keep_their_suffix() -> None:
+    short = clean_name("n" * 400 + ".tiff")
+    assert len(short) == LONGEST
+    assert short.endswith(".tiff")

@@ -1,0 +1,90 @@
+"""Traced outlines enclose the pixels that they outline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.draw import polygon2mask
+
+from segmentation.core.report.outlines import thinned, trace
+
+from .builders import disc_labels
+
+
+def enclosed(outline, shape):
+    """The pixels whose centres lie inside an outline in pixel-corner coordinates."""
+    return polygon2mask(shape, outline[:, ::-1] - 0.5)
+
+
+def area(outline):
+    x, y = outline.T
+    return (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
+
+
+def test_a_rectangle():
+    labels = np.zeros((6, 8), np.int32)
+    labels[1:4, 2:7] = 1
+    (outline,) = trace(labels, 1)
+    assert len(outline) == 8
+    assert outline.min(0).tolist() == [2, 1] and outline.max(0).tolist() == [7, 4]
+    assert area(outline) == 15 - 4 / 8
+
+
+def test_every_disc_is_enclosed_by_its_own_outline():
+    labels = disc_labels(30, (150, 200))
+    for i, outline in enumerate(trace(labels, 30)):
+        np.testing.assert_array_equal(enclosed(outline, labels.shape), labels == i + 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_touching_particles_and_the_frame(seed):
+    rng = np.random.default_rng(seed)
+    seeds = rng.uniform(0, 60, (12, 2))
+    y, x = np.mgrid[:60, :60]
+    labels = 1 + np.argmin((y[..., None] - seeds[:, 0]) ** 2 + (x[..., None] - seeds[:, 1]) ** 2, axis=-1)
+    outlines = trace(labels.astype(np.int32), 12)
+    for i, outline in enumerate(outlines):
+        assert area(outline) == pytest.approx((labels == i + 1).sum(), rel=0.05)
+        assert outline.min() >= 0 and outline.max() <= 60
+
+
+def test_holes_are_not_traced():
+    labels = np.zeros((9, 9), np.int32)
+    labels[1:8, 1:8] = 1
+    labels[3:6, 3:6] = 0
+    (outline,) = trace(labels, 1)
+    assert area(outline) == 49 - 0.5
+
+
+def test_pixels_that_meet_at_a_corner_have_one_outline():
+    labels = np.zeros((4, 4), np.int32)
+    labels[1, 1] = labels[2, 2] = 1
+    (outline,) = trace(labels, 1)
+    assert outline.min(0).tolist() == [1, 1] and outline.max(0).tolist() == [3, 3]
+
+
+def test_of_two_pieces_the_larger_is_traced():
+    labels = np.zeros((9, 9), np.int32)
+    labels[1, 1] = 1
+    labels[4:7, 4:7] = 1
+    (outline,) = trace(labels, 1)
+    assert outline.min() == 4
+
+
+def test_no_particles():
+    assert trace(np.zeros((3, 4), np.int32), 0) == []
+
+
+def test_thinned_outlines_stay_true():
+    labels = disc_labels(12, (300, 400))
+    for outline in trace(labels, 12):
+        fewer = thinned(outline, 0.6)
+        assert 8 <= len(fewer) < 0.8 * len(outline)
+        assert area(fewer) == pytest.approx(area(outline), rel=0.03)
+
+
+def test_short_outlines_are_left_alone():
+    labels = np.zeros((6, 8), np.int32)
+    labels[1:4, 2:7] = 1
+    (outline,) = trace(labels, 1)
+    np.testing.assert_array_equal(thinned(outline, 5.0), outline)

@@ -1,0 +1,148 @@
+"""Django's admin for jobs and uploads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from segmentation.models import Job, Upload
+
+JOBS = reverse("admin:segmentation_job_changelist")
+UPLOADS = reverse("admin:segmentation_upload_changelist")
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client, ada):
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
+def three(make_job, make_upload, alice):
+    now = timezone.now()
+    return (
+        make_job(
+            upload=make_upload(name="titania.tif", owner=alice, width=1024, height=768),
+            owner=alice,
+            state="done",
+            attempt=1,
+            started=now - timedelta(seconds=4),
+            finished=now,
+            files=("thumbnail.png", "figure.png"),
+        ),
+        make_job(upload=make_upload(name="<b>gold</b>.png"), state="failed", error="It broke & stopped."),
+        make_job(upload=make_upload(name="silver.png"), state="queued"),
+    )
+
+
+def do(desk, action, jobs, **more):
+    data = {"action": action, "_selected_action": [str(job.pk) for job in jobs], **more}
+    return desk.post(JOBS, data, follow=True).content.decode()
+
+
+def test_the_list_shows_what_an_administrator_asks(desk, three):
+    page = desk.get(JOBS).content.decode()
+    done, failed, queued = three
+    for piece in (
+        reverse("artifact", args=[done.pk, "thumbnail.png"]),
+        reverse("artifact", args=[done.pk, "figure.png"]),
+        reverse("upload-preview", args=[queued.upload_id]),
+        "titania.tif",
+        "1024 × 768",
+        "4.0 s",
+        "alice",
+        "particles",
+        "It broke &amp; stopped.",
+        "&lt;b&gt;gold&lt;/b&gt;.png",
+        "Storage used by micrographs and results",
+    ):
+        assert piece in page
+    assert "style=" not in page.partition('id="result_list"')[2].partition("</table>")[0]
+    assert reverse("artifact", args=[failed.pk, "figure.png"]) not in page
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(desk, three, make_job, django_assert_max_num_queries):
+    for _ in range(10):
+        make_job(state="done", files=("thumbnail.png",))
+    with django_assert_max_num_queries(16):
+        desk.get(JOBS)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("state__exact=failed", ["gold"]),
+        ("q=titania", ["titania"]),
+        ("q=alice", ["titania"]),
+        ("q=broke", ["gold"]),
+        ("model_name=particles", ["titania", "gold", "silver"]),
+    ],
+)
+def test_filter_and_search(desk, three, query, names):
+    page = desk.get(f"{JOBS}?{query}").content.decode()
+    assert [name for name in ("titania", "gold", "silver") if f"{name}" in page.partition("result_list")[2]] == names
+
+
+def test_search_by_number(desk, three):
+    page = desk.get(JOBS, {"q": str(three[0].pk)}).content.decode()
+    assert "titania" in page and "silver" not in page
+
+
+def test_retry_and_cancel_say_what_was_done_and_what_not(desk, three):
+    page = do(desk, "retry", three)
+    assert "2 jobs are waiting again." in page
+    assert "“titania.tif”: Only an analysis that failed or was cancelled can be tried again." in page
+    page = do(desk, "cancel", three)
+    assert "2 jobs are cancelled." in page and "“titania.tif”: This analysis has already ended" in page
+    assert [Job.objects.get(pk=job.pk).state for job in three] == ["done", "cancelled", "cancelled"]
+
+
+def test_deleting_many_takes_the_files_along(desk, three, own_storage, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        do(desk, "delete_selected", three, post="yes")
+    assert not Job.objects.exists() and not Upload.objects.exists()
+    assert [path for path in own_storage.rglob("*") if path.is_file()] == []
+
+
+def test_deleting_one_takes_the_files_along(desk, three, own_storage, django_capture_on_commit_callbacks):
+    done = three[0]
+    with django_capture_on_commit_callbacks(execute=True):
+        desk.post(reverse("admin:segmentation_job_delete", args=[done.pk]), {"post": "yes"})
+    assert not Job.objects.filter(pk=done.pk).exists()
+    assert not (own_storage / done.folder).exists() and not (own_storage / done.upload.folder).exists()
+
+
+def test_a_job_is_looked_at_but_not_edited(desk, three):
+    page = desk.get(reverse("admin:segmentation_job_change", args=[three[0].pk])).content.decode()
+    assert reverse("job", args=[three[0].pk]) in page
+    assert 'name="state"' not in page
+    assert desk.get(reverse("admin:segmentation_job_add")).status_code == 403
+
+
+def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
+    page = desk.get(UPLOADS).content.decode()
+    assert "titania.tif" in page and reverse("upload-preview", args=[three[0].upload_id]) in page
+    upload = three[0].upload
+    assert desk.get(reverse("admin:segmentation_upload_change", args=[upload.pk])).status_code == 200
+    data = {"action": "delete_selected", "_selected_action": [str(upload.pk)], "post": "yes"}
+    with django_capture_on_commit_callbacks(execute=True):
+        desk.post(UPLOADS, data)
+    assert not Upload.objects.filter(pk=upload.pk).exists() and not Job.objects.filter(pk=three[0].pk).exists()
+    assert not (own_storage / three[0].folder).exists()
+
+
+def test_only_staff_gets_in(client, three, alice):
+    client.force_login(alice)
+    assert client.get(JOBS).status_code == 302
+
+
+def test_the_admin_keeps_the_content_security_policy(desk, three):
+    response = desk.get(JOBS)
+    assert "script-src" not in response["Content-Security-Policy"]
+    page = response.content.decode()
+    assert "<script>" not in page and "onclick=" not in page and "<style>" not in page

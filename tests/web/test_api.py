@@ -1,0 +1,230 @@
+"""The API for scripts: JSON whatever happens, Basic or nobody, the same rules as the pages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from uuid import uuid4
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from segmentation import inspection
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job, Upload
+from tests.conftest import picture
+
+from .finished import FILES, SUMMARY, ZEISS, visit
+
+pytestmark = pytest.mark.django_db
+JOBS = "/api/v1/jobs"
+
+
+@pytest.fixture(autouse=True)
+def quick_inspection(monkeypatch):
+    def inspect(path, *, name):
+        content = path.read_bytes()
+        if not content.startswith(b"\x89PNG"):
+            raise inspection.Unreadable("This is no image; send a TIFF.")
+        facts = {"width": 64, "height": 48, "sha256": hashlib.sha256(content).hexdigest(), "kind": "PNG"}
+        facts |= {"calibration": ZEISS, "metadata": {}, "notes": [], "data_bar": None}
+        return inspection.Inspection(facts, picture())
+
+    monkeypatch.setattr("segmentation.inspection.inspect", inspect)
+
+
+@pytest.fixture
+def script():
+    """A script: no cookies, no form key."""
+    return Client(enforce_csrf_checks=True)
+
+
+def basic(name, password=None):
+    text = f"{name}:{password if password is not None else name + chr(39) + 's password'}"
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+def send(script, content=None, headers=None, **typed):
+    file = SimpleUploadedFile("a.png", picture() if content is None else content)
+    return script.post(JOBS, {"file": file, **typed}, headers=headers or {})
+
+
+class TestStart:
+    def test_it_answers_with_the_job(self, script):
+        response = send(script, width="0.64 um", filter="on", threshold="0.4", polarity="dark", data_bar="8")
+        job = Job.objects.get()
+        said = response.json()
+        assert response.status_code == 202
+        assert response["Location"] == f"{JOBS}/{job.pk}"
+        assert said["id"] == str(job.pk)
+        assert said["url"] == f"http://testserver{JOBS}/{job.pk}"
+        assert (said["state"], said["position"]) == ("queued", 1)
+        recipe = job.get_recipe()
+        assert recipe.calibration.nm_per_pixel == pytest.approx(10)
+        assert (recipe.filter, recipe.threshold, recipe.polarity, recipe.data_bar) == (True, 0.4, "dark", 8)
+
+    @pytest.mark.parametrize(
+        ("typed", "calibration"), [({}, None), ({"width": ""}, "none"), ({"width": "7520"}, "typed")]
+    )
+    def test_scripts_get_no_default_width(self, script, typed, calibration):
+        send(script, **typed)
+        made = Job.objects.get().get_recipe().calibration
+        assert (made.source if made else None) == calibration
+
+    def test_with_an_account_it_is_private(self, script, alice):
+        job = Job.objects.get(pk=send(script, headers=basic("alice")).json()["id"])
+        assert job.owner == alice
+        assert script.get(f"{JOBS}/{job.pk}").status_code == 404
+        assert script.get(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 200
+
+    def test_the_same_key_makes_one_job(self, script):
+        key = {"Idempotency-Key": "run 7"}
+        assert send(script, headers=key).json()["id"] == send(script, headers=key).json()["id"]
+        assert send(script).json()["id"] != send(script).json()["id"]
+        assert Job.objects.count() == 3
+
+    @pytest.mark.parametrize(
+        ("typed", "told"),
+        [
+            ({"width": "wide"}, "is not a width"),
+            ({"threshold": "7"}, "0.05 to 0.95"),
+            ({"model": "unknown"}, "no such model"),
+            ({"polarity": "grey"}, "auto, bright or dark"),
+            ({"filter": "maybe"}, "on or off"),
+            ({"data_bar": "4000"}, "only 48"),
+        ],
+    )
+    def test_bad_settings_leave_nothing_behind(self, script, typed, told):
+        response = send(script, **typed)
+        assert response.status_code == 400
+        assert told in response.json()["error"]
+        assert not Upload.objects.exists()
+
+    def test_bad_images(self, script, settings):
+        assert send(script, b"text").json() == {"error": "This is no image; send a TIFF."}
+        assert send(script, b"text").status_code == 422
+        settings.DEEPSEGM_MAX_UPLOAD_MB = 1
+        assert send(script, bytes(2**20 + 1)).status_code == 413
+
+    def test_no_file_and_broken_bodies(self, script):
+        assert "field named file" in script.post(JOBS).json()["error"]
+        broken = script.post(JOBS, b"nonsense", content_type="multipart/form-data; boundary=")
+        assert broken.status_code == 400
+        assert broken.json()["error"]
+
+    def test_limits(self, script, settings):
+        settings.DEEPSEGM_UPLOADS_PER_HOUR = 1
+        assert [send(script).status_code for _ in range(2)] == [202, 429]
+
+    def test_waiting_jobs_limit_leaves_no_upload(self, script, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        assert [send(script).status_code for _ in range(2)] == [202, 429]
+        assert Upload.objects.count() == 1
+
+
+class TestRead:
+    @pytest.fixture
+    def done(self, make_job, alice):
+        return make_job(owner=alice, state=Job.State.DONE, summary=SUMMARY, files=FILES, attempt=1)
+
+    def test_result_and_files(self, script, done):
+        said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
+        assert said["state"] == "done"
+        assert said["result"]["statistics"]["n_kept"] == 261
+        assert said["recipe"] == Recipe().as_dict()
+        assert set(said["files"]) == set(FILES)
+        address = said["files"]["particles.csv"].removeprefix("http://testserver")
+        file = script.get(address, headers=basic("alice"))
+        assert b"".join(file.streaming_content) == b"content"
+        assert file["Content-Disposition"] == 'attachment; filename="tio2_particles.csv"'
+
+    def test_a_failure_says_why(self, script, make_job):
+        said = script.get(f"{JOBS}/{make_job(state=Job.State.FAILED, error='Too big.').pk}").json()
+        assert (said["state"], said["error"], said["files"]) == ("failed", "Too big.", {})
+
+    @pytest.mark.parametrize("end", ["", "/files/figure.png"])
+    def test_strangers_find_nothing(self, script, done, charlie, ada, end):
+        address = f"{JOBS}/{done.pk}{end}"
+        assert script.get(address).status_code == 404
+        assert script.get(address, headers=basic("charlie")).status_code == 404
+        assert script.get(address, headers=basic("ada")).status_code == 200
+
+    def test_what_is_not_there(self, script, done):
+        for address in (f"{JOBS}/{uuid4()}", f"{JOBS}/{done.pk}/files/nothing.png", "/api/v1/", "/api/v2/jobs"):
+            response = script.get(address, headers=basic("alice"))
+            assert response.status_code == 404
+            assert response.json()["error"]
+
+
+class TestChange:
+    def test_cancel_and_delete(self, script, make_job, alice):
+        job = make_job(owner=alice)
+        said = script.post(f"{JOBS}/{job.pk}/cancel", headers=basic("alice")).json()
+        assert said["state"] == "cancelled"
+        assert script.delete(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 204
+        assert not Job.objects.exists()
+
+    def test_cancel_too_late(self, script, make_job):
+        response = script.post(f"{JOBS}/{make_job(state=Job.State.DONE).pk}/cancel")
+        assert response.status_code == 409
+
+    def test_a_scripts_own_anonymous_job_belongs_to_its_link(self, script):
+        address = f"{JOBS}/{send(script).json()['id']}"
+        assert script.delete(address).status_code == 204
+
+    @pytest.mark.parametrize(("method", "end"), [("post", "/cancel"), ("delete", "")])
+    def test_a_browsers_job_is_not_a_scripts_to_change(self, script, make_job, method, end):
+        visitor = uuid4()
+        address = f"{JOBS}/{make_job(visitor=visitor).pk}{end}"
+        assert getattr(script, method)(address).status_code == 403
+        assert getattr(visit(script, visitor), method)(address).status_code == 403
+        assert Job.objects.get().state == Job.State.QUEUED
+
+    @pytest.mark.parametrize(("method", "end"), [("post", "/cancel"), ("delete", "")])
+    def test_strangers_find_nothing_to_change(self, script, make_job, alice, charlie, method, end):
+        address = f"{JOBS}/{make_job(owner=alice).pk}{end}"
+        assert getattr(script, method)(address, headers=basic("charlie")).status_code == 404
+        assert Job.objects.get().state == Job.State.QUEUED
+
+
+class TestSignIn:
+    @pytest.mark.parametrize(
+        "header",
+        [basic("alice", "wrong"), basic("nobody", "x"), {"Authorization": "Basic ???"}, {"Authorization": "Bearer x"}],
+    )
+    def test_a_wrong_one_is_told_so(self, script, alice, header):
+        response = send(script, headers=header)
+        assert response.status_code == 401
+        assert response["WWW-Authenticate"].startswith("Basic")
+        assert not Upload.objects.exists()
+
+    def test_the_browsers_session_counts_for_nothing(self, client, alice, make_job):
+        client.force_login(alice)
+        assert client.get(f"{JOBS}/{make_job(owner=alice).pk}").status_code == 404
+        send(client)
+        assert Job.objects.get(owner=None)
+
+    def test_other_sites_pages_may_not_call_it(self, script):
+        assert send(script, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+    def test_a_closed_site(self, script, alice, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert send(script).status_code == 401
+        assert send(script, headers=basic("alice")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("get", JOBS),
+        ("put", f"{JOBS}/{uuid4()}"),
+        ("get", f"{JOBS}/{uuid4()}/cancel"),
+        ("post", f"{JOBS}/{uuid4()}/files/a"),
+    ],
+)
+def test_other_methods(script, method, address):
+    response = getattr(script, method)(address)
+    assert response.status_code == 405
+    assert "only" in response.json()["error"]
+    assert response["Allow"]

@@ -1,0 +1,100 @@
+"""System checks: each says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation import checks
+
+
+def ids(check):
+    found = check()
+    assert all(message.hint and str(message.msg).endswith(".") for message in found)
+    return [message.id for message in found]
+
+
+def test_a_sound_house_has_nothing_to_say(settings):
+    settings.FILE_UPLOAD_TEMP_DIR = None
+    for check in (checks.data_folder, checks.temporary_folder, checks.broker, checks.bucket, checks.proxies):
+        assert ids(check) == []
+    assert ids(checks.weights) == []
+
+
+def test_folders_that_cannot_be_written_to(settings, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    settings.DEEPSEGM_DATA = file
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "none")
+    assert ids(checks.data_folder) == ["deepsegm.E001"]
+    assert ids(checks.temporary_folder) == ["deepsegm.E002"]
+
+
+def test_a_folder_still_to_be_made_is_fine(settings, tmp_path):
+    settings.DEEPSEGM_DATA = tmp_path / "none"
+    assert ids(checks.data_folder) == []
+
+
+def test_a_probe_leaves_nothing(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert checks.probe(folder) == ""
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "embedded", "sqlite", "said"),
+    [
+        ("spool://localhost", True, True, []),
+        ("spool://localhost", True, False, []),
+        ("redis://redis/0", False, False, []),
+        ("redis://redis/0", False, True, ["deepsegm.W001"]),
+        ("http://redis/0", False, False, ["deepsegm.E003"]),
+        ("redis", False, False, ["deepsegm.E003"]),
+    ],
+)
+def test_brokers(settings, url, embedded, sqlite, said):
+    settings.CELERY_BROKER_URL = url
+    settings.DEEPSEGM_EMBEDDED, settings.DEEPSEGM_SQLITE = embedded, sqlite
+    assert ids(checks.broker) == said
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"access_key": "a", "secret_key": "b"}, []),
+        ({"access_key": "a", "secret_key": None}, ["deepsegm.E004"]),
+        ({}, ["deepsegm.W002"]),
+    ],
+)
+def test_buckets(settings, keys, said):
+    settings.DEEPSEGM_BUCKET = "micrographs"
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "x", "OPTIONS": keys}}
+    assert ids(checks.bucket) == said
+
+
+def test_proxies(settings):
+    settings.DEEPSEGM_TRUSTED_PROXIES = ["10.0.0.1", "fd00::/8", "proxy"]
+    assert ids(checks.proxies) == ["deepsegm.E005"]
+    settings.DEEPSEGM_TRUSTED_PROXIES = []
+    settings.HTTPS = True
+    assert ids(checks.proxies) == ["deepsegm.W003"]
+
+
+def test_a_secret_key_for_one_process_only(settings):
+    settings.DEEPSEGM_SECRET_KEY_LASTS = False
+    assert ids(checks.secret_key) == ["deepsegm.W004"]
+    settings.DEEPSEGM_SECRET_KEY_LASTS = True
+    assert ids(checks.secret_key) == []
+
+
+def test_models_that_are_not_there(model, monkeypatch):
+    model.weights.unlink()
+    assert ids(checks.weights) == ["deepsegm.E007"]
+    monkeypatch.setattr("segmentation.core.network.cards.available", list)
+    assert ids(checks.weights) == ["deepsegm.W005"]
+
+    def broken():
+        raise ValueError("particles.toml has unknown entries: colour.")
+
+    monkeypatch.setattr("segmentation.core.network.cards.available", broken)
+    assert ids(checks.weights) == ["deepsegm.E006"]

@@ -1,0 +1,143 @@
+"""What people type becomes a Recipe, or a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.recipe import Recipe
+from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
+from segmentation.models import Upload
+
+from .finished import ZEISS
+
+NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
+
+
+def upload(calibration=NOTHING, width=1024, height=768):
+    return Upload(width=width, height=height, calibration=calibration)
+
+
+def recipe(**typed):
+    form = SettingsForm(typed)
+    assert form.is_valid(), form.errors
+    return form.recipe()
+
+
+def errors(**typed):
+    return SettingsForm(typed).errors
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("origin", ["", "default", "file", "typed"])
+    def test_empty_means_pixels(self, origin):
+        assert calibration_for("  ", origin, upload(ZEISS)) == Calibration.absent()
+
+    @pytest.mark.parametrize("origin", ["", "default", "file"])
+    def test_the_default_left_alone_means_what_the_file_says(self, origin):
+        assert calibration_for("7520", origin, upload(ZEISS)) is None
+
+    def test_a_file_of_another_width_still_wins_over_the_default(self):
+        other = upload({**ZEISS, "nm_per_pixel": 2.5})
+        assert calibration_for("7520", "", other) is None
+        assert calibration_for("2560", "file", other) is None
+        assert calibration_for("7520", "file", other).nm_per_pixel == pytest.approx(7520 / 1024)
+
+    def test_typing_the_default_is_typing(self):
+        made = calibration_for("7520", "typed", upload(ZEISS))
+        assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
+
+    @pytest.mark.parametrize("origin", ["", "default", "file"])
+    def test_the_default_is_marked_where_the_file_is_silent(self, origin):
+        made = calibration_for("7520", origin, upload())
+        assert (made.source, made.nm_per_pixel) == ("default", 7520 / 1024)
+
+    @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
+    def test_any_other_width_was_typed(self, text):
+        made = calibration_for(text, "default", upload(ZEISS))
+        assert made.source == "typed"
+        assert made.nm_per_pixel == pytest.approx(3000 / 1024)
+
+    @pytest.mark.parametrize("text", ["0", "-1", "1e300", "wide", "7,5 ly", "nan", "7,520"])
+    def test_what_is_no_width_is_explained(self, text):
+        with pytest.raises(ValueError, match=r"width|unit") as told:
+            calibration_for(text, "typed", upload())
+        assert str(told.value).endswith(".")
+
+    def test_a_width_as_shown_is_understood_again(self):
+        own = Calibration(**ZEISS)
+        assert width_text(own.width_nm(1024)) == "7520"
+        odd = upload({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
+        assert calibration_for(width_text(1234.56789), "file", odd) is None
+
+
+class TestBadge:
+    @pytest.mark.parametrize(
+        ("text", "origin", "own", "said"),
+        [
+            ("7520", "file", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
+            ("7520", "default", NOTHING, "default, please check: 7.344 nm/px"),
+            ("1024", "typed", ZEISS, "typed: 1 nm/px"),
+            ("", "typed", ZEISS, "measured in pixels"),
+            ("wide", "typed", ZEISS, "not a width"),
+        ],
+    )
+    def test_it_says_where_the_width_comes_from(self, text, origin, own, said):
+        assert badge(text, origin, upload(own))["text"] == said
+
+
+@pytest.mark.usefixtures("model")
+class TestSettings:
+    def test_nothing_typed_is_the_default_recipe(self):
+        assert recipe() == Recipe()
+
+    def test_everything_typed(self):
+        typed = {
+            "model": "particles",
+            "threshold": "0,35",
+            "polarity": "dark",
+            "filter": "on",
+            "data_bar": "rows",
+            "data_bar_rows": " 56 ",
+        }
+        assert recipe(**typed) == Recipe(threshold=0.35, polarity="dark", filter=True, data_bar=56)
+
+    @pytest.mark.parametrize(("typed", "rows"), [("auto", "auto"), ("none", 0), ("56", 56), ("0", 0)])
+    def test_the_data_bar(self, typed, rows):
+        assert recipe(data_bar=typed).data_bar == rows
+
+    def test_rows_left_over_from_another_choice_do_not_count(self):
+        assert recipe(data_bar="auto", data_bar_rows="nonsense").data_bar == "auto"
+
+    @pytest.mark.parametrize("text", ["0", "1", "7", "0.96", "half", "nan", "1e999", "-0.5"])
+    def test_a_threshold_out_of_range_is_explained(self, text):
+        assert "from 0.05 to 0.95" in errors(threshold=text)["threshold"][0]
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            {"model": "unknown"},
+            {"polarity": "grey"},
+            {"filter": "perhaps"},
+            {"data_bar": "some"},
+            {"data_bar": "rows"},
+            {"data_bar": "rows", "data_bar_rows": "-3"},
+            {"data_bar": "rows", "data_bar_rows": "²"},
+            {"data_bar": "9" * 5000},
+        ],
+    )
+    def test_what_cannot_be_is_explained_in_one_sentence(self, typed):
+        found = [sentence for list_ in errors(**typed).values() for sentence in list_]
+        assert len(found) == 1
+        assert found[0].endswith(".")
+
+    def test_a_recipe_fills_the_form_that_makes_it_again(self):
+        made = Recipe(threshold=0.4, polarity="bright", filter=True, data_bar=12)
+        assert recipe(**SettingsForm.initial_of(made)) == made
+        assert recipe(**SettingsForm.initial_of(Recipe(data_bar=0))) == Recipe(data_bar=0)
+
+    def test_a_data_bar_as_high_as_the_image_is_refused(self):
+        refuse_tall_bar(Recipe(data_bar=767), upload())
+        refuse_tall_bar(Recipe(), upload())
+        with pytest.raises(ValueError, match="only 768"):
+            refuse_tall_bar(Recipe(data_bar=768), upload())

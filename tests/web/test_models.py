@@ -1,0 +1,176 @@
+"""The job's states, who sees what, names fit for display, and estimates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.management import call_command
+from django.utils import timezone
+
+from segmentation.models import Job, Upload, shown_name, upload_path
+
+pytestmark = pytest.mark.django_db
+NOBODY = AnonymousUser()
+
+
+def test_no_migration_is_missing():
+    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a.tif", "a.tif"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a.tif", "a.tif"),
+        ("", "unnamed"),
+        ("/", "unnamed"),
+        ("a\x00\nb\u202e.tif", "ab.tif"),
+        ("Gro\u0308ße µm.tif", "Größe µm.tif"),
+        ("x" * 300 + ".tif", "x" * 145 + "….tif"),
+        ("\ud800bad.tif", "bad.tif"),
+        ("=SUM(A1).tif", "=SUM(A1).tif"),
+    ],
+)
+def test_a_name_fit_for_display(given, shown):
+    assert shown_name(given) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("a.TIF", "image.tif"), ("../../x.png", "image.png"), ("a.t/../i", "image"), ("a.ti f", "image"), ("é", "image")],
+)
+def test_a_stored_name_holds_nothing_of_the_users_but_a_harmless_suffix(name, path):
+    upload = Upload()
+    assert upload_path(upload, name) == f"uploads/{upload.pk}/{path}"
+
+
+def test_claiming_twice_gives_the_job_once(make_job):
+    job = make_job()
+    first, second = Job.objects.claim(job.pk), Job.objects.claim(job.pk)
+    assert second is None
+    assert (first.state, first.attempt, first.stage) == ("running", 1, "starting")
+    assert first.started is not None and first.heartbeat is not None
+
+
+@pytest.mark.parametrize("state", ["running", "done", "failed", "cancelled"])
+def test_only_a_queued_job_is_claimed(make_job, state):
+    assert Job.objects.claim(make_job(state=state).pk) is None
+
+
+def test_a_report_is_progress_and_heartbeat(make_job):
+    job = Job.objects.claim(make_job().pk)
+    job.report(stage="segmenting", progress=0.4)
+    now = Job.objects.get(pk=job.pk)
+    assert (now.stage, now.progress) == ("segmenting", 0.4)
+    assert now.heartbeat > job.heartbeat
+    job.report()
+    assert Job.objects.get(pk=job.pk).progress == 0.4
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "cancelled"}, {"state": "queued"}, {"state": "done"}, {"attempt": 2}, "deleted"]
+)
+def test_a_report_is_refused_once_the_job_is_no_longer_this_attempts(make_job, change):
+    job = Job.objects.claim(make_job().pk)
+    rows = Job.objects.filter(pk=job.pk)
+    rows.delete() if change == "deleted" else rows.update(**change)
+    with pytest.raises(Job.Lost):
+        job.report(stage="segmenting", progress=0.9)
+    assert not Job.objects.filter(progress=0.9).exists()
+
+
+def test_an_old_attempt_is_fenced_off_by_the_new(make_job):
+    job = make_job()
+    old = Job.objects.claim(job.pk)
+    Job.objects.filter(pk=job.pk).update(state="queued")
+    new = Job.objects.claim(job.pk)
+    with pytest.raises(Job.Lost):
+        old.report(progress=0.5)
+    new.report(progress=0.6)
+    assert (new.attempt, Job.objects.get(pk=job.pk).progress) == (2, 0.6)
+
+
+def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
+    visitor = uuid4()
+    job = make_job(owner=alice, visitor=visitor)
+    for row in (job, job.upload):
+        assert [row.is_visible_to(user, visitor) for user in (alice, ada, charlie, NOBODY, None)] == [
+            True,
+            True,
+            False,
+            False,
+            False,
+        ]
+        assert row.is_changeable_by(alice) and row.is_changeable_by(ada) and not row.is_changeable_by(charlie)
+
+
+def test_an_unowned_row_is_seen_by_link_but_changed_by_its_maker(make_job, charlie, ada, settings):
+    visitor = uuid4()
+    job = make_job(visitor=visitor)
+    assert job.is_visible_to(NOBODY, None) and job.is_visible_to(charlie, uuid4())
+    assert job.is_changeable_by(NOBODY, visitor) and job.is_changeable_by(ada, None)
+    assert not job.is_changeable_by(NOBODY, uuid4()) and not job.is_changeable_by(charlie, None)
+    assert make_job().is_changeable_by(NOBODY, None)
+    settings.DEEPSEGM_REQUIRE_LOGIN = True
+    assert not job.is_visible_to(NOBODY, visitor) and not job.is_changeable_by(NOBODY, visitor)
+    assert job.is_visible_to(charlie, None)
+
+
+def test_what_is_listed_for_whom(make_job, alice, charlie, settings):
+    visitor = uuid4()
+    hers, his = make_job(owner=alice, visitor=visitor), make_job(visitor=visitor)
+    make_job(visitor=uuid4())
+    assert list(Job.objects.visible_to(alice, visitor)) == [hers]
+    assert list(Job.objects.visible_to(charlie, visitor)) == []
+    assert list(Job.objects.visible_to(NOBODY, visitor)) == [his]
+    assert list(Job.objects.visible_to(NOBODY, None)) == []
+    settings.DEEPSEGM_REQUIRE_LOGIN = True
+    assert list(Job.objects.visible_to(NOBODY, visitor)) == []
+
+
+def test_the_place_in_the_queue(make_job):
+    first, second, third = make_job(), make_job(), make_job()
+    assert [job.position() for job in (first, second, third)] == [1, 2, 3]
+    Job.objects.claim(first.pk)
+    first.refresh_from_db()
+    assert (first.position(), second.position()) == (None, 1)
+
+
+def done(make_job, upload, seconds):
+    end = timezone.now()
+    make_job(upload=upload, state="done", started=end - timedelta(seconds=seconds), finished=end)
+
+
+def test_the_time_left_follows_the_pace_of_recent_jobs(make_job, make_upload, settings):
+    assert make_job(state="done").expected_seconds() is None
+    waiting = make_job(upload=make_upload(width=2000, height=1000))
+    assert waiting.expected_seconds() is None
+    done(make_job, make_upload(width=1000, height=1000), seconds=4)
+    done(make_job, make_upload(width=1000, height=3000), seconds=4)
+    assert waiting.expected_seconds() == pytest.approx(4)
+    behind = make_job(upload=make_upload(width=1000, height=1000))
+    assert behind.expected_seconds() == pytest.approx(6)
+    settings.DEEPSEGM_CONCURRENCY = 2
+    assert behind.expected_seconds() == pytest.approx(4)
+
+
+def test_the_time_left_of_a_running_job(make_job, make_upload):
+    done(make_job, make_upload(width=1000, height=1000), seconds=10)
+    upload, now = make_upload(width=1000, height=1000), timezone.now()
+    running = make_job(upload=upload, state="running", started=now - timedelta(seconds=4))
+    assert running.expected_seconds() == pytest.approx(6, abs=1)
+    late = make_job(upload=upload, state="running", started=now - timedelta(seconds=40), progress=0.8)
+    assert late.expected_seconds() == pytest.approx(10, abs=1)
+
+
+def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, django_capture_on_commit_callbacks):
+    make_job(owner=alice, files=("figure.png",))
+    with django_capture_on_commit_callbacks(execute=True):
+        alice.delete()
+    assert not Upload.objects.exists() and not Job.objects.exists()
+    assert [path for path in own_storage.rglob("*") if path.is_file()] == []

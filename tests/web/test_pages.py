@@ -1,0 +1,212 @@
+"""Help, models, accounts, errors, and what holds for every page: its policy, and no script in the markup."""
+
+from __future__ import annotations
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.test import Client, RequestFactory
+
+from segmentation.core.measure.filters import Reason
+from segmentation.models import Job
+from segmentation.views.pages import bad_request
+from segmentation.views.words import about, per_cent, significant
+
+from .finished import FILES, SUMMARY, words
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def addresses(make_job):
+    """Every page that a person can open."""
+    jobs = [
+        make_job(state=state, error="It failed.", summary=SUMMARY if state == Job.State.DONE else {}, files=FILES)
+        for state in Job.State
+    ]
+    fixed = ["/", "/results/", "/help/", "/models/", "/accounts/login/", "/nothing/"]
+    return [*fixed, *(f"/jobs/{job.pk}/" for job in jobs), f"/jobs/{jobs[0].pk}/delete/"]
+
+
+class TestEveryPage:
+    def test_nothing_in_the_markup_needs_more_than_the_strict_policy(self, client, addresses):
+        for address in addresses:
+            response = client.get(address)
+            page = response.content.decode()
+            policy = response["Content-Security-Policy"]
+            assert "default-src 'self'" in policy, address
+            assert "unsafe" not in policy, address
+            assert not re.search(r"<script(?![^>]*\bsrc=)", page), address
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page), address
+            assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//(?!testserver)", page), address
+
+    def test_title_language_and_one_heading(self, client, addresses):
+        for address in addresses:
+            page = client.get(address).content.decode()
+            assert '<html lang="en">' in page, address
+            assert re.search(r"<title>[^<]+ · DeepSegm</title>", page), address
+            assert page.count("<h1>") == 1, address
+
+    def test_every_form_that_posts_has_its_key(self, client, addresses):
+        for address in addresses:
+            for form in re.findall(r"<form[^>]*method=\"post\".*?</form>", client.get(address).content.decode(), re.S):
+                assert "csrfmiddlewaretoken" in form, address
+
+    def test_the_place_in_the_menu_is_marked(self, client):
+        for address, name in (
+            ("/", "Analyse"),
+            ("/results/", "My results"),
+            ("/models/", "Models"),
+            ("/help/", "Help"),
+        ):
+            assert f'aria-current="page">{name}</a>' in words(client.get(address))
+
+
+class TestHelp:
+    def test_every_reason_is_defined(self, client):
+        page = words(client.get("/help/"))
+        for reason in Reason:
+            assert reason.value.capitalize() in page
+        assert "outermost row or column" in page
+
+    @pytest.mark.parametrize(
+        "told", ["From Text/CSV", "Using locale", "curl -F file=@image.tif", "manage.py analyse", "Wilson", "7.52 µm"]
+    )
+    def test_it_explains(self, client, told):
+        assert told.replace(">", "&gt;") in words(client.get("/help/"))
+
+    def test_how_long_results_stay(self, client, settings):
+        assert "until they are deleted" in words(client.get("/help/"))
+        settings.DEEPSEGM_RETENTION_DAYS = 30
+        assert "deleted 30 days after" in words(client.get("/help/"))
+
+
+class TestModels:
+    def test_cards_are_shown(self, client, model):
+        page = words(client.get("/models/"))
+        for told in (model.title, model.summary, model.sha256, model.licence):
+            assert told in page
+
+    def test_none_installed(self, client, monkeypatch):
+        monkeypatch.setattr("segmentation.core.network.cards.available", list)
+        assert "No model is installed" in words(client.get("/models/"))
+
+
+class TestAccounts:
+    def test_sign_in_and_out(self, client, alice):
+        assert "Sign in" in words(client.get("/"))
+        response = client.post("/accounts/login/", {"username": "alice", "password": "alice's password"})
+        assert response["Location"] == "/"
+        assert "alice</a>" in words(client.get("/"))
+        assert client.get("/accounts/login/").status_code == 302
+        assert client.get("/accounts/logout/").status_code == 405
+        assert client.post("/accounts/logout/")["Location"] == "/"
+        assert "alice</a>" not in words(client.get("/"))
+
+    def test_sign_in_leads_back_but_never_to_another_site(self, client, alice):
+        typed = {"username": "alice", "password": "alice's password"}
+        assert client.post("/accounts/login/", {**typed, "next": "/results/"})["Location"] == "/results/"
+        client.logout()
+        assert client.post("/accounts/login/", {**typed, "next": "https://evil.example/"})["Location"] == "/"
+
+    def test_a_wrong_password_is_explained_and_the_name_kept(self, client, alice):
+        response = client.post("/accounts/login/", {"username": "alice", "password": "wrong"})
+        page = words(response)
+        assert response.status_code == 200
+        assert "correct username and password" in page
+        assert 'value="alice"' in page
+        assert "wrong" not in re.findall(r'value="([^"]*)"', page)
+
+    def test_password_change(self, client, alice):
+        assert client.get("/accounts/password/").status_code == 302
+        client.force_login(alice)
+        new = "a quite different one 7"
+        short = client.post(
+            "/accounts/password/", {"old_password": "alice's password", "new_password1": "x", "new_password2": "y"}
+        )
+        assert short.status_code == 200
+        typed = {"old_password": "alice's password", "new_password1": new, "new_password2": new}
+        response = client.post("/accounts/password/", typed, follow=True)
+        assert "Password changed" in words(response)
+        alice.refresh_from_db()
+        assert alice.check_password(new)
+
+    def test_staff_find_the_admin(self, client, ada, alice):
+        client.force_login(alice)
+        assert "/admin/" not in words(client.get("/"))
+        client.force_login(ada)
+        assert 'href="/admin/"' in words(client.get("/"))
+
+
+class TestErrors:
+    def test_not_found(self, client):
+        response = client.get(f"/jobs/{uuid4()}/")
+        assert response.status_code == 404
+        assert "There is nothing here" in words(response)
+
+    def test_a_form_without_its_key(self):
+        response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "a"})
+        assert response.status_code == 403
+        assert "The form was too old" in words(response)
+
+    def test_an_error_of_ours(self, monkeypatch, settings):
+        monkeypatch.setattr("segmentation.views.results.Paginator", None)
+        response = Client(raise_request_exception=False).get("/results/")
+        assert response.status_code == 500
+        assert "Something went wrong on our side" in words(response)
+        assert "Traceback" not in words(response)
+
+    @pytest.mark.parametrize(
+        ("exception", "status", "told"),
+        [(RequestDataTooBig(), 413, "too large"), (SuspiciousOperation(), 400, "could not be understood")],
+    )
+    def test_bad_requests(self, exception, status, told):
+        request = RequestFactory().get("/")
+        response = bad_request(request, exception)
+        assert response.status_code == status
+        assert told in words(response)
+
+    def test_health_without_database(self, client, monkeypatch):
+        from django.db import DatabaseError
+
+        class Broken:
+            def exists(self):
+                raise DatabaseError
+
+        monkeypatch.setattr("segmentation.views.pages.Job.objects", Broken())
+        assert client.get("/healthz").status_code == 503
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            (155.4321, "155"),
+            (62.51, "62.5"),
+            (7.34375, "7.34"),
+            (0.012345, "0.0123"),
+            (1234.5, "1230"),
+            (123456, "123\u202f000"),
+            (99.96, "100"),
+            (0, "0"),
+            (None, "–"),
+            (float("nan"), "–"),
+        ],
+    )
+    def test_three_digits(self, value, said):
+        assert significant(value) == said
+
+    @pytest.mark.parametrize(
+        ("value", "said"), [(0.2187, "22"), (0.004, "0.4"), (0.996, "99.6"), (0.0, "0"), (1.0, "100"), (None, "–")]
+    )
+    def test_per_cent(self, value, said):
+        assert per_cent(value) == said
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [(3, "a few seconds"), (44, "about 40 seconds"), (150, "about 2 minutes"), (7300, "about 2 hours")],
+    )
+    def test_waiting_times(self, seconds, said):
+        assert about(seconds) == said

@@ -1,0 +1,42 @@
+"""Values from image files that a database would refuse."""
+
+import numpy as np
+import pytest
+
+from segmentation import inspection
+from segmentation.inspection import Unreadable
+from segmentation.plain import plain
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (float("nan"), None),
+        (float("-inf"), None),
+        (np.float32(0.5), 0.5),
+        (np.float64("nan"), None),
+        (np.int64(7), 7),
+        (True, True),
+        (None, None),
+        ("a\x00b\ud800c", "abc"),
+        (("a", [1, {"b\x00": float("inf")}]), ["a", [1, {"b": None}]]),
+        ({1: 2}, {"1": 2}),
+    ],
+)
+def test_plain(given, stored):
+    assert plain(given) == stored
+
+
+def test_what_a_file_says_is_made_fit_to_store():
+    said = (
+        b'{"ok": true, "width": 1, "height": 1, "sha256": "a", "kind": "' + b"k" * 300 + b'", "calibration": {}, '
+        b'"metadata": {"gain": NaN, "user": "x\\u0000y"}, "notes": [], "data_bar": null}'
+    )
+    facts = inspection._parse(said)
+    assert facts["metadata"] == {"gain": None, "user": "xy"}
+    assert len(facts["kind"]) == 100
+
+
+def test_a_refusal_is_passed_on():
+    with pytest.raises(Unreadable, match=r"^The file is empty\.$"):
+        inspection._parse(b'{"ok": false, "error": "The file is empty."}')

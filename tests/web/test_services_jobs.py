@@ -1,0 +1,207 @@
+"""Jobs through the services: made once, cancelled, retried, run again, deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from segmentation import services
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job, Upload
+from segmentation.services import Refused
+
+pytestmark = pytest.mark.django_db
+NOBODY = AnonymousUser()
+
+
+@pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def create(upload, *, recipe=None, user=NOBODY, visitor=None, token="token"):
+    return services.create_job(upload=upload, recipe=recipe or Recipe(), user=user, visitor=visitor, token=token)
+
+
+def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_upload, commit, bell):
+    visitor = uuid4()
+    with commit():
+        job = create(make_upload(), visitor=visitor, recipe=Recipe(threshold=0.4))
+        assert bell == []
+    assert bell == [str(job.pk)]
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.owner, job.visitor) == ("queued", 0, None, visitor)
+    assert job.get_recipe() == Recipe(threshold=0.4)
+    assert job.rung is not None
+
+
+def test_a_double_click_makes_one_job_and_keeps_one_upload(make_upload, commit, bell):
+    first, second = make_upload(), make_upload()
+    with commit():
+        assert create(first, visitor=uuid4()) == create(second, visitor=uuid4())
+    assert list(Upload.objects.all()) == [first]
+    assert len(bell) == 1
+    assert not second.file.storage.exists(second.file.name)
+
+
+@pytest.mark.parametrize(
+    "other", [{"token": "other"}, {"recipe": Recipe(filter=True)}, {"user": "alice"}, {"sha256": "c" * 64}]
+)
+def test_any_difference_makes_another_job(make_upload, alice, other):
+    sha256 = other.pop("sha256", "b" * 64)
+    other = {**other, "user": alice} if "user" in other else other
+    assert create(make_upload()) != create(make_upload(sha256=sha256), **other)
+
+
+def test_without_a_token_every_submission_counts(make_upload):
+    upload = make_upload()
+    assert create(upload, token="") != create(upload, token="")
+
+
+def test_a_signed_in_users_job_is_hers(make_upload, alice):
+    assert create(make_upload(owner=alice), user=alice).owner == alice
+
+
+def test_an_unknown_model_is_refused_by_name(make_upload):
+    with pytest.raises(Refused, match="no model named 'grains' here: choose one of particles") as refused:
+        create(make_upload(), recipe=Recipe(model="grains"))
+    assert refused.value.status == 400
+
+
+def test_a_broker_that_is_down_costs_no_job(make_upload, commit, bell, monkeypatch, caplog):
+    def down(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    with monkeypatch.context() as patch, commit():
+        patch.setattr("celery.current_app.send_task", down)
+        job = create(make_upload())
+    job.refresh_from_db()
+    assert (job.state, job.rung) == ("queued", None)
+    assert "could not be rung" in caplog.text
+    Job.objects.update(queued=timezone.now() - timedelta(seconds=3))
+    services.rescue()
+    assert bell == [str(job.pk)]
+
+
+def test_the_waiting_jobs_of_one_visitor_are_limited(make_upload, settings, alice):
+    settings.DEEPSEGM_WAITING_JOBS = 2
+    visitor, address = uuid4(), "hash"
+    upload = make_upload(visitor=visitor, address=address)
+    create(upload, visitor=visitor, token="1")
+    running = create(upload, visitor=visitor, token="2")
+    with pytest.raises(Refused, match="2 of your analyses are waiting or running") as refused:
+        create(upload, visitor=visitor, token="3")
+    assert refused.value.status == 429
+    with pytest.raises(Refused):
+        create(upload, visitor=uuid4(), token="same address, cookie dropped")
+    with pytest.raises(Refused):
+        create(make_upload(address="elsewhere"), visitor=visitor, token="same cookie, elsewhere")
+    create(upload, user=alice, visitor=visitor, token="an account is counted for itself")
+    create(make_upload(address="other"), visitor=uuid4(), token="others are not concerned")
+    assert create(upload, visitor=visitor, token="2") == running
+    Job.objects.filter(pk=running.pk).update(state="done")
+    create(upload, visitor=visitor, token="4")
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_cancelling_ends_an_unfinished_job(make_job, state):
+    job = services.cancel_job(job=make_job(state=state, attempt=1))
+    assert job.state == "cancelled" and job.finished is not None
+    assert services.cancel_job(job=job).state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_a_finished_job_cannot_be_cancelled(make_job, state):
+    job = make_job(state=state)
+    with pytest.raises(Refused, match="already ended") as refused:
+        services.cancel_job(job=job)
+    assert refused.value.status == 409
+    assert Job.objects.get().state == state
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_retrying_queues_the_job_and_forgives_its_losses(make_job, commit, bell, state):
+    job = make_job(state=state, attempt=3, losses=2, error="It broke.", finished=timezone.now(), progress=0.5)
+    with commit():
+        services.retry_job(job=job)
+    assert bell == [str(job.pk)]
+    job = Job.objects.get()
+    assert (job.state, job.error, job.losses, job.progress, job.finished) == ("queued", "", 0, 0.0, None)
+    assert Job.objects.claim(job.pk).attempt == 4
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_a_job_that_runs_or_is_done_cannot_be_retried(make_job, state):
+    with pytest.raises(Refused, match="Only an analysis that failed or was cancelled"):
+        services.retry_job(job=make_job(state=state))
+
+
+@pytest.mark.parametrize("service", [services.cancel_job, services.retry_job])
+def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
+    job = make_job()
+    Job.objects.filter(pk=job.pk).delete()
+    with pytest.raises(Refused, match="has been deleted") as refused:
+        service(job=job)
+    assert refused.value.status == 404
+
+
+def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, bell):
+    job = make_job(state="done", visitor=uuid4())
+    visitor = uuid4()
+    recipe = Recipe(threshold=0.3)
+    rerun = services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t")
+    assert (rerun.upload, rerun.parent, rerun.visitor) == (job.upload, job, visitor)
+    assert services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t") == rerun
+    assert Upload.objects.count() == 1
+
+
+@pytest.mark.parametrize("state", list(Job.State))
+def test_deleting_removes_the_job_its_files_and_its_upload(make_job, own_storage, commit, state):
+    job = make_job(state=state, attempt=1, files=("figure.png", "particles.csv"))
+    stray = own_storage / job.folder / "2" / "half.png"
+    stray.parent.mkdir()
+    stray.touch()
+    with commit():
+        services.delete_job(job=job)
+    assert not Job.objects.exists() and not Upload.objects.exists()
+    assert [path for path in own_storage.rglob("*") if path.is_file()] == []
+    assert not (own_storage / job.folder).exists()
+
+
+def test_deleting_keeps_a_micrograph_that_another_job_needs(make_job, own_storage, commit):
+    job = make_job(state="done")
+    rerun = make_job(upload=job.upload, parent=job)
+    with commit():
+        services.delete_job(job=Job.objects.get(pk=job.pk))
+    rerun.refresh_from_db()
+    assert rerun.parent is None
+    assert rerun.upload.file.storage.exists(rerun.upload.file.name)
+
+
+def test_a_deletion_that_is_rolled_back_keeps_the_files(make_job, own_storage, commit):
+    from django.db import transaction
+
+    job = make_job(files=("figure.png",))
+    with commit(), pytest.raises(RuntimeError), transaction.atomic():
+        services.delete_job(job=Job.objects.get(pk=job.pk))
+        raise RuntimeError
+    assert Job.objects.filter(pk=job.pk).exists()
+    assert (own_storage / job.folder / "0" / "figure.png").exists()
+
+
+def test_another_storage_than_folders_is_emptied_too(settings, make_job, commit):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    }
+    job = make_job(state="done", attempt=1, files=("figure.png",))
+    storage, path = job.upload.file.storage, f"{job.folder}/1/figure.png"
+    assert storage.exists(path)
+    with commit():
+        services.delete_job(job=job)
+    assert not storage.exists(path) and not storage.exists(job.upload.file.name)

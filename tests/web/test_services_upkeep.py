@@ -1,0 +1,179 @@
+"""Rescue of jobs whose worker died, lost doorbells, and the removal of what is old."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from segmentation import services
+from segmentation.models import Job, Upload
+
+pytestmark = pytest.mark.django_db
+
+
+def ago(**time):
+    return timezone.now() - timedelta(**time)
+
+
+@pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def running(make_job, **fields):
+    return make_job(**{"state": "running", "attempt": 1, "started": ago(minutes=5), **fields})
+
+
+def test_a_silent_job_is_queued_and_rung(make_job, bell):
+    job = running(make_job, heartbeat=ago(seconds=31), progress=0.6, stage="segmenting")
+    assert services.rescue() == 1
+    job.refresh_from_db()
+    assert (job.state, job.losses, job.attempt, job.progress, job.stage) == ("queued", 1, 1, 0.0, "")
+    assert bell == [str(job.pk)]
+    assert Job.objects.claim(job.pk).attempt == 2
+
+
+def test_a_job_that_gives_signs_of_life_is_left_alone(make_job, bell):
+    job = running(make_job, heartbeat=ago(seconds=29))
+    assert services.rescue() == 0
+    job.refresh_from_db()
+    assert (job.state, bell) == ("running", [])
+
+
+def test_after_three_lost_workers_a_job_fails_in_plain_words(make_job, bell):
+    job = make_job()
+    for lost in (1, 2, 3):
+        assert Job.objects.claim(job.pk).attempt == lost
+        services.rescue(silence=timedelta(0))
+    job.refresh_from_db()
+    assert (job.state, len(bell)) == ("failed", 2)
+    assert "stopped 3 times" in job.error and job.finished is not None
+
+
+def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
+    first = running(make_job, heartbeat=ago(minutes=1), queued=ago(minutes=9))
+    second = make_job()
+    services.rescue()
+    first.refresh_from_db()
+    assert (first.position(), second.position()) == (1, 2)
+
+
+def test_put_back_counts_no_loss(make_job):
+    job = running(make_job, losses=2, heartbeat=timezone.now())
+    assert services.put_back() == 1
+    job.refresh_from_db()
+    assert (job.state, job.losses) == ("queued", 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "rung"),
+    [
+        ({"queued": 3}, True),
+        ({"queued": 0}, False),
+        ({"queued": 300, "rung": 240}, True),
+        ({"queued": 300, "rung": 20}, False),
+    ],
+)
+def test_a_lost_doorbell_is_rung_again_when_no_worker_is_busy(make_job, bell, fields, rung):
+    job = make_job(**{name: ago(seconds=seconds) for name, seconds in fields.items()})
+    services.rescue()
+    assert bell == ([str(job.pk)] if rung else [])
+
+
+def test_jobs_that_only_wait_their_turn_are_not_rung_again(make_job, bell):
+    running(make_job, heartbeat=timezone.now(), queued=ago(minutes=9))
+    make_job(queued=ago(minutes=5), rung=ago(minutes=5))
+    services.rescue()
+    assert bell == []
+
+
+def test_a_job_that_others_overtook_is_rung_again(make_job, bell):
+    overtaken = make_job(queued=ago(minutes=5), rung=ago(minutes=5))
+    running(make_job, queued=ago(minutes=4), started=ago(minutes=1), heartbeat=timezone.now())
+    services.rescue()
+    assert bell == [str(overtaken.pk)]
+
+
+def test_a_start_rings_for_everyone_who_waits_in_order(make_job, bell):
+    second, first = make_job(queued=ago(minutes=1)), make_job(queued=ago(minutes=2))
+    make_job(state="done")
+    assert services.ring_all() == 2
+    assert bell == [str(first.pk), str(second.pk)]
+
+
+def old_and_new(make_job):
+    return (
+        make_job(state="done", finished=ago(days=31), attempt=1, files=("figure.png",)),
+        make_job(state="failed", finished=ago(days=29)),
+        make_job(state="queued", created=ago(days=40)),
+    )
+
+
+def age_uploads(**time):
+    Upload.objects.update(created=ago(**time))
+
+
+def test_purging_removes_old_finished_jobs_with_their_files(make_job, own_storage, commit):
+    old, failed, waiting = old_and_new(make_job)
+    age_uploads(days=40)
+    with commit():
+        purged = services.purge(older_than=timedelta(days=30))
+    assert set(Job.objects.all()) == {failed, waiting}
+    assert set(Upload.objects.all()) == {failed.upload, waiting.upload}
+    assert not (own_storage / old.folder).exists() and not (own_storage / old.upload.folder).exists()
+    assert (purged.jobs, purged.uploads, purged.bytes) == (1, 1, 7 + old.upload.size)
+
+
+def test_a_dry_run_counts_the_same_and_removes_nothing(make_job, own_storage):
+    old_and_new(make_job)
+    age_uploads(days=40)
+    files = sorted(own_storage.rglob("*"))
+    dry = services.purge(older_than=timedelta(days=30), dry_run=True)
+    assert (Job.objects.count(), Upload.objects.count(), sorted(own_storage.rglob("*"))) == (3, 3, files)
+    assert services.purge(older_than=timedelta(days=30)) == dry
+
+
+def test_an_upload_that_a_kept_job_needs_stays(make_job):
+    old = make_job(state="done", finished=ago(days=50))
+    make_job(upload=old.upload, state="done", finished=ago(days=1))
+    age_uploads(days=60)
+    assert services.purge(older_than=timedelta(days=30))[:2] == (1, 0)
+    assert Upload.objects.count() == 1
+
+
+def test_retention_and_abandoned_uploads(make_job, make_upload, settings):
+    old_and_new(make_job)
+    age_uploads(hours=12)
+    abandoned = make_upload(created=ago(hours=25))
+    make_upload(created=ago(hours=23))
+    assert services.tidy()[:2] == (0, 1)
+    assert not Upload.objects.filter(pk=abandoned.pk).exists()
+    assert Job.objects.count() == 3
+    settings.DEEPSEGM_RETENTION_DAYS = 30
+    assert services.tidy().jobs == 1
+
+
+def test_the_command_says_what_it_does(make_job):
+    old_and_new(make_job)
+    age_uploads(days=40)
+    out = StringIO()
+    call_command("purge_jobs", "--older-than", "30d", "--dry-run", stdout=out)
+    assert out.getvalue().startswith("Would delete 1 job and 1 upload, ")
+    call_command("purge_jobs", "--older-than", "4w", stdout=out)
+    assert "\nDeleted 2 jobs and 2 uploads, " in out.getvalue()
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("text", ["30", "d", "-1d", "1y", "999999999d"])
+def test_the_command_explains_an_age_it_cannot_read(text):
+    with pytest.raises(CommandError, match="write it as 30d"):
+        call_command("purge_jobs", f"--older-than={text}")
+
+
+def test_the_storage_used(make_job):
+    make_job(files=("figure.png", "particles.csv"))
+    assert services.storage_used() == Upload.objects.get().size + 14

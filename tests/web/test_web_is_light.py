@@ -1,0 +1,47 @@
+"""The web process never imports the heavy libraries, whatever is asked of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "torchvision", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch", "timm")
+MEGABYTES = 150
+LOOK = """
+import json, resource, sys
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from django.core.servers.basehttp import get_internal_wsgi_application
+get_internal_wsgi_application()
+from django.urls import get_resolver
+len(get_resolver().url_patterns)
+from django.test import Client
+client = Client(headers={"host": "localhost"})
+addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/admin/login/")
+statuses = [client.get(address).status_code for address in addresses]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+modules = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"modules": modules, "statuses": statuses, "peak": peak}))
+"""
+
+
+def test_all_addresses_and_some_requests_import_nothing_heavy(tmp_path):
+    environment = {
+        **os.environ,
+        "DEEPSEGM_DATA": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "deepsegm.settings",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["statuses"] == [200] * 6
+    assert not set(HEAVY) & set(seen["modules"])
+    assert seen["peak"] < MEGABYTES

@@ -1,0 +1,75 @@
+"""An analysis without a network, for tests of what happens around one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.network.cards import ModelCard
+
+NAMES = ("figure.png", "particles.csv", "segmentation.npz")
+
+CARD = ModelCard("particles", "Particles", "Finds particles.", "1", {"name": "none"}, "a" * 64, Path("none"))
+
+
+def outlines(sha256: str = "a" * 64) -> Segmentation:
+    labels = np.zeros((48, 64), np.int32)
+    labels[12:24, 16:32] = 1
+    return Segmentation(labels, np.ones(1, np.float32), 48, "bright", 1.0, 0.5, "particles", sha256)
+
+
+def analysis(micrograph, recipe, segmentation):
+    """What the worker reads of an Analysis; one number is not finite, as JSON must survive that."""
+    statistics = SimpleNamespace(as_dict=lambda: {"n_kept": 1, "median": np.float64(12.5), "sd": float("nan")})
+    return SimpleNamespace(
+        micrograph=micrograph,
+        recipe=recipe,
+        calibration=recipe.calibration or micrograph.calibration,
+        segmentation=segmentation,
+        statistics=statistics,
+        timings={"network": 0.1},
+        warnings=("No image width is known, so sizes are in pixels.",),
+    )
+
+
+def analyse(micrograph, recipe, progress, *, runtime=None):
+    progress("segmenting", 0.2)
+    progress("measuring", 0.7)
+    return analysis(micrograph, recipe, outlines())
+
+
+def remeasure(micrograph, segmentation, recipe, progress):
+    progress("measuring", 0.7)
+    return analysis(micrograph, recipe, segmentation)
+
+
+def write_all(found, folder: Path, *, progress=None) -> dict[str, Path]:
+    for number, name in enumerate(NAMES):
+        progress("drawing the figure", number / len(NAMES))
+        (folder / name).write_bytes(b"content of " + name.encode())
+    found.segmentation.save(folder / "segmentation.npz")
+    return {name: folder / name for name in NAMES}
+
+
+def modules() -> dict[str, ModuleType]:
+    """Stand-ins for the pipeline and the report room, by module name."""
+    pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report")
+    pipeline.analyse, pipeline.remeasure, pipeline.Runtime = analyse, remeasure, SimpleNamespace
+    pipeline.Runtime = lambda device, precision: SimpleNamespace(device=device, precision=precision)
+    report.write_all = write_all
+    return {module.__name__: module for module in (pipeline, report)}
+
+
+def install(put=sys.modules.__setitem__, put_attribute=setattr) -> dict[str, ModuleType]:
+    """Put the stand-ins where `from segmentation.core import pipeline, report` finds them."""
+    import segmentation.core
+
+    made = modules()
+    for name, module in made.items():
+        put(name, module)
+        put_attribute(segmentation.core, name.rpartition(".")[2], module)
+    return made

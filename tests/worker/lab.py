@@ -1,0 +1,129 @@
+"""A data folder with a database of its own, for tests with real worker processes.
+
+The test process has another database, so it looks into this one with sqlite3 and changes it through
+`python -m tests.worker.lab create|rescue|cancel ...`, a process of the site's kind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Lab:
+    """folder: the data folder. env: what every process of this lab gets."""
+
+    def __init__(self, folder: Path, seconds: float = 2.0) -> None:
+        self.folder = folder
+        self.log = folder / "analyses.log"
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")},
+            "DEEPSEGM_DATA": str(folder),
+            "DEEPSEGM_SILENCE_SECONDS": "5",
+            "DEEPSEGM_PARENT": str(os.getpid()),
+            "LAB_SECONDS": str(seconds),
+            "LAB_LOG": str(self.log),
+        }
+
+    def run(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "tests.worker.lab", *arguments]
+        done = subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def row(self) -> dict[str, Any]:
+        """The only job."""
+        with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as database:
+            database.row_factory = sqlite3.Row
+            found = dict(database.execute("select * from segmentation_job").fetchone())
+        database.close()
+        return found
+
+    def artifacts(self) -> list[tuple[str, int]]:
+        with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as database:
+            rows = database.execute("select name, attempt from segmentation_artifact order by name").fetchall()
+        database.close()
+        return rows
+
+    def words(self) -> list[str]:
+        """What the analyses wrote: begin, end."""
+        return [line.split()[0] for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def pids(self) -> list[int]:
+        """The pool children that began an analysis, in order."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [int(line.split()[1]) for line in lines if line.startswith("begin")]
+
+
+def wait_for(happened: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    """The first true answer; the limit is only there to end a test that would hang."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := happened():
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"waited in vain until {what}")
+
+
+def build(folder: Path) -> None:
+    """Make the database once; tests copy it."""
+    lab = Lab(folder)
+    lab.run("migrate")
+
+
+def furnish(template: Path, folder: Path, seconds: float = 2.0) -> Lab:
+    shutil.copytree(template, folder)
+    return Lab(folder, seconds)
+
+
+def main(word: str) -> None:
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    from segmentation import services
+
+    if word == "migrate":
+        call_command("migrate", verbosity=0)
+    if word == "create":
+        print(_create())
+    if word == "rescue":
+        print(services.rescue())
+    if word == "cancel":
+        from segmentation.models import Job
+
+        services.cancel_job(job=Job.objects.get())
+
+
+def _create() -> str:
+    """One waiting job whose doorbell has been rung, by the service that the site uses."""
+    from django.core.files.base import ContentFile
+
+    from segmentation import services
+    from segmentation.core.network import cards
+    from segmentation.core.recipe import Recipe
+    from segmentation.models import Upload
+    from tests.conftest import picture
+
+    from . import fake
+
+    cards.available = lambda: [fake.CARD]
+    upload = Upload(name="a.png", sha256="b" * 64, size=100, width=64, height=48)
+    upload.file.save("a.png", ContentFile(picture()), save=False)
+    upload.preview.save("preview.png", ContentFile(picture()))
+    return str(services.create_job(upload=upload, recipe=Recipe(), user=None, visitor=None, token="").pk)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,43 @@
+"""The real worker with an analysis that takes some seconds: `python -m tests.worker.slow_app`.
+
+LAB_SECONDS: how long it takes. LAB_LOG: a file that gets a line when an analysis begins and one when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from worker.child import COMMAND, die_with_parent
+
+from . import fake
+
+
+def note(word: str) -> None:
+    with Path(os.environ["LAB_LOG"]).open("a") as log:
+        log.write(f"{word} {os.getpid()}\n")
+
+
+def analyse(micrograph, recipe, progress, *, runtime=None):
+    note("begin")
+    steps = int(float(os.environ["LAB_SECONDS"]) / 0.1)
+    for step in range(steps):
+        progress("segmenting", step / steps)
+        time.sleep(0.1)
+    note("end")
+    return fake.analysis(micrograph, recipe, fake.outlines())
+
+
+def main() -> None:
+    die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
+    from deepsegm.celery import app
+    from segmentation.core.network import cards
+
+    fake.install()["segmentation.core.pipeline"].analyse = analyse
+    cards.find = lambda name: fake.CARD
+    app.worker_main(COMMAND)
+
+
+if __name__ == "__main__":
+    main()

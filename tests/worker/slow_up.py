@@ -1,0 +1,19 @@
+"""`manage.py up` whose worker is the slow one of `slow_app`."""
+
+import functools
+import sys
+
+from django.core.management import execute_from_command_line
+
+from worker.supervise import Supervisor
+
+if __name__ == "__main__":
+    import django
+
+    import deepsegm.celery  # noqa: F401  names the settings
+
+    django.setup()
+    from worker.management.commands import up
+
+    up.Supervisor = functools.partial(Supervisor, (sys.executable, "-m", "tests.worker.slow_app"))
+    execute_from_command_line(["manage.py", "up", *sys.argv[1:]])

@@ -1,0 +1,79 @@
+"""How Celery is set up: by name, by row, never by what the broker remembers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from deepsegm.celery import app
+from segmentation import services
+
+from .lab import REPOSITORY
+
+HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch", "timm")
+
+
+def test_the_tasks_have_the_names_that_ring_and_beat_use():
+    import worker.tasks  # noqa: F401
+
+    assert {"worker.run_job", "worker.rescue", "worker.purge"} <= set(app.tasks)
+    assert services.doorbell.RUN_JOB in app.tasks
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+def test_a_rescue_does_not_wait_behind_an_analysis():
+    assert app.amqp.router.route({}, "worker.rescue")["queue"].name == "upkeep"
+    assert app.amqp.router.route({}, "worker.run_job")["queue"].name == "analyses"
+
+
+def test_the_embedded_worker_has_no_remote_control_and_keeps_no_results():
+    assert app.conf.worker_enable_remote_control is False
+    assert app.conf.task_ignore_result is True
+    assert app.conf.worker_prefetch_multiplier == 1
+    assert app.conf.task_time_limit > app.conf.task_soft_time_limit > 0
+    assert app.conf.worker_max_tasks_per_child >= 1
+    assert list(app.conf.accept_content) == ["json"]
+
+
+def test_beat_does_what_up_does(monkeypatch):
+    import worker.tasks
+
+    done = []
+    monkeypatch.setattr(services, "rescue", lambda: done.append("rescue"))
+    monkeypatch.setattr(services, "tidy", lambda: done.append("tidy"))
+    worker.tasks.rescue()
+    worker.tasks.purge()
+    assert done == ["rescue", "tidy"]
+
+
+def test_torch_is_not_in_the_workers_main_process():
+    code = (
+        f"import django; django.setup(); import worker.tasks, worker.child, sys; print(set({HEAVY}) & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={"DJANGO_SETTINGS_MODULE": "deepsegm.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.django_db
+def test_the_ring_goes_through_the_spool(make_job, settings, tmp_path, monkeypatch):
+    """From the service to a message that a worker understands."""
+    from celery import Celery
+
+    monkeypatch.undo()
+    ringing = Celery("ringing", broker="spool://localhost", set_as_current=False)
+    ringing.conf.broker_transport_options = {"folder": str(tmp_path / "spool")}
+    ringing.conf.task_default_queue = "analyses"
+    ringing.send_task(services.doorbell.RUN_JOB, args=["number"])
+    with ringing.connection_for_read() as connection, connection.channel() as channel:
+        message = channel.Message(channel._get("analyses"), channel=channel)
+    assert message.headers["task"] == "worker.run_job"
+    assert message.decode()[0] == ["number"]

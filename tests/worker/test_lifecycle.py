@@ -1,0 +1,76 @@
+"""Real workers, really killed: whatever dies, the job ends done exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from . import fake
+from .lab import REPOSITORY, build, furnish, wait_for
+
+WORKER = (sys.executable, "-m", "tests.worker.slow_app")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "template"
+    folder.mkdir()
+    build(folder)
+    return folder
+
+
+@pytest.fixture
+def lab(template, tmp_path):
+    return furnish(template, tmp_path / "lab")
+
+
+@pytest.fixture
+def worker(lab):
+    with subprocess.Popen(WORKER, cwd=REPOSITORY, env=lab.env, start_new_session=True) as process:
+        yield process
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def is_done_once(lab, *, attempt):
+    """Done by that attempt, published once, nothing else left on disk."""
+    row = lab.row()
+    assert (row["state"], row["attempt"], row["error"]) == ("done", attempt, "")
+    assert lab.words().count("end") == 1
+    assert lab.artifacts() == [(name, attempt) for name in sorted(fake.NAMES)]
+    files = [path for path in (lab.folder / "files" / "jobs").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in files} == {str(attempt)}
+
+
+def test_a_killed_pool_child_is_replaced_and_the_job_rescued(lab, worker):
+    lab.run("create")
+    (first,) = wait_for(lab.pids, "the analysis begins")
+    wait_for(lambda: lab.row()["progress"] > 0.1, "progress is reported")
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: lab.run("rescue") == "1", "the silence is noticed")
+    wait_for(lambda: lab.row()["state"] == "done", "the job is done")
+    is_done_once(lab, attempt=2)
+    assert worker.poll() is None
+
+
+def test_bad_messages_and_a_cancelled_job_do_not_keep_the_worker_from_the_next(lab, worker):
+    spool = lab.folder / "spool"
+    spool.mkdir(exist_ok=True)
+    good = (
+        '{"body": "%s", "content-type": "application/json", "content-encoding": "utf-8", "headers": %s, "properties": '
+        '{"body_encoding": "base64", "delivery_tag": "1", "delivery_info": {"exchange": "", "routing_key": "x"}}}'
+    )
+    task = '{"task": "worker.run_job", "id": "1", "lang": "py"}'
+    bodies = ["junk", good % ("bm8=", "{}"), good % ("bm8=", task), good % ("W1siMSJdLCB7fSwge31d", task)]
+    for number, body in enumerate(bodies):
+        (spool / f"0_{number}.analyses.msg").write_text(body)
+    lab.run("create")
+    wait_for(lab.pids, "the analysis begins")
+    lab.run("cancel")
+    lab.run("create")
+    wait_for(lambda: lab.words().count("begin") == 2, "the next job begins")
+    assert lab.words() == ["begin", "begin"]
+    wait_for(lambda: lab.words().count("end") == 1, "the next job ends")

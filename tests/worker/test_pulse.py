@@ -1,0 +1,66 @@
+"""Signs of life during long steps."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import DatabaseError
+
+from segmentation.models import Job
+from worker.pulse import Pulse
+from worker.tasks import Teller
+
+from .lab import wait_for
+
+
+class FakeJob:
+    """Counts reports; raises what it is told to."""
+
+    pk = 1
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.reports = 0
+
+    def report(self, **said):
+        self.reports += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_connection(monkeypatch):
+    monkeypatch.setattr("worker.pulse.connection.close", lambda: None)
+
+
+def test_it_beats_while_the_block_lasts_and_not_longer():
+    job = FakeJob()
+    with Pulse(job, seconds=0.01):
+        wait_for(lambda: job.reports > 2, "it has beaten")
+    beats = job.reports
+    assert not [thread for thread in threading.enumerate() if thread.name == "pulse of 1"]
+    assert job.reports == beats
+
+
+def test_a_lost_job_stops_the_work_at_its_next_report():
+    job = FakeJob(Job.Lost())
+    with Pulse(job, seconds=0.01) as pulse:
+        wait_for(pulse.lost.is_set, "the loss is noticed")
+        with pytest.raises(Job.Lost):
+            Teller(job, pulse)("segmenting", 0.5)
+    assert job.reports == 1
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_stop_it():
+    job = FakeJob(DatabaseError("locked"), DatabaseError("locked"))
+    with Pulse(job, seconds=0.01) as pulse:
+        wait_for(lambda: job.reports > 3, "it beats on")
+        assert not pulse.lost.is_set()
+
+
+def test_the_default_pace_is_well_within_the_permitted_silence(settings):
+    settings.DEEPSEGM_SILENCE_SECONDS = 6
+    assert Pulse(FakeJob())._seconds == 1
+    settings.DEEPSEGM_SILENCE_SECONDS = 600
+    assert Pulse(FakeJob())._seconds == 5

@@ -1,0 +1,245 @@
+"""One attempt at a job: what it publishes, what it says when it fails, and when it must leave no trace."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.core.files.base import ContentFile
+
+from segmentation import services
+from segmentation.core.micrograph.types import Calibration, UnreadableImage
+from segmentation.core.network.cards import AlteredWeights
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job
+from worker.tasks import run_job
+
+from . import fake
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def science(monkeypatch):
+    """The stand-in pipeline, whose functions a test may replace."""
+    made = fake.install(
+        lambda name, module: monkeypatch.setitem(sys.modules, name, module),
+        lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
+    )
+    return made["segmentation.core.pipeline"]
+
+
+def stored_files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage):
+    job = make_job()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.progress, job.error) == ("done", 1, 1.0, "")
+    assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)
+    assert stored_files(own_storage / job.folder) == [f"1/{name}" for name in sorted(fake.NAMES)]
+    assert job.artifact("particles.csv").content_type == "text/csv"
+    assert job.artifact("figure.png").file.read() == b"content of figure.png"
+    assert job.summary["statistics"] == {"n_kept": 1, "median": 12.5, "sd": None}
+    assert job.summary["image"] == {"width": 64, "height": 48}
+    assert job.summary["data_bar"] is None
+    assert job.summary["model"]["sha256"] == "a" * 64
+    assert job.summary["warnings"] == ["No image width is known, so sizes are in pixels."]
+
+
+def test_every_stage_reaches_the_row(science, make_job, monkeypatch):
+    told = []
+    monkeypatch.setattr(Job, "report", lambda job, **said: told.append((said["stage"], said["progress"])))
+    run_job(str(make_job().pk))
+    stages = [stage for stage, _ in told]
+    assert stages == ["reading the image", "segmenting", "measuring", "drawing the figure", "storing the results"]
+    assert [progress for _, progress in told] == sorted(progress for _, progress in told)
+
+
+def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
+    told = []
+    report = Job.report
+
+    def analyse(micrograph, recipe, progress, **kwargs):
+        for step in range(1000):
+            progress("segmenting", step / 1000)
+        return fake.analyse(micrograph, recipe, progress)
+
+    science.analyse = analyse
+    monkeypatch.setattr(Job, "report", lambda job, **said: (told.append(said), report(job, **said)))
+    run_job(str(make_job().pk))
+    assert len([said for said in told if said.get("stage") == "segmenting"]) < 100
+
+
+def test_a_second_doorbell_does_nothing(science, make_job):
+    job = make_job()
+    run_job(str(job.pk))
+    science.analyse = None
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.attempt) == ("done", 1)
+
+
+def test_a_doorbell_for_a_deleted_job_does_nothing(science, make_job):
+    job = make_job()
+    services.delete_job(job=Job.objects.get(pk=job.pk))
+    run_job(str(job.pk))
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (UnreadableImage("The file ends too early: save it again."), "The file ends too early: save it again."),
+        (AlteredWeights("The weights were altered."), "The weights were altered."),
+        (SoftTimeLimitExceeded(), "took longer than the 30 minutes allowed"),
+        (MemoryError(), "needs more memory than this computer has free"),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "needs more memory"),
+        (ZeroDivisionError("division by zero"), "Something went wrong in our software"),
+    ],
+)
+def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error, sentence):
+    def analyse(*args, **kwargs):
+        raise error
+
+    science.analyse = analyse
+    job = make_job()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert sentence in job.error
+    assert "Traceback" not in job.error and "division" not in job.error
+    assert job.finished is not None
+    assert stored_files(own_storage / "jobs") == []
+
+
+def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
+    def analyse(*args, **kwargs):
+        raise ZeroDivisionError("division by zero")
+
+    science.analyse = analyse
+    job = make_job()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert str(job.pk) in job.error
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, make_upload):
+    job = make_job(upload=make_upload(content=b"no image"))
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert "software" not in job.error
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(lambda job: services.cancel_job(job=job), id="cancelled"),
+        pytest.param(lambda job: services.delete_job(job=job), id="deleted"),
+        pytest.param(lambda job: services.rescue(silence=timedelta(0)), id="rescued"),
+    ],
+)
+@pytest.mark.parametrize("when", ["analysing", "writing", "failing"])
+def test_an_attempt_that_lost_its_job_leaves_no_trace(
+    science, make_job, own_storage, monkeypatch, django_capture_on_commit_callbacks, event, when
+):
+    job = make_job()
+
+    def strike():
+        event(Job.objects.get(pk=job.pk))
+
+    def analyse(micrograph, recipe, progress, **kwargs):
+        if when == "analysing":
+            strike()
+            progress("segmenting", 0.5)
+        if when == "failing":
+            strike()
+            raise ZeroDivisionError
+        return fake.analyse(micrograph, recipe, progress)
+
+    def write_all(found, folder, *, progress):
+        files = fake.write_all(found, folder, progress=progress)
+        if when == "writing":
+            strike()
+        return files
+
+    science.analyse = analyse
+    monkeypatch.setattr(sys.modules["segmentation.core.report"], "write_all", write_all)
+    with django_capture_on_commit_callbacks(execute=True):
+        run_job(str(job.pk))
+    assert stored_files(own_storage / "jobs") == []
+    now = Job.objects.filter(pk=job.pk).first()
+    assert now is None or (now.state in ("cancelled", "queued") and not now.artifacts.exists() and now.error == "")
+
+
+def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_job, own_storage, tmp_path):
+    job = Job.objects.claim(make_job().pk)
+    services.cancel_job(job=Job.objects.get(pk=job.pk))
+    file = tmp_path / "figure.png"
+    file.write_bytes(b"figure")
+    with pytest.raises(Job.Lost):
+        services.publish(job=job, files={"figure.png": file}, summary={})
+    assert stored_files(own_storage / "jobs") == []
+    assert not job.artifacts.exists()
+
+
+def test_publishing_removes_what_older_attempts_left(science, make_job, own_storage):
+    job = make_job(attempt=1)
+    left = own_storage / job.folder / "1" / "figure.png"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a figure")
+    run_job(str(job.pk))
+    assert stored_files(own_storage / job.folder) == [f"2/{name}" for name in sorted(fake.NAMES)]
+
+
+@pytest.fixture
+def parent(science, make_job):
+    job = make_job()
+    run_job(str(job.pk))
+    return Job.objects.get(pk=job.pk)
+
+
+def no_network(*args, **kwargs):
+    raise AssertionError("the network was asked")
+
+
+def test_a_new_width_keeps_the_parents_outlines(science, parent, make_job):
+    recipe = Recipe(calibration=Calibration.of_width(5000, 64), filter=True)
+    job = make_job(upload=parent.upload, parent=parent, recipe=recipe)
+    science.analyse = no_network
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("done", "")
+    assert job.summary["reused"] is True
+    assert job.summary["calibration"]["source"] == "typed"
+
+
+@pytest.mark.parametrize("change", ["threshold", "weights", "damaged", "truncated", "not done", "gone"])
+def test_otherwise_the_network_is_asked_again(science, parent, make_job, change, model, monkeypatch):
+    recipe = Recipe(threshold=0.7) if change == "threshold" else Recipe(filter=True)
+    stored = parent.artifact("segmentation.npz")
+    if change == "weights":
+        object.__setattr__(model, "sha256", "c" * 64)
+    if change == "damaged":
+        stored.file.storage.delete(stored.file.name)
+        stored.file.storage.save(stored.file.name, ContentFile(b"no zip"))
+    if change == "truncated":
+        start = stored.file.read()[:300]
+        stored.file.storage.delete(stored.file.name)
+        stored.file.storage.save(stored.file.name, ContentFile(start))
+    if change == "gone":
+        stored.file.storage.delete(stored.file.name)
+    if change == "not done":
+        Job.objects.filter(pk=parent.pk).update(state="failed")
+    job = make_job(upload=parent.upload, parent=Job.objects.get(pk=parent.pk), recipe=recipe)
+    science.remeasure = no_network
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("done", "")
+    assert job.summary["reused"] is False

@@ -1,0 +1,132 @@
+"""`manage.py up` as people meet it: a process with a terminal, a port and a data folder."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from .lab import REPOSITORY, Lab, wait_for
+
+UP = (sys.executable, "manage.py", "up")
+SLOW_UP = (sys.executable, "-m", "tests.worker.slow_up")
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(tmp_path / "a new folder%", seconds=20)
+
+
+@contextmanager
+def running(lab, command=UP, end=signal.SIGTERM):
+    """`up` on a free port; gives the process, its address and what it printed so far."""
+    output = lab.folder.with_suffix(".output")
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [*command, "--port", "0"], cwd=REPOSITORY, env=lab.env, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        found = wait_for(
+            lambda: re.search(r"http://\S+/", output.read_text()) or process.poll(), "the address is printed"
+        )
+        assert isinstance(found, re.Match), output.read_text()
+        yield process, found[0], output
+    finally:
+        process.send_signal(end)
+        process.wait(60)
+
+
+def get(address):
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return answer.status, answer.read().decode()
+
+
+def family(process):
+    return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+
+
+def refusal(lab, *arguments):
+    done = subprocess.run([*UP, *arguments], cwd=REPOSITORY, env=lab.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(lab):
+    with running(lab, end=signal.SIGINT) as (process, address, output):
+        assert get(f"{address}healthz") == (200, '{"ok": true}')
+        assert "createsuperuser" in output.read_text()
+        assert output.read_text().rstrip().splitlines()[-1].startswith("DeepSegm is at http://127.0.0.1:")
+        workers = wait_for(lambda: len(family(process)) == 2 and family(process), "worker and pool child run")
+        key = lab.folder / "secret-key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_text()) >= 50
+        assert stat.S_IMODE(lab.folder.stat().st_mode) == 0o700
+        assert "already runs on the data folder" in refusal(lab, "--port", "0")
+    assert process.returncode == 0
+    assert output.read_text().rstrip().endswith("Stopped.") and "Traceback" not in output.read_text()
+    assert not [pid for pid in workers if psutil.pid_exists(pid)]
+
+
+def test_a_port_in_use_is_said_in_one_sentence(lab):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refusal(lab, "--port", str(port))
+    assert f"cannot listen on 127.0.0.1, port {port}" in said and f"--port {port + 1}" in said
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(lab):
+    lab.folder.write_text("a file is in the way")
+    said = refusal(lab)
+    assert "The data folder" in said and "DEEPSEGM_DATA" in said
+
+
+def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):
+    with running(lab, SLOW_UP):
+        lab.run("create")
+        wait_for(lab.pids, "the analysis begins")
+    row = lab.row()
+    assert (row["state"], row["losses"], row["started"]) == ("queued", 0, None)
+    lab.env["LAB_SECONDS"] = "0.5"
+    with running(lab, SLOW_UP):
+        wait_for(lambda: lab.row()["state"] == "done", "the job is done")
+    assert lab.words() == ["begin", "begin", "end"]
+    assert {attempt for _, attempt in lab.artifacts()} == {2}
+
+
+def test_nothing_outlives_a_killed_up_and_the_next_start_rescues_at_once(lab):
+    with running(lab, SLOW_UP, end=signal.SIGKILL) as (process, _, _):
+        lab.run("create")
+        wait_for(lab.pids, "the analysis begins")
+        workers = family(process)
+    assert len(workers) == 2
+    wait_for(lambda: not [pid for pid in workers if psutil.pid_exists(pid)], "the orphans are gone")
+    assert lab.row()["state"] == "running"
+    lab.env["LAB_SECONDS"] = "0.5"
+    lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
+    with running(lab, SLOW_UP):
+        wait_for(lambda: lab.row()["state"] == "done", "the job is done")
+    assert (lab.row()["attempt"], lab.row()["losses"]) == (2, 0)
+
+
+def test_a_killed_worker_is_rescued_at_once(lab):
+    lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
+    lab.env["LAB_SECONDS"] = "2"
+    with running(lab, SLOW_UP) as (process, _, _):
+        lab.run("create")
+        wait_for(lab.pids, "the analysis begins")
+        (worker,) = psutil.Process(process.pid).children()
+        (orphan,) = worker.children()
+        worker.kill()
+        wait_for(lambda: not orphan.is_running(), "the orphaned pool child is gone")
+        wait_for(lambda: lab.row()["state"] == "done", "the job is done")
+    assert lab.words() == ["begin", "begin", "end"]

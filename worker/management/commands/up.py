@@ -1,0 +1,190 @@
+"""`manage.py up`: everything on one machine with one command."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import waitress
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core import checks
+from django.core.management import BaseCommand, CommandError, call_command
+from django.core.servers.basehttp import get_internal_wsgi_application
+from django.db import close_old_connections, connection
+
+from segmentation import services
+from worker import premises
+from worker.supervise import Supervisor
+
+logger = logging.getLogger("worker.up")
+
+RESCUE_SECONDS = 3.0
+TIDY_SECONDS = 3600.0
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Command(BaseCommand):
+    help = "Prepare the data folder, then run the site and one worker until Ctrl-C."
+    requires_system_checks = []  # they run below, once the data folder and the database are there
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--bind", default=settings.DEEPSEGM_BIND, help="address to listen on")
+        parser.add_argument("--port", type=int, default=settings.DEEPSEGM_PORT, help="port to listen on")
+        parser.add_argument("--no-worker", action="store_true", help="serve pages only; workers run elsewhere")
+
+    def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
+        for number in ENDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
+                signal.signal(number, _end)
+        try:
+            premises.open_data_folder(settings.DEEPSEGM_DATA)
+            lock = premises.lock_data_folder(settings.DEEPSEGM_DATA)
+            self._prepare()
+        except premises.Unfit as unfit:
+            raise CommandError(str(unfit)) from None
+        server = listen(bind, port)
+        with lock, upkeep(), working(not no_worker):
+            self._welcome(server)
+            server.run()
+            self.stdout.write("\nStopping ...")
+            server.close()
+        self.stdout.write("Stopped.")
+
+    def _prepare(self) -> None:
+        if not settings.DEEPSEGM_SECRET_KEY_LASTS:
+            settings.SECRET_KEY = premises.lasting_key(settings.DEEPSEGM_SECRET_FILE)
+            settings.DEEPSEGM_SECRET_KEY_LASTS = True
+        call_command("migrate", interactive=False, verbosity=0)
+        self._check()
+
+    def _check(self) -> None:
+        """Warnings are shown; errors end the start, each with its sentence and what to do."""
+        found = [message for message in checks.run_checks() if not message.is_silenced()]
+        errors = [message for message in found if message.is_serious()]
+        for message in found:
+            if message not in errors:
+                self.stderr.write(self.style.WARNING(_said(message)))
+        if errors:
+            raise CommandError("\n".join(_said(message) for message in errors))
+
+    def _welcome(self, server: Any) -> None:
+        users = get_user_model().objects.filter(is_superuser=True, is_active=True)
+        if not users.exists():
+            python = _python()
+            self.stdout.write(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
+        host, port = address(server)
+        if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
+            self.stdout.write("Other machines get in once DEEPSEGM_ALLOWED_HOSTS holds this machine's name.")
+            host = "localhost"
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
+        self.stdout.flush()
+
+
+def listen(bind: str, port: int) -> Any:
+    """A server that holds its port already; one sentence when it cannot."""
+    try:
+        return waitress.create_server(
+            get_internal_wsgi_application(),
+            host=bind,
+            port=port,
+            threads=8,
+            ident=None,
+            max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
+            clear_untrusted_proxy_headers=False,  # our own middleware does it, under every server
+        )
+    except (OSError, ValueError, OverflowError) as error:
+        raise CommandError(
+            f"DeepSegm cannot listen on {bind}, port {port} ({getattr(error, 'strerror', None) or error}): "
+            f"stop the program that uses it, or choose another with --port {port + 1}."
+        ) from None
+
+
+def address(server: Any) -> tuple[str, int]:
+    """Where the server really listens: port 0 lets the system choose."""
+    listening = getattr(server, "effective_listen", None)
+    return listening[0] if listening else (server.effective_host, server.effective_port)
+
+
+@contextmanager
+def working(wanted: bool) -> Iterator[None]:
+    """One supervised worker; in embedded mode no job that it leaves behind stays behind."""
+    if not wanted:
+        yield
+        return
+    if settings.DEEPSEGM_EMBEDDED:
+        premises.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
+        services.rescue(silence=timedelta(0))
+        services.ring_all()
+    supervisor = Supervisor(folder=settings.BASE_DIR, ended=_worker_ended)
+    supervisor.start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        supervisor.stop()
+        if settings.DEEPSEGM_EMBEDDED:
+            services.put_back()
+
+
+def _worker_ended() -> None:
+    """The only worker is gone, so whatever runs has lost it; no need to wait until it has been silent for long."""
+    if settings.DEEPSEGM_EMBEDDED:
+        _safely(lambda: services.rescue(silence=timedelta(0)))
+        connection.close()
+
+
+@contextmanager
+def upkeep() -> Iterator[None]:
+    """A thread that rescues every few seconds and tidies every hour."""
+    over = threading.Event()
+
+    def keep() -> None:
+        tidied = 0.0
+        while not over.wait(RESCUE_SECONDS):
+            _safely(services.rescue)
+            if time.monotonic() - tidied > TIDY_SECONDS or not tidied:
+                tidied = time.monotonic()
+                _safely(services.tidy)
+            close_old_connections()
+        connection.close()
+
+    thread = threading.Thread(target=keep, name="upkeep", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _safely(work: Any) -> None:
+    """Upkeep must outlive a database that is away for a moment."""
+    try:
+        work()
+    except Exception:
+        logger.exception("Upkeep failed; it is tried again.")
+
+
+def _said(message: checks.CheckMessage) -> str:
+    return f"{message.msg} {message.hint or ''}".strip()
+
+
+def _end(number: int, frame: Any) -> None:
+    raise SystemExit(0)
+
+
+def _python() -> str:
+    """This interpreter as the reader would type it here."""
+    python, here = Path(sys.executable), Path.cwd()
+    return str(python.relative_to(here) if python.is_relative_to(here) else python)

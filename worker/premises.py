@@ -1,0 +1,68 @@
+"""What `manage.py up` needs before it can start: a data folder of its own and a secret key."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TextIO
+
+from django.core.management.utils import get_random_secret_key
+
+from segmentation.checks import probe
+
+
+class Unfit(Exception):
+    """The data folder cannot be used; the message is one sentence for the administrator."""
+
+
+def open_data_folder(folder: Path) -> None:
+    """Make the folder if need be, for its owner's eyes only, and try to write in it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        problem = probe(folder)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise Unfit(
+            f"The data folder {folder} cannot be used ({problem}): make it writable or set DEEPSEGM_DATA to another."
+        )
+
+
+def lock_data_folder(folder: Path) -> TextIO:
+    """Hold the folder for this process as long as the file that is returned stays open.
+
+    The kernel lets go of the lock when the process ends, however it ends.
+    """
+    file = (folder / "up.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        process = file.read().strip() or "unknown"
+        file.close()
+        raise Unfit(
+            f"DeepSegm already runs on the data folder {folder} (process {process}): "
+            "stop that one first, or set DEEPSEGM_DATA to another folder."
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def lasting_key(file: Path) -> str:
+    """The secret key in the file, which is made if need be, readable for its owner only and never half written."""
+    if not file.exists():
+        aside = file.with_name(f"{file.name}.{os.getpid()}")
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(get_random_secret_key())
+        aside.replace(file)
+    return file.read_text(encoding="utf-8").strip()
+
+
+def empty_spool(folder: Path) -> None:
+    """Forget old doorbells and half-written ones; whoever still waits is rung for anew. Quarantine is kept."""
+    for file in [*folder.glob("*.msg"), *folder.glob("*.part"), *folder.glob("taken/*.msg")]:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""The embedded broker: kombu's filesystem transport, made safe for many writers and for bad files.
+
+The stock transport writes a message in place, so that a reader can meet half of it: messages get lost and workers
+die (celery/kombu#1551). Here a message is written aside and renamed into the queue, and renamed out of it by the one
+reader that gets it. A file that is no message is put into quarantine instead of stopping the worker. The spool is
+only a doorbell: what is lost with a crash here is rung again by `services.rescue`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from queue import Empty
+from typing import Any
+from uuid import uuid4
+
+from kombu.transport import filesystem, virtual
+from kombu.utils.json import dumps, loads
+
+logger = logging.getLogger(__name__)
+
+
+class Channel(filesystem.Channel):
+    """One folder: `<time>_<uuid>.<queue>.msg` is a message, anything else is not yet or no longer one."""
+
+    # Without fan-out a routing table in memory is enough, and no table file is shared between processes.
+    supports_fanout = False
+
+    @property
+    def folder(self) -> Path:
+        """Where messages lie; made whenever it is missing, as somebody may tidy up the data folder."""
+        folder = Path(self.transport_options["folder"])
+        for path in (folder, folder / "taken", folder / "quarantine"):
+            path.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def data_folder_in(self) -> str:
+        return str(self.folder)
+
+    data_folder_out = data_folder_in
+
+    def get_table(self, exchange: str) -> list[Any]:
+        return virtual.Channel.get_table(self, exchange)
+
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+        """Add a message; a reader sees all of it or nothing."""
+        name = f"{time.time_ns():020d}_{uuid4().hex}"
+        aside = self.folder / f"{name}.part"
+        aside.write_bytes(dumps(payload).encode())
+        aside.replace(self.folder / f"{name}.{queue}.msg")
+
+    def _get(self, queue: str) -> dict[str, Any]:
+        """Take the oldest message that is one; raises Empty."""
+        for name in sorted(path.name for path in self.folder.iterdir()):
+            if name.partition(".")[2] != f"{queue}.msg":
+                continue
+            payload = self._take(name)
+            if payload is not None:
+                return payload
+        raise Empty
+
+    def _take(self, name: str) -> dict[str, Any] | None:
+        """The message in a file, None when another reader was faster or when it is no message."""
+        taken = self.folder / "taken" / name
+        try:
+            (self.folder / name).rename(taken)
+        except FileNotFoundError:
+            return None
+        try:
+            payload = loads(taken.read_bytes().decode())
+            self.Message(payload, channel=self)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            logger.error("The file %s in the spool is no message (%r): put into quarantine.", name, error)
+            taken.replace(self.folder / "quarantine" / name)
+            return None
+        taken.unlink()
+        return payload
+
+    def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
+        self._purge(queue)
+
+
+class Transport(filesystem.Transport):
+    """Registered as `spool://` by `deepsegm.celery`; transport option: folder."""
+
+    Channel = Channel
+    global_state = virtual.BrokerState()
+    implements = filesystem.Transport.implements.extend(exchange_type=frozenset(["direct", "topic"]))
+    driver_type = driver_name = "spool"

@@ -1,0 +1,117 @@
+"""Keeps the worker child alive for `manage.py up`.
+
+start ──> running ──ended by itself──> wait (1, 2, 4 ... 30 s) ──> start again
+             │
+            stop ──SIGTERM──> ended, or after a few seconds SIGKILL to the child and all its children
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+COMMAND = (sys.executable, "-m", "worker.child")
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
+STEADY_SECONDS = 60.0
+PATIENCE = 5.0
+
+
+class Supervisor:
+    """One child process, started again whenever it ends, until `stop`.
+
+    command: the child's. folder: its working folder. patience: seconds between SIGTERM and SIGKILL.
+    ended: called, in the supervisor's thread, whenever the child has ended by itself.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...] = COMMAND,
+        *,
+        folder: str | os.PathLike[str],
+        patience: float = PATIENCE,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.command = command
+        self.folder = folder
+        self.patience = patience
+        self.ended = ended
+        self.starts = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The child's, None when there is none just now."""
+        return self._child.pid if self._child and self._child.poll() is None else None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the child and whatever it started; returns when they are gone."""
+        self._stopping.set()
+        with self._lock:
+            child = self._child
+        if child is not None:
+            self._end(child)
+        self._thread.join()
+
+    def _keep(self) -> None:
+        wait = FIRST_WAIT
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            child = self._launch()
+            if child is None:
+                return
+            code = child.wait()
+            _kill_group(child.pid)
+            if self._stopping.is_set():
+                return
+            self.ended()
+            wait = FIRST_WAIT if time.monotonic() - began > STEADY_SECONDS else wait
+            logger.error("The worker ended by itself (%s); it starts again in %g s.", code, wait)
+            self._stopping.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _launch(self) -> subprocess.Popen[bytes] | None:
+        """Start the child in a group of its own, out of reach of the terminal's Ctrl-C: ending it is our task."""
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            self._child = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "DEEPSEGM_PARENT": str(os.getpid())},
+                start_new_session=True,
+            )
+            self.starts += 1
+            return self._child
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(self.patience)
+            except subprocess.TimeoutExpired:
+                logger.info("The worker is busy and is stopped at once; its analysis starts again next time.")
+        _kill_group(child.pid)
+        child.wait()
+
+
+def _kill_group(group: int) -> None:
+    """The child is the first of its group; what is left of the group, such as its pool, goes with it."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
