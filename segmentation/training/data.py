@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,19 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset
 
+from .augmentation import Sample, augment
+from .entries import SIZES, Augmentation, FolderEntry
+from .pictures import BadDataset, is_picture, read_grey, read_labels
 from .synthesis.render import render, render_blank
 from .synthesis.scene import split_pieces
-from .targets import inner_distance, weights_near_contacts
-
-Sample = tuple[NDArray[np.uint8], NDArray[np.int32]]
-SIZES = (12.0, 80.0)  # typical particle diameters, in px, that a network is taught
-
-
-class BadDataset(ValueError):
-    """A data source cannot be used; the message says which file and why."""
+from .targets import HEADS, targets
 
 
 class Source(Protocol):
@@ -61,49 +57,110 @@ def median_diameter(labels: NDArray[np.int32]) -> float:
     return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
 
 
-def read_folder(folder: Path, images: str, labels: str, groups: str | None) -> list[Labelled]:
+def read_folder(
+    folder: Path, images: str = "images", labels: str = "labels", groups: str | None = None
+) -> list[Labelled]:
     """All pairs `folder/images/X`, `folder/labels/X` with instance labels; `groups`: a CSV `image,group,...`."""
-    group_of = _read_groups(folder / groups) if groups else {}
-    pairs = []
-    for file in sorted((folder / images).iterdir()):
-        truth = folder / labels / file.name
-        if not truth.exists():
-            raise BadDataset(f"{file} has no labels at {truth}.")
-        pairs.append(_read_pair(file, truth, group_of.get(file.name, file.stem)))
-    if not pairs:
-        raise BadDataset(f"{folder / images} holds no images.")
+    return read_entry(folder, FolderEntry(path=str(folder), images=images, labels=labels, groups=groups or ""))
+
+
+def read_entry(folder: Path, entry: FolderEntry) -> list[Labelled]:
+    """The labelled micrographs of a folder as its entry describes them, sorted by name; raises BadDataset."""
+    group_of = read_groups(folder / entry.groups) if entry.groups else {}
+    pairs = [
+        _read_pair(image, truth, _group(image, group_of, entry.group_pattern), entry.background)
+        for image, truth in paired_files(folder, entry)
+    ]
+    if not any(pair.diameter for pair in pairs):
+        raise BadDataset(f"{folder} holds no particles: all its labels are background.")
     return pairs
 
 
-def _read_pair(file: Path, truth: Path, group: str) -> Labelled:
-    grey = np.asarray(Image.open(file).convert("L"))
-    raw = np.asarray(Image.open(truth))
+def paired_files(folder: Path, entry: FolderEntry) -> list[tuple[Path, Path]]:
+    """(image, labels) files: of one name, or of one stem with the entry's suffix; raises BadDataset."""
+    images, truths = (pictures_in(folder / name, name) for name in (entry.images, entry.labels))
+    by_name = {file.name: file for file in truths}
+    by_stem = {file.stem: file for file in truths}
+    pairs = []
+    for image in images:
+        truth = by_name.get(image.name) if not entry.label_suffix else None
+        truth = truth or by_stem.get(image.stem + entry.label_suffix)
+        if truth:
+            pairs.append((image, truth))
+        elif not entry.only_labelled:
+            raise BadDataset(f"{image} has no labels in {folder / entry.labels}.")
+    if not pairs:
+        raise BadDataset(f"{folder / entry.images} holds no images" + (" with labels." if images else "."))
+    return pairs
+
+
+def pictures_in(folder: Path, name: str) -> list[Path]:
+    """The picture files below a folder, sorted by name; raises BadDataset when there is no such folder."""
+    if not folder.is_dir():
+        raise BadDataset(f"There is no folder {name!r} in {folder.parent}.")
+    return sorted((file for file in folder.rglob("*") if file.is_file() and is_picture(file)), key=lambda f: f.name)
+
+
+def _read_pair(file: Path, truth: Path, group: str, background: int) -> Labelled:
+    grey, raw = read_grey(file), read_labels(truth, background)
     if grey.shape != raw.shape:
-        raise BadDataset(f"{file.name} is {grey.shape} pixels, its labels are {raw.shape}.")
-    labels = split_pieces(np.unique(raw, return_inverse=True)[1].reshape(raw.shape).astype(np.int32))
+        (h, w), (rows, columns) = grey.shape, raw.shape
+        raise BadDataset(f"{file.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
+    labels = split_pieces(_dense(raw))
     return Labelled(file.name, bright_particles(grey, labels), labels, median_diameter(labels), group)
 
 
-def _read_groups(file: Path) -> dict[str, str]:
-    with file.open(newline="") as lines:
-        return {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1}
+def _group(file: Path, group_of: dict[str, str], pattern: str) -> str:
+    if not pattern:
+        return group_of.get(file.name, file.stem)
+    found = re.search(pattern, file.name)
+    if not found or not found.groups():
+        raise BadDataset(f"group_pattern {pattern!r} finds no group in the name {file.name}.")
+    return found[1]
+
+
+def read_groups(file: Path) -> dict[str, str]:
+    """Image -> group of a CSV `image,group,...`; raises BadDataset."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            return {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1}
+    except (OSError, ValueError) as error:
+        raise BadDataset(f"{file} cannot be read as the table of groups.") from error
 
 
 def held_out(group: str, fraction: float, fold: int = 0) -> bool:
     """Whether a group belongs to the validation part: by a hash of its name, so a group never straddles."""
-    number = int.from_bytes(hashlib.sha256(f"{fold}:{group}".encode()).digest()[:4], "big")
-    return number / 2**32 < fraction
+    return _draw(group, fold) < fraction
+
+
+def _draw(group: str, fold: int) -> float:
+    return int.from_bytes(hashlib.sha256(f"{fold}:{group}".encode()).digest()[:4], "big") / 2**32
+
+
+def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
+    """The groups that are held out: a share of them, or with `folds` the fold-th of so many equal parts.
+
+    Of two groups or more at least one is held out and at least one is not.
+    """
+    everything = sorted(set(groups))
+    if folds:
+        return set(sorted(everything, key=lambda group: _draw(group, 0))[fold::folds])
+    if fraction == 0 or len(everything) < 2:
+        return set()
+    by_draw = sorted(everything, key=lambda group: _draw(group, fold))
+    count = sum(held_out(group, fraction, fold) for group in everything)
+    return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
 class FolderSource:
-    """Crops of labelled micrographs, resampled so that particles have a random size within SIZES."""
+    """Crops of labelled micrographs, resampled so that particles have a random size within `sizes` px."""
 
-    def __init__(self, pairs: Sequence[Labelled]) -> None:
-        self.pairs = [p for p in pairs if p.diameter > 0]
+    def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES) -> None:
+        self.pairs, self.sizes = [p for p in pairs if p.diameter > 0], tuple(sizes)
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         pair = self.pairs[int(rng.integers(len(self.pairs)))]
-        wanted = np.exp(rng.uniform(*np.log(SIZES)))
+        wanted = np.exp(rng.uniform(*np.log(self.sizes)))
         # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
         scale = float(np.clip(wanted / pair.diameter, 0.5 * crop / min(pair.grey.shape), 2.0))
         side = round(crop / scale)
@@ -154,52 +211,41 @@ def _dense(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     return dense[:-1].reshape(labels.shape).astype(np.int32)
 
 
-def augment(grey: NDArray[np.uint8], labels: NDArray[np.int32], rng: np.random.Generator) -> Sample:
-    """Dihedral flips, and changes of exposure, focus and noise that leave the outlines where they are."""
-    turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    grey, labels = np.rot90(grey, turns), np.rot90(labels, turns)
-    if mirror:
-        grey, labels = grey[:, ::-1], labels[:, ::-1]
-    picture = grey.astype(np.float32) / 255
-    if rng.random() < 0.5:
-        picture = picture ** np.float32(np.exp(rng.normal(0, 0.3)))
-    if rng.random() < 0.3:
-        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, 1.3))
-    if rng.random() < 0.5:
-        picture = picture + rng.normal(0, rng.uniform(0, 0.07), picture.shape)
-    if rng.random() < 0.3:
-        rows, columns = np.mgrid[-1 : 1 : grey.shape[0] * 1j, -1 : 1 : grey.shape[1] * 1j]
-        picture = picture + rng.normal(0, 0.12) * rows + rng.normal(0, 0.12) * columns
-    return (np.clip(picture, 0, 1) * 255).astype(np.uint8), np.ascontiguousarray(labels)
-
-
 def normalise(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Percentiles 0.5 and 99.5 to -1 and 1, clipped: the input that every network of ours expects."""
     low, high = np.percentile(grey, [0.5, 99.5])
     return (2 * np.clip((grey - low) / max(high - low, 1e-6), 0, 1) - 1).astype(np.float32)
 
 
-class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """An endless stream of (1, S, S) inputs and (3, S, S) targets: foreground, inner distance, weight.
+class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """(1, S, S) inputs and (heads + 1, S, S) targets: the heads' maps, then a weight (see `targets`).
 
-    The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would.
+    The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would, whatever
+    the number of processes that prepare samples.
     """
 
     def __init__(
-        self, sources: Sequence[Source], weights: Sequence[float], crop: int, seed: int, start: int = 0
+        self,
+        sources: Sequence[Source],
+        weights: Sequence[float],
+        crop: int,
+        seed: int,
+        *,
+        augmentation: Augmentation | None = None,
+        heads: Sequence[str] = HEADS,
+        contacts: float = 4.0,
     ) -> None:
-        self.sources, self.crop, self.seed, self.start = list(sources), crop, seed, start
+        self.sources, self.crop, self.seed = list(sources), crop, seed
         self.chances = np.asarray(weights, float) / np.sum(weights)
+        self.augmentation, self.heads, self.contacts = augmentation or Augmentation(), tuple(heads), contacts
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        number = self.start
-        while True:
-            yield self.sample(number)
-            number += 1
-
-    def sample(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def labelled(self, number: int) -> Sample:
+        """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
         rng = np.random.default_rng((self.seed, number))
         source = self.sources[int(rng.choice(len(self.sources), p=self.chances))]
-        grey, labels = augment(*source.draw(self.crop, rng), rng)
-        target = np.stack([labels > 0, inner_distance(labels), weights_near_contacts(labels)])
-        return torch.from_numpy(normalise(grey)[None]), torch.from_numpy(target.astype(np.float32))
+        return augment(*source.draw(self.crop, rng), rng, self.augmentation)
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        grey, labels = self.labelled(number)
+        target = targets(labels, self.heads, self.contacts)
+        return torch.from_numpy(normalise(grey)[None]), torch.from_numpy(target)

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
+from .entries import Loss
+from .targets import HEADS
 
-def map_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Loss of both output maps.
 
-    logits: (B, 2, H, W) foreground and inner distance. target: (B, 3, H, W) foreground, inner distance, weight.
-    Cross-entropy of the foreground, weighted near contacts, + its Dice loss + cross-entropy of the inner
-    distance (a soft target), in which particles count three times as much as background.
+def map_loss(logits: Tensor, target: Tensor, loss: Loss | None = None, heads: Sequence[str] = HEADS) -> Tensor:
+    """Loss of all output maps.
+
+    logits: (B, heads, H, W), the first two foreground and inner distance. target: (B, heads + 1, H, W), the
+    heads' maps and then a weight. Cross-entropy of the foreground, weighted near contacts, + its Dice loss + loss
+    of the inner distance (a soft target), in which particles count more than background, + cross-entropy of
+    what auxiliary heads there are; `loss` holds the weight of each.
     """
-    foreground, distance, weight = target.unbind(1)
-    logits = logits.float()
-    pixels = cross_entropy(logits[:, 0], foreground, weight=weight)
-    inner = cross_entropy(logits[:, 1], distance, weight=1 + 2 * foreground)
-    return pixels + dice_loss(logits[:, 0].sigmoid(), foreground) + 2 * inner
+    loss, logits = loss or Loss(), logits.float()
+    truth, distance, weight = target[:, 0], target[:, 1], target[:, -1]
+    total = loss.foreground * _pixels(logits[:, 0], truth, weight, loss)
+    total = total + loss.dice * dice_loss(logits[:, 0].sigmoid(), truth)
+    total = total + loss.inner_distance * _distance(logits[:, 1], distance, 1 + loss.inside * truth, loss)
+    for number in range(len(HEADS), len(heads)):
+        total = total + loss.boundary * cross_entropy(logits[:, number], target[:, number])
+    return total
+
+
+def _pixels(logits: Tensor, truth: Tensor, weight: Tensor, loss: Loss) -> Tensor:
+    if loss.balance:
+        share = truth.mean().clamp(1e-3, 1 - 1e-3)
+        weight = weight * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
+    if loss.focal:
+        wrong = (logits.sigmoid() - truth).abs()
+        weight = weight * wrong.pow(loss.focal)
+    return cross_entropy(logits, truth, weight=weight)
+
+
+def _distance(logits: Tensor, distance: Tensor, weight: Tensor, loss: Loss) -> Tensor:
+    if loss.distance == "absolute":
+        return (weight * (logits.sigmoid() - distance).abs()).mean()
+    return cross_entropy(logits, distance, weight=weight)
 
 
 def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:

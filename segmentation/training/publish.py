@@ -8,68 +8,100 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from .data import SIZES
+from .entries import FolderEntry, SourceEntry
+from .files import write_whole
+from .pretrained import base_card, without_auxiliary_heads
 from .settings import TrainingRecipe
+
+INHERITED = ("threshold", "core", "diameter")  # what a fine-tuned model takes over from the one it started from
 
 
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
     """Write `folder/<name>.safetensors` and `folder/<name>.toml`; returns the card's path.
 
-    extra: further entries of the card, such as threshold, core, scores and limits.
+    extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
+    what is half written is no model. Raises CannotWrite.
     """
-    weights = folder / f"{recipe.name}.safetensors"
-    state = {
-        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        for name, value in network.state_dict().items()
-    }
-    save_file(state, weights)
+    weights = half_precision(without_auxiliary_heads(network, recipe.architecture))
     card = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
         "version": version,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "smallest": SIZES[0],
-        "largest": SIZES[1],
+        "licence": recipe.licence,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "smallest": recipe.sizes[0],
+        "largest": recipe.sizes[1],
+        **_inherited(recipe),
         **extra,
         "architecture": recipe.architecture,
         "training": training_facts(recipe),
-        "data": [data_facts(source, recipe) for source in recipe.sources],
+        "data": [data_facts(entry, recipe) for entry in recipe.entries()],
     }
     file = folder / f"{recipe.name}.toml"
-    file.write_text(to_toml(card), encoding="utf-8")
+    write_whole(file.with_suffix(".safetensors"), weights)
+    write_whole(file, to_toml(card).encode())
     return file
+
+
+def half_precision(network: nn.Module) -> bytes:
+    """The network's tensors as a safetensors file, floats in 16 bits."""
+    state = network.state_dict().items()
+    return save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
+
+
+def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
+    if not recipe.start_from:
+        return {}
+    base = base_card(recipe.start_from)
+    return {name: getattr(base, name) for name in INHERITED}
 
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
     """What the card says of how the weights came to be."""
     names = ("steps", "batch", "crop", "rate", "encoder_rate", "average", "seed", "precision", "pretrained")
     facts = {name: getattr(recipe, name) for name in names}
-    return {**facts, "torch": torch.__version__}
+    return {**facts, **_base_facts(recipe), "torch": torch.__version__}
 
 
-def data_facts(source: dict[str, Any], recipe: TrainingRecipe) -> dict[str, Any]:
+def _base_facts(recipe: TrainingRecipe) -> dict[str, Any]:
+    """Which model the training started from; its file's place is this machine's business."""
+    if not recipe.start_from:
+        return {}
+    base = base_card(recipe.start_from)
+    return {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
+
+
+def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     """One source of pictures: what it is, under which licence, and which part was held out."""
-    if source["kind"] == "rendered":
-        title = f"{source.get('count', 1500)} pictures of our height-field renderer"
+    if not isinstance(entry, FolderEntry):
+        title = f"{entry.count} pictures of our height-field renderer"
         return {"title": title, "licence": "MIT", "split": "unlimited; other seeds for validation"}
-    split = f"{recipe.validation:.0%} of the publications held out, fold {recipe.fold}"
-    return {"title": source.get("title", source["path"]), "licence": source.get("licence", "unknown"), "split": split}
+    title = entry.title or Path(entry.path).name
+    return {"title": title, "licence": entry.licence, "split": _split(entry, recipe)}
+
+
+def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
+    if entry.use != "both":
+        return f"all for {entry.use}"
+    of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
+    share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
+    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
 
 
 def to_toml(card: dict[str, Any]) -> str:
-    """The card as TOML: plain entries, then tables, then lists of tables."""
+    """A card or recipe as TOML: plain entries, then tables, then lists of tables."""
     plain = {k: v for k, v in card.items() if not _is_table(v) and not _is_table_list(v)}
     lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
     for key, value in card.items():
         if _is_table(value):
-            lines += ["", f"[{key}]", *(f"{k} = {_value(v)}" for k, v in value.items())]
+            lines += ["", f"[{key}]", *(f"{_key(k)} = {_value(v)}" for k, v in value.items())]
         elif _is_table_list(value):
             for entry in value:
-                lines += ["", f"[[{key}]]", *(f"{k} = {_value(v)}" for k, v in entry.items())]
+                lines += ["", f"[[{key}]]", *(f"{_key(k)} = {_value(v)}" for k, v in entry.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -81,6 +113,14 @@ def _is_table_list(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+
+
 def _value(value: object) -> str:
-    # JSON's strings, numbers, booleans and lists are TOML's, too.
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    # JSON's strings, numbers and booleans are TOML's, too.
     return json.dumps(value, ensure_ascii=False)

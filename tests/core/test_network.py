@@ -42,6 +42,9 @@ def test_multires_has_the_published_widths_and_size():
     "architecture",
     [
         {"name": "multires-unet", "filters": 4},
+        {"name": "plain-unet", "filters": 4},
+        {"name": "plain-unet", "filters": 4, "depth": 2},
+        {"name": "unetplusplus", "encoder": "resnet18", "decoder_channels": [8, 8, 8, 8, 8]},
         {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [8, 8, 8, 8, 8]},
     ],
 )
@@ -55,6 +58,11 @@ def test_networks_map_one_picture_to_two_maps(architecture):
 def test_an_unknown_architecture_is_named(architecture):
     with pytest.raises(UnknownArchitecture, match="No network can be built"):
         build(architecture)
+
+
+def test_a_misspelt_encoder_is_answered_with_its_neighbours():
+    with pytest.raises(UnknownArchitecture, match=r"there is no encoder 'resnet19'; near it are .*resnet18"):
+        build({"name": "unet", "encoder": "resnet19"})
 
 
 def test_weights_are_loaded_and_an_altered_file_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.pipeline import analyse, remeasure
 from segmentation.core.recipe import Recipe
-from segmentation.training.evaluate import score
+from segmentation.training.evaluation.metrics import score
 from segmentation.training.synthesis.bodies import make_body
 from segmentation.training.synthesis.render import render_blank, render_sem
 from segmentation.training.synthesis.sample import data_bar

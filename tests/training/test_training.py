@@ -1,44 +1,26 @@
-"""Data, targets, losses, scores, and a training that survives a kill."""
-
-import csv
-from dataclasses import replace
+"""Data, splits, targets, losses and scores."""
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from segmentation.core.network import cards
-from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.training.augmentation import augment
 from segmentation.training.data import (
-    BadDataset,
     Crops,
     RenderedSource,
     bright_particles,
     held_out,
+    read_entry,
     read_folder,
     resample,
+    validation_groups,
 )
-from segmentation.training.evaluate import score
+from segmentation.training.entries import Augmentation, FolderEntry, Loss
+from segmentation.training.evaluation.metrics import score
 from segmentation.training.losses import map_loss
-from segmentation.training.publish import publish
-from segmentation.training.settings import BadRecipe, TrainingRecipe, read_recipe
-from segmentation.training.synthesis.render import render
-from segmentation.training.targets import inner_distance, weights_near_contacts
-from segmentation.training.train import train
-
-CPU = torch.device("cpu")
-TINY = TrainingRecipe(
-    name="tiny",
-    title="Tiny",
-    architecture={"name": "multires-unet", "filters": 4},
-    sources=[{"kind": "rendered", "count": 4}],
-    steps=4,
-    batch=2,
-    crop=64,
-    checkpoint=2,
-    precision="float32",
-)
+from segmentation.training.pictures import BadDataset, read_grey
+from segmentation.training.targets import inner_distance, targets, weights_near_contacts
+from tests.training.folders import SIDE, discs, make_folder, save
 
 
 def test_inner_distance_is_one_at_the_core_and_small_at_contacts():
@@ -89,31 +71,107 @@ def test_resampling_moves_picture_and_labels_together():
 def test_a_sample_depends_on_seed_and_number_alone():
     source = RenderedSource(3, 80, seed=1)
     crops = Crops([source], [1.0], 64, seed=5)
-    first, again = crops.sample(7), Crops([source], [1.0], 64, seed=5, start=7).sample(7)
+    first, again = crops[7], Crops([source], [1.0], 64, seed=5)[7]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     picture, target = first
     assert picture.shape == (1, 64, 64) and target.shape == (3, 64, 64)
     assert picture.min() >= -1 and picture.max() <= 1
 
 
-def folder_of(tmp_path, shape_of_labels=(80, 80)):
-    for name in ("images", "labels"):
-        (tmp_path / name).mkdir()
-    grey, labels = render((80, 80), np.random.default_rng(3), diameter=16)
-    Image.fromarray(grey).save(tmp_path / "images" / "a.png")
-    Image.fromarray(labels[: shape_of_labels[0]].astype(np.uint16)).save(tmp_path / "labels" / "a.png")
-    (tmp_path / "groups.csv").write_text("image,doi\na.png,10.1000/1\n")
-    return tmp_path
-
-
 def test_a_folder_is_read_with_its_groups(tmp_path):
-    (pair,) = read_folder(folder_of(tmp_path), "images", "labels", "groups.csv")
-    assert pair.group == "10.1000/1" and pair.diameter > 4 and pair.labels.max() > 1
+    folder = make_folder(tmp_path, 2)
+    (folder / "groups.csv").write_text("image,doi\n0.png,10.1000/1\n")
+    first, second = read_folder(folder, "images", "labels", "groups.csv")
+    assert (first.group, second.group) == ("10.1000/1", "1")
+    assert first.labels.max() == 8 and 17 < first.diameter < 19
 
 
-def test_labels_of_another_size_are_named(tmp_path):
-    with pytest.raises(BadDataset, match=r"a\.png"):
-        read_folder(folder_of(tmp_path, (70, 80)), "images", "labels", None)
+def test_groups_may_be_read_from_names(tmp_path):
+    folder = make_folder(tmp_path, 2)
+    pairs = read_entry(folder, FolderEntry(path="", group_pattern=r"(\d)\.png"))
+    assert [pair.group for pair in pairs] == ["0", "1"]
+    with pytest.raises(BadDataset, match="finds no group"):
+        read_entry(folder, FolderEntry(path="", group_pattern=r"(tile)"))
+
+
+@pytest.mark.parametrize("kind", [".png", ".tif", ".npy"])
+def test_labels_of_every_kind_say_the_same(tmp_path, kind):
+    grey, labels = discs(0)
+    save(tmp_path / "images" / "a.png", grey)
+    save(tmp_path / "labels" / f"a_mask{kind}", labels.astype(np.uint16))
+    (pair,) = read_entry(tmp_path, FolderEntry(path="", label_suffix="_mask"))
+    assert pair.labels.max() == 8 and ((pair.labels > 0) == (labels > 0)).all()
+
+
+def test_binary_masks_become_particles_whatever_the_background(tmp_path):
+    grey, labels = discs(0)
+    save(tmp_path / "images" / "a.png", grey)
+    save(tmp_path / "labels" / "a.png", np.where(labels > 0, 0, 255).astype(np.uint8))
+    (pair,) = read_entry(tmp_path, FolderEntry(path="", background=255))
+    assert pair.labels.max() == 8 and ((pair.labels > 0) == (labels > 0)).all()
+
+
+def test_sixteen_bit_images_keep_their_contrast(tmp_path):
+    grey, _ = discs(0)
+    save(tmp_path / "a.tif", grey.astype(np.uint16) * 200)
+    save(tmp_path / "a.npy", grey.astype(np.float32) / 3)
+    for name in ("a.tif", "a.npy"):
+        assert np.corrcoef(read_grey(tmp_path / name).ravel(), grey.ravel())[0, 1] > 0.99
+
+
+FRACTIONS = np.linspace(0, 1, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE)
+COLOURS = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "reason"),
+    [
+        ("0.png", np.zeros((70, 80), np.uint8), r"0\.png is 96 x 96 pixels, its labels are 80 x 70"),
+        ("0.tif", FRACTIONS, r"0\.tif: labels are whole numbers"),
+        ("0.npy", np.full((SIDE, SIDE), -1), r"0\.npy: labels are whole numbers from 0"),
+        ("0.png", COLOURS, r"0\.png: the labels are drawn in colours"),
+        ("0.png", np.zeros((SIDE, SIDE), np.uint8), "holds no particles"),
+        ("0.jpg", np.zeros((SIDE, SIDE), np.uint8), "JPEG alters labels"),
+        ("other.png", np.zeros((SIDE, SIDE), np.uint8), r"0\.png has no labels"),
+    ],
+)
+def test_bad_labels_are_named(tmp_path, name, labels, reason):
+    save(tmp_path / "images" / "0.png", discs(0)[0])
+    save(tmp_path / "labels" / name, labels)
+    with pytest.raises(BadDataset, match=reason):
+        read_folder(tmp_path)
+
+
+def test_damaged_files_are_named(tmp_path):
+    folder = make_folder(tmp_path, 1)
+    (folder / "labels" / "0.png").write_bytes(b"\x89PNG damaged")
+    with pytest.raises(BadDataset, match=r"0\.png: the labels cannot be read"):
+        read_folder(folder)
+    (folder / "images" / "0.png").write_bytes(b"")
+    with pytest.raises(BadDataset, match=r"0\.png: The file is damaged"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize("change", [{"elastic": 1.0}, {"jpeg": 1.0, "flips": False}, {"invert": 1.0}])
+def test_augmentation_moves_picture_and_labels_together(change):
+    grey, labels = discs(3)
+    how = Augmentation(focus=0, noise=0, gradient=0, exposure=0, **change)
+    changed, where = augment(grey, labels, np.random.default_rng(1), how)
+    brighter = changed[where > 0].mean() - changed[where == 0].mean()
+    assert abs(brighter) > 80 and (brighter < 0) == bool(how.invert)
+
+
+def test_folds_part_the_groups():
+    groups = [f"10.1000/{i}" for i in range(23)]
+    folds = [validation_groups(groups, 0.15, fold, 5) for fold in range(5)]
+    assert sorted(g for fold in folds for g in fold) == sorted(groups)
+    assert {len(fold) for fold in folds} == {4, 5}
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.99])
+def test_of_two_groups_one_is_held_out(fraction):
+    for fold in range(10):
+        assert len(validation_groups(["a", "a", "b"], fraction, fold)) == 1
 
 
 def test_a_perfect_prediction_costs_less_than_any_other():
@@ -122,6 +180,31 @@ def test_a_perfect_prediction_costs_less_than_any_other():
     target[:, 2] = 1
     right = (target[:, :2] - 0.5) * 40
     assert map_loss(right, target) < map_loss(right * 0, target) < map_loss(-right, target)
+    for loss in (Loss(balance=True), Loss(focal=2), Loss(distance="absolute"), Loss(dice=0)):
+        assert map_loss(right, target, loss) < map_loss(-right, target, loss)
+
+
+def test_the_default_loss_is_the_published_one():
+    """The shipped model's: weighted cross-entropy + Dice + 2 x soft cross-entropy of the inner distance."""
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 2, 16, 16), torch.rand(2, 3, 16, 16)
+    target[:, 0] = (target[:, 0] > 0.5).float()
+    pixels = torch.nn.functional.binary_cross_entropy_with_logits
+    probability = logits[:, 0].sigmoid()
+    dice = 1 - (2 * (probability * target[:, 0]).sum() + 1) / (probability.sum() + target[:, 0].sum() + 1)
+    expected = pixels(logits[:, 0], target[:, 0], weight=target[:, 2]) + dice
+    expected = expected + 2 * pixels(logits[:, 1], target[:, 1], weight=1 + 2 * target[:, 0])
+    assert map_loss(logits, target) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_boundary_head_has_a_target_and_a_loss():
+    labels = discs(0)[1]
+    target = torch.from_numpy(targets(labels, ("foreground", "inner_distance", "boundary")))[None]
+    assert target.shape == (1, 4, SIDE, SIDE) and 0 < target[0, 2].mean() < 0.5
+    right = (target[:, :3] - 0.5) * 20
+    wrong = torch.cat([right[:, :2], -right[:, 2:]], 1)
+    heads = ("foreground", "inner_distance", "boundary")
+    assert map_loss(right, target, heads=heads) < map_loss(wrong, target, heads=heads)
 
 
 def test_scores_of_known_cases():
@@ -136,54 +219,3 @@ def test_scores_of_known_cases():
     assert score([(merged, truth)]).ap75 == 0
     assert score([(one_missed, truth)])[4:] == pytest.approx((0.5, 0.5, 2 / 3, 2 / 3, 0.5))
     assert score([(np.zeros_like(truth), truth)]).ap50 == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("colour = 1", "unknown entries: colour"),
-        ('name = "a"', "lacks"),
-        ("][", "cannot be read as TOML"),
-        ('name = "a"\ntitle = "b"\nsources = []\ncrop = 100\n[architecture]\nname = "x"', "multiple of 32"),
-    ],
-)
-def test_bad_recipes_are_refused(tmp_path, text, reason):
-    file = tmp_path / "recipe.toml"
-    file.write_text(text)
-    with pytest.raises(BadRecipe, match=reason):
-        read_recipe(file)
-
-
-def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
-    unbroken = train(TINY, tmp_path / "a", tmp_path, CPU, lambda line: None)
-
-    class Killed(Exception):
-        pass
-
-    def kill_after_the_first_checkpoint(line):
-        if line.startswith("step 4"):
-            raise Killed
-
-    with pytest.raises(Killed):
-        train(TINY, tmp_path / "b", tmp_path, CPU, kill_after_the_first_checkpoint)
-    resumed = train(TINY, tmp_path / "b", tmp_path, CPU, lambda line: None)
-    for mine, theirs in zip(
-        unbroken.averaged.state_dict().values(), resumed.averaged.state_dict().values(), strict=True
-    ):
-        assert torch.allclose(mine.float(), theirs.float(), atol=1e-5)
-    curves = [list(csv.reader((tmp_path / run / "metrics.csv").open())) for run in ("a", "b")]
-    assert [row[0] for row in curves[1]] == ["step", "2", "4"]
-    assert [row[:4] for row in curves[0]] == [row[:4] for row in curves[1]]
-
-
-def test_a_published_model_loads_and_predicts(tmp_path):
-    run = train(replace(TINY, steps=2), tmp_path / "run", tmp_path, CPU, lambda line: None)
-    file = publish(run.averaged, TINY, tmp_path, version="1.2.3", extra={"threshold": 0.4, "limits": ["none"]})
-    card = cards.read_card(file)
-    assert (card.version, card.threshold, card.limits) == ("1.2.3", 0.4, ["none"])
-    assert card.data[0]["licence"] == "MIT"
-    network = load_network(card, Runtime("cpu", "float32"))
-    with torch.inference_mode():
-        ours = network(torch.zeros(1, 1, 32, 32))
-        theirs = run.averaged(torch.zeros(1, 1, 32, 32))
-    assert torch.allclose(ours, theirs, atol=0.05)

@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from torch import nn
 
 from .multires import MultiResUNet
+from .unet import PlainUNet
 
 OUTPUTS = ("foreground", "inner_distance")
 STRIDE = 32  # sides of a network's input are multiples of this
+OURS = {"multires-unet": MultiResUNet, "plain-unet": PlainUNet}
 
 
 class UnknownArchitecture(ValueError):
     """No network can be built from these settings; the message says which setting is wrong."""
 
 
-def build(architecture: Mapping[str, Any]) -> nn.Module:
+def build(architecture: Mapping[str, Any], classes: int = len(OUTPUTS)) -> nn.Module:
     """The network that the settings describe, with random weights.
 
     architecture: {"name": "unet" or any other decoder of segmentation-models-pytorch, "encoder": ...,
-    "decoder_channels": [...]} or {"name": "multires-unet", "filters": 16}.
-    The network maps (B, 1, H, W) in [-1, 1] to (B, 2, H, W) logits: foreground, normalised inner distance.
+    "decoder_channels": [...]}, {"name": "multires-unet", "filters": 16} or {"name": "plain-unet", "filters": 32,
+    "depth": 4}. classes: maps it puts out; only in training there are more than OUTPUTS.
+    The network maps (B, 1, H, W) in [-1, 1] to (B, classes, H, W) logits, the first ones OUTPUTS.
     """
     settings = dict(architecture)
     name = settings.pop("name", None)
     try:
-        if name == "multires-unet":
-            return MultiResUNet(classes=len(OUTPUTS), **settings)
-        return _from_library(str(name), settings)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnknownArchitecture(f"No network can be built from {dict(architecture)}: {error}") from error
+        if name in OURS:
+            ours: nn.Module = OURS[name](classes=classes, **settings)
+            return ours
+        return _from_library(str(name), settings, classes)
+    # What a library raises for a setting that it does not take is not agreed upon.
+    except Exception as error:
+        reason = str(error.args[0] if isinstance(error, KeyError) else error).partition(", supported encoders")[0]
+        raise UnknownArchitecture(f"No network can be built from {dict(architecture)}: {reason}") from error
 
 
-def _from_library(name: str, settings: dict[str, Any]) -> nn.Module:
+def _from_library(name: str, settings: dict[str, Any], classes: int) -> nn.Module:
     import segmentation_models_pytorch as smp
 
     encoder = settings.pop("encoder", "resnet34")
+    names = smp.encoders.get_encoder_names()
+    if encoder not in names and not str(encoder).startswith(("tu-", "timm-")):
+        near = get_close_matches(str(encoder), names, 3)
+        raise ValueError(f"there is no encoder {encoder!r}" + (f"; near it are {', '.join(near)}." if near else "."))
     network: nn.Module = smp.create_model(
-        name, encoder_name=encoder, encoder_weights=None, in_channels=1, classes=len(OUTPUTS), **settings
+        name, encoder_name=encoder, encoder_weights=None, in_channels=1, classes=classes, **settings
     )
     return network

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
+Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
 
 
 class UnknownModel(LookupError):
@@ -62,30 +62,85 @@ def read_card(file: Path) -> ModelCard:
         raise ValueError(f"{file.name} has unknown entries: {', '.join(sorted(unknown))}.")
     try:
         card = ModelCard(**{**data, "weights": file.parent / data.get("weights", f"{file.stem}.safetensors")})
+        possible = 0 < card.threshold < 1 and 0 < card.core < 1 and len(card.sha256) == 64
     except TypeError as error:
         raise ValueError(f"{file.name}: {error}.") from error
-    if not (0 < card.threshold < 1 and 0 < card.core < 1 and len(card.sha256) == 64):
+    if not possible:
         raise ValueError(f"{file.name}: threshold and core lie between 0 and 1, sha256 has 64 digits.")
     return card
 
 
-@cache
-def _all(folder: Path) -> dict[str, ModelCard]:
-    return {file.stem: read_card(file) for file in sorted(folder.glob("*.toml"))}
+_added: list[Path] = []
+_read: dict[Path, tuple[Signature, dict[str, ModelCard], list[str]]] = {}
 
 
-def available(folder: Path = CARDS) -> list[ModelCard]:
-    """Every card in the folder, the default model first."""
-    return sorted(_all(folder).values(), key=lambda card: (card.name != "particles", card.name))
+def add_folder(folder: Path) -> None:
+    """Models of the user's own, beside the released ones, for the life of the process; it need not exist yet."""
+    if folder not in _added:
+        _added.append(folder)
 
 
-def find(name: str, folder: Path = CARDS) -> ModelCard:
+def _signature(folder: Path) -> Signature:
+    """What changes when a model comes or goes, so that a long-running process notices."""
+    found = []
+    for file in sorted([*folder.glob("*.toml"), *folder.glob("*.safetensors")]):
+        try:
+            facts = file.stat()
+        except FileNotFoundError:  # removed since it was listed
+            continue
+        found.append((file.name, facts.st_mtime_ns, facts.st_size))
+    return tuple(found)
+
+
+def _cards_in(folder: Path, *, strict: bool) -> tuple[dict[str, ModelCard], list[str]]:
+    """The folder's cards by name, and a sentence for each that was left out; `strict` raises ValueError instead."""
+    signature = _signature(folder)
+    if folder not in _read or _read[folder][0] != signature:
+        good: dict[str, ModelCard] = {}
+        wrong: list[str] = []
+        for file in (folder / name for name, *_ in signature if name.endswith(".toml")):
+            try:
+                good[file.stem] = _whole(read_card(file), strict=strict)
+            except (OSError, ValueError) as error:
+                if strict:
+                    raise
+                wrong.append(f"{file} is left out: {error}")
+        _read[folder] = signature, good, wrong
+    return _read[folder][1], _read[folder][2]
+
+
+def _whole(card: ModelCard, *, strict: bool) -> ModelCard:
+    # A released model whose weights are missing is reported by the system checks; an added one is not offered.
+    if not strict and not card.weights.is_file():
+        raise ValueError("its weights are missing.")
+    return card
+
+
+def _known(folder: Path | None) -> dict[str, ModelCard]:
+    """Every card by name; of two with one name the released one counts."""
+    known: dict[str, ModelCard] = {}
+    for added in _added if folder is None else []:
+        known.update(_cards_in(added, strict=False)[0])
+    return {**known, **_cards_in(folder or CARDS, strict=True)[0]}
+
+
+def available(folder: Path | None = None) -> list[ModelCard]:
+    """Every card of the released and added models, or of one folder; the default model first."""
+    return sorted(_known(folder).values(), key=lambda card: (card.name != "particles", card.name))
+
+
+def find(name: str, folder: Path | None = None) -> ModelCard:
     """The card of this name; raises UnknownModel."""
     try:
-        return _all(folder)[name]
+        return _known(folder)[name]
     except KeyError:
         known = ", ".join(card.name for card in available(folder)) or "none"
         raise UnknownModel(f"There is no model named {name!r}; the models here are: {known}.") from None
+
+
+def problems() -> list[str]:
+    """One sentence for every card in an added folder that is not offered."""
+    return [sentence for folder in _added for sentence in _cards_in(folder, strict=False)[1]]
 
 
 def check_weights(card: ModelCard) -> None:

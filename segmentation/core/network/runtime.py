@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -64,10 +65,9 @@ def load_network(card: ModelCard, runtime: Runtime) -> nn.Module:
     """
     key = (card.sha256, runtime)
     if key not in _loaded:
-        check_weights(card)
         network = build(card.architecture)
         try:
-            network.load_state_dict({name: value.float() for name, value in load_file(card.weights).items()})
+            network.load_state_dict(read_weights(card))
         except RuntimeError as error:
             raise AlteredWeights(
                 f"The weights of the model {card.name} belong to another architecture than its card says."
@@ -75,3 +75,12 @@ def load_network(card: ModelCard, runtime: Runtime) -> nn.Module:
         network = network.eval().requires_grad_(False).to(runtime.torch_device())
         _loaded[key] = network.to(memory_format=torch.channels_last)
     return _loaded[key]
+
+
+def read_weights(card: ModelCard) -> dict[str, torch.Tensor]:
+    """The card's tensors by name, in single precision; raises AlteredWeights when they are not the card's."""
+    check_weights(card)
+    try:
+        return {name: value.float() for name, value in load_file(card.weights).items()}
+    except SafetensorError as error:
+        raise AlteredWeights(f"The weights of the model {card.name} are no safetensors file: {error}.") from error

@@ -1,55 +1,168 @@
-"""Score a model on the groups that a training recipe holds out."""
+"""Score a model on images with truth: a folder, or what a training recipe holds out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from numpy.typing import NDArray
 
-from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.network.cards import UnknownModel, find, read_card
-from segmentation.core.recipe import Recipe
+from segmentation.core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
+
+SHOWN = ("iou", "dice", "ap50", "ap75", "f50", "f75", "pq", "boundary_f1", "count_ratio", "median_error", "nano_error")
 
 
 class Command(BaseCommand):
-    help = "Scores of MODEL (a name or a card's file) on the held-out part of RECIPE.toml's folders."
+    help = (
+        "Score MODEL on DATASET and write REPORT/report.html, REPORT/report.json and REPORT/labels. DATASET is a"
+        " folder with images and labels (PNG, TIFF, npy; masks of 0 and 255 are labelled by 4-connectivity, anything"
+        " else is taken as instance numbers), or a training RECIPE.toml, whose held-out groups are scored."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("model")
-        parser.add_argument("recipe", type=Path, metavar="RECIPE.toml")
-        parser.add_argument("--polarity", choices=["auto", "bright"], default="auto", help="bright: as in training")
+        from segmentation.training.evaluation.published import CHAINS
+
+        parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
+        parser.add_argument("dataset", type=Path, metavar="DATASET")
+        parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
+        parser.add_argument("--images", default="images", help="folder of the images inside DATASET")
+        parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
+        parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
+        parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
+        parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
+        parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
+        parser.add_argument("--polarity", choices=["auto", "bright", "dark"], default="auto")
+        parser.add_argument("--scale", type=float, metavar="S", help="working scale; default: from the image")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+        parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
+        chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
+        chains.help = "also run this post-processing on the same maps (may be repeated)"
+        parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
+        parser.add_argument("--choose-threshold", action="store_true", help="write the best threshold into the card")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.training.data import BadDataset
-        from segmentation.training.evaluate import score
-        from segmentation.training.settings import BadRecipe, make_sources, read_recipe
+        from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.training.evaluation.report import evaluate
+        from segmentation.training.pictures import BadDataset
+        from segmentation.training.settings import BadRecipe
 
+        _check(options)
+        card, file = _card(options["model"])
         try:
-            card = _card(options["model"])
-            recipe = read_recipe(options["recipe"])
-            held_out = make_sources(recipe.folders_only(), Path(settings.BASE_DIR)).held_out
-        except (BadRecipe, BadDataset, UnknownModel, ValueError, OSError) as error:
+            report = evaluate(
+                _examples(options),
+                _predictor(card, options),
+                _options(options),
+                options["out"],
+                _title(options["dataset"]),
+                self.stdout.write,
+            )
+        except (BadRecipe, BadDataset, AlteredWeights, UnknownArchitecture, OSError) as error:
             raise CommandError(str(error)) from error
-        scores = score(_pairs(card, held_out, options["polarity"]))
-        for name, value in scores._asdict().items():
-            self.stdout.write(f"{name:12s} {value:.4f}" if isinstance(value, float) else f"{name:12s} {value}")
+        self._say(report)
+        if options["choose_threshold"]:
+            self._choose(report, card, file)
+        self.stdout.write(f"report: {options['out'] / 'report.html'}")
+
+    def _say(self, report: dict[str, Any]) -> None:
+        for name in SHOWN:
+            value, low, high = report["pooled"]["figures"][name].values()
+            if value is not None:
+                interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
+                self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
+
+    def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
+        from segmentation.training.evaluation.choosing import write_threshold
+
+        chosen = report["thresholds"]["chosen"]
+        if chosen is None:
+            raise CommandError(
+                "No threshold can be chosen: no particle is right at any of them. The card is unchanged."
+            )
+        try:
+            write_threshold(file, chosen, report["data"]["name"])
+        except (OSError, ValueError) as error:
+            raise CommandError(f"The threshold cannot be written into {file}: {error}") from error
+        self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
+        self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
 
 
-def _card(model: str) -> Any:
-    return read_card(Path(model)) if model.endswith(".toml") else find(model)
+def _check(options: dict[str, Any]) -> None:
+    """Refuse numbers that cannot be; nothing has been read yet."""
+    threshold, nm, scale = options["threshold"], options["nm"], options["scale"]
+    if threshold is not None and not 0 < threshold < 1:
+        raise CommandError(f"--threshold lies between 0 and 1, not at {threshold:g}.")
+    if nm is not None and not 0 < nm < float("inf"):
+        raise CommandError(f"--nm is a number above 0, not {nm:g}.")
+    if scale is not None and not 0.02 <= scale <= 8:
+        raise CommandError(f"--scale lies between 0.02 and 8, not at {scale:g}.")
+    if options["rows"] is not None and options["rows"] < 1:
+        raise CommandError(f"--rows is at least 1, not {options['rows']}.")
+    if options["pictures"] < 0:
+        raise CommandError(f"--pictures is at least 0, not {options['pictures']}.")
+    if _is_recipe(options["dataset"]) and (options["groups"] or options["labels"] or options["images"] != "images"):
+        raise CommandError("A recipe names its own folders and groups: leave out --images, --labels and --groups.")
+    if options["out"].exists() and not options["out"].is_dir():
+        raise CommandError(f"{options['out']} is a file; --out names the folder of the report.")
 
 
-def _pairs(card: Any, held_out: Any, polarity: str) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+def _card(model: str) -> tuple[ModelCard, Path]:
+    """The card and its file."""
+    try:
+        if model.endswith(".toml"):
+            return read_card(Path(model)), Path(model)
+        card = find(model)
+    except FileNotFoundError:
+        raise CommandError(f"There is no card {model}.") from None
+    except (UnknownModel, ValueError, TypeError, OSError) as error:
+        raise CommandError(f"{error}") from error
+    return card, card.weights.parent / f"{model}.toml"
+
+
+def _title(dataset: Path) -> str:
+    """What the report calls the data."""
+    return f"the held-out part of {dataset.stem}" if _is_recipe(dataset) else dataset.resolve().name
+
+
+def _is_recipe(dataset: Path) -> bool:
+    return dataset.suffix.lower() == ".toml"
+
+
+def _examples(options: dict[str, Any]) -> Any:
+    from segmentation.training.evaluation.dataset import of_folder, of_recipe
+    from segmentation.training.settings import make_sources, read_recipe
+
+    dataset = options["dataset"]
+    if not _is_recipe(dataset):
+        return of_folder(dataset, options["images"], options["labels"], options["groups"])
+    recipe = read_recipe(dataset)
+    return of_recipe(make_sources(recipe.folders_only(), Path(settings.BASE_DIR)).held_out)
+
+
+def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
+    import torch
+
     from segmentation.core.network.runtime import Runtime
-    from segmentation.core.pipeline import Clock, segment
+    from segmentation.training.evaluation.predictions import Predictor
 
-    for pair in held_out:
-        micrograph = Micrograph(pair.grey, pair.name, "", Calibration.absent())
-        recipe = Recipe(model=card.name, polarity=polarity, data_bar=0)
-        yield segment(micrograph, recipe, card, runtime=Runtime(), clock=Clock()).labels, pair.labels
+    runtime = Runtime(options["device"])
+    try:
+        torch.zeros(1, device=runtime.torch_device())
+    except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
+        raise CommandError(f"The device {options['device']!r} is not to be had on this machine.") from error
+    return Predictor(card, runtime, None if options["polarity"] == "auto" else options["polarity"], options["scale"])
+
+
+def _options(options: dict[str, Any]) -> Any:
+    from segmentation.training.evaluation.report import Options
+
+    return Options(
+        rows=options["rows"],
+        nm=options["nm"],
+        threshold=options["threshold"],
+        chains=tuple(dict.fromkeys(options["postprocess"])),
+        truth_through=options["truth_through_postprocess"],
+        pictures=options["pictures"],
+    )

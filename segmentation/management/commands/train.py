@@ -1,7 +1,8 @@
-"""Train a network from a recipe; resumes where a killed run stopped."""
+"""Train a network from a recipe, or a model further on one's own images; resumes where a killed run stopped."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,56 @@ from segmentation import __version__
 
 
 class Command(BaseCommand):
-    help = "Train the network of RECIPE.toml; checkpoints, metrics, weights and ModelCard go to RUN."
+    help = (
+        "Train the network of RECIPE.toml; checkpoints, metrics, curves, examples, weights and ModelCard go to RUN. "
+        "With --fine-tune MODEL, train MODEL further on a FOLDER that holds images/ and labels/."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+        parser.add_argument("recipe", type=Path, metavar="RECIPE.toml | FOLDER")
         parser.add_argument("--out", type=Path, required=True, metavar="RUN")
-        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+        parser.add_argument("--fine-tune", metavar="MODEL", help="name of a model, or its card's file")
+        parser.add_argument("--name", help="of the model, instead of the recipe's")
+        parser.add_argument("--steps", type=int, help="instead of the recipe's")
+        parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.core.network.runtime import Runtime
-        from segmentation.training.data import BadDataset
+        from segmentation.training.entries import BadRecipe
+        from segmentation.training.pictures import BadDataset
         from segmentation.training.publish import publish
-        from segmentation.training.settings import BadRecipe, read_recipe
-        from segmentation.training.train import train
+        from segmentation.training.settings import read_recipe
+        from segmentation.training.train import scores_of, train
 
         try:
-            recipe = read_recipe(options["recipe"])
-            device = Runtime(options["device"]).torch_device()
-            run = train(recipe, options["out"], Path(settings.BASE_DIR), device, self.stdout.write)
+            recipe = _recipe(options)
+            run = train(recipe, options["out"], Path(settings.BASE_DIR), say=self._say)
+            recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
+            extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
+            card = publish(run.averaged, recipe, options["out"], version=__version__, extra=extra)
         except (BadRecipe, BadDataset, UnknownArchitecture, OSError) as error:
             raise CommandError(str(error)) from error
-        card = publish(run.averaged, recipe, options["out"], version=__version__, extra={"limits": recipe.limits})
-        self.stdout.write(f"weights and ModelCard: {card}")
+        except KeyboardInterrupt:
+            raise CommandError("Stopped; the same command goes on from the last checkpoint.") from None
+        self._say(f"weights and ModelCard: {card}")
+        self._say(f"to offer it in the form: manage.py models add {options['out']}")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _recipe(options: dict[str, Any]) -> Any:
+    """The recipe of the file or the folder, with what the command line says instead."""
+    from segmentation.training.finetune import fine_tuning
+    from segmentation.training.settings import read_recipe
+
+    if options["fine_tune"]:
+        recipe = fine_tuning(options["recipe"], options["fine_tune"])
+    elif options["recipe"].is_dir():
+        raise CommandError(f"{options['recipe']} is a folder: say which model to train further with --fine-tune.")
+    else:
+        recipe = read_recipe(options["recipe"])
+    said = {name: options[name] for name in ("name", "steps", "device") if options[name] is not None}
+    return replace(recipe, **said)

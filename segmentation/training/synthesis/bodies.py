@@ -1,15 +1,22 @@
-"""Convex bodies as height fields: what one particle looks like from above."""
+"""Single bodies as height fields: what one particle looks like from above."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull
 
-Family = Literal["facetted", "ellipsoid", "rod", "cube", "platelet"]
-FAMILIES: tuple[Family, ...] = ("facetted", "ellipsoid", "rod", "cube", "platelet")
+from .noise import blur
+
+CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
+FAMILIES = (*CONVEX, "aggregate", "core-shell", "hollow")
+TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,86 +24,222 @@ class Body:
     """A body seen from above on a pixel grid.
 
     top, bottom: (h, w) float32 heights in px relative to the body's centre; NaN outside its outline.
+    mass: (h, w) float32 matter along the beam, thickness x density, in px; 0 outside.
+    part: (h, w) int32 number of the primary seen there, from 0; a single body has part 0 everywhere.
     """
 
     top: NDArray[np.float32]
     bottom: NDArray[np.float32]
+    mass: NDArray[np.float32]
+    part: NDArray[np.int32]
 
     @property
     def lowest(self) -> float:
         return float(np.nanmin(self.bottom))
 
+    @property
+    def parts(self) -> int:
+        return int(self.part.max()) + 1
 
-def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
+    def mirrored(self, swap: bool, rows: bool, columns: bool) -> Body:
+        """The same body with x and y swapped, and its rows and columns reversed: one of its 8 positions."""
+        fields = (f.T if swap else f for f in (self.top, self.bottom, self.mass, self.part))
+        return Body(*(f[:: -1 if rows else 1, :: -1 if columns else 1] for f in fields))
+
+
+@dataclass(frozen=True)
+class Form:
+    """How bodies of a family vary. flat: share lying on a face; rounding: edge radius relative to the body's."""
+
+    flat: float = 0.0
+    rounding: float = 0.0
+    aspect: float = 3.0
+    primaries: float = 8.0
+    neck: float = 0.5
+    core: float = 0.6
+    density: float = 3.0
+
+
+def solid(top: NDArray[np.float32], bottom: NDArray[np.float32]) -> Body:
+    """A body of uniform density; where `top` is not above `bottom` is outside."""
+    inside = top > bottom
+    top, bottom = np.where(inside, top, np.float32(np.nan)), np.where(inside, bottom, np.float32(np.nan))
+    mass = np.where(inside, top - bottom, np.float32(0))
+    return Body(top, bottom, mass, np.zeros(top.shape, np.int32))
+
+
+def random_rotation(rng: np.random.Generator) -> Floats:
     """A rotation matrix drawn uniformly (QR of a Gaussian matrix, signs fixed)."""
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     return q * np.sign(np.diag(r))
 
 
-def make_body(family: Family, diameter: float, rng: np.random.Generator) -> Body:
-    """A body of the family whose typical diameter is `diameter` px, in random orientation."""
+def resting_rotation(rng: np.random.Generator) -> Floats:
+    """A turn about the vertical with a tilt of a few degrees: the body lies on its face."""
+    turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.06)
+    c, s = np.cos(turn), np.sin(turn)
+    about_z = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    return about_z @ about_x
+
+
+def make_body(family: str, diameter: float, rng: np.random.Generator, form: Form | None = None) -> Body:
+    """A convex body of the family whose typical diameter is `diameter` px, off the pixel centres by a random phase."""
+    form = form or Form()
     radius = diameter / 2
-    rotation = random_rotation(rng)
-    if family == "ellipsoid":
-        return ellipsoid(radius * np.exp(rng.normal(0, 0.12, 3)), rotation)
-    return polyhedron(*_half_spaces(family, radius, rng), rotation)
+    phase = rng.uniform(-0.5, 0.5, 2)
+    rotation = resting_rotation(rng) if rng.random() < form.flat else random_rotation(rng)
+    if family in ("sphere", "ellipsoid"):
+        spread = 0.02 if family == "sphere" else 0.14
+        return ellipsoid(radius * np.exp(rng.normal(0, spread, 3)), rotation, phase)
+    body = polyhedron(*PLANES[family](radius, form, rng), rotation, phase)
+    edge = form.rounding * radius
+    return round_edges(body, edge) if edge > 0.7 else body
 
 
-def _half_spaces(
-    family: Family, radius: float, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Normals (k, 3) and offsets (k,) of the planes that bound the body before it is turned."""
-    if family == "cube":
-        axes = np.concatenate([np.eye(3), -np.eye(3)])
-        corners = rng.normal(size=(8, 3))
-        corners /= np.linalg.norm(corners, axis=1, keepdims=True)
-        offsets = np.concatenate([np.tile(radius * np.exp(rng.normal(0, 0.08, 3)), 2), np.full(8, radius * 1.35)])
-        return np.concatenate([axes, corners]), offsets
-    normals = rng.normal(size=(int(rng.integers(12, 48)), 3))
-    stretch = {
-        "facetted": np.exp(rng.normal(0, 0.15, 3)),
-        "rod": np.array([0.6, 0.6, rng.uniform(1.2, 2.2)]),
-        "platelet": np.array([1.15, 1.15, rng.uniform(0.15, 0.4)]),
-    }[family]
-    unit = normals / np.linalg.norm(normals, axis=1, keepdims=True)
-    offsets = radius * rng.uniform(0.85, 1.1, len(unit))
-    # A plane n.x <= d of the unstretched body is (n / stretch).x <= d after stretching.
-    return unit / stretch, offsets
+def _random_planes(radius: float, count: int, spread: tuple[float, float], rng: np.random.Generator) -> tuple:
+    normals = rng.normal(size=(count, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals, radius * rng.uniform(*spread, count)
 
 
-def _grid(reach: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    half = int(np.ceil(reach)) + 1
-    axis = np.arange(-half, half + 1, dtype=np.float32)
-    x, y = np.meshgrid(axis, axis)
-    return x, y
+def _facetted(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    normals, offsets = _random_planes(radius, int(rng.integers(14, 48)), (0.85, 1.1), rng)
+    return normals / np.exp(rng.normal(0, 0.15, 3)), offsets
 
 
-def ellipsoid(semi_axes: NDArray[np.float64], rotation: NDArray[np.float64]) -> Body:
+def _rounded(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Crystallites as in calcined oxide powders: few facets, somewhat elongated."""
+    normals, offsets = _random_planes(radius, int(rng.integers(10, 22)), (0.85, 1.15), rng)
+    return normals / (np.exp(rng.normal(0, 0.1, 3)) * [1, 1, rng.uniform(0.9, 1.5)]), offsets
+
+
+def _fragment(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Crushed matter: few planes, very different distances."""
+    normals, offsets = _random_planes(radius, int(rng.integers(7, 14)), (0.5, 1.25), rng)
+    return normals / np.exp(rng.normal(0, 0.25, 3)), offsets
+
+
+def _prism(sides: int, width: float, height: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """A prism about z: in-radius `width`, half height `height`."""
+    angles = 2 * np.pi * (np.arange(sides) + rng.uniform(-0.08, 0.08, sides)) / sides
+    walls = np.stack([np.cos(angles), np.sin(angles), np.zeros(sides)], axis=1)
+    normals = np.concatenate([walls, [[0, 0, 1], [0, 0, -1]]])
+    return normals, np.concatenate([width * rng.uniform(0.93, 1.07, sides), [height, height]])
+
+
+def _rod(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    aspect = max(1.2, form.aspect * rng.uniform(0.7, 1.3))
+    width = radius / np.sqrt(aspect)
+    normals, offsets = _prism(int(rng.choice([4, 6, 14])), width, width * aspect, rng)
+    return normals[:, [2, 0, 1]], offsets
+
+
+def _platelet(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    sides = int(rng.choice([3, 4, 6, 6, 9, 18]))
+    height = radius / max(1.5, form.aspect * rng.uniform(0.8, 1.3))
+    return _prism(sides, radius * (0.75 if sides == 3 else 0.95), height, rng)
+
+
+def _cube(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
+    sides = radius * 0.88 * np.exp(rng.normal(0, 0.05, 3))
+    normals = np.concatenate([np.eye(3), -np.eye(3), corners])
+    return normals, np.concatenate([sides, sides, np.full(8, radius * rng.uniform(1.15, 1.5))])
+
+
+def _octahedron(radius: float, form: Form, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Octahedra and bipyramids, their tips cut off more or less."""
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
+    normals = np.concatenate([corners, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
+    return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
+
+
+PLANES: dict[str, Callable[[float, Form, np.random.Generator], tuple[Floats, Floats]]] = {
+    "facetted": _facetted,
+    "rounded": _rounded,
+    "fragment": _fragment,
+    "rod": _rod,
+    "platelet": _platelet,
+    "cube": _cube,
+    "octahedron": _octahedron,
+}
+
+
+def grid(low: Floats, high: Floats, phase: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(1, w) and (h, 1) float32: x and y of the pixels that cover [low, high], off whole numbers by `phase`."""
+    axes = [np.arange(np.floor(a) - 1, np.ceil(b) + 2, dtype=np.float32) for a, b in zip(low, high, strict=True)]
+    x, y = (axis + np.float32(shift) for axis, shift in zip(axes, phase, strict=True))
+    return x[None, :], y[:, None]
+
+
+def ellipsoid(semi_axes: Floats, rotation: Floats, phase: Floats | None = None) -> Body:
     """The ellipsoid with the given semi-axes (px), turned by `rotation`."""
-    inverse = rotation @ np.diag(1 / semi_axes**2) @ rotation.T
-    x, y = _grid(float(semi_axes.max()))
+    reach = np.sqrt(np.diag(rotation @ np.diag(semi_axes**2) @ rotation.T))[:2]
+    x, y = grid(-reach, reach, np.zeros(2) if phase is None else phase)
+    inverse = (rotation @ np.diag(1 / semi_axes**2) @ rotation.T).astype(np.float32)
     a = inverse[2, 2]
     b = inverse[0, 2] * x + inverse[1, 2] * y
     c = inverse[0, 0] * x**2 + 2 * inverse[0, 1] * x * y + inverse[1, 1] * y**2 - 1
     under_root = b**2 - a * c
-    root = np.sqrt(np.where(under_root > 0, under_root, np.nan))
-    return Body(((-b + root) / a).astype(np.float32), ((-b - root) / a).astype(np.float32))
+    root = np.sqrt(np.where(under_root > 0, under_root, np.float32(np.nan)))
+    return solid((-b + root) / a, (-b - root) / a)
 
 
-def polyhedron(normals: NDArray[np.float64], offsets: NDArray[np.float64], rotation: NDArray[np.float64]) -> Body:
-    """The intersection of the half-spaces normals . p <= offsets, turned by `rotation`."""
-    turned = normals @ rotation.T
-    length = np.linalg.norm(turned, axis=1)
-    x, y = _grid(float(np.quantile(offsets / length, 0.9)) * 1.9)
-    steep = np.abs(turned[:, 2]) < 1e-6
-    turned[steep, 2] = 1e-6
-    top = np.full(x.shape, np.inf, np.float32)
-    bottom = np.full(x.shape, -np.inf, np.float32)
-    for (nx, ny, nz), offset in zip(turned.astype(np.float32), offsets.astype(np.float32), strict=True):
-        plane = (offset - nx * x - ny * y) / nz
-        if nz > 0:
-            np.minimum(top, plane, out=top)
-        else:
-            np.maximum(bottom, plane, out=bottom)
-    inside = (top > bottom) & np.isfinite(top) & np.isfinite(bottom)
-    return Body(np.where(inside, top, np.nan), np.where(inside, bottom, np.nan))
+def polyhedron(normals: Floats, offsets: Floats, rotation: Floats, phase: Floats | None = None) -> Body:
+    """The intersection of the half-spaces normals . p <= offsets (> 0), turned by `rotation`.
+
+    Planes ten times its smallest offset away close a set of half-spaces that is open. The dual hull gives the planes
+    that bound the body and its vertices, so that no pixel and no plane too many is computed.
+    """
+    lengths = np.linalg.norm(normals, axis=1)
+    far = np.full(6, 3 * float(np.median(offsets / lengths)))
+    planes = np.concatenate([normals, np.eye(3), -np.eye(3)]) @ rotation.T
+    dual = planes / np.concatenate([offsets, far])[:, None]
+    hull = ConvexHull(dual)
+    corners = -hull.equations[:, :3] / hull.equations[:, 3:]
+    low, high = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
+    x, y = grid(low, high, np.zeros(2) if phase is None else phase)
+    steep = dual[hull.vertices]
+    steep[np.abs(steep[:, 2]) < 1e-7, 2] = 1e-7
+    # nx x + ny y + nz z = 1, as height over the pixel: z = (1 - nx x - ny y) / nz
+    heights = np.stack([np.ones(len(steep)), -steep[:, 0], -steep[:, 1]], axis=1) / steep[:, 2:]
+    up = steep[:, 2] > 0
+    return solid(_lowest(heights[up], x, y), -_lowest(-heights[~up], x, y))
+
+
+def _lowest(planes: Floats, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) float32 minimum over planes (k, 3) of a + b x + c y, tile by tile with the planes that matter there."""
+    out = np.empty((y.shape[0], x.shape[1]), np.float32)
+    for row in range(0, out.shape[0], TILE):
+        for column in range(0, out.shape[1], TILE):
+            xs, ys = x[:, column : column + TILE], y[row : row + TILE]
+            corners = np.array([[1, u, v] for u in (xs[0, 0], xs[0, -1]) for v in (ys[0, 0], ys[-1, 0])]).T
+            ends = planes @ corners
+            near = planes[ends.min(axis=1) <= ends.max(axis=1).min()].astype(np.float32)
+            a, b, c = near.T[:, :, None, None]
+            out[row : row + TILE, column : column + TILE] = (a + b * xs + c * ys).min(axis=0)
+    return out
+
+
+def round_edges(body: Body, radius: float) -> Body:
+    """The body with edges and corners of about `radius` px: the outline by a blur, the rim as a quarter circle."""
+    inside = np.pad(np.isfinite(body.top), 1)
+    share = blur(inside.astype(np.float32), 0.4 * radius)
+    outline = inside & (share > 0.5)
+    if not outline.any():
+        return body
+    depth = np.clip((ndimage.distance_transform_edt(outline) - 0.5) / radius, 0, 1).astype(np.float32)
+    top, bottom = (
+        _softened(np.pad(f, 1, constant_values=np.nan), inside, 0.3 * radius) for f in (body.top, body.bottom)
+    )
+    middle, half = (top + bottom) / 2, np.maximum((top - bottom) / 2, np.float32(0.1))
+    half = half - np.minimum(half, np.float32(radius)) * (1 - np.sqrt(1 - (1 - depth) ** 2))
+    half = np.where(outline, half, np.float32(np.nan))
+    return solid(middle + half, middle - half)
+
+
+def _softened(height: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
+    """Gaussian blur of `height` that looks at pixels inside only."""
+    filled = np.where(inside, height, np.float32(0))
+    return blur(filled, sigma) / np.maximum(blur(inside.astype(np.float32), sigma), 1e-3)

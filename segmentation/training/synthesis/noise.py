@@ -1,30 +1,94 @@
-"""Random fields for substrates, layouts and charging."""
+"""Random fields for substrates, surfaces, layouts and charging, and a fast blur."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
+Field = NDArray[np.float32]
 
-def smooth_field(shape: tuple[int, int], period: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(H, W) float32 field of zero mean and unit SD that varies over about `period` px."""
-    rows, columns = (max(4, int(np.ceil(n / period)) + 3) for n in shape)
-    coarse = rng.normal(size=(rows, columns)).astype(np.float32)
-    zoom = (shape[0] / (rows - 2), shape[1] / (columns - 2))
-    field = ndimage.zoom(coarse, zoom, order=3, prefilter=False)[: shape[0], : shape[1]]
-    field -= field.mean()
+
+def standardised(field: Field) -> Field:
+    """The field with zero mean and unit SD."""
+    field = field - field.mean()
     return field / max(float(field.std()), 1e-6)
+
+
+def resized(field: Field, shape: tuple[int, int], box: tuple[float, float, float, float] | None = None) -> Field:
+    """(H, W) float32: `box` (left, top, right, bottom) of the field, or all of it, interpolated bicubically."""
+    picture = Image.fromarray(np.ascontiguousarray(field, np.float32))
+    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box))
+
+
+def white(shape: tuple[int, int], rng: np.random.Generator) -> Field:
+    """(H, W) float32 independent normal values."""
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def smooth_field(shape: tuple[int, int], period: float, rng: np.random.Generator) -> Field:
+    """(H, W) float32 field of zero mean and unit SD that varies over about `period` px."""
+    if period <= 1.5:
+        return standardised(white(shape, rng))
+    tall, wide = shape[0] / period, shape[1] / period
+    coarse = white((int(np.ceil(tall)) + 4, int(np.ceil(wide)) + 4), rng)
+    left, top = rng.uniform(1, 2, 2)
+    return standardised(resized(coarse, shape, (left, top, left + wide, top + tall)))
 
 
 def fractal_field(
     shape: tuple[int, int], longest: float, shortest: float, roughness: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
+) -> Field:
     """Octaves of `smooth_field` from `longest` down to `shortest` px; each halving weighs `roughness`."""
     total = np.zeros(shape, np.float32)
     weight, period = 1.0, longest
     while period >= shortest:
-        total += weight * smooth_field(shape, period, rng)
+        total += np.float32(weight) * smooth_field(shape, period, rng)
         weight *= roughness
         period /= 2
-    return total / max(float(total.std()), 1e-6)
+    return standardised(total)
+
+
+def band_field(shape: tuple[int, int], period: float, rng: np.random.Generator) -> Field:
+    """(H, W) float32 field of zero mean and unit SD with one wavelength, `period` px, in all directions: worms."""
+    factor = max(1.0, period / 7)
+    small = (int(np.ceil(shape[0] / factor)) + 2, int(np.ceil(shape[1] / factor)) + 2)
+    noise = white(small, rng)
+    sigma = period / factor / 5
+    band = ndimage.gaussian_filter(noise, sigma) - ndimage.gaussian_filter(noise, 1.5 * sigma)
+    return standardised(band if factor == 1 else resized(band, shape))[: shape[0], : shape[1]]
+
+
+def distance_to_points(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> tuple[Field, NDArray]:
+    """Distance in units of `spacing` px to the nearest of scattered points, and (H, W) int numbers of that point."""
+    rows, columns = (np.arange(spacing / 2, n + spacing, spacing) for n in shape)
+    points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    points = (points + rng.uniform(-0.45, 0.45, points.shape) * spacing).astype(int)
+    inside = ((points >= 0) & (points < np.array(shape))).all(axis=1)
+    points = points[inside] if inside.any() else np.array(shape)[None] // 2
+    empty = np.ones(shape, bool)
+    empty[tuple(points.T)] = False
+    distance, nearest = ndimage.distance_transform_edt(empty, return_indices=True)
+    return (distance / spacing).astype(np.float32), nearest[0] * shape[1] + nearest[1]
+
+
+def warped(field: NDArray, reach: float, period: float, rng: np.random.Generator) -> NDArray:
+    """The field with its pixels displaced by about `reach` px, smoothly over `period` px: straight lines bend."""
+    shape = field.shape[0], field.shape[1]
+    rows, columns = (
+        np.clip(axis + reach * smooth_field(shape, period, rng), 0, n - 1).astype(int)
+        for axis, n in zip(np.ogrid[: shape[0], : shape[1]], shape, strict=True)
+    )
+    return field[rows, columns]
+
+
+def blur(field: Field, sigma: float) -> Field:
+    """Gaussian blur of `sigma` px; a wide one is done on a coarser grid."""
+    factor = int(sigma / 2)
+    if factor < 2 or min(field.shape) < 4 * factor:
+        return ndimage.gaussian_filter(field, min(sigma, max(field.shape)), truncate=3)
+    picture = Image.fromarray(np.ascontiguousarray(field, np.float32)).reduce(factor)
+    small = ndimage.gaussian_filter(np.asarray(picture), sigma / factor, truncate=3)
+    box = (0, 0, field.shape[1] / factor, field.shape[0] / factor)
+    return resized(small, (field.shape[0], field.shape[1]), box)

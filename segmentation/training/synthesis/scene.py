@@ -2,136 +2,194 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from skimage.measure import label as connected
 
-from .bodies import FAMILIES, Body, Family, make_body
-from .noise import smooth_field
+from .bodies import FAMILIES, Body, Form
+from .compounds import any_body
+from .layout import draw_diameters, draw_places
+from .relief import dressed, relief_field
+from .settings import SceneSettings
+
+TRIALS = 4  # places tried for one particle before it is left out
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """height: (H, W) float32 px above the substrate; owner: (H, W) int32 number of the visible body, 0 substrate;
-    thickness: (H, W) float32 px of matter along the beam; share: per body (index owner), its grey offset."""
+    thickness: (H, W) float32 px of matter along the beam; shade: (n + 1,) float32, per body (index owner) a draw from
+    N(0, 1) for its grey; whole: (n + 1,) int32, per body the number of the aggregate it is part of."""
 
     height: NDArray[np.float32]
     owner: NDArray[np.int32]
     thickness: NDArray[np.float32]
     shade: NDArray[np.float32]
+    whole: NDArray[np.int32]
 
 
-def build_scene(shape: tuple[int, int], typical_diameter: float, rng: np.random.Generator) -> Scene:
-    """A random population of particles of about `typical_diameter` px on a plane."""
-    spread = rng.choice([0.08, 0.2, 0.35, 0.5], p=[0.2, 0.3, 0.3, 0.2])
-    diameters = _diameters(shape, typical_diameter, spread, rng)
-    family = _family(rng)
-    stacking = rng.uniform(0.0, 1.0)
-    places = _places(shape, len(diameters), typical_diameter, rng)
-    height = np.zeros(shape, np.float32)
-    owner = np.zeros(shape, np.int32)
-    thickness = np.zeros(shape, np.float32)
-    for number, ((row, column), diameter) in enumerate(zip(places, diameters, strict=True), start=1):
-        body = make_body(family if rng.random() < 0.85 else _family(rng), diameter, rng)
-        _put(body, row, column, number, stacking, height, owner, thickness)
-    shade = np.concatenate([[0.0], rng.normal(0, 1, len(diameters))]).astype(np.float32)
-    return Scene(height, owner, thickness, shade)
+@dataclass
+class _Canvas:
+    """What has been put down so far."""
+
+    height: NDArray[np.float32]
+    owner: NDArray[np.int32]
+    thickness: NDArray[np.float32]
+    whole: list[int] = field(default_factory=lambda: [0])
 
 
-def _family(rng: np.random.Generator) -> Family:
-    return FAMILIES[int(rng.choice(len(FAMILIES), p=[0.45, 0.28, 0.12, 0.08, 0.07]))]
+@dataclass(frozen=True, eq=False)
+class _Spot:
+    """A body over a place: windows into body and canvas, its height there, and its share on others."""
+
+    inner: tuple[slice, slice]
+    outer: tuple[slice, slice]
+    inside: NDArray[np.bool_]
+    lift: float
+    shared: float
 
 
-def _diameters(shape: tuple[int, int], typical: float, spread: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    cover = rng.choice([0.05, 0.2, 0.5, 1.0, 1.8], p=[0.15, 0.25, 0.25, 0.2, 0.15]) * rng.uniform(0.6, 1.4)
-    count = int(np.clip(cover * shape[0] * shape[1] / (0.7 * typical**2), 1, 900))
-    sizes = typical * np.exp(rng.normal(0, spread, count))
-    if rng.random() < 0.25:  # a second, finer mode
-        fine = rng.random(count) < rng.uniform(0.2, 0.6)
-        sizes[fine] *= rng.uniform(0.25, 0.6)
-    return np.clip(sizes, 4, 2.5 * typical)
+def build_scene(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> Scene:
+    """A random population of particles on a plane."""
+    canvas = _Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
+    diameters = draw_diameters(shape, scene, rng)
+    places = iter(draw_places(shape, scene, len(diameters), rng))
+    stock = _stock(scene, diameters, rng)
+    for number in range(len(diameters)):
+        fresh = number < len(stock)
+        body = stock[number if fresh else int(rng.integers(len(stock)))]
+        body = body if fresh else body.mirrored(*(rng.random(3) < 0.5))
+        if not _put(body, scene, places, canvas):
+            break
+    shade = rng.normal(0, 1, len(canvas.whole)).astype(np.float32)
+    return Scene(canvas.height, canvas.owner, canvas.thickness, shade, np.array(canvas.whole, np.int32))
 
 
-def _places(shape: tuple[int, int], count: int, typical: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(count, 2) rows and columns: isolated, or gathered where a smooth field is high (agglomerates)."""
-    margin = int(typical)
-    tall, wide = shape[0] + 2 * margin, shape[1] + 2 * margin
-    candidates = np.stack([rng.integers(0, tall, 12 * count), rng.integers(0, wide, 12 * count)], axis=1)
-    if rng.random() < 0.7:
-        field = smooth_field((tall, wide), typical * rng.uniform(2.5, 8), rng)
-        chance = 1 / (1 + np.exp(-rng.uniform(2, 8) * (field - rng.uniform(-0.3, 1.0))))
-        candidates = candidates[rng.random(len(candidates)) < chance[tuple(candidates.T)]]
-    if rng.random() < 0.3:
-        candidates = _apart(candidates, typical * rng.uniform(0.8, 1.2), (tall, wide))
-    return candidates[:count] - margin if len(candidates) >= count else _repeat(candidates, count, rng) - margin
+def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.Generator) -> list[Body]:
+    """Different bodies, as many as there are particles but not more than the eye tells apart."""
+    form = Form(
+        flat=scene.flat,
+        rounding=scene.rounding,
+        aspect=scene.aspect,
+        primaries=scene.primaries,
+        neck=scene.neck,
+        core=scene.core,
+        density=scene.density,
+    )
+    count = min(len(diameters), 64)
+    bodies = [any_body(_family(scene, rng), d, rng, form) for d in diameters[:count]]
+    side = max(max(b.top.shape) for b in bodies) + 64
+    texture = relief_field(scene, side, rng)
+    if texture is None:
+        return bodies
+    heights = scene.relief_height * np.minimum(diameters, scene.diameter)
+    ragged = scene.relief == "bumps"
+    return [dressed(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
 
 
-def _repeat(candidates: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    if not len(candidates):
-        return np.zeros((count, 2), np.int64)
-    return candidates[rng.integers(0, len(candidates), count)]
+def _family(scene: SceneSettings, rng: np.random.Generator) -> str:
+    """The scene's family, or one of the simple ones among them."""
+    simple = [f for f in FAMILIES if f not in ("aggregate", "core-shell", "hollow")]
+    return scene.family if rng.random() >= scene.mixing else simple[int(rng.integers(len(simple)))]
 
 
-def _apart(candidates: NDArray[np.int64], distance: float, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """The candidates that keep `distance` px from those before them (on a grid of that pitch)."""
-    cells = (candidates / max(distance, 1)).astype(int)
-    _, first = np.unique(cells[:, 0] * (shape[1] + 1) + cells[:, 1], return_index=True)
-    return candidates[np.sort(first)]
+def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:
+    """Put the body down at one of the next places; False when there are no places left.
+
+    Where particles may lie on others, the lowest of the places tried is taken, as gravity would.
+    """
+    best: _Spot | None = None
+    for _ in range(TRIALS):
+        place = next(places, None)
+        if place is None:
+            return False
+        spot = _spot(body, place, scene.stacking, canvas)
+        if spot is None or spot.shared > scene.overlap:
+            continue
+        if best is None or spot.lift < best.lift:
+            best = spot
+        if best.shared == 0 or scene.stacking == 0:
+            break
+    if best is not None:
+        _paint(body, best, canvas)
+    return True
 
 
-def _put(
-    body: Body,
-    row: int,
-    column: int,
-    number: int,
-    stacking: float,
-    height: NDArray[np.float32],
-    owner: NDArray[np.int32],
-    thickness: NDArray[np.float32],
-) -> None:
-    """Lower the body onto what lies there; `stacking` 0 lets bodies sink together, 1 piles them up."""
+def _spot(body: Body, place: NDArray[np.int64], stacking: float, canvas: _Canvas) -> _Spot | None:
+    """The body over the place, resting on what lies there; `stacking` 0 lets bodies sink together."""
     h, w = body.top.shape
-    top, left = row - h // 2, column - w // 2
-    r0, r1 = max(0, top), min(height.shape[0], top + h)
-    c0, c1 = max(0, left), min(height.shape[1], left + w)
+    top, left = int(place[0]) - h // 2, int(place[1]) - w // 2
+    r0, r1 = max(0, top), min(canvas.height.shape[0], top + h)
+    c0, c1 = max(0, left), min(canvas.height.shape[1], left + w)
     if r0 >= r1 or c0 >= c1:
-        return
+        return None
     inner = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
     outer = (slice(r0, r1), slice(c0, c1))
-    upper, lower = body.top[inner], body.bottom[inner]
-    inside = np.isfinite(upper)
+    inside = np.isfinite(body.top[inner])
     if not inside.any():
-        return
-    ground = float(np.quantile(height[outer][inside], 0.5))
-    lift = stacking * ground - body.lowest
-    seen = inside & (upper + lift > height[outer])
-    height[outer][seen] = (upper + lift)[seen]
-    owner[outer][seen] = number
-    thickness[outer][inside] += (upper - lower)[inside]
+        return None
+    shared = np.count_nonzero(inside & (canvas.owner[outer] > 0)) / np.count_nonzero(inside)
+    ground = -body.lowest
+    contact = float(np.nanmax(canvas.height[outer] - body.bottom[inner])) if shared and stacking else ground
+    return _Spot(inner, outer, inside, ground + stacking * (max(contact, ground) - ground), shared)
+
+
+def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
+    upper = body.top[spot.inner] + np.float32(spot.lift)
+    seen = spot.inside & (upper > canvas.height[spot.outer])
+    first = len(canvas.whole)
+    canvas.height[spot.outer][seen] = upper[seen]
+    canvas.owner[spot.outer][seen] = first + body.part[spot.inner][seen]
+    canvas.thickness[spot.outer] += body.mass[spot.inner]
+    canvas.whole += [first] * body.parts
 
 
 def visible_labels(owner: NDArray[np.int32], smallest: int = 12) -> NDArray[np.int32]:
     """(H, W) int32 labels 1..n of the visible pieces; a body split by another counts as its pieces.
 
-    Pieces under `smallest` px are slivers no annotator would outline: they become background.
+    A sliver (under `smallest` px, or nowhere 3 px wide) is what no annotator would outline: it goes to the piece that
+    it shares a third of its border with, or else to the background.
     """
     labels = split_pieces(owner)
     sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    keep = sizes >= smallest
-    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+    core = np.bincount(labels[1:-1, 1:-1][_inner(labels)], minlength=len(sizes))
+    keep = (sizes >= smallest) & (core > 0)
+    keep[0] = False
+    new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    slivers = np.flatnonzero((sizes > 0) & ~keep)
+    new[slivers[slivers > 0]] = new[_hosts(labels, keep)[slivers[slivers > 0]]]
+    return new[labels]
+
+
+def _inner(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(H-2, W-2) bool: the four neighbours have the same label."""
+    middle = labels[1:-1, 1:-1]
+    sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
+    return np.logical_and.reduce([side == middle for side in sides])
+
+
+def _hosts(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(n + 1,) int64: for each piece not kept, the kept one with which it shares at least a third of its border."""
+    pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
+    ones = np.concatenate([np.concatenate([a[a != b], b[a != b]]) for a, b in pairs])
+    others = np.concatenate([np.concatenate([b[a != b], a[a != b]]) for a, b in pairs])
+    loose = (ones > 0) & ~keep[ones]
+    ones, others = ones[loose], others[loose]
+    border = np.bincount(ones, minlength=len(keep))
+    codes, shared = np.unique(
+        ones[keep[others]].astype(np.int64) * len(keep) + others[keep[others]], return_counts=True
+    )
+    hosts = np.zeros(len(keep), np.int64)
+    for at in np.argsort(shared):  # the longest shared border is written last
+        piece, host = divmod(int(codes[at]), len(keep))
+        if 3 * shared[at] >= border[piece]:
+            hosts[piece] = host
+    return hosts
 
 
 def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Connected pieces (4-neighbours) of equal label, numbered 1..n in (H, W) int32."""
-    out = np.zeros_like(labels)
-    count = 0
-    for value, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
-            continue
-        pieces, n = ndimage.label(labels[box] == value)
-        out[box][pieces > 0] = pieces[pieces > 0] + count
-        count += n
-    return out
+    return connected(labels, background=0, connectivity=1).astype(np.int32)

@@ -1,103 +1,92 @@
-"""From a scene to grey values: detector, edges, shadows, charging, substrate, blur and noise."""
+"""From heights to grey: secondary electrons, and transmission contrast."""
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 
-from .noise import fractal_field, smooth_field
+from .noise import Field, blur
 from .scene import Scene
+from .settings import RenderSettings
+from .substrate import speckle, substrate
 
 
-def shade_sem(scene: Scene, diameter: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(H, W) float32 secondary-electron picture, bright particles, before blur and noise."""
-    height = ndimage.gaussian_filter(scene.height, rng.uniform(0.4, 1.0))
-    slope_row, slope_column = np.gradient(height)
-    upward = 1 / np.sqrt(1 + slope_row**2 + slope_column**2)
-    angle = rng.uniform(0, 2 * np.pi)
+def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+    """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
+    through = settings.scene.kind == "transmission"
+    return (shade_transmission if through else shade_sem)(scene, settings, rng)
+
+
+def seen_contrast(settings: RenderSettings) -> float:
+    """How much a particle stands out, the unit for faint things on the substrate."""
+    s = settings.shading
+    return s.contrast + 0.4 * s.edge
+
+
+def _normals(height: Field) -> tuple[Field, Field, Field]:
+    """Upward part of the surface normals (1: level) and slopes along rows and columns."""
+    smooth = blur(height, 0.6)
+    slope_row, slope_column = np.gradient(smooth)
+    return 1 / np.sqrt(1 + slope_row**2 + slope_column**2), slope_row, slope_column
+
+
+def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+    """Secondary electrons: more from steep surfaces and rims, fewer from hollows, one side brighter."""
+    s, shape = settings.shading, scene.height.shape
+    upward, slope_row, slope_column = _normals(scene.height)
+    angle = np.deg2rad(s.angle)
     towards = -(np.cos(angle) * slope_column + np.sin(angle) * slope_row) * upward
+    sign = 1 if settings.scene.polarity == "bright" else -1
+    ground = substrate(shape, settings.substrate, seen_contrast(settings), s.angle, rng)
+    flat = s.contrast * (1 + s.variation * scene.shade)[scene.owner]
+    if s.transparency:
+        solid = 1 - np.exp(-scene.thickness / (0.5 * settings.scene.diameter))
+        flat = flat * (1 - s.transparency + s.transparency * solid)
+    body = settings.substrate.ground + sign * flat + s.edge * (1 - upward) ** s.edge_power + s.detector * towards
+    if s.sheen:
+        body += s.sheen * 0.5 * seen_contrast(settings) * speckle(shape, rng)
     particle = scene.owner > 0
-    grey = np.where(particle, rng.uniform(0.25, 0.75) + 0.06 * rng.random() * scene.shade[scene.owner], 0.0)
-    grey = grey + particle * rng.uniform(0.1, 0.8) * (1 - upward) ** rng.uniform(0.7, 2.0)
-    grey = grey + particle * rng.uniform(0, 0.25) * towards
-    grey = grey + particle * rng.uniform(0, 0.08) * fractal_field(height.shape, 24, 2, 0.7, rng)
-    grey = np.where(particle, grey, substrate(height.shape, diameter, rng))
-    return (grey - _shadow(height, diameter, rng)).astype(np.float32)
+    ground += _surroundings(particle, settings)
+    return np.where(particle, body, ground) - _occlusion(scene.height, settings, rng)
 
 
-def _shadow(height: NDArray[np.float32], diameter: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _occlusion(height: Field, settings: RenderSettings, rng: np.random.Generator) -> Field | np.float32:
     """Fewer electrons escape from places that lie lower than their surroundings."""
-    around = ndimage.gaussian_filter(height, diameter * rng.uniform(0.15, 0.5))
-    depth = np.clip((around - height) / max(diameter, 1), 0, 1)
-    return rng.uniform(0, 0.9) * depth
+    strength, diameter = settings.shading.occlusion, settings.scene.diameter
+    if not strength:
+        return np.float32(0)
+    around = blur(height, diameter * rng.uniform(0.12, 0.45))
+    # Dark particles lose less: they emit little to begin with.
+    scale = seen_contrast(settings) * (1.0 if settings.scene.polarity == "bright" else 0.5)
+    return np.float32(strength * scale) * np.clip((around - height) / diameter, 0, 1)
 
 
-def shade_transmission(scene: Scene, diameter: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(H, W) float32 transmission contrast, drawn bright where matter is thick (as dark-field; TEM inverted)."""
-    absorbed = 1 - np.exp(-scene.thickness / (diameter * rng.uniform(0.4, 2.0)))
-    grain = rng.uniform(0, 0.15) * scene.shade[scene.owner] * (scene.owner > 0)
-    film = 0.6 * substrate(scene.height.shape, diameter, rng)
-    return (rng.uniform(0.5, 1.0) * absorbed + grain + film).astype(np.float32)
+def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Field | np.float32:
+    """The substrate near particles: a shadow away from the detector, a halo of charge."""
+    s, diameter = settings.shading, settings.scene.diameter
+    if not (s.shadow or s.halo):
+        return np.float32(0)
+    mask = particle.astype(np.float32)
+    out = np.zeros(mask.shape, np.float32)
+    if s.halo:
+        out += np.float32(s.halo * s.contrast) * blur(mask, 0.4 * diameter)
+    if s.shadow:
+        reach, angle = 0.3 * diameter, np.deg2rad(s.angle)
+        away = (round(-reach * np.sin(angle)), round(-reach * np.cos(angle)))
+        out -= np.float32(s.shadow * s.contrast) * blur(np.roll(mask, away, (0, 1)), 0.2 * diameter)
+    return out
 
 
-def substrate(shape: tuple[int, int], diameter: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(H, W) float32 background: level, gradient, faint or rough texture, sometimes specks, scratches and holes."""
-    grey = np.full(shape, rng.uniform(0.0, 0.3), np.float32)
-    grey += rng.uniform(0, 0.08) * smooth_field(shape, max(shape) / rng.uniform(1, 3), rng)
-    amplitude = rng.choice([0.01, 0.04, 0.09], p=[0.4, 0.4, 0.2])
-    grey += amplitude * fractal_field(shape, rng.uniform(6, 60), 2, rng.uniform(0.5, 1.0), rng)
-    if rng.random() < 0.35:
-        grey += _specks(shape, diameter, rng)
-    if rng.random() < 0.2:
-        grey += _scratches(shape, rng)
-    if rng.random() < 0.15:
-        holes = smooth_field(shape, rng.uniform(0.5, 2) * diameter, rng) > rng.uniform(1.2, 2)
-        grey -= rng.uniform(0.05, 0.25) * ndimage.gaussian_filter(holes.astype(np.float32), 1.0)
-    return grey
-
-
-def _specks(shape: tuple[int, int], diameter: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Faint spots of the substrate that are no particles: sputter grain, contamination."""
-    points = np.zeros(shape, np.float32)
-    count = int(rng.uniform(0.0005, 0.01) * shape[0] * shape[1])
-    points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.3, 1, count)
-    spots = ndimage.gaussian_filter(points, rng.uniform(0.7, max(0.8, diameter * 0.12)))
-    return rng.uniform(0.03, 0.14) * spots / max(float(spots.max()), 1e-6)
-
-
-def _scratches(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    grey = np.zeros(shape, np.float32)
-    for _ in range(int(rng.integers(1, 6))):
-        angle = rng.uniform(0, np.pi)
-        distance = rows * np.sin(angle) + columns * np.cos(angle) - rng.uniform(0, max(shape))
-        grey += rng.uniform(-0.12, 0.12) * np.exp(-((distance / rng.uniform(0.7, 2.5)) ** 2))
-    return grey
-
-
-def expose(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """(H, W) uint8: charging streaks, defocus, noise, response curve, sometimes filtering and JPEG."""
-    if rng.random() < 0.2:
-        streaks = ndimage.gaussian_filter1d(rng.normal(size=grey.shape).astype(np.float32), 30, axis=1)
-        grey = grey + rng.uniform(0.2, 0.8) * streaks * (0.3 + grey.clip(0, 1))
-    grey = ndimage.gaussian_filter(grey, rng.choice([0.4, 0.8, 1.3, 2.0], p=[0.3, 0.4, 0.2, 0.1]))
-    low, high = np.quantile(grey, [0.005, 0.995])
-    grey = ((grey - low) / max(high - low, 1e-6)).clip(0, 1.1) ** rng.uniform(0.7, 1.4)
-    electrons = np.exp(rng.uniform(np.log(15), np.log(1500)))
-    noisy = rng.poisson(np.clip(grey + 0.03, 0, None) * electrons) / electrons
-    noisy = noisy + rng.normal(0, rng.uniform(0, 0.05), grey.shape)
-    if rng.random() < 0.35:
-        noisy = ndimage.gaussian_filter(noisy, rng.uniform(0.4, 1.0))
-    level, gain = rng.uniform(0, 40), rng.uniform(120, 215)
-    out = np.clip(level + gain * noisy, 0, 255).astype(np.uint8)
-    return _jpeg(out, int(rng.integers(40, 92))) if rng.random() < 0.3 else out
-
-
-def _jpeg(grey: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+def shade_transmission(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+    """What passes (bright field, particles dark) or what is scattered (dark field, particles bright)."""
+    s, diameter = settings.shading, settings.scene.diameter
+    film = substrate(scene.height.shape, settings.substrate, seen_contrast(settings), s.angle, rng)
+    strength = s.absorption * np.maximum(1 + s.diffraction * scene.shade, 0.15)[scene.owner]
+    scattered = 1 - np.exp(-strength * scene.thickness / diameter)
+    if s.sheen:
+        scattered = scattered * (1 + s.sheen * speckle(scene.height.shape, rng))
+    if s.fringe:
+        scattered = scattered + s.fringe * (scattered - blur(scattered, max(0.8, min(3.0, 0.05 * diameter))))
+    # A film scatters a little where it is thick, so it is drawn as the particles are: bright; then both are turned.
+    bright = np.float32(s.contrast + 0.2) * scattered + film
+    return bright if settings.scene.polarity == "bright" else -bright

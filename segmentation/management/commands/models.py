@@ -1,0 +1,66 @@
+"""The models that the application offers: list them, add one's own, remove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from segmentation.core.network import cards
+
+
+class Command(BaseCommand):
+    help = (
+        "`models list`; `models add RUN` offers a training's model in the form; `models remove NAME`. "
+        "Added models lie in DEEPSEGM_MODELS."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("list", help="every model, the released ones first")
+        add = actions.add_parser("add", help="offer the model of a finished run")
+        add.add_argument("run", type=Path, metavar="RUN", help="a training's folder, or a card's file")
+        add.add_argument("--name", default="", help="instead of the card's")
+        add.add_argument("--title", default="", help="instead of the card's")
+        remove = actions.add_parser("remove", help="delete an added model")
+        remove.add_argument("name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "list":
+            self._list()
+        elif options["action"] == "add":
+            self._add(options)
+        else:
+            self._remove(options["name"])
+
+    def _list(self) -> None:
+        try:
+            for card in cards.available():
+                origin = "added" if card.weights.parent == settings.DEEPSEGM_MODELS else "released"
+                size = f"{card.size / 1e6:.1f} MB" if card.weights.is_file() else "no weights"
+                self.stdout.write(f"{card.name:28s} {origin:9s} {size:>10s}  {card.version:9s} {card.title}")
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        for problem in cards.problems():
+            self.stdout.write(problem)
+
+    def _add(self, options: dict[str, Any]) -> None:
+        from segmentation.training.adopt import BadModel, add_model
+
+        try:
+            card = add_model(options["run"], settings.DEEPSEGM_MODELS, name=options["name"], title=options["title"])
+        except (BadModel, OSError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{card.name} ({card.size / 1e6:.1f} MB) is offered in the form now.")
+
+    def _remove(self, name: str) -> None:
+        from segmentation.training.adopt import BadModel, remove_model
+
+        try:
+            remove_model(name, settings.DEEPSEGM_MODELS)
+        except (BadModel, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{name} is removed; analyses made with it stay.")

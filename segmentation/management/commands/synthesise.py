@@ -1,0 +1,102 @@
+"""Render micrographs with exact labels, to train on or to test with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+SIDES = (32, 8192)  # px
+NAMED = ("family", "kind", "polarity")
+
+
+class Command(BaseCommand):
+    help = (
+        "Render N micrographs into DIR: images/, labels/ (uint16 PNG), depth/ (float TIFF), settings.csv, sheet.png. "
+        "Whatever is not given is drawn at random (docs/synthesis.md)."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--n", type=int, default=100, metavar="N", help="number of pictures (100)")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="a new or empty folder")
+        parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (0)")
+        parser.add_argument("--size", default="512x512", metavar="WxH", help="pixels (512x512)")
+        parser.add_argument("--family", help="shape of the particles")
+        parser.add_argument("--diameter", metavar="D|LOW:HIGH", help="typical diameter in px, or its range")
+        parser.add_argument("--kind", help="sem, transmission or blank")
+        parser.add_argument("--polarity", help="particles bright or dark")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            dest="entries",
+            help="fix a setting; repeatable",
+        )
+        parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.training.synthesis.settings import BadSetting
+        from segmentation.training.synthesis.write import CannotWrite, write_pictures
+
+        if options["list"]:
+            self._list_settings()
+            return
+        if options["out"] is None:
+            raise CommandError("Name the folder to write to: --out DIR.")
+        try:
+            write_pictures(_order(options), options["out"], self._progress(options["n"]))
+        except (BadSetting, CannotWrite) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{options['out']} cannot be written: {error.strerror or error}.") from error
+        self.stdout.write(f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png")
+
+    def _progress(self, count: int) -> Any:
+        def show(done: int) -> None:
+            if done == count or done % max(1, count // 20) == 0:
+                self.stdout.write(f"{done} of {count}")
+                self.stdout.flush()
+
+        return show
+
+    def _list_settings(self) -> None:
+        from segmentation.training.synthesis.settings import allowed, every_setting
+
+        for setting in every_setting():
+            self.stdout.write(f"{setting.name:18} {setting.metadata['what']}: {allowed(setting)}")
+
+
+def _order(options: dict[str, Any]) -> Any:
+    """The Order of the command line. Raises CommandError and BadSetting."""
+    from segmentation.training.synthesis.draw import DIAMETERS
+    from segmentation.training.synthesis.settings import checked, parse_fixed
+    from segmentation.training.synthesis.write import Order
+
+    if options["n"] < 1:
+        raise CommandError("--n must be at least 1.")
+    if options["seed"] < 0:
+        raise CommandError("--seed must not be negative.")
+    fixed = parse_fixed(options["entries"])
+    fixed |= {name: checked(name, options[name]) for name in NAMED if options[name] is not None}
+    diameters = DIAMETERS
+    low, colon, high = (options["diameter"] or "").partition(":")
+    if colon:
+        diameters = checked("diameter", low), checked("diameter", high)
+        if diameters[0] > diameters[1]:
+            raise CommandError(f"--diameter {options['diameter']}: the lower end comes first.")
+    elif low:
+        fixed["diameter"] = checked("diameter", low)
+    return Order(options["n"], _shape(options["size"]), options["seed"], fixed, diameters)
+
+
+def _shape(text: str) -> tuple[int, int]:
+    """(rows, columns) of "1024x768". Raises CommandError."""
+    wide, _, tall = text.lower().partition("x")
+    if not (wide.isdecimal() and tall.isdecimal()):
+        raise CommandError(f"--size {text} is not WIDTHxHEIGHT in pixels, such as 1024x768.")
+    if not all(SIDES[0] <= int(side) <= SIDES[1] for side in (wide, tall)):
+        raise CommandError(f"--size {text}: each side may have {SIDES[0]} to {SIDES[1]} px.")
+    return int(tall), int(wide)

@@ -1,0 +1,70 @@
+"""Changes of a crop that leave its truth true."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from .entries import Augmentation
+
+Sample = tuple[NDArray[np.uint8], NDArray[np.int32]]
+Picture = NDArray[np.float32]
+
+
+def augment(
+    grey: NDArray[np.uint8], labels: NDArray[np.int32], rng: np.random.Generator, how: Augmentation | None = None
+) -> Sample:
+    """Dihedral flips, and changes of exposure, focus, noise and the rest of `how`; grey (S, S) uint8."""
+    how = how or Augmentation()
+    if how.flips:
+        grey, labels = _turned(grey, labels, rng)
+    if how.elastic and rng.random() < how.elastic:
+        grey, labels = _bent(grey, labels, how.elastic_px, rng)
+    picture = _exposed(grey.astype(np.float32) / 255, how, rng)
+    changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    if how.jpeg and rng.random() < how.jpeg:
+        changed = _compressed(changed, int(rng.integers(25, 90)))
+    return changed, np.ascontiguousarray(labels)
+
+
+def _turned(grey: NDArray[np.uint8], labels: NDArray[np.int32], rng: np.random.Generator) -> Sample:
+    turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    grey, labels = np.rot90(grey, turns), np.rot90(labels, turns)
+    return (grey[:, ::-1], labels[:, ::-1]) if mirror else (grey, labels)
+
+
+def _exposed(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
+    if rng.random() < how.exposure:
+        picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
+    if rng.random() < how.focus:
+        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, how.focus_px))
+    if rng.random() < how.noise:
+        picture = picture + rng.normal(0, rng.uniform(0, how.noise_spread), picture.shape)
+    if rng.random() < how.gradient:
+        rows, columns = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
+        slopes = rng.normal(0, how.gradient_spread), rng.normal(0, how.gradient_spread)
+        picture = picture + slopes[0] * rows + slopes[1] * columns
+    if how.invert and rng.random() < how.invert:
+        picture = 1 - picture
+    return picture
+
+
+def _bent(grey: NDArray[np.uint8], labels: NDArray[np.int32], reach: float, rng: np.random.Generator) -> Sample:
+    """Both moved by one smooth random field of about `reach` px (Simard et al., ICDAR 2003)."""
+    shifts = [ndimage.gaussian_filter(rng.normal(0, 1, grey.shape), 16, mode="reflect") for _ in range(2)]
+    places = [
+        axis + shift * reach / max(float(shift.std()), 1e-6)
+        for axis, shift in zip(np.indices(grey.shape), shifts, strict=True)
+    ]
+    bent = ndimage.map_coordinates(grey, places, order=1, mode="reflect")
+    return bent, ndimage.map_coordinates(labels, places, order=0, mode="reflect")
+
+
+def _compressed(grey: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))

@@ -1,0 +1,268 @@
+"""What is wrong with a folder of a user's own images and masks, before any training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data import pictures_in, read_groups
+from .entries import SIZES, FolderEntry
+from .look import Looked, look_at
+from .pictures import BadDataset
+
+IMAGES = ("images", "image", "imgs", "img")
+LABELS = ("labels", "masks", "label", "mask", "segmaps", "annotations")
+GROUPS = "groups.csv"
+SAME = 0.99  # correlation of two thumbnails that show one picture
+FEW_IMAGES, FEW_PARTICLES = 5, 50
+MERGED = 0.2  # share of the labelled area in pieces like several particles that is worth a word
+FULL_BINARY, FULL = 0.75, 0.98  # labelled share of an image that is worth a word
+LARGE = 0.5  # of the picture's short side: a particle beyond it hardly fits into a crop
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence; `mend`: no training should start before it is put right, otherwise it is worth a look."""
+
+    mend: bool
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{'mend' if self.mend else 'look'}: {self.sentence}"
+
+
+@dataclass
+class Checked:
+    """entry: how the folder is to be read. pairs: what was seen of each readable pair. findings: in file order."""
+
+    entry: FolderEntry
+    pairs: list[Looked] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def to_mend(self) -> list[str]:
+        return [finding.sentence for finding in self.findings if finding.mend]
+
+    @property
+    def diameters(self) -> NDArray[np.float64]:
+        """ECD in px of all particles."""
+        return np.concatenate([np.zeros(0), *(pair.diameters for pair in self.pairs)])
+
+    @property
+    def summary(self) -> str:
+        """One line: how much there is."""
+        kind = "binary masks" if is_binary(self) else "one number per particle"
+        middle = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
+        return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{middle}."
+
+    def mend(self, sentence: str) -> None:
+        self.findings.append(Finding(True, sentence))
+
+    def look(self, sentence: str) -> None:
+        self.findings.append(Finding(False, sentence))
+
+
+def inspect(folder: Path, *, images: str = "", labels: str = "", groups: str = "") -> Checked:
+    """Everything worth saying about `folder`; names of its parts that are not given are found out."""
+    entry = FolderEntry(
+        path=str(folder),
+        images=images or _first_there(folder, IMAGES),
+        labels=labels or _first_there(folder, LABELS),
+        groups=groups or (GROUPS if (folder / GROUPS).is_file() else ""),
+    )
+    checked = Checked(entry)
+    try:
+        pictures = pictures_in(folder / entry.images, entry.images) if folder.is_dir() else []
+        truths = pictures_in(folder / entry.labels, entry.labels) if folder.is_dir() else []
+        group_of = read_groups(folder / checked.entry.groups) if checked.entry.groups else {}
+    except BadDataset as error:
+        checked.mend(str(error))
+        return checked
+    if not folder.is_dir():
+        checked.mend(f"There is no folder {folder}.")
+        return checked
+    suffix = common_suffix([p.stem for p in pictures], [t.stem for t in truths])
+    checked.entry = replace(entry, label_suffix=suffix)
+    _look_at_pairs(checked, pictures, truths, group_of)
+    for rule in (_pictures, _binary, _labelled, _pieces, _numbers, _sizes, _same_pictures):
+        rule(checked)
+    _groups(checked, group_of)
+    return checked
+
+
+def _first_there(folder: Path, names: tuple[str, ...]) -> str:
+    return next((name for name in names if (folder / name).is_dir()), names[0])
+
+
+def common_suffix(images: list[str], labels: list[str]) -> str:
+    """What every labels file's stem has more than its image's, such as "_mask"; "" where names agree."""
+    if not labels or set(images) & set(labels):
+        return ""
+    endings = {label[len(image) :] for label in labels for image in images if label.startswith(image)}
+    fitting = [end for end in endings if {image + end for image in images} >= set(labels)]
+    return min(fitting, key=len, default="")
+
+
+def _look_at_pairs(checked: Checked, pictures: list[Path], truths: list[Path], group_of: dict[str, str]) -> None:
+    suffix = checked.entry.label_suffix
+    truth_of = {truth.stem: truth for truth in truths}
+    used = set()
+    for picture in pictures:
+        truth = truth_of.get(picture.stem + suffix)
+        if truth is None:
+            checked.mend(f"{picture.name} has no labels (looked for {picture.stem}{suffix}.*).")
+            continue
+        used.add(truth.stem)
+        try:
+            looked = look_at(picture, truth, group_of.get(picture.name, picture.stem))
+        except BadDataset as error:
+            checked.mend(str(error))
+            continue
+        checked.pairs.append(looked)
+        checked.findings += [Finding(True, sentence) for sentence in looked.wrong]
+    for truth in truths:
+        if truth.stem not in used:
+            checked.mend(f"{truth.name} are labels without an image.")
+    for one, other in pairwise(sorted(pictures, key=lambda p: p.stem)):
+        if one.stem == other.stem:
+            checked.mend(f"{one.name} and {other.name} are two images with one name.")
+
+
+def _pictures(checked: Checked) -> None:
+    """What the pictures hold beside the micrograph, or have lost."""
+    bars = [(pair.name, pair.bar_rows) for pair in checked.pairs if pair.bar_rows]
+    if bars:
+        checked.look(
+            f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}."
+        )
+    clipped = [pair.name for pair in checked.pairs if pair.clipped]
+    if clipped:
+        checked.look(
+            f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}."
+        )
+
+
+def _labelled(checked: Checked) -> None:
+    """Labels nearly everywhere, and nowhere."""
+    limit = FULL_BINARY if is_binary(checked) else FULL
+    full = [pair.name for pair in checked.pairs if pair.labelled > limit and not pair.wrong]
+    if full:
+        say = checked.mend if is_binary(checked) and len(full) > len(checked.pairs) / 2 else checked.look
+        say(
+            f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
+            f"{_some(full)}."
+        )
+    empty = [pair.name for pair in checked.pairs if not len(pair.diameters)]
+    if empty and len(empty) < len(checked.pairs):
+        checked.look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _binary(checked: Checked) -> None:
+    """Masks that know particle and background only, where particles touch."""
+    if not is_binary(checked):
+        return
+    merged = sum(pair.merged_area for pair in checked.pairs)
+    share = merged / max(1, sum(pair.labelled_area for pair in checked.pairs))
+    if share > MERGED:
+        checked.look(
+            f"The masks are binary, and {share:.0%} of their area are pieces shaped like several particles in one: "
+            "give each particle a number of its own, or the network learns to merge those that touch."
+        )
+
+
+def is_binary(checked: Checked) -> bool:
+    """Whether no labels file knows more than one kind of particle pixel."""
+    return bool(checked.pairs) and all(pair.labels_used <= 1 for pair in checked.pairs)
+
+
+def _pieces(checked: Checked) -> None:
+    """Specks, and numbers that several particles share."""
+    specks = [(pair.name, pair.specks) for pair in checked.pairs if pair.specks]
+    if specks:
+        count = sum(n for _, n in specks)
+        checked.look(f"{count} labelled pieces are under 9 px, probably slips of the pen: {_named(specks)}.")
+    shared = [(pair.name, pair.shared) for pair in checked.pairs if pair.shared]
+    if shared and not is_binary(checked):
+        count = sum(n for _, n in shared)
+        checked.look(f"{count} numbers belong to several separate pieces, each taken as a particle: {_named(shared)}.")
+
+
+def _named(counts: list[tuple[str, int]], most: int = 3) -> str:
+    worst = sorted(counts, key=lambda each: -each[1])
+    text = ", ".join(f"{name} ({n})" for name, n in worst[:most])
+    return text + (f" and {len(worst) - most} more files" if len(worst) > most else "")
+
+
+def _numbers(checked: Checked) -> None:
+    """Too few images or particles."""
+    images, particles = len(checked.pairs), len(checked.diameters)
+    if images < 2:
+        checked.mend(
+            f"{'One image' if images else 'No image'} with labels: a training needs two at least, one to train on "
+            "and one to validate on."
+        )
+    elif images < FEW_IMAGES:
+        checked.look(f"{images} images with labels are few: with 10 to 20 the validation says more.")
+    if images and not particles:
+        checked.mend("No image has particles: all labels are background.")
+    elif images and particles < FEW_PARTICLES:
+        checked.look(f"{particles} particles in all are few; some hundred are better.")
+
+
+def _sizes(checked: Checked) -> None:
+    """Particles beyond the range of sizes that a picture can be resampled to."""
+    least = SIZES[0] / 2  # a picture is magnified twice at most
+    small = [pair for pair in checked.pairs if 0 < pair.median < least]
+    if small:
+        names = _some([f"{p.name} ({p.median:.1f} px)" for p in small])
+        checked.look(
+            f"In {len(small)} images the median particle is under {least:g} px, too small to be outlined well: {names}."
+        )
+    large = [pair for pair in checked.pairs if pair.median > LARGE * min(pair.shape)]
+    if large:
+        names = _some([f"{p.name} ({p.median:.0f} px)" for p in large])
+        checked.look(f"In {len(large)} images the median particle fills more than half the picture: {names}.")
+
+
+def _groups(checked: Checked, group_of: dict[str, str]) -> None:
+    unnamed = [pair.name for pair in checked.pairs if group_of and pair.name not in group_of]
+    if unnamed:
+        checked.look(f"{checked.entry.groups} does not name {len(unnamed)} images: {_some(unnamed)}.")
+    if len(checked.pairs) > 1 and len({pair.group for pair in checked.pairs}) == 1:
+        checked.mend("All images are of one group: none can be held out for validation.")
+
+
+def _same_pictures(checked: Checked) -> None:
+    """One picture under two names, turned or mirrored ones too."""
+    for one, other in same_pictures([pair.thumbnail for pair in checked.pairs]):
+        a, b = checked.pairs[one], checked.pairs[other]
+        if a.group == b.group:
+            checked.look(f"{a.name} and {b.name} show the same picture.")
+        else:
+            checked.mend(
+                f"{a.name} and {b.name} show the same picture but are of two groups, so that one may be trained on and "
+                "the other validated: drop one, or give both one group (--groups)."
+            )
+
+
+def same_pictures(thumbnails: list[NDArray[np.float32]]) -> Iterator[tuple[int, int]]:
+    """Pairs of (S, S) thumbnails, each of mean 0 and norm 1, that agree in one of the 8 turned or mirrored forms."""
+    if not thumbnails:
+        return
+    stack = np.stack(thumbnails)
+    flat = stack.reshape(len(stack), -1)
+    best = np.full((len(stack), len(stack)), -1.0, np.float32)
+    for mirrored in (stack, stack[:, :, ::-1]):
+        for turns in range(4):
+            form = np.rot90(mirrored, turns, axes=(1, 2)).reshape(len(stack), -1)
+            best = np.maximum(best, flat @ form.T)
+    yield from (tuple(pair) for pair in np.argwhere(np.triu(best, 1) > SAME).tolist())

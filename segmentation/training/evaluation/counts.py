@@ -1,0 +1,118 @@
+"""What one image contributes: sums from which every pooled figure follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .kinds import Judged, Kind, judge
+from .matching import Labels, Overlap, match, overlap_of, pairs, without_specks
+from .sizes import min_ferets
+
+IOUS = np.arange(0.5, 1.0, 0.05)
+TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
+Floats = NDArray[np.float64]
+
+
+class Sums(NamedTuple):
+    """One image's sums, or with leading axes those of many.
+
+    pixels (..., 4): hits, spurious, missed, rest of the foreground. image_iou (..., 2): its IoU, and 1.
+    matched (..., 10, 3): hits, spurious, missed particles at each of IOUS. particles (..., 2): true, found.
+    segment_iou (...): IoU summed over pairs above 0.5. best (..., 4): best IoU summed over found particles, their
+    number, and the same over true ones. boundary (..., 4): outline pixels found that are right, all found, true
+    ones that were found, all true.
+    """
+
+    pixels: Floats
+    image_iou: Floats
+    matched: Floats
+    particles: Floats
+    segment_iou: Floats
+    best: Floats
+    boundary: Floats
+
+    @classmethod
+    def stacked(cls, many: Sequence[Sums]) -> Sums:
+        """Many images' sums with a new first axis."""
+        return cls(*(np.stack(parts) for parts in zip(*many, strict=True)))
+
+    def weighted(self, weights: Floats) -> Sums:
+        """The sums over images when image i counts weights[..., i] times."""
+        return Sums(*(np.tensordot(weights, part, 1) for part in self))
+
+
+@dataclass(frozen=True, eq=False)
+class ImageCounts:
+    """true_sizes, found_sizes: (n,) minimum Feret diameters. kinds: how many particles of each Kind.
+    right: (F,) whether each found particle (from SMALLEST px) is right at IoU 0.5; found_ids: (F,) its label."""
+
+    sums: Sums
+    true_sizes: Floats
+    found_sizes: Floats
+    kinds: dict[Kind, int]
+    right: NDArray[np.bool_]
+    found_ids: NDArray[np.int64]
+
+
+def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
+    """Compare two label images (H, W), 0 background. unit: size of a pixel in that of the sizes."""
+    whole_found, whole_true = without_specks(found), without_specks(truth)
+    overlap = overlap_of(whole_found, whole_true)
+    iou = overlap.iou
+    judged: Judged = judge(overlap)
+    right = np.zeros(len(overlap.found_ids), bool)
+    right[pairs(iou, 0.5)[1]] = True
+    pixels = _pixels(found > 0, truth > 0)
+    sums = Sums(
+        pixels=pixels,
+        image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
+        matched=np.array([match(iou, threshold) for threshold in IOUS], float),
+        particles=np.array(iou.shape, float),
+        segment_iou=np.array(iou[iou > 0.5].sum()),
+        best=_best(overlap),
+        boundary=_boundary(whole_found, whole_true),
+    )
+    kinds = {kind: judged.count(kind) for kind in Kind}
+    return ImageCounts(sums, min_ferets(truth, unit), min_ferets(found, unit), kinds, right, overlap.found_ids)
+
+
+def _pixels(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Floats:
+    hits, all_found, all_true = (found & truth).sum(), found.sum(), truth.sum()
+    return np.array([hits, all_found - hits, all_true - hits, found.size - all_found - all_true + hits], float)
+
+
+def _best(overlap: Overlap) -> Floats:
+    """Images in which one side has no particles have no best partners, and are left out."""
+    iou = overlap.iou
+    if not iou.size:
+        return np.zeros(4)
+    return np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
+
+
+def outline(labels: Labels) -> NDArray[np.bool_]:
+    """(H, W) pixels of particles with a neighbour (of four) that is not their particle; the frame is none."""
+    edge = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        step = np.diff(labels, axis=axis) != 0
+        before, after = np.s_[:-1, :] if axis == 0 else np.s_[:, :-1], np.s_[1:, :] if axis == 0 else np.s_[:, 1:]
+        edge[before] |= step
+        edge[after] |= step
+    return edge & (labels > 0)
+
+
+def _boundary(found: Labels, truth: Labels) -> Floats:
+    ours, theirs = outline(found), outline(truth)
+    return np.array([_near(ours, theirs), ours.sum(), _near(theirs, ours), theirs.sum()], float)
+
+
+def _near(these: NDArray[np.bool_], those: NDArray[np.bool_]) -> int:
+    """How many of `these` pixels have one of `those` within TOLERANCE."""
+    if not those.any():
+        return 0
+    return int((ndimage.distance_transform_edt(~those)[these] <= TOLERANCE).sum())

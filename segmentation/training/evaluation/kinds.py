@@ -1,0 +1,106 @@
+"""What is wrong with a particle: merged, split, invented, missed or ragged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .matching import Overlap, pairs
+
+MOSTLY = 0.5  # share of an area
+RIGHT, OUTLINED = 0.5, 0.75  # IoU from which a particle is right, and from which its outline is, too
+LEAST_PAIR = 0.1  # IoU of a pair that can be called one particle, badly outlined
+Kinds = NDArray[np.str_]
+
+
+class Kind(StrEnum):
+    """In the order in which reports list them."""
+
+    RIGHT = "right"
+    RAGGED = "ragged"
+    MERGED = "merged"
+    SPLIT = "split"
+    INVENTED = "invented"
+    MISSED = "missed"
+
+    @property
+    def definition(self) -> str:
+        return _DEFINITIONS[self]
+
+
+_DEFINITIONS = {
+    Kind.RIGHT: f"found and true particles paired one to one with an IoU of at least {OUTLINED} (pairs)",
+    Kind.RAGGED: f"paired one to one, but with an IoU of {LEAST_PAIR} to {OUTLINED}: the outline is off (pairs)",
+    Kind.MERGED: "true particles without a partner, most of whose area lies in a found particle that also covers"
+    " most of another true one (true particles)",
+    Kind.SPLIT: "found particles without a partner, most of whose area lies in a true particle that has been found"
+    " or that several such pieces share (found particles)",
+    Kind.INVENTED: "any other found particle without a partner (found particles)",
+    Kind.MISSED: "any other true particle without a partner (true particles)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The Kind of every particle in an Overlap: true (T,) and found (F,)."""
+
+    true: Kinds
+    found: Kinds
+
+    def count(self, kind: Kind) -> int:
+        """As the kind's definition counts: pairs and true particles on the true side, pieces on the found one."""
+        side = self.found if kind in (Kind.SPLIT, Kind.INVENTED) else self.true
+        return int((side == kind).sum())
+
+
+def judge(overlap: Overlap) -> Judged:
+    """The kind of every particle; those of no pair are told apart by where most of their area lies."""
+    true = np.full(len(overlap.true_ids), Kind.MISSED, "U8")
+    found = np.full(len(overlap.found_ids), Kind.INVENTED, "U8")
+    iou = overlap.iou
+    paired = pairs(iou, RIGHT)
+    _judge_pairs(true, found, iou, *paired)
+    lost, extra = _without(len(true), paired[0]), _without(len(found), paired[1])
+    _judge_merged(true, found, overlap, lost)
+    _judge_split(true, found, overlap, extra)
+    _judge_loose_pairs(true, found, iou)
+    return Judged(true, found)
+
+
+def _without(n: int, some: NDArray[np.int64]) -> NDArray[np.bool_]:
+    rest = np.ones(n, bool)
+    rest[some] = False
+    return rest
+
+
+def _judge_pairs(
+    true: Kinds, found: Kinds, iou: NDArray[np.float64], t: NDArray[np.int64], f: NDArray[np.int64]
+) -> None:
+    kinds = np.where(iou[t, f] >= OUTLINED, Kind.RIGHT, Kind.RAGGED)
+    true[t], found[f] = kinds, kinds
+
+
+def _judge_merged(true: Kinds, found: Kinds, overlap: Overlap, lost: NDArray[np.bool_]) -> None:
+    covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
+    greedy = covered.sum(0) >= 2
+    true[lost & (covered & greedy).any(1)] = Kind.MERGED
+    found[greedy & (found == Kind.INVENTED)] = Kind.MERGED
+
+
+def _judge_split(true: Kinds, found: Kinds, overlap: Overlap, extra: NDArray[np.bool_]) -> None:
+    inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true particle each
+    pieces = inside & extra & (found == Kind.INVENTED)
+    several = pieces.sum(1) >= 2
+    taken = (true == Kind.RIGHT) | (true == Kind.RAGGED)
+    found[(pieces & (several | taken)[:, None]).any(0)] = Kind.SPLIT
+    true[several & (true == Kind.MISSED)] = Kind.SPLIT
+
+
+def _judge_loose_pairs(true: Kinds, found: Kinds, iou: NDArray[np.float64]) -> None:
+    """Missed and invented particles that overlap somewhat are one particle, badly outlined."""
+    missed, invented = np.flatnonzero(true == Kind.MISSED), np.flatnonzero(found == Kind.INVENTED)
+    t, f = pairs(iou[np.ix_(missed, invented)], LEAST_PAIR)
+    true[missed[t]], found[invented[f]] = Kind.RAGGED, Kind.RAGGED

@@ -1,0 +1,68 @@
+"""One pass of a model over an image; its maps then serve every threshold and every post-processing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ...core.instances.separate import mean_over_labels, separate
+from ...core.micrograph import clip_outliers, data_bar
+from ...core.micrograph.types import Micrograph, Polarity
+from ...core.network.cards import ModelCard
+from ...core.network.predict import predict
+from ...core.network.resample import resize, resize_map
+from ...core.network.runtime import Runtime, load_network
+from ...core.network.scout import look, shown
+from .matching import Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """maps: (2, R, W) uint8 foreground and inner distance of the analysed rows, in the image's own pixels.
+    polarity, scale: under which the network saw it. seconds: that looking and predicting took."""
+
+    maps: NDArray[np.uint8]
+    polarity: Polarity
+    scale: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model as the pipeline would use it. polarity, scale: None leaves the choice to the model."""
+
+    card: ModelCard
+    runtime: Runtime
+    polarity: Polarity | None = None
+    scale: float | None = None
+
+    def network(self) -> nn.Module:
+        """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
+        return load_network(self.card, self.runtime)
+
+    def see(self, micrograph: Micrograph, rows: int) -> Seen:
+        """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
+        began = time.perf_counter()
+        network = self.network()
+        picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
+        view = look(network, self.card, picture, self.runtime, polarity=self.polarity, scale=self.scale)
+        bright = shown(picture, view.polarity)
+        maps = predict(network, bright if view.scale == 1 else resize(bright, view.scale), self.runtime)
+        shape = picture.shape[0], picture.shape[1]
+        full = np.stack([resize_map(each, shape) for each in maps])
+        return Seen(full, view.polarity, view.scale, time.perf_counter() - began)
+
+
+def outline(seen: Seen, threshold: float, core: float) -> tuple[Labels, NDArray[np.float32]]:
+    """Labels (R, W) 1..n of the particles at a threshold, and the confidence (n,) of each."""
+    labels = separate(*seen.maps, threshold=threshold, core=core)
+    return labels, mean_over_labels(seen.maps[0], labels)
+
+
+def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:
+    """The labels (R, W) with empty rows below, as many as `shape` has more."""
+    return np.pad(labels, ((0, shape[0] - labels.shape[0]), (0, 0)))

@@ -1,0 +1,94 @@
+"""Synthetic masks: silhouettes laid on a tile, in agglomerates, with exact instance labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .noise import perlin
+from .settings import MaskSettings
+
+Labels = NDArray[np.int32]
+Silhouette = NDArray[np.bool_]
+TRIES = 25  # places tried for one particle before it is left out
+
+
+def canvas(settings: MaskSettings) -> tuple[int, int]:
+    """(side of the canvas, margin) in px: the tile and a margin, so that particles also cross its frame."""
+    margin = int(np.ceil(settings.diameter))
+    return settings.tile + 2 * margin, margin
+
+
+def most_particles(settings: MaskSettings) -> int:
+    """Particles wanted on a canvas at most."""
+    return round(settings.particles[1] * (canvas(settings)[0] / settings.tile) ** 2)
+
+
+def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np.random.Generator) -> Labels:
+    """(tile, tile) int32 labels 1..n of particles that lie where the thresholded noise allows.
+
+    draw(d): the next silhouette, (h, w) bool, `d` px in ECD. The number wanted is drawn from `particles` for the
+    tile's area; a particle that finds no place within the overlap bound is left out.
+    """
+    side, margin = canvas(settings)
+    wanted = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
+    places = allowed_places(side, settings, rng)
+    labels = np.zeros((side, side), np.int32)
+    for number in range(1, wanted + 1):
+        size = float(np.clip(rng.normal(1, settings.spread), 0.4, 1.6))
+        silhouette = draw(settings.diameter * size)
+        for row, column in places[rng.integers(len(places), size=TRIES)]:
+            if put_beneath(labels, silhouette, row, column, number, settings.overlap):
+                break
+    return renumbered(labels[margin:-margin, margin:-margin])
+
+
+def allowed_places(side: int, settings: MaskSettings, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n, 2) rows and columns where the noise exceeds the threshold; everywhere should it exceed it nowhere."""
+    noise = perlin(side, settings.frequency * side / settings.tile, rng)
+    places = np.argwhere(noise > settings.threshold)
+    return places if len(places) else np.argwhere(noise <= settings.threshold)
+
+
+def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, number: int, overlap: float) -> bool:
+    """Lay a silhouette, centred at (row, column), beneath all that lies there; whether that was possible.
+
+    It is not where others would hide more than `overlap` of it or leave it in several pieces. What lay there before
+    does not change, so no particle ever loses more than the bound.
+    """
+    top, left = row - silhouette.shape[0] // 2, column - silhouette.shape[1] // 2
+    bottom, right = top + silhouette.shape[0], left + silhouette.shape[1]
+    window = np.s_[max(0, top) : min(labels.shape[0], bottom), max(0, left) : min(labels.shape[1], right)]
+    inside = silhouette[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
+    seen = inside & (labels[window] == 0)
+    if not inside.any() or seen.sum() < (1 - overlap) * inside.sum():
+        return False
+    if seen.sum() < inside.sum() and ndimage.label(seen)[1] != 1:
+        return False
+    labels[window][seen] = number
+    return True
+
+
+def renumbered(labels: Labels) -> Labels:
+    """The same particles numbered 1..n without gaps."""
+    dense = np.unique(np.append(0, labels.ravel()), return_inverse=True)[1]
+    return dense[1:].reshape(labels.shape).astype(np.int32)
+
+
+def drawn(labels: Labels) -> NDArray[np.uint8]:
+    """The mask as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
+
+    Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
+    """
+    contact = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        first, second = (np.take(labels, range(i, labels.shape[axis] - 1 + i), axis) for i in (0, 1))
+        touch = (first != second) & (first > 0) & (second > 0)
+        before, after = [slice(None)] * 2, [slice(None)] * 2
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        contact[tuple(before)] |= touch
+        contact[tuple(after)] |= touch
+    return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)

@@ -1,0 +1,176 @@
+"""What the trained stages share: a loop that checkpoints, resumes, keeps to its time and notes what it sees."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..entries import BadRecipe
+from ..files import write_whole
+
+Say = Callable[[str], None]
+State = dict[str, Any]
+CHECKPOINT, METRICS, SAMPLES = "checkpoint.pt", "metrics.csv", "samples"
+MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
+
+
+class Deadline:
+    """When a stage has to stop. minutes: from now on; None is never."""
+
+    def __init__(self, minutes: float | None = None) -> None:
+        self.end = None if minutes is None else time.monotonic() + 60 * minutes
+
+    def over(self) -> bool:
+        return self.end is not None and time.monotonic() >= self.end
+
+
+class Trainer(Protocol):
+    """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone."""
+
+    step: int
+
+    def advance(self) -> dict[str, float]:
+        """One step; returns its losses by name, always the same names."""
+        ...
+
+    def measure(self) -> dict[str, float]:
+        """What the stage has learned, by name; always the same names."""
+        ...
+
+    def picture(self) -> NDArray[np.uint8]:
+        """(H, W) samples to look at."""
+        ...
+
+    def state(self) -> State: ...
+
+    def restore(self, state: State) -> None: ...
+
+
+def run_steps(
+    trainer: Trainer, folder: Path, settings: dict[str, Any], steps: int, every: int, deadline: Deadline, say: Say
+) -> bool:
+    """Advance to `steps`, from `folder`'s checkpoint where there is one; whether the end was reached.
+
+    Each checkpoint adds a row to metrics.csv and a picture to samples/. A checkpoint is also made when the time is up.
+    settings: of the stage; a checkpoint made with others is refused with BadRecipe.
+    """
+    (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
+    _resume(trainer, folder, settings, say)
+    losses: list[dict[str, float]] = []
+    began = time.monotonic()
+    while trainer.step < steps and not deadline.over():
+        losses.append(trainer.advance())
+        if trainer.step % every == 0 or trainer.step == steps or deadline.over():
+            seconds = (time.monotonic() - began) / len(losses)
+            _note(trainer, folder, losses, seconds, f"{folder.name} {trainer.step}/{steps}", say)
+            save_state({"settings": settings, "step": trainer.step, **trainer.state()}, folder / CHECKPOINT)
+            losses, began = [], time.monotonic()
+    return trainer.step >= steps
+
+
+def _resume(trainer: Trainer, folder: Path, settings: dict[str, Any], say: Say) -> None:
+    file = folder / CHECKPOINT
+    if file.exists():
+        state = load_state(file)
+        refuse_others(state["settings"], settings, folder)
+        trainer.step = state["step"]
+        trainer.restore(state)
+        say(f"{folder.name}: resuming at step {trainer.step}")
+    drop_rows_after(folder / METRICS, trainer.step)
+
+
+def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    """Raise BadRecipe where a checkpoint's settings differ from the recipe's in what may not differ."""
+    for name in old.keys() | new.keys():
+        if name not in MAY_DIFFER and old.get(name) != new.get(name):
+            raise BadRecipe(
+                f"{folder} was begun with {name} = {old.get(name)!r}, the recipe now says {new.get(name)!r}: "
+                "take the old recipe or another RUN."
+            )
+
+
+def save_state(state: State, file: Path) -> None:
+    """The whole checkpoint or, when it cannot be written, the one before; raises CannotWrite."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(file, content.getbuffer())
+
+
+def load_state(file: Path) -> State:
+    """A checkpoint on the CPU; raises BadRecipe where the file is damaged."""
+    try:
+        state: State = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged archive fails in many ways
+        raise BadRecipe(f"{file} is damaged and cannot be read: remove it to begin this stage again.") from error
+    return state
+
+
+def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], seconds: float, where: str, say: Say) -> None:
+    means = {name: sum(row[name] for row in losses) / len(losses) for name in losses[0]}
+    if not np.isfinite(list(means.values())).all():
+        raise BadRecipe(f"The losses of {folder.name} are no numbers any more at step {trainer.step}: lower its rate.")
+    row = {**means, **trainer.measure()}
+    add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
+    save_picture(trainer.picture(), folder / SAMPLES / f"{trainer.step:06d}.png")
+    say(f"{where}  " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()) + f"  {seconds:.2f} s/step")
+
+
+def add_row(file: Path, row: dict[str, Any]) -> None:
+    """One more row of a CSV; its header comes first where the file is new."""
+    fresh = not file.exists()
+    with file.open("a", newline="") as lines:
+        writer = csv.writer(lines)
+        if fresh:
+            writer.writerow(row)
+        writer.writerow([f"{v:.4f}" if isinstance(v, float) else v for v in row.values()])
+
+
+def drop_rows_after(file: Path, step: int) -> None:
+    """Remove what was noted after the checkpoint that a run resumes from; a half-written last row, too."""
+    if not file.exists():
+        return
+    with file.open(newline="") as lines:
+        header, *rows = list(csv.reader(lines)) or [[]]
+    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
+    content = io.StringIO(newline="")
+    csv.writer(content).writerows([header, *kept])
+    write_whole(file, content.getvalue().encode())
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    """A CSV's rows by column; none where there is no file."""
+    if not file.exists():
+        return []
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def save_picture(picture: NDArray[np.uint8] | NDArray[np.uint16], file: Path) -> None:
+    """A PNG, whole or not there at all."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    write_whole(file, content.getvalue())
+
+
+def sheet(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = 2) -> NDArray[np.uint8]:
+    """Pictures of one size (h, w) uint8 side by side in rows, `gap` px of grey between them."""
+
+    def padded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.pad(picture, gap, constant_values=128)
+
+    return np.concatenate([np.concatenate([padded(picture) for picture in row], axis=1) for row in rows])
+
+
+def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:
+    """Values from -1 to 1 as grey 0..255."""
+    array = values.detach().float().cpu().numpy() if isinstance(values, torch.Tensor) else values
+    return np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)

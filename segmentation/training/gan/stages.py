@@ -1,0 +1,232 @@
+"""The stages of the GAN route, in their order; each resumes, and says what it lacks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..entries import BadRecipe
+from ..files import write_whole
+from ..pictures import read_labels
+from .compose import Labels, compose, drawn, most_particles
+from .cyclegan import CycleTrainer, as_picture, paint
+from .loop import (
+    CHECKPOINT,
+    METRICS,
+    Deadline,
+    Say,
+    load_state,
+    read_rows,
+    refuse_others,
+    run_steps,
+    save_picture,
+    shade,
+    sheet,
+)
+from .made import ORIGIN, Row, begin, make_pictures, numbered, read_json
+from .networks import make_translator
+from .outlines import Generator, OutlineTrainer, draw_outlines
+from .reject import bright_enough
+from .settings import GanRecipe, MissingStage
+from .shapes import at_diameter
+from .stock import micrograph_stock, outline_stock
+from .unet import train_unet
+
+OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run of the route: where its folders are, what it runs on, how long each stage may take."""
+
+    recipe: GanRecipe
+    out: Path
+    base: Path
+    device: torch.device
+    minutes: float | None
+    say: Say
+
+
+def run_stage(stage: str, work: Work) -> bool:
+    """Run one stage of STAGES, or go on with it; whether it is finished. Raises MissingStage, BadDataset, BadRecipe."""
+    began = time.monotonic()
+    if work.recipe.threads:
+        torch.set_num_threads(work.recipe.threads)
+    try:
+        done = STAGES[stage](work, Deadline(work.minutes))
+    except torch.OutOfMemoryError as error:
+        raise BadRecipe(f"{work.device} has too little memory for the {stage} stage: lower its batch.") from error
+    _summarise(stage, work, done, time.monotonic() - began)
+    if not done:
+        work.say(f"{stage}: the time is up; the same command goes on from here")
+    return done
+
+
+def outlines(work: Work, deadline: Deadline) -> bool:
+    """WGAN-GP: checkpoint.pt, metrics.csv, samples/ of real outlines above drawn ones."""
+    recipe, folder = work.recipe, work.out / "outlines"
+    settings = asdict(recipe.outlines)
+    if is_finished(folder, settings, recipe.outlines.steps):
+        return _said(work, "outlines")
+    training, held_out = outline_stock(recipe, work.base)
+    work.say(f"outlines: {len(training)} to learn from, {len(held_out)} held out")
+    trainer = OutlineTrainer(recipe.outlines, training, held_out, recipe.seed, work.device)
+    steps, every = recipe.outlines.steps, recipe.outlines.checkpoint
+    return run_steps(trainer, folder, settings, steps, every, deadline, work.say)
+
+
+def masks(work: Work, deadline: Deadline) -> bool:
+    """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
+    recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
+    state = _needed(work.out / "outlines", "masks", "outlines")
+    refuse_others(state["settings"], asdict(recipe.outlines), work.out / "outlines")
+    origin = {"outlines_step": state["step"], "seed": recipe.seed, **asdict(settings)}
+    origin.pop("count")
+    start = begin(folder, ("labels",), origin, work.say)
+    if start >= settings.count:
+        return _said(work, "masks")
+    generator = Generator(recipe.outlines).to(work.device)
+    generator.load_state_dict(state["generator"])
+    fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
+
+    def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+        rng = np.random.default_rng((recipe.seed, 1, number))
+        chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
+        labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
+        save_picture(labels.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
+        row = {"particles": int(labels.max()), "cover": float((labels > 0).mean())}
+        return row, sheet([[drawn(labels), tinted(labels)]])
+
+    return make_pictures(folder, start, settings.count, make, deadline, work.say)
+
+
+def cyclegan(work: Work, deadline: Deadline) -> bool:
+    """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
+    recipe, folder = work.recipe, work.out / "cyclegan"
+    settings = asdict(recipe.cyclegan)
+    composed = _composed(work, "cyclegan")
+    if is_finished(folder, settings, recipe.cyclegan.steps):
+        return _said(work, "cyclegan")
+    micrographs = micrograph_stock(recipe, work.base)
+    work.say(f"cyclegan: {len(composed)} masks, {len(micrographs)} micrographs")
+    trainer = CycleTrainer(
+        recipe.cyclegan, [read_mask(file) for file in composed], micrographs, recipe.seed, work.device, recipe.precision
+    )
+    steps, every = recipe.cyclegan.steps, recipe.cyclegan.checkpoint
+    return run_steps(trainer, folder, settings, steps, every, deadline, work.say)
+
+
+def translate(work: Work, deadline: Deadline) -> bool:
+    """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
+    recipe, folder = work.recipe, work.out / "translate"
+    state = _needed(work.out / "cyclegan", "translate", "cyclegan")
+    refuse_others(state["settings"], asdict(recipe.cyclegan), work.out / "cyclegan")
+    composed = _composed(work, "translate")[: recipe.translate.count or None]
+    masks_from = read_json(work.out / "masks" / ORIGIN)
+    origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
+    start = begin(folder, ("images", "labels"), origin, work.say)
+    if start >= len(composed):
+        return _said(work, "translate")
+    network = make_translator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
+    network.load_state_dict(state["paint"])
+
+    def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+        labels = read_mask(composed[number])
+        picture = shade(paint(network, as_picture(labels), work.device, recipe.precision))
+        kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
+        if kept.any():
+            save_picture(kept.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
+            save_picture(picture, folder / "images" / f"{number:05d}.png")
+        row = {"particles": int(labels.max()), "rejected": rejected}
+        return row, sheet([[drawn(labels), picture, drawn(kept)]])
+
+    return make_pictures(folder, start, len(composed), make, deadline, work.say)
+
+
+def unet(work: Work, deadline: Deadline) -> bool:
+    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`."""
+    pictures = numbered(work.out / "translate" / "images")
+    if not read_rows(work.out / "translate" / METRICS):
+        raise MissingStage(_lacks("unet", "translate", work.out / "translate" / "images"))
+    if len(pictures) < 2:
+        raise MissingStage(
+            "The translation left hardly any particle bright enough to be seen: train the cyclegan stage for longer, "
+            "then translate again."
+        )
+    return train_unet(work.recipe, work.out, work.device, deadline, work.say)
+
+
+STAGES: dict[str, Callable[[Work, Deadline], bool]] = {
+    "outlines": outlines,
+    "masks": masks,
+    "cyclegan": cyclegan,
+    "translate": translate,
+    "unet": unet,
+}
+
+
+def is_finished(folder: Path, settings: dict[str, Any], steps: int) -> bool:
+    """Whether the stage's checkpoint is at its end; raises BadRecipe where it was begun with other settings."""
+    if not (folder / CHECKPOINT).exists():
+        return False
+    state = load_state(folder / CHECKPOINT)
+    refuse_others(state["settings"], settings, folder)
+    return int(state["step"]) >= steps
+
+
+def _said(work: Work, stage: str) -> bool:
+    work.say(f"{stage}: finished before")
+    return True
+
+
+def _needed(folder: Path, stage: str, before: str) -> dict[str, Any]:
+    if not (folder / CHECKPOINT).exists():
+        raise MissingStage(_lacks(stage, before, folder / CHECKPOINT))
+    return load_state(folder / CHECKPOINT)
+
+
+def _composed(work: Work, stage: str) -> list[Path]:
+    """The masks that are whole: those with a row in the masks stage's table."""
+    folder = work.out / "masks"
+    files = numbered(folder / "labels")[: len(read_rows(folder / METRICS))]
+    if not files:
+        raise MissingStage(_lacks(stage, "masks", folder / "labels"))
+    return files
+
+
+def _lacks(stage: str, before: str, what: Path) -> str:
+    return f"The {stage} stage needs what the {before} stage makes, and {what} is not there: run {before} first."
+
+
+def read_mask(file: Path) -> Labels:
+    """(H, W) labels of a composed mask, int32."""
+    return read_labels(file)
+
+
+def tinted(labels: Labels) -> NDArray[np.uint8]:
+    """Labels to look at: a grey of its own for each of several neighbours."""
+    return np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)
+
+
+def _summarise(stage: str, work: Work, done: bool, seconds: float) -> None:
+    """Note in summary.json how far the stage got: its last row, seconds over all runs, and on what it ran."""
+    file = work.out / SUMMARY
+    summary = read_json(file)
+    rows = read_rows(work.out / stage / METRICS)
+    before = summary.get(stage, {}).get("seconds", 0)
+    summary[stage] = {
+        "finished": done,
+        "seconds": round(before + seconds, 1),
+        "device": work.device.type,
+        "last": rows[-1] if rows else {},
+    }
+    write_whole(file, json.dumps(summary, indent=2).encode())

@@ -1,0 +1,208 @@
+"""One image with its labels, looked at: what is plainly wrong, what is odd, and what the whole folder is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from ..core.measure.hulls import areas, find_hulls
+from ..core.measure.runs import find_runs
+from ..core.micrograph.databar import find_data_bar
+from .pictures import BadDataset, read_grey, read_raw_labels
+from .synthesis.scene import split_pieces
+from .targets import boundary
+
+SPECK = 9  # px; smaller pieces are slips of a pen
+CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
+EXCESS = 0.45
+THUMBNAIL = 48
+SHEET = 220  # px, longest side on the contact sheet
+FLAT = 3  # grey values; less is no picture
+CLIPPED = 0.4  # share of black and white pixels that is worth a word
+BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
+MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One pair. diameters: (n,) ECD in px. thumbnail: (48, 48) of mean 0 and norm 1. small: the picture for the
+    contact sheet, and small_labels its labels. labels_used: values but 0. merged_area: px of pieces that look like
+    several particles, of labelled_area in all. specks: pieces under SPECK px. shared: labels in several pieces.
+    bar_rows: of a data bar. clipped: see `is_clipped`. wrong: sentences on what must be mended."""
+
+    name: str
+    group: str
+    shape: tuple[int, int]
+    diameters: NDArray[np.float64]
+    thumbnail: NDArray[np.float32]
+    small: NDArray[np.uint8]
+    small_labels: NDArray[np.int32]
+    labels_used: int
+    merged_area: int
+    labelled_area: int
+    specks: int
+    shared: int
+    bar_rows: int
+    clipped: bool
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def labelled(self) -> float:
+        """Share of labelled pixels."""
+        return self.labelled_area / (self.shape[0] * self.shape[1])
+
+    @property
+    def median(self) -> float:
+        """Median ECD in px; 0 without particles."""
+        return float(np.median(self.diameters)) if len(self.diameters) else 0.0
+
+
+def look_at(image: Path, truth: Path, group: str) -> Looked:
+    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
+    grey, raw = read_grey(image), read_raw_labels(truth)
+    if grey.shape != raw.shape:
+        (h, w), (rows, columns) = grey.shape, raw.shape
+        raise BadDataset(f"{image.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
+    values, index = np.unique(np.append(raw.ravel(), 0), return_inverse=True)
+    labels = index[:-1].reshape(raw.shape).astype(np.int32)
+    pieces = split_pieces(labels)
+    sizes = np.bincount(pieces.ravel())[1:]
+    merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
+    surrounding = surroundings(labels)
+    return Looked(
+        name=image.name,
+        group=group,
+        shape=grey.shape,
+        diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
+        thumbnail=_thumbnail(grey),
+        small=_small(grey),
+        small_labels=_small_labels(pieces),
+        labels_used=len(values) - 1,
+        merged_area=int(merged),
+        labelled_area=int(sizes.sum()),
+        specks=int((sizes < SPECK).sum()),
+        shared=_shared(labels, pieces),
+        bar_rows=grey.shape[0] - find_data_bar(grey),
+        clipped=is_clipped(grey),
+        wrong=[*_wrong_picture(image.name, grey), *_wrong_labels(truth.name, grey, labels, surrounding, values)],
+    )
+
+
+def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) area of each piece 1..n over that of its hull, about 1 for convex pieces of any size.
+
+    A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
+    """
+    if not pieces.any():
+        return np.zeros(0)
+    sizes = np.bincount(pieces.ravel())[1:]
+    excess = EXCESS * 2 * np.sqrt(np.pi * sizes)
+    return sizes / np.maximum(areas(find_hulls(find_runs(pieces))) - excess, 1)
+
+
+def surroundings(labels: NDArray[np.int32]) -> int:
+    """The label that lies around everything as a background does, 0 when none does.
+
+    It has a pixel on every side of the frame and most of the frame; what it leaves is more convex than itself.
+    """
+    frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    label = int(np.bincount(frame).argmax())
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    if label == 0 or (frame == label).mean() < 0.5 or not all((side == label).any() for side in sides):
+        return 0
+    rest, _ = ndimage.label(labels != label)
+    own, _ = ndimage.label(labels == label)
+    return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(own)) else 0
+
+
+def _convexity(pieces: NDArray[np.int32]) -> float:
+    """Area-weighted mean solidity of pieces that are not specks; 0 without any."""
+    sizes = np.bincount(pieces.ravel())[1:]
+    large = sizes >= SPECK
+    solid = solidities(pieces.astype(np.int32))
+    return float(np.average(solid[large], weights=sizes[large])) if large.any() else 0.0
+
+
+def _wrong_picture(name: str, grey: NDArray[np.uint8]) -> list[str]:
+    if int(grey.max()) - int(grey.min()) < FLAT:
+        colour = "black" if grey.max() < FLAT else "of one grey"
+        return [f"{name} is all {colour}: there is nothing to see."]
+    return []
+
+
+def _wrong_labels(
+    name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], surrounding: int, values: NDArray[np.int64]
+) -> list[str]:
+    if has_soft_edges(labels):
+        return [f"{name} is a mask with soft edges, whose greys would be particles: make it pure black and white."]
+    if surrounding and len(values) <= 2:
+        return [f"{name} is inverted: {values[surrounding]} lies around the particles, where 0 belongs."]
+    if surrounding:
+        return [f"In {name} the label {values[surrounding]} fills the whole frame: background must be 0."]
+    if mirror := mirrored(grey, labels):
+        return [f"{name} fits its image when {mirror} are exchanged: the labels are mirrored."]
+    return []
+
+
+def has_soft_edges(labels: NDArray[np.int32]) -> bool:
+    """Whether two values hold nearly all pixels and many others line their edges, as in a mask that was scaled."""
+    counts = np.bincount(labels.ravel())
+    main = np.argsort(counts)[-2:]
+    other = ~np.isin(labels, main)
+    if (counts > 0).sum() <= 8 or not 0 < other.mean() < 0.2:
+        return False
+    flat = ndimage.minimum_filter(labels, 3) == ndimage.maximum_filter(labels, 3)
+    return bool(flat[other].mean() < 0.1)
+
+
+def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
+    """Which sides are exchanged in labels whose outlines follow the picture's edges far better so; "" for none."""
+    steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
+    outlines = boundary(labels)
+    if not outlines.any() or not steep.any():
+        return ""
+    mean = float(steep.mean())
+    straight = float(steep[outlines].mean()) / mean
+    found = {name: float(steep[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
+    best = max(found, key=lambda name: found[name])
+    return best if found[best] > BETTER * max(straight, 1e-6) else ""
+
+
+def is_clipped(grey: NDArray[np.uint8]) -> bool:
+    """Whether a picture is mostly pure black and white."""
+    return float(((grey == 0) | (grey == 255)).mean()) > CLIPPED
+
+
+def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:
+    """How many labels are in several pieces that are not specks."""
+    sizes = np.bincount(pieces.ravel())
+    owner = np.zeros(len(sizes), np.int64)
+    owner[pieces.ravel()] = labels.ravel()
+    large = (sizes >= SPECK) & (owner > 0)
+    return int((np.bincount(owner[large]) > 1).sum()) if large.any() else 0
+
+
+def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    picture = Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    values = np.asarray(picture, np.float32)
+    values = values - values.mean()
+    return values / max(float(np.linalg.norm(values)), 1e-6)
+
+
+def _small(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(grey).resize(_sheet_size(grey.shape), Image.Resampling.BOX))
+
+
+def _small_labels(pieces: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.asarray(Image.fromarray(pieces).resize(_sheet_size(pieces.shape), Image.Resampling.NEAREST))
+
+
+def _sheet_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(columns, rows) that fit into SHEET px."""
+    scale = SHEET / max(shape)
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))

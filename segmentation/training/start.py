@@ -1,0 +1,180 @@
+"""A run's networks and optimiser, as the first step finds them."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core.network.architectures import build
+from ..core.network.runtime import Runtime
+from .curves import Row
+from .entries import BadRecipe, Optimiser, Schedule
+from .files import write_whole
+from .pretrained import base_card, load_encoder, load_model
+from .settings import TrainingRecipe, read_recipe
+
+
+@dataclass(eq=False)
+class Run:
+    """All that changes while training, and so all that a checkpoint holds (but `rows`, which metrics.csv does).
+
+    network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
+    may stop early. rows: what was measured at each checkpoint.
+    """
+
+    network: nn.Module
+    averaged: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+    def save(self, file: Path) -> None:
+        """The whole checkpoint or, when it cannot be written, the one before."""
+        content = io.BytesIO()
+        torch.save(
+            {
+                "network": self.network.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "step": self.step,
+                "best": self.best,
+                "chance": _chance(),
+            },
+            content,
+        )
+        write_whole(file, content.getbuffer())
+
+    def load(self, file: Path, device: torch.device) -> None:
+        """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
+        try:
+            state = torch.load(file, map_location=device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.best = state["step"], state.get("best", {})
+        except Exception as error:  # torch names a dozen reasons
+            raise BadRecipe(
+                f"{file} is damaged or of another network; name another folder with --out, or delete it."
+            ) from error
+        _take_chance(state.get("chance", {}))
+
+
+def _chance() -> dict[str, Tensor]:
+    """The state of torch's random numbers (dropout), by device."""
+    states = {"cpu": torch.get_rng_state()}
+    return {**states, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
+
+
+def _take_chance(states: dict[str, Tensor]) -> None:
+    if "cpu" in states:
+        torch.set_rng_state(states["cpu"].cpu())
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"].cpu())
+
+
+def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
+    """The recipe with what it leaves open decided: the base model's architecture, and the precision, which is that
+    of the `frozen` recipe where a run has begun.
+
+    Raises BadRecipe when there is no such model or device.
+    """
+    changes: dict[str, Any] = {}
+    if recipe.start_from and not recipe.architecture:
+        changes["architecture"] = base_card(recipe.start_from).architecture
+    if recipe.precision == "auto" and frozen.exists():
+        changes["precision"] = read_recipe(frozen).precision
+    elif recipe.precision == "auto":
+        fastest = Runtime("cpu" if device_of(recipe).type == "cpu" else recipe.device).torch_dtype()
+        changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
+    return replace(recipe, **changes)
+
+
+def device_of(recipe: TrainingRecipe) -> torch.device:
+    """Where the recipe runs; raises BadRecipe when there is no such device."""
+    try:
+        device = Runtime(recipe.device).torch_device()
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadRecipe(f"device = {recipe.device!r} is not to be had on this machine.") from error
+    return device
+
+
+def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
+    """A fresh network with the weights it starts from, its average and its optimiser; raises BadRecipe."""
+    torch.manual_seed(recipe.seed)
+    network = build(recipe.architecture, len(recipe.heads))
+    if recipe.pretrained:
+        load_encoder(network, recipe.architecture, recipe.pretrained)
+    if recipe.start_from:
+        load_model(network, recipe.architecture, base_card(recipe.start_from))
+    _try(network, recipe)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))
+
+
+def _try(network: nn.Module, recipe: TrainingRecipe) -> None:
+    """Raise BadRecipe unless a copy of the network maps a batch of crops to the heads' maps."""
+    picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
+    try:
+        with torch.random.fork_rng(), torch.no_grad():
+            found = copy.deepcopy(network).train()(picture)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BadRecipe(f"The network takes no batch of {recipe.batch} crops of {recipe.crop} px: {reason}.") from error
+    if found.shape != (recipe.batch, len(recipe.heads), recipe.crop, recipe.crop):
+        raise BadRecipe(f"The network turns {recipe.crop} px into {tuple(found.shape[2:])} px, not into the same.")
+
+
+def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; parameters of an encoder that was trained before have a group and a rate of their own."""
+    taught = bool(recipe.pretrained or recipe.start_from)
+    encoder = [p for n, p in network.named_parameters() if taught and n.startswith("encoder.")]
+    chosen = {id(p) for p in encoder}
+    others = [p for p in network.parameters() if id(p) not in chosen]
+    groups = [{"params": others, "top": recipe.rate}, {"params": encoder, "top": recipe.encoder_rate}]
+    return _optimiser([g for g in groups if g["params"]], recipe.optimiser, recipe.rate, recipe.decay)
+
+
+def _optimiser(groups: list[dict[str, Any]], settings: Optimiser, rate: float, decay: float) -> torch.optim.Optimizer:
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay)
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate, betas=(settings.betas[0], settings.betas[1]), weight_decay=decay)
+
+
+def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:
+    """The share of the top rate at a step: linear warm-up, then as `Schedule` says.
+
+    losses: the validation losses so far, one per checkpoint.
+    """
+    schedule = schedule or Schedule()
+    if step < schedule.warm_up:
+        return (step + 1) / schedule.warm_up
+    beyond = step - schedule.warm_up
+    if schedule.name == "cosine":
+        done = min(1.0, beyond / max(1, steps - schedule.warm_up))
+        return schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * done))
+    if schedule.name == "steps":
+        return schedule.factor ** (beyond // schedule.every)
+    if schedule.name == "plateau":
+        return schedule.factor ** plateaus(losses, schedule.wait)
+    return 1.0
+
+
+def plateaus(losses: Sequence[float], wait: int) -> int:
+    """How often `wait` losses in a row were no better than the best before them."""
+    best, waited, count = math.inf, 0, 0
+    for loss in losses:
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited == wait:
+            waited, count = 0, count + 1
+    return count

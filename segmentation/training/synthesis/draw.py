@@ -1,0 +1,178 @@
+"""The distribution of rendered micrographs: how settings are drawn, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .settings import (
+    ExposureSettings,
+    RenderSettings,
+    SceneSettings,
+    ShadingSettings,
+    SubstrateSettings,
+    checked,
+)
+
+DIAMETERS = (8.0, 150.0)
+FAMILY_WEIGHTS = {
+    "facetted": 14, "rounded": 20, "sphere": 16, "ellipsoid": 12, "rod": 8, "cube": 5, "octahedron": 4,
+    "platelet": 5, "fragment": 5, "aggregate": 7, "core-shell": 2, "hollow": 2,
+}  # fmt: skip
+
+
+class Dice:
+    """Draws settings; those that are fixed keep their value, and the stream of random numbers stays the same."""
+
+    def __init__(self, rng: np.random.Generator, fixed: Mapping[str, Any]) -> None:
+        self.rng, self.fixed = rng, {name: checked(name, value) for name, value in fixed.items()}
+
+    def pick(self, name: str, weights: Mapping[str, float]) -> str:
+        chances = np.array(list(weights.values()), float)
+        drawn = list(weights)[int(self.rng.choice(len(chances), p=chances / chances.sum()))]
+        return str(self.fixed.get(name, drawn))
+
+    def between(self, name: str, low: float, high: float, chance: float = 1.0, otherwise: float = 0.0) -> float:
+        """Uniform; with probability 1 - chance it is `otherwise`."""
+        drawn, happens = float(self.rng.uniform(low, high)), self.rng.random() < chance
+        return float(self.fixed.get(name, drawn if happens else otherwise))
+
+    def scaled(self, name: str, low: float, high: float, chance: float = 1.0, otherwise: float = 0.0) -> float:
+        """As `between`, uniform in the logarithm."""
+        drawn, happens = float(np.exp(self.rng.uniform(np.log(low), np.log(high)))), self.rng.random() < chance
+        return float(self.fixed.get(name, drawn if happens else otherwise))
+
+    def whole(self, name: str, low: int, high: int, chance: float = 1.0, otherwise: int = 0) -> int:
+        drawn, happens = int(self.rng.integers(low, high + 1)), self.rng.random() < chance
+        return int(self.fixed.get(name, drawn if happens else otherwise))
+
+
+def draw_settings(
+    rng: np.random.Generator,
+    fixed: Mapping[str, Any] | None = None,
+    diameters: tuple[float, float] = DIAMETERS,
+) -> RenderSettings:
+    """Random settings; `fixed` holds those that are given. `diameters`: range of the typical diameter in px.
+
+    Raises BadSetting when a fixed setting is unknown or out of range.
+    """
+    dice = Dice(rng, fixed or {})
+    scene = draw_scene(dice, diameters)
+    shading = draw_shading(dice, scene)
+    return RenderSettings(
+        scene=scene, substrate=draw_substrate(dice, scene), shading=shading, exposure=draw_exposure(dice, scene)
+    )
+
+
+def draw_scene(dice: Dice, diameters: tuple[float, float]) -> SceneSettings:
+    kind = dice.pick("kind", {"sem": 76, "transmission": 24})
+    through = kind == "transmission"
+    family = dice.pick("family", {f: w * _liking(f, through) for f, w in FAMILY_WEIGHTS.items()})
+    layout = dice.pick("layout", {"random": 35, "clustered": 55, "packed": 5 if family == "aggregate" else 10})
+    diameter = dice.scaled("diameter", *diameters)
+    polarity = dice.pick("polarity", {"bright": 25, "dark": 75} if through else {"bright": 88, "dark": 12})
+    dense = layout == "packed" or family == "aggregate"
+    return SceneSettings(
+        kind=kind,
+        polarity=polarity,
+        family=family,
+        mixing=dice.between("mixing", 0.05, 0.4, 0.3),
+        diameter=diameter,
+        law=dice.pick("law", {"log-normal": 78, "bimodal": 22}),
+        spread=dice.between("spread", 0.02, 0.12 if layout == "packed" else 0.5),
+        fine_share=dice.between("fine_share", 0.2, 0.7),
+        fine_size=dice.between("fine_size", 0.25, 0.6),
+        cover=dice.scaled("cover", 0.2 if dense else 0.03, 0.9 if through or dense else 2.2),
+        layout=layout,
+        clusters=dice.scaled("clusters", 1.5, 12),
+        overlap=dice.between("overlap", 0.05, 0.3 if through or polarity == "dark" else 1.0, 0.8),
+        stacking=dice.between("stacking", 0.6, 1.0, 0.0 if through else 0.75),
+        flat=dice.between("flat", 0.5, 1.0, 0.75),
+        rounding=dice.between("rounding", *{"rounded": (0.25, 0.8), "cube": (0.05, 0.4)}.get(family, (0.0, 0.35))),
+        aspect=dice.scaled("aspect", 1.6, 7),
+        relief=dice.pick("relief", {"smooth": 40, "grain": 28, "bumps": 12, "pits": 6, "stripes": 5, "debris": 9}),
+        relief_height=dice.scaled("relief_height", 0.004, 0.05),
+        relief_period=dice.scaled("relief_period", 0.05, 0.3),
+        primaries=dice.scaled("primaries", 3, 25),
+        neck=dice.between("neck", 0.2, 0.8),
+        whole=dice.whole("whole", 0, 0),
+        core=dice.between("core", 0.4, 0.9),
+        density=dice.scaled("density", 1.5, 6),
+    )
+
+
+def _liking(family: str, through: bool) -> float:
+    """Core-shell and hollow particles show in transmission."""
+    return 4.0 if through and family in ("core-shell", "hollow") else 1.0
+
+
+def draw_shading(dice: Dice, scene: SceneSettings) -> ShadingSettings:
+    dark = scene.polarity == "dark"
+    contrast = dice.scaled("contrast", 0.05, 0.75)
+    # Where particles lie on others, a picture must show their borders, or the labels would teach guessing.
+    crowded = scene.overlap > 0.35
+    faintest, strongest = (0.15 * contrast, 0.5 * contrast) if dark else (0.05, 0.9)
+    return ShadingSettings(
+        contrast=contrast,
+        variation=dice.between("variation", 0, 0.2),
+        edge=dice.between("edge", 0.3 * strongest if crowded else faintest, strongest),
+        edge_power=dice.scaled("edge_power", 0.7, 3),
+        detector=dice.between("detector", 0, 0.08 if dark else 0.3),
+        angle=dice.between("angle", 0, 360),
+        occlusion=dice.between("occlusion", 0.4 if crowded else 0.1, 1.0, 1.0 if crowded else 0.85),
+        shadow=dice.between("shadow", 0.05, 0.3, 0.35),
+        halo=dice.between("halo", -0.3, 0.25, 0.3),
+        sheen=dice.between("sheen", 0.02, 0.2, 0.6),
+        transparency=dice.between("transparency", 0.2, 1.0, 0.3),
+        absorption=dice.scaled("absorption", 0.4, 5),
+        diffraction=dice.between("diffraction", 0.05, 0.5, 0.6),
+        fringe=dice.between("fringe", 0.1, 0.9, 0.5),
+    )
+
+
+def draw_substrate(dice: Dice, scene: SceneSettings) -> SubstrateSettings:
+    through, blank = scene.kind == "transmission", scene.kind == "blank"
+    textures = {"none": 40, "worms": 10, "wrinkles": 12, "rings": 8, "cracks": 7, "mosaic": 7, "pits": 8, "ripples": 8}
+    return SubstrateSettings(
+        ground=dice.between("ground", 0.1, 0.35),
+        gradient=dice.between("gradient", 0.02, 0.3, 0.6),
+        cloud=dice.between("cloud", 0.01, 0.12, 0.6),
+        grain=dice.scaled("grain", 0.05 if blank else 0.01, 0.3),
+        grain_period=dice.scaled("grain_period", 1.5, 8),
+        texture=dice.pick("texture", textures),
+        texture_contrast=dice.scaled("texture_contrast", 0.02, 0.22 if through else 0.4),
+        texture_period=dice.scaled("texture_period", 6, 60),
+        lit=dice.between("lit", 0.3, 1.0, 0.0 if through else 0.6),
+        specks=dice.scaled("specks", 0.1, 5, 0.35),
+        speck_contrast=dice.between("speck_contrast", 0.05, 0.12 if blank else 0.3),
+        speck_size=dice.scaled("speck_size", 1.5 if blank else 0.6, max(1.6, min(4.0, 0.12 * scene.diameter))),
+        scratches=dice.whole("scratches", 1, 6, 0.03 if through else 0.15),
+        patches=dice.whole("patches", 1, 5, 0.05 if blank else 0.15),
+        holes=dice.between("holes", 0.02, 0.3, 0.06 if blank else 0.12),
+        frame=dice.whole("frame", 1, 1, 0.06),
+    )
+
+
+def draw_exposure(dice: Dice, scene: SceneSettings) -> ExposureSettings:
+    fine, blank = scene.diameter < 14, scene.kind == "blank"
+    return ExposureSettings(
+        defocus=dice.scaled("defocus", 0.5, 1.1 if fine else 2.2),
+        astigmatism=dice.between("astigmatism", 1.1, 1.8, 0.12, 1.0),
+        dose=dice.scaled("dose", 15, 3000),
+        read_noise=dice.between("read_noise", 0, 0.06, 0.7),
+        line_noise=dice.between("line_noise", 0.003, 0.025, 0.2),
+        charging=dice.between("charging", 0.03, 0.2, 0.0 if scene.kind == "transmission" else 0.12),
+        drift=dice.between("drift", 0.5, 2.0, 0.06),
+        vignette=dice.between("vignette", 0.05, 0.3, 0.15),
+        floor=dice.scaled("floor", 0.15 if blank else 0.06, 1.2 if blank else 0.35),
+        gamma=dice.scaled("gamma", 0.7, 1.5),
+        level=dice.between("level", 0, 60),
+        gain=dice.between("gain", 110, 225),
+        filtering=dice.pick("filtering", {"none": 50, "smooth": 25, "median": 10, "average": 15}),
+        resampling=dice.between("resampling", 0.5, 0.95, 0.25, 1.0),
+        sharpening=dice.between("sharpening", 0.2, 0.8, 0.12),
+        jpeg=dice.whole("jpeg", 35, 95, 0.4, 100),
+        annotation=dice.pick("annotation", {"none": 84, "letter": 4, "scale-bar": 7, "data-bar": 5}),
+    )

@@ -1,0 +1,103 @@
+"""From grey to the pixels of a file: focus, noise, filters, resampling, compression."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from scipy import ndimage
+
+from .noise import Field, blur, resized, white
+from .settings import ExposureSettings
+
+Grey = NDArray[np.uint8]
+
+
+def expose(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Grey:
+    """(H, W) uint8 picture of the float32 grey."""
+    noisy = _detected(_stretched(_charged(_focused(grey, settings, rng), settings, rng), settings), settings, rng)
+    values = settings.level + settings.gain * _filtered(noisy, settings, rng)
+    picture = np.clip(values, 0, 255).astype(np.uint8)
+    return _stored(picture, settings, rng)
+
+
+def drifted(fields: list[NDArray], drift: float, rng: np.random.Generator) -> list[NDArray]:
+    """The same (H, W) fields with scan lines moved sideways: rare jumps of about `drift` px that add up and decay."""
+    tall, wide = fields[0].shape
+    jumps = rng.normal(0, drift, tall) * (rng.random(tall) < 0.06)
+    shift = np.round(ndimage.gaussian_filter1d(np.cumsum(jumps) - np.linspace(0, jumps.sum(), tall), 0.5)).astype(int)
+    columns = np.clip(np.arange(wide)[None, :] - np.clip(shift, -30, 30)[:, None], 0, wide - 1)
+    return [np.take_along_axis(f, columns, axis=1) for f in fields]
+
+
+def _focused(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
+    if settings.astigmatism == 1 or settings.defocus < 0.3:
+        return blur(grey, settings.defocus)
+    ratio = np.sqrt(settings.astigmatism)
+    sigmas = [settings.defocus * ratio, settings.defocus / ratio]
+    return ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
+
+
+def _charged(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
+    """Streaks along the scan lines, stronger where it is bright."""
+    if not settings.charging:
+        return grey
+    small = white((grey.shape[0], max(4, grey.shape[1] // 24)), rng)
+    streaks = resized(small, (grey.shape[0], grey.shape[1]))
+    return grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
+
+
+def _stretched(grey: Field, settings: ExposureSettings) -> Field:
+    """Grey from about 0 to 1, as an operator sets brightness and contrast; a nearly empty picture stays mid-grey."""
+    low, high = np.quantile(grey[::3, ::3], [0.003, 0.997])
+    span = max(float(high - low), settings.floor)
+    low -= 0.4 * (span - (high - low))
+    grey = np.clip((grey - low) / np.float32(span), -0.05, 1.15)
+    if settings.vignette:
+        rows, columns = np.ogrid[-1 : 1 : grey.shape[0] * 1j, -1 : 1 : grey.shape[1] * 1j]
+        grey = grey * (1 - settings.vignette * 0.5 * (rows**2 + columns**2)).astype(np.float32)
+    return np.clip(grey + np.float32(0.04), 0, None) ** np.float32(settings.gamma)
+
+
+def _detected(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
+    """Counting noise (normal where counts are high), electronic noise, and lines of different gain."""
+    dose = np.float32(settings.dose)
+    if dose < 40:
+        noisy = rng.poisson(grey * dose).astype(np.float32) / dose
+    else:
+        noisy = grey + np.sqrt(grey / dose) * white(grey.shape, rng)
+    if settings.read_noise:
+        noisy += np.float32(settings.read_noise) * white(grey.shape, rng)
+    if settings.line_noise:
+        noisy += np.float32(settings.line_noise) * white((grey.shape[0], 1), rng)
+    return noisy
+
+
+def _filtered(noisy: Field, settings: ExposureSettings, rng: np.random.Generator) -> Field:
+    """As microscopes and their users smooth: a little blur, a median, or many frames averaged."""
+    if settings.filtering == "smooth":
+        return blur(noisy, rng.uniform(0.5, 1.3))
+    if settings.filtering == "median":
+        return ndimage.median_filter(noisy, 3)
+    if settings.filtering == "average":
+        strong = blur(noisy, rng.uniform(1.0, 2.0))
+        return strong + np.float32(0.15) * (noisy - strong)
+    return noisy
+
+
+def _stored(picture: Grey, settings: ExposureSettings, rng: np.random.Generator) -> Grey:
+    """What publishing does to a picture: scaled down and up, sharpened, compressed."""
+    image = Image.fromarray(picture)
+    if settings.resampling < 1:
+        how = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)[int(rng.integers(3))]
+        small = image.resize([max(8, round(n * settings.resampling)) for n in image.size], Image.Resampling.BOX)
+        image = small.resize(image.size, how)
+    if settings.sharpening:
+        image = image.filter(ImageFilter.UnsharpMask(rng.uniform(1, 3), round(100 * settings.sharpening), 0))
+    if settings.jpeg < 100:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=settings.jpeg)
+        image = Image.open(file)
+    return np.asarray(image)

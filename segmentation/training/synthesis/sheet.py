@@ -1,0 +1,50 @@
+"""Contact sheets: many pictures on one, with their outlines and heights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+GAP = 4
+
+
+def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(side, side) or (side, side, 3) uint8: the middle square of a grey or RGB picture."""
+    image = Image.fromarray(picture)
+    square = min(image.size)
+    left, top = ((n - square) // 2 for n in image.size)
+    middle = image.crop((left, top, left + square, top + square))
+    return np.asarray(
+        middle.resize((side, side), Image.Resampling.LANCZOS if square > side else Image.Resampling.BICUBIC)
+    )
+
+
+def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int, side: int = 160) -> NDArray[np.uint8]:
+    """(h, w) or (h, w, 3) uint8: the pictures' middle squares in rows of `columns`, white between them."""
+    tiles = [thumbnail(picture, side) for picture in pictures]
+    rows = -(-len(tiles) // columns)
+    step = side + GAP
+    sheet = np.full((rows * step - GAP, columns * step - GAP, *tiles[0].shape[2:]), 255, np.uint8)
+    for number, tile in enumerate(tiles):
+        row, column = (n * step for n in divmod(number, columns))
+        sheet[row : row + side, column : column + side] = tile
+    return sheet
+
+
+def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: the picture with the outlines of its particles in orange."""
+    border = np.zeros(labels.shape, bool)
+    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    border[1:] |= down
+    border[:-1] |= down
+    border[:, 1:] |= right
+    border[:, :-1] |= right
+    picture = np.stack([grey] * 3, axis=-1)
+    picture[border & (labels > 0)] = (255, 120, 0)
+    return picture
+
+
+def as_grey(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(H, W) uint8: heights from black (the substrate) to white (the highest place)."""
+    return (255 * depth / max(float(depth.max()), 1e-6)).clip(0, 255).astype(np.uint8)

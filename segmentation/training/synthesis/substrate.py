@@ -1,0 +1,199 @@
+"""What is seen where no particle lies: grain, patterns, stains, scratches, holes. None of it is ever labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .noise import Field, band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white
+from .settings import SubstrateSettings
+
+Shape = tuple[int, int]
+
+
+def substrate(
+    shape: Shape, settings: SubstrateSettings, contrast: float, angle: float, rng: np.random.Generator
+) -> Field:
+    """(H, W) float32 grey of the bare substrate about `settings.ground`.
+
+    contrast: grey of the particles over it, the unit of the settings' contrasts. angle: of the detector, degrees.
+    """
+    s = settings
+    relief = np.zeros(shape, np.float32)
+    if s.gradient:
+        relief += s.gradient * _gradient(shape, rng)
+    if s.cloud:
+        relief += s.cloud * smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
+    if s.grain:
+        relief += s.grain * 0.5 * _grain(shape, s.grain_period, rng)
+    if s.texture != "none":
+        pattern = PATTERNS[s.texture](shape, s.texture_period, rng) * _where(shape, rng)
+        relief += s.texture_contrast * 0.5 * _lit(pattern, s.lit, s.texture_period, angle)
+    if s.specks:
+        relief += s.speck_contrast * _specks(shape, s.specks, s.speck_size, rng)
+    for _ in range(s.scratches):
+        relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
+    for _ in range(s.patches):
+        relief += rng.uniform(-0.35, 0.12) * _patch(shape, rng)
+    if s.frame:
+        relief -= rng.uniform(0.05, 0.25) * _frame(shape, rng)
+    if s.holes:
+        relief -= rng.uniform(0.25, 0.6) * _holes(shape, s.holes, rng)
+    return np.float32(s.ground) + np.float32(contrast) * relief
+
+
+def _gradient(shape: Shape, rng: np.random.Generator) -> Field:
+    """From -0.5 to 0.5 in a random direction."""
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
+    return (rows * np.sin(angle) + columns * np.cos(angle)).astype(np.float32)
+
+
+def _grain(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Fine grain of one size, or of several as on rough films."""
+    if rng.random() < 0.5:
+        return band_field(shape, max(2.5, period), rng)
+    return fractal_field(shape, 4 * period, max(1.5, period / 2), 0.8, rng)
+
+
+def _where(shape: Shape, rng: np.random.Generator) -> Field | np.float32:
+    """Patterns cover all of the picture or fade in and out."""
+    if rng.random() < 0.5:
+        return np.float32(1)
+    field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
+    return (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
+
+
+def _lit(pattern: Field, share: float, period: float, angle: float) -> Field:
+    """The pattern as grey, and as a height seen from the side of the detector."""
+    if not share:
+        return pattern
+    slope_row, slope_column = np.gradient(pattern)
+    radians = np.deg2rad(angle)
+    slope = -(np.cos(radians) * slope_column + np.sin(radians) * slope_row) * np.float32(period / 3)
+    return (1 - share) * pattern + share * np.clip(slope, -3, 3)
+
+
+def _worms(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Short winding ridges: polymer and carbon tabs."""
+    return np.tanh(1.5 * band_field(shape, period, rng))
+
+
+def _wrinkles(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Thin winding lines of a folded film."""
+    field = smooth_field(shape, 4 * period, rng) + 0.15 * smooth_field(shape, period, rng)
+    return 2 * np.exp(-((field / rng.uniform(0.04, 0.12)) ** 2))
+
+
+def _cracks(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Dark lines that meet: the borders of a mosaic, wavy."""
+    nearest = warped(distance_to_points(shape, 3 * period, rng)[1], 0.3 * period, period, rng)
+    border = np.zeros(shape, np.float32)
+    border[:-1] += nearest[:-1] != nearest[1:]
+    border[:, :-1] += nearest[:, :-1] != nearest[:, 1:]
+    some = smooth_field(shape, 5 * period, rng) > rng.uniform(-1, 0.5)
+    return -4 * blur(border * some, rng.uniform(0.6, 1.2))
+
+
+def _mosaic(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Grains of a polished metal, each with its own grey; grooves between them."""
+    nearest = warped(distance_to_points(shape, 2.5 * period, rng)[1], 0.2 * period, period, rng)
+    grey = rng.normal(size=int(nearest.max()) + 1).astype(np.float32)[nearest]
+    return blur(grey, 0.8)
+
+
+def _rings(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Faint rings and arcs: dried drops, bubbles, marks of earlier particles."""
+    out = np.zeros(shape, np.float32)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    for _ in range(int(rng.integers(2, 14))):
+        row, column = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        radius, width = period * rng.uniform(0.4, 3), rng.uniform(0.8, 3)
+        r0, r1 = (int(np.clip(row + s * (radius + 4 * width), 0, shape[0])) for s in (-1, 1))
+        c0, c1 = (int(np.clip(column + s * (radius + 4 * width), 0, shape[1])) for s in (-1, 1))
+        distance = np.hypot(rows[r0:r1] - row, (columns[:, c0:c1] - column) * rng.uniform(0.8, 1.25))
+        ring = np.exp(-(((distance - radius) / width) ** 2))
+        out[r0:r1, c0:c1] += rng.uniform(-1, 2) * ring + rng.uniform(-0.3, 0.2) * (distance < radius)
+    return out
+
+
+def _pits(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Small dark holes, of a filter membrane or of etching."""
+    distance, nearest = distance_to_points(shape, 2 * period, rng)
+    there = (rng.random(int(nearest.max()) + 1) < rng.uniform(0.2, 1))[nearest]
+    return -2 * blur((there & (distance < rng.uniform(0.1, 0.25))).astype(np.float32), 0.8)
+
+
+def _ripples(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Parallel lines: rolling, polishing, knife marks, fringes."""
+    angle = rng.uniform(0, np.pi)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    run = (rows * np.sin(angle) + columns * np.cos(angle)) / period + 0.5 * smooth_field(shape, 6 * period, rng)
+    return standardised(np.sin(2 * np.pi * run).astype(np.float32) + 0.5 * smooth_field(shape, period, rng))
+
+
+PATTERNS: dict[str, Callable[[Shape, float, np.random.Generator], Field]] = {
+    "worms": _worms,
+    "wrinkles": _wrinkles,
+    "rings": _rings,
+    "cracks": _cracks,
+    "mosaic": _mosaic,
+    "pits": _pits,
+    "ripples": _ripples,
+}
+
+
+def _specks(shape: Shape, density: float, size: float, rng: np.random.Generator) -> Field:
+    """Faint soft spots that are no particles, the brightest 1."""
+    points = np.zeros(shape, np.float32)
+    count = max(1, int(density * shape[0] * shape[1] / 1000))
+    points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
+    return blur(points, size) * np.float32(2 * np.pi * size**2 if size > 0.5 else 1.5)
+
+
+def _scratch(shape: Shape, rng: np.random.Generator) -> Field:
+    """A line from end to end or a part of one, somewhat bent."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    angle, length = rng.uniform(0, np.pi), rng.uniform(0.2, 1.5) * max(shape)
+    u = rows - rng.uniform(0, shape[0])
+    v = columns - rng.uniform(0, shape[1])
+    along = (u * np.cos(angle) + v * np.sin(angle)).astype(np.float32)
+    across = (u * np.sin(angle) - v * np.cos(angle)).astype(np.float32) + along**2 * np.float32(rng.normal(0, 2e-4))
+    return np.exp(-((across / np.float32(rng.uniform(0.6, 2.2))) ** 2)) * (np.abs(along) < length / 2)
+
+
+def _patch(shape: Shape, rng: np.random.Generator) -> Field:
+    """A stain with an irregular, often sharp border."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    size = max(shape) * rng.uniform(0.05, 0.3)
+    distance = np.hypot(rows - rng.uniform(0, shape[0]), columns - rng.uniform(0, shape[1])) / size
+    ragged = distance + rng.uniform(0.1, 0.4) * smooth_field(shape, size, rng)
+    return (1 / (1 + np.exp(np.clip((ragged - 1) * size / rng.uniform(1, 12), -30, 30)))).astype(np.float32)
+
+
+def _frame(shape: Shape, rng: np.random.Generator) -> Field:
+    """The rectangle of an earlier scan, soft at its border."""
+    out = np.zeros(shape, np.float32)
+    (r0, r1), (c0, c1) = (np.sort(rng.uniform(-0.2, 1.2, 2) * n).clip(0, n).astype(int) for n in shape)
+    out[r0:r1, c0:c1] = 1
+    return blur(out, rng.uniform(0.6, 3))
+
+
+def _holes(shape: Shape, share: float, rng: np.random.Generator) -> Field:
+    """Holes of a film, their rims a little thicker; round (perforated films) or irregular (lacey ones)."""
+    if rng.random() < 0.5:
+        distance, _ = distance_to_points(shape, max(shape) * rng.uniform(0.12, 0.5), rng)
+        depth = (np.sqrt(share / np.pi) * 0.9 - distance) * max(shape) * 0.3
+    else:
+        field = smooth_field(shape, max(shape) * rng.uniform(0.08, 0.3), rng)
+        depth = (field - np.quantile(field[::4, ::4], 1 - share)) * max(shape) * 0.1
+    hole = 1 / (1 + np.exp(np.clip(-2 * depth, -30, 30)))
+    return (hole - 0.4 * np.exp(-((depth / rng.uniform(1.5, 4)) ** 2))).astype(np.float32)
+
+
+def speckle(shape: Shape, rng: np.random.Generator) -> Field:
+    """(H, W) float32 fine grain of a sputtered coat, zero mean and unit SD."""
+    if rng.random() < 0.5:
+        return standardised(blur(white(shape, rng), rng.uniform(0.7, 1.5)))
+    return fractal_field(shape, 24, 2, 0.75, rng)

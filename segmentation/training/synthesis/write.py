@@ -1,0 +1,84 @@
+"""Rendered micrographs as files: images, labels, depth, settings and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from .draw import DIAMETERS
+from .render import Rendering, render_settings
+from .settings import every_setting
+from .sheet import as_grey, contact_sheet, outlined
+
+FOLDERS = ("images", "labels", "depth")
+ON_SHEET = 24
+
+
+class CannotWrite(ValueError):
+    """The pictures cannot be written; the message says why."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """count pictures of `shape` (H, W) px; picture k depends on `seed`, k and the rest, not on `count`."""
+
+    count: int
+    shape: tuple[int, int] = (512, 512)
+    seed: int = 0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    diameters: tuple[float, float] = DIAMETERS
+
+    def picture(self, number: int) -> Rendering:
+        """The picture with this number, from 0."""
+        return render_settings(self.shape, np.random.default_rng((self.seed, number)), self.fixed, self.diameters)
+
+
+def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) -> None:
+    """Write images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv and sheet.png into a new folder.
+
+    progress: called with the number of pictures done. Raises CannotWrite when `folder` already holds something,
+    OSError when the disk refuses.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CannotWrite(f"{folder} already holds something; name a new folder.")
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    thumbnails = []
+    with (folder / "settings.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "seed", "number", "particles", *(s.name for s in every_setting())])
+        for number in range(order.count):
+            done = order.picture(number)
+            name = f"{number:05d}"
+            _write(done, folder, name)
+            rows.writerow([f"{name}.png", order.seed, number, int(done.labels.max()), *_values(done)])
+            if number < ON_SHEET:
+                thumbnails += _tiles(done)
+            progress(number + 1)
+    Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
+
+
+def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
+    """Picture, outlines and depth, (H, W, 3) uint8 each."""
+    grey, depth = (np.stack([g] * 3, axis=-1) for g in (done.grey, as_grey(done.depth)))
+    return [grey, outlined(done.grey, done.labels), depth]
+
+
+def _write(done: Rendering, folder: Path, name: str) -> None:
+    if done.labels.max() > np.iinfo(np.uint16).max:
+        raise CannotWrite("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
+    Image.fromarray(done.grey).save(folder / "images" / f"{name}.png")
+    Image.fromarray(done.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
+    tifffile.imwrite(folder / "depth" / f"{name}.tif", done.depth, compression="zlib")
+
+
+def _values(done: Rendering) -> list[object]:
+    return [f"{v:.6g}" if isinstance(v, float) else v for v in done.settings.flat().values()]

@@ -1,0 +1,202 @@
+"""What `dataset check` says of good and bad folders."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from segmentation.training.check import common_suffix, inspect
+from segmentation.training.look import has_soft_edges, mirrored, surroundings
+from tests.training.folders import SIDE, discs, make_folder, save
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_folder(tmp_path / "data", 6, count=10)
+
+
+def sentences(folder, *, mend):
+    return [finding.sentence for finding in inspect(folder).findings if finding.mend is mend]
+
+
+def relabel(folder, change, number=0):
+    """Change the labels of one image."""
+    file = folder / "labels" / f"{number}.png"
+    save(file, change(np.asarray(Image.open(file))))
+
+
+def test_a_good_folder_has_nothing_to_mend(folder):
+    checked = inspect(folder)
+    assert not checked.findings
+    assert checked.summary == ("6 images with labels (one number per particle), 60 particles, median diameter 17.9 px.")
+
+
+def test_the_command_draws_and_exits_with_zero(folder, tmp_path, capsys):
+    call_command("dataset", "check", folder, "--out", tmp_path / "out")
+    assert "60 particles" in capsys.readouterr().out
+    for name in ("contact-sheet.png", "sizes.png"):
+        picture = np.asarray(Image.open(tmp_path / "out" / name).convert("RGB"))
+        assert picture.std() > 5
+    sheet = np.asarray(Image.open(tmp_path / "out" / "contact-sheet.png"))
+    assert (sheet == (255, 200, 0)).all(-1).sum() > 500  # outlines
+
+
+def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
+    (folder / "labels" / "0.png").unlink()
+    save(folder / "labels" / "stray.png", np.zeros((5, 5), np.uint8))
+    command = [sys.executable, str(ROOT / "manage.py"), "dataset", "check", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[:2] == [
+        "mend: 0.png has no labels (looked for 0.*).",
+        "mend: stray.png are labels without an image.",
+    ]
+    assert "2 things must be mended" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda labels: labels[:-1], "its labels are 96 x 95"),
+        (lambda labels: np.where(labels > 0, 0, 255).astype(np.uint8), "is inverted: 255 lies around"),
+        (lambda labels: np.where(labels > 0, labels, 77).astype(np.uint16), "label 77 fills the whole frame"),
+        (lambda labels: np.repeat(labels[..., None], 3, 2).astype(np.uint8) * np.uint8([1, 2, 3]), "in colours"),
+        (lambda labels: labels[:, ::-1].copy(), "left and right are exchanged"),
+        (lambda labels: labels[::-1].copy(), "top and bottom are exchanged"),
+    ],
+)
+def test_wrong_labels_must_be_mended(folder, change, reason):
+    relabel(folder, change)
+    found = sentences(folder, mend=True)
+    assert len(found) == 1 and reason in found[0] and "0.png" in found[0]
+
+
+def test_labels_with_fractions_must_be_mended(folder):
+    (folder / "labels" / "0.png").unlink()
+    save(folder / "labels" / "0.tif", np.linspace(0, 3, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE))
+    assert ["labels are whole numbers" in sentence for sentence in sentences(folder, mend=True)] == [True]
+
+
+def test_a_mask_that_was_scaled_has_soft_edges(folder):
+    large = Image.fromarray(((discs(0)[1] > 0) * 255).astype(np.uint8)).resize((200, 200), Image.Resampling.BICUBIC)
+    soft = np.asarray(large.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    assert has_soft_edges(soft.astype(np.int32)) and not has_soft_edges(discs(0)[1])
+    relabel(folder, lambda labels: soft)
+    assert "soft edges" in sentences(folder, mend=True)[0]
+
+
+def test_a_picture_of_nothing_must_be_mended(folder):
+    save(folder / "images" / "0.png", np.zeros((SIDE, SIDE), np.uint8))
+    assert sentences(folder, mend=True) == ["0.png is all black: there is nothing to see."]
+
+
+@pytest.mark.parametrize("turn", [lambda p: p, np.rot90, np.fliplr, lambda p: np.rot90(np.fliplr(p), 3)])
+def test_one_picture_in_two_groups_must_be_mended(folder, turn):
+    for kind in ("images", "labels"):
+        source = np.asarray(Image.open(folder / kind / "0.png"))
+        save(folder / kind / "copy.png", np.ascontiguousarray(turn(source)))
+    assert "0.png and copy.png show the same picture" in sentences(folder, mend=True)[0]
+    rows = [f"{name}.png,{group}" for name, group in [("copy", "0"), *((n, n) for n in range(6))]]
+    (folder / "groups.csv").write_text("image,group\n" + "\n".join(rows) + "\n")
+    assert not sentences(folder, mend=True)
+    assert "show the same picture" in sentences(folder, mend=False)[0]
+
+
+def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
+    rows, columns = np.indices((SIDE, SIDE))
+    for number in range(6):
+        grey = discs(number)[0]
+        labels = np.zeros((SIDE, SIDE), np.uint8)
+        for row, column in ((30, 25), (30, 45), (47, 35), (75, 60), (75, 80)):
+            labels[(rows - row) ** 2 + (columns - column) ** 2 <= 102] = 255
+        save(tmp_path / "images" / f"{number}.png", grey)
+        save(tmp_path / "masks" / f"{number}_mask.png", labels)
+    checked = inspect(tmp_path)
+    assert checked.entry.labels == "masks" and checked.entry.label_suffix == "_mask"
+    assert any("shaped like several particles in one" in str(finding) for finding in checked.findings)
+    assert "binary masks" in checked.summary
+
+
+def test_a_folder_of_inverted_masks_must_be_mended(folder):
+    """Ragged agglomerates: none is sure to be inverted, but most of every mask is labelled."""
+    for number in range(6):
+        mask = np.full((SIDE, SIDE), 255, np.uint8)
+        for corner in (5, 50):
+            mask[corner : corner + 30, 10 + number : 15 + number] = 0
+            mask[corner + 25 : corner + 30, 10 + number : 50 + number] = 0
+        relabel(folder, lambda labels, mask=mask: mask, number)
+    assert "6 labels cover more than 75%" in sentences(folder, mend=True)[0]
+
+
+def test_separate_discs_in_binary_masks_are_fine(folder):
+    for number in range(6):
+        relabel(folder, lambda labels: ((labels > 0) * 255).astype(np.uint8), number)
+    assert not inspect(folder).findings
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "reason"),
+    [
+        (0, {}, "No image with labels"),
+        (1, {}, "One image with labels"),
+        (3, {"count": 20, "radius": 6}, "3 images with labels are few"),
+        (6, {"count": 3}, "18 particles in all are few"),
+        (6, {"count": 60, "radius": 2, "side": 128}, "median particle is under 6 px"),
+        (6, {"count": 1, "radius": 40, "side": 100}, "fills more than half"),
+    ],
+)
+def test_too_few_and_too_small_is_said(tmp_path, count, options, reason):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    make_folder(tmp_path, count, **options)
+    assert any(reason in str(finding) for finding in inspect(tmp_path).findings)
+
+
+def test_specks_shared_numbers_and_empty_labels_are_worth_a_look(folder):
+    relabel(folder, lambda labels: np.where(np.indices(labels.shape).sum(0) == 3, 99, labels))
+    relabel(folder, lambda labels: np.where(labels == 2, 1, labels), 1)
+    relabel(folder, np.zeros_like, 2)
+    assert [sentence.partition(":")[0] for sentence in sentences(folder, mend=False)] == [
+        "1 images have no particles and are left out of training",
+        "4 labelled pieces are under 9 px, probably slips of the pen",
+        "1 numbers belong to several separate pieces, each taken as a particle",
+    ]
+
+
+def test_missing_folders_are_named(tmp_path, folder):
+    with pytest.raises(CommandError, match="1 thing must be mended"):
+        call_command("dataset", "check", tmp_path / "nosuch")
+    (folder / "labels").rename(folder / "truth")
+    assert sentences(folder, mend=True) == [f"There is no folder 'labels' in {folder}."]
+    assert not inspect(folder, labels="truth").findings
+
+
+def test_a_dense_layer_is_not_taken_for_an_inverted_mask():
+    """Particles that touch surround pockets of background, which are not convex as particles are."""
+    rows, columns = np.indices((200, 200))
+    labels = np.zeros((200, 200), np.int32)
+    for row in range(0, 240, 20):
+        for column in range(0, 240, 20):
+            labels[(rows - row) ** 2 + (columns - column) ** 2 <= 112] = 1
+    assert surroundings(labels) == 0
+    assert surroundings(1 - (discs(0)[1] > 0).astype(np.int32)) == 1
+
+
+def test_labels_that_fit_are_not_mirrored():
+    for seed in range(5):
+        grey, labels = discs(seed)
+        assert mirrored(grey, labels) == ""
+        assert mirrored(np.full_like(grey, 9), labels) == ""
+
+
+def test_suffixes_are_found_only_where_all_have_them():
+    assert common_suffix(["a", "b"], ["a_mask", "b_mask"]) == "_mask"
+    assert common_suffix(["a", "b"], ["a", "b"]) == ""
+    assert common_suffix(["a", "ab"], ["a_m", "ab_m"]) == "_m"
+    assert common_suffix(["a", "b"], ["x", "y"]) == ""

@@ -1,0 +1,358 @@
+"""Figures against truth: known cases, other people's implementations, and the independent scorer."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from scipy import ndimage, stats
+
+from segmentation.training.evaluation.choosing import with_entry, write_threshold
+from segmentation.training.evaluation.counts import count_image
+from segmentation.training.evaluation.dataset import check, of_folder, read_labels
+from segmentation.training.evaluation.kinds import Kind
+from segmentation.training.evaluation.matching import ious, overlap_of, without_specks
+from segmentation.training.evaluation.published import published, published_later
+from segmentation.training.evaluation.reliability import reliability
+from segmentation.training.evaluation.report import OWN, choice, ranked, through_chain
+from segmentation.training.evaluation.sizes import SizeSample, min_ferets
+from segmentation.training.evaluation.summary import ap_by_iou, kinds_of, summarise
+from segmentation.training.evaluation.thresholds import THRESHOLDS, choose, curve, sweep_image
+from segmentation.training.pictures import BadDataset
+from segmentation.training.targets import inner_distance
+from tests.core.builders import disc_labels
+
+SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
+
+
+def squares(*boxes, shape=(60, 80)):
+    """Labels 1..n of rectangles (top, left, bottom, right)."""
+    labels = np.zeros(shape, np.int32)
+    for number, (top, left, bottom, right) in enumerate(boxes, start=1):
+        labels[top:bottom, left:right] = number
+    return labels
+
+
+def spoiled(truth, seed):
+    """What a mediocre network might find: shifted, some particles lost, merged, cut in two or invented, and specks."""
+    rng = np.random.default_rng(seed)
+    found = np.roll(truth, (int(rng.integers(3)), int(rng.integers(3))), (0, 1))
+    ids = rng.permutation(np.arange(1, truth.max() + 1))
+    found[np.isin(found, ids[:4])] = 0
+    found[found == ids[4]] = ids[5]
+    for one in ids[6:9]:
+        rows = np.nonzero(found == one)[0]
+        if len(rows):
+            middle = int(rows.mean())
+            found[middle:][found[middle:] == one] = truth.max() + one
+    inside = ndimage.binary_erosion(found > 0, iterations=int(rng.integers(1, 3)))
+    found = np.where(inside, found, 0).astype(np.int32)
+    for _ in range(6):
+        y, x = rng.integers(0, truth.shape[0] - 8), rng.integers(0, truth.shape[1] - 8)
+        found[y : y + rng.integers(1, 7), x : x + rng.integers(1, 7)] = found.max() + 1
+    return found
+
+
+def test_overlaps_are_counted_for_labels_with_gaps():
+    truth, found = squares((0, 0, 10, 10), (20, 0, 30, 10)), squares((5, 0, 15, 10))
+    found[found == 1] = 7
+    overlap = overlap_of(found, truth)
+    assert overlap.true_ids.tolist() == [1, 2] and overlap.found_ids.tolist() == [7]
+    assert overlap.common.tolist() == [[50], [0]] and overlap.iou[0, 0] == pytest.approx(1 / 3)
+    assert ious(np.zeros_like(found), truth).shape == (2, 0)
+    assert ious(found, np.ones_like(truth)).shape == (1, 1)
+
+
+def test_specks_become_background():
+    labels = squares((0, 0, 2, 4), (10, 10, 13, 13))
+    assert np.unique(without_specks(labels)).tolist() == [0, 2]
+
+
+def test_perfect_labels_have_perfect_figures():
+    truth = disc_labels(20, (200, 240))
+    figures = summarise([count_image(truth, truth, 2.0)] * 6, nm=True)
+    ones = "iou iou_mean dice precision recall accuracy youden ap50 ap75 ap f50 f75 pq boundary_f1 count_ratio"
+    assert all(figures[name].value == pytest.approx(1) for name in ones.split())
+    assert all(figures[name].value == 0 for name in ("median_error", "mean_error", "nano_error", "ks", "wasserstein"))
+    assert figures["dice"].low == figures["dice"].high == 1
+
+
+def test_intervals_need_five_images_and_hold_the_value():
+    truths = [disc_labels(15, (160, 200), seed) for seed in range(8)]
+    images = [count_image(spoiled(truth, seed), truth) for seed, truth in enumerate(truths)]
+    figure = summarise(images, nm=False)["ap50"]
+    assert 0 < figure.low < figure.value < figure.high < 1
+    assert summarise(images, nm=False) == summarise(images, nm=False)
+    assert summarise(images[:4], nm=False)["ap50"].low is None
+    assert summarise(images, nm=False)["nano_true"].value is None
+
+
+def test_blank_images_have_no_particle_figures_but_count_inventions():
+    blank = np.zeros((60, 80), np.int32)
+    image = count_image(squares((5, 5, 15, 15)), blank)
+    figures = summarise([image], nm=False)
+    assert figures["ap50"].value == 0 and figures["recall"].value is None and figures["ks"].value is None
+    assert image.kinds[Kind.INVENTED] == 1
+    assert summarise([count_image(blank, blank)], nm=False)["ap50"].value is None
+
+
+def test_boundaries_agree_within_two_pixels():
+    truth = squares((10, 10, 40, 40))
+    for shift, expected in ((1, 1.0), (2, 0.93), (5, 0.0)):
+        found = squares((10 - shift, 10 - shift, 40 + shift, 40 + shift))
+        value = summarise([count_image(found, truth)], nm=False)["boundary_f1"].value
+        assert value == pytest.approx(expected, abs=0.03)
+    assert summarise([count_image(truth * 0, truth)], nm=False)["boundary_f1"].value == 0
+    assert summarise([count_image(truth * 0, truth * 0)], nm=False)["boundary_f1"].value is None
+
+
+def test_size_distances_are_scipys():
+    rng = np.random.default_rng(3)
+    true = [rng.lognormal(4, 0.4, 50).round(1), rng.lognormal(4.2, 0.3, 31).round(1)]
+    found = [rng.lognormal(4.1, 0.4, 40).round(1), rng.lognormal(4.2, 0.5, 20).round(1)]
+    figures = SizeSample.of(true, found).figures(np.ones(2), nm=True)
+    a, b = np.concatenate(true), np.concatenate(found)
+    assert figures["ks"] == pytest.approx(stats.ks_2samp(a, b).statistic)
+    assert figures["wasserstein"] == pytest.approx(stats.wasserstein_distance(a, b))
+    assert figures["median_true"] == np.median(a) and figures["median_found"] == np.median(b)
+    assert figures["mean_error"] == pytest.approx(100 * (b.mean() / a.mean() - 1))
+    assert figures["nano_error"] == pytest.approx(100 * ((b <= 100).mean() - (a <= 100).mean()))
+
+
+def test_a_weight_is_a_repetition():
+    rng = np.random.default_rng(5)
+    true, found = [rng.random(9), rng.random(8)], [rng.random(7), rng.random(6)]
+    weighted = SizeSample.of(true, found).figures(np.array([2.0, 1.0]), nm=False)
+    repeated = SizeSample.of([true[0], *true], [found[0], *found]).figures(np.ones(3), nm=False)
+    assert weighted == pytest.approx(repeated, nan_ok=True)
+
+
+def test_sizes_leave_out_the_frame_and_specks():
+    labels = squares((0, 0, 10, 10), (20, 20, 30, 26), (40, 1, 50, 11), (40, 40, 42, 44))
+    assert min_ferets(labels, 2.0).tolist() == [12.0]
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "expected"),
+    [
+        ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"right": 1}),
+        ([(10, 10, 30, 24)], [(10, 10, 30, 30)], {"ragged": 1}),
+        ([(10, 10, 30, 17)], [(10, 10, 30, 30)], {"ragged": 1}),
+        ([(10, 10, 30, 50)], [(10, 10, 30, 30), (10, 30, 30, 50)], {"merged": 1, "ragged": 1}),
+        ([(10, 10, 30, 46)], [(10, 10, 30, 22), (10, 22, 30, 34), (10, 34, 30, 46)], {"merged": 3}),
+        ([(10, 10, 30, 18), (10, 18, 30, 25), (10, 25, 30, 32)], [(10, 10, 30, 32)], {"split": 3}),
+        ([(10, 10, 30, 27), (10, 27, 30, 32)], [(10, 10, 30, 32)], {"right": 1, "split": 1}),
+        ([(40, 40, 50, 50)], [], {"invented": 1}),
+        ([], [(40, 40, 50, 50)], {"missed": 1}),
+        ([(40, 40, 50, 50)], [(10, 10, 20, 20)], {"invented": 1, "missed": 1}),
+    ],
+)
+def test_errors_have_kinds(found, truth, expected):
+    image = count_image(squares(*found), squares(*truth))
+    assert {str(kind): n for kind, n in image.kinds.items() if n} == expected
+
+
+def test_every_particle_has_one_kind():
+    truth = disc_labels(40, (300, 300))
+    image = count_image(spoiled(truth, 2), truth)
+    kinds = image.kinds
+    assert kinds[Kind.RIGHT] + kinds[Kind.RAGGED] + kinds[Kind.MERGED] + kinds[Kind.MISSED] <= image.sums.particles[0]
+    assert kinds[Kind.SPLIT] and kinds[Kind.INVENTED] and kinds_of([image, image])["split"] == 2 * kinds[Kind.SPLIT]
+
+
+def test_precision_falls_and_recall_rises_where_the_threshold_falls():
+    truth = disc_labels(12, (160, 200))
+    outside = ndimage.distance_transform_edt(truth == 0)
+    foreground = np.clip(250 - 12 * outside, 0, 255).astype(np.uint8)  # halos that a low threshold takes in
+    maps = np.stack([foreground, (255 * inner_distance(truth)).astype(np.uint8)])
+    points = curve([sweep_image(maps, truth, 0.5)] * 2)
+    assert [p["threshold"] for p in points] == list(THRESHOLDS)
+    assert points[0]["f1_75"] < points[-1]["f1_75"] == 1
+    precision = [p["precision_pixels"] for p in points]
+    assert precision == sorted(precision) and all(p["recall_pixels"] == 1 for p in points)
+    assert choose(curve([sweep_image(np.zeros_like(maps), truth, 0.5)])) is None
+
+
+def test_the_chosen_threshold_is_the_best_nearest_to_a_half():
+    merit = {0.3: 0.9, 0.4: 0.895, 0.6: 0.8995, 0.7: 0.8999}
+    points = [{"threshold": t, "f1_50": value + 0.05, "f1_75": value - 0.05} for t, value in merit.items()]
+    assert choose(points) == 0.6
+    assert choose([{"threshold": 0.2, "f1_50": 0.5, "f1_75": None}, {"threshold": 0.5, "f1_50": 0, "f1_75": 0}]) == 0.2
+
+
+def test_reliability_of_a_calibrated_and_of_a_boastful_model():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.2, 1, 4000).astype(np.float32)
+    honest = reliability(confidence, rng.random(4000) < confidence)
+    assert honest["error"] < 0.05 and sum(b["n"] for b in honest["bins"]) == 4000
+    assert all(b["low"] <= b["right"] <= b["high"] for b in honest["bins"])
+    assert reliability(np.full(100, 1.0, np.float32), np.zeros(100, bool))["error"] == pytest.approx(1)
+    nothing = reliability(np.zeros(0, np.float32), np.zeros(0, bool))
+    assert nothing["bins"] == [] and nothing["error"] is None and nothing["under"]["wrong"] is None
+
+
+def test_the_published_chain_loses_small_neighbours_and_ours_keeps_them():
+    truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
+    assert count_image(through_chain(OWN, truth, 0.5, 0.5), truth).kinds[Kind.RIGHT] == 3
+    image = count_image(through_chain("published", truth, 0.5, 0.5), truth)
+    assert image.kinds[Kind.MISSED] == 2 and image.kinds[Kind.RIGHT] == 1
+
+
+def test_the_later_published_chain_turns_an_empty_map_into_particles():
+    empty = ndimage.gaussian_filter(np.random.default_rng(1).random((160, 160)), 6)
+    faint = (10 * (empty - empty.min()) / np.ptp(empty)).astype(np.uint8)
+    assert published(faint).max() == 0 and published_later(faint).max() > 0
+    assert published_later(np.zeros((40, 40), np.uint8)).max() == 0
+
+
+def test_ranking_and_choice_of_pictures():
+    def image(ap50, particles=5, found=5):
+        return {"figures": {"ap50": ap50, "iou": 0.5}, "particles": particles, "found": found}
+
+    assert ranked([image(0.2), image(0.9), image(None, 0, 0), image(0, 0, 4)]) == [2, 1, 0, 3]
+    assert choice(9, 1) == {0: "best", 4: "median", 8: "worst"}
+    assert choice(1, 2) == {0: "best"} and choice(3, 0) == {}
+
+
+def written(folder, name, array):
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / name
+    if file.suffix == ".npy":
+        np.save(file, array)
+    elif file.suffix == ".tif":
+        tifffile.imwrite(file, array)
+    else:
+        Image.fromarray(array).save(file)
+    return file
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
+def test_masks_and_instances_are_read(tmp_path, name):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:8, 2:8] = mask[8:14, 8:14] = 255  # they touch at a corner only
+    labels = read_labels(written(tmp_path, name, mask))
+    assert labels.dtype == np.int32 and labels.max() == 2
+    instances = mask.astype(np.uint16)
+    instances[2:8, 8:14] = 900
+    assert np.unique(read_labels(written(tmp_path, name, instances))).tolist() == [0, 1, 2]
+    assert read_labels(written(tmp_path, name, np.full((9, 9), 7, np.uint8))).min() == 1
+
+
+@pytest.mark.parametrize(
+    "array", [np.full((4, 4), 0.5), np.full((4, 4), -1.0), np.zeros((4, 4, 7), np.uint8), np.array(["a"])]
+)
+def test_labels_that_are_none_are_refused(tmp_path, array):
+    with pytest.raises(BadDataset, match=r"bad\.npy"):
+        read_labels(written(tmp_path, "bad.npy", array))
+
+
+def folder_of(tmp_path, names=("a", "b"), suffix="_m", shape=(40, 50)):
+    for name in names:
+        written(tmp_path / "images", f"{name}.png", np.full((40, 50), 90, np.uint8))
+        written(tmp_path / "masks", f"{name}{suffix}.tif", np.zeros(shape, np.uint8))
+    return tmp_path
+
+
+def test_a_folder_pairs_images_with_labels_that_continue_their_names(tmp_path):
+    folder = folder_of(tmp_path, names=("a", "a_b", "c"))
+    (folder / "masks" / "c_m.tif").unlink()
+    (folder / "images" / "README").write_text("no image")
+    (folder / "groups.csv").write_text("image,doi\na.png,10.1000/1\n")
+    examples = of_folder(folder, groups=folder / "groups.csv")
+    assert [(e.name, e.group) for e in examples] == [("a_b_m", "a_b"), ("a_m", "10.1000/1")]
+    assert check(examples, None) == [None, None]
+    assert len(of_folder(folder, labels="none")) == 3
+
+
+def test_a_folder_that_cannot_be_scored_is_explained(tmp_path):
+    with pytest.raises(BadDataset, match="no folder"):
+        of_folder(tmp_path / "nosuch")
+    folder = folder_of(tmp_path, shape=(40, 49))
+    with pytest.raises(BadDataset, match="40 x 49 pixels, its image is 40 x 50"):
+        check(of_folder(folder), None)
+    written(folder / "masks", "z.tif", np.zeros((4, 4), np.uint8))
+    with pytest.raises(BadDataset, match=r"z\.tif have no image"):
+        of_folder(folder)
+    with pytest.raises(BadDataset, match=r"groups"):
+        of_folder(folder, labels="none", groups=folder / "nosuch.csv")
+    (folder / "images" / "a.png").write_bytes(b"nothing")
+    with pytest.raises(BadDataset, match=r"a\.png: "):
+        check(of_folder(folder, labels="none"), None)
+    with pytest.raises(BadDataset, match="no images to score"):
+        check([], None)
+
+
+def test_labels_may_be_shorter_when_only_some_rows_count(tmp_path):
+    folder = folder_of(tmp_path, shape=(30, 50))
+    assert check(of_folder(folder), 30) == [None, None]
+    with pytest.raises(BadDataset):
+        check(of_folder(folder), 35)
+
+
+def test_a_threshold_is_written_where_it_belongs(tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text('# mine\nname = "a"\n\n[training]\nthreshold = 3\n\n[[data]]\ntitle = "x"\n')
+    write_threshold(card, 0.35, "my data")
+    lines = card.read_text().splitlines()
+    assert lines[:4] == ["# mine", 'name = "a"', "threshold = 0.35", ""]
+    assert lines[5] == "threshold = 3" and lines[7] == 'threshold_data = "my data"'
+    write_threshold(card, 0.4, "other")
+    assert card.read_text().count("threshold_data") == 1 and "threshold = 0.4" in card.read_text()
+    assert with_entry("a = 1\n", "new", "b", "c") == 'a = 1\n\n[new]\nb = "c"\n'
+
+
+def numbers(pattern, text):
+    found = re.search(pattern, text)
+    assert found, pattern
+    return [float(value) for value in found.groups()]
+
+
+@pytest.mark.skipif(not SCORER.exists(), reason=f"the independent scorer is not at {SCORER.name} beside the checkout")
+@pytest.mark.parametrize("binary", [True, False])
+def test_figures_agree_with_the_independent_scorer(tmp_path, binary):
+    images, rows, nm = [], 200, 4.0
+    for seed in range(5):
+        truth = disc_labels(30 + 5 * seed, (220, 260), seed)
+        if not binary:
+            truth = truth.astype(np.int32) * 3  # instances that touch, numbered with gaps
+            truth[50:60, :] = np.where(truth[50:60, :] == 0, 200 + seed, truth[50:60, :])
+        found = spoiled(disc_labels(30 + 5 * seed, (220, 260), seed), seed)
+        stored = np.where(truth > 0, 255, 0).astype(np.uint8) if binary else truth.astype(np.uint16)
+        file = written(tmp_path / "truth", f"{seed}.tif", stored)
+        written(tmp_path / "found", f"{seed}.tif", found.astype(np.uint16))
+        images.append(count_image(found[:rows], read_labels(file)[:rows], nm))
+    command = [sys.executable, str(SCORER), str(tmp_path / "found"), str(tmp_path / "truth")]
+    said = subprocess.run(
+        [*command, "--rows", str(rows), "--nm", str(nm)], capture_output=True, text=True, check=True
+    ).stdout
+    figures = {name: figure.value for name, figure in summarise(images, nm=True).items()}
+    theirs = numbers(r"pooled ([\d.]+) mean ([\d.]+) min [\d.]+  Dice ([\d.]+)  Youden ([\d.]+)", said)
+    theirs += numbers(r"AP50 ([\d.]+) AP75 ([\d.]+) AP\[.5:.95\] ([\d.]+)  F1@50 ([\d.]+) F1@75 ([\d.]+)", said)
+    theirs += numbers(r"PQ ([\d.]+)  instIoU pred ([\d.]+) truth ([\d.]+)", said)
+    names = [
+        "iou",
+        "iou_mean",
+        "dice",
+        "youden",
+        "ap50",
+        "ap75",
+        "ap",
+        "f50",
+        "f75",
+        "pq",
+        "instance_iou_found",
+        "instance_iou_true",
+    ]
+    assert [figures[name] for name in names] == pytest.approx(theirs, abs=6e-5)
+    pattern = r"minFeret: truth n (\d+) median ([\d.]+) mean [\d.]+ \| pred n (\d+) median ([\d.]+)"
+    true_n, true_median, found_n, found_median = numbers(pattern, said)
+    assert (true_n, found_n) == (sum(len(i.true_sizes) for i in images), sum(len(i.found_sizes) for i in images))
+    assert (figures["median_true"], figures["median_found"]) == pytest.approx((true_median, found_median), abs=0.006)
+    d_median, d_nano = numbers(r"dMedian ([\d.]+) dNano ([\d.]+)", said)
+    assert abs(figures["median_error"]) == pytest.approx(d_median, abs=6e-4)
+    assert abs(figures["nano_error"]) == pytest.approx(d_nano, abs=6e-4)
+    assert ap_by_iou(images)[5]["ap"] == figures["ap75"]

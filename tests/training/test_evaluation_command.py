@@ -1,0 +1,194 @@
+"""`manage.py evaluate`: a model, a folder, a report."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import tifffile
+from django.core.management import CommandError, call_command
+from PIL import Image
+from scipy import ndimage
+
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import read_card
+from segmentation.core.network.runtime import Runtime
+from segmentation.core.pipeline import Clock, segment
+from segmentation.core.recipe import Recipe
+from segmentation.training.evaluation.predictions import Predictor, Seen, outline
+from segmentation.training.targets import inner_distance
+from tests.core.builders import disc_labels, grey_of
+from tests.core.test_network import tiny_card
+
+
+@pytest.fixture
+def card(tmp_path):
+    """The path of a card with tiny random weights."""
+    folder = tmp_path / "card"
+    folder.mkdir()
+    tiny_card(folder)
+    return folder / "tiny.toml"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images, two a group, with binary masks; particles 10 to 30 px."""
+    folder = tmp_path / "set"
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    lines = ["image,source"]
+    for number in range(6):
+        truth = disc_labels(12, (160, 200), number)
+        tifffile.imwrite(folder / "images" / f"{number}.tif", grey_of(truth, number))
+        Image.fromarray(((truth > 0) * 255).astype(np.uint8)).save(folder / "masks" / f"{number}_m.png")
+        lines.append(f"{number}.tif,source {number // 2}")
+    (folder / "groups.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def able(monkeypatch):
+    """A model that sees what is bright, and its inner distance, instead of one with random weights."""
+
+    def see(self, micrograph, rows):
+        bright = ndimage.gaussian_filter(micrograph.pixels[:rows].astype(float), 1)
+        foreground = np.clip((bright - 60) * 2.5, 0, 255).astype(np.uint8)
+        labels = ndimage.label(bright > 115)[0].astype(np.int32)
+        return Seen(np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)]), "bright", 1.0, 0.1)
+
+    monkeypatch.setattr(Predictor, "see", see)
+
+
+class Addresses(HTMLParser):
+    """Everything that a page would fetch."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.tags = [], set()
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.found += [value for name, value in attributes if name in ("src", "href", "data", "srcset")]
+
+
+def test_a_folder_becomes_a_page_and_a_json(card, folder, tmp_path, able, capsys):
+    out = tmp_path / "report"
+    options = ["--groups", str(folder / "groups.csv"), "--nm", "4", "--rows", "150", "--truth-through-postprocess"]
+    call_command("evaluate", str(card), str(folder), "--out", str(out), "--postprocess", "published", *options)
+    report = json.loads((out / "report.json").read_text())
+    figures = report["pooled"]["figures"]
+    assert figures["f50"]["value"] > 0.95 and figures["f50"]["low"] <= figures["f50"]["value"]
+    assert figures["nano_error"]["value"] is not None and report["data"]["unit"] == "nm"
+    assert "TP / (TP + FP + FN)" in report["definitions"]["ap50"]
+    assert [group["name"] for group in report["groups"]] == ["source 0", "source 1", "source 2"]
+    assert [image["name"] for image in report["images"]] == [f"{n}_m" for n in range(6)]
+    assert set(report["postprocess"]) == set(report["truth_through"]) == {"own", "published"}
+    assert report["truth_through"]["own"]["figures"]["ap50"]["value"] == 1
+    page = (out / "report.html").read_text()
+    addresses = Addresses(page)
+    assert len(addresses.found) >= 4 * 5 and all(a.startswith("data:image/jpeg;base64,") for a in addresses.found)
+    assert "script" not in addresses.tags and not re.search(r"url\(|@import", page)
+    assert "perfect maps" in page and "source 1" in page and "merged" in page
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_what_was_found_lies_beside_the_report_under_the_names_of_the_truth(card, folder, tmp_path, able):
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
+    files = sorted((tmp_path / "report" / "labels").iterdir())
+    assert [file.name for file in files] == [f"{n}_m.tif" for n in range(6)]
+    assert tifffile.imread(files[0]).shape == (160, 200)
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert tifffile.imread(files[0]).max() >= report["images"][0]["found"] > 5
+    assert report["data"]["unit"] == "px" and report["pooled"]["figures"]["nano_error"]["value"] is None
+    assert report["postprocess"] == report["truth_through"] == {}
+
+
+def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_path, able, capsys):
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--choose-threshold")
+    chosen = json.loads((tmp_path / "report" / "report.json").read_text())["thresholds"]["chosen"]
+    written = read_card(card)
+    assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
+    assert written.training["threshold_data"] == "set"
+    assert f"-> {chosen:g}" in capsys.readouterr().out
+
+
+def test_images_without_particles_need_no_labels(card, folder, tmp_path, able):
+    call_command("evaluate", str(card), str(folder), "--labels", "none", "--out", str(tmp_path / "report"))
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["pooled"]["particles"] == 0
+    assert report["pooled"]["errors"]["invented"] == report["pooled"]["found"] > 0
+
+
+def test_a_recipes_held_out_groups_are_scored(card, folder, tmp_path, able):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'name = "r"\ntitle = "R"\nvalidation = 0.5\n[architecture]\nname = "multires-unet"\n'
+        f'[[sources]]\nkind = "rendered"\n[[sources]]\nkind = "folder"\npath = "{folder}"\nlabels = "truth"\n'
+        'groups = "groups.csv"\n'
+    )
+    (folder / "truth").mkdir()
+    for file in (folder / "masks").iterdir():
+        labels = ndimage.label(np.asarray(Image.open(file)))[0]
+        tifffile.imwrite(folder / "truth" / f"{file.stem[0]}.tif", labels.astype(np.uint16))
+    call_command("evaluate", str(card), str(recipe), "--out", str(tmp_path / "report"))
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert 2 <= report["data"]["images"] <= 4 and report["data"]["images"] == 2 * len(report["groups"])
+
+
+def test_one_pass_gives_what_the_pipeline_gives(card):
+    truth = disc_labels(8, (120, 160))
+    micrograph = Micrograph(grey_of(truth), "a.png", "", Calibration.absent())
+    model, runtime = read_card(card), Runtime("cpu", "float32")
+    product = segment(micrograph, Recipe(model="tiny"), model, runtime=runtime, clock=Clock())
+    seen = Predictor(model, runtime).see(micrograph, 120)
+    labels, confidence = outline(seen, model.threshold, model.core)
+    assert (seen.polarity, seen.scale) == (product.polarity, product.scale)
+    assert np.array_equal(labels, product.labels) and confidence == pytest.approx(product.confidence)
+
+
+def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--device", "cpu")
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["data"]["images"] == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--threshold", "1"], "between 0 and 1"),
+        (["--nm", "0"], "above 0"),
+        (["--nm", "nan"], "above 0"),
+        (["--scale", "100"], "between"),
+        (["--rows", "0"], "at least 1"),
+        (["--pictures=-1"], "at least 0"),
+        (["--labels", "nosuch"], "no folder"),
+        (["--groups", "nosuch.csv"], "groups"),
+        (["--device", "abacus"], "abacus"),
+    ],
+)
+def test_bad_options_are_one_sentence(card, folder, tmp_path, options, reason):
+    with pytest.raises(CommandError, match=reason):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), *options)
+
+
+def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
+    def refused(model, dataset, out="report"):
+        with pytest.raises(CommandError) as error:
+            call_command("evaluate", str(model), str(dataset), "--out", str(tmp_path / out))
+        return str(error.value)
+
+    assert "no model named 'nosuch'" in refused("nosuch", folder)
+    assert "There is no card" in refused(tmp_path / "nosuch.toml", folder)
+    assert "nosuch" in refused(card, tmp_path / "nosuch")
+    assert "nosuch.toml" in refused(card, tmp_path / "nosuch.toml")
+    assert "is a file" in refused(card, folder, out="set/groups.csv")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "masks" / "3_m.png")
+    assert "3_m are 9 x 9 pixels" in refused(card, folder)
+    with pytest.raises(CommandError, match="names its own folders"):
+        call_command("evaluate", str(card), "r.toml", "--labels", "masks", "--out", str(tmp_path / "report"))
+    card.with_suffix(".safetensors").write_bytes(b"altered")
+    (folder / "masks" / "3_m.png").unlink()
+    assert "altered" in refused(card, folder)
+    card.write_text("threshold = []")
+    assert "tiny.toml" in refused(card, folder)

@@ -1,0 +1,155 @@
+"""A run becomes a choice of the form, and stops being one."""
+
+import shutil
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from segmentation.core.network import cards
+from segmentation.training.publish import publish
+from segmentation.training.train import train
+from tests.training.folders import make_folder, tiny
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run."""
+    place = tmp_path_factory.mktemp("finished")
+    recipe = tiny(make_folder(place / "data"), steps=1)
+    run = train(recipe, place / "run", place, say=lambda line: None)
+    publish(run.averaged, recipe, place / "run", version="1", extra={})
+    return place / "run"
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of it that a test may spoil."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture
+def shelf(settings, tmp_path, monkeypatch):
+    """The folder of added models, known to the cards as the application makes it known."""
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    monkeypatch.setattr(cards, "_added", [])
+    cards.add_folder(settings.DEEPSEGM_MODELS)
+    return settings.DEEPSEGM_MODELS
+
+
+def names():
+    return [card.name for card in cards.available()]
+
+
+def test_an_added_model_is_offered_at_once_and_a_removed_one_no_more(run, shelf, capsys):
+    before = names()  # read before the folder exists, as by a long-running web process
+    call_command("models", "add", run)
+    assert names() == [*before, "tiny"] or set(names()) == {*before, "tiny"}
+    assert cards.find("tiny").title == "Tiny"
+    cards.check_weights(cards.find("tiny"))
+    call_command("models", "list")
+    assert "tiny" in capsys.readouterr().out
+    call_command("models", "remove", "tiny")
+    assert names() == before and not list(shelf.iterdir())
+    with pytest.raises(cards.UnknownModel):
+        cards.find("tiny")
+
+
+def test_a_model_may_be_given_another_name(run, shelf):
+    call_command("models", "add", run)
+    call_command("models", "add", run, "--name", "mine", "--title", "My own")
+    assert {"tiny", "mine"} <= set(names())
+    mine = cards.find("mine")
+    assert mine.title == "My own" and mine.weights == shelf / "mine.safetensors"
+    cards.check_weights(mine)
+
+
+def test_a_replaced_model_is_noticed(run, shelf):
+    call_command("models", "add", run)
+    file = shelf / "tiny.toml"
+    assert cards.find("tiny").title == "Tiny"
+    file.write_text(file.read_text().replace('"Tiny"', '"Another title"'))
+    assert cards.find("tiny").title == "Another title"
+
+
+def test_a_name_that_is_taken_is_refused(run, shelf):
+    call_command("models", "add", run)
+    with pytest.raises(CommandError, match="a model named 'tiny' already"):
+        call_command("models", "add", run)
+
+
+def test_a_released_name_is_taken_and_a_released_model_stays(run, shelf, tmp_path, monkeypatch):
+    released = tmp_path / "released"
+    shutil.copytree(run, released)
+    (released / "recipe.toml").unlink()
+    monkeypatch.setattr(cards, "CARDS", released)
+    with pytest.raises(CommandError, match="already"):
+        call_command("models", "add", run)
+    with pytest.raises(CommandError, match="is a released model"):
+        call_command("models", "remove", "tiny")
+
+
+@pytest.mark.parametrize("name", ["Big", "../tiny", "a b", ""])
+def test_impossible_names_are_refused(run, shelf, name):
+    card = next(run.glob("tiny.toml"))
+    card.write_text(card.read_text().replace('name = "tiny"', f'name = "{name}"'))
+    with pytest.raises(CommandError, match="small letters"):
+        call_command("models", "add", run)
+    assert not shelf.exists()
+
+
+def spoil_weights(run):
+    file = run / "tiny.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def change_architecture(run):
+    file = run / "tiny.toml"
+    file.write_text(file.read_text().replace("filters = 4", "filters = 5"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (spoil_weights, "were altered"),
+        (change_architecture, "another architecture"),
+        (lambda run: (run / "tiny.safetensors").unlink(), "cannot be read"),
+        (lambda run: (run / "tiny.toml").unlink(), "not finished"),
+        (lambda run: (run / "tiny.toml").write_text("]["), "cannot be added"),
+        (lambda run: shutil.copy(run / "tiny.toml", run / "other.toml"), "2 ModelCards"),
+        (shutil.rmtree, "There is no run"),
+    ],
+)
+def test_what_is_no_whole_model_is_refused(run, shelf, spoil, reason):
+    spoil(run)
+    with pytest.raises(CommandError, match=reason):
+        call_command("models", "add", run)
+    assert not shelf.exists()
+
+
+def test_a_full_disk_adds_nothing(run, shelf, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    before = names()
+    with pytest.raises(CommandError, match="No space left"):
+        call_command("models", "add", run)
+    assert names() == before and not list(shelf.iterdir())
+
+
+def test_a_broken_card_hides_itself_and_nothing_else(run, shelf, capsys):
+    call_command("models", "add", run)
+    (shelf / "broken.toml").write_text('name = "broken"')
+    (shelf / "alone.toml").write_text((shelf / "tiny.toml").read_text())
+    assert "tiny" in names() and not {"broken", "alone"} & set(names())
+    call_command("models", "list")
+    said = capsys.readouterr().out
+    assert "broken.toml is left out" in said and "alone.toml is left out: its weights are missing" in said
+
+
+def test_nothing_of_this_name_cannot_be_removed(shelf):
+    for name in ("nosuch", "../run/tiny"):
+        with pytest.raises(CommandError, match="cannot be removed: there is none"):
+            call_command("models", "remove", name)

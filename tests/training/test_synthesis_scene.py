@@ -1,0 +1,262 @@
+"""Whole pictures: labels and depth are exact, every option works, the same seed gives the same picture."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from segmentation.training.synthesis import scene as scene_module
+from segmentation.training.synthesis.bodies import FAMILIES
+from segmentation.training.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_settings
+from segmentation.training.synthesis.exposure import drifted
+from segmentation.training.synthesis.render import compose, render, render_blank, render_sem, render_settings
+from segmentation.training.synthesis.scene import build_scene, split_pieces, visible_labels
+from segmentation.training.synthesis.settings import BadSetting, checked, every_setting, parse_fixed
+
+CLEAN = {"annotation": "none", "drift": 0}
+
+
+def rendered(seed=0, shape=(120, 140), **fixed):
+    return render_settings(shape, np.random.default_rng(seed), fixed)
+
+
+def options():
+    """Every value of every setting that is a choice."""
+    return [(s.name, value) for s in every_setting() for value in s.metadata.get("options", ())]
+
+
+def ends():
+    """Both ends of the range of every setting that is a number; the diameter has its own test."""
+    numbers = [s for s in every_setting() if "low" in s.metadata and s.name != "diameter"]
+    return [(s.name, s.metadata[end]) for s in numbers for end in ("low", "high")]
+
+
+@pytest.mark.parametrize("family", ["rounded", "sphere", "rod", "aggregate"])
+@pytest.mark.parametrize("stacking", [0, 1])
+def test_the_visible_body_is_the_highest(monkeypatch, family, stacking):
+    """Against an independent painter: all bodies at their places, the highest wins."""
+    put, paint = [], scene_module._paint
+
+    def record(body, spot, canvas):
+        put.append((body, spot, len(canvas.whole)))
+        paint(body, spot, canvas)
+
+    monkeypatch.setattr(scene_module, "_paint", record)
+    fixed = {"family": family, "stacking": stacking, "overlap": 0.8, "diameter": 18, "cover": 2, "kind": "sem"}
+    fixed |= {"primaries": 3, "layout": "random"}
+    scene = build_scene((100, 130), draw_settings(np.random.default_rng(1), fixed).scene, np.random.default_rng(2))
+    height, owner, mass = np.zeros((100, 130), np.float32), np.zeros((100, 130), np.int32), np.zeros((100, 130))
+    for body, spot, first in put:
+        for row in range(spot.outer[0].start, spot.outer[0].stop):
+            for column in range(spot.outer[1].start, spot.outer[1].stop):
+                at = row - spot.outer[0].start + spot.inner[0].start, column - spot.outer[1].start + spot.inner[1].start
+                if np.isfinite(body.top[at]):
+                    mass[row, column] += body.mass[at]
+                    if body.top[at] + np.float32(spot.lift) > height[row, column]:
+                        height[row, column] = body.top[at] + np.float32(spot.lift)
+                        owner[row, column] = first + body.part[at]
+    assert len(put) > 5
+    assert np.array_equal(scene.owner, owner) and np.array_equal(scene.height, height)
+    assert np.allclose(scene.thickness, mass, atol=1e-2)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_depth_and_labels_agree(seed):
+    done = rendered(seed, (150, 150), kind="sem", diameter=20, cover=1.2, **CLEAN)
+    assert done.depth.dtype == np.float32 and done.labels.dtype == np.int32 and done.grey.dtype == np.uint8
+    assert (done.depth[done.labels > 0] > 0).all()
+    slivers = (done.labels == 0) & (done.depth > 0)
+    assert slivers.mean() < 0.01
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_label_is_one_piece_and_no_sliver(seed):
+    done = rendered(seed, (150, 150), kind="sem", diameter=25, cover=1.5, overlap=1, stacking=1)
+    assert np.array_equal(np.unique(done.labels[done.labels > 0]), np.arange(1, done.labels.max() + 1))
+    for number in range(1, done.labels.max() + 1):
+        piece = done.labels == number
+        assert piece.sum() >= 6 and ndimage.label(piece)[1] == 1
+
+
+@pytest.mark.parametrize(("name", "value"), options(), ids=str)
+def test_every_option_renders(name, value):
+    done = rendered(3, **{"diameter": 30, name: value})
+    assert done.settings.flat()[name] == value
+    assert done.grey.shape == (120, 140) and done.grey.std() > 0
+    assert (done.labels.max() > 0) == (done.settings.scene.kind != "blank")
+
+
+@pytest.mark.parametrize(("name", "value"), ends(), ids=str)
+def test_the_ends_of_every_range_render(name, value):
+    done = rendered(5, (64, 72), **{"diameter": 20, name: value})
+    assert done.grey.shape == (64, 72) and np.isfinite(done.depth).all()
+    assert done.settings.flat()[name] == value
+
+
+@pytest.mark.parametrize("kind", ["sem", "transmission"])
+@pytest.mark.parametrize("diameter", [5, 400])
+def test_particles_from_5_to_400_px(kind, diameter):
+    done = rendered(
+        1, (512, 512), kind=kind, diameter=diameter, spread=0.05, family="sphere", cover=0.3, law="log-normal", **CLEAN
+    )
+    areas = np.bincount(done.labels.ravel())[1:]
+    whole = np.pi / 4 * diameter**2
+    assert len(areas) >= 1 and areas.max() == pytest.approx(whole, rel=0.6)
+    assert areas.max() > 0.4 * whole
+
+
+def test_tiny_pictures_and_particles_larger_than_the_frame():
+    assert rendered(0, (32, 40), kind="sem", diameter=300).labels.max() >= 1
+    assert rendered(0, (40, 32), diameter=3).grey.shape == (40, 32)
+
+
+def test_the_same_seed_gives_the_same_picture():
+    one, other = (rendered(11, diameter=20) for _ in range(2))
+    assert np.array_equal(one.grey, other.grey) and np.array_equal(one.labels, other.labels)
+    assert np.array_equal(one.depth, other.depth) and one.settings == other.settings
+    assert not np.array_equal(one.grey, rendered(12, diameter=20).grey)
+    again = compose((120, 140), one.settings, np.random.default_rng(1))
+    assert np.array_equal(again.grey, compose((120, 140), one.settings, np.random.default_rng(1)).grey)
+
+
+def test_aggregates_are_one_particle_or_many():
+    fixed = {"family": "aggregate", "diameter": 16, "mixing": 0, "layout": "random", "cover": 0.3, **CLEAN}
+    parts, whole = (rendered(2, (200, 200), whole=w, **fixed) for w in (0, 1))
+    assert np.array_equal(parts.grey, whole.grey)
+    assert parts.labels.max() > 2 * whole.labels.max() > 0
+    assert np.mean((parts.labels > 0) == (whole.labels > 0)) > 0.99
+
+
+def test_textured_large_particles_have_one_label():
+    for relief in ("grain", "bumps", "pits", "stripes", "debris"):
+        fixed = {"family": "sphere", "diameter": 90, "overlap": 0, "mixing": 0, "relief": relief, "relief_height": 0.05}
+        done = rendered(
+            4, (128, 128), kind="sem", cover=0.01, law="log-normal", spread=0, layout="random", **fixed, **CLEAN
+        )
+        assert done.labels.max() == 1
+
+
+def test_without_overlap_every_outline_is_whole():
+    fixed = {"family": "sphere", "overlap": 0, "diameter": 20, "cover": 0.6, "layout": "random", "mixing": 0}
+    labels = rendered(6, (200, 200), law="log-normal", spread=0.05, **fixed, **CLEAN).labels
+    free = np.setdiff1d(labels, np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    areas = np.bincount(labels.ravel())[free]
+    assert len(free) > 10 and areas.min() > 0.6 * np.pi / 4 * 20**2
+
+
+def test_polarity_and_kind_are_what_was_asked_for():
+    for kind, polarity, brighter in (
+        ("sem", "bright", True),
+        ("sem", "dark", False),
+        ("transmission", "bright", True),
+        ("transmission", "dark", False),
+    ):
+        fixed = {"kind": kind, "polarity": polarity, "contrast": 0.6, "texture": "none", "holes": 0, "patches": 0}
+        right = []
+        for seed in range(6):
+            done = rendered(seed, family="rounded", diameter=22, cover=0.3, overlap=0.1, **fixed, **CLEAN)
+            inside = done.labels > 0
+            right.append((done.grey[inside].mean() > done.grey[~inside].mean()) == brighter)
+        assert np.mean(right) > 0.8, (kind, polarity)
+
+
+def test_render_turns_particles_bright():
+    rng = np.random.default_rng(5)
+    brighter = []
+    for _ in range(20):
+        grey, labels = render((128, 128), rng, diameter=24)
+        if (labels > 0).any() and (labels == 0).any():
+            brighter.append(grey[labels > 0].mean() > grey[labels == 0].mean())
+    assert np.mean(brighter) > 0.85
+
+
+def test_render_counts_labels_up_and_depends_on_the_seed_alone():
+    first, labels = render((128, 160), np.random.default_rng(11))
+    second, again = render((128, 160), np.random.default_rng(11))
+    assert np.array_equal(first, second) and np.array_equal(labels, again)
+    assert first.shape == labels.shape == (128, 160) and first.dtype == np.uint8
+    assert render_sem((64, 64), np.random.default_rng(0), diameter=20)[1].max() >= 1
+
+
+def test_blank_pictures_have_no_label_and_vary():
+    rng = np.random.default_rng(2)
+    pictures = [render_settings((96, 96), rng, {"kind": "blank"}) for _ in range(12)]
+    assert not any(p.labels.any() or p.depth.any() for p in pictures)
+    assert all(p.grey.std() > 0 for p in pictures)
+    assert render_blank((64, 64), rng).std() > 0
+
+
+def test_annotations_are_never_labelled():
+    for seed in range(4):
+        done = rendered(
+            seed, (160, 160), kind="sem", diameter=30, cover=1.5, layout="random", annotation="data-bar", drift=0
+        )
+        assert not done.labels[-4:].any() and not done.depth[-4:].any()
+        assert done.labels.any()
+
+
+def test_drift_moves_picture_and_truth_together():
+    field = np.tile(np.arange(60, dtype=np.float32), (80, 1))
+    moved, also = drifted([field, field.astype(np.int32)], 3.0, np.random.default_rng(1))
+    assert np.array_equal(moved, also) and not np.array_equal(moved, field)
+
+
+def test_every_visible_piece_is_one_label_and_slivers_go_to_their_host():
+    owner = np.zeros((30, 30), np.int32)
+    owner[2:12, 2:28] = 1
+    owner[2:12, 14:17] = 2  # cuts particle 1 in two
+    owner[20, 20] = 3  # a sliver of its own
+    owner[5, 27] = 4  # a sliver at the edge of particle 1
+    labels = visible_labels(owner, smallest=12)
+    assert labels.max() == 3 and labels[20, 20] == 0
+    assert labels[5, 5] != labels[5, 25] == labels[5, 27] > 0
+
+
+def test_a_thin_crescent_between_two_particles_is_no_particle():
+    owner = np.zeros((40, 40), np.int32)
+    owner[5:35, 5:20], owner[5:35, 20:22], owner[5:35, 22:36] = 1, 2, 3
+    labels = visible_labels(owner)
+    assert labels.max() == 2 and (labels[5:35, 5:36] > 0).all()
+
+
+def test_split_pieces_counts_pieces_of_equal_label():
+    labels = np.array([[1, 0, 1], [2, 2, 0]], np.int32)
+    assert split_pieces(labels).tolist() == [[1, 0, 2], [3, 3, 0]]
+
+
+def test_settings_stay_in_their_ranges():
+    for seed in range(150):
+        settings = draw_settings(np.random.default_rng(seed))
+        for name, value in settings.flat().items():
+            assert checked(name, value) == value
+        assert DIAMETERS[0] <= settings.scene.diameter <= DIAMETERS[1]
+
+
+def test_every_family_is_drawn():
+    assert set(FAMILY_WEIGHTS) == set(FAMILIES)
+
+
+def test_fixing_one_setting_leaves_the_others():
+    free = draw_settings(np.random.default_rng(3)).flat()
+    fixed = draw_settings(np.random.default_rng(3), {"jpeg": 60, "clusters": 4.0}).flat()
+    assert {k for k in free if free[k] != fixed[k]} <= {"jpeg", "clusters"}
+    assert fixed["jpeg"] == 60
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("cover", "not NAME=VALUE"),
+        ("sparkle=1", "no setting 'sparkle'"),
+        ("cover=9", "0.001 to 6"),
+        ("cover=nan", "0.001 to 6"),
+        ("jpeg=80.5", "5 to 100"),
+        ("layout=heap", "random, clustered, packed"),
+    ],
+)
+def test_impossible_settings_are_named(entry, says):
+    with pytest.raises(BadSetting, match=says):
+        parse_fixed([entry])
+
+
+def test_possible_settings_are_read():
+    assert parse_fixed(["cover = 0.5", "jpeg=80", "layout=packed"]) == {"cover": 0.5, "jpeg": 80, "layout": "packed"}

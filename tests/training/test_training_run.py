@@ -1,0 +1,377 @@
+"""Whole trainings: recipes that are refused, runs that are killed, full disks, fine-tuning, published models."""
+
+import csv
+import os
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from django.core.management import CommandError, call_command
+
+from segmentation.core.network import cards
+from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.training.curves import Row, best_of
+from segmentation.training.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
+from segmentation.training.files import CannotWrite, write_whole
+from segmentation.training.finetune import fine_tuning
+from segmentation.training.pictures import BadDataset
+from segmentation.training.publish import publish, to_toml
+from segmentation.training.settings import make_sources, read_recipe
+from segmentation.training.start import plateaus, rate_factor, start_run
+from segmentation.training.targets import HEADS
+from segmentation.training.train import patience_is_over, train
+from tests.training.folders import make_folder, save, tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
+HEAD = 'name = "a"\ntitle = "b"\n'
+NETWORK = '\n[architecture]\nname = "multires-unet"\nfilters = 4\n'
+RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
+
+
+def quietly(line):
+    """A `say` that says nothing."""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_folder(tmp_path / "data")
+
+
+def curve(run):
+    """The metrics without the seconds."""
+    with (run / "metrics.csv").open(newline="") as lines:
+        return [row[:4] for row in csv.reader(lines)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("colour = 1", "unknown entries: colour"),
+        ('name = "a"', "lacks architecture, sources, title"),
+        ("][", "cannot be read as TOML"),
+        (HEAD + RENDERED + "crop = 100" + NETWORK, "crop is a multiple of 32"),
+        (HEAD + RENDERED + "steps = 2.5" + NETWORK, "steps is a whole number"),
+        (HEAD + RENDERED + "rate = -1" + NETWORK, "rate is above 0"),
+        (HEAD + RENDERED + 'precision = "float8"' + NETWORK, "precision is bfloat16"),
+        (HEAD + RENDERED + 'heads = ["foreground"]' + NETWORK, "heads is"),
+        (HEAD + "sources = []" + NETWORK, "names no source"),
+        (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "source 1 has kind 'web'"),
+        (HEAD + 'sources = [{ kind = "folder" }]' + NETWORK, "source 1 lacks 'path'"),
+        (HEAD + 'sources = [{ kind = "folder", path = "x", weigth = 1 }]' + NETWORK, "weigth .did you mean weight"),
+        (HEAD + RENDERED + NETWORK + "[loss]\ndicee = 1", "loss has unknown entries: dicee"),
+        (HEAD + RENDERED + NETWORK + "[augmentation]\nnoise = 2", "noise is a share"),
+        (HEAD + RENDERED + NETWORK + '[schedule]\nname = "lunar"', "schedule: name is"),
+        (HEAD + RENDERED + NETWORK + '[optimiser]\nbetas = ["a", 1]', "betas is a list of numbers"),
+        ('name = "../a"\ntitle = "b"\n' + RENDERED + NETWORK, "small letters"),
+    ],
+)
+def test_bad_recipes_are_refused(tmp_path, text, reason):
+    file = tmp_path / "recipe.toml"
+    file.write_text(text)
+    with pytest.raises(BadRecipe, match=reason):
+        read_recipe(file)
+
+
+def test_a_recipe_survives_its_file(tmp_path, folder):
+    recipe = tiny(folder, loss=Loss(focal=2.0), optimiser=Optimiser("sgd"), limits=['a "quoted" word', "β-phase"])
+    (tmp_path / "recipe.toml").write_text(to_toml(recipe.as_dict()), encoding="utf-8")
+    assert read_recipe(tmp_path / "recipe.toml") == recipe
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "segmentation" / "training" / "recipes").glob("particles*.toml")))
+def test_the_released_recipes_are_valid(file):
+    assert read_recipe(file).sources
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"architecture": {"name": "unet", "encoder": "resnet19"}}, "there is no encoder 'resnet19'"),
+        ({"architecture": {"name": "nosuch"}}, "No network can be built"),
+        ({"pretrained": "nosuch", "architecture": {"name": "unet", "encoder": "resnet18"}}, "'nosuch' is not known"),
+        ({"pretrained": "imagenet"}, "needs an encoder"),
+        ({"start_from": "nosuch"}, "no model named 'nosuch'"),
+        ({"device": "cuda:9"}, "not to be had"),
+        ({"sources": [{"kind": "folder", "path": "/nonexistent"}]}, "no folder 'images'"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_by_the_command(tmp_path, folder, changes, reason):
+    file = tmp_path / "recipe.toml"
+    file.write_text(to_toml({**tiny(folder).as_dict(), **changes}))
+    with pytest.raises(CommandError, match=reason):
+        call_command("train", file, "--out", tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_one_image_cannot_be_split(tmp_path):
+    recipe = tiny(make_folder(tmp_path, 1))
+    with pytest.raises(BadDataset, match="two groups at least"):
+        make_sources(recipe, tmp_path)
+
+
+def test_a_source_may_be_for_one_side_only(tmp_path, folder):
+    other = make_folder(tmp_path / "other", 2, radius=7)
+    parts = [{"kind": "folder", "path": str(folder), "use": "training"}]
+    parts += [{"kind": "folder", "path": str(other), "use": "validation", "weight": 3.0}]
+    sources = make_sources(tiny(folder, sources=parts), tmp_path)
+    assert (sources.weights, sources.validation_weights) == ([1.0], [3.0])
+    assert len(sources.training[0].pairs) == 4 and len(sources.held_out) == 2
+
+
+def test_a_run_leaves_what_it_promises(folder, tmp_path):
+    run = train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    names = {file.name for file in (tmp_path / "run").iterdir()}
+    pictures = {"curves.png", "examples-000002.png", "examples-000004.png"}
+    assert names == {"recipe.toml", "metrics.csv", "checkpoint.pt", *pictures}
+    assert [row[0] for row in curve(tmp_path / "run")] == ["step", "2", "4"]
+    assert read_recipe(tmp_path / "run" / "recipe.toml") == tiny(folder)
+    assert run.step == 4 and not run.averaged.training
+
+
+def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
+    """kill -9 of the real command after its first checkpoint, then the same command again."""
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(to_toml(tiny(folder, steps=18, checkpoint=3).as_dict()))
+    command = [sys.executable, str(ROOT / "manage.py"), "train", str(recipe), "--out", str(tmp_path / "killed")]
+    began = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    for line in began.stdout:
+        if line.startswith("step 6/"):
+            os.killpg(began.pid, signal.SIGKILL)
+            break
+    assert began.wait(timeout=60) == -signal.SIGKILL
+    noted = curve(tmp_path / "killed")
+    assert 2 <= len(noted) < 7
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "resuming at step" in done.stdout
+    train(tiny(folder, steps=18, checkpoint=3), tmp_path / "unbroken", tmp_path, say=quietly)
+    assert curve(tmp_path / "killed") == curve(tmp_path / "unbroken")
+    states = [torch.load(tmp_path / run / "checkpoint.pt")["averaged"] for run in ("killed", "unbroken")]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_the_number_of_workers_changes_nothing(folder, tmp_path):
+    for workers in (1, 2):
+        train(tiny(folder, workers=workers), tmp_path / str(workers), tmp_path, say=quietly)
+    assert curve(tmp_path / "1") == curve(tmp_path / "2")
+
+
+def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
+    """It held four entries, and recipe.json stood where recipe.toml does."""
+    recipe, out = tiny(folder), tmp_path / "run"
+    out.mkdir()
+    old = start_run(recipe, CPU)
+    torch.save(
+        {
+            "network": old.network.state_dict(),
+            "averaged": old.averaged.state_dict(),
+            "optimiser": old.optimiser.state_dict(),
+            "step": 2,
+        },
+        out / "checkpoint.pt",
+    )
+    (out / "recipe.json").write_text("{}")
+    head = "step,loss,validation_loss,validation_dice,seconds_per_step\n"
+    (out / "metrics.csv").write_text(head + "2,3.0,3.0,0.5,1.0\n")
+    train(recipe, out, tmp_path, say=quietly)
+    assert [row[0] for row in curve(out)] == ["step", "2", "4"]
+
+
+def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
+    train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    with pytest.raises(BadRecipe, match=r"another recipe \(rate differ"):
+        train(tiny(folder, rate=1e-4), tmp_path / "run", tmp_path, say=quietly)
+    train(tiny(folder, workers=2), tmp_path / "run", tmp_path, say=quietly)
+
+
+def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
+    train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    file = tmp_path / "run" / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(BadRecipe, match=r"checkpoint\.pt is damaged"):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
+    """The resumed run may write no file as large as a checkpoint."""
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(to_toml(tiny(folder).as_dict()))
+
+    def stop(line):
+        if line.startswith("step 4"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=stop)
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "train", str(recipe), "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, len(before) - 1)),
+    )
+    assert done.returncode == 1 and "checkpoint.pt cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+    assert not list((tmp_path / "run").glob(".*"))
+    assert train(tiny(folder), tmp_path / "run", tmp_path, say=quietly).step == 4
+
+
+def test_writing_to_a_full_disk_says_so(tmp_path, monkeypatch):
+    write_whole(tmp_path / "a", b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(CannotWrite, match=r"No space left on device.*earlier files are kept"):
+        write_whole(tmp_path / "a", b"new")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_too_little_room_is_said_before_any_step(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=2**20))
+    with pytest.raises(CannotWrite, match="1 MB are free"):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
+    """A rate far too high makes the validation loss rise."""
+    recipe = tiny(folder, steps=400, rate=0.05, patience=2, schedule=Schedule("constant", warm_up=0))
+    said = []
+    run = train(recipe, tmp_path / "run", tmp_path, say=said.append)
+    best = best_of(run.rows)
+    assert run.step < 400 and run.rows[-1].step == best.step + 2 * recipe.checkpoint
+    assert "nothing better" in said[-1]
+    again = train(recipe, tmp_path / "run", tmp_path, say=quietly)
+    assert again.step == run.step
+    for mine, theirs in zip(run.averaged.state_dict().values(), again.averaged.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_patience_counts_checkpoints_since_the_best():
+    rows = [Row(step, 1.0, loss, 0.5, 1.0) for step, loss in enumerate([3.0, 2.0, 2.5, 2.0])]
+    assert patience_is_over(rows, 2) and not patience_is_over(rows, 3) and not patience_is_over(rows, 0)
+    assert not patience_is_over([], 1)
+
+
+def test_rates_follow_their_schedule():
+    cosine = [rate_factor(step, 1000) for step in (0, 99, 100, 550, 1000)]
+    assert cosine == pytest.approx([0.01, 1, 1, 0.505, 0.01])
+    halved = Schedule("steps", warm_up=0, every=10)
+    assert [rate_factor(step, 100, halved) for step in (0, 9, 10, 25)] == [1, 1, 0.5, 0.25]
+    plateau = Schedule("plateau", warm_up=0, wait=2)
+    assert rate_factor(50, 100, plateau, [3, 2, 2.5, 2.1]) == 0.5
+    assert plateaus([3, 2, 1], 1) == 0
+
+
+def test_a_loss_that_is_no_number_ends_the_run(folder, tmp_path):
+    wild = tiny(folder, rate=1e30, optimiser=Optimiser("sgd", clip=0), schedule=Schedule("constant", warm_up=0))
+    with pytest.raises(BadRecipe, match="lower rate"):
+        train(wild, tmp_path / "run", tmp_path, say=quietly)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"name": "plain-unet", "filters": 2, "depth": 2},
+        {"name": "multires-unet", "filters": 4},
+        {"name": "fpn", "encoder": "mobilenet_v2"},
+    ],
+)
+def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
+    """Trained with an auxiliary head, which the published weights do not hold."""
+    recipe = tiny(folder, architecture=architecture, steps=1, heads=[*HEADS, *AUXILIARY])
+    run = train(recipe, tmp_path / "run", tmp_path, say=quietly)
+    file = publish(run.averaged, recipe, tmp_path, version="1.2.3", extra={"threshold": 0.4, "limits": ["none"]})
+    card = cards.read_card(file)
+    assert (card.version, card.threshold, card.limits) == ("1.2.3", 0.4, ["none"])
+    assert card.data == [{"title": "data", "licence": "unknown", "split": "30% of the images held out, fold 0"}]
+    network = load_network(card, Runtime("cpu", "float32"))
+    with torch.inference_mode():
+        ours = network(torch.zeros(1, 1, 64, 64))
+        theirs = run.averaged(torch.zeros(1, 1, 64, 64))
+    assert theirs.shape == (1, 3, 64, 64) and torch.allclose(ours, theirs[:, :2], atol=0.05)
+
+
+@pytest.fixture
+def base(folder, tmp_path):
+    """A published model to start from."""
+    recipe = tiny(folder, name="base", steps=2)
+    run = train(recipe, tmp_path / "base", tmp_path, say=quietly)
+    return publish(run.averaged, recipe, tmp_path / "base", version="1", extra={"threshold": 0.45})
+
+
+def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
+    run = start_run(tiny(folder, start_from=str(base), heads=[*HEADS, *AUXILIARY]), CPU)
+    theirs = load_network(cards.read_card(base), Runtime("cpu", "float32")).state_dict()
+    mine = run.network.state_dict()
+    assert all(
+        torch.equal(mine[name][: len(value)] if value.dim() else mine[name], value) for name, value in theirs.items()
+    )
+
+
+def test_weights_of_another_model_are_refused(folder, base):
+    other = {"name": "multires-unet", "filters": 5}
+    with pytest.raises(BadRecipe, match="another architecture"):
+        start_run(tiny(folder, start_from=str(base), architecture=other), CPU)
+    content = bytearray(base.with_suffix(".safetensors").read_bytes())
+    content[-1] ^= 1
+    base.with_suffix(".safetensors").write_bytes(content)
+    with pytest.raises(BadRecipe, match="altered"):
+        start_run(tiny(folder, start_from=str(base)), CPU)
+
+
+def test_a_frozen_encoder_rests(folder, tmp_path):
+    network = {"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [8, 8, 8, 8, 8]}
+    first = tiny(folder, name="first", architecture=network, steps=1)
+    card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
+    recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, average=0.0)
+    begun = start_run(recipe, CPU).network.state_dict()
+    after = train(replace(recipe, steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
+    later = train(recipe, tmp_path / "c", tmp_path, say=quietly).network.state_dict()
+    encoder = [name for name in begun if name.startswith("encoder.")]
+    assert all(torch.equal(begun[name], after[name]) for name in encoder)
+    assert any(not torch.equal(begun[name], later[name]) for name in encoder)
+    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in encoder)
+
+
+def test_statistics_may_be_kept(folder, tmp_path, base):
+    """Batch normalisation of a fine-tuned network knows what the base model's knew."""
+    recipe = tiny(folder, start_from=str(base), keep_statistics=True)
+    begun = start_run(recipe, CPU).network.state_dict()
+    after = train(recipe, tmp_path / "run", tmp_path, say=quietly).network.state_dict()
+    kept = [name for name in begun if "running_" in name]
+    assert kept and all(torch.equal(begun[name], after[name]) for name in kept)
+    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
+
+
+def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
+    out = tmp_path / "run"
+    call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
+    assert "step 0/2" in capsys.readouterr().out
+    card = cards.read_card(out / "base-data.toml")
+    assert card.threshold == 0.45 and card.training["start_from"] == "base"
+    assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
+    assert [row[0] for row in curve(out)] == ["step", "0", "2"]
+
+
+def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):
+    save(folder / "images" / "9.png", np.zeros((80, 80), np.uint8))
+    with pytest.raises(BadDataset, match=r"9\.png has no labels.*dataset check"):
+        fine_tuning(folder, str(base))
+
+
+def test_a_folder_alone_is_no_recipe(folder, tmp_path):
+    with pytest.raises(CommandError, match="--fine-tune"):
+        call_command("train", folder, "--out", tmp_path / "run")
