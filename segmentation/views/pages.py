@@ -17,6 +17,15 @@ from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..models import Job
 
+FIGURES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "f50": "F1 at 0.5",
+    "f75": "F1 at 0.75",
+}
+
 
 class SignIn(LoginView):
     """Django's own, which sends the signed-in on; told whether the site is closed to others."""
@@ -52,6 +61,7 @@ def models(request: HttpRequest) -> HttpResponse:
             "sha256": card.sha256,
             "facts": _facts(card),
             "limits": card.limits,
+            "scores": _scores(card),
         }
         for card in cards.available()
     ]
@@ -66,17 +76,23 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
         ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that"),
         ("Licence", card.licence),
     ]
-    facts += [("Trained on", _joined(source, ("title", "split", "licence"))) for source in card.data]
-    return facts + [(f"Scores on {_joined(score, ('data', 'split'))}", _figures(score)) for score in card.scores]
+    return facts + [("Trained on", _joined(source, ("title", "split", "licence"))) for source in card.data]
+
+
+def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
+    """On which data, of which split, and the figures by name."""
+    return [
+        {
+            "data": score["data"],
+            "split": score["split"],
+            "figures": [(title, score[name]) for name, title in FIGURES.items() if name in score],
+        }
+        for score in card.scores
+    ]
 
 
 def _joined(entry: dict[str, Any], names: tuple[str, ...]) -> str:
     return ", ".join(str(entry[name]) for name in names if entry.get(name))
-
-
-def _figures(score: dict[str, Any]) -> str:
-    figures = {name: value for name, value in score.items() if name not in ("data", "split")}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
 
 
 @require_safe
