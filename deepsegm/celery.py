@@ -28,4 +28,6 @@ def prepare_pool_child(**kwargs: Any) -> None:
 
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(settings.DEEPSEGM_THREADS))
+    # Threads that spin while they wait stand in each other's way wherever something else is running, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     die_with_parent(os.getppid())

@@ -7,3 +7,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("segmentation.urls")),
 ]
+
+# An oversized form is a bad request to Django; our page says so with 413.
+handler400 = "segmentation.views.pages.bad_request"

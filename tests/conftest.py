@@ -27,6 +27,12 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     return file.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """A slow hash protects real passwords; here it would only cost minutes."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def own_storage(settings, tmp_path):
     """Files and data of this test only."""

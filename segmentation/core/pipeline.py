@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from .analysis import Analysis
 from .instances.segmentation import Segmentation
@@ -17,12 +18,12 @@ from .measure.filters import set_aside
 from .measure.shapes import measure
 from .measure.statistics import summarise
 from .micrograph import clip_outliers, data_bar
-from .micrograph.types import Calibration, Micrograph
+from .micrograph.types import Calibration, Micrograph, Polarity
 from .network.cards import ModelCard, find
 from .network.predict import predict
 from .network.resample import resize, resize_map
 from .network.runtime import Runtime, load_network
-from .network.scout import look, shown
+from .network.scout import CLEAR, View, look, shown
 from .recipe import Recipe
 
 Progress = Callable[[str, float], None]
@@ -89,24 +90,44 @@ def segment(
         picture = clip_outliers(micrograph.pixels[:rows])
     progress("looking at size and contrast", LOOKING)
     with clock.stage("look"):
-        polarity = None if recipe.polarity == "auto" else recipe.polarity
-        view = look(network, card, picture, runtime, polarity=polarity, scale=recipe.scale)
+        view = _view(network, card, picture, recipe, runtime)
     progress("segmenting", SEGMENTING)
     with clock.stage("network"):
-        seen = shown(picture, view.polarity)
-        seen = seen if view.scale == 1 else resize(seen, view.scale)
-        maps = predict(
-            network,
-            seen,
-            runtime,
-            progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
-        )
+        maps = _maps(network, picture, view, runtime, progress)
     progress("separating particles", SEPARATING)
     with clock.stage("instances"):
         labels, confidence = _instances(maps, picture.shape, threshold, card)
     full = np.zeros(micrograph.shape, np.int32)
     full[:rows] = labels
-    return Segmentation(full, confidence, rows, view.polarity, view.scale, threshold, card.name, card.sha256)
+    return Segmentation(
+        full, confidence, rows, view.polarity, view.scale, threshold, card.name, card.sha256, view.clarity
+    )
+
+
+def _view(network: nn.Module, card: ModelCard, picture: NDArray[np.float32], recipe: Recipe, runtime: Runtime) -> View:
+    polarity: Polarity | None = None if recipe.polarity == "auto" else recipe.polarity
+    if _is_one_grey(picture):
+        return View(polarity or "bright", recipe.scale or 1.0, clarity=0.0)
+    return look(network, card, picture, runtime, polarity=polarity, scale=recipe.scale)
+
+
+def _maps(
+    network: nn.Module, picture: NDArray[np.float32], view: View, runtime: Runtime, progress: Progress
+) -> NDArray[np.uint8]:
+    if _is_one_grey(picture):
+        return np.zeros((2, *picture.shape), np.uint8)
+    seen = shown(picture, view.polarity)
+    return predict(
+        network,
+        seen if view.scale == 1 else resize(seen, view.scale),
+        runtime,
+        progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
+    )
+
+
+def _is_one_grey(picture: NDArray[np.float32]) -> bool:
+    """Without contrast there is nothing to outline, whatever a network says of it."""
+    return not picture.any()
 
 
 def analysed_rows(micrograph: Micrograph, recipe: Recipe) -> int:
@@ -166,4 +187,6 @@ def _warnings(micrograph: Micrograph, segmentation: Segmentation, calibration: C
         yield "No image width is known, so sizes are in pixels."
     if not len(segmentation.confidence):
         yield "No particles were found; try the other polarity or a lower threshold."
+    elif segmentation.clarity < CLEAR:
+        yield "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
     yield from micrograph.notes

@@ -18,7 +18,12 @@ SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 def run(*arguments, **environment):
     command = [sys.executable, str(ROOT / "manage.py"), "analyse", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}, stdin=subprocess.DEVNULL
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -31,7 +36,9 @@ def rows_of(file):
 def sample(tmp_path_factory):
     """The sample analysed once, with the data folder pointed at a place that cannot be."""
     out = tmp_path_factory.mktemp("out")
-    done = run(SAMPLE, "--out", out, DEEPSEGM_DATA="/nonexistent/data", DEEPSEGM_DATABASE_URL="postgres://nobody@127.0.0.1:1/x")
+    done = run(
+        SAMPLE, "--out", out, DEEPSEGM_DATA="/nonexistent/data", DEEPSEGM_DATABASE_URL="postgres://nobody@127.0.0.1:1/x"
+    )
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
 

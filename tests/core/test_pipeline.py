@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.instances.separate import separate
 from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.network.predict import predict
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.pipeline import analyse, remeasure
 from segmentation.core.recipe import Recipe
 from segmentation.training.evaluation.metrics import score
@@ -15,8 +16,10 @@ from segmentation.training.synthesis.bodies import make_body
 from segmentation.training.synthesis.render import render_blank, render_sem
 from segmentation.training.synthesis.sample import data_bar
 
+NOWHERE = Calibration.absent()
 
-def micrograph_of(pixels, calibration=Calibration.absent()):
+
+def micrograph_of(pixels, calibration=NOWHERE):
     return Micrograph(pixels, "test.tif", "0" * 64, calibration)
 
 
@@ -100,7 +103,7 @@ def test_progress_rises_and_names_its_stages():
     grey, _ = isolated()
     analyse(micrograph_of(grey), Recipe(), lambda stage, fraction: told.append((stage, fraction)))
     fractions = [fraction for _, fraction in told]
-    assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
+    assert fractions == sorted(fractions) and fractions[0] >= 0 and fractions[-1] <= 1
     assert {"segmenting", "measuring"} <= {stage for stage, _ in told}
 
 
@@ -136,26 +139,32 @@ def test_the_default_width_is_marked():
 
 
 def test_tiles_give_the_same_particles_as_the_whole():
-    grey, _ = render_sem((1216, 1184), np.random.default_rng(4), diameter=36)
+    grey, _ = render_sem((1312, 1600), np.random.default_rng(4), diameter=36)
     card = find("particles")
     exact = Runtime("cpu", "float32")
     network = load_network(card, exact)
     picture = grey.astype(np.float32) / 255
-    whole = predict(network, picture, exact, tile=1216)
+    whole = predict(network, picture, exact, tile=1600)
     tiled = predict(network, picture, exact, tile=512)
-    differing = np.abs(whole.astype(int) - tiled) > 1
-    assert differing.mean() < 1e-4
-
-    from segmentation.core.instances.separate import separate
-
+    # The sums of a convolution run in another order, which may round to the next of 255 levels.
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
     one, other = (separate(*maps, threshold=card.threshold, core=card.core) for maps in (whole, tiled))
-    assert one.max() == other.max()
+    assert one.max() == other.max() > 100
+    assert ((one > 0) != (other > 0)).mean() < 1e-5
     assert score([(other, one)]).ap75 == 1.0
 
 
-def test_blank_substrates_stay_nearly_empty():
+def test_blank_substrates_are_doubted():
+    """What is invented on a bare substrate is little, and the result says that nothing there is clear."""
     rng = np.random.default_rng(8)
-    counts = [
-        analyse(micrograph_of(render_blank((384, 512), rng)), Recipe(filter=True)).statistics.n_kept for _ in range(6)
-    ]
-    assert np.mean(counts) <= 1
+    analyses = [analyse(micrograph_of(render_blank((384, 512), rng)), Recipe(filter=True)) for _ in range(8)]
+    assert np.median([analysis.statistics.n_kept for analysis in analyses]) <= 1
+    doubted = [not len(a.table) or any("clearly" in warning for warning in a.warnings) for a in analyses]
+    assert np.mean(doubted) > 0.5
+
+
+def test_clear_particles_are_not_doubted():
+    grey, _ = isolated()
+    analysis = analyse(micrograph_of(grey), Recipe())
+    assert analysis.segmentation.clarity > 0.7
+    assert not any("clearly" in warning for warning in analysis.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -87,6 +88,14 @@ class TestModels:
     def test_cards_are_shown(self, client, model):
         page = words(client.get("/models/"))
         for told in (model.title, model.summary, model.sha256, model.licence):
+            assert told in page
+
+    def test_scores_are_shown_with_their_split(self, client, model, monkeypatch):
+        score = {"data": "EMPS", "split": "held out", "ap50": 0.8, "dice": 0.94}
+        scored = replace(model, scores=[score])
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [scored])
+        page = words(client.get("/models/"))
+        for told in ("EMPS", "held out", "<dt>AP50</dt><dd>0.8</dd>", "<dt>Dice</dt><dd>0.94</dd>"):
             assert told in page
 
     def test_none_installed(self, client, monkeypatch):

@@ -28,8 +28,8 @@ def test_a_rescue_does_not_wait_behind_an_analysis():
     assert app.amqp.router.route({}, "worker.run_job")["queue"].name == "analyses"
 
 
-def test_the_embedded_worker_has_no_remote_control_and_keeps_no_results():
-    assert app.conf.worker_enable_remote_control is False
+def test_only_the_embedded_worker_has_no_remote_control_and_none_keeps_results(settings):
+    assert app.conf.worker_enable_remote_control is not settings.DEEPSEGM_EMBEDDED
     assert app.conf.task_ignore_result is True
     assert app.conf.worker_prefetch_multiplier == 1
     assert app.conf.task_time_limit > app.conf.task_soft_time_limit > 0

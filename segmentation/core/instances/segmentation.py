@@ -21,6 +21,7 @@ class Segmentation:
     rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
     polarity, scale, threshold: what was used (a Recipe may have said "auto").
     model, model_sha256: the ModelCard's name and the hash of its weights.
+    clarity: how clearly the image shows particles at all, 0 to 1; 1 where polarity and scale were given.
     """
 
     labels: NDArray[np.int32]
@@ -31,6 +32,7 @@ class Segmentation:
     threshold: float
     model: str
     model_sha256: str
+    clarity: float = 1.0
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write as compressed .npz without pickles."""
@@ -38,13 +40,23 @@ class Segmentation:
             file,
             labels=self.labels,
             confidence=self.confidence,
-            numbers=np.array([self.rows, self.scale, self.threshold], np.float64),
+            numbers=np.array([self.rows, self.scale, self.threshold, self.clarity], np.float64),
             words=np.array([self.polarity, self.model, self.model_sha256]),
         )
 
     @classmethod
     def load(cls, file: Path | BinaryIO) -> Segmentation:
         with np.load(file, allow_pickle=False) as data:
-            rows, scale, threshold = data["numbers"].tolist()
+            rows, scale, threshold, clarity = data["numbers"].tolist()
             polarity, model, sha256 = data["words"].tolist()
-            return cls(data["labels"], data["confidence"], int(rows), polarity, scale, threshold, model, sha256)
+            return cls(
+                data["labels"],
+                data["confidence"],
+                int(rows),
+                polarity,
+                scale,
+                threshold,
+                model,
+                sha256,
+                clarity,
+            )

@@ -35,9 +35,7 @@ class Reason(StrEnum):
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 
 _DEFINITIONS = {
-    Reason.FRAME: (
-        "It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."
-    ),
+    Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
     Reason.SMALL: (
         f"Its area is less than {SMALL_PX} px: the published filter, 9 px² inside the polygon through the"

@@ -76,9 +76,7 @@ def _outer_corners(runs: Runs) -> tuple[NDArray[np.int64], ...]:
     return particle, y, np.minimum.reduceat(left, groups), np.maximum.reduceat(right, groups)
 
 
-def _convex(
-    points: NDArray[np.int64], chain: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The points (p, 2) that turn outwards in their chain (p,), both ends of a chain included.
 
     A point that does not turn outwards between its neighbours is no vertex of the hull whatever happens to

@@ -25,8 +25,8 @@ class ModelCard:
     """One released model.
 
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
-    which a pixel belongs to a particle's core. diameter: typical particle diameter in px that the network likes
-    best; smallest, largest: the range that it was taught. sha256: of the weights file beside the card.
+    which a pixel belongs to a particle's core. diameter: area-weighted median particle diameter, in px, that the
+    network likes best; smallest, largest: the range that it was taught. sha256: of the weights file beside the card.
     data: {"title", "licence", "split"} of each source; scores: {"data", "split", ...figures}.
     """
 
@@ -39,7 +39,7 @@ class ModelCard:
     weights: Path
     threshold: float = 0.5
     core: float = 0.5
-    diameter: float = 32.0
+    diameter: float = 44.0
     smallest: float = 12.0
     largest: float = 80.0
     licence: str = "MIT"

@@ -14,7 +14,7 @@ from .architectures import STRIDE
 from .runtime import Runtime
 
 TILE = 1024
-HALO = 192  # px beyond a tile that its prediction may look at; see tests/core/test_predict.py
+HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/test_pipeline.py measures it)
 Maps = NDArray[np.uint8]
 
 

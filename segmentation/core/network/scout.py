@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +16,36 @@ from .predict import Maps, predict
 from .resample import resize
 from .runtime import Runtime
 
-LOOK = 512  # px, longest side of the picture in the first look
-KEEP = (0.8, 1.3)  # a scale in this range is not worth a resampling
+LOOK = 512  # px, longest side of the picture in the first looks
+COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
+DECIDING = 3  # of these looks decide on the polarity; in the smallest too little is left to see
+CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 30 rendered blanks 70 % stay below, of 52 EMPS 2 %
+KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
-CLEARLY_PARTICLE, CLEARLY_NOT = 166, 89  # 0.65 and 0.35 of 255
-NOTHING = 0.002  # share of the picture under which the first look has seen no particles
+FINE = 20.0  # px; when the best look shows particles below this, a finer one may see them better
+SMALLEST_AREA = 9  # px
+NOTHING = 0.002  # share of the picture under which a look has seen no particles
 
 
 @dataclass(frozen=True)
 class View:
-    """How to show a picture to the network."""
+    """How to show a picture to the network. clarity: of the clearest look; 1 where there was none to take."""
 
     polarity: Polarity
     scale: float
+    clarity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one pass saw. at: scale of the picture. clarity: how clear the particles are, 0 for none.
+
+    diameter: area-weighted median ECD in px of the picture as shown; None without particles.
+    """
+
+    at: float
+    clarity: float
+    diameter: float | None
 
 
 def look(
@@ -41,21 +59,21 @@ def look(
 ) -> View:
     """Decide what is left open of polarity and scale.
 
-    picture: (H, W) float32 in 0..1. The first look is at LOOK px; when its particles come out smaller than the
-    network was taught, a second look at twice the resolution decides (and so on, up to the full resolution).
+    picture: (H, W) float32 in 0..1. Both polarities are looked at in small copies of the picture; the one whose
+    particles are clearest in one of the larger copies is taken. The clearest copy tells the size.
     """
     if polarity is not None and scale is not None:
         return View(polarity, scale)
-    at = min(1.0, LOOK / max(picture.shape))
-    while True:
-        small = resize(picture, at) if at < 1 else picture
-        if polarity is None:
-            polarity = better_polarity(network, small, runtime)
-        diameter = typical_diameter(predict(network, shown(small, polarity), runtime), card)
-        if at >= 1 or (diameter is not None and diameter >= card.smallest):
-            break
-        at = min(1.0, 2 * at)
-    return View(polarity, scale if scale is not None else working_scale(diameter, at, card))
+    first = min(1.0, LOOK / max(picture.shape))
+    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER)]
+    sides: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
+    looks = {side: [see(network, card, shown(copy, side), at, runtime) for at, copy in copies] for side in sides}
+    chosen = max(sides, key=lambda side: max(each.clarity for each in looks[side][:DECIDING]))
+    seen = looks[chosen]
+    if scale is None:
+        seen = seen + list(_finer(network, card, picture, chosen, seen, runtime))
+    best = clearest(seen, card)
+    return View(chosen, working_scale(best, card) if scale is None else scale, best.clarity)
 
 
 def shown(picture: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float32]:
@@ -63,42 +81,68 @@ def shown(picture: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float3
     return picture if polarity == "bright" else 1 - picture
 
 
-def better_polarity(network: nn.Module, picture: NDArray[np.float32], runtime: Runtime) -> Polarity:
-    """The polarity under which the network is surer of what it sees."""
-    bright = certainty(predict(network, picture, runtime))
-    dark = certainty(predict(network, 1 - picture, runtime))
-    return "bright" if bright >= dark else "dark"
+def see(network: nn.Module, card: ModelCard, picture: NDArray[np.float32], at: float, runtime: Runtime) -> Look:
+    """One pass over a picture that is shown at scale `at`."""
+    maps = predict(network, picture, runtime)
+    return Look(at, clarity(maps, card), typical_diameter(maps, card))
 
 
-def certainty(maps: Maps) -> float:
-    """How well the two maps agree on particles: high where a foreground has cores, low for vague or flat maps."""
-    foreground, distance = maps.astype(np.float32) / 255
-    inside = foreground > 0.5
-    if inside.mean() < NOTHING:
+def clarity(maps: Maps, card: ModelCard) -> float:
+    """How high the cores rise (area-weighted mean of their peaks) times how sure the foreground is; 0 to 1."""
+    foreground, distance = maps
+    inside = foreground >= card.threshold * 255
+    cores, count = ndimage.label(distance >= card.core * 255)
+    if count == 0 or inside.mean() < NOTHING:
         return 0.0
-    vague = float(((foreground > 0.2) & (foreground < 0.8)).sum()) / float(inside.sum())
-    cores = float((distance[inside] > 0.5).mean())
-    return cores * float(foreground[inside].mean()) / (1 + vague)
+    peaks = ndimage.maximum(distance, cores, np.arange(1, count + 1))
+    return float(np.average(peaks, weights=np.bincount(cores.ravel())[1:]) * foreground[inside].mean() / 255**2)
 
 
 def typical_diameter(maps: Maps, card: ModelCard) -> float | None:
-    """Area-weighted median ECD, in px, of the cores' particles; None where there are no particles.
+    """Area-weighted median ECD in px; None where there are no particles.
 
-    A core is where the inner distance is at least `card.core`, so a particle is 1 / (1 - core) times as wide.
+    Cores stand for particles: a core of inner distance above c is 1 - c times as wide as its particle.
     """
-    cores, count = ndimage.label((maps[1] >= card.core * 255) & (maps[0] >= card.threshold * 255))
-    if count == 0 or (cores > 0).mean() < NOTHING / 4:
+    cores, _ = ndimage.label((maps[1] >= card.core * 255) & (maps[0] >= card.threshold * 255))
+    areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - card.core) ** 2
+    areas = areas[areas >= SMALLEST_AREA]
+    if not len(areas):
         return None
-    areas = np.sort(np.bincount(cores.ravel())[1:])
     middle = areas[np.searchsorted(np.cumsum(areas), areas.sum() / 2)]
-    return float(np.sqrt(4 * middle / np.pi) / (1 - card.core))
+    return float(np.sqrt(4 * middle / np.pi))
 
 
-def working_scale(diameter: float | None, at: float, card: ModelCard) -> float:
-    """The factor that brings particles of `diameter` px, seen at scale `at`, to the card's favourite size."""
-    if diameter is None:
-        return at if at < 1 else 1.0
-    scale = at * card.diameter / diameter
+def _finer(
+    network: nn.Module,
+    card: ModelCard,
+    picture: NDArray[np.float32],
+    polarity: Polarity,
+    looks: list[Look],
+    runtime: Runtime,
+) -> Iterator[Look]:
+    """Further looks, each at twice the resolution, as long as particles are small in the finest so far."""
+    finest = looks[0]
+    while finest.at < 1 and (finest.diameter is None or finest.diameter < FINE):
+        at = min(1.0, 2 * finest.at)
+        copy = resize(picture, at) if at < 1 else picture
+        finest = see(network, card, shown(copy, polarity), at, runtime)
+        yield finest
+
+
+def clearest(looks: list[Look], card: ModelCard) -> Look:
+    """The look with the clearest particles, of a size that the network was taught where there is one."""
+    useful = [each for each in looks if each.diameter and card.smallest <= each.diameter <= card.largest]
+    return max(useful or looks, key=lambda each: each.clarity)
+
+
+def working_scale(best: Look, card: ModelCard) -> float:
+    """The factor that brings the particles of the clearest look to the card's favourite size.
+
+    Where nothing is clear, 1: a strong reduction would turn shades of the background into large particles.
+    """
+    if best.diameter is None or best.clarity < CLEAR:
+        return 1.0
+    scale = best.at * card.diameter / best.diameter
     if KEEP[0] <= scale <= KEEP[1]:
         return 1.0
     return float(np.clip(scale, *LIMITS))

@@ -43,6 +43,8 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="keep set-aside particles in labels.tif too")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Before torch is imported: spinning threads stand in the way of whatever else is running.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             cards.find(options["model"])
             options["out"].mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,47 @@
+"""Who may see and change what; a stranger is told that there is nothing here."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ..models import Job, Upload
+from ..services import Refused
+
+NOT_YOURS = (
+    "Only whoever made this result may cancel, retry or delete it; open it in the browser that made it,"
+    " or ask for a new analysis of your own."
+)
+
+
+def visible_job(request: HttpRequest, pk: UUID) -> Job:
+    """The job, or 404."""
+    job = Job.objects.select_related("upload", "parent").filter(pk=pk).first()
+    if job is None or not job.is_visible_to(request.user, request.visitor):
+        raise Http404
+    return job
+
+
+def own_job(request: HttpRequest, pk: UUID) -> Job:
+    """The job of the one who made it, or of staff; 404 for strangers, 403 for those who only have the link."""
+    job = visible_job(request, pk)
+    if not job.is_changeable_by(request.user, request.visitor):
+        raise PermissionDenied(NOT_YOURS)
+    return job
+
+
+def visible_upload(request: HttpRequest, pk: UUID) -> Upload:
+    """The upload, or 404."""
+    upload = Upload.objects.filter(pk=pk).first()
+    if upload is None or not upload.is_visible_to(request.user, request.visitor):
+        raise Http404
+    return upload
+
+
+def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
+    """A page with the sentence of a refusal."""
+    context = {"sentence": refusal.sentence, "back": back}
+    return render(request, "refused.html", context, status=refusal.status)

@@ -1,0 +1,209 @@
+"""A job's address: waiting, result, failure; and what can be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from ..core.micrograph.types import Calibration
+from ..core.recipe import Recipe
+from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
+from ..middleware import ensure_visitor
+from ..models import Artifact, Job
+from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
+from .access import own_job, refused, visible_job
+from .present import Result, led_to, recipe_calibration, status_of, used_calibration
+from .serving import serve_artifact
+from .words import scale_words
+
+OFFERED = {
+    "figure.png": ("Figure, PNG", "four panels, 300 dpi"),
+    "figure.svg": ("Figure, SVG", "to edit"),
+    "figure.pdf": ("Figure, PDF", "to print"),
+    "particles.csv": ("Nanoparticle sizes, CSV", "summary and one row a particle"),
+    "labels.tif": ("Labels, TIFF", "kept particles; 0 is background"),
+    "labels-all.tif": ("All labels, TIFF", "with those set aside"),
+    "result.json": ("Everything, JSON", "settings, statistics, versions"),
+}
+
+
+@require_safe
+@never_cache
+def job(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Waiting, the result, or why there is none: one address for a job's whole life."""
+    return _page(request, visible_job(request, pk))
+
+
+@require_safe
+@never_cache
+def status(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The waiting page's fragment; once the job has ended or is gone, the page is asked to load anew."""
+    try:
+        found = visible_job(request, pk)
+    except Http404:
+        if not request.htmx:
+            raise
+        gone = HttpResponseClientRefresh()
+        gone.status_code = 404
+        return gone
+    if found.is_finished and request.htmx:
+        return HttpResponseClientRefresh()
+    context = {"job": found, "active": not found.is_finished, "status": status_of(found)}
+    return render(request, "_status.html", context)
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Stop a job."""
+    return _change(request, pk, cancel_job)
+
+
+@require_POST
+def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Try a failed or cancelled job once more."""
+    return _change(request, pk, retry_job)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete."""
+    found = own_job(request, pk)
+    if request.method != "POST":
+        return render(request, "delete.html", {"job": found})
+    delete_job(job=found)
+    return redirect("results")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The same image with other settings, as a new job."""
+    found = visible_job(request, pk)
+    if request.method != "POST":
+        return redirect("job", pk)
+    form = SettingsForm(request.POST)
+    try:
+        calibration = _calibration(request, found)
+    except ValueError as error:
+        return _page(request, found, form=form, rerun_open=True, width_error=str(error), status=400)
+    if not form.is_valid():
+        return _page(request, found, form=form, rerun_open=True, status=400)
+    recipe = replace(form.recipe(calibration), scale=found.get_recipe().scale)
+    try:
+        refuse_tall_bar(recipe, found.upload)
+    except ValueError as error:
+        form.add_error("data_bar_rows", str(error))
+        return _page(request, found, form=form, rerun_open=True, status=400)
+    return _again(request, found, recipe)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def width(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The same outlines measured with another width, as a new job."""
+    found = visible_job(request, pk)
+    if request.method != "POST":
+        return redirect("job", pk)
+    try:
+        calibration = _chosen(request.POST.get("width", ""), found)
+    except ValueError as error:
+        return _page(request, found, width_error=str(error), status=400)
+    recipe = found.get_recipe().with_(calibration=calibration)
+    if led_to(recipe, found.upload) == recipe_calibration(found):
+        return redirect("job", pk)
+    return _again(request, found, recipe)
+
+
+@require_safe
+def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """A file that a job made."""
+    found = visible_job(request, pk)
+    stored = Artifact.objects.select_related("job__upload").filter(job=found, name=name).first()
+    if stored is None:
+        raise Http404
+    return serve_artifact(request, stored, download="download" in request.GET)
+
+
+def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
+    found = own_job(request, pk)
+    try:
+        service(job=found)
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[pk]))
+    return redirect("job", pk)
+
+
+def _again(request: HttpRequest, found: Job, recipe: Recipe) -> HttpResponse:
+    visitor = ensure_visitor(request)
+    token = request.POST.get("token", "")[:64]
+    try:
+        new = rerun_job(job=found, recipe=recipe, user=request.user, visitor=visitor, token=token)
+    except Refused as refusal:
+        return refused(request, refusal, reverse("job", args=[found.pk]))
+    response = redirect("job", new.pk)
+    response.status_code = 303
+    return response
+
+
+def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
+    """A field left as it was keeps the calibration with its source; anything else was typed."""
+    text = request.POST.get("width", "").strip()
+    if text == _text(recipe_calibration(found), found):
+        return found.get_recipe().calibration
+    return _chosen(text, found)
+
+
+def _chosen(text: str, found: Job) -> Calibration | None:
+    """What was typed; the width that the file itself gives means the file."""
+    own = own_calibration(found.upload)
+    if own and text.strip() == _text(own, found):
+        return None
+    return calibration_for(text, "typed", found.upload)
+
+
+def _text(calibration: Calibration, found: Job) -> str:
+    nm = calibration.width_nm(found.upload.width)
+    return "" if nm is None else width_text(nm)
+
+
+def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
+    context = {
+        "job": found,
+        "active": not found.is_finished,
+        "status": status_of(found),
+        "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
+        "may_change": found.is_changeable_by(request.user, request.visitor),
+        "calibration_line": scale_words(used_calibration(found)),
+        "form": SettingsForm(initial=SettingsForm.initial_of(found.get_recipe())),
+        "width": request.POST.get("width", _text(recipe_calibration(found), found)),
+        "token": uuid4().hex,
+        **extra,
+    }
+    if found.state != Job.State.DONE:
+        return render(request, "job.html", context, status=status)
+    return render(request, "result.html", context | _files(request, found), status=status)
+
+
+def _files(request: HttpRequest, found: Job) -> dict[str, Any]:
+    """The result and the addresses of its files, in templates by name with the dot as underscore."""
+    stored = {each.name: each for each in found.artifacts.all()}
+    address = {name: reverse("artifact", args=[found.pk, name]) for name in stored}
+    offered = [
+        {"url": address[name], "title": title, "what": what, "size": stored[name].size}
+        for name, (title, what) in OFFERED.items()
+        if name in stored
+    ]
+    parent = found.parent
+    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
+    return {
+        "result": Result(found),
+        "files": {name.replace(".", "_").replace("-", "_"): url for name, url in address.items()},
+        "file_list": offered,
+        "parent": parent if seen else None,
+    }

@@ -1,0 +1,45 @@
+"""My results: what this account, or this browser, has made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from ..models import Artifact, Job
+from .words import capital, significant
+
+A_PAGE = 50
+
+
+@require_safe
+@never_cache
+def results(request: HttpRequest) -> HttpResponse:
+    """The list, newest first; for HTMX only its fragment, which asks again while something runs."""
+    mine = Job.objects.visible_to(request.user, request.visitor).select_related("upload")
+    page = Paginator(mine.order_by("-created", "pk"), A_PAGE).get_page(request.GET.get("page"))
+    pictured = Artifact.objects.filter(job__in=[job.pk for job in page], name="thumbnail.png")
+    pictures = set(pictured.values_list("job_id", flat=True))
+    rows = [_row(job, job.pk in pictures) for job in page]
+    context = {"page": page, "rows": rows, "any_active": any(row["active"] for row in rows)}
+    return render(request, "_results.html" if request.htmx else "results.html", context)
+
+
+def _row(job: Job, pictured: bool) -> dict[str, Any]:
+    statistics = job.summary.get("statistics") if job.state == Job.State.DONE else None
+    median = statistics["median"] if statistics else None
+    preview = reverse("upload-preview", args=[job.upload_id]) if job.upload.preview else ""
+    return {
+        "job": job,
+        "active": not job.is_finished,
+        "state": capital(job.get_state_display()),
+        "per_cent": round(100 * job.progress),
+        "kept": statistics["n_kept"] if statistics else "",
+        "median": f"{significant(median)} {statistics['unit']}" if statistics and median is not None else "",
+        "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
+    }

@@ -1,0 +1,53 @@
+"""Stored files as responses: the right type and name, never sniffed, checked for access each time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+
+from ..models import Artifact, Upload
+
+SHOWN_INLINE = {"image/png", "application/pdf", "application/json"}
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+LONGEST_STEM = 80
+
+
+def file_stem(name: str) -> str:
+    """The stem of an upload's name, fit for every file system."""
+    stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*%]+', "_", PurePosixPath(name).stem)
+    return stem.strip(" ._")[:LONGEST_STEM] or "image"
+
+
+def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) -> HttpResponse:
+    """An artifact named after its upload; what a browser might run is only ever downloaded."""
+    kind = artifact.content_type
+    name = f"{file_stem(artifact.job.upload.name)}_{artifact.name}"
+    inline = kind in SHOWN_INLINE and not download
+    return _serve(request, artifact.file, kind, name, inline, tag=f"{artifact.pk}-{artifact.attempt}")
+
+
+def serve_preview(request: HttpRequest, upload: Upload) -> HttpResponse:
+    """The preview of an upload."""
+    name = f"{file_stem(upload.name)}_preview.png"
+    return _serve(request, upload.preview, "image/png", name, True, tag=f"{upload.pk}-preview")
+
+
+def _serve(request: HttpRequest, file: Any, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
+    response = get_conditional_response(request, etag=f'"{tag}"') or _stream(file, kind, name, inline)
+    response["ETag"] = f'"{tag}"'
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = SANDBOX
+    return response
+
+
+def _stream(file: Any, kind: str, name: str, inline: bool) -> FileResponse:
+    try:
+        opened = file.open("rb")
+    except (OSError, ValueError):
+        raise Http404 from None
+    return FileResponse(opened, as_attachment=not inline, filename=name, content_type=kind)

@@ -1,0 +1,272 @@
+"""The upload page: a plain form that does everything at once, and the address that takes one file at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
+from ..forms import (
+    SettingsForm,
+    badge,
+    calibration_for,
+    file_badge,
+    own_calibration,
+    refuse_tall_bar,
+    width_text,
+)
+from ..middleware import ensure_visitor
+from ..models import Job, Upload, shown_name
+from ..services import Refused, create_job, receive_upload, sample_upload
+from .access import refused, visible_upload
+from .serving import serve_preview
+
+DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
+PASSED_ON = {413, 429, 503, 507}
+NOTHING = "Choose at least one image, or try the sample."
+MARKED = "Something that was typed needs another look; it is marked below."
+GONE = "An image that was uploaded earlier is no longer here; choose it again."
+SAMPLE = Path("sample", "sem-sample.tif")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one file, or with the form ("")."""
+
+    name: str
+    sentence: str
+    status: int = 400
+
+
+@dataclass
+class Submission:
+    """One sending of the form, with whatever came of it."""
+
+    request: HttpRequest
+    form: SettingsForm
+    uploads: list[Upload] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    width_errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def typed(self) -> Any:
+        return self.request.POST
+
+    def width_of(self, upload: Upload) -> tuple[str, str, str]:
+        """The text of the field that an image's width is in, its origin, and the field's name."""
+        name, origin = f"width_{upload.pk}", f"origin_{upload.pk}"
+        if name not in self.typed:
+            name, origin = "width", "width_origin"
+        return self.typed.get(name, DEFAULT_WIDTH), self.typed.get(origin, ""), name
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def home(request: HttpRequest) -> HttpResponse:
+    """The upload page; POST starts one job for each image, or shows the page again with what is wrong."""
+    if request.method != "POST":
+        return _page(request, SettingsForm(initial=SettingsForm.initial_of(Recipe())))
+    sent = Submission(request, SettingsForm(request.POST), _kept(request))
+    if request.POST.get("remove"):
+        sent.uploads = [upload for upload in sent.uploads if str(upload.pk) != request.POST["remove"]]
+        return _again(sent, status=200)
+    if len(sent.uploads) < len(set(request.POST.getlist("upload"))):
+        sent.problems.append(Problem("", GONE))
+    _receive(sent)
+    recipes = _recipes(sent)
+    if sent.problems or sent.width_errors or not sent.form.is_valid():
+        return _again(sent)
+    jobs = _start(sent, recipes)
+    if sent.problems:
+        return _again(sent)
+    return _to(jobs)
+
+
+@require_POST
+def uploads(request: HttpRequest) -> HttpResponse:
+    """One file from the page's script; answers with its card, or with a card that says what is wrong."""
+    file = request.FILES.get("file")
+    try:
+        if file is None:
+            raise Refused("No file came with the request; choose it again.")
+        return render(request, "_upload.html", {"card": card(_take(request, file))}, status=201)
+    except Refused as refusal:
+        name = shown_name(file.name or "") if file else "The upload"
+        context = {"name": name, "sentence": refusal.sentence}
+        return render(request, "_upload_error.html", context, status=_status(refusal))
+
+
+@require_safe
+def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The server's own picture of an upload."""
+    return serve_preview(request, visible_upload(request, pk))
+
+
+@require_POST
+def sample(request: HttpRequest) -> HttpResponse:
+    """Analyse the sample image with the default settings."""
+    who = {"user": request.user, "visitor": ensure_visitor(request)}
+    try:
+        upload = sample_upload(**who, address=request.address_hash)
+        return redirect("job", create_job(upload=upload, recipe=Recipe(), token=_token(request), **who).pk)
+    except Refused as refusal:
+        return refused(request, refusal)
+
+
+@require_safe
+def sample_download(request: HttpRequest) -> FileResponse:
+    """The sample image as a file."""
+    path = Path(settings.STATICFILES_DIRS[0]) / SAMPLE
+    if not path.is_file():
+        raise Http404
+    return FileResponse(path.open("rb"), as_attachment=True, filename=SAMPLE.name, content_type="image/tiff")
+
+
+def card(upload: Upload, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
+    """What the page shows of an upload; without `text` its width is the file's own, else the default."""
+    own = own_calibration(upload)
+    own_width = width_text(own.width_nm(upload.width) or 0.0) if own else ""
+    if text is None:
+        text, origin = (own_width, "file") if own else (DEFAULT_WIDTH, "default")
+    return {
+        "upload": upload,
+        "width": text,
+        "origin": origin,
+        "error": error,
+        "own_width": own_width,
+        "own_badge": file_badge(own) if own else "",
+        "badge": badge(text, origin, upload),
+        "bar_rows": upload.height - upload.data_bar if upload.data_bar is not None else 0,
+    }
+
+
+def _kept(request: HttpRequest) -> list[Upload]:
+    """The images that came with an earlier request, in their order."""
+    wanted = [pk for pk in map(_uuid, request.POST.getlist("upload")) if pk]
+    mine = Upload.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
+    return [mine[pk] for pk in dict.fromkeys(wanted) if pk in mine]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _take(request: HttpRequest, file: Any) -> Upload:
+    visitor = ensure_visitor(request)
+    return receive_upload(file=file, user=request.user, visitor=visitor, address=request.address_hash)
+
+
+def _receive(sent: Submission) -> None:
+    """Take the files of the form; the bad ones become problems and the good ones stay."""
+    for file in sent.request.FILES.getlist("file"):
+        try:
+            sent.uploads.append(_take(sent.request, file))
+        except Refused as refusal:
+            sent.problems.append(Problem(shown_name(file.name or ""), refusal.sentence, _status(refusal)))
+    if not sent.uploads and not sent.problems:
+        sent.problems.append(Problem("", NOTHING))
+
+
+def _status(refusal: Refused) -> int:
+    return refusal.status if refusal.status in PASSED_ON else 400
+
+
+def _recipes(sent: Submission) -> list[Recipe]:
+    """A Recipe for each image; widths and data bars that cannot be are noted as errors."""
+    recipes = []
+    valid = sent.form.is_valid()
+    for upload in sent.uploads:
+        text, origin, name = sent.width_of(upload)
+        try:
+            calibration = calibration_for(text, origin, upload)
+        except ValueError as error:
+            sent.width_errors[name] = str(error)
+            continue
+        if valid:
+            recipes.append(_recipe(sent, upload, calibration))
+    return recipes
+
+
+def _recipe(sent: Submission, upload: Upload, calibration: Any) -> Recipe:
+    recipe = sent.form.recipe(calibration)
+    try:
+        refuse_tall_bar(recipe, upload)
+    except ValueError as error:
+        sent.problems.append(Problem(upload.name, str(error)))
+    return recipe
+
+
+def _start(sent: Submission, recipes: list[Recipe]) -> list[Job]:
+    """One job an image; where a limit is reached, the images that are left stay on the page."""
+    request, token = sent.request, _token(sent.request)
+    visitor = ensure_visitor(request)
+    jobs: list[Job] = []
+    for upload, recipe in zip(list(sent.uploads), recipes, strict=True):
+        try:
+            job = create_job(upload=upload, recipe=recipe, user=request.user, visitor=visitor, token=token)
+        except Refused as refusal:
+            sent.problems.append(Problem(upload.name, refusal.sentence, _status(refusal)))
+            break
+        jobs.append(job)
+        sent.uploads.remove(upload)
+    return jobs
+
+
+def _to(jobs: list[Job]) -> HttpResponse:
+    """On to the result, or to the list where there are several; by 303, so that a reload repeats nothing."""
+    one = len({job.pk for job in jobs}) == 1
+    response = redirect("job", jobs[0].pk) if one else redirect("results")
+    response.status_code = 303
+    return response
+
+
+def _token(request: HttpRequest) -> str:
+    token = _uuid(request.POST.get("token", ""))
+    return (token or uuid4()).hex
+
+
+def _again(sent: Submission, status: int | None = None) -> HttpResponse:
+    """The page once more, with everything that was typed and every good image."""
+    main = sent.typed.get("width", DEFAULT_WIDTH)
+    main_origin = "default" if main == DEFAULT_WIDTH else "typed"
+    if not status and (sent.width_errors or not sent.form.is_valid()):
+        sent.problems.append(Problem("", MARKED))
+    bad = [problem.status for problem in sent.problems]
+    extra = {
+        "problems": sent.problems,
+        "cards": [_card_again(sent, upload, main_origin) for upload in sent.uploads],
+        "width": main,
+        "width_origin": main_origin,
+        "width_error": sent.width_errors.get("width", ""),
+    }
+    return _page(sent.request, sent.form, status or max([400, *bad]), **extra)
+
+
+def _card_again(sent: Submission, upload: Upload, main_origin: str) -> dict[str, Any]:
+    text, origin, name = sent.width_of(upload)
+    if name == "width":
+        return card(upload) if main_origin == "default" else card(upload, text, main_origin)
+    return card(upload, text, origin, sent.width_errors.get(name, ""))
+
+
+def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:
+    context = {
+        "form": form,
+        "token": _token(request),
+        "width": DEFAULT_WIDTH,
+        "width_origin": "default",
+        "default_width": DEFAULT_WIDTH,
+        "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
+        "more_open": form.is_bound and not form.is_valid(),
+        **extra,
+    }
+    return render(request, "home.html", context, status=status)

@@ -1,0 +1,62 @@
+"""Numbers and times as the pages say them: few digits, always with a unit."""
+
+from __future__ import annotations
+
+import math
+
+from ..core.micrograph.types import Calibration
+
+NARROW_SPACE = "\u202f"
+SOURCES = {
+    "metadata": "from the file",
+    "typed": "typed",
+    "default": "default width",
+    "none": "",
+}
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number rounded to so many digits, never in powers of ten; a dash for None."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    rounded = round(value, _decimals(value, digits))
+    text = f"{rounded:,.{max(0, _decimals(rounded, digits))}f}"
+    return text.replace(",", NARROW_SPACE if abs(rounded) >= 10_000 else "")
+
+
+def _decimals(value: float, digits: int) -> int:
+    return digits - 1 - math.floor(math.log10(abs(value)))
+
+
+def per_cent(fraction: float | None) -> str:
+    """A fraction in whole per cent, with one decimal near its ends."""
+    if fraction is None:
+        return "–"
+    hundred = 100 * fraction
+    return f"{hundred:.1f}" if 0 < hundred < 1 or 99 < hundred < 100 else f"{hundred:.0f}"
+
+
+def about(seconds: float) -> str:
+    """A time to wait, as loosely as it is known."""
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {round(seconds / 10) * 10} seconds"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {round(seconds / 3600)} hours"
+
+
+def scale_words(calibration: Calibration) -> str:
+    """The size of a pixel and how it is known, in a line."""
+    if calibration.nm_per_pixel is None:
+        return "not calibrated, sizes in pixels"
+    size = significant(calibration.nm_per_pixel, 4)
+    shown = size.rstrip("0").rstrip(".") if "." in size else size
+    return f"{shown} nm/px, {SOURCES[calibration.source]}"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

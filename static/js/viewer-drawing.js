@@ -1,0 +1,232 @@
+// Draws the micrograph and its particles on a canvas, and knows what lies under a point.
+
+const KEPT = "#53d6ee";
+const ASIDE = "#ff6b5e";
+const SELECTED = "#ffffff";
+// Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
+const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
+const CELL = 64; // px of the upload; particles are found through a grid of such squares
+const MOST_NUMBERS = 600;
+
+export class Drawing {
+  constructor(canvas, image, data) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.image = image;
+    this.width = data.width;
+    this.height = data.height;
+    this.rows = data.rows;
+    this.particles = data.particles.map(prepare);
+    this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
+    this.pointed = null;
+    this.selected = null;
+    this.view = { x: 0, y: 0, scale: 1 }; // canvas = (upload - (x, y)) * scale, in CSS pixels
+    this.fitted = true;
+    this.gather();
+    canvas.style.aspectRatio = `${data.width} / ${data.height}`;
+    new ResizeObserver(() => this.resize()).observe(canvas);
+    this.resize();
+  }
+
+  // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
+  gather() {
+    this.keptPath = new Path2D();
+    this.asidePath = new Path2D();
+    this.colourPaths = COLOURS.map(() => new Path2D());
+    this.grid = new Map();
+    for (const particle of this.particles) {
+      (particle.kept ? this.keptPath : this.asidePath).addPath(particle.path);
+      if (particle.kept) this.colourPaths[(particle.id * 7) % COLOURS.length].addPath(particle.path);
+      for (const cell of cellsOf(particle.box)) this.grid.set(cell, [...(this.grid.get(cell) ?? []), particle]);
+    }
+  }
+
+  // ---- where things are -------------------------------------------------------------------------
+
+  at(x, y) {
+    const point = this.toUpload(x, y);
+    const near = this.grid.get(`${Math.floor(point.x / CELL)},${Math.floor(point.y / CELL)}`) ?? [];
+    const visible = near.filter((particle) => particle.kept || this.layers.aside);
+    this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
+    return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y)) ?? null;
+  }
+
+  toUpload(x, y) {
+    return { x: x / this.view.scale + this.view.x, y: y / this.view.scale + this.view.y };
+  }
+
+  // ---- moving -----------------------------------------------------------------------------------
+
+  resize() {
+    const ratio = window.devicePixelRatio || 1;
+    const { clientWidth, clientHeight } = this.canvas;
+    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
+    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
+    if (this.fitted) this.fit();
+    else this.move(0, 0);
+  }
+
+  fitScale() {
+    return Math.max(1e-6, Math.min(this.canvas.clientWidth / this.width, this.canvas.clientHeight / this.height));
+  }
+
+  fit() {
+    this.view.scale = this.fitScale();
+    this.fitted = true;
+    this.move(0, 0);
+  }
+
+  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
+    const fixed = this.toUpload(x, y);
+    const least = this.fitScale();
+    const scale = Math.min(Math.max(this.view.scale * factor, least), Math.max(40, 4 * least));
+    this.fitted = scale <= least * 1.001;
+    this.view = { x: fixed.x - x / scale, y: fixed.y - y / scale, scale };
+    this.move(0, 0);
+  }
+
+  // By CSS pixels; the image never leaves the stage and is centred where it is smaller than it.
+  move(dx, dy) {
+    const { view } = this;
+    view.x = held(view.x + dx / view.scale, this.width, this.canvas.clientWidth / view.scale);
+    view.y = held(view.y + dy / view.scale, this.height, this.canvas.clientHeight / view.scale);
+    this.canvas.classList.toggle("zoomed", !this.fitted);
+    this.draw();
+  }
+
+  reveal(particle) {
+    const { box } = particle;
+    const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
+    const stage = Math.min(this.canvas.clientWidth, this.canvas.clientHeight);
+    const wanted = Math.min(Math.max(this.view.scale, (stage * 0.12) / size), (stage * 0.6) / size);
+    this.view.scale = Math.max(wanted, this.fitScale());
+    this.fitted = this.view.scale <= this.fitScale() * 1.001;
+    this.view.x = (box.left + box.right) / 2 - this.canvas.clientWidth / 2 / this.view.scale;
+    this.view.y = (box.top + box.bottom) / 2 - this.canvas.clientHeight / 2 / this.view.scale;
+    this.move(0, 0);
+  }
+
+  // ---- what is shown ----------------------------------------------------------------------------
+
+  layer(name, on) {
+    this.layers[name] = on;
+    this.draw();
+  }
+
+  point(particle) {
+    if (this.pointed === particle) return;
+    this.pointed = particle;
+    this.draw();
+  }
+
+  select(particle, centre) {
+    this.selected = particle;
+    if (particle && centre) this.reveal(particle);
+    this.draw();
+  }
+
+  draw() {
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = 0;
+      this.paint();
+    });
+  }
+
+  paint() {
+    const { context, view, layers } = this;
+    const scale = view.scale * (window.devicePixelRatio || 1);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
+    context.imageSmoothingEnabled = scale < 2;
+    if (layers.image) context.drawImage(this.image, 0, 0, this.width, this.height);
+    if (layers.image && this.rows < this.height) this.veilDataBar();
+    if (layers.labels) this.fillLabels();
+    context.lineJoin = "round";
+    if (layers.outlines) this.stroke(this.keptPath, KEPT, 1.5);
+    if (layers.aside) this.stroke(this.asidePath, ASIDE, 1.75, [5, 4]);
+    if (layers.numbers) this.writeNumbers();
+    for (const particle of [this.pointed, this.selected]) this.emphasise(particle);
+  }
+
+  veilDataBar() {
+    this.context.fillStyle = "rgb(14 17 19 / 0.6)";
+    this.context.fillRect(0, this.rows, this.width, this.height - this.rows);
+  }
+
+  fillLabels() {
+    this.context.globalAlpha = 0.55;
+    this.colourPaths.forEach((path, index) => {
+      this.context.fillStyle = COLOURS[index];
+      this.context.fill(path);
+    });
+    this.context.globalAlpha = 1;
+  }
+
+  // Widths and dashes are in CSS pixels, whatever the zoom.
+  stroke(path, colour, width, dash = []) {
+    const { context, view } = this;
+    context.strokeStyle = colour;
+    context.lineWidth = width / view.scale;
+    context.setLineDash(dash.map((length) => length / view.scale));
+    context.stroke(path);
+    context.setLineDash([]);
+  }
+
+  emphasise(particle) {
+    if (!particle) return;
+    this.stroke(particle.path, "#000000", 5);
+    this.stroke(particle.path, particle === this.selected ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : [5, 4]);
+  }
+
+  writeNumbers() {
+    const { context, view } = this;
+    const shown = this.particles.filter((particle) => (particle.kept || this.layers.aside) && this.inSight(particle.box));
+    if (shown.length > MOST_NUMBERS) shown.length = MOST_NUMBERS;
+    context.font = `${12 / view.scale}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineWidth = 3 / view.scale;
+    context.strokeStyle = "#000000";
+    context.fillStyle = "#ffffff";
+    for (const { id, box } of shown) {
+      const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+      context.strokeText(id, x, y);
+      context.fillText(id, x, y);
+    }
+  }
+
+  inSight(box) {
+    const [from, to] = [this.toUpload(0, 0), this.toUpload(this.canvas.clientWidth, this.canvas.clientHeight)];
+    return box.right > from.x && box.left < to.x && box.bottom > from.y && box.top < to.y;
+  }
+}
+
+function prepare(particle) {
+  const { outline } = particle;
+  const path = new Path2D();
+  const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
+  for (let i = 0; i < outline.length; i += 2) {
+    const [x, y] = [outline[i], outline[i + 1]];
+    if (i === 0) path.moveTo(x, y);
+    else path.lineTo(x, y);
+    box.left = Math.min(box.left, x);
+    box.right = Math.max(box.right, x);
+    box.top = Math.min(box.top, y);
+    box.bottom = Math.max(box.bottom, y);
+  }
+  path.closePath();
+  return Object.assign(particle, { path, box });
+}
+
+function* cellsOf(box) {
+  for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {
+    for (let column = Math.floor(box.left / CELL); column <= Math.floor(box.right / CELL); column++) yield `${column},${row}`;
+  }
+}
+
+function held(start, length, seen) {
+  if (seen >= length) return (length - seen) / 2;
+  return Math.min(Math.max(start, 0), length - seen);
+}

@@ -1,0 +1,266 @@
+"""From a dropped file to figure and size file, as a person does it, on desktop and phone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .conftest import SIZES
+from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
+
+DIAMETER = 2 * RADIUS * NM_PER_PIXEL
+ARRIVED = "[data-upload]"
+FIGURE = "figure.paper img"
+
+
+def start(page):
+    page.locator(".primary[data-go]").click()
+
+
+def choose(page, *paths):
+    page.set_input_files("#files", [str(path) for path in paths])
+    page.locator(ARRIVED).nth(len(paths) - 1).wait_for()
+
+
+def result(page):
+    """Wait for the figure and return the job's address."""
+    page.locator(f"{FIGURE}, .panel.failed").wait_for()
+    assert page.locator(FIGURE).count() == 1, page.locator(".panel.failed").inner_text()
+    return page.url
+
+
+def downloaded(page, link) -> tuple[str, bytes]:
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=link, exact=True).first.click()
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def jobs_of(page) -> int:
+    page.goto("/results/")
+    return page.locator("table.results tbody tr").count()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_drag_and_one_click(visit, discs, size):
+    page = visit(size)
+    choose(page, discs)
+    assert page.input_value("#id_width") == f"{COLUMNS * NM_PER_PIXEL:g}"
+    badge = page.locator("#width_badge").inner_text()
+    assert badge.startswith("from the file")
+    assert badge.endswith("10 nm/px")
+    preview = page.locator(f"{ARRIVED} img")
+    assert preview.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    assert fits(page)
+
+    start(page)
+    result(page)
+    width = page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert width > 1500
+    assert fits(page)
+    assert f"{COLUMNS} × {ROWS} px · 10 nm/px, from the file" in page.locator(".head").inner_text()
+    kept = int(page.locator(".headline b").inner_text())
+    assert DISCS * 0.6 <= kept <= DISCS * 1.4
+
+    name, figure = downloaded(page, "Download figure")
+    assert name == "discs & rings_figure.png"
+    with Image.open(io.BytesIO(figure)) as image:
+        assert image.width == width
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=1)
+
+    name, table = downloaded(page, "Download nanoparticle size file")
+    assert name == "discs & rings_particles.csv"
+    rows = sizes(table)
+    assert sum(row["kept"].lower() in ("true", "1", "yes") for row in rows) == kept
+    middle = sorted(float(row["min_feret_nm"]) for row in rows)[len(rows) // 2]
+    assert middle == pytest.approx(DIAMETER, rel=0.15)
+
+
+def sizes(table: bytes) -> list[dict[str, str]]:
+    text = table.decode("utf-8-sig")
+    assert text.startswith("#")
+    return list(csv.DictReader(line for line in io.StringIO(text) if not line.startswith("#")))
+
+
+def test_every_particle_can_be_looked_at(visit, discs):
+    page = visit()
+    choose(page, discs)
+    start(page)
+    result(page)
+    rows = page.locator(".particles tbody tr")
+    rows.first.wait_for()
+    total = int(re.search(r"of (\d+)", page.locator("[data-shown]").inner_text())[1])
+    assert rows.count() == total
+
+    page.get_by_role("button", name="Min. Feret").click()
+    column = [float(text) for text in page.locator(".particles tbody tr td:nth-child(2)").all_inner_texts()]
+    assert column == sorted(column)
+
+    number = middle_particle(page)
+    page.get_by_role("button", name=f"Show particle {number}", exact=True).click()
+    assert page.locator("[data-readout]").inner_text().startswith(f"Particle {number}: minimum Feret")
+    assert page.locator("[aria-selected=true]").get_attribute("data-id") == number
+
+    canvas = page.locator("canvas")
+    canvas.press("Escape")
+    assert page.locator("[aria-selected=true]").count() == 0
+    canvas.click()
+    assert page.locator("[aria-selected=true]").get_attribute("data-id") == number
+
+    before = page.locator("canvas").screenshot()
+    page.get_by_label("Labels").check()
+    page.locator("canvas").press("0")
+    assert page.locator("canvas").screenshot() != before
+
+
+def middle_particle(page) -> str:
+    """The number of the particle nearest to the middle of the image, which the viewer can centre."""
+    data = page.request.get(page.locator("#viewer").get_attribute("data-outlines")).json()
+
+    def distance(particle) -> float:
+        xs, ys = particle["outline"][::2], particle["outline"][1::2]
+        return abs(sum(xs) / len(xs) - COLUMNS / 2) + abs(sum(ys) / len(ys) - ROWS / 2)
+
+    return str(min(data["particles"], key=distance)["id"])
+
+
+def test_another_width_scales_every_size(visit, plain):
+    page = visit()
+    choose(page, plain)
+    assert page.locator("#width_badge").inner_text().startswith("default, please check")
+    page.fill("#id_width", "6.4 µm")
+    assert page.locator("#width_badge").inner_text() == "typed: 10 nm/px"
+    start(page)
+    first = result(page)
+    kept, median = numbers(page)
+    page.fill("#new_width", "12800")
+    page.get_by_role("button", name="Measure again").click()
+    page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
+    result(page)
+    assert numbers(page) == (kept, pytest.approx(2 * median, rel=0.01))
+    assert "with the outlines of the earlier result" in page.locator("main").inner_text()
+
+
+def numbers(page) -> tuple[int, float]:
+    median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
+    return int(page.locator(".headline b").inner_text()), float(median.split()[0])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_without_javascript(visit, plain, size):
+    page = visit(size, java_script_enabled=False)
+    page.set_input_files("#files", str(plain))
+    start(page)
+    result(page)
+    assert "please check" in page.locator("main").inner_text()
+    assert page.locator("noscript").last.inner_text()
+    assert jobs_of(page) == 1
+
+
+def test_a_double_click_makes_one_job(visit, discs):
+    page = visit()
+    choose(page, discs)
+    page.locator(".primary[data-go]").dblclick()
+    result(page)
+    assert jobs_of(page) == 1
+
+
+def test_a_double_click_without_javascript_makes_one_job(visit, discs):
+    page = visit(java_script_enabled=False)
+    page.set_input_files("#files", str(discs))
+    page.locator(".primary[data-go]").dblclick()
+    page.wait_for_url("**/jobs/*/")
+    assert jobs_of(page) == 1
+
+
+def test_back_and_reload_repeat_nothing(visit, discs):
+    page = visit()
+    choose(page, discs)
+    start(page)
+    address = result(page)
+    page.reload()
+    assert result(page) == address
+    page.go_back()
+    page.reload()
+    page.go_forward()
+    assert result(page) == address
+    assert jobs_of(page) == 1
+
+
+def test_several_files_each_with_its_own_width(visit, discs, plain):
+    page = visit()
+    choose(page, discs, plain)
+    assert not page.locator("#main-width").is_visible()
+    badges = page.locator("[data-badge]").all_inner_texts()
+    assert sorted(badge.split(" ")[0] for badge in badges) == ["default,", "from"]
+    start(page)
+    page.wait_for_url("**/results/")
+    assert page.locator("table.results tbody tr").count() == 2
+    page.locator(".state.done").nth(1).wait_for()
+    assert page.locator("[hx-get]").count() == 0
+
+
+def test_a_dropped_file_arrives(visit, plain):
+    page = visit()
+    page.evaluate(
+        """async (bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "dropped.png"));
+            for (const type of ["dragenter", "dragover", "drop"])
+                document.body.dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: data}));
+        }""",
+        list(plain.read_bytes()),
+    )
+    page.locator(ARRIVED).wait_for()
+    assert page.locator(".card h3").inner_text() == "dropped.png"
+    page.get_by_role("button", name="Remove dropped.png").click()
+    assert page.locator(".card").count() == 0
+    assert page.input_value("#id_width") == "7520"
+
+
+def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_path):
+    wrong = tmp_path / "notes <b>.tif"
+    wrong.write_text("no image at all")
+    page = visit()
+    page.set_input_files("#files", [str(wrong), str(plain)])
+    page.locator(ARRIVED).wait_for()
+    told = page.locator(".card.error").inner_text()
+    assert told.startswith("notes <b>.tif: ")
+    assert told.split("\n")[0].rstrip().endswith(".")
+    visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]
+    start(page)
+    result(page)
+
+
+def test_pressing_the_button_too_early_is_explained(visit):
+    page = visit()
+    start(page)
+    assert "Choose at least one image" in page.locator("#why").inner_text()
+    assert page.url.endswith("/")
+
+
+def test_the_sample_is_one_click(visit):
+    page = visit()
+    page.get_by_role("button", name="Try it with the sample image").click()
+    result(page)
+    assert "from the file" in page.locator(".head").inner_text()
+
+
+def test_the_page_of_another_browser_is_read_only(visit, discs):
+    page = visit()
+    choose(page, discs)
+    start(page)
+    address = result(page)
+    other = visit()
+    other.goto(address)
+    result(other)
+    assert other.get_by_text("Delete this result").count() == 0
+    assert jobs_of(other) == 0

@@ -1,0 +1,72 @@
+"""Every page at desktop and phone width, light and dark: nothing overflows; pictures go to DEEPSEGM_SCREENSHOTS."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .conftest import SIZES
+from .test_journey import choose, fits, result, start
+
+FOLDER = os.environ.get("DEEPSEGM_SCREENSHOTS")
+FIXED = {"home": "/", "results": "/results/", "help": "/help/", "models": "/models/", "sign-in": "/accounts/login/"}
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, .button, nav a")]
+    .filter(each => each.checkVisibility() && !each.closest("table") && each.getBoundingClientRect().height < 24)
+    .map(each => each.textContent)"""
+
+
+def picture(page, name: str) -> None:
+    if FOLDER:
+        Path(FOLDER).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(FOLDER, f"{name}.png")), full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page(visit, discs, plain, size, scheme):
+    page = visit(size, color_scheme=scheme)
+    seen = {}
+    choose(page, discs)
+    seen["chosen"] = check(page, f"chosen-{size}-{scheme}")
+    start(page)
+    page.wait_for_url("**/jobs/*/")
+    seen["waiting"] = check(page, f"waiting-{size}-{scheme}")
+    address = result(page)
+    page.locator(".particles tbody tr").first.wait_for()
+    page.locator(FIGURE_DECODED).evaluate("image => image.decode()")
+    seen["result"] = check(page, f"result-{size}-{scheme}")
+    page.get_by_text("Re-run with other settings").click()
+    seen["rerun"] = check(page, f"rerun-{size}-{scheme}")
+    for name, where in {**FIXED, "delete": f"{address}delete/"}.items():
+        page.goto(where)
+        seen[name] = check(page, f"{name}-{size}-{scheme}")
+    assert all(problem == "" for problem in seen.values()), seen
+
+
+FIGURE_DECODED = "figure.paper img"
+
+
+def check(page, name: str) -> str:
+    picture(page, name)
+    if not fits(page):
+        return "wider than the window"
+    small = page.evaluate(SMALL_TARGETS)
+    return f"too small to touch: {small}" if small else ""
+
+
+def test_the_whole_upload_page_by_keyboard(visit, plain):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    names = []
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate(
+                "document.activeElement.id || document.activeElement.name || document.activeElement.textContent.trim()"
+            )
+        )
+    for name in ("files", "id_width", "filter", "id_model", "More settings", "Upload and analyse"):
+        assert name in names, names

@@ -1,0 +1,356 @@
+"""A job's page in every state, and everything that can be done there."""
+
+from __future__ import annotations
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job
+
+from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
+
+pytestmark = pytest.mark.django_db
+VISITOR = uuid4()
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def maker(client):
+    """The browser that made the jobs of these tests."""
+    return visit(client, VISITOR)
+
+
+@pytest.fixture
+def job(make_job):
+    def make(state=Job.State.DONE, **fields):
+        known = {"visitor": VISITOR, "state": state}
+        if state == Job.State.DONE:
+            known |= {"summary": SUMMARY, "files": FILES, "attempt": 1, "progress": 1.0}
+        return make_job(**{**known, **fields})
+
+    return make
+
+
+def address(job, end=""):
+    return f"/jobs/{job.pk}/{end}"
+
+
+class TestWaiting:
+    def test_a_queued_job_says_its_place(self, maker, job):
+        job(Job.State.QUEUED)
+        page = words(maker.get(address(job(Job.State.QUEUED))))
+        assert "Waiting for its turn" in page
+        assert "Number 2 in the queue" in page
+        assert "You may close this page" in page
+
+    def test_a_running_job_says_stage_and_share(self, maker, job):
+        running = job(Job.State.RUNNING, stage="separating particles", progress=0.62)
+        page = words(maker.get(address(running)))
+        assert "Separating particles" in page
+        assert "62 % done" in page
+        assert f'hx-get="/jobs/{running.pk}/status/"' in page
+        assert '<noscript><meta http-equiv="refresh"' in page
+        assert f"http://testserver/jobs/{running.pk}/" in page
+
+    def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
+        response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
+        assert 'hx-trigger="every 1s"' in words(response)
+        assert "<html" not in words(response)
+        assert "no-store" in response["Cache-Control"]
+
+    @pytest.mark.parametrize("state", [Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED])
+    def test_the_polling_ends_with_the_job(self, maker, job, state):
+        ended = job(state)
+        assert maker.get(address(ended, "status/"), headers=HTMX)["HX-Refresh"] == "true"
+        assert "hx-get" not in words(maker.get(address(ended, "status/")))
+        assert "hx-get" not in words(maker.get(address(ended)))
+        assert "http-equiv" not in words(maker.get(address(ended)))
+
+    def test_the_polling_ends_when_the_job_was_deleted_elsewhere(self, maker, job):
+        gone = job(Job.State.RUNNING)
+        there = address(gone, "status/")
+        gone.delete()
+        response = maker.get(there, headers=HTMX)
+        assert (response.status_code, response["HX-Refresh"]) == (404, "true")
+        assert maker.get(there).status_code == 404
+
+    def test_a_failed_job_says_why_and_what_to_do(self, maker, job):
+        page = words(maker.get(address(job(Job.State.FAILED, error="It needs <more> memory: crop it."))))
+        assert "It needs &lt;more&gt; memory: crop it." in page
+        assert "Try again" in page
+        assert "Re-run with other settings" in page
+
+    def test_a_cancelled_job_says_so(self, maker, job):
+        page = words(maker.get(address(job(Job.State.CANCELLED))))
+        assert "Cancelled" in page
+        assert "Try again" in page
+
+
+class TestActions:
+    def test_cancel(self, maker, job):
+        running = job(Job.State.RUNNING)
+        assert maker.post(address(running, "cancel/"))["Location"] == address(running)
+        running.refresh_from_db()
+        assert running.state == Job.State.CANCELLED
+
+    def test_cancel_too_late_says_so(self, maker, job):
+        response = maker.post(address(job(), "cancel/"))
+        assert response.status_code == 409
+        assert "already ended" in words(response)
+
+    def test_retry(self, maker, job):
+        failed = job(Job.State.FAILED, error="x")
+        assert maker.post(address(failed, "retry/")).status_code == 302
+        failed.refresh_from_db()
+        assert (failed.state, failed.error) == (Job.State.QUEUED, "")
+
+    def test_retry_of_a_finished_job_is_refused(self, maker, job):
+        assert maker.post(address(job(), "retry/")).status_code == 409
+
+    def test_delete_asks_first(self, maker, job):
+        done = job()
+        assert "Delete this result?" in words(maker.get(address(done, "delete/")))
+        assert Job.objects.exists()
+        assert maker.post(address(done, "delete/"))["Location"] == "/results/"
+        assert not Job.objects.exists()
+        assert maker.get(address(done)).status_code == 404
+
+    @pytest.mark.parametrize("end", ["cancel/", "retry/"])
+    def test_only_post_changes(self, maker, job, end):
+        assert maker.get(address(job(), end)).status_code == 405
+
+    @pytest.mark.parametrize("end", ["rerun/", "width/"])
+    def test_a_reload_of_a_form_address_shows_the_job(self, maker, job, end):
+        done = job()
+        assert maker.get(address(done, end))["Location"] == address(done)
+        assert maker.put(address(done, end)).status_code == 405
+
+
+class TestRerun:
+    def test_the_form_is_prefilled(self, maker, job):
+        recipe = Recipe(threshold=0.35, polarity="dark", filter=True, data_bar=8, calibration=Calibration(**ZEISS))
+        page = words(maker.get(address(job(recipe=recipe))))
+        assert 'name="threshold" id="id_threshold" inputmode="decimal" autocomplete="off" value="0.35"' in page
+        assert '<option value="dark" selected>' in page
+        assert 'name="filter" value="on" checked' in page
+        assert 'name="data_bar" value="rows" checked' in page
+        assert 'value="470"' in page
+
+    def test_it_makes_a_new_job_from_the_same_image(self, maker, job):
+        old = job()
+        typed = {"token": uuid4().hex, "width": "640", "threshold": "0.6", "filter": "on"}
+        response = maker.post(address(old, "rerun/"), typed)
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (response.status_code, response["Location"]) == (303, address(new))
+        assert (new.parent, new.upload, new.visitor) == (old, old.upload, VISITOR)
+        recipe = new.get_recipe()
+        assert (recipe.threshold, recipe.filter, recipe.calibration.nm_per_pixel) == (0.6, True, 10.0)
+        old.refresh_from_db()
+        assert old.state == Job.State.DONE
+
+    def test_twice_is_once(self, maker, job):
+        old = job()
+        typed = {"token": uuid4().hex, "width": "640"}
+        assert len({maker.post(address(old, "rerun/"), typed)["Location"] for _ in range(2)}) == 1
+
+    def test_a_width_left_alone_keeps_its_source(self, maker, job):
+        default = Calibration.of_width(7520, 64, "default")
+        old = job(recipe=Recipe(calibration=default, scale=0.5))
+        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "7520", "polarity": "dark"})
+        recipe = Job.objects.exclude(pk=old.pk).get().get_recipe()
+        assert recipe == Recipe(calibration=default, scale=0.5, polarity="dark")
+
+    @pytest.mark.parametrize(
+        ("typed", "told"),
+        [
+            ({"width": "-3"}, "more than 0"),
+            ({"threshold": "7"}, "from 0.05 to 0.95"),
+            ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
+        ],
+    )
+    def test_errors_keep_what_was_typed(self, maker, job, typed, told):
+        response = maker.post(address(job(), "rerun/"), {"width": "640", "polarity": "dark", **typed})
+        page = words(response)
+        assert response.status_code == 400
+        assert told in page
+        assert '<option value="dark" selected>' in page
+        assert re.search(r'id="rerun" open', page)
+        assert Job.objects.count() == 1
+
+    def test_limits_hold(self, maker, job, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        job(Job.State.QUEUED)
+        assert maker.post(address(job(), "rerun/"), {"width": ""}).status_code == 429
+
+    def test_whoever_has_the_link_may_run_it_again_as_their_own(self, client, job):
+        old = job()
+        client.post(address(old, "rerun/"), {"width": "640"})
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert new.visitor not in (None, VISITOR)
+
+
+class TestWidth:
+    def test_it_measures_the_same_outlines_again(self, maker, job):
+        old = job(recipe=Recipe(threshold=0.3, scale=0.5))
+        response = maker.post(address(old, "width/"), {"width": "0.64 µm", "token": uuid4().hex})
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert response["Location"] == address(new)
+        assert new.get_recipe().segments_like(old.get_recipe())
+        assert new.get_recipe().calibration.nm_per_pixel == pytest.approx(10)
+        assert new.parent == old
+
+    def test_emptied_it_measures_in_pixels(self, maker, job, make_upload):
+        old = job(upload=make_upload(calibration=ZEISS, visitor=VISITOR))
+        maker.post(address(old, "width/"), {"width": ""})
+        assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration == Calibration.absent()
+
+    def test_the_same_width_makes_no_new_job(self, maker, job, make_upload):
+        of_file = job(upload=make_upload(calibration=ZEISS, visitor=VISITOR))
+        typed = job(recipe=Recipe(calibration=Calibration.of_width(640, 64)))
+        for old, text in ((of_file, "470"), (typed, "640"), (typed, " 640 nm ")):
+            assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
+        assert Job.objects.count() == 2
+
+    def test_confirming_the_default_makes_it_typed(self, maker, job):
+        old = job(recipe=Recipe(calibration=Calibration.of_width(7520, 64, "default")))
+        maker.post(address(old, "width/"), {"width": "7520"})
+        assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration.source == "typed"
+
+    def test_nonsense_is_explained_beside_the_field(self, maker, job):
+        response = maker.post(address(job(), "width/"), {"width": "<b>wide</b>"})
+        page = words(response)
+        assert response.status_code == 400
+        assert 'value="&lt;b&gt;wide&lt;/b&gt;"' in page
+        assert "is not a width" in page
+        assert "<b>wide" not in page
+
+
+class TestResult:
+    def test_the_numbers_stand_beside_the_figure(self, maker, job):
+        done = job()
+        page = words(maker.get(address(done)))
+        for told in (
+            f'src="/jobs/{done.pk}/files/figure.png"',
+            f'href="/jobs/{done.pk}/files/particles.csv"',
+            "<b>261</b> <span>particles kept</span>",
+            '155 <span class="unit">nm</span>',
+            '160 <span class="unit">nm</span>',
+            '73.6 <span class="unit">nm</span>',
+            "62.5 / 155 / 256",
+            "22 % (17–27 %)",
+            "Threshold 50 %: below",
+            "34 set aside",
+            "Touches the frame",
+            "7.344 nm/px, from the file",
+            "Zeiss tag 34118",
+            "Particles, version 1.2",
+            "cut off from row 40 (8 rows)",
+            "1.8 s",
+        ):
+            assert told in page, told
+
+    def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):
+        page = words(maker.get(address(job())))
+        assert page.count('<details class="term"') >= 8
+        assert "Wilson interval" in page
+        assert "outermost row or column" in page
+
+    @pytest.mark.parametrize(
+        ("low", "high", "verdict"),
+        [(0.5, 0.6, "above"), (0.3, 0.4999, "below"), (0.49, 0.51, "undecided"), (0.45, 0.5, "undecided")],
+    )
+    def test_the_fifty_per_cent_line(self, maker, job, low, high, verdict):
+        done = job(summary=summary(fraction_100nm=(low + high) / 2, fraction_low=low, fraction_high=high))
+        assert f"Threshold 50 %: {verdict}" in words(maker.get(address(done)))
+
+    def test_pixels_know_no_hundred_nanometres(self, maker, job):
+        nothing = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
+        stored = summary(unit="px", **nothing)
+        stored["calibration"] = {**ZEISS, "nm_per_pixel": None, "source": "none", "detail": ""}
+        page = words(maker.get(address(job(summary=stored))))
+        assert '<span class="unit">px</span>' in page
+        assert "≤ 100 nm" not in page
+        assert "not calibrated, sizes in pixels" in page
+
+    def test_the_default_width_asks_to_be_checked(self, maker, job):
+        stored = {**SUMMARY, "calibration": {**ZEISS, "source": "default"}}
+        assert "please check" in words(maker.get(address(job(summary=stored))))
+        assert "please check" not in words(maker.get(address(job())))
+
+    def test_no_particles_says_so_and_what_to_try(self, maker, job):
+        none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
+        stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
+        page = words(maker.get(address(job(summary=stored))))
+        assert "No particle was found. Try another polarity" in page
+        assert "None set aside" in page
+
+    def test_one_particle_has_no_deviation(self, maker, job):
+        page = words(maker.get(address(job(summary=summary(n_kept=1, sd=None)))))
+        assert "<span>particle kept</span>" in page
+        assert "<dd>–</dd>" in page
+
+    def test_what_the_filter_changed(self, maker, job):
+        other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
+        filtered = {**summary(without_filter=other), "filter": True}
+        assert "Without it: 280 kept, median 150 nm, 24 % ≤ 100 nm." in words(maker.get(address(job(summary=filtered))))
+        same = {**summary(), "filter": True}
+        assert "it removed nothing" in words(maker.get(address(job(summary=same))))
+        assert "Filter off" in words(maker.get(address(job())))
+
+    def test_warnings_and_hostile_text_are_text(self, maker, job, make_upload):
+        stored = {**SUMMARY, "warnings": ["The file has <3> pages."]}
+        upload = make_upload(name='"><script>x</script>.tif', metadata={"user": "<img src=x>"}, visitor=VISITOR)
+        page = words(maker.get(address(job(summary=stored, upload=upload))))
+        assert "The file has &lt;3&gt; pages." in page
+        assert "<script>x" not in page
+        assert "<img src=x>" not in page
+
+    def test_a_rerun_names_the_result_it_came_from(self, maker, job):
+        old = job()
+        assert f'href="/jobs/{old.pk}/"' in words(maker.get(address(job(parent=old))))
+
+
+class TestArtifact:
+    @pytest.fixture
+    def done(self, job, make_upload):
+        made = job(upload=make_upload(name='1908318 µm;".tif', visitor=VISITOR))
+        for name, kind in (("figure.png", "image/png"), ("figure.svg", "image/svg+xml"), ("particles.csv", "text/csv")):
+            made.artifacts.filter(name=name).update(content_type=kind)
+        return made
+
+    def test_the_figure_is_shown_or_downloaded(self, maker, done):
+        shown = maker.get(address(done, "files/figure.png"))
+        assert shown["Content-Type"] == "image/png"
+        assert shown["Content-Disposition"].startswith("inline")
+        assert b"".join(shown.streaming_content) == b"content"
+        loaded = maker.get(address(done, "files/figure.png?download"))
+        assert loaded["Content-Disposition"] == ("attachment; filename*=utf-8''1908318%20%C2%B5m%3B_figure.png")
+
+    @pytest.mark.parametrize("name", ["figure.svg", "particles.csv", "outlines.json"])
+    def test_what_a_browser_might_run_is_only_downloaded(self, maker, done, name):
+        response = maker.get(address(done, f"files/{name}"))
+        assert response["Content-Disposition"].startswith("attachment")
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Content-Security-Policy"].startswith("sandbox")
+
+    def test_it_is_not_sent_twice(self, maker, done):
+        first = maker.get(address(done, "files/figure.png"))
+        assert first["Cache-Control"] == "private, no-cache"
+        again = maker.get(address(done, "files/figure.png"), headers={"If-None-Match": first["ETag"]})
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize("name", ["nothing.png", "..", "figure.png%2F..%2F..%2Fsecret-key"])
+    def test_other_names_are_not_found(self, maker, done, name):
+        assert maker.get(address(done, f"files/{name}")).status_code == 404
+
+    def test_a_lost_file_is_not_found(self, maker, done):
+        stored = done.artifacts.get(name="figure.png")
+        stored.file.storage.delete(stored.file.name)
+        assert maker.get(address(done, "files/figure.png")).status_code == 404
+
+    def test_only_reading(self, maker, done):
+        assert maker.post(address(done, "files/figure.png")).status_code == 405
