@@ -12,6 +12,7 @@ from . import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(BASE_DIR / "data"))).expanduser().absolute()
+DEEPSEGM_MODELS = Path(env.text("DEEPSEGM_MODELS", str(DEEPSEGM_DATA / "models"))).expanduser().absolute()
 DEEPSEGM_SECRET_FILE = DEEPSEGM_DATA / "secret-key"
 DEEPSEGM_BIND = env.text("DEEPSEGM_BIND", "127.0.0.1")
 DEEPSEGM_PORT = env.number("DEEPSEGM_PORT", 8000)

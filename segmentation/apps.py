@@ -8,4 +8,9 @@ class SegmentationConfig(AppConfig):
     verbose_name = "Particle analyses"
 
     def ready(self) -> None:
+        from django.conf import settings
+
         from . import checks, services  # noqa: F401  registers the system checks and what deletes files with rows
+        from .core.network import cards
+
+        cards.add_folder(settings.DEEPSEGM_MODELS)

@@ -55,7 +55,7 @@ def _time_convolution(dtype: torch.dtype) -> float:
     return best
 
 
-_loaded: dict[tuple[str, Runtime], nn.Module] = {}
+_loaded: dict[tuple[str, str, Runtime], nn.Module] = {}
 
 
 def load_network(card: ModelCard, runtime: Runtime) -> nn.Module:
@@ -63,7 +63,7 @@ def load_network(card: ModelCard, runtime: Runtime) -> nn.Module:
 
     Raises AlteredWeights when the file is not the card's, UnknownArchitecture when the card builds no network.
     """
-    key = (card.sha256, runtime)
+    key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
         network = build(card.architecture)
         try:
