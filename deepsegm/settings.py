@@ -219,6 +219,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django.request": {"level": "ERROR"},  # a 404 is news to the visitor only
         "segmentation": {"level": LOG_LEVEL},
         "worker": {"level": LOG_LEVEL},
         "celery": {"level": "WARNING"},
