@@ -104,7 +104,7 @@ class Supervisor:
             try:
                 child.wait(self.patience)
             except subprocess.TimeoutExpired:
-                logger.info("The worker is busy and is stopped at once; its analysis starts again next time.")
+                logger.info("The worker takes too long to end and is stopped; what it was at starts again next time.")
         _kill_group(child.pid)
         child.wait()
 
