@@ -39,7 +39,7 @@ class ModelCard:
     weights: Path
     threshold: float = 0.5
     core: float = 0.5
-    diameter: float = 44.0
+    diameter: float = 28.0
     smallest: float = 12.0
     largest: float = 80.0
     licence: str = "MIT"
