@@ -98,6 +98,7 @@ class Upload(Owned):
 
     name: the file's own name, for display only. address: keyed hash of the sender's IP, for the limits.
     calibration: `Calibration` as a dict. data_bar: first row of the data bar, None when there is none.
+    reading: what was read in the data bar, a suggestion; {} when there is none.
     """
 
     file = models.FileField(upload_to=upload_path, max_length=200)
@@ -112,6 +113,7 @@ class Upload(Owned):
     metadata = models.JSONField(default=dict, blank=True)
     notes = models.JSONField(default=list, blank=True)
     data_bar = models.PositiveIntegerField(null=True, blank=True)
+    reading = models.JSONField(default=dict, blank=True)
     address = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
 
     objects = OwnedQuerySet.as_manager()

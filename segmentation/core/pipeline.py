@@ -28,6 +28,8 @@ from .recipe import Recipe
 
 Progress = Callable[[str, float], None]
 
+THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
+
 # Where each stage begins in the whole, as measured on a 1024 x 768 image (tests/benchmarks).
 PREPARING, LOOKING, SEGMENTING, SEPARATING, MEASURING, DONE = 0.0, 0.05, 0.15, 0.60, 0.70, 0.75
 
@@ -96,12 +98,33 @@ def segment(
         maps = _maps(network, picture, view, runtime, progress)
     progress("separating particles", SEPARATING)
     with clock.stage("instances"):
-        labels, confidence = _instances(maps, picture.shape, threshold, card)
-    full = np.zeros(micrograph.shape, np.int32)
-    full[:rows] = labels
+        foreground, distance = (resize_map(each, (rows, micrograph.shape[1])) for each in maps)
+        labels = separate(foreground, distance, threshold=threshold, core=card.core)
+        confidence = mean_over_labels(foreground, labels)
+        alternatives = {
+            f"threshold {step:+.1f}": separate(foreground, distance, threshold=threshold + step, core=card.core)
+            for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
+            if 0 < threshold + step < 1
+        }
     return Segmentation(
-        full, confidence, rows, view.polarity, view.scale, threshold, card.name, card.sha256, view.clarity
+        _whole(labels, micrograph),
+        confidence,
+        rows,
+        view.polarity,
+        view.scale,
+        threshold,
+        card.name,
+        card.sha256,
+        view.clarity,
+        {name: _whole(each, micrograph) for name, each in alternatives.items()},
     )
+
+
+def _whole(labels: NDArray[np.int32], micrograph: Micrograph) -> NDArray[np.int32]:
+    """Labels of the analysed rows as labels of the uploaded image."""
+    full = np.zeros(micrograph.shape, np.int32)
+    full[: len(labels)] = labels
+    return full
 
 
 def _view(network: nn.Module, card: ModelCard, picture: NDArray[np.float32], recipe: Recipe, runtime: Runtime) -> View:
@@ -135,14 +158,6 @@ def analysed_rows(micrograph: Micrograph, recipe: Recipe) -> int:
     if recipe.data_bar == "auto":
         return data_bar(micrograph)
     return max(1, micrograph.shape[0] - recipe.data_bar)
-
-
-def _instances(
-    maps: NDArray[np.uint8], shape: tuple[int, ...], threshold: float, card: ModelCard
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    foreground, distance = (resize_map(each, (shape[0], shape[1])) for each in maps)
-    labels = separate(foreground, distance, threshold=threshold, core=card.core)
-    return labels, mean_over_labels(foreground, labels)
 
 
 def remeasure(

@@ -21,6 +21,9 @@ class Recipe:
     filter: whether particles that are small, unresolved or unlike a particle are set aside.
     data_bar: "auto" finds the data bar; an integer says how many rows at the bottom it takes (0: none).
     scale: factor by which the image is resampled for the network; None decides from the image.
+    flips: whether the network also sees the image mirrored, the maps being averaged: four times the time.
+    edge: what becomes of particles that touch the frame: "exclude" sets them aside; "weight" does so too and
+        weights the others by how likely they were to touch it (Miles 1974, Lantuejoul 1978).
     calibration: None takes what the file says.
     """
 
@@ -30,6 +33,8 @@ class Recipe:
     filter: bool = False
     data_bar: Literal["auto"] | int = "auto"
     scale: float | None = None
+    flips: bool = False
+    edge: Literal["exclude", "weight"] = "exclude"
     calibration: Calibration | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,7 +49,7 @@ class Recipe:
 
     def segments_like(self, other: Recipe) -> bool:
         """Whether both recipes give the same outlines, so that only measuring differs."""
-        same = {f.name for f in fields(self)} - {"filter", "calibration"}
+        same = {f.name for f in fields(self)} - {"filter", "edge", "calibration"}
         return all(getattr(self, name) == getattr(other, name) for name in same)
 
     def with_(self, **changes: Any) -> Recipe:

@@ -9,6 +9,9 @@ from ..core.micrograph.types import Calibration
 NARROW_SPACE = "\u202f"
 SOURCES = {
     "metadata": "from the file",
+    "side file": "from the file beside it",
+    "data bar": "read from the data bar",
+    "drawn": "drawn on the scale bar",
     "typed": "typed",
     "default": "default width",
     "none": "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..micrograph.types import Polarity
 
+ALTERNATIVE = "alternative "  # begins the names of other labels in the file
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
@@ -22,6 +23,8 @@ class Segmentation:
     polarity, scale, threshold: what was used (a Recipe may have said "auto").
     model, model_sha256: the ModelCard's name and the hash of its weights.
     clarity: how clearly the image shows particles at all, 0 to 1; 1 where polarity and scale were given.
+    alternatives: other labels of the same image by what was changed, "threshold -0.1" and "threshold +0.1": how much
+        a number depends on a setting is told by measuring them too.
     """
 
     labels: NDArray[np.int32]
@@ -33,6 +36,7 @@ class Segmentation:
     model: str
     model_sha256: str
     clarity: float = 1.0
+    alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write as compressed .npz without pickles."""
@@ -42,6 +46,7 @@ class Segmentation:
             confidence=self.confidence,
             numbers=np.array([self.rows, self.scale, self.threshold, self.clarity], np.float64),
             words=np.array([self.polarity, self.model, self.model_sha256]),
+            **{f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()},
         )
 
     @classmethod
@@ -59,4 +64,5 @@ class Segmentation:
                 model,
                 sha256,
                 clarity,
+                {name.removeprefix(ALTERNATIVE): data[name] for name in data.files if name.startswith(ALTERNATIVE)},
             )

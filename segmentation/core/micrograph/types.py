@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-CalibrationSource = Literal["metadata", "typed", "default", "none"]
+CalibrationSource = Literal["metadata", "side file", "data bar", "drawn", "typed", "default", "none"]
 Polarity = Literal["bright", "dark"]
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -22,7 +22,9 @@ class Calibration:
     """The size of a pixel, and how it is known.
 
     nm_per_pixel: nanometres, or None where lengths are measured in pixels.
-    source: "metadata" (the file says), "typed" (the user says), "default" (7520 nm wide, unchecked), "none".
+    source: "metadata" (the file says), "side file" (a file of the microscope beside it says), "data bar" (read from
+        the picture and accepted by the user), "drawn" (a line that the user drew on the scale bar), "typed" (the
+        user says), "default" (7520 nm wide, unchecked), "none".
     detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
     relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, or None where unknown.
     """

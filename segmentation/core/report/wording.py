@@ -13,6 +13,9 @@ from ..network.cards import UnknownModel, find
 
 SOURCES = {
     "metadata": "from the file",
+    "side file": "from the file beside it",
+    "data bar": "read from the data bar",
+    "drawn": "drawn on the scale bar",
     "typed": "typed by the user",
     "default": "default, not checked",
     "none": "not calibrated",
