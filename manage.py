@@ -8,4 +8,6 @@ from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
+    # Before torch is imported: threads that spin while they wait stand in the way of whatever else is running.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     execute_from_command_line(sys.argv)

@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from .analysis import Analysis
+from .instances.confidence import confidence
 from .instances.segmentation import Segmentation
-from .instances.separate import mean_over_labels, separate
+from .instances.separate import separate
 from .measure.filters import set_aside
 from .measure.shapes import measure
 from .measure.statistics import summarise
 from .micrograph import clip_outliers, data_bar
 from .micrograph.types import Calibration, Micrograph, Polarity
 from .network.cards import ModelCard, find
-from .network.predict import predict
-from .network.resample import resize, resize_map
 from .network.runtime import Runtime, load_network
-from .network.scout import CLEAR, View, look, shown
+from .network.scout import CLEAR
+from .network.see import choose_view, see
 from .recipe import Recipe
 
 Progress = Callable[[str, float], None]
@@ -91,24 +90,31 @@ def segment(
         rows = analysed_rows(micrograph, recipe)
         picture = clip_outliers(micrograph.pixels[:rows])
     progress("looking at size and contrast", LOOKING)
+    polarity: Polarity | None = None if recipe.polarity == "auto" else recipe.polarity
     with clock.stage("look"):
-        view = _view(network, card, picture, recipe, runtime)
+        view = choose_view(network, card, picture, runtime, polarity=polarity, scale=recipe.scale)
     progress("segmenting", SEGMENTING)
     with clock.stage("network"):
-        maps = _maps(network, picture, view, runtime, progress)
+        maps = see(
+            network,
+            picture,
+            view,
+            runtime,
+            flips=recipe.flips,
+            progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
+        ).maps
     progress("separating particles", SEPARATING)
     with clock.stage("instances"):
-        foreground, distance = (resize_map(each, (rows, micrograph.shape[1])) for each in maps)
-        labels = separate(foreground, distance, threshold=threshold, core=card.core)
-        confidence = mean_over_labels(foreground, labels)
+        labels = separate(*maps, threshold=threshold, core=card.core)
+        certainty = confidence(maps, labels, view.scale, card)
         alternatives = {
-            f"threshold {step:+.1f}": separate(foreground, distance, threshold=threshold + step, core=card.core)
+            f"threshold {step:+.1f}": separate(*maps, threshold=threshold + step, core=card.core)
             for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
             if 0 < threshold + step < 1
         }
     return Segmentation(
         _whole(labels, micrograph),
-        confidence,
+        certainty,
         rows,
         view.polarity,
         view.scale,
@@ -125,32 +131,6 @@ def _whole(labels: NDArray[np.int32], micrograph: Micrograph) -> NDArray[np.int3
     full = np.zeros(micrograph.shape, np.int32)
     full[: len(labels)] = labels
     return full
-
-
-def _view(network: nn.Module, card: ModelCard, picture: NDArray[np.float32], recipe: Recipe, runtime: Runtime) -> View:
-    polarity: Polarity | None = None if recipe.polarity == "auto" else recipe.polarity
-    if _is_one_grey(picture):
-        return View(polarity or "bright", recipe.scale or 1.0, clarity=0.0)
-    return look(network, card, picture, runtime, polarity=polarity, scale=recipe.scale)
-
-
-def _maps(
-    network: nn.Module, picture: NDArray[np.float32], view: View, runtime: Runtime, progress: Progress
-) -> NDArray[np.uint8]:
-    if _is_one_grey(picture):
-        return np.zeros((2, *picture.shape), np.uint8)
-    seen = shown(picture, view.polarity)
-    return predict(
-        network,
-        seen if view.scale == 1 else resize(seen, view.scale),
-        runtime,
-        progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
-    )
-
-
-def _is_one_grey(picture: NDArray[np.float32]) -> bool:
-    """Without contrast there is nothing to outline, whatever a network says of it."""
-    return not picture.any()
 
 
 def analysed_rows(micrograph: Micrograph, recipe: Recipe) -> int:

@@ -19,7 +19,8 @@ from torch.utils.data import Dataset
 from .augmentation import Sample, augment
 from .entries import SIZES, Augmentation, FolderEntry
 from .pictures import BadDataset, is_picture, read_grey, read_labels
-from .synthesis.render import render, render_blank
+from .synthesis.foreign import draw_empty
+from .synthesis.render import render
 from .synthesis.scene import split_pieces
 from .targets import HEADS, targets
 
@@ -175,7 +176,7 @@ class RenderedSource:
         self.stock: list[Sample] = []
         for _ in range(count):
             if rng.random() < blank:
-                self.stock.append((render_blank((side, side), rng), np.zeros((side, side), np.int32)))
+                self.stock.append((draw_empty((side, side), rng), np.zeros((side, side), np.int32)))
             else:
                 self.stock.append(render((side, side), rng))
 

@@ -26,7 +26,8 @@ class ModelCard:
 
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
     which a pixel belongs to a particle's core. diameter: area-weighted median particle diameter, in px, that the
-    network likes best; smallest, largest: the range that it was taught. sha256: of the weights file beside the card.
+    network likes best; smallest, largest: the range that it was taught. confidence: weights of the logistic model of
+    core.instances.confidence, {} where nothing was calibrated. sha256: of the weights file beside the card.
     data: {"title", "licence", "split"} of each source; scores: {"data", "split", ...figures}.
     """
 
@@ -47,6 +48,7 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
+    confidence: dict[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

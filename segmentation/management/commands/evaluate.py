@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
         parser.add_argument("--polarity", choices=["auto", "bright", "dark"], default="auto")
         parser.add_argument("--scale", type=float, metavar="S", help="working scale; default: from the image")
+        parser.add_argument("--flips", action="store_true", help="average the maps over four mirrored images")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
         parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
@@ -152,7 +153,8 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
         torch.zeros(1, device=runtime.torch_device())
     except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
         raise CommandError(f"The device {options['device']!r} is not to be had on this machine.") from error
-    return Predictor(card, runtime, None if options["polarity"] == "auto" else options["polarity"], options["scale"])
+    polarity = None if options["polarity"] == "auto" else options["polarity"]
+    return Predictor(card, runtime, polarity, options["scale"], options["flips"])
 
 
 def _options(options: dict[str, Any]) -> Any:

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ...core.instances.separate import mean_over_labels, separate
+from ...core.instances.confidence import confidence
+from ...core.instances.separate import separate
 from ...core.micrograph import clip_outliers, data_bar
 from ...core.micrograph.types import Micrograph, Polarity
 from ...core.network.cards import ModelCard
-from ...core.network.predict import predict
-from ...core.network.resample import resize, resize_map
 from ...core.network.runtime import Runtime, load_network
-from ...core.network.scout import look, shown
+from ...core.network.see import choose_view, see
 from .matching import Labels
 
 
@@ -33,12 +32,14 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A model as the pipeline would use it. polarity, scale: None leaves the choice to the model."""
+    """A model as the pipeline would use it. polarity, scale: None leaves the choice to the model.
+    flips: as in Recipe."""
 
     card: ModelCard
     runtime: Runtime
     polarity: Polarity | None = None
     scale: float | None = None
+    flips: bool = False
 
     def network(self) -> nn.Module:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
@@ -49,18 +50,15 @@ class Predictor:
         began = time.perf_counter()
         network = self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
-        view = look(network, self.card, picture, self.runtime, polarity=self.polarity, scale=self.scale)
-        bright = shown(picture, view.polarity)
-        maps = predict(network, bright if view.scale == 1 else resize(bright, view.scale), self.runtime)
-        shape = picture.shape[0], picture.shape[1]
-        full = np.stack([resize_map(each, shape) for each in maps])
-        return Seen(full, view.polarity, view.scale, time.perf_counter() - began)
+        view = choose_view(network, self.card, picture, self.runtime, polarity=self.polarity, scale=self.scale)
+        found = see(network, picture, view, self.runtime, flips=self.flips)
+        return Seen(found.maps, view.polarity, view.scale, time.perf_counter() - began)
 
 
-def outline(seen: Seen, threshold: float, core: float) -> tuple[Labels, NDArray[np.float32]]:
+def outline(seen: Seen, threshold: float, card: ModelCard) -> tuple[Labels, NDArray[np.float32]]:
     """Labels (R, W) 1..n of the particles at a threshold, and the confidence (n,) of each."""
-    labels = separate(*seen.maps, threshold=threshold, core=core)
-    return labels, mean_over_labels(seen.maps[0], labels)
+    labels = separate(*seen.maps, threshold=threshold, core=card.core)
+    return labels, confidence(seen.maps, labels, seen.scale, card)
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

@@ -96,7 +96,7 @@ def _gather(
     for number, (example, unit) in enumerate(zip(examples, units, strict=True), start=1):
         micrograph, truth = cut(example, options.rows)
         seen = predictor.see(micrograph, len(truth))
-        found, confidence = outline(seen, threshold, core)
+        found, confidence = outline(seen, threshold, predictor.card)
         rows = len(found)
         for chain, counts in gathered.counts.items():
             labels = found if chain == OWN else CHAINS[chain](seen.maps[0])

@@ -1,0 +1,54 @@
+"""How likely each particle is right: a logistic model of what the maps say of it, fitted on held-out images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..network.cards import ModelCard
+from .separate import Labels, mean_over_labels
+
+Maps = NDArray[np.uint8]
+FEATURES = ("foreground", "peak", "sure", "size", "size_squared", "others")
+SURE = 230  # of 255; foreground above it
+INTERCEPT = "intercept"
+
+
+def features(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]:
+    """(n, 6) what the maps say of each particle, in the order of FEATURES.
+
+    maps: (2, H, W) uint8. labels: (H, W) 1..n. diameter: in px of these maps, what the network likes best.
+    foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
+    of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
+    over all particles of the image, weighted by area.
+    """
+    count = int(labels.max(initial=0))
+    if not count:
+        return np.zeros((0, len(FEATURES)))
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
+    mean = np.clip(mean_over_labels(maps[0], labels).astype(float), 0.01, 0.995)
+    foreground = np.log(mean / (1 - mean))
+    peak = np.asarray(ndimage.maximum(maps[1], labels, np.arange(1, count + 1)), float) / 255
+    sure = mean_over_labels(np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0)), labels).astype(float)
+    size = np.log(np.sqrt(4 * np.maximum(areas, 1) / np.pi) / diameter)
+    others = np.full(count, np.average(foreground, weights=areas))
+    return np.stack([foreground, peak, sure, size, size**2, others], axis=1)
+
+
+def likely_right(values: NDArray[np.float64], weights: Mapping[str, float]) -> NDArray[np.float32]:
+    """(n,) float32 probability that each particle is right; values (n, 6) as of `features`."""
+    score = values @ np.array([weights[name] for name in FEATURES]) + weights[INTERCEPT]
+    return (1 / (1 + np.exp(-score))).astype(np.float32)
+
+
+def confidence(maps: Maps, labels: Labels, scale: float, card: ModelCard) -> NDArray[np.float32]:
+    """(n,) float32: how likely each particle is right; for a card without calibration the mean probability over it.
+
+    maps: (2, H, W) in the image's own pixels. scale: at which the network saw them.
+    """
+    if not card.confidence:
+        return mean_over_labels(maps[0], labels)
+    return likely_right(features(maps, labels, card.diameter / scale), card.confidence)

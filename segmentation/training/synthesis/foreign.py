@@ -1,0 +1,83 @@
+"""Pictures of no particles at all: bare substrates at any magnification, pages of text, plots."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .render import Shape, render_blank
+
+Grey = NDArray[np.uint8]
+MOST = 4  # a substrate is rendered up to so many times larger and reduced, as a whole picture shown small looks
+LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
+FOREIGN_SHARE = 0.25
+
+
+def draw_empty(shape: Shape, rng: np.random.Generator) -> Grey:
+    """(H, W) uint8 without particles: mostly a substrate, else text or a plot, in either polarity."""
+    draw = _foreign if rng.random() < FOREIGN_SHARE else _substrate
+    grey = draw(shape, rng)
+    return 255 - grey if rng.random() < 0.5 else grey
+
+
+def _substrate(shape: Shape, rng: np.random.Generator) -> Grey:
+    times = float(np.exp(rng.uniform(0, np.log(MOST))))
+    large = render_blank((round(shape[0] * times), round(shape[1] * times)), rng)
+    return np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
+
+
+def _foreign(shape: Shape, rng: np.random.Generator) -> Grey:
+    image = Image.new("L", (shape[1], shape[0]), int(rng.integers(215, 256)))
+    pen = ImageDraw.Draw(image)
+    _KINDS[int(rng.integers(len(_KINDS)))](pen, shape, int(rng.integers(0, 90)), rng)
+    noise = rng.normal(0, rng.uniform(0, 6), shape)
+    return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+
+
+def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+    size = int(rng.integers(8, 40))
+    font = ImageFont.load_default(size=size)
+    for top in range(size // 2, shape[0], round(size * rng.uniform(1.2, 2.0))):
+        words = ("".join(rng.choice(LETTERS, int(rng.integers(1, 10)))) for _ in range(2 + 2 * shape[1] // (3 * size)))
+        pen.text((size // 2, top), " ".join(words), fill=ink, font=font)
+
+
+def _axes(pen: ImageDraw.ImageDraw, shape: Shape, ink: int) -> tuple[int, int]:
+    """Left and bottom of a plot whose axes, ticks and numbers are drawn."""
+    left, bottom = round(0.12 * shape[1]), round(0.88 * shape[0])
+    pen.line([(left, round(0.05 * shape[0])), (left, bottom), (shape[1], bottom)], fill=ink, width=2)
+    font = ImageFont.load_default(size=max(8, shape[0] // 28))
+    for step in range(6):
+        x, y = left + step * (shape[1] - left) // 6, bottom - step * bottom // 6
+        pen.text((x, bottom + 4), f"{2 * step}", fill=ink, font=font)
+        pen.text((2, y - 6), f"{step * 0.2:.1f}", fill=ink, font=font)
+    return left, bottom
+
+
+def _spectrum(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+    left, bottom = _axes(pen, shape, ink)
+    x = np.arange(left, shape[1])
+    peaks = [(rng.uniform(left, shape[1]), rng.uniform(2, 0.06 * shape[1]), rng.uniform(0.1, 0.9)) for _ in range(8)]
+    curve = sum(high * np.exp(-(((x - at) / wide) ** 2)) for at, wide, high in peaks) + rng.normal(0, 0.01, len(x))
+    points = np.stack([x, bottom - np.clip(curve, 0, 1) * 0.85 * bottom], axis=1)
+    pen.line([tuple(p) for p in points.tolist()], fill=ink, width=int(rng.integers(1, 4)))
+
+
+def _bars(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+    left, bottom = _axes(pen, shape, ink)
+    count = int(rng.integers(4, 25))
+    pitch = (shape[1] - left) / count
+    for number, height in enumerate(rng.uniform(0.02, 0.9, count) * bottom):
+        edge = left + number * pitch
+        pen.rectangle((edge, bottom - height, edge + rng.uniform(0.4, 1.0) * pitch, bottom), fill=ink + 60, outline=ink)
+
+
+def _scatter(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Generator) -> None:
+    left, bottom = _axes(pen, shape, ink)
+    radius = int(rng.integers(2, 6))
+    for x, y in rng.uniform((left, 0.05 * bottom), (shape[1], bottom), (int(rng.integers(10, 90)), 2)):
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
+
+
+_KINDS = (_page, _spectrum, _bars, _scatter)
