@@ -16,7 +16,7 @@ from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
 from .settings import TrainingRecipe
 
-INHERITED = ("threshold", "core", "diameter")  # what a fine-tuned model takes over from the one it started from
+INHERITED = ("threshold", "core", "diameter", "confidence")  # a fine-tuned model takes them over from its base
 
 
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:

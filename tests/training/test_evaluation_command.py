@@ -11,12 +11,13 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 from scipy import ndimage
 
+from segmentation.core.instances.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pipeline import Clock, segment
 from segmentation.core.recipe import Recipe
-from segmentation.training.evaluation.predictions import Predictor, Seen, outline
+from segmentation.training.evaluation.predictions import Predictor, Seen
 from segmentation.training.targets import inner_distance
 from tests.core.builders import disc_labels, grey_of
 from tests.core.test_network import tiny_card
@@ -143,9 +144,9 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, Recipe(model="tiny"), model, runtime=runtime, clock=Clock())
     seen = Predictor(model, runtime).see(micrograph, 120)
-    labels, confidence = outline(seen, model.threshold, model.core)
+    found = outline(seen.maps, seen.scale, model.threshold, model)
     assert (seen.polarity, seen.scale) == (product.polarity, product.scale)
-    assert np.array_equal(labels, product.labels) and confidence == pytest.approx(product.confidence)
+    assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
 
 def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
@@ -192,3 +193,33 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
     assert "altered" in refused(card, folder)
     card.write_text("threshold = []")
     assert "tiny.toml" in refused(card, folder)
+
+
+def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
+    from segmentation.training.evaluation import calibrating
+
+    monkeypatch.setattr(calibrating, "FEWEST", 2)
+    monkeypatch.setattr(calibrating, "EMPTY", 2)
+    monkeypatch.setattr(calibrating, "PARTS", 3)
+    for name in ("0", "2", "4"):  # half the truth is gone: what is found there is wrong
+        truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
+        truth[:, :100] = 0
+        Image.fromarray(truth).save(folder / "masks" / f"{name}_m.png")
+    out = tmp_path / "report"
+    groups = str(folder / "groups.csv")
+    call_command("evaluate", str(card), str(folder), "--out", str(out), "--groups", groups, "--calibrate")
+    report = json.loads((out / "report.json").read_text())
+    assert read_card(card).confidence == report["confidence"]
+    assert "wrong_under_limit" in capsys.readouterr().out
+    again = tmp_path / "again"
+    call_command("evaluate", str(card), str(folder), "--out", str(again), "--groups", groups)
+    assert json.loads((again / "report.json").read_text())["confidence"] is None
+
+
+def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
+    from segmentation.training.evaluation import calibrating
+
+    monkeypatch.setattr(calibrating, "FEWEST", 1000)
+    monkeypatch.setattr(calibrating, "EMPTY", 2)
+    with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--calibrate")

@@ -8,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..network.cards import ModelCard
+from ..network.cards import INTERCEPT, TRAITS, ModelCard
 from .separate import Labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
-FEATURES = ("foreground", "peak", "sure", "size", "size_squared", "others")
 SURE = 230  # of 255; foreground above it
-INTERCEPT = "intercept"
 
 
-def features(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]:
-    """(n, 6) what the maps say of each particle, in the order of FEATURES.
+def traits(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]:
+    """(n, 6) what the maps say of each particle, in the order of TRAITS.
 
     maps: (2, H, W) uint8. labels: (H, W) 1..n. diameter: in px of these maps, what the network likes best.
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
@@ -27,7 +25,7 @@ def features(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]
     """
     count = int(labels.max(initial=0))
     if not count:
-        return np.zeros((0, len(FEATURES)))
+        return np.zeros((0, len(TRAITS)))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
     mean = np.clip(mean_over_labels(maps[0], labels).astype(float), 0.01, 0.995)
     foreground = np.log(mean / (1 - mean))
@@ -39,8 +37,8 @@ def features(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]
 
 
 def likely_right(values: NDArray[np.float64], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """(n,) float32 probability that each particle is right; values (n, 6) as of `features`."""
-    score = values @ np.array([weights[name] for name in FEATURES]) + weights[INTERCEPT]
+    """(n,) float32 probability that each particle is right; values (n, 6) as of `traits`."""
+    score = values @ np.array([weights[name] for name in TRAITS]) + weights[INTERCEPT]
     return (1 / (1 + np.exp(-score))).astype(np.float32)
 
 
@@ -51,4 +49,4 @@ def confidence(maps: Maps, labels: Labels, scale: float, card: ModelCard) -> NDA
     """
     if not card.confidence:
         return mean_over_labels(maps[0], labels)
-    return likely_right(features(maps, labels, card.diameter / scale), card.confidence)
+    return likely_right(traits(maps, labels, card.diameter / scale), card.confidence)

@@ -13,6 +13,7 @@ from ..micrograph.types import Polarity
 
 ALTERNATIVE = "alternative "  # begins the names of other labels in the file
 
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """What the network and the instance step made of a micrograph.
@@ -25,6 +26,7 @@ class Segmentation:
     clarity: how clearly the image shows particles at all, 0 to 1; 1 where polarity and scale were given.
     alternatives: other labels of the same image by what was changed, "threshold -0.1" and "threshold +0.1": how much
         a number depends on a setting is told by measuring them too.
+    expected: share of the outlines that is expected to be right. dropped: doubtful outlines that were left out.
     """
 
     labels: NDArray[np.int32]
@@ -37,6 +39,8 @@ class Segmentation:
     model_sha256: str
     clarity: float = 1.0
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    expected: float = 1.0
+    dropped: int = 0
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write as compressed .npz without pickles."""
@@ -44,7 +48,7 @@ class Segmentation:
             file,
             labels=self.labels,
             confidence=self.confidence,
-            numbers=np.array([self.rows, self.scale, self.threshold, self.clarity], np.float64),
+            numbers=np.array([self.rows, self.scale, self.threshold, self.clarity, self.expected, self.dropped]),
             words=np.array([self.polarity, self.model, self.model_sha256]),
             **{f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()},
         )
@@ -52,7 +56,8 @@ class Segmentation:
     @classmethod
     def load(cls, file: Path | BinaryIO) -> Segmentation:
         with np.load(file, allow_pickle=False) as data:
-            rows, scale, threshold, clarity = data["numbers"].tolist()
+            rows, scale, threshold, clarity, *more = data["numbers"].tolist()
+            expected, dropped = more or (1.0, 0)  # files of version 0.1.0 have neither
             polarity, model, sha256 = data["words"].tolist()
             return cls(
                 data["labels"],
@@ -65,4 +70,6 @@ class Segmentation:
                 sha256,
                 clarity,
                 {name.removeprefix(ALTERNATIVE): data[name] for name in data.files if name.startswith(ALTERNATIVE)},
+                expected,
+                int(dropped),
             )

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
+TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.instances.confidence
+INTERCEPT = "intercept"
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
 
 
@@ -67,6 +69,8 @@ def read_card(file: Path) -> ModelCard:
         possible = 0 < card.threshold < 1 and 0 < card.core < 1 and len(card.sha256) == 64
     except TypeError as error:
         raise ValueError(f"{file.name}: {error}.") from error
+    if card.confidence and set(card.confidence) != {*TRAITS, INTERCEPT}:
+        raise ValueError(f"{file.name}: confidence has the entries {', '.join(TRAITS)} and {INTERCEPT}, or none.")
     if not possible:
         raise ValueError(f"{file.name}: threshold and core lie between 0 and 1, sha256 has 64 digits.")
     return card

@@ -5,25 +5,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
     help = (
         "`dataset check FOLDER`: what must be mended and what is worth a look in FOLDER/images and FOLDER/labels "
-        "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 when something must be mended."
+        "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 when something must be mended. "
+        "`dataset empty FOLDER --out DIR`: cut squares without particles from its images, to score a model on; in "
+        "place of FOLDER a training RECIPE.toml means what it holds out."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["check"])
+        parser.add_argument("action", choices=["check", "empty"])
         parser.add_argument("folder", type=Path, metavar="FOLDER")
-        parser.add_argument("--out", type=Path, metavar="DIR", help="write a contact sheet and a size histogram there")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="folder of what is written")
         parser.add_argument("--images", default="", metavar="NAME", help="the images' folder in FOLDER")
         parser.add_argument("--labels", default="", metavar="NAME", help="the labels' folder in FOLDER")
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group in FOLDER")
+        parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the empty squares (128)")
+        parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "empty":
+            self._empty(options)
+        else:
+            self._check(options)
+
+    def _empty(self, options: dict[str, Any]) -> None:
+        from segmentation.training.empty import write_squares
+        from segmentation.training.entries import BadRecipe
+        from segmentation.training.pictures import BadDataset
+
+        if options["out"] is None:
+            raise CommandError("Say with --out where the squares go.")
+        if min(options["side"], options["n"]) < 1:
+            raise CommandError("--side and --n are at least 1.")
+        try:
+            count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
+        except (BadRecipe, BadDataset, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
+
+    def _check(self, options: dict[str, Any]) -> None:
         from segmentation.training.check import inspect
         from segmentation.training.check_pictures import write_pictures
 
@@ -40,3 +66,14 @@ class Command(BaseCommand):
             self.stdout.write(f"picture: {file}")
         if count := len(checked.to_mend):
             raise CommandError(f"{count} thing{'s' if count > 1 else ''} must be mended before a training.")
+
+
+def _labelled(options: dict[str, Any]) -> Any:
+    """The micrographs of a folder, or those that a recipe holds out."""
+    from segmentation.training.data import read_folder
+    from segmentation.training.settings import make_sources, read_recipe
+
+    folder = options["folder"]
+    if folder.suffix.lower() == ".toml":
+        return make_sources(read_recipe(folder).folders_only(), Path(settings.BASE_DIR)).held_out
+    return read_folder(folder, options["images"] or "images", options["labels"] or "labels")

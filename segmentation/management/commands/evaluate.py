@@ -41,10 +41,12 @@ class Command(BaseCommand):
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
         chains.help = "also run this post-processing on the same maps (may be repeated)"
         parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
+        parser.add_argument("--calibrate", action="store_true", help="fit the confidence and write it into the card")
         parser.add_argument("--choose-threshold", action="store_true", help="write the best threshold into the card")
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.training.evaluation.calibrating import TooFew
         from segmentation.training.evaluation.report import evaluate
         from segmentation.training.pictures import BadDataset
         from segmentation.training.settings import BadRecipe
@@ -60,11 +62,13 @@ class Command(BaseCommand):
                 _title(options["dataset"]),
                 self.stdout.write,
             )
-        except (BadRecipe, BadDataset, AlteredWeights, UnknownArchitecture, OSError) as error:
+        except (BadRecipe, BadDataset, AlteredWeights, UnknownArchitecture, TooFew, OSError) as error:
             raise CommandError(str(error)) from error
         self._say(report)
         if options["choose_threshold"]:
             self._choose(report, card, file)
+        if options["calibrate"]:
+            self._calibrate(report, file)
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
     def _say(self, report: dict[str, Any]) -> None:
@@ -88,6 +92,22 @@ class Command(BaseCommand):
             raise CommandError(f"The threshold cannot be written into {file}: {error}") from error
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
         self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
+
+    def _calibrate(self, report: dict[str, Any], file: Path) -> None:
+        from segmentation.training.evaluation.calibrating import write_confidence
+
+        found = report["reliability"]
+        facts = {
+            "confidence_data": report["data"]["name"],
+            "confidence_error": round(found["error"], 3),
+            "wrong_under_limit": round(found["under"]["wrong"] or 0, 3),
+            "wrong_over_limit": round(found["over"]["wrong"] or 0, 3),
+        }
+        try:
+            write_confidence(file, report["confidence"], facts)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"The confidence cannot be written into {file}: {error}") from error
+        self.stdout.write(f"confidence written into {file}: {facts}")
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -167,4 +187,5 @@ def _options(options: dict[str, Any]) -> Any:
         chains=tuple(dict.fromkeys(options["postprocess"])),
         truth_through=options["truth_through_postprocess"],
         pictures=options["pictures"],
+        calibrate=options["calibrate"],
     )

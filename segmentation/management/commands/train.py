@@ -25,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--fine-tune", metavar="MODEL", help="name of a model, or its card's file")
         parser.add_argument("--name", help="of the model, instead of the recipe's")
         parser.add_argument("--steps", type=int, help="instead of the recipe's")
+        parser.add_argument("--fold", type=int, help="which part of the groups is held out, instead of the recipe's")
         parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -64,5 +65,5 @@ def _recipe(options: dict[str, Any]) -> Any:
         raise CommandError(f"{options['recipe']} is a folder: say which model to train further with --fine-tune.")
     else:
         recipe = read_recipe(options["recipe"])
-    said = {name: options[name] for name in ("name", "steps", "device") if options[name] is not None}
+    said = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
     return replace(recipe, **said)

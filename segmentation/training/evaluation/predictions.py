@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ...core.instances.confidence import confidence
-from ...core.instances.separate import separate
 from ...core.micrograph import clip_outliers, data_bar
 from ...core.micrograph.types import Micrograph, Polarity
 from ...core.network.cards import ModelCard
@@ -53,12 +51,6 @@ class Predictor:
         view = choose_view(network, self.card, picture, self.runtime, polarity=self.polarity, scale=self.scale)
         found = see(network, picture, view, self.runtime, flips=self.flips)
         return Seen(found.maps, view.polarity, view.scale, time.perf_counter() - began)
-
-
-def outline(seen: Seen, threshold: float, card: ModelCard) -> tuple[Labels, NDArray[np.float32]]:
-    """Labels (R, W) 1..n of the particles at a threshold, and the confidence (n,) of each."""
-    labels = separate(*seen.maps, threshold=threshold, core=card.core)
-    return labels, confidence(seen.maps, labels, seen.scale, card)
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

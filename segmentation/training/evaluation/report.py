@@ -12,17 +12,20 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from ...core.instances.confidence import traits
+from ...core.instances.outline import outline
 from ...core.instances.separate import separate
 from ...core.network.cards import ModelCard, check_weights
 from ..files import write_whole
 from ..targets import inner_distance
+from .calibrating import cross_fitted, fit, traits_of_empty
 from .counts import ImageCounts, count_image
 from .dataset import Example, check, cut
 from .kinds import Kind
 from .matching import Labels
 from .page import Shown, page
 from .pictures import data_uri, panels
-from .predictions import Predictor, Seen, outline, padded
+from .predictions import Predictor, Seen, padded
 from .published import CHAINS
 from .reliability import reliability
 from .summary import DEFINITIONS, FEWEST, RESAMPLES, ap_by_iou, kinds_of, summarise
@@ -38,7 +41,8 @@ class Options:
     """rows: only the first so many of every image are compared. nm: per pixel; None takes what the files say, and
     pixels unless all of them say something. threshold: None takes the card's. chains: further post-processings of
     the same maps, names in CHAINS. truth_through: also show what every chain makes of perfect maps.
-    pictures: how many of the best, of the median and of the worst images to show."""
+    pictures: how many of the best, of the median and of the worst images to show. calibrate: also fit the model of
+    the particles' confidence, and tell the reliability of one that was fitted on the other images."""
 
     rows: int | None = None
     nm: float | None = None
@@ -46,6 +50,7 @@ class Options:
     chains: tuple[str, ...] = ()
     truth_through: bool = False
     pictures: int = 2
+    calibrate: bool = False
 
 
 @dataclass(eq=False)
@@ -56,6 +61,7 @@ class Gathered:
     through: dict[str, list[ImageCounts]]
     sweeps: list[NDArray[np.float64]] = field(default_factory=list)
     confidence: list[NDArray[np.float32]] = field(default_factory=list)
+    traits: list[NDArray[np.float64]] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -80,7 +86,7 @@ def evaluate(
     predictor.network()
     (out / LABELS).mkdir(parents=True, exist_ok=True)
     gathered = _gather(examples, units, predictor, options, out, say)
-    report = _report(examples, gathered, predictor.card, options, title, nm)
+    report = _report(examples, gathered, predictor, options, title, nm)
     shown = list(_shown(examples, report["images"], options, out))
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
     write_whole(out / "report.html", page(report, shown).encode())
@@ -96,7 +102,8 @@ def _gather(
     for number, (example, unit) in enumerate(zip(examples, units, strict=True), start=1):
         micrograph, truth = cut(example, options.rows)
         seen = predictor.see(micrograph, len(truth))
-        found, confidence = outline(seen, threshold, predictor.card)
+        outlines = outline(seen.maps, seen.scale, threshold, predictor.card)
+        found = outlines.labels
         rows = len(found)
         for chain, counts in gathered.counts.items():
             labels = found if chain == OWN else CHAINS[chain](seen.maps[0])
@@ -105,7 +112,9 @@ def _gather(
             counts.append(count_image(through_chain(chain, truth, threshold, core), truth, unit))
         own = gathered.counts[OWN][-1]
         gathered.sweeps.append(sweep_image(_padded_maps(seen, truth), truth, core))
-        gathered.confidence.append(confidence[own.found_ids - 1])
+        gathered.confidence.append(outlines.confidence[own.found_ids - 1])
+        found_traits = traits(seen.maps, found, predictor.card.diameter / seen.scale)
+        gathered.traits.append(found_traits[own.found_ids - 1])
         view = {"polarity": seen.polarity, "scale": seen.scale, "rows": rows, "seconds": round(seen.seconds, 3)}
         gathered.views.append(view)
         tifffile.imwrite(_labels_file(out, example), padded(found, truth.shape), compression="zlib")
@@ -136,11 +145,10 @@ def _labels_file(out: Path, example: Example) -> Path:
 
 
 def _report(
-    examples: Sequence[Example], gathered: Gathered, card: ModelCard, options: Options, title: str, nm: bool
+    examples: Sequence[Example], gathered: Gathered, predictor: Predictor, options: Options, title: str, nm: bool
 ) -> dict[str, Any]:
-    own = gathered.counts[OWN]
+    own, card = gathered.counts[OWN], predictor.card
     points = curve(gathered.sweeps)
-    right = np.concatenate([image.right for image in own])
     return {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256, "core": card.core},
         "data": {"name": title, "images": len(own), "unit": "nm" if nm else "px", "rows": options.rows},
@@ -150,7 +158,7 @@ def _report(
         "pooled": pooled(own, nm),
         "by_iou": ap_by_iou(own),
         "thresholds": {"points": points, "rule": RULE, "chosen": choose(points)},
-        "reliability": reliability(np.concatenate(gathered.confidence), right),
+        **_reliabilities(examples, gathered, predictor, options),
         "sizes": {
             "true": np.concatenate([i.true_sizes for i in own]).round(3).tolist(),
             "found": np.concatenate([i.found_sizes for i in own]).round(3).tolist(),
@@ -160,6 +168,23 @@ def _report(
         "groups": _groups(examples, own, nm),
         "images": [_image(e, c, v, nm) for e, c, v in zip(examples, own, gathered.views, strict=True)],
     }
+
+
+def _reliabilities(
+    examples: Sequence[Example], gathered: Gathered, predictor: Predictor, options: Options
+) -> dict[str, Any]:
+    """The reliability of the card's confidence; with `calibrate` the new weights, and their reliability instead."""
+    rights = [image.right for image in gathered.counts[OWN]]
+    right = np.concatenate(rights)
+    if not options.calibrate:
+        return {"reliability": reliability(np.concatenate(gathered.confidence), right), "confidence": None}
+    invented = traits_of_empty(predictor, used_threshold(predictor.card, options))
+    groups = [example.group for example in examples] + [f"empty {number}" for number in range(len(invented))]
+    every = [*gathered.traits, *invented]
+    truth = [*rights, *(np.zeros(len(some), bool) for some in invented)]
+    apart = cross_fitted(every, truth, groups)[: len(right)]
+    weights = fit(np.concatenate(every), np.concatenate(truth))
+    return {"reliability": reliability(apart, right), "confidence": weights}
 
 
 def pooled(images: Sequence[ImageCounts], nm: bool) -> dict[str, Any]:

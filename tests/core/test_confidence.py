@@ -1,0 +1,120 @@
+"""How likely a particle is right: what is read off the maps, and what is made of it."""
+
+import numpy as np
+import pytest
+
+from segmentation.core.instances.confidence import confidence, likely_right, traits
+from segmentation.core.instances.outline import outline
+from segmentation.core.instances.separate import mean_over_labels
+from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
+from segmentation.core.network.predict import predict
+from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.network.scout import View
+from segmentation.core.network.see import see
+from tests.core.test_network import tiny_card
+
+LABELS = np.zeros((40, 60), np.int32)
+LABELS[5:15, 5:15] = 1
+LABELS[20:24, 30:34] = 2
+FOREGROUND = np.where(LABELS == 1, 250, np.where(LABELS == 2, 140, 5)).astype(np.uint8)
+DISTANCE = np.where(LABELS == 1, 204, np.where(LABELS == 2, 51, 0)).astype(np.uint8)
+MAPS = np.stack([FOREGROUND, DISTANCE])
+
+
+def of(name, values):
+    return values[:, TRAITS.index(name)]
+
+
+def test_what_is_read_off_the_maps():
+    values = traits(MAPS, LABELS, diameter=10.0)
+    assert values.shape == (2, len(TRAITS))
+    assert of("peak", values) == pytest.approx([0.8, 0.2])
+    assert of("sure", values) == pytest.approx([1.0, 0.0])
+    mean = np.array([250, 140]) / 255
+    assert of("foreground", values) == pytest.approx(np.log(mean / (1 - mean)), rel=1e-3)
+    assert of("size", values) == pytest.approx(np.log(np.sqrt(4 * np.array([100, 16]) / np.pi) / 10))
+    assert of("others", values) == pytest.approx(np.average(of("foreground", values), weights=[100, 16]))
+
+
+def test_no_particles_have_no_traits():
+    assert traits(MAPS, np.zeros_like(LABELS), 10.0).shape == (0, len(TRAITS))
+
+
+def test_the_logistic_model():
+    weights = dict.fromkeys(TRAITS, 0.0) | {"peak": 10.0, INTERCEPT: -5.0}
+    found = likely_right(traits(MAPS, LABELS, 10.0), weights)
+    assert found == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
+
+
+def test_a_card_without_calibration_gives_the_mean_probability(tmp_path):
+    card = tiny_card(tmp_path)
+    assert confidence(MAPS, LABELS, 1.0, card) == pytest.approx(mean_over_labels(FOREGROUND, LABELS))
+
+
+def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
+    weights = dict.fromkeys(TRAITS, 0.0) | {"size": 1.0, INTERCEPT: 0.0}
+    tiny_card(tmp_path)
+    file = tmp_path / "tiny.toml"
+    file.write_text(file.read_text() + "\n[confidence]\n" + "".join(f"{n} = {v}\n" for n, v in weights.items()))
+    card = read_card(file)
+    whole, half = confidence(MAPS, LABELS, 1.0, card), confidence(MAPS, LABELS, 0.5, card)
+    odds = [np.log(c / (1 - c)) for c in (whole, half)]
+    assert odds[0] - odds[1] == pytest.approx([np.log(2)] * 2, rel=1e-4)
+
+
+def test_a_card_with_other_weights_than_the_model_has_is_refused(tmp_path):
+    tiny_card(tmp_path)
+    file = tmp_path / "tiny.toml"
+    file.write_text(file.read_text() + "\n[confidence]\npeak = 1.0\n")
+    with pytest.raises(ValueError, match="confidence has the entries"):
+        read_card(file)
+
+
+def test_flips_average_the_four_mirrored_maps(tmp_path):
+    card = tiny_card(tmp_path)
+    runtime = Runtime("cpu", "float32")
+    network = load_network(card, runtime)
+    picture = np.random.default_rng(0).random((64, 96)).astype(np.float32)
+    told = []
+    found = see(network, picture, View("bright", 1.0), runtime, flips=True, progress=told.append).maps
+    one_by_one = []
+    for axes in [(), (0,), (1,), (0, 1)]:
+        maps = predict(network, np.flip(picture, axes), runtime)
+        one_by_one.append(np.flip(maps, tuple(axis + 1 for axis in axes)).astype(float))
+    assert np.abs(found - np.mean(one_by_one, axis=0)).max() <= 0.5
+    mirrored = see(network, picture[:, ::-1], View("bright", 1.0), runtime, flips=True).maps
+    assert np.abs(found[:, :, ::-1].astype(int) - mirrored).max() <= 1
+    assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+def card_with(tmp_path, **weights):
+    tiny_card(tmp_path)
+    file = tmp_path / "tiny.toml"
+    every = dict.fromkeys(TRAITS, 0.0) | {INTERCEPT: 0.0} | weights
+    file.write_text(file.read_text() + "\n[confidence]\n" + "".join(f"{n} = {v}\n" for n, v in every.items()))
+    return read_card(file)
+
+
+def test_doubtful_outlines_stay_where_most_are_right(tmp_path):
+    card = card_with(tmp_path, peak=10.0, intercept=-4.0)  # 0.98 and 0.12
+    found = outline(MAPS, 1.0, 0.5, card)
+    assert found.labels.max() == 2 and found.dropped == 0
+    assert found.expected == pytest.approx(found.confidence.mean())
+
+
+def test_doubtful_outlines_go_where_most_are_wrong(tmp_path):
+    card = card_with(tmp_path, peak=10.0, intercept=-7.9)  # 0.52 and 0.003
+    found = outline(MAPS, 1.0, 0.5, card)
+    assert found.dropped == 1 and found.expected < 0.5
+    assert np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
+    assert found.confidence == pytest.approx([1 / (1 + np.exp(-0.1))], rel=1e-3)
+
+
+def test_an_uncalibrated_card_drops_nothing(tmp_path):
+    found = outline(MAPS // 2 + 10, 1.0, 0.3, tiny_card(tmp_path))
+    assert found.dropped == 0 and found.labels.max() > 0
+
+
+def test_nothing_is_expected_to_be_right_of_nothing(tmp_path):
+    found = outline(np.zeros_like(MAPS), 1.0, 0.5, card_with(tmp_path))
+    assert (found.labels.max(), found.expected, len(found.confidence)) == (0, 1.0, 0)

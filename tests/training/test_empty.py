@@ -1,0 +1,64 @@
+"""Pictures without particles: drawn for training, and cut from labelled micrographs."""
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from segmentation.training.data import RenderedSource
+from segmentation.training.synthesis import foreign
+from segmentation.training.synthesis.foreign import draw_empty
+
+from .folders import make_folder
+
+
+def test_empty_pictures_repeat_and_differ():
+    one, again, other = (draw_empty((64, 80), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one.shape == (64, 80) and one.dtype == np.uint8
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("draw", foreign._KINDS)
+def test_text_and_plots_are_dark_lines_on_light_paper(draw, monkeypatch):
+    monkeypatch.setattr(foreign, "_KINDS", (draw,))
+    grey = foreign._foreign((160, 200), np.random.default_rng(3))
+    assert np.median(grey) > 200
+    assert 0.002 < (grey < 160).mean() < 0.6
+
+
+def test_substrates_come_at_any_magnification(monkeypatch):
+    asked = []
+
+    def rendered(shape, rng):
+        asked.append(shape)
+        return rng.integers(0, 255, shape).astype(np.uint8)
+
+    monkeypatch.setattr(foreign, "render_blank", rendered)
+    for seed in range(12):
+        assert foreign._substrate((32, 48), np.random.default_rng(seed)).shape == (32, 48)
+    assert min(asked)[0] < 45 and max(asked)[0] > 90 and max(asked)[0] <= 32 * foreign.MOST
+
+
+def test_the_stock_holds_its_share_of_empty_pictures():
+    source = RenderedSource(6, 64, seed=3, blank=1.0)
+    assert not any(labels.any() for _, labels in source.stock)
+
+
+def test_squares_without_particles_are_cut(tmp_path, capsys):
+    folder = make_folder(tmp_path / "set", images=3, count=1)
+    call_command("dataset", "empty", str(folder), "--out", str(tmp_path / "empty"), "--side", "32", "--n", "5")
+    files = sorted((tmp_path / "empty" / "images").iterdir())
+    assert len(files) == 5 and len({f.name.split("-")[0] for f in files}) == 3
+    assert "5 squares of 32 px" in capsys.readouterr().out
+    for file in files:
+        grey = np.asarray(Image.open(file))
+        assert grey.shape == (32, 32)
+        assert grey.max() < 150  # discs are 110 brighter than their surroundings of 70
+
+
+def test_a_folder_full_of_particles_has_none(tmp_path):
+    folder = make_folder(tmp_path / "set", images=1)
+    with pytest.raises(CommandError, match="No square of 96 px"):
+        call_command("dataset", "empty", str(folder), "--out", str(tmp_path / "empty"), "--side", "96")
+    with pytest.raises(CommandError, match="--out"):
+        call_command("dataset", "empty", str(folder))
