@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,25 +48,34 @@ class Inspection:
     preview: bytes
 
 
-def inspect(path: Path, *, name: str) -> Inspection:
-    """What the file at `path` is, its uploader calling it `name`; raises Unreadable or Busy."""
+def inspect(path: Path, *, name: str, side: Sequence[tuple[str, Path]] = (), read_bar: bool = True) -> Inspection:
+    """What the file at `path` is, its uploader calling it `name`; raises Unreadable or Busy.
+
+    side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
+    is read too, as a suggestion: some seconds of work.
+    """
     if not _slots.acquire(timeout=WAIT_SECONDS):
         raise Busy(BUSY)
     try:
         with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
             preview = Path(folder, "preview.png")
-            said = _parse(_run(_command(path, name, preview)))
+            said = _parse(_run(_command(path, name, preview, side, read_bar)))
             return Inspection(said, preview.read_bytes())
     finally:
         _slots.release()
 
 
-def _command(path: Path, name: str, preview: Path) -> list[str]:
+def _command(
+    path: Path, name: str, preview: Path, side: Sequence[tuple[str, Path]] = (), read_bar: bool = True
+) -> list[str]:
     return [
         *(sys.executable, "-m", "segmentation.core.micrograph.inspect"),
         str(path),
         f"--name={name}",
         f"--preview={preview}",
+        *(f"--side={json.dumps([given, str(place)])}" for given, place in side),
+        *([] if read_bar else ["--no-reading"]),
+        f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         f"--max-pixels={settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000}",
         f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
     ]
@@ -84,8 +94,9 @@ def _run(command: list[str]) -> bytes:
         )
     except subprocess.TimeoutExpired:
         raise Unreadable(TOO_SLOW) from None
-    if child.returncode:
+    if child.returncode or child.stderr:
         logger.warning("Inspection ended with %s: %s", child.returncode, child.stderr[-2000:].decode(errors="replace"))
+    if child.returncode:
         raise Unreadable(DIED)
     return child.stdout
 
@@ -96,8 +107,9 @@ def _parse(output: bytes) -> dict[str, Any]:
         said = plain(json.loads(output))
         if not said["ok"]:
             raise Unreadable(said["error"])
-        names = ("width", "height", "sha256", "kind", "calibration", "metadata", "notes", "data_bar")
-        return {**{name: said[name] for name in names}, "kind": said["kind"][:LONGEST_KIND]}
+        names = ("width", "height", "sha256", "calibration", "metadata", "notes", "data_bar")
+        reading = said.get("reading") or {}
+        return {**{name: said[name] for name in names}, "kind": said["kind"][:LONGEST_KIND], "reading": reading}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         logger.exception("Inspection said %r", output[:2000])
         raise Unreadable(DIED) from None

@@ -104,14 +104,10 @@ def test_zeiss_first_block_gives_more_digits_or_all_there_is(tmp_path: Path) -> 
 
 
 def test_zeiss_contradictions_are_said(tmp_path: Path) -> None:
-    header = zeiss(
-        AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10 nm",
-        AP_WIDTH="Width = 1.280 µm",
-        DP_IMAGE_STORE="Store resolution = 128 * 96",
-    )
-    notes = " ".join(with_tags(tmp_path, {ZEISS: header}).notes)
-    assert "128 px wide but this one is 64 px wide" in notes
-    assert "width of 1280 nm" in notes
+    header = zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10 nm", AP_WIDTH="Width = 1.280 µm")
+    micrograph = with_tags(tmp_path, {ZEISS: header})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
+    assert "width of 1280 nm" in micrograph.notes[0]
 
 
 def fei(

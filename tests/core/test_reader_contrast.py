@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
-from segmentation.core.micrograph import Calibration, Micrograph, clip_outliers, preview
+from segmentation.core.micrograph import Calibration, Micrograph, clip_outliers, preview, read
 from tests.hostile import image
 
 
@@ -87,3 +89,22 @@ def test_preview_averages_by_area() -> None:
     small = preview(micrograph(stripes))
     assert small.shape == (640, 640)
     assert 126 <= small.min() <= small.max() <= 129
+
+
+def _rgb(share_of_colour):
+    picture = np.repeat(np.random.default_rng(0).integers(40, 200, (60, 80, 1)), 3, axis=2).astype(np.uint8)
+    columns = round(80 * share_of_colour)
+    picture[:, :columns, 0] = 250
+    picture[:, :columns, 2] = 20
+    return picture
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+@pytest.mark.parametrize(("share", "said"), [(0.0, False), (0.2, False), (0.6, True)])
+def test_a_picture_in_colour_all_over_is_noted(tmp_path, suffix, share, said):
+    file = tmp_path / f"photo.{suffix}"
+    if suffix == "tif":
+        tifffile.imwrite(file, _rgb(share), photometric="rgb")
+    else:
+        Image.fromarray(_rgb(share)).save(file)
+    assert any("in colour" in note for note in read(file).notes) == said

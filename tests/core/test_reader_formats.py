@@ -118,7 +118,7 @@ def test_colour_becomes_luminance_and_alpha_is_ignored(tmp_path: Path, planar: s
     np.testing.assert_allclose(shares, [0.299, 0.587, 0.114], atol=0.003)
     assert (micrograph.pixels[:10] == top).all()
     assert micrograph.pixels.dtype == dtype
-    assert micrograph.notes == ()
+    assert [note[:25] for note in micrograph.notes] == ["The picture is in colour,"]
 
 
 def test_grey_stored_as_colour_is_exact(tmp_path: Path) -> None:

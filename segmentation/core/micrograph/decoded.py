@@ -15,6 +15,7 @@ class Decoded:
     """One image out of a file: grey pixels (H, W), its kind in words, sentences for the user, header facts.
 
     was_turned: whether the rows of `pixels` are not those that the header counts.
+    stored: rows and columns before any turning, where that differs from the shape of `pixels`.
     """
 
     pixels: Array
@@ -22,6 +23,13 @@ class Decoded:
     notes: tuple[str, ...] = ()
     header: Facts = field(default_factory=Facts)
     was_turned: bool = False
+    stored: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows as the file stores them."""
+        rows, columns = self.stored or self.pixels.shape
+        return columns, rows
 
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import resource
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from .barreading import read_bar
 from .contrast import preview
 from .databar import data_bar
 from .reader import MAX_PIXELS, read
 from .types import Micrograph, UnreadableImage
 
+logger = logging.getLogger(__name__)
+
 MAX_MEMORY_MB = 4096
+SECONDS = 60.0  # for everything
+READING_SECONDS = 20.0  # for the data bar, of what is left
+LEAST_SECONDS = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +52,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("input", type=Path)
     parser.add_argument("--name", help="the file's name as the user knows it")
     parser.add_argument("--preview", type=Path, help="where the preview is written, as PNG")
+    parser.add_argument(
+        "--side",
+        type=json.loads,
+        action="append",
+        default=[],
+        help='a file beside it, as JSON: ["its name", "its path"]',
+    )
+    parser.add_argument("--no-reading", action="store_true", help="do not read the data bar")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     return parser.parse_args(arguments)
@@ -57,11 +74,26 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:
-    micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels)
+    started = time.monotonic()
+    side = [(name, Path(path)) for name, path in options.side]
+    micrograph = read(options.input, name=options.name, max_pixels=options.max_pixels, side=side)
     report = _report(micrograph)
     if options.preview is not None:
         Image.fromarray(preview(micrograph)).save(options.preview, format="PNG")
+    left = min(READING_SECONDS, 0.6 * options.seconds - (time.monotonic() - started))
+    if report["data_bar"] is not None and left >= LEAST_SECONDS and not options.no_reading:
+        report["reading"] = _reading(micrograph, left)
     return report
+
+
+def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
+    """What the data bar says; nothing that goes wrong there may lose the upload."""
+    try:
+        reading = read_bar(micrograph, seconds=seconds)
+    except Exception:
+        logger.exception("The data bar could not be read")
+        return {}
+    return {} if reading is None else reading.as_dict()
 
 
 def _report(micrograph: Micrograph) -> dict[str, Any]:
@@ -79,6 +111,7 @@ def _report(micrograph: Micrograph) -> dict[str, Any]:
         "metadata": metadata,
         "notes": list(micrograph.notes),
         "data_bar": bar if bar < rows else None,
+        "reading": {},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .types import UnreadableImage
 
-Kind = Literal["TIFF", "PNG", "JPEG", "BMP"]
+Kind = Literal["TIFF", "PNG", "JPEG", "BMP", "DM3", "DM4", "SER", "MRC"]
 
 SUFFIXES: dict[str, Kind] = {
     ".tif": "TIFF",
@@ -16,9 +16,15 @@ SUFFIXES: dict[str, Kind] = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".bmp": "BMP",
+    ".dm3": "DM3",
+    ".dm4": "DM4",
+    ".ser": "SER",
+    ".mrc": "MRC",
+    ".map": "MRC",
+    ".st": "MRC",
 }
 HEAD_BYTES = 4096
-INSTEAD = "upload the micrograph itself as TIFF, PNG, JPEG or BMP"
+INSTEAD = "upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC"
 
 _READABLE: tuple[tuple[bytes, Kind], ...] = (
     (b"II*\0", "TIFF"),
@@ -28,6 +34,7 @@ _READABLE: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"BM", "BMP"),
+    (b"II\x97\x01", "SER"),
 )
 
 _EXPORT = "open it in the microscope's or camera's own software and export a TIFF"
@@ -48,7 +55,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image", _SAVE),
     (b"\x89HDF", "an HDF5 file", _EXPORT),
     (b"ZISRAWFILE", "a Zeiss CZI file", _EXPORT),
-    (b"II\x97\x01", "a TIA SER file", _EXPORT),
+    (b"JK\0\2", "a TIA EMI file", "upload the .ser file that lies beside it, or both together"),
     (b"SIMPLE  =", "a FITS file", _EXPORT),
     (b"MZ", "a Windows program", INSTEAD),
     (b"\x7fELF", "a program", INSTEAD),
@@ -63,6 +70,10 @@ def recognise(head: bytes) -> Kind:
     for magic, kind in _READABLE:
         if head.startswith(magic):
             return kind
+    if head[:4] in _GATAN and head[_GATAN[head[:4]] :][:4] in (b"\0\0\0\0", b"\0\0\0\x01"):
+        return "DM3" if head[3] == 3 else "DM4"
+    if head[208:212] == b"MAP ":
+        return "MRC"
     raise UnreadableImage(f"The file looks like {_foreign(head)}.")
 
 
@@ -74,10 +85,6 @@ def _foreign(head: bytes) -> str:
         return f"a WebP image, which is not read; {_SAVE}"
     if head[4:8] == b"ftyp":
         return f"a HEIC picture or a film, which is not read; {_SAVE}"
-    if head[:4] in _GATAN and head[_GATAN[head[:4]] :][:4] in (b"\0\0\0\0", b"\0\0\0\x01"):
-        return f"a Gatan DM{head[3]} file, not an image that can be read; {_EXPORT}"
-    if head[208:212] == b"MAP ":
-        return f"an MRC file, not an image that can be read; {_EXPORT}"
     if not any(head):
         return f"a run of zero bytes, as after a failed copy; copy it again and {INSTEAD}"
     return f"{_text(head) or 'no image file that is known'}; {INSTEAD}"

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from . import vendors
 from .decoded import Decoded, turned
-from .grey import Array, check_size, luminance, through_palette, to_grey
+from .grey import Array, check_size, colour_notes, luminance, through_palette, to_grey
 from .kinds import Kind
+from .vendors.facts import Facts
 
 # our own limit on the declared size, `max_pixels`, is checked before anything is decoded
 Image.MAX_IMAGE_PIXELS = None
@@ -23,11 +25,16 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
         bits = _bits(image)
         image.seek(0)
         image.load()
-        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)
+        exif = image.getexif()
+        orientation = int(exif.get(ExifTags.Base.Orientation, 1) or 1)
+        note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote)
         pixels, notes = to_grey(_plane(image))
+        coloured = colour_notes(np.asarray(image)) if image.mode in ("RGB", "RGBA") else []
     first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
+    size = pixels.shape
+    header = vendors.note_facts(note) if isinstance(note, bytes) else Facts()
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *turning), was_turned=bool(turning))
+    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, bool(turning), size)
 
 
 def _bits(image: Image.Image) -> str:

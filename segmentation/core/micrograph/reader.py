@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .decoded import Decoded
-from .kinds import HEAD_BYTES, misnamed, recognise
+from .fit import fitted
+from .gatan import read_gatan
+from .kinds import HEAD_BYTES, Kind, misnamed, recognise
+from .mrc import read_mrc
 from .names import clean_name
 from .picture import read_picture
+from .ser import read_ser
+from .side import Side, joined
 from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
 
@@ -18,28 +24,46 @@ _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or
 _MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 
 
-def read(path: Path, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Micrograph:
-    """The Micrograph in a TIFF, PNG, JPEG or BMP file, told by its content.
+_READERS: dict[Kind, Callable[[Path, int], Decoded]] = {
+    "TIFF": read_tiff,
+    "DM3": read_gatan,
+    "DM4": read_gatan,
+    "SER": read_ser,
+    "MRC": read_mrc,
+}
+
+
+def read(
+    path: Path, *, name: str | None = None, max_pixels: int = MAX_PIXELS, side: Sequence[Path | Side] = ()
+) -> Micrograph:
+    """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC file, told by its content.
 
     name: the file's name as the user knows it, where `path` has another.
     max_pixels: larger images are refused before they are decoded.
+    side: files that the microscope wrote beside the image, each as a path or as (its name, path). What they say is
+        used where the image itself says nothing; one that cannot be read never loses the image, but is noted.
     Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
     """
     shown = clean_name(name if name is not None else path.name)
     head = _head(path)
     kind = recognise(head)
+    decoded = _decoded(path, kind, max_pixels)
+    wrong_name = misnamed(shown, kind)
+    return _micrograph(decoded, shown, _sha256(path), [wrong_name] if wrong_name else [], side)
+
+
+def _decoded(path: Path, kind: Kind, max_pixels: int) -> Decoded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            decoded = read_tiff(path, max_pixels) if kind == "TIFF" else read_picture(path, kind, max_pixels)
+            reader = _READERS.get(kind)
+            return reader(path, max_pixels) if reader else read_picture(path, kind, max_pixels)
     except UnreadableImage:
         raise
     except MemoryError:
         raise UnreadableImage(_MEMORY) from None
     except Exception as error:  # decoders fail in as many ways as files do
         raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
-    wrong_name = misnamed(shown, kind)
-    return _micrograph(decoded, shown, _sha256(path), [wrong_name] if wrong_name else [])
 
 
 def _head(path: Path) -> bytes:
@@ -59,8 +83,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str]) -> Micrograph:
-    header = decoded.header
+def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
+    read_beside = joined(decoded.header, side, decoded.size)
+    header = fitted(read_beside.facts, decoded)
     size = header.nm_per_pixel
     metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
     rows, columns = decoded.pixels.shape
@@ -71,7 +96,9 @@ def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str]) -> M
         pixels=decoded.pixels,
         name=name,
         sha256=sha256,
-        calibration=Calibration(size, "metadata", header.detail) if size else Calibration.absent(),
+        calibration=Calibration(size, read_beside.source, header.detail, header.relative_uncertainty)
+        if size
+        else Calibration.absent(),
         metadata=metadata,
         notes=(*notes, *decoded.notes, *header.notes),
     )

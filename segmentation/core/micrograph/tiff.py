@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import vendors
 from .decoded import Decoded, turned
-from .grey import Array, check_size, inverted, luminance, through_palette, to_grey
+from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
 
 # what tifffile has to say about broken files is said to the user by the exceptions below
@@ -23,6 +23,9 @@ MOST_PAGES = 10_000
 MOST_SEGMENTS = 4_000_000
 SMALLEST_TILE_LIMIT = 1 << 24  # px: tiles may be larger than a small image
 BYTES_PER_PIXEL = 16
+LARGEST_TAG = 1 << 26
+EXIF = 34665
+_TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 AGAIN = "copy or export it again"
 
 
@@ -38,8 +41,9 @@ def read_tiff(path: Path, max_pixels: int) -> Decoded:
         header = vendors.facts(PageTags(page))
         orientation = _orientation(page)
         kind = _kind(page)
+    size = pixels.shape
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning))
+    return Decoded(pixels, kind, (*notes, *more, *turning), header, bool(turning), size)
 
 
 class PageTags:
@@ -56,9 +60,27 @@ class PageTags:
         tag = self._page.tags.get(code)
         if tag is None:
             return None
+        return self.at(tag.valueoffset, tag.valuebytecount)
+
+    def at(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes of the file from `offset`, LARGEST_TAG at most."""
         file = self._page.parent.filehandle
-        file.seek(tag.valueoffset)
-        return bytes(file.read(min(tag.valuebytecount, 1 << 26)))
+        file.seek(offset)
+        return bytes(file.read(min(count, LARGEST_TAG)))
+
+    def exif(self, code: int) -> bytes | None:
+        """The bytes of tag `code` of the Exif directory of a classic TIFF, None where there is none."""
+        tag = self._page.tags.get(EXIF)
+        if tag is None or self._page.parent.is_bigtiff:
+            return None
+        order = "<" if self.little_endian else ">"
+        offset = int(tag.valueoffset)  # tifffile follows the pointer: this is where the directory begins
+        (count,) = struct.unpack(order + "H", self.at(offset, 2))
+        for found, kind, values, where in struct.iter_unpack(order + "HHII", self.at(offset + 2, 12 * count)):
+            if found == code:
+                size = values * _TYPE_BYTES.get(kind, 1)
+                return self.at(where, size) if size > 4 else struct.pack(order + "I", where)[:size]
+        return None
 
 
 def _page_notes(file: TiffFile) -> list[str]:
@@ -151,7 +173,7 @@ def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
     if photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and count >= 3:
         if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG:
             return samples[..., 0], []  # the first sample is the luminance
-        return luminance(samples), []
+        return luminance(samples), colour_notes(samples)
     if photometric == PHOTOMETRIC.SEPARATED and count >= 4:
         return _from_inks(samples), []
     if photometric == PHOTOMETRIC.MINISWHITE:

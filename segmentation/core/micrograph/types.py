@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .vendors.units import rounding
 
 CalibrationSource = Literal["metadata", "side file", "data bar", "drawn", "typed", "default", "none"]
 Polarity = Literal["bright", "dark"]
@@ -39,9 +42,28 @@ class Calibration:
         return cls(None, "none")
 
     @classmethod
-    def of_width(cls, width_nm: float, columns: int, source: CalibrationSource = "typed") -> Calibration:
-        """The calibration of an image `columns` pixels wide that shows `width_nm` nanometres."""
-        return cls(width_nm / columns, source, f"{width_nm:g} nm across {columns} px")
+    def of_width(
+        cls, width_nm: float, columns: int, source: CalibrationSource = "typed", *, typed: str = ""
+    ) -> Calibration:
+        """The calibration of an image `columns` pixels wide that shows `width_nm` nanometres.
+
+        typed: the text that the user typed, such as "7.52 µm"; the uncertainty is the rounding of its last digit, or
+        that of whole nanometres where no text is given. That of the default is unknown.
+        """
+        uncertainty = None if source == "default" else rounding(typed or f"{width_nm:.10g}")
+        return cls(width_nm / columns, source, f"{width_nm:g} nm across {columns} px", uncertainty)
+
+    @classmethod
+    def of_line(cls, length_nm: float, length_px: float, error_px: float = 1.0) -> Calibration:
+        """The calibration of a scale bar of `length_nm`, along which the user drew a line of `length_px` pixels.
+
+        error_px: standard uncertainty of the place of either end; the two add in quadrature, and no more than the
+        whole length is uncertain. Raises ValueError for lengths that are not positive and finite.
+        """
+        if not (math.isfinite(length_nm) and math.isfinite(length_px) and length_nm > 0 and length_px > 0):
+            raise ValueError("The line and its length must be more than 0.")
+        detail = f"{length_nm:g} nm over {length_px:.4g} px"
+        return cls(length_nm / length_px, "drawn", detail, min(1.0, math.sqrt(2.0) * error_px / length_px))
 
     def width_nm(self, columns: int) -> float | None:
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns

@@ -1,11 +1,16 @@
-"""What the makers of microscopes and software write into TIFF files: one module for each."""
+"""What the makers of microscopes and software write into and beside their files: one module for each."""
 
 from __future__ import annotations
 
-from . import fei, fibics, imagej, ome, tescan, zeiss
+import struct
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from . import emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, zeiss
 from .facts import Facts, Tags
 
-READERS = (zeiss.read, fei.read, tescan.read, fibics.read, ome.read, imagej.read)
+READERS = (zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read, ome.read, imagej.read)
+SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 
 
 def facts(tags: Tags) -> Facts:
@@ -13,17 +18,35 @@ def facts(tags: Tags) -> Facts:
 
     A malformed header counts as none: a picture must not be lost because of it.
     """
+    return _first(_tried(partial(reader, tags)) for reader in READERS)
+
+
+def note_facts(note: bytes) -> Facts:
+    """What the Exif MakerNote of a picture that is no TIFF says."""
+    return _tried(partial(jeol.read_note, note)) or Facts()
+
+
+def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
+    """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
+    known = [found for reader in SIDE_READERS if (found := _tried(partial(reader, raw, columns, rows))) is not None]
+    return _first(known) if known else None
+
+
+def _first(found: Iterable[Facts | None]) -> Facts:
     silent = Facts()
-    for reader in READERS:
-        try:
-            found = reader(tags)
-        except (ValueError, KeyError, IndexError, TypeError, OverflowError, RecursionError):
+    for candidate in found:
+        if candidate is None:
             continue
-        if found is None:
-            continue
-        checked = found.checked(tags.columns)
-        if checked.nm_per_pixel:
-            return checked
+        if candidate.nm_per_pixel:
+            return candidate
         if not silent.metadata and not silent.notes:
-            silent = checked
+            silent = candidate
     return silent
+
+
+def _tried(read: Callable[[], Facts | None]) -> Facts | None:
+    try:
+        found = read()
+    except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, RecursionError, struct.error):
+        return None
+    return None if found is None else found.checked()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from xml.etree import ElementTree
 
-from .units import plausible_pixel
+from .units import SQRT3, plausible_pixel
 
 
 class Tags(Protocol):
@@ -20,6 +22,12 @@ class Tags(Protocol):
     def raw(self, code: int) -> bytes | None:
         """The bytes of tag `code`, None where the page has no such tag."""
 
+    def exif(self, code: int) -> bytes | None:
+        """The bytes of tag `code` of the page's Exif directory, None where there is none."""
+
+    def at(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes of the file from `offset`: some vendors' tags point to places in it."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -27,45 +35,88 @@ class Facts:
 
     nm_per_pixel: the width of a pixel, None where not given.
     detail: where it is given, for people.
+    relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, from the rounding of what is written.
     height_nm: the height of a pixel where given apart.
     columns, rows: the size of the acquired image as the header has it (without a data bar), where given.
+    stored_rows: the rows of the file as the header has it, with a data bar, where given.
     metadata: instrument, detector, voltage_kv, working_distance_mm, magnification, date: where given.
     notes: sentences for the user.
     """
 
     nm_per_pixel: float | None = None
     detail: str = ""
+    relative_uncertainty: float | None = None
     height_nm: float | None = None
     columns: int | None = None
     rows: int | None = None
+    stored_rows: int | None = None
     metadata: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def checked(self, columns: int) -> Facts:
-        """These facts with impossible pixel sizes removed and doubts about an image of `columns` px noted."""
-        size = plausible_pixel(self.nm_per_pixel)
-        notes = list(self.notes)
-        height = plausible_pixel(self.height_nm)
-        if size and height and abs(size / height - 1) > 0.005:
-            notes.append(
-                f"The file says that its pixels are not square ({size:.4g} nm wide, {height:.4g} nm high); "
-                "the width is used for all lengths."
-            )
-        if size and self.columns and self.columns != columns:
-            notes.append(
-                f"The file's header describes an image {self.columns} px wide but this one is {columns} px wide: "
-                "it was resized or cropped after it was taken, so please check the image width."
-            )
-        return Facts(size, self.detail if size else "", height, self.columns, self.rows, self.metadata, tuple(notes))
+    def checked(self) -> Facts:
+        """These facts with impossible pixel sizes removed, and pixels that are not square noted."""
+        size, height = plausible_pixel(self.nm_per_pixel), plausible_pixel(self.height_nm)
+        return replace(
+            self,
+            nm_per_pixel=size,
+            detail=self.detail if size else "",
+            relative_uncertainty=_share(self.relative_uncertainty) if size else None,
+            height_nm=height,
+            notes=(*self.notes, *_oblong(size, height)),
+        )
+
+
+def _share(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and 0 <= value < 1 else None
+
+
+def _oblong(size: float | None, height: float | None) -> tuple[str, ...]:
+    if not size or not height or abs(size / height - 1) <= 0.005:
+        return ()
+    off = (size / height - 1) * 100
+    return (
+        f"The file says that its pixels are not square ({size:.4g} nm wide, {height:.4g} nm high); the width is used "
+        f"for all lengths, so upright ones come out {abs(off):.2g} % too {'large' if off > 0 else 'small'}.",
+    )
 
 
 def text_of(raw: bytes) -> str:
-    """A tag's text: UTF-8 where it is that, else Windows-1252; without trailing zero bytes."""
+    """Text as microscopes write it: by its byte order mark, UTF-16 without one, UTF-8, else Windows-1252.
+
+    Trailing zero bytes and spaces are left out.
+    """
+    for mark, encoding in _MARKS:
+        if raw.startswith(mark):
+            return raw[len(mark) :].decode(encoding, errors="replace").rstrip("\0 ")
     cut = raw.rstrip(b"\0 ")
+    if wide := _wide(cut):
+        return raw.decode(wide, errors="replace").rstrip("\0 ")
     try:
         return cut.decode("utf-8")
     except UnicodeDecodeError:
         return cut.decode("cp1252", errors="replace")
+
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+def _wide(raw: bytes) -> str | None:
+    """The UTF-16 that `raw` is in, told by the zero bytes of Latin text; None where it is something else."""
+    start = raw[:4096]
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) < 0.35 * len(start) or min(even, odd) > 0.05 * len(start):
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def entries_of(text: str) -> dict[str, str]:
+    """The values of `Key=value` lines, whatever their sections; the first of a name counts."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            found.setdefault(key.strip(), value.strip())
+    return found
 
 
 def xml_of(text: str) -> ElementTree.Element | None:
@@ -87,6 +138,17 @@ def rational(raw: bytes | None, little_endian: bool) -> float | None:
     return over / under if over and under else None
 
 
+def rational_rounding(raw: bytes | None, little_endian: bool) -> float | None:
+    """The relative standard uncertainty of a TIFF RATIONAL over a power of ten: its numerator was rounded.
+
+    None for other fractions: how they were rounded cannot be told.
+    """
+    if raw is None or rational(raw, little_endian) is None:
+        return None
+    over, under = struct.unpack(("<" if little_endian else ">") + "II", raw[:8])
+    return 0.5 / (over * SQRT3) if under >= 10 and str(under).strip("0") == "1" else None
+
+
 def kept(**values: str | float | None) -> dict[str, str | float]:
     """The values that are given: no None, no empty text; text cut to 200 characters."""
     tidy = {
@@ -100,6 +162,12 @@ def kept(**values: str | float | None) -> dict[str, str | float]:
 def scaled(value: float | None, factor: float) -> float | None:
     """`value` in another unit, rounded to 6 significant digits; None stays None."""
     return None if value is None else float(f"{value * factor:.6g}")
+
+
+def pair_of(text: str | None) -> tuple[int | None, int | None]:
+    """Columns and rows of "1024 x 768", "1024 * 768" or "1024 768"; (None, None) where it is neither."""
+    form = re.search(r"([0-9]{1,6})\s*[xX*×\s]\s*([0-9]{1,6})", text or "")
+    return (whole(float(form[1])), whole(float(form[2]))) if form else (None, None)
 
 
 def whole(value: float | None) -> int | None:

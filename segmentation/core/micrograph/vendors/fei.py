@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from .facts import Facts, Tags, kept, rational, scaled, text_of, whole, xml_of
-from .units import leading_number, nanometres, number
+from .facts import Facts, Tags, kept, rational, rational_rounding, scaled, text_of, whole, xml_of
+from .units import leading_number, nanometres, number, rounding
 
 TAGS = (34682, 34680)
 XML_TAG = 34683
@@ -46,6 +46,7 @@ def _from_sections(code: int, sections: Sections) -> Facts:
     return Facts(
         nm_per_pixel=width * 1e9 if width else None,
         detail=f"FEI tag {code}, Scan PixelWidth",
+        relative_uncertainty=rounding(scan.get("PixelWidth")),
         height_nm=height * 1e9 if height else None,
         columns=whole(number(image.get("ResolutionX"))),
         rows=whole(number(image.get("ResolutionY"))),
@@ -82,6 +83,7 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
     return Facts(
         nm_per_pixel=_xml_length(across),
         detail=f"FEI tag {XML_TAG}, PixelSize",
+        relative_uncertainty=rounding(across.text),
         height_nm=_xml_length(down),
         columns=None if scan is None else whole(number(scan.findtext("X"))),
         rows=None if scan is None else whole(number(scan.findtext("Y"))),
@@ -91,6 +93,7 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
             detector=root.findtext(".//ScanningDetector/DetectorName"),
             voltage_kv=scaled(number(root.findtext(".//Optics/AccelerationVoltage")), 1e-3),
             working_distance_mm=scaled(number(root.findtext(".//Optics/WorkingDistance")), 1e3),
+            date=root.findtext(".//AcquisitionDatetime"),
         ),
     )
 
@@ -112,6 +115,7 @@ def _transmission(tags: Tags, root: ElementTree.Element | None) -> Facts:
     return Facts(
         nm_per_pixel=1e7 / across if across else None,
         detail=f"FEI tag {RESOLUTION_TAGS[0]}, pixels per centimetre",
+        relative_uncertainty=rational_rounding(tags.raw(RESOLUTION_TAGS[0]), tags.little_endian),
         height_nm=1e7 / down if down else None,
         metadata=kept(
             instrument=labels.get("Microscope"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Facts, Tags, rational, text_of
+from .facts import Facts, Tags, rational, rational_rounding, text_of
 from .units import nanometres
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION = 270, 282, 283
@@ -30,6 +30,7 @@ def read(tags: Tags) -> Facts | None:
     return Facts(
         nm_per_pixel=factor / across,
         detail=f"ImageJ, pixels per {unit.strip()[:20]}",
+        relative_uncertainty=rational_rounding(tags.raw(X_RESOLUTION), tags.little_endian),
         height_nm=factor / down if down else None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .facts import Facts, Tags, kept, text_of, whole, xml_of
-from .units import nanometres, number
+from .units import nanometres, number, rounding
 
 DESCRIPTION = 270
 
@@ -23,8 +23,10 @@ def read(tags: Tags) -> Facts | None:
     return Facts(
         nm_per_pixel=width,
         detail="OME-XML, PhysicalSizeX",
+        relative_uncertainty=rounding(pixels.get("PhysicalSizeX")),
         height_nm=height,
         columns=whole(number(pixels.get("SizeX"))),
+        stored_rows=whole(number(pixels.get("SizeY"))),
         metadata=kept(instrument=maker, date=root.findtext("{*}Image/{*}AcquisitionDate")),
     )
 

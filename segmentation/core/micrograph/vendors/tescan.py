@@ -1,11 +1,11 @@
-"""TESCAN (tag 50431): a block that begins with a thumbnail and ends with `Key=value` lines, lengths in metres."""
+"""TESCAN: `Key=value` lines, lengths in metres; at the end of tag 50431 (after a thumbnail) or in a `.hdr` file."""
 
 from __future__ import annotations
 
 import re
 
-from .facts import Facts, Tags, kept, scaled
-from .units import number
+from .facts import Facts, Tags, entries_of, kept, scaled, text_of
+from .units import number, rounding
 
 TAG = 50431
 _LINE = re.compile(rb"(?:^|[\n\0\x01-\x09])([A-Za-z][A-Za-z0-9]{1,40})=([^\r\n\0]{0,200})")
@@ -19,13 +19,24 @@ def read(tags: Tags) -> Facts | None:
     found: dict[str, str] = {}
     for key, value in _LINE.findall(raw[max(0, raw.find(b"AccFrames=") - 1) :]):
         found.setdefault(key.decode("ascii"), value.decode("utf-8", "replace").strip())
+    return _facts(found, f"TESCAN tag {TAG}", tags.rows)
+
+
+def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
+    """What the header file beside an image of `rows` says, None where it is not TESCAN's."""
+    text = text_of(raw)
+    return _facts(entries_of(text), "TESCAN header file", rows) if "PixelSizeX" in text else None
+
+
+def _facts(found: dict[str, str], where: str, rows: int) -> Facts:
     width, height = number(found.get("PixelSizeX")), number(found.get("PixelSizeY"))
     strip = number(found.get("ImageStripSize"))
     return Facts(
         nm_per_pixel=width * 1e9 if width else None,
-        detail=f"TESCAN tag {TAG}, PixelSizeX",
+        detail=f"{where}, PixelSizeX",
+        relative_uncertainty=rounding(found.get("PixelSizeX")),
         height_nm=height * 1e9 if height else None,
-        rows=tags.rows - int(strip) if strip and 0 < strip < tags.rows else None,
+        rows=rows - int(strip) if strip and 0 < strip < rows else None,
         metadata=kept(
             instrument=found.get("Device"),
             detector=found.get("Detector"),

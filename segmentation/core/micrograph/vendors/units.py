@@ -30,9 +30,15 @@ _NM = {
     "meter": 1e9,
     "metre": 1e9,
 }
-# the micro sign as written by several code pages and read by another
-_MICRO = re.compile(r"^(?:\\u00b5|\\u03bc|â?[µμ]|î¼|æ|\ufffd+|\?)(?=m$)")
-_QUANTITY = re.compile(r"^\s*([+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)\s*(\S+)", re.IGNORECASE)
+# the micro sign as written by several code pages (the last two: Japanese) and read by another
+_MICRO = re.compile(r"^(?:\\u00b5|\\u03bc|â?[µμ]|î¼|æ|\ufffd+|\?|ƒê|ｵ)(?=m$)")
+_NUMBER = r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:e[+-]?[0-9]+)?"
+_QUANTITY = re.compile(rf"^\s*({_NUMBER})\s*([^\s0-9.,]\S*)", re.IGNORECASE)
+_LEADING = re.compile(rf"\s*({_NUMBER})(?![0-9.,])", re.IGNORECASE)
+_PRINTED = re.compile(r"\s*[+-]?([0-9]{1,40})(?:[.,]([0-9]{0,40}))?")
+SQRT3 = math.sqrt(3.0)
+FLOAT32 = 2.0**-24 / SQRT3  # relative standard uncertainty of a value rounded to a binary number of 32 bits
+FLOAT64 = 2.0**-53 / SQRT3
 SMALLEST_PIXEL_NM = 1e-4
 LARGEST_PIXEL_NM = 1e6
 
@@ -48,13 +54,26 @@ def quantity_nm(text: str) -> float | None:
     """Nanometres of a number and its unit, such as "7.344 nm"; None where it is neither."""
     form = _QUANTITY.match(text)
     factor = nanometres(form[2]) if form else None
-    return float(form[1]) * factor if form and factor else None
+    value = number(form[1]) if form else None
+    return value * factor if value is not None and factor else None
+
+
+def rounding(text: str | None) -> float | None:
+    """The relative standard uncertainty of the number that `text` begins with, from its last printed digit.
+
+    The true value is taken as uniform within half a unit of that digit, so the standard uncertainty is
+    0.5 units / sqrt(3) (GUM, JCGM 100:2008, 4.3.7). None where there is no number, or where it is zero.
+    """
+    form = _PRINTED.match(text or "")
+    if form is None or not form[1].strip("0") + (form[2] or "").strip("0"):
+        return None
+    return 0.5 / (int(form[1] + (form[2] or "")) * SQRT3)
 
 
 def number(text: str | None) -> float | None:
-    """The finite number that `text` is, else None."""
+    """The finite number that `text` is, with a decimal point or a decimal comma, else None."""
     try:
-        value = float(text) if text is not None else math.nan
+        value = float(text.replace(",", ".")) if text is not None else math.nan
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -62,8 +81,8 @@ def number(text: str | None) -> float | None:
 
 def leading_number(text: str | None) -> float | None:
     """The finite number that `text` begins with, such as 20 in "20.00 kV", else None."""
-    form = re.match(r"\s*[+-]?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?", text or "", re.IGNORECASE)
-    return number(form[0]) if form else None
+    form = _LEADING.match(text or "")
+    return number(form[1]) if form else None
 
 
 def plausible_pixel(nm: float | None) -> float | None:

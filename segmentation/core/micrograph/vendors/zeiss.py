@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from .facts import Facts, Tags, kept, scaled, text_of, whole
-from .units import leading_number, number, plausible_pixel, quantity_nm
+from .facts import Facts, Tags, kept, pair_of, scaled, text_of
+from .units import leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 34118
 SAME = 0.001  # two values that differ by less are one value, differently rounded
@@ -25,14 +25,17 @@ def read(tags: Tags) -> Facts | None:
         return None
     lines = [line.strip() for line in text_of(raw).splitlines()]
     entries = _entries(lines)
-    size, name = _pixel_size(entries, lines, tags.columns)
+    columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
+    size, name, written = _pixel_size(entries, lines, columns or tags.columns)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
     return Facts(
         nm_per_pixel=size,
         detail=f"Zeiss tag {TAG}, {name}",
-        columns=_stored_columns(entries),
+        relative_uncertainty=rounding(written),
+        columns=columns,
+        stored_rows=rows,
         metadata=_metadata(entries),
-        notes=_doubt(size, width, tags.columns),
+        notes=_doubt(size, width, columns or tags.columns),
     )
 
 
@@ -46,18 +49,21 @@ def _entries(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str]:
-    first = number(lines[3]) if len(lines) > 3 else None
+def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str, str]:
+    """Nanometres, the name of the entry, and what it has written."""
+    block = lines[3] if len(lines) > 3 else ""
+    first = number(block)
     exact = plausible_pixel(first * 1e9) if first else None
     for key, name in _SIZES:
-        size = plausible_pixel(quantity_nm(entries.get(key, "")))
+        written = entries.get(key, "")
+        size = plausible_pixel(quantity_nm(written))
         if size:
             same = exact is not None and abs(exact / size - 1) < SAME
-            return (exact if same else size), name
+            return (exact, name, block) if same else (size, name, written)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
     if width and plausible_pixel(width / columns):
-        return width / columns, "Width"
-    return exact, "first block"
+        return width / columns, "Width", entries["AP_WIDTH"]
+    return exact, "first block", block
 
 
 def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, ...]:
@@ -67,11 +73,6 @@ def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, 
         f"The file's header gives a width of {width:.4g} nm, but {columns} px of {size:.4g} nm are "
         f"{size * columns:.4g} nm: please check the image width.",
     )
-
-
-def _stored_columns(entries: dict[str, str]) -> int | None:
-    stored = re.match(r"\s*(\d+)\s*\*", entries.get("DP_IMAGE_STORE", ""))
-    return whole(float(stored[1])) if stored else None
 
 
 def _metadata(entries: dict[str, str]) -> dict[str, str | float]:

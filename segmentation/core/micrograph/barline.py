@@ -1,0 +1,201 @@
+"""The scale bar's line in a data bar: where it is and how many pixels long.
+
+Three ways of drawing it are known: one line or block with or without end ticks (Zeiss, JEOL), a line that its text
+breaks (FEI, TESCAN), and a row of ticks at equal distances (Hitachi). Ends with ticks are measured between the ticks'
+centres, others from edge to edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ocr import Text
+
+Mask = NDArray[np.bool_]
+INK = 0.35  # of the strip's contrast
+MOST_INK = 0.4  # of the strip: more is no drawing on a flat ground
+LEAST_SHARE = 0.6  # of the text's height: no scale bar is shorter
+SHORTEST_PX = 8
+WIDEST_SHARE = 0.75  # of the strip: longer ones are frames
+FARTHEST = 2.5  # heights of the text between it and its line
+FEWEST_TICKS = 6
+SAME_PX = 1
+
+
+@dataclass(frozen=True)
+class Line:
+    """A scale bar's line: first and last column between which it is measured, its rows, its pixels' length."""
+
+    left: float
+    right: float
+    top: int
+    bottom: int
+    length: float
+    far: float
+
+
+def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = ()) -> Line | None:
+    """The line that belongs to a scale bar's text on a strip (h, w), the nearest; None where there is none.
+
+    others: what else is written there, whose letters are no lines; a single sign may be a line that was read as one.
+    """
+    ink = _ink(strip)
+    if len(strip) < 3 or ink.mean() > MOST_INK:
+        return None
+    written = [text, *(other for other in others if _is_writing(other.text))]
+    lines = [*_broken(ink, text), *_whole(ink, text, written), *_ticked(ink, text, written)]
+    return min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
+
+
+def _is_writing(text: str) -> bool:
+    """Whether this is no line or row of ticks that was read as letters: "H", "IIIIIIIIIII"."""
+    letters = {letter for letter in text if letter.isalnum()}
+    return len(letters) > 1 and not letters <= set("IlLi1tTHh")
+
+
+def _ink(strip: NDArray[np.uint8]) -> Mask:
+    grey = strip.astype(np.int16)
+    paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
+    away = np.abs(grey - paper)
+    mask: Mask = away > max(20.0, INK * float(away.max()))
+    return mask
+
+
+def _runs(row: Mask) -> NDArray[np.int64]:
+    """First and last-plus-one columns (n, 2) of the ink in a row."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
+    return edges.reshape(-1, 2)
+
+
+def _height(text: Text) -> float:
+    return max(6.0, text.bottom - text.top)
+
+
+def _stacks(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
+    """(left, right, top, bottom) of runs at least `shortest` long that lie below one another with the same ends."""
+    open_runs: dict[tuple[int, int], tuple[int, int]] = {}
+    for y, row in enumerate(ink):
+        for left, right in _runs(row):
+            if right - left < shortest:
+                continue
+            key = next((k for k in open_runs if abs(k[0] - left) <= SAME_PX and abs(k[1] - right) <= SAME_PX), None)
+            if key is None or open_runs[key][1] != y - 1:
+                if key is not None:
+                    yield (*key, *open_runs.pop(key))
+                open_runs[int(left), int(right)] = (y, y)
+            else:
+                open_runs[key] = (open_runs[key][0], y)
+    for ends, rows in open_runs.items():
+        yield (*ends, *rows)
+
+
+def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
+    """Columns of the tick that stands at the end of a line, 0 where none does: ink above or below the line there."""
+    reach = max(3, bottom - top + 1)
+    thick = 0
+    for step in range(4):
+        x = column + inward * step
+        if not 0 <= x < ink.shape[1]:
+            break
+        above = ink[max(0, top - reach) : top, x]
+        below = ink[bottom + 1 : bottom + 1 + reach, x]
+        if not ((above.size >= 3 and above[-3:].all()) or (below.size >= 3 and below[:3].all())):
+            break
+        thick += 1
+    return thick if thick < 4 else 0
+
+
+def _measured(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[float, float]:
+    """First and last place of a line of columns left..right-1, ends with ticks taken at the ticks' centres."""
+    first = _tick(ink, left, top, bottom, 1)
+    last = _tick(ink, right - 1, top, bottom, -1)
+    if not (first and last):
+        return float(left), float(right)
+    return left + first / 2, right - last / 2
+
+
+def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
+    """Lines and blocks above, below or beside their text."""
+    rows, columns = ink.shape
+    height = _height(text)
+    for left, right, top, bottom in _stacks(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
+        thick = bottom - top + 1
+        if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
+            continue
+        if right - left > WIDEST_SHARE * columns or any(_inside(left, right, top, bottom, other) for other in written):
+            continue
+        first, last = _measured(ink, left, right, top, bottom)
+        yield Line(first, last, top, bottom, last - first, _far(left, right, top, bottom, text))
+
+
+def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
+    """Whether it is no part of a frame: those reach the strip's edge or meet a line from top to bottom at an end."""
+    columns = ink.shape[1]
+    if left <= 1 or right >= columns - 1:
+        return False
+    return not any(ink[:, max(0, x - 1) : x + 2].any(axis=1).mean() > 0.9 for x in (left, right - 1))
+
+
+def _inside(left: int, right: int, top: int, bottom: int, text: Text) -> bool:
+    """Whether a run is a stroke of a text."""
+    return left >= text.left - 2 and right <= text.right + 2 and top >= text.top - 1 and bottom <= text.bottom + 1
+
+
+def _far(left: float, right: float, top: int, bottom: int, text: Text) -> float:
+    """Distance between line and text, in heights of the text."""
+    across = max(0.0, left - text.right, text.left - right)
+    down = max(0.0, top - text.bottom, text.top - bottom)
+    return (across + down) / _height(text)
+
+
+def _broken(ink: Mask, text: Text) -> Iterator[Line]:
+    """Lines of which one part ends left of the text and the other, as long, begins right of it."""
+    height = _height(text)
+    middle = (text.left + text.right) / 2
+    for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):
+        runs = _runs(ink[y])
+        before = [run for run in runs if run[1] <= middle and run[1] >= text.left - 1.5 * height and run[0] < text.left]
+        after = [
+            run for run in runs if run[0] >= middle and run[0] <= text.right + 1.5 * height and run[1] > text.right
+        ]
+        before = [run for run in before if run[1] - run[0] >= max(SHORTEST_PX, 0.5 * height)][-1:]
+        after = [run for run in after if run[1] - run[0] >= max(SHORTEST_PX, 0.5 * height)][:1]
+        if not before or not after:
+            continue
+        left, right = int(before[0][0]), int(after[0][1])
+        parts = sorted((middle - left, right - middle))
+        if (left <= 1 and right >= ink.shape[1] - 1) or parts[1] - parts[0] > 0.12 * (right - left) + height:
+            continue
+        first, last = _measured(ink, left, right, y, y)
+        yield Line(first, last, y, y, last - first, 0.0)
+
+
+def _ticked(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
+    """Rows of short upright marks at equal distances."""
+    height = _height(text)
+    marks = ink.copy()
+    for other in written:
+        marks[max(0, int(other.top)) : int(other.bottom) + 1, max(0, int(other.left)) : int(other.right) + 1] = False
+    upright = marks[:-2] & marks[1:-1] & marks[2:]
+    for y, row in enumerate(upright):
+        if y >= text.top - FARTHEST * height and y <= text.bottom + FARTHEST * height:
+            runs = _runs(row)
+            centres = runs[runs[:, 1] - runs[:, 0] <= 5].mean(axis=1) if len(runs) else np.zeros(0)
+            for left, right in _equal(centres):
+                yield Line(left, right, y, y, right - left, _far(left, right, y, y, text) + 0.5)
+
+
+def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float]]:
+    """First and last of each row of at least FEWEST_TICKS places at equal distances of 5 px or more."""
+    steps = np.diff(centres)
+    start = 0
+    for i in range(1, len(steps) + 1):
+        if i < len(steps) and steps[i] >= 5 and abs(steps[i] - np.mean(steps[start:i])) <= 1.0:
+            continue
+        if i - start + 1 >= FEWEST_TICKS and steps[start] >= 5:
+            yield float(centres[start]), float(centres[i])
+        start = i

@@ -1,0 +1,190 @@
+"""The pixel size as it is printed in a data bar: a suggestion that a person confirms, never a silent answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .barline import Line, find_line
+from .barwords import Length, lengths
+from .contrast import limits
+from .databar import data_bar
+from .ocr import SECONDS, Text, recognise
+from .types import Micrograph
+from .vendors.units import SQRT3, plausible_pixel
+
+SAME = 0.03  # ways that differ by less say the same
+END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
+MARGIN = 4
+LARGEST_STRIP = 1 << 23  # px
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to the pixel size: nanometres, relative standard uncertainty, and the text that was read."""
+
+    nm_per_pixel: float
+    relative_uncertainty: float
+    text: str
+
+
+@dataclass(frozen=True)
+class BarReading:
+    """What a data bar says about the size of a pixel.
+
+    nm_per_pixel, relative_uncertainty: by the surest way among those that agree.
+    text: what was read that leads to it. texts: all that was read.
+    length_nm, length_px: the scale bar's, None where none was found.
+    box: x, y, width, height in the image of what was read.
+    ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
+    confidence: 0..1; below 0.5 where ways contradict each other.
+    """
+
+    nm_per_pixel: float
+    relative_uncertainty: float
+    text: str
+    length_nm: float | None
+    length_px: float | None
+    box: tuple[int, int, int, int]
+    ways: dict[str, Way] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    confidence: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "nm_per_pixel": self.nm_per_pixel,
+            "relative_uncertainty": self.relative_uncertainty,
+            "text": self.text,
+            "length_nm": self.length_nm,
+            "length_px": self.length_px,
+            "box": list(self.box),
+            "ways": {name: vars(way) for name, way in self.ways.items()},
+            "texts": list(self.texts),
+            "confidence": self.confidence,
+        }
+
+
+def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
+    """What the data bar of an image says about its pixel size; None without a bar, or where nothing could be read.
+
+    seconds: for recognising the text, in a process of its own. Nothing but an image without pixels makes it fail.
+    """
+    first = data_bar(micrograph)
+    rows, columns = micrograph.shape
+    if first >= rows or (rows - first) * columns > LARGEST_STRIP:
+        return None
+    strip = _strip(micrograph.pixels[first:])
+    return reading_of(strip, recognise(strip, seconds), first)
+
+
+def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
+    """The reading of a strip (h, w) that begins at row `first` of its image, from the texts found on it."""
+    found = lengths(texts)
+    columns = strip.shape[1]
+    ways: dict[str, Way] = {}
+    places: dict[str, list[float]] = {}
+    score: dict[str, float] = {}
+    for name, length, pixels in _printed(found, columns):
+        ways.setdefault(name, Way(length.nm / pixels, length.rounding, length.text))
+        places.setdefault(name, _box_of(length.place))
+        score.setdefault(name, length.place.score)
+    scale = _scale_bar(strip, texts, [length for length in found if length.meaning == "scale bar"], ways)
+    if scale is not None:
+        length, line = scale
+        ways["scale bar"] = Way(length.nm / line.length, END_PX / line.length, length.text)
+        places["scale bar"] = _joined(_box_of(length.place), [line.left, line.top, line.right, line.bottom + 1])
+        score["scale bar"] = length.place.score
+    ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
+    if not ways:
+        return None
+    agreeing, confidence = _agreeing(ways, score)
+    best = min(agreeing, key=lambda name: ways[name].relative_uncertainty)
+    box = places[best] if scale is None else _joined(places[best], places["scale bar"])
+    return BarReading(
+        nm_per_pixel=ways[best].nm_per_pixel,
+        relative_uncertainty=ways[best].relative_uncertainty,
+        text=ways[best].text,
+        length_nm=scale[0].nm if scale else None,
+        length_px=round(scale[1].length, 2) if scale else None,
+        box=_cut(box, strip.shape, first),
+        ways=ways,
+        texts=tuple(text.text for text in texts),
+        confidence=round(confidence, 3),
+    )
+
+
+def _strip(pixels: Any) -> NDArray[np.uint8]:
+    low, high = limits(pixels, 0.0, 100.0)
+    scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
+    return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
+
+
+def _printed(found: list[Length], columns: int) -> Iterator[tuple[str, Length, float]]:
+    """The ways that need no line: the printed width of the image, the printed size of a pixel."""
+    for length in found:
+        if length.meaning == "width":
+            yield "width", length, float(columns)
+        elif length.meaning == "pixel size":
+            yield "pixel size", length, 1.0
+
+
+def _scale_bar(
+    strip: NDArray[np.uint8], texts: list[Text], found: list[Length], ways: dict[str, Way]
+) -> tuple[Length, Line] | None:
+    """The scale bar's text and line that fit best: to what else is printed, to a round number, to each other."""
+    candidates = [(length, line) for length in found if (line := find_line(strip, length.place, texts)) is not None]
+    if not candidates:
+        return None
+
+    def doubt(candidate: tuple[Length, Line]) -> tuple[bool, bool, float]:
+        length, line = candidate
+        known = [way.nm_per_pixel for way in ways.values()]
+        agrees = any(_same(length.nm / line.length, other) for other in known)
+        return (bool(known) and not agrees, not _is_round(length.nm), line.far)
+
+    return min(candidates, key=doubt)
+
+
+def _same(first: float, second: float) -> bool:
+    return abs(first / second - 1) <= SAME
+
+
+def _is_round(nm: float) -> bool:
+    """Whether a length is one that scale bars have: 1 to 10 times a power of ten, or 2.5 or 7.5 times."""
+    mantissa = nm / 10 ** math.floor(math.log10(nm) + 1e-9)
+    return any(abs(mantissa / usual - 1) < 1e-6 for usual in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10))
+
+
+def _agreeing(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str], float]:
+    """The names of the ways that say the same, and how sure that is; the scale bar where all contradict each other.
+
+    A printed pixel size may be that of a screen and does not change when an image is resized: it only confirms.
+    """
+    groups = [[n for n in ways if _same(ways[n].nm_per_pixel, ways[name].nm_per_pixel)] for name in ways]
+    largest = max(groups, key=len)
+    if len(largest) > 1:
+        return largest, float(np.mean([score[name] for name in largest]))
+    best = next(name for name in ("scale bar", "width", "pixel size") if name in ways)
+    return [best], 0.4 * score[best] if len(ways) > 1 else 0.8 * score[best]
+
+
+def _box_of(text: Text) -> list[float]:
+    return [text.left, text.top, text.right, text.bottom]
+
+
+def _joined(one: list[float], other: list[float]) -> list[float]:
+    return [min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])]
+
+
+def _cut(box: list[float], shape: tuple[int, ...], first: int) -> tuple[int, int, int, int]:
+    """x, y, width, height in the image of a box on the strip, with a margin."""
+    rows, columns = shape
+    left, top = max(0, int(box[0]) - MARGIN), max(0, int(box[1]) - MARGIN)
+    right, bottom = min(columns, math.ceil(box[2]) + MARGIN), min(rows, math.ceil(box[3]) + MARGIN)
+    return left, first + top, max(1, right - left), max(1, bottom - top)

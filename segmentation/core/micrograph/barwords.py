@@ -1,0 +1,113 @@
+"""What the texts of a data bar say: lengths, and what they are lengths of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .ocr import Text
+from .vendors.units import nanometres, number, rounding
+
+Meaning = Literal["scale bar", "width", "pixel size", "other"]
+# what readers of print take µ for; a scale bar in picometres is a micrometre misread
+_MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
+_LENGTH = re.compile(
+    r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmµμupjyциυ]\s?m|m\s?m)(?![\w²³/])", re.IGNORECASE
+)
+_KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
+    ("width", re.compile(r"\b(?:image\s*width|width|hfw|hfov|fov|field of view|view\s*field|scan\s*size|fw)\b", re.I)),
+    ("pixel size", re.compile(r"\b(?:image\s*pixel\s*size|pixel\s*size|pixel|pix|pw|ps)\b", re.I)),
+    (
+        "other",
+        re.compile(r"\b(?:wd|working distance|x|y|z|aperture|apt|ap|dia|depth|spot|stage|r|t|height|vfw)\b", re.I),
+    ),
+)
+_UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
+_BARE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
+_ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
+_DIGITS = str.maketrans("OoIl", "0011")
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length in a data bar: nanometres, what of, how sure, where, and the relative uncertainty of its digits."""
+
+    nm: float
+    meaning: Meaning
+    text: str
+    place: Text
+    rounding: float
+
+
+def lengths(texts: Sequence[Text]) -> list[Length]:
+    """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
+    whole = _mended(texts)
+    return [length for text in whole for length in _of(text, whole)]
+
+
+def _mended(texts: Sequence[Text]) -> list[Text]:
+    """The texts, with a number and the unit that stands right of it made one: a line between them parts them."""
+    units = [text for text in texts if _UNIT.fullmatch(text.text)]
+    mended = []
+    for text in texts:
+        unit = next((unit for unit in units if _follows(text, unit)), None) if _BARE.fullmatch(text.text) else None
+        if unit is not None:
+            joined = f"{text.text.strip()} {unit.text.strip()}"
+            top, bottom = min(text.top, unit.top), max(text.bottom, unit.bottom)
+            mended.append(Text(joined, text.left, top, unit.right, bottom, min(text.score, unit.score)))
+        elif text not in units:
+            mended.append(text)
+    return mended
+
+
+def _follows(text: Text, unit: Text) -> bool:
+    height = max(text.bottom - text.top, unit.bottom - unit.top)
+    same_row = min(text.bottom, unit.bottom) - max(text.top, unit.top) > 0.5 * height
+    return same_row and -0.6 * height <= unit.left - text.right <= height
+
+
+def _of(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
+    end = 0
+    for form in _LENGTH.finditer(text.text):
+        before, end = text.text[end : form.start()], form.end()
+        key = _ENDS_WITH_KEY.search(before)
+        place = text.part(form.start(), form.end())
+        meaning = _meaning(key[1]) if key else "scale bar"
+        if meaning == "scale bar":
+            meaning = _meaning(_above(place, texts))
+        found = _length(form[1].translate(_DIGITS), form[2], meaning)
+        if found is not None:
+            shown = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
+            whole = (
+                text.text.strip() if end == len(text.text) and not text.text[: form.start() - len(before)] else shown
+            )
+            yield Length(found, meaning, whole[:60], place, rounding(form[1].translate(_DIGITS)) or 0.0)
+
+
+def _meaning(words: str) -> Meaning:
+    """What a length is of whose text begins with `words`; nothing that is known means the scale bar."""
+    for meaning, pattern in _KEYS:
+        if pattern.search(words):
+            return meaning
+    return "scale bar"
+
+
+def _above(place: Text, texts: Sequence[Text]) -> str:
+    """The text right above a place, as in bars with a table: a heading, no length of its own."""
+    height = place.bottom - place.top
+    for text in texts:
+        overlap = min(text.right, place.right) - max(text.left, place.left)
+        near = -0.6 * height <= place.top - text.bottom <= 1.0 * height and text.top < place.top - 0.4 * height
+        if near and overlap > 0.3 * min(text.right - text.left, place.right - place.left) and len(text.text) <= 20:
+            return "" if _LENGTH.search(text.text) else text.text
+    return ""
+
+
+def _length(digits: str, unit: str, meaning: Meaning) -> float | None:
+    letter = unit.replace(" ", "").lower()[:-1]
+    picometres = letter == "p" and meaning == "pixel size"
+    word = "pm" if picometres else f"{'u' if letter in _MICRO else letter}m"
+    value, factor = number(digits), nanometres(word)
+    return value * factor if value and factor else None

@@ -1,0 +1,118 @@
+"""Text in a strip of pixels, by rapidocr in a process of its own, so that it can neither fail nor slow down its caller.
+
+`python -m segmentation.core.micrograph.ocr SECONDS < strip.png` prints the texts as one line of JSON. The models
+(PP-OCR, Apache-2.0) lie in rapidocr's wheel: nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 20.0
+LEAST_SCORE = 0.5
+SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
+LONGEST_SIDE = 4096
+HOUSE = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A run of text on a strip: its box in pixels (right and bottom just outside), how sure the reader is, 0..1."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float
+
+    def part(self, first: int, stop: int) -> Text:
+        """The characters from `first` up to `stop`, in the box that they have if all are equally wide."""
+        step = (self.right - self.left) / max(1, len(self.text))
+        return Text(
+            self.text[first:stop], self.left + first * step, self.top, self.left + stop * step, self.bottom, self.score
+        )
+
+
+def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
+    """The texts on a grey strip (h, w); none where reading fails, is not installed, runs out of time or memory."""
+    file = io.BytesIO()
+    Image.fromarray(strip).save(file, "PNG", compress_level=1)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", __name__, str(seconds)],
+            input=file.getvalue(),
+            capture_output=True,
+            timeout=seconds,
+            check=True,
+            cwd=HOUSE,
+            env=environment,
+        )
+        return [Text(str(item[0]), *map(float, item[1:])) for item in json.loads(child.stdout.splitlines()[-1])]
+    except (OSError, MemoryError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
+        logger.warning("The data bar was not read: %s", error)
+        return []
+
+
+def main(arguments: list[str]) -> int:
+    """Read the strip on standard input; killed by its own alarm, should its parent no longer be there to do so."""
+    signal.alarm(int(float(arguments[0])) + 1)
+    logging.disable(logging.CRITICAL)
+    with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=["PNG"]) as image:
+        strip = np.asarray(image.convert("L"))
+    sys.stdout.write("\n" + json.dumps(texts_of(strip)) + "\n")
+    return 0
+
+
+def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
+    """Text, left, top, right, bottom and score of each text on a grey strip (h, w), read in this process."""
+    scale = _scale(*strip.shape)
+    if scale != 1:
+        size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
+        strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
+    found = _engine()(np.repeat(strip[..., np.newaxis], 3, axis=2))
+    texts = []
+    for corners, text, score in zip(*(_listed(part) for part in (found.boxes, found.txts, found.scores)), strict=True):
+        if score >= LEAST_SCORE:
+            (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
+            texts.append([text, float(left), float(top), float(right), float(bottom), float(score)])
+    return texts
+
+
+def _listed(values: Any) -> list[Any]:
+    return [] if values is None else list(values)
+
+
+def _scale(rows: int, columns: int) -> float:
+    enlarged = 2.0 if rows < SMALL_ROWS else 1.0
+    return min(enlarged, LONGEST_SIDE / max(rows, columns))
+
+
+@cache
+def _engine() -> Any:
+    """rapidocr without the turning of upside-down text, on one core; imported here, as nothing else needs it."""
+    one_core = {f"EngineConfig.onnxruntime.{name}_op_num_threads": 1 for name in ("intra", "inter")}
+    settings = {"Global.use_cls": False, "Global.log_level": "critical", "Global.max_side_len": LONGEST_SIDE}
+    return importlib.import_module("rapidocr").RapidOCR(params={**settings, **one_core})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

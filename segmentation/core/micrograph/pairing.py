@@ -1,0 +1,66 @@
+"""Which side file belongs to which image, by their names alone; nothing is opened.
+
+    pair(names: Sequence[str]) -> Pairing(images: dict[str, list[str]], alone: list[str])
+
+Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TESCAN a `.hdr`, FEI's TIA an `.emi`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+SIDE_SUFFIXES = (".txt", ".hdr", ".emi")
+_SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name_1.ser`, `name_2.ser`
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The names of a drop, sorted into images and what belongs to them.
+
+    images: each name that is no side file, in the order given, with the names of its side files ([] for none). Any
+        name counts that has no side file's suffix: whether it is an image is told by its content, when it is read.
+    alone: side files without an image.
+    """
+
+    images: dict[str, list[str]] = field(default_factory=dict)
+    alone: list[str] = field(default_factory=list)
+
+
+def is_side(name: str) -> bool:
+    """Whether a file of this name can only be a side file."""
+    return PurePosixPath(_plain(name)).suffix in SIDE_SUFFIXES
+
+
+def pair(names: Sequence[str]) -> Pairing:
+    """Pair the names of a drop, with or without folders; case does not matter, folders do.
+
+    `a.tif` takes `a.txt`, `a.tif.txt`, `a.hdr`, `a.tif.hdr`, `a-tif.hdr` and `a_tif.hdr`; `a_1.ser` takes `a.emi`.
+    A side file that fits several images (`a.tif`, `a.jpg`) goes to each. A name given twice counts once.
+    """
+    sides: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        if is_side(name):
+            sides.setdefault(_plain(name), []).append(name)
+    images = {name: [side for key in _keys(name) for side in sides.get(key, [])] for name in names if not is_side(name)}
+    taken = {side for found in images.values() for side in found}
+    return Pairing(images, [name for found in sides.values() for name in found if name not in taken])
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").casefold()
+
+
+def _keys(name: str) -> Iterator[str]:
+    """The names that side files of this image may have; the most telling first."""
+    plain = _plain(name)
+    folder, slash, own = plain.rpartition("/")
+    stem, suffix = PurePosixPath(own).stem, PurePosixPath(own).suffix
+    stems = [own, f"{stem}-{suffix[1:]}", f"{stem}_{suffix[1:]}", stem] if suffix else [own]
+    if suffix == ".ser":
+        stems.append(_SERIES.sub("", stem))
+    for candidate in dict.fromkeys(stems):
+        for side in SIDE_SUFFIXES:
+            yield f"{folder}{slash}{candidate}{side}"

@@ -1,0 +1,32 @@
+"""FEI TIA `.emi` beside `.ser`: XML with what the microscope was set to; the pixel size is in the `.ser` itself."""
+
+from __future__ import annotations
+
+from .facts import Facts, kept, scaled, text_of, xml_of
+from .units import leading_number
+
+MAGIC = b"JK\0\2"
+_START, _END = b"<ObjectInfo>", b"</ObjectInfo>"
+LARGEST_XML = 1 << 22
+
+
+def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
+    """What the first description in the file says, None where there is none."""
+    start = raw.find(_START)
+    end = raw.find(_END, start, start + LARGEST_XML) if start >= 0 else -1
+    if end < 0:
+        return Facts() if raw.startswith(MAGIC) else None
+    root = xml_of(text_of(raw[start : end + len(_END)]))
+    if root is None:
+        return Facts()
+    labels = {data.findtext("Label", "").strip(): data.findtext("Value", "").strip() for data in root.iter("Data")}
+    return Facts(
+        metadata=kept(
+            instrument=labels.get("Microscope"),
+            detector=labels.get("Detector") or root.findtext(".//DetectorName"),
+            voltage_kv=leading_number(labels.get("High tension"))
+            or scaled(leading_number(root.findtext(".//AcceleratingVoltage")), 1e-3),
+            magnification=leading_number(labels.get("Magnification")),
+            date=root.findtext(".//AcquireDate"),
+        )
+    )

@@ -1,0 +1,49 @@
+"""Olympus SIS (tag 33560): a binary block that points to another one with the pixel size.
+
+There is no published description; the layout is the one that tifffile reads (`read_sis`, BSD-3-Clause). Tag 33471,
+which such files may have too, lists bands, heights and times but no pixel size.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from .facts import Facts, Tags, kept
+from .units import FLOAT64
+
+TAG = 33560
+MOST_BLOCKS = 256
+_HEAD = struct.Struct("<4s6xhhhhh6x32sH")
+_BLOCK = struct.Struct("<hhI")
+_GENERAL = struct.Struct("<10xhdd8xd2x34s32s")
+
+
+def read(tags: Tags) -> Facts | None:
+    """What the SIS block says, None without one."""
+    raw = tags.raw(TAG)
+    if raw is None or len(raw) < _HEAD.size or raw[:4] != b"SIS0":
+        return None
+    _, minute, hour, day, month, year, _, blocks = _HEAD.unpack_from(raw)
+    date = f"{1900 + year:04d}-{month + 1:02d}-{day:02d} {hour:02d}:{minute:02d}" if 1 <= day <= 31 else None
+    count = min(blocks, MOST_BLOCKS, (len(raw) - _HEAD.size) // _BLOCK.size)
+    for kind, _, offset in _BLOCK.iter_unpack(raw[_HEAD.size : _HEAD.size + count * _BLOCK.size]):
+        if kind == 1:
+            return _general(tags.at(offset, _GENERAL.size), date)
+    return Facts(metadata=kept(date=date))
+
+
+def _general(raw: bytes, date: str | None) -> Facts:
+    """Lengths are in 10^exponent metres."""
+    exponent, width, height, magnification, camera, _ = _GENERAL.unpack(raw)
+    metre = 1e9 * 10.0**exponent
+    return Facts(
+        nm_per_pixel=width * metre,
+        detail=f"Olympus SIS tag {TAG}, pixel size",
+        relative_uncertainty=FLOAT64,
+        height_nm=height * metre,
+        metadata=kept(
+            detector=camera.split(b"\0")[0].decode("cp1252", "replace"),
+            magnification=magnification if 0 < magnification < 1e8 else None,
+            date=date,
+        ),
+    )

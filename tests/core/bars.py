@@ -1,0 +1,101 @@
+"""Data bars as makers of microscopes draw them, rendered with a known scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf")
+FOLDER = Path(matplotlib.get_data_path(), "fonts", "ttf")
+
+
+class Bar:
+    """A strip to draw on: `paper` and `ink` greys, letters `size` px high."""
+
+    def __init__(self, columns: int, rows: int, font: str = FONTS[0], size: int = 18, paper: int = 0, ink: int = 255):
+        self.image = Image.new("L", (columns, rows), paper)
+        self.draw = ImageDraw.Draw(self.image)
+        self.font = ImageFont.truetype(str(FOLDER / font), size)
+        self.ink = ink
+
+    def text(self, x: float, y: float, words: str) -> None:
+        self.draw.text((x, y), words, font=self.font, fill=self.ink)
+
+    def block(self, left: int, top: int, right: int, bottom: int) -> None:
+        """A rectangle of right - left columns."""
+        self.draw.rectangle([left, top, right - 1, bottom - 1], fill=self.ink)
+
+    def pixels(self) -> np.ndarray:
+        return np.asarray(self.image)
+
+
+def zeiss(length: str, across: int, width: str, font: str = FONTS[0], paper: int = 0, ink: int = 255) -> np.ndarray:
+    """A bracket under its text, whose ticks' centres are `across` px apart; 1024 x 56."""
+    bar = Bar(1024, 56, font, 15, paper, ink)
+    bar.text(20, 4, "EHT = 20.00 kV")
+    bar.text(20, 30, "WD =  2.8 mm")
+    bar.text(230, 4, "Signal A = InLens")
+    bar.text(230, 30, f"Width = {width}")
+    bar.text(480, 4, "Date :18 Jul 2019")
+    bar.text(480, 30, "Mag =   50.00 K X")
+    bar.text(760, 2, length)
+    bar.block(760, 36, 760 + across + 2, 38)
+    bar.block(760, 27, 762, 48)
+    bar.block(760 + across, 27, 762 + across, 48)
+    return bar.pixels()
+
+
+def jeol(length: str, across: int, font: str = FONTS[0]) -> np.ndarray:
+    """A thick line above its text; 1280 x 64."""
+    bar = Bar(1280, 64, font, 26)
+    for x, words in ((60, "EMC"), (420, "SEI"), (560, "15.0kV"), (700, "X10,000"), (880, length), (1020, "WD 10.0mm")):
+        bar.text(x, 22, words)
+    bar.block(985 - across, 4, 985, 10)
+    return bar.pixels()
+
+
+def fei(length: str, across: int, field: str, font: str = FONTS[0]) -> np.ndarray:
+    """A table with headings, and a line that its text breaks, `across` px between its ticks; 1024 x 60, in frames."""
+    bar = Bar(1024, 60, font, 18, 40, 255)
+    for x, heading, value in ((10, "HV", "30.00 kV"), (140, "WD", "6.85 mm"), (270, "HFW", field), (420, "det", "LFD")):
+        bar.text(x, 4, heading)
+        bar.text(x, 32, value)
+        bar.block(x - 6, 0, x - 5, 60)
+    bar.block(560, 0, 561, 60)
+    bar.block(560, 30, 1024, 31)
+    bar.block(0, 0, 1024, 1)
+    words = bar.draw.textlength(length, font=bar.font)
+    middle = 792
+    bar.text(middle - words / 2, 5, length)
+    left, right = middle - across // 2, middle - across // 2 + across
+    bar.block(left - 1, 15, int(middle - words / 2) - 6, 17)
+    bar.block(int(middle + words / 2) + 6, 15, right + 1, 17)
+    bar.block(left - 1, 9, left + 1, 23)
+    bar.block(right - 1, 9, right + 1, 23)
+    return bar.pixels()
+
+
+def hitachi(length: str, step: int, font: str = FONTS[0]) -> np.ndarray:
+    """Eleven ticks `step` px apart over their text; 1280 x 60."""
+    bar = Bar(1280, 60, font, 24)
+    bar.text(20, 22, "SU8020 5.0kV 8.1mm x10.0k SE(U) 11/20/2026")
+    for i in range(11):
+        bar.block(900 + i * step, 4, 902 + i * step, 14)
+    bar.text(940, 24, length)
+    return bar.pixels()
+
+
+def tescan(length: str, across: int, field: str, font: str = FONTS[0]) -> np.ndarray:
+    """Cells with keys, and a solid line under its text; 1024 x 80, black on white."""
+    bar = Bar(1024, 80, font, 17, 255, 0)
+    bar.text(20, 8, "SEM HV: 10.0 kV")
+    bar.text(20, 44, f"View field: {field}")
+    bar.text(280, 8, "WD: 5.10 mm")
+    bar.text(280, 44, "Det: InBeam SE")
+    bar.text(560, 8, length)
+    bar.block(560, 40, 560 + across, 44)
+    bar.text(860, 24, "MIRA3 TESCAN")
+    return bar.pixels()

@@ -1,0 +1,272 @@
+"""Data bars read as pixel sizes: rendered in the makers' layouts, real where the shared data is, and never fatal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation.core.micrograph import BarReading, Calibration, Micrograph, ocr, read, read_bar
+from segmentation.core.micrograph.barline import find_line
+from segmentation.core.micrograph.barreading import reading_of
+from segmentation.core.micrograph.barwords import lengths
+from segmentation.core.micrograph.ocr import Text, recognise
+from tests.core import bars
+from tests.core.test_databar import micrograph, shared
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
+
+
+def reading(strip: np.ndarray) -> BarReading:
+    """The reading of a strip, its text recognised in this process, which is quicker than one for each."""
+    pytest.importorskip("rapidocr")
+    found = reading_of(strip, [Text(str(text[0]), *text[1:]) for text in ocr.texts_of(strip)])
+    assert found is not None
+    return found
+
+
+LAYOUTS = {
+    "zeiss": (lambda font: bars.zeiss("200 nm", 27, "7.520 µm", font), 7520 / 1024, 200, 27),
+    "zeiss, black on white": (lambda font: bars.zeiss("10 µm", 128, "80.00 µm", font, 255, 0), 78.125, 10_000, 128),
+    "jeol": (lambda font: bars.jeol("1µm", 107, font), 1000 / 107, 1000, 107),
+    "fei": (lambda font: bars.fei("100 µm", 226, "453 µm", font), 453_000 / 1024, 100_000, 226),
+    "hitachi": (lambda font: bars.hitachi("5.00um", 30, font), 5000 / 300, 5000, 300),
+    "tescan": (lambda font: bars.tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024, 500, 99),
+}
+
+
+@pytest.mark.parametrize("font", [bars.FONTS[0], bars.FONTS[3]])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rendered_bars(layout: str, font: str) -> None:
+    draw, nm, length, pixels = LAYOUTS[layout]
+    found = reading(draw(font))
+    assert found.nm_per_pixel == pytest.approx(nm, rel=0.01)
+    assert found.length_nm == length
+    assert found.length_px == pytest.approx(pixels, abs=1.01)
+    assert abs(found.nm_per_pixel / nm - 1) < max(0.002, 3 * found.relative_uncertainty)
+    assert found.confidence > 0.7
+
+
+def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
+    assert [length.nm for length in lengths([Text("2 pm", 0, 0, 40, 10, 0.9)])] == [2000]
+    assert [length.nm for length in lengths([Text("Pixel Size = 850 pm", 0, 0, 90, 10, 0.9)])] == [0.85]
+
+
+@pytest.mark.parametrize(
+    ("text", "nm", "meaning"),
+    [
+        ("200 nm", 200, "scale bar"),
+        ("1µm", 1000, "scale bar"),
+        ("1 μm", 1000, "scale bar"),
+        ("2um", 2000, "scale bar"),
+        ("5.00um", 5000, "scale bar"),
+        ("2,5 µm", 2500, "scale bar"),
+        ("2O0 nm", 200, "scale bar"),
+        ("1.00mm", 1e6, "scale bar"),
+        ("Width = 7.520 um", 7520, "width"),
+        ("Image Width = 7.520 um", 7520, "width"),
+        ("HFW: 453 µm", 453_000, "width"),
+        ("View field: 13.8 µm", 13_800, "width"),
+        ("Pixel Size = 7.344 nm", 7.344, "pixel size"),
+        ("Pixel = 5 nm", 5, "pixel size"),
+        ("PW 3.37 nm", 3.37, "pixel size"),
+        ("WD = 2.8 mm", 2.8e6, "other"),
+        ("WD 10.0mm", 1e7, "other"),
+    ],
+)
+def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
+    assert found.nm == pytest.approx(nm)
+    assert found.meaning == meaning
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30 µs", "15.0kV", "X10,000", "5.99e-1 Torr", "1024 * 768", "nm", "3 m", "20 nA", "4 nm2"]
+)
+def test_what_is_no_length(text: str) -> None:
+    assert lengths([Text(text, 0, 0, 100, 12, 0.9)]) == []
+
+
+def test_one_line_of_text_may_hold_several() -> None:
+    found = lengths([Text("SEI 15.0kV X10,000 1µm WD 10.0mm", 0, 0, 320, 12, 0.9)])
+    assert [(length.nm, length.meaning) for length in found] == [(1000, "scale bar"), (1e7, "other")]
+    assert found[0].place.left == pytest.approx(190)
+
+
+def test_headings_of_a_table_and_numbers_apart_from_their_unit() -> None:
+    texts = [Text("HFW", 100, 0, 140, 20, 0.9), Text("453", 100, 24, 140, 44, 0.9), Text("µm", 150, 24, 180, 44, 0.8)]
+    (found,) = lengths(texts)
+    assert (found.nm, found.meaning, found.place.score) == (453_000, "width", 0.8)
+
+
+WORDS = Text("1 µm", 100, 5, 150, 21, 0.9)
+
+
+def strip(*blocks: tuple[int, int, int, int], rows: int = 60, columns: int = 400) -> np.ndarray:
+    """Black, with white blocks (left, top, right, bottom)."""
+    pixels = np.zeros((rows, columns), np.uint8)
+    for left, top, right, bottom in blocks:
+        pixels[top:bottom, left:right] = 255
+    return pixels
+
+
+@pytest.mark.parametrize("length", [12, 27, 100, 290])
+@pytest.mark.parametrize("thick", [1, 3, 6])
+def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
+    line = find_line(strip((60, 30, 60 + length, 30 + thick)), WORDS)
+    assert line is not None or length < 3 * thick
+    assert line is None or line.length == length
+
+
+def test_ends_with_ticks_are_measured_between_their_centres() -> None:
+    line = find_line(strip((60, 34, 162, 36), (60, 28, 62, 42), (160, 28, 162, 42)), WORDS)
+    assert line is not None
+    assert line.length == 100
+
+
+def test_lines_broken_by_their_text() -> None:
+    line = find_line(strip((60, 12, 96, 13), (154, 12, 190, 13)), WORDS)
+    assert line is not None
+    assert line.length == 130
+
+
+def test_rows_of_ticks() -> None:
+    line = find_line(strip(*((60 + 17 * i, 30, 62 + 17 * i, 40) for i in range(11))), WORDS)
+    assert line is not None
+    assert line.length == 170
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        strip(),
+        strip((0, 30, 400, 32)),
+        strip((0, 30, 200, 32)),
+        strip((50, 0, 52, 60), (52, 30, 300, 31)),
+        strip((102, 8, 140, 10)),
+        strip((60, 58, 160, 60), rows=200, columns=1200)[:, 300:],
+        strip((10, 30, 380, 33)),
+        strip((60, 30, 66, 32)),
+    ],
+    ids=["nothing", "border", "border of a cell", "cell", "letters", "far away", "too wide", "too short"],
+)
+def test_what_is_no_line(pixels: np.ndarray) -> None:
+    assert find_line(pixels, WORDS) is None
+
+
+def test_noise_and_one_grey_have_no_line() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (60, 400)).astype(np.uint8)
+    assert find_line(noise, WORDS) is None
+    assert find_line(np.full((60, 400), 90, np.uint8), WORDS) is None
+
+
+def test_ways_that_contradict_each_other_are_both_shown_and_doubted() -> None:
+    """A bar of 1 µm over 100 px, and a printed width that says twice as much: as after a careless resize."""
+    texts = [WORDS, Text("Width = 8.00 um", 220, 5, 380, 21, 0.9)]
+    found = reading_of(strip((60, 30, 160, 33)), texts)
+    assert found is not None
+    assert found.nm_per_pixel == pytest.approx(10)
+    assert found.ways["width"].nm_per_pixel == pytest.approx(20)
+    assert found.confidence < 0.5
+
+
+def test_ways_that_agree_give_the_surest() -> None:
+    texts = [WORDS, Text("Width = 4.000 um", 220, 5, 380, 21, 0.9), Text("Pixel Size = 9.9 nm", 220, 40, 380, 56, 0.9)]
+    found = reading_of(strip((60, 30, 160, 33)), texts, 700)
+    assert found is not None
+    assert found.nm_per_pixel == pytest.approx(10)
+    assert found.text == "Width = 4.000 um"
+    assert found.relative_uncertainty == pytest.approx(0.0005 / 4 / 3**0.5)
+    assert found.ways["scale bar"].relative_uncertainty == pytest.approx(0.01 / 3**0.5)
+    assert set(found.ways) == {"width", "pixel size", "scale bar"}
+    assert found.box == (56, 701, 328, 36)
+    assert json.loads(json.dumps(found.as_dict()))["box"] == [56, 701, 328, 36]
+
+
+def test_nothing_to_read_gives_no_reading() -> None:
+    assert reading_of(strip((60, 30, 160, 33)), []) is None
+    assert reading_of(strip(), [WORDS]) is None
+    assert reading_of(strip((60, 30, 160, 33)), [Text("0 nm", 100, 5, 150, 21, 0.9)]) is None
+    absurd = [Text("Width = 99999 mm", 0, 5, 150, 21, 0.9)]
+    assert reading_of(strip(), absurd) is None
+
+
+def test_an_image_without_a_bar_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmentation.core.micrograph.barreading.recognise", lambda *_: pytest.fail("was read"))
+    image = Micrograph(micrograph(), "a.tif", "", Calibration.absent())
+    assert read_bar(image) is None
+
+
+def test_the_sample_in_a_process_of_its_own() -> None:
+    pytest.importorskip("rapidocr")
+    found = read_bar(read(SAMPLE), seconds=120)
+    assert found is not None
+    assert found.nm_per_pixel == pytest.approx(5.0)
+    assert found.length_nm == 500
+    assert found.length_px == pytest.approx(100, abs=1)
+    assert {name: round(way.nm_per_pixel, 2) for name, way in found.ways.items()} == {
+        "width": 5.0,
+        "pixel size": 5.0,
+        "scale bar": 5.0,
+    }
+    x, y, width, height = found.box
+    assert y >= 704 and y + height <= 768 and x >= 0 and x + width <= 1024
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError("no more processes"),
+        MemoryError(),
+        subprocess.TimeoutExpired("python", 1),
+        subprocess.CalledProcessError(1, "python"),
+    ],
+)
+def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert recognise(strip()) == []
+    assert read_bar(read(SAMPLE)) is None
+
+
+@pytest.mark.parametrize("said", [b"", b"{}", b"null", b"[[1]]", b"garbage", b'[["a", "b", 1, 2, 3, 4]]', b"[7]"])
+def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    answer = subprocess.CompletedProcess([], 0, said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    assert recognise(strip()) == []
+
+
+def test_reading_stops_in_time() -> None:
+    assert recognise(strip(), seconds=0.05) == []
+
+
+def test_real_zeiss_bars_say_what_the_header_says() -> None:
+    """Read only: nothing is tuned on these files."""
+    pytest.importorskip("rapidocr")
+    for path in shared("evaluation-only/tio2-sem/images", "*.tif")[:2]:
+        image = read(path)
+        found = reading(image.pixels[712:])
+        assert found.nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=1e-6)
+        assert found.ways["scale bar"].nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.03)
+
+
+def test_real_jeol_bars() -> None:
+    """JEOL's field is 120 mm wide at magnification 1: the printed magnification gives the pixel size anew."""
+    for path in shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")[::17]:
+        found = reading(read(path).pixels[964:])
+        (printed,) = [text for text in found.texts if text.startswith("X")]
+        expected = 120e6 / float(printed[1:].replace(",", "")) / 1280
+        assert found.nm_per_pixel == pytest.approx(expected, rel=0.02)
+
+
+def test_real_fei_bars() -> None:
+    (folder,) = {path.parent for path in shared("vendor-tiff", "quanta_image.tif")}
+    for name, first in (("quanta_image.tif", 884), ("scios_multigis_metadata_sections.tif", 2048)):
+        image = read(folder / name)
+        assert reading(image.pixels[first:]).nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.005)

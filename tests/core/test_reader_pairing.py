@@ -1,0 +1,80 @@
+"""Side files find their images by name, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmentation.core.micrograph.pairing import is_side, pair
+
+
+@pytest.mark.parametrize(
+    ("image", "side"),
+    [
+        ("a.tif", "a.txt"),
+        ("A.TIF", "a.Txt"),
+        ("a.tif", "a.tif.txt"),
+        ("a.tif", "a.hdr"),
+        ("a.tif", "a.tif.hdr"),
+        ("a.tif", "a-tif.hdr"),
+        ("a.tif", "a_tif.hdr"),
+        ("a.png", "a-png.hdr"),
+        ("a.b.tif", "a.b.txt"),
+        ("s_1.ser", "s.emi"),
+        ("s_12.ser", "S.EMI"),
+        ("s.ser", "s.emi"),
+        ("lot/a.tif", "lot/a.txt"),
+        ("lot\\a.tif", "lot/a.txt"),
+        ("Probe µ 7.tif", "probe µ 7.txt"),
+        ("noext", "noext.txt"),
+        ("a.jpg", "a.txt"),
+    ],
+)
+def test_pairs(image: str, side: str) -> None:
+    for names in ([image, side], [side, image]):
+        pairing = pair(names)
+        assert pairing.images == {image: [side]}
+        assert pairing.alone == []
+
+
+@pytest.mark.parametrize(
+    ("image", "side"),
+    [
+        ("a.tif", "b.txt"),
+        ("one/a.tif", "two/a.txt"),
+        ("a.tif", "a-png.hdr"),
+        ("a_1.tif", "a.txt"),
+        ("s_x.ser", "s.emi"),
+    ],
+)
+def test_strangers(image: str, side: str) -> None:
+    assert pair([image, side]).images == {image: []}
+    assert pair([image, side]).alone == [side]
+
+
+def test_one_side_file_for_several_images_and_several_for_one() -> None:
+    pairing = pair(["s_1.ser", "s_2.ser", "s.emi", "a.tif", "a.jpg", "a.txt", "a-tif.hdr", "readme.txt"])
+    assert pairing.images == {
+        "s_1.ser": ["s.emi"],
+        "s_2.ser": ["s.emi"],
+        "a.tif": ["a-tif.hdr", "a.txt"],
+        "a.jpg": ["a.txt"],
+    }
+    assert pairing.alone == ["readme.txt"]
+
+
+def test_names_that_differ_only_in_case_are_both_kept() -> None:
+    assert pair(["a.tif", "a.txt", "A.TXT"]).images == {"a.tif": ["a.txt", "A.TXT"]}
+    assert pair(["a.tif", "a.tif"]).images == {"a.tif": []}
+    assert pair([]).images == {}
+
+
+@given(st.lists(st.text(alphabet="aA./\\_-1tifxhdrsemµ\n", max_size=12)))
+def test_nothing_is_lost(names: list[str]) -> None:
+    pairing = pair(names)
+    beside = {side for sides in pairing.images.values() for side in sides}
+    assert set(pairing.images) == {name for name in names if not is_side(name)}
+    assert beside | set(pairing.alone) == {name for name in names if is_side(name)}
+    assert not beside & set(pairing.alone)
+    assert pairing == pair(names)
