@@ -11,55 +11,69 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Artifact, Job
+from ..models import Artifact, Job, Sample, SampleArtifact
 from .files import remove_folder
+from .pooling import refresh_after_commit
 
 TYPES = {
     ".npz": "application/octet-stream",
     ".tif": "image/tiff",
     ".csv": "text/csv",
     ".svg": "image/svg+xml",
+    ".geojson": "application/geo+json",
+    ".pdf": "application/pdf",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".zip": "application/zip",
 }
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
     """Store an attempt's files and set the job done, in one transaction with their rows.
 
-    Raises `Job.Lost` when the job is no longer this attempt's; its files are then removed again.
+    Raises `Lost` when the job is no longer this attempt's; its files are then removed again.
     """
-    folder = f"{job.folder}/{job.attempt}"
-    try:
-        artifacts = [_store(job, f"{folder}/{name}", path) for name, path in files.items()]
-        with transaction.atomic():
-            _finish(job, Job.State.DONE, stage="", progress=1.0, error="", losses=0, summary=summary)
-            Artifact.objects.filter(job=job).delete()
-            Artifact.objects.bulk_create(artifacts)
-    except BaseException:
-        remove_folder(folder)
-        raise
-    for attempt in range(1, job.attempt):
-        remove_folder(f"{job.folder}/{attempt}")
+    _publish(job, Artifact, {"job": job}, files, stage="", progress=1.0, error="", losses=0, summary=summary)
+    refresh_after_commit(job.sample_id)
+
+
+def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
+    """Store the files of a pooling and set the sample done, as `publish` does for a job."""
+    _publish(sample, SampleArtifact, {"sample": sample}, files, stage="", progress=1.0, losses=0, pooled=pooled)
 
 
 def fail_job(*, job: Job, sentence: str) -> None:
-    """Set this attempt's job failed with a sentence for its user; raises `Job.Lost`."""
+    """Set this attempt's job failed with a sentence for its user; raises `Lost`."""
     _finish(job, Job.State.FAILED, error=sentence)
+    refresh_after_commit(job.sample_id)
 
 
-def _store(job: Job, path: str, source: Path) -> Artifact:
+def fail_sample(*, sample: Sample, sentence: str) -> None:
+    """Set this attempt's pooling failed with a sentence for its user; raises `Lost`."""
+    _finish(sample, Sample.State.FAILED, error=sentence)
+
+
+def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], **fields: Any) -> None:
+    folder = f"{row.folder}/{row.attempt}"
+    try:
+        stored = [kind(**of, attempt=row.attempt, **_store(f"{folder}/{name}", path)) for name, path in files.items()]
+        with transaction.atomic():
+            _finish(row, "done", **fields)
+            kind.objects.filter(**of).delete()
+            kind.objects.bulk_create(stored)
+    except BaseException:
+        remove_folder(folder)
+        raise
+    for attempt in range(1, row.attempt):
+        remove_folder(f"{row.folder}/{attempt}")
+
+
+def _store(path: str, source: Path) -> dict[str, Any]:
     with source.open("rb") as opened:
         stored = default_storage.save(path, File(opened))
     kind = TYPES.get(source.suffix) or mimetypes.guess_type(source.name)[0] or "application/octet-stream"
-    return Artifact(
-        job=job,
-        attempt=job.attempt,
-        name=source.name,
-        file=stored,
-        size=source.stat().st_size,
-        content_type=kind,
-    )
+    return {"name": source.name, "file": stored, "size": source.stat().st_size, "content_type": kind}
 
 
-def _finish(job: Job, state: str, **fields: Any) -> None:
+def _finish(row: Job | Sample, state: str, **fields: Any) -> None:
     now = timezone.now()
-    job.change(state=state, finished=now, **fields)
+    row.change(state=state, finished=now, **fields)

@@ -15,10 +15,12 @@ import pytest
 from matplotlib.collections import LineCollection
 from PIL import Image
 
+from segmentation.core.measure.bins import auto_edges
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
-from segmentation.core.report.panels import bin_edges, length_words, round_length
+from segmentation.core.report.panels import length_words, round_length
+from segmentation.core.report.pasted import Pasted
 from segmentation.core.report.picture import colour_numbers
 
 from .builders import analysis_of, make_analysis, renamed
@@ -74,7 +76,7 @@ def test_numbers_are_those_of_the_statistics():
     assert f"N = {found.n_kept}, mean {found.mean:.1f} nm" in words
     assert f"SD {found.sd:.1f} nm" in words or f"SD {found.sd:.2f} nm" in words
     assert "mean " in words and "median " in words
-    assert f"{100 * found.fraction_100nm:.1f} % of the particles are ≤ 100 nm" in words
+    assert f"{100 * found.fraction_100nm:.1f} % of the particles are 1 to 100 nm wide" in words
     assert f"kept: {found.n_kept}" in words
     assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in words
     assert "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)" in words
@@ -189,9 +191,9 @@ def test_large_images_are_drawn_small():
     labels = np.zeros((6000, 5000), np.int32)
     labels[100:400, 200:600] = 1
     drawn = figure.draw(analysis_of(labels, pixels=(labels * 200).astype(np.uint8)))
-    shown = drawn.axes[0].images[0]
-    assert max(shown.get_array().shape) <= 2000
-    assert tuple(shown.get_extent()) == (0, 5000, 6000, 0)
+    shown = next(each for each in drawn.axes[0].artists if isinstance(each, Pasted))
+    assert max(shown.picture.pixels.shape) <= 2000
+    assert (drawn.axes[0].get_xlim(), drawn.axes[0].get_ylim()) == ((0, 5000), (6000, 0))
 
 
 def test_pyplot_is_not_needed():
@@ -239,7 +241,7 @@ def test_scale_bar_has_its_length():
 
 @pytest.mark.parametrize("sizes", [[5.0], [5.0, 5.0], [1.0, 2.0], list(np.random.default_rng(0).lognormal(3, 1, 5000))])
 def test_number_of_bins_stays_within_limits(sizes):
-    edges = bin_edges(np.array(sizes), 1.0)
+    edges = auto_edges(np.array(sizes), 1.0)
     assert 9 <= len(edges) <= 61
     assert edges[0] <= min(sizes) and edges[-1] >= max(sizes)
     assert (np.diff(edges) > 0).all()
@@ -247,7 +249,7 @@ def test_number_of_bins_stays_within_limits(sizes):
 
 def test_whole_pixels_make_no_comb():
     sizes = np.repeat(np.arange(20.0, 70.0), 400) * 7.3
-    counts, _ = np.histogram(sizes, bin_edges(sizes, 7.3))
+    counts, _ = np.histogram(sizes, auto_edges(sizes, 7.3))
     assert counts[:-1].min() == counts[:-1].max()
 
 
@@ -255,3 +257,44 @@ def test_filter_word_follows_the_recipe():
     analysis = make_analysis(9)
     assert "filter off" in said(figure.draw(analysis))
     assert "filter on" in said(figure.draw(replace(analysis, recipe=analysis.recipe.with_(filter=True))))
+
+
+@pytest.mark.parametrize("form", ["svg", "pdf"])
+def test_outlines_are_lines_unless_they_are_many(form):
+    sizes = []
+    for n in (590, 620):
+        file = io.BytesIO()
+        drawn = figure.draw(make_analysis(n, (600, 800)))
+        figure.write(drawn, file, form)
+        sizes.append(len(file.getvalue()))
+        assert all(line.get_visible() for line in drawn.axes[2].collections)
+        assert sum(isinstance(each, Pasted) for each in drawn.axes[2].artists) == 1
+    if form == "svg":
+        assert sizes[0] != sizes[1]
+
+
+def test_panels_are_what_the_figure_shows():
+    analysis = make_analysis(15, (300, 400))
+    drawn = figure.draw(analysis)
+    pixels = figure.rendered(drawn)
+    cut = figure.panels(drawn, pixels)
+    assert list(cut) == ["panel-image.png", "panel-outlines.png", "panel-possibly-wrong.png"]
+    for panel in cut.values():
+        assert panel.shape[1] / panel.shape[0] == pytest.approx(400 / 300, rel=0.01)
+    image = Image.open(io.BytesIO(figure.as_png(figure.packed(cut["panel-image.png"]))))
+    assert image.mode == "L" and image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    again = np.asarray(Image.open(io.BytesIO(figure.as_png(figure.packed(cut["panel-outlines.png"])))))
+    np.testing.assert_array_equal(again, cut["panel-outlines.png"])
+    assert (again.std(axis=(0, 1)) > 5).all()
+
+
+def test_the_image_lies_under_the_outlines_to_a_pixel():
+    labels = np.zeros((200, 300), np.int32)
+    labels[60:120, 80:200] = 1
+    drawn = figure.draw(analysis_of(labels, pixels=(labels * 255).astype(np.uint8)))
+    panel = figure.panels(drawn, figure.rendered(drawn))["panel-image.png"][..., 0]
+    scale = panel.shape[1] / 300
+    bright = panel > 127
+    bright[int(180 * scale) :] = False  # the scale bar
+    rows, columns = np.flatnonzero(bright.any(1)) / scale, np.flatnonzero(bright.any(0)) / scale
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((60, 120, 80, 200), abs=0.7)

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from numpy.typing import NDArray
 
 from ..analysis import Analysis
-from .panels import INK, Scene, draw_doubts, draw_histogram, draw_image, draw_segmentation
+from .charts import INK, Distribution, draw_histogram
+from .panels import Scene, draw_doubts, draw_image, draw_segmentation
+from .pasted import Pasted, Print
+from .pdf import draw_figure, new_canvas, writable
+from .png import Deflated, deflated
 from .wording import calibration_words, model_words, one_line, settings_words, version
 
 Format = Literal["png", "svg", "pdf"]
+Pixels = NDArray[np.uint8]
 DPI = 300
-VECTOR_DPI = 180
 INCHES = (12.0, 9.0)
-# Half the time of the default level, for files at most a sixth larger.
-FAST = {"compress_level": 2}
+PANEL_INCHES = (6.4, 4.2)
+# Beyond so many outlines a vector file shows a picture of them: it would take seconds to open.
+MANY_LINES = 600
 WIDE, TALL = 2.4, 0.5
 
 Box = tuple[float, float, float, float]
@@ -29,14 +38,15 @@ Box = tuple[float, float, float, float]
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
 
 
-def draw(analysis: Analysis) -> Figure:
+def draw(analysis: Analysis, scene: Scene | None = None) -> Figure:
     """The four panels of an analysis, 12 x 9 inches, not yet written anywhere; pyplot is not involved."""
-    figure = Figure(figsize=INCHES, facecolor="white")
+    figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    scene = Scene.of(analysis)
+    scene = scene or Scene.of(analysis)
     axes = _lay_out(figure, scene.shape)
-    for ax, panel in zip(axes, (draw_image, draw_segmentation, draw_doubts, draw_histogram), strict=True):
+    for ax, panel in zip(axes, (draw_image, draw_segmentation, draw_doubts), strict=False):
         panel(ax, scene)
+    draw_histogram(axes[3], Distribution.of(analysis), "D  ")
     _write_margins(figure, analysis)
     return figure
 
@@ -46,14 +56,97 @@ def save(analysis: Analysis, file: Path | BinaryIO, format: Format = "png") -> N
     write(draw(analysis), file, format)
 
 
-def write(figure: Figure, file: Path | BinaryIO, format: Format = "png") -> None:
-    """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
+def write(figure: Figure, file: Path | BinaryIO, format: Format = "png", pixels: Pixels | None = None) -> None:
+    """Write a drawn figure; the same figure gives the same bytes (no dates are written).
+
+    pixels: what `rendered` gave for this figure, where it is known; saves drawing it again.
+    """
     if format == "png":
-        figure.savefig(file, format=format, dpi=DPI, metadata={"Software": version()}, pil_kwargs=FAST)
-    elif format == "svg":
-        figure.savefig(file, format=format, dpi=VECTOR_DPI, metadata={"Date": None, "Creator": version()})
-    else:
-        figure.savefig(file, format=format, dpi=VECTOR_DPI, metadata={"CreationDate": None, "Creator": version()})
+        data = as_png(packed(rendered(figure) if pixels is None else pixels))
+        _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
+        return
+    with _few_lines(figure, pixels):
+        if format == "svg":
+            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
+        else:
+            _write_pdf(figure, file)
+
+
+def rendered(figure: Figure) -> Pixels:
+    """The figure as (h, w, 3) uint8 at its own resolution."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def panels(figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
+    """The three image panels without their titles, by the names of their files, cut from `pixels` (`rendered`)."""
+    names = ("panel-image.png", "panel-outlines.png", "panel-possibly-wrong.png")
+    return {name: _cut(ax, pixels) for name, ax in zip(names, figure.axes, strict=False)}
+
+
+def draw_distribution(shown: Distribution, inches: tuple[float, float] = PANEL_INCHES) -> Figure:
+    """The histogram alone."""
+    figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    low = 0.75 / inches[1]
+    draw_histogram(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)), shown)
+    return figure
+
+
+def packed(pixels: Pixels) -> Deflated:
+    """The pixels ready for a file, with one channel where there is no colour."""
+    return deflated(pixels[..., 0] if _is_grey(pixels[::31]) and _is_grey(pixels) else pixels)
+
+
+def _is_grey(pixels: Pixels) -> bool:
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def as_png(picture: Deflated) -> bytes:
+    return picture.png(dpi=DPI, software=version())
+
+
+def _write_pdf(figure: Figure, file: Path | BinaryIO) -> None:
+    width, height = figure.get_size_inches() * 72
+    canvas = new_canvas(file, (float(width), float(height)), "Size distribution of particles")
+    draw_figure(canvas, figure)
+    canvas.save()
+
+
+@contextmanager
+def _few_lines(figure: Figure, pixels: Pixels | None) -> Iterator[None]:
+    """While a vector file is written, outlines too many to draw are part of their panel's picture."""
+    crowded = [ax for ax in figure.axes if sum(len(each.get_segments()) for each in _lines(ax)) > MANY_LINES]
+    if not crowded:
+        yield
+        return
+    pixels = rendered(figure) if pixels is None else pixels
+    hidden = [each for ax in crowded for each in (*_lines(ax), *_prints(ax))]
+    covers = [Pasted(ax, Print(_cut(ax, pixels))) for ax in crowded]
+    for each in hidden:
+        each.set_visible(False)
+    try:
+        yield
+    finally:
+        for each in hidden:
+            each.set_visible(True)
+        for cover in covers:
+            cover.remove()
+
+
+def _lines(ax: Axes) -> list[LineCollection]:
+    return [each for each in ax.collections if isinstance(each, LineCollection)]
+
+
+def _prints(ax: Axes) -> list[Pasted]:
+    return [each for each in ax.artists if isinstance(each, Pasted)]
+
+
+def _cut(ax: Axes, pixels: Pixels) -> Pixels:
+    """The part of a rendered figure that the Axes take."""
+    left, bottom, right, top = (round(value) for value in ax.bbox.extents)
+    return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
 
 
 def _lay_out(figure: Figure, shape: tuple[int, int]) -> list[Axes]:
@@ -92,7 +185,5 @@ def _write_margins(figure: Figure, analysis: Analysis) -> None:
 
 def _text(figure: Figure, x: float, y: float, words: str, **style: Any) -> None:
     """Text as it is: never read as mathematics, and without characters that the font lacks."""
-    font = get_font(findfont(FontProperties(family=["DejaVu Sans"])))
-    shown = "".join(c if font.get_char_index(ord(c)) else "□" for c in words)
-    text = figure.text(x, y, shown, va="center", **style)
+    text = figure.text(x, y, writable(words), va="center", **style)
     text.set_parse_math(False)

@@ -2,58 +2,163 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..analysis import Analysis
-from . import figure, labels, result, table, viewer
+from . import bundle, coco, contents, figure, geojson, labels, pages, result, rois, table, viewer, xlsx
+from .charts import Distribution
+from .panels import Scene
+from .png import Deflated
+from .rings import Polygon, polygons
+from .wording import calibration_words, model_words
 
 Progress = Callable[[str, float], None]
+Writer = Callable[[Path], object]
+CHIEF = ("figure.png", "particles.csv", "particles.xlsx", "coco.json", "particles.geojson")
+FOR_THE_PAGE = ("outlines.json", "image.png", "thumbnail.png", "segmentation.npz")
 
 
 def write_all(analysis: Analysis, folder: Path, *, progress: Progress | None = None) -> dict[str, Path]:
-    """Write every file a user takes away into `folder` (made if need be): file name -> path.
+    """Write every file a user takes away, and those that the page needs, into `folder` (made if need be):
+    file name -> path.
 
     progress(stage, fraction): told before each file, fraction being the part of this writing that is done;
     it may raise to stop. An exception leaves the files written so far.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, Path] = {}
-    writers = _writers(analysis)
-    for i, (name, write) in enumerate(writers.items()):
+    count = len(contents.IMAGE) + len(FOR_THE_PAGE) + 1
+
+    def write(name: str, writer: Writer) -> None:
         if progress is not None:
             stage = "drawing the figure" if name.startswith("figure") else "writing the files"
-            progress(stage, i / len(writers))
-        write(folder / name)
+            progress(stage, len(written) / count)
+        writer(folder / name)
         written[name] = folder / name
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with _uncollected(), ThreadPoolExecutor(1) as packing:
+        drawing = Drawing(analysis, packing)
+        for name, writer in _writers(analysis, drawing).items():
+            write(name, writer)
+        sums = {name: bundle.sha256(path) for name, path in written.items() if name in contents.IMAGE}
+        write("report.pdf", lambda path: pages.write_report(analysis, drawing.panels, sums, path))
+        sums["report.pdf"] = bundle.sha256(written["report.pdf"])
+        write("bundle.zip", lambda path: bundle.write_bundle(written, sums, contents.IMAGE, _about(analysis), path))
     return written
 
 
-def _writers(analysis: Analysis) -> dict[str, Callable[[Path], object]]:
-    drawn = figure.draw(analysis)
+def write_chief(analysis: Analysis, folder: Path, *, keep_all: bool = False) -> dict[str, Path]:
+    """Write what the command line gives: the chief files of `write_all`, without their variants.
+
+    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too. result.json has the running
+    times as well.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _uncollected(), ThreadPoolExecutor(1) as packing:
+        drawing = Drawing(analysis, packing)
+        writers: dict[str, Writer] = {
+            **{name: writer for name, writer in _writers(analysis, drawing).items() if name in CHIEF},
+            "labels.tif": lambda path: labels.write_tiff(analysis, path, all=keep_all),
+            "rois.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path, all=keep_all),
+        }
+        for name, writer in writers.items():
+            writer(folder / name)
+        sums = {name: bundle.sha256(folder / name) for name in writers}
+        pages.write_report(analysis, drawing.panels, sums, folder / "report.pdf")
+        write_json({**result.as_dict(analysis), "timings": analysis.timings}, folder / "result.json", indent=2)
+    return {name: folder / name for name in (*writers, "report.pdf", "result.json")}
+
+
+class Drawing:
+    """What several files share, made once. Pictures are compressed in a thread, while the next file is made."""
+
+    def __init__(self, analysis: Analysis, packing: Executor) -> None:
+        self.analysis = analysis
+        self.scene = Scene.of(analysis)
+        self.figure = figure.draw(analysis, self.scene)
+        self.pixels = figure.rendered(self.figure)
+        # Cut before the thread begins: writing a vector file changes the figure's resolution for a while.
+        pictures = {
+            "figure.png": self.pixels,
+            **figure.panels(self.figure, self.pixels),
+            "panel-histogram.png": figure.rendered(figure.draw_distribution(Distribution.of(analysis))),
+        }
+        self._pictures = packing.submit(lambda: {name: figure.packed(each) for name, each in pictures.items()})
+
+    @property
+    def panels(self) -> dict[str, Deflated]:
+        return self._pictures.result()
+
+    @cached_property
+    def shapes(self) -> list[list[Polygon]]:
+        rows = self.analysis.segmentation.rows
+        return polygons(self.analysis.segmentation.labels[:rows], len(self.analysis.table), self.scene.cracks)
+
+    def write_figure(self, path: Path) -> None:
+        figure.write(self.figure, path, "svg" if path.suffix == ".svg" else "pdf", self.pixels)
+
+    def write_picture(self, path: Path) -> None:
+        path.write_bytes(figure.as_png(self.panels[path.name]))
+
+
+def _writers(analysis: Analysis, drawing: Drawing) -> dict[str, Writer]:
+    pictures = [name for name in contents.IMAGE if name.endswith(".png")]
     return {
-        "figure.png": lambda path: figure.write(drawn, path, "png"),
-        "figure.svg": lambda path: figure.write(drawn, path, "svg"),
-        "figure.pdf": lambda path: figure.write(drawn, path, "pdf"),
-        "particles.csv": lambda path: _write_table(analysis, path),
+        **dict.fromkeys(("figure.svg", "figure.pdf"), drawing.write_figure),
+        "particles.csv": lambda path: write_table(analysis, path),
+        "particles.xlsx": lambda path: xlsx.write_xlsx(analysis, path),
         "labels.tif": lambda path: labels.write_tiff(analysis, path),
         "labels-all.tif": lambda path: labels.write_tiff(analysis, path, all=True),
-        "result.json": lambda path: _write_json(result.as_dict(analysis), path, indent=2),
-        "outlines.json": lambda path: _write_json(viewer.outlines(analysis), path, indent=None),
+        "rois.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path),
+        "rois-all.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path, all=True),
+        "coco.json": lambda path: write_json(coco.as_dict(analysis, drawing.shapes), path),
+        "particles.geojson": lambda path: write_json(geojson.as_dict(analysis, drawing.shapes), path),
+        "result.json": lambda path: write_json(result.as_dict(analysis), path, indent=2),
+        "result.schema.json": lambda path: path.write_bytes(result.SCHEMA.read_bytes()),
+        "outlines.json": lambda path: write_json(viewer.outlines(analysis, drawing.scene.outlines), path),
         "image.png": lambda path: path.write_bytes(viewer.image_png(analysis)),
         "thumbnail.png": lambda path: path.write_bytes(viewer.thumbnail_png(analysis)),
         "segmentation.npz": lambda path: analysis.segmentation.save(path),
+        **dict.fromkeys(pictures, drawing.write_picture),
     }
 
 
-def _write_table(analysis: Analysis, path: Path) -> None:
+def _about(analysis: Analysis) -> list[str]:
+    rows, columns = analysis.micrograph.shape
+    return [
+        f"Particles in {analysis.micrograph.name}",
+        f"{columns} x {rows} px, {calibration_words(analysis.calibration)}",
+        f"SHA-256 of the image: {analysis.micrograph.sha256}",
+        f"Model: {model_words(analysis)}",
+    ]
+
+
+def write_table(analysis: Analysis, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table.write_csv(analysis, file)
 
 
-def _write_json(data: dict[str, Any], path: Path, indent: int | None) -> None:
+def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:
     separators = None if indent else (",", ":")
     text = json.dumps(data, indent=indent, separators=separators, ensure_ascii=True, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for unreachable objects, which with the networks in memory takes a tenth of a second each
+    time; what it would find waits until the files are written."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

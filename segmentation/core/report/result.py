@@ -7,6 +7,7 @@ import platform
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,20 @@ from segmentation import __version__
 from ..analysis import Analysis
 from .wording import model_version
 
+FORMAT = "deepsegm-result/1"
+SCHEMA = Path(__file__).with_name("result.schema.json")
+
 
 def as_dict(analysis: Analysis) -> dict[str, Any]:
     """Plain JSON types; a number that is not finite becomes None.
 
-    settings: the Recipe as asked for; `used` says what "auto" and None became. statistics, set_aside (counts
-    by reason), calibration, model, image, versions, timings (s by stage), warnings, metadata (of the file).
+    format: the version of this layout, described by result.schema.json. settings: the Recipe as asked for; `used`
+    says what "auto" and None became. statistics, set_aside (counts by reason), calibration, model, image, versions,
+    warnings, metadata (of the file). The same analysis gives the same: running times are not part of it.
     """
     used = analysis.segmentation
     result = {
+        "format": FORMAT,
         "settings": analysis.recipe.as_dict(),
         "used": {"threshold": used.threshold, "polarity": used.polarity, "scale": used.scale},
         "calibration": asdict(analysis.calibration),
@@ -32,13 +38,12 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
         "set_aside": analysis.statistics.set_aside,
         "model": {"name": used.model, "version": model_version(used.model), "sha256": used.model_sha256},
         "image": _image(analysis),
-        "versions": _versions(),
-        "timings": analysis.timings,
+        "versions": versions(),
         "warnings": list(analysis.warnings),
         "metadata": analysis.micrograph.metadata,
     }
-    plain: dict[str, Any] = _plain(result)
-    return plain
+    made: dict[str, Any] = plain(result)
+    return made
 
 
 def _image(analysis: Analysis) -> dict[str, Any]:
@@ -55,24 +60,25 @@ def _image(analysis: Analysis) -> dict[str, Any]:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Of what decides the numbers; a package that is not installed is left out, none is imported."""
-    versions = {"deepsegm": __version__, "python": platform.python_version()}
+    found = {"deepsegm": __version__, "python": platform.python_version()}
     for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "torch"):
         try:
-            versions[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value in plain JSON types; None for what is no finite number."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..analysis import Analysis
 from ..micrograph import preview
+from .cracks import Points
 from .outlines import thinned, trace
 from .picture import analysed, painted, sampled
+from .png import deflated
 
 TOLERANCE = 0.6
 LONGEST = 4096
 THUMBNAIL = 320
+SIZES = ("min_feret", "max_feret", "ecd", "area")
+SHAPES = ("circularity", "aspect_ratio", "confidence")
 
 
-def outlines(analysis: Analysis) -> dict[str, Any]:
-    """The particles for the viewer, as plain JSON types.
+def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str, Any]:
+    """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
-    {"width", "height", "rows", "unit", "particles": [{"id", "kept", "reason", "min_feret", "ecd", "outline"}]};
-    sizes in `unit`, outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line
-    to its first point and true to about a pixel.
+    {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
+    "outline"}]}; sizes in `unit` with all their digits, so that the page puts them into the same bins as the
+    figure; grain: the size of a pixel in `unit`; weight: of the recipe's edge handling, only where it has weights;
+    outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point
+    and true to about a pixel.
     """
     rows, columns = analysis.micrograph.shape
     table, used = analysis.table, analysis.segmentation
-    lines = trace(used.labels[: used.rows], len(table))
-    sizes = zip(table.length("min_feret").tolist(), table.length("ecd").tolist(), strict=True)
+    lines = trace(used.labels[: used.rows], len(table)) if traced is None else traced
+    known = _columns(analysis)
     particles = [
         {
             "id": int(table["label"][i]),
             "kept": bool(table.kept[i]),
             "reason": str(table.reasons[i]),
-            "min_feret": _short(min_feret),
-            "ecd": _short(ecd),
+            **{name: values[i] for name, values in known.items()},
             "outline": _whole(thinned(line, TOLERANCE)),
         }
-        for i, ((min_feret, ecd), line) in enumerate(zip(sizes, lines, strict=True))
+        for i, line in enumerate(lines)
     ]
-    return {"width": columns, "height": rows, "rows": used.rows, "unit": table.unit, "particles": particles}
+    frame = {"width": columns, "height": rows, "rows": used.rows}
+    return {**frame, "unit": table.unit, "grain": table.nm_per_pixel or 1.0, "particles": particles}
 
 
-def _short(size: float) -> float:
-    return float(f"{size:.5g}")
+def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
+    table = analysis.table
+    found: dict[str, list[float | None]] = {name: table.length(name).tolist() for name in SIZES}
+    found |= {name: _short(table[name]) for name in SHAPES}
+    return found | ({"weight": _short(table["edge_weight"])} if analysis.recipe.edge == "weight" else {})
+
+
+def _short(values: NDArray[np.float64]) -> list[float | None]:
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
 def _whole(line: NDArray[np.float64]) -> list[float]:
@@ -66,6 +77,4 @@ def thumbnail_png(analysis: Analysis) -> bytes:
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=4)
-    return file.getvalue()
+    return deflated(picture).png()

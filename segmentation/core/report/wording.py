@@ -22,6 +22,10 @@ SOURCES = {
 }
 
 
+# What stands in the place of a model's name where no network was used (core.labelled).
+MASKS = "masks of other tools"
+
+
 def version() -> str:
     return f"DeepSegm {__version__}"
 
@@ -69,6 +73,8 @@ def model_version(name: str) -> str | None:
 def model_words(analysis: Analysis) -> str:
     """Such as "particles 1.0 (sha256 0123abcd)"."""
     name, sha256 = analysis.segmentation.model, analysis.segmentation.model_sha256
+    if name == MASKS:
+        return f"none: {MASKS}"
     number = model_version(name)
     return f"{name}{f' {number}' if number else ''} (sha256 {sha256[:8]})"
 
@@ -77,8 +83,11 @@ def settings(analysis: Analysis) -> dict[str, Any]:
     """The settings that gave the outlines, "auto" replaced by what was used."""
     used = analysis.segmentation
     rows = analysis.micrograph.shape[0]
+    filter = {"filter": "on" if analysis.recipe.filter else "off"}
+    if used.model == MASKS:
+        return filter
     return {
-        "filter": "on" if analysis.recipe.filter else "off",
+        **filter,
         "threshold": f"{used.threshold:.3g}",
         "polarity": f"{used.polarity} particles",
         "scale": f"{used.scale:.3g}",
@@ -88,3 +97,10 @@ def settings(analysis: Analysis) -> dict[str, Any]:
 
 def settings_words(analysis: Analysis) -> str:
     return "; ".join(f"{name} {value}" for name, value in settings(analysis).items())
+
+
+def interval(value: float | None, ends: tuple[float | None, float | None], unit: str) -> str:
+    """Such as "155.2 nm (148.1 to 163.0)"; without brackets where there is no interval."""
+    shown = significant(value) if value is None or not unit else f"{significant(value)} {unit}"
+    low, high = ends
+    return shown if low is None or high is None else f"{shown} ({significant(low)} to {significant(high)})"

@@ -1,0 +1,202 @@
+"""The charts of the figure and of the reports, each drawn on the Axes that it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from ..analysis import Analysis
+from ..measure.bins import auto_edges, histogram
+from ..measure.distribution import Sizes
+from ..measure.statistics import NANO_NM, Statistics
+from .wording import per_cent, significant
+
+INK = "#22262b"
+FAINT = "#9aa4ae"
+BAR = "#6b7f94"
+MEDIAN = "#0072b2"
+MEAN = "#d55e00"
+AREA = "#009e73"
+TITLE = 11
+NARROW = 4.0  # inches
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """What is drawn of an image or a sample: its statistics, the sizes of its kept particles, how many were found at
+    all, and the grain of the bins (`bins.auto_edges`)."""
+
+    found: Statistics
+    sizes: Sizes
+    grain: float
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Distribution:
+        sizes = Sizes.of(analysis.table, edge=analysis.statistics.edge)
+        return cls(analysis.statistics, sizes, analysis.table.nm_per_pixel or 1.0)
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """Width and height in inches of the room that the Axes were given."""
+    box, figure = ax.get_position(original=True), ax.get_figure(root=True)
+    assert figure is not None
+    return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
+
+
+def is_narrow(ax: Axes) -> bool:
+    return room(ax)[0] < NARROW
+
+
+def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
+    """The minimum Feret diameters of the kept particles, by number."""
+    found, sizes = shown.found, shown.sizes
+    ax.set_xlabel(f"Minimum Feret diameter ({found.unit})")
+    ax.set_ylabel("Number of particles" if found.edge == "exclude" else "Number of particles, edge-weighted")
+    ax.spines[["top", "right"]].set_visible(False)
+    words = _histogram_title(found, "\n" if is_narrow(ax) else " ")
+    ax.set_title(f"{letter}{words}", loc="left", fontsize=TITLE)
+    if not len(sizes):
+        _say_empty(ax, found.n_set_aside)
+        return
+    bars = histogram(sizes.size, sizes.weights["number"], auto_edges(sizes.size, shown.grain))
+    ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
+    ax.set_ylim(0, 1.34 * float(bars.sums.max()))
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
+    _mark_mean_and_median(ax, found)
+    if found.fraction_100nm is not None:
+        _mark_nano(ax, found)
+
+
+def draw_cumulative(ax: Axes, shown: Distribution) -> None:
+    """The share of particles, of their area and of their volume up to each size."""
+    _prepare(ax, f"Minimum Feret diameter ({shown.found.unit})", "Share up to this size")
+    sizes = shown.sizes
+    for (weighting, weights), colour, style in zip(
+        sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True
+    ):
+        reached = np.cumsum(weights) / weights.sum()
+        ax.step(
+            np.r_[sizes.size[:1], sizes.size],
+            np.r_[0.0, reached],
+            where="post",
+            color=colour,
+            linestyle=style,
+            linewidth=1.4,
+            label=f"by {weighting}",
+        )
+    ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    if shown.found.fraction_100nm is not None and ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
+        ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1)
+    ax.legend(frameon=False, fontsize=7.5, loc="lower right", handlelength=2.4)
+
+
+def draw_convergence(ax: Axes, found: Statistics) -> None:
+    """The median and its interval as more and more particles are counted."""
+    _prepare(ax, "Particles counted", f"Median ({found.unit})")
+    line = found.convergence
+    assert line is not None
+    ax.fill_between(line["n"], line["low"], line["high"], color=MEDIAN, alpha=0.18, linewidth=0)
+    ax.plot(line["n"], line["median"], color=MEDIAN, linewidth=1.4)
+    ax.axhline(line["median"][-1] * (1 + line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
+    ax.axhline(line["median"][-1] * (1 - line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
+    ax.set_xlim(0, line["n"][-1])
+
+
+def draw_sensitivity(ax: Axes, found: Statistics) -> None:
+    """The fraction from 1 to 100 nm and its interval under each other setting, beside the threshold."""
+    assert found.nano is not None
+    lines = found.nano["sensitivity"]
+    _prepare(ax, "Fraction by number from 1 to 100 nm", "")
+    for y, line in enumerate(lines):
+        colour = MEDIAN if y == 0 else BAR
+        ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+        ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
+    ax.axvline(found.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
+    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=7.5)
+    ax.set_ylim(len(lines) - 0.5, -0.5)
+    ax.set_xlim(0, 1)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+
+
+def _prepare(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlabel(x, fontsize=8)
+    ax.set_ylabel(y, fontsize=8)
+    ax.tick_params(labelsize=7.5)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _with_room(low: float, high: float) -> tuple[float, float]:
+    room = 0.04 * (high - low)
+    return (0.0 if low < 0.35 * high else low - room), high + room
+
+
+def _histogram_title(statistics: Statistics, space: str) -> str:
+    unit = statistics.unit
+    if not statistics.n_kept:
+        return "Size distribution: N = 0"
+    sd = "SD –" if statistics.sd is None else f"SD {significant(statistics.sd)} {unit}"
+    return (
+        f"N = {statistics.n_kept:,}, mean {significant(statistics.mean)} {unit},"
+        f"{space}median {significant(statistics.median)} {unit}, {sd}"
+    )
+
+
+def _say_empty(ax: Axes, set_aside: int) -> None:
+    ax.set(xticks=[], yticks=[])
+    words = (
+        (f"All {set_aside} particles were set aside" if set_aside > 1 else "The only particle was set aside")
+        if set_aside
+        else "No particles were found"
+    )
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize=12, color=INK)
+
+
+def _mark_mean_and_median(ax: Axes, statistics: Statistics) -> None:
+    """Two lines with their names on the outer sides, so that close ones do not write over each other."""
+    marks = [(statistics.mean or 0.0, "mean", MEAN, "solid"), (statistics.median or 0.0, "median", MEDIAN, "dashed")]
+    for (value, name, colour, style), side in zip(sorted(marks), ("right", "left"), strict=True):
+        ax.axvline(value, color=colour, linestyle=style, linewidth=1.6)
+        shift = -4 if side == "right" else 4
+        ax.annotate(
+            f"{name} {significant(value)}",
+            (value, 0.985),
+            xycoords=("data", "axes fraction"),
+            xytext=(shift, 0),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            color=colour,
+            fontsize=8.5,
+            annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )
+
+
+def _mark_nano(ax: Axes, statistics: Statistics) -> None:
+    """The 100 nm line where it is in range, and the fraction below it in any case."""
+    fraction, low, high = (
+        per_cent(value) for value in (statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high)
+    )
+    space = "\n" if is_narrow(ax) else " "
+    words = f"{fraction} of the particles are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
+    ax.set_xlabel(f"{ax.get_xlabel()}\n{words}")
+    if not ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
+        return
+    ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2)
+    ax.annotate(
+        "100 nm",
+        (NANO_NM, 0.9),
+        xycoords=("data", "axes fraction"),
+        xytext=(-3, 0),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        rotation=90,
+        fontsize=8,
+        color=INK,
+    )

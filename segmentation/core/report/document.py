@@ -1,0 +1,184 @@
+"""The paper of the reports: A4 pages of text, tables, charts and pictures, through reportlab's platypus.
+
+A document written twice from the same content is the same file: no date, no random number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+
+from .pdf import BOLD, REGULAR, draw_figure, place, use_fonts, writable
+from .png import Deflated
+from .wording import one_line, version
+
+INK, FAINT, RULE = HexColor("#22262b"), HexColor("#5b6670"), HexColor("#c9d0d6")
+LEFT, TOP, BOTTOM = 48.0, 46.0, 54.0
+FRAME = 6.0  # reportlab's own margin within the margins
+WIDTH = A4[0] - 2 * LEFT
+GAP = 14.0
+HALF = (WIDTH - GAP) / 2
+CHART = (HALF / 72, 2.1)  # inches; two abreast
+
+BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=8.5, leading=12, textColor=INK)
+SMALL = ParagraphStyle("small", BODY, fontSize=7, leading=9.2)
+HEADING = ParagraphStyle(
+    "heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3, keepWithNext=1
+)
+TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
+LEAD = ParagraphStyle("lead", BODY, fontSize=9.5, leading=13)
+CELL = ParagraphStyle("cell", BODY, fontSize=7.5, leading=9.6)
+TINY = ParagraphStyle("tiny", BODY, fontSize=6.3, leading=8)
+RIGHT = ParagraphStyle("right", CELL, alignment=2)
+HEAD = ParagraphStyle("head", CELL, fontName=BOLD, fontSize=6.6)
+HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
+
+
+def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
+    """A paragraph of plain text: nothing in it is markup."""
+    use_fonts()
+    return Paragraph(escape(writable(text)), style)
+
+
+def heading(text: str) -> Paragraph:
+    return words(text, HEADING)
+
+
+def space(points: float) -> Spacer:
+    return Spacer(1, points)
+
+
+def together(*parts: Flowable) -> KeepTogether:
+    """Parts that no page end comes between."""
+    return KeepTogether(list(parts))
+
+
+def table(
+    head: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    widths: Sequence[float],
+    numbers_from: int = 1,
+    width: float = WIDTH,
+    small: bool = False,
+) -> Table:
+    """A table of plain text, its columns from `numbers_from` on set to the right; widths are shares of the whole."""
+
+    def cells(line: Sequence[str], left: ParagraphStyle, right: ParagraphStyle) -> list[Paragraph]:
+        return [words(text, right if i >= numbers_from else left) for i, text in enumerate(line)]
+
+    content = [cells(head, HEAD, HEAD_RIGHT)] if head else []
+    content += [cells(line, TINY if small else CELL, RIGHT) for line in lines]
+    total = sum(widths)
+    style: list[tuple[Any, ...]] = [
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE),
+        ("TOPPADDING", (0, 0), (-1, -1), 0.5 if small else 1.6),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.2 if small else 2.2),
+        ("LEFTPADDING", (0, 0), (-1, -1), 2),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+    ]
+    return Table(content, colWidths=[width * share / total for share in widths], style=style, repeatRows=bool(head))
+
+
+def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
+    """Names and what they are, in two columns."""
+    first = 0.27 if width == WIDTH else 0.36
+    return table((), lines, (first, 1 - first), numbers_from=2, width=width)
+
+
+def abreast(*parts: Flowable | list[Flowable]) -> Table:
+    """Parts beside each other, in columns of one width."""
+    width = WIDTH / len(parts)
+    style = [
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LEFTPADDING", (0, 0), (-1, -1), 0),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+        ("TOPPADDING", (0, 0), (-1, -1), 0),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
+    ]
+    return Table([list(parts)], colWidths=[width] * len(parts), style=style)
+
+
+class Chart(Flowable):  # type: ignore[misc]
+    """A matplotlib figure as lines and text."""
+
+    def __init__(self, figure: Figure) -> None:
+        super().__init__()
+        self.figure = figure
+        self.width, self.height = (float(inches) * 72 for inches in figure.get_size_inches())
+
+    def draw(self) -> None:
+        draw_figure(self.canv, self.figure)
+
+
+class Picture(Flowable):  # type: ignore[misc]
+    """A picture within a box of `width` x `height` points, as large as fits."""
+
+    def __init__(self, picture: Deflated, width: float, height: float) -> None:
+        super().__init__()
+        scale = min(width / picture.width, height / picture.height)
+        self.picture, self.width, self.height = picture, picture.width * scale, picture.height * scale
+
+    def draw(self) -> None:
+        place(self.canv, self.picture, 0, 0, self.width, self.height)
+
+
+def chart(draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART) -> Chart:
+    """A small chart, drawn by `draw` on its Axes; left: where they begin, as a share of the width."""
+    figure = Figure(figsize=inches)
+    FigureCanvasAgg(figure)
+    draw(figure.add_axes((left, 0.22, 0.96 - left, 0.72)))
+    return Chart(figure)
+
+
+def write(file: Path | BinaryIO, title: str, story: list[Flowable]) -> None:
+    """Write the parts one under another on as many pages as they need."""
+    document = SimpleDocTemplate(
+        str(file) if isinstance(file, Path) else file,
+        pagesize=A4,
+        leftMargin=LEFT - FRAME,
+        rightMargin=LEFT - FRAME,
+        topMargin=TOP,
+        bottomMargin=BOTTOM,
+        title=writable(title),
+        creator=version(),
+        invariant=1,
+        pageCompression=1,
+    )
+    document.build(story, canvasmaker=_canvas_with_footer(one_line(title, 70)))
+
+
+def _canvas_with_footer(title: str) -> type[Canvas]:
+    """A canvas that writes "page 2 of 3" at the foot, once the number of pages is known."""
+
+    class Numbered(Canvas):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.done: list[dict[str, Any]] = []
+
+        def showPage(self) -> None:  # noqa: N802
+            self.done.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            pages = self.done
+            for number, state in enumerate(pages, 1):
+                self.__dict__.update(state)
+                self.setFont(REGULAR, 7)
+                self.setFillColor(FAINT)
+                self.drawString(LEFT, 30, writable(title))
+                self.drawRightString(A4[0] - LEFT, 30, f"{version()}, page {number} of {len(pages)}")
+                super().showPage()
+            super().save()
+
+    return Numbered

@@ -1,0 +1,77 @@
+"""`particles.geojson`: the particles as polygons with their measures, for GIS and image programs.
+
+Coordinates are pixels with y downwards, as programs for images take them, not degrees: GeoJSON (RFC 7946) knows
+only degrees, so a map program must be told that the coordinates have no reference system.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..measure.table import column_name
+from .cracks import Ints
+from .rings import Polygon
+from .wording import version
+
+MEASURES = (
+    "label",
+    "kept",
+    "reason",
+    "min_feret",
+    "max_feret",
+    "ecd",
+    "area",
+    "circularity",
+    "aspect_ratio",
+    "solidity",
+    "confidence",
+)
+
+
+def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
+    """Plain JSON types: one feature per particle, the chief columns of its table row as properties, None for what is
+    not a number.
+
+    Rings obey the right-hand rule in (x, y) and repeat their first corner.
+    """
+    names = [column_name(measure, analysis.table.unit) for measure in MEASURES]
+    columns = {name: _plain(analysis.table[name]) for name in names}
+    features = [
+        {
+            "type": "Feature",
+            "id": columns["label"][i],
+            "properties": {name: values[i] for name, values in columns.items()},
+            "geometry": _geometry(shape),
+        }
+        for i, shape in enumerate(shapes)
+    ]
+    return {
+        "type": "FeatureCollection",
+        "generator": version(),
+        "image": {"name": analysis.micrograph.name, "sha256": analysis.micrograph.sha256},
+        "coordinates": "pixels, x to the right and y down from the top left corner",
+        "nm_per_pixel": analysis.table.nm_per_pixel,
+        "features": features,
+    }
+
+
+def _geometry(shape: list[Polygon]) -> dict[str, Any]:
+    pieces = [[_closed(ring) for ring in (polygon.outer, *polygon.holes)] for polygon in shape]
+    if len(pieces) == 1:
+        return {"type": "Polygon", "coordinates": pieces[0]}
+    return {"type": "MultiPolygon", "coordinates": pieces}
+
+
+def _closed(ring: Ints) -> list[list[int]]:
+    corners: list[list[int]] = ring.tolist()
+    return [*corners, corners[0]]
+
+
+def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
+    """Floats to seven significant digits, as in the CSV."""
+    if values.dtype.kind != "f":
+        return list(values.tolist())
+    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]

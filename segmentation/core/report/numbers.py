@@ -1,0 +1,97 @@
+"""The statistics as rows for tables: the same names and order in every file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..measure.statistics import Statistics
+
+FIGURES = {
+    "mean": "mean",
+    "sd": "standard deviation",
+    "d10": "D10",
+    "d50": "D50 (median)",
+    "d90": "D90",
+    "span": "span (D90 − D10) / D50",
+    "mode": "mode",
+    "geometric_mean": "geometric mean",
+    "geometric_sd": "geometric standard deviation",
+}
+DIMENSIONLESS = ("span", "geometric_sd")
+WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
+SHAPES = {
+    "circularity": "circularity",
+    "aspect_ratio": "aspect ratio",
+    "solidity": "solidity",
+    "convexity": "convexity",
+    "compactness": "compactness",
+    "extent": "extent",
+    "ellipse_ratio": "ellipse ratio",
+    "elongation": "elongation",
+}
+
+
+class Row(NamedTuple):
+    """One number and its 95 % interval, None where undefined; unit "" where it has none."""
+
+    group: str
+    name: str
+    value: float | int | str | None
+    unit: str
+    low: float | None
+    high: float | None
+
+
+def rows(found: Statistics) -> list[Row]:
+    """Every number of the statistics, in the order of reading."""
+    return [*_counts(found), *_sizes(found), *_others(found), *_shapes(found)]
+
+
+def pair(interval: Any) -> tuple[float | None, float | None]:
+    """The ends of an interval, both None where there is none."""
+    return (None, None) if interval is None else (interval[0], interval[1])
+
+
+def _counts(found: Statistics) -> Iterator[Row]:
+    yield Row("particles", "kept", found.n_kept, "", None, None)
+    yield Row("particles", "set aside", found.n_set_aside, "", None, None)
+    for reason, count in found.set_aside.items():
+        yield Row("set aside", reason, count, "", None, None)
+
+
+def _sizes(found: Statistics) -> Iterator[Row]:
+    for weighting, words in WEIGHTINGS.items():
+        figures = found.weighted[weighting]
+        for name, label in FIGURES.items():
+            unit = "" if name in DIMENSIONLESS else found.unit
+            yield Row(f"minimum Feret diameter {words}", label, figures[name], unit, *pair(figures["intervals"][name]))
+
+
+def _others(found: Statistics) -> Iterator[Row]:
+    ecd = pair(found.intervals["ecd_median"])
+    yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
+    nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
+    yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
+    if found.fit is not None:
+        fit = found.fit
+        yield Row("log-normal fit", "median", fit["median"], found.unit, None, None)
+        yield Row("log-normal fit", "geometric standard deviation", fit["gsd"], "", None, None)
+        yield Row("log-normal fit", "greatest distance of the cumulative curves", fit["ks"], "", None, None)
+        yield Row("log-normal fit", "p", fit["p"], "", None, None)
+        yield Row("log-normal fit", "fit", fit["word"], "", None, None)
+    names = {
+        "groups": "groups of touching particles",
+        "singles": "particles that touch no other",
+        "primaries_in_groups": "particles in groups",
+        "largest": "particles in the largest group",
+    }
+    for name, label in names.items():
+        yield Row("agglomerates", label, found.agglomerates[name], "", None, None)
+
+
+def _shapes(found: Statistics) -> Iterator[Row]:
+    for name, values in found.shape.items():
+        label = SHAPES.get(name, name.replace("_", " "))
+        for of in ("median", "d10", "d90"):
+            yield Row("shape", f"{label}, {'median' if of == 'median' else of.upper()}", values[of], "", None, None)

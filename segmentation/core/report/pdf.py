@@ -1,0 +1,197 @@
+"""PDF pages through reportlab: a canvas without dates, and matplotlib figures drawn on it as lines and text.
+
+matplotlib's own PDF backend compresses every picture anew; here the bytes of the PNG files are used again, and the
+charts of the report are the very drawings of the figure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from reportlab import rl_config
+from reportlab.pdfbase import pdfdoc, pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.pdfgen.pathobject import PDFPathObject
+
+from .png import Deflated
+from .wording import version
+
+# Binary streams: a quarter smaller than reportlab's text ones.
+rl_config.useA85 = 0
+
+REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79
+VERBS = {MOVE: " m", LINE: " l", CUBIC: " c"}
+CAPS = {"butt": 0, "round": 1, "projecting": 2}
+JOINS = {"miter": 0, "round": 1, "bevel": 2}
+
+
+@cache
+def use_fonts() -> None:
+    """Make DejaVu Sans, which comes with matplotlib, known to reportlab; only the letters used are embedded."""
+    for name, weight in ((REGULAR, "normal"), (BOLD, "bold")):
+        pdfmetrics.registerFont(TTFont(name, findfont(FontProperties(family=["DejaVu Sans"], weight=weight))))
+    pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
+
+
+def writable(words: str) -> str:
+    """The words with a box for every character that the font lacks, and a blank for what cannot be seen."""
+    font = get_font(findfont(FontProperties(family=["DejaVu Sans"])))
+    printable = (c if c.isprintable() else " " for c in words)
+    return "".join(c if font.get_char_index(ord(c)) else "□" for c in printable)
+
+
+def new_canvas(file: Path | BinaryIO, size: tuple[float, float], title: str) -> Canvas:
+    """A canvas of `size` in points that writes no date and no random number."""
+    use_fonts()
+    canvas = Canvas(str(file) if isinstance(file, Path) else file, pagesize=size, invariant=1, pageCompression=1)
+    canvas.setTitle(writable(title))
+    canvas.setCreator(version())
+    return canvas
+
+
+def draw_figure(canvas: Canvas, figure: Figure, x: float = 0.0, y: float = 0.0) -> None:
+    """Draw a figure on the canvas in its own size, its lower left corner at (x, y) points."""
+    before = figure.dpi
+    figure.dpi = 72
+    canvas.saveState()
+    canvas.translate(x, y)
+    try:
+        width, height = figure.get_size_inches() * 72
+        figure.draw(_PdfRenderer(canvas, float(width), float(height)))
+    finally:
+        canvas.restoreState()
+        figure.dpi = before
+
+
+def place(canvas: Canvas, picture: Deflated, x: float, y: float, width: float, height: float) -> None:
+    """Put a picture on the canvas, lower left corner at (x, y), all in points; it is stored once however often
+    it is placed."""
+    use = hashlib.sha256(picture.data, usedforsecurity=False).hexdigest()[:32]
+    if not canvas.hasForm(use):
+        canvas._doc.Reference(_Embedded(picture), canvas._doc.getXObjectName(use))
+        canvas._doc.addForm(use, canvas._doc.idToObject[canvas._doc.getXObjectName(use)])
+    canvas.saveState()
+    canvas.translate(x, y)
+    canvas.scale(width, height)
+    canvas.doForm(use)
+    canvas.restoreState()
+
+
+class _Embedded(pdfdoc.PDFObject):  # type: ignore[misc]
+    """A picture as PDF holds it: deflated lines with PNG's filters."""
+
+    __RefOnly__ = 1
+
+    def __init__(self, picture: Deflated) -> None:
+        self.picture = picture
+
+    def format(self, document: Any) -> bytes:
+        picture = self.picture
+        stream = pdfdoc.PDFStream(content=picture.data)
+        reading = {"Predictor": 15, "Colors": picture.channels, "BitsPerComponent": 8, "Columns": picture.width}
+        stream.dictionary.dict.update(
+            Type=pdfdoc.PDFName("XObject"),
+            Subtype=pdfdoc.PDFName("Image"),
+            Width=picture.width,
+            Height=picture.height,
+            BitsPerComponent=8,
+            ColorSpace=pdfdoc.PDFName("DeviceGray" if picture.channels == 1 else "DeviceRGB"),
+            Filter=pdfdoc.PDFName("FlateDecode"),
+            DecodeParms=pdfdoc.PDFDictionary(reading),
+        )
+        written: bytes = stream.format(document)
+        return written
+
+
+class _PdfRenderer(RendererBase):
+    """What matplotlib draws, on a reportlab canvas; one unit is one point, y points up."""
+
+    def __init__(self, canvas: Canvas, width: float, height: float) -> None:
+        super().__init__()
+        self.canvas, self.size = canvas, (width, height)
+
+    def get_canvas_width_height(self) -> tuple[float, float]:
+        return self.size
+
+    def flipy(self) -> bool:
+        return False
+
+    def place(self, picture: Deflated, x: float, y: float, width: float, height: float) -> None:
+        place(self.canvas, picture, x, y, width, height)
+
+    def draw_path(self, gc: GraphicsContextBase, path: Any, transform: Any, rgbFace: Any = None) -> None:  # noqa: N803
+        self.canvas.saveState()
+        self._clip(gc)
+        stroke = gc.get_linewidth() > 0 and gc.get_rgb()[3] > 0
+        if stroke:
+            self._pen(gc)
+        if rgbFace is not None:
+            self.canvas.setFillColorRGB(*rgbFace[:3])
+            alpha = gc.get_alpha() if gc.get_forced_alpha() else (rgbFace[3] if len(rgbFace) > 3 else 1.0)
+            self.canvas.setFillAlpha(alpha)
+        self.canvas.drawPath(_path(path, transform), stroke=int(stroke), fill=int(rgbFace is not None))
+        self.canvas.restoreState()
+
+    def draw_text(
+        self,
+        gc: GraphicsContextBase,
+        x: float,
+        y: float,
+        s: str,
+        prop: FontProperties,
+        angle: float,
+        ismath: bool | str = False,
+        mtext: Any = None,
+    ) -> None:
+        self.canvas.saveState()
+        self.canvas.translate(x, y)
+        self.canvas.rotate(angle)
+        self.canvas.setFillColorRGB(*gc.get_rgb()[:3])
+        self.canvas.setFont(BOLD if prop.get_weight() == "bold" else REGULAR, prop.get_size_in_points())
+        self.canvas.drawString(0, 0, s)
+        self.canvas.restoreState()
+
+    def _pen(self, gc: GraphicsContextBase) -> None:
+        self.canvas.setStrokeColorRGB(*gc.get_rgb()[:3])
+        self.canvas.setStrokeAlpha(gc.get_rgb()[3])
+        self.canvas.setLineWidth(gc.get_linewidth())
+        self.canvas.setLineCap(CAPS[gc.get_capstyle()])
+        self.canvas.setLineJoin(JOINS[gc.get_joinstyle()])
+        offset, dashes = gc.get_dashes()
+        if dashes is not None:
+            self.canvas.setDash(np.asarray(dashes, float).tolist(), float(offset))
+
+    def _clip(self, gc: GraphicsContextBase) -> None:
+        box = gc.get_clip_rectangle()
+        if box is not None:
+            outline = self.canvas.beginPath()
+            outline.rect(*box.bounds)
+            self.canvas.clipPath(outline, stroke=0, fill=0)
+
+
+def _path(path: Any, transform: Any) -> PDFPathObject:
+    """The path in PDF's own words, written here since reportlab's way of writing numbers takes ten times as long."""
+    words: list[str] = []
+    x0 = y0 = 0.0
+    for points, code in path.iter_segments(transform, simplify=False, curves=True):
+        values = points.tolist()
+        if code == QUADRATIC:
+            values, code = _cubic(x0, y0, values), CUBIC
+        words.append("h" if code == CLOSE else " ".join([f"{value:.3f}" for value in values]) + VERBS[code])
+        x0, y0 = values[-2:]
+    return PDFPathObject(code=words)
+
+
+def _cubic(x0: float, y0: float, values: list[float]) -> list[float]:
+    """The control points and end of the cubic curve that equals a quadratic one."""
+    cx, cy, x, y = values
+    return [x0 + 2 / 3 * (cx - x0), y0 + 2 / 3 * (cy - y0), x + 2 / 3 * (cx - x), y + 2 / 3 * (cy - y), x, y]

@@ -1,0 +1,73 @@
+"""`rois.zip`: the particles as a set for ImageJ's ROI Manager.
+
+Polygons run along pixel edges with whole coordinates, as ImageJ's own wand traces them, so that its area is the
+number of pixels, and its Feret diameters those of our table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
+
+from ..analysis import Analysis
+from .archive import write_zip
+from .rings import Polygon
+
+KEPT = b"\xff\x2e\xe6\xb8"  # alpha, red, green, blue
+ASIDE = b"\xff\xff\x3b\x30"
+# ImageJ holds whole coordinates in 16 bits with a sign.
+LARGEST = 32767
+MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
+
+
+def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, all: bool = False) -> None:
+    """Write one ROI per kept particle, named by its label; `all` adds the set-aside ones, in red, with the reason."""
+    table = analysis.table
+    chosen = np.flatnonzero(table.kept | all).tolist()
+    digits = max(4, len(str(len(table))))
+    entries = []
+    for i in chosen:
+        name = f"{int(table['label'][i]):0{digits}d}"
+        title = name if table.kept[i] else f"{name} {table.reasons[i]}"
+        roi = _roi(shapes[i])
+        roi.name, roi.stroke_color = title, KEPT if table.kept[i] else ASIDE
+        entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
+    write_zip(file, entries)
+
+
+def _roi(shape: list[Polygon]) -> ImagejRoi:
+    corners = np.concatenate([polygon.outer for polygon in shape])
+    roi = ImagejRoi()
+    (roi.left, roi.top), (roi.right, roi.bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    if len(shape) == 1 and not shape[0].holes:
+        return _polygon(roi, corners)
+    return _composite(roi, shape)
+
+
+def _polygon(roi: ImagejRoi, corners: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> ImagejRoi:
+    roi.roitype = ROI_TYPE.TRACED
+    roi.n_coordinates = len(corners)
+    roi.integer_coordinates = (corners - corners.min(0)).astype(np.int32)
+    if corners.max() > LARGEST:
+        roi.options |= ROI_OPTIONS.SUB_PIXEL_RESOLUTION
+        roi.subpixel_coordinates = corners.astype(np.float32)
+        roi.left, roi.top, roi.right, roi.bottom = (min(v, LARGEST) for v in (roi.left, roi.top, roi.right, roi.bottom))
+    return roi
+
+
+def _composite(roi: ImagejRoi, shape: list[Polygon]) -> ImagejRoi:
+    """Holes and pieces as one ROI: a way of ImageJ's own to say "move, draw, close" in floats."""
+    words: list[float] = []
+    for polygon in shape:
+        for ring in (polygon.outer, *polygon.holes):
+            for step, (x, y) in enumerate(ring.tolist()):
+                words += [LINE if step else MOVE, x, y]
+            words.append(CLOSE)
+    roi.roitype = ROI_TYPE.RECT
+    roi.multi_coordinates = np.array(words, np.float32)
+    roi.shape_roi_size = len(words)
+    roi.left, roi.top, roi.right, roi.bottom = (min(v, LARGEST) for v in (roi.left, roi.top, roi.right, roi.bottom))
+    return roi

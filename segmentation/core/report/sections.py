@@ -1,0 +1,209 @@
+"""Parts of a report that say the same of one image and of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reportlab.platypus import Flowable
+
+from ..measure.filters import Reason
+from ..measure.statistics import Statistics
+from .charts import Distribution, draw_convergence, draw_cumulative, draw_sensitivity
+from .document import (
+    HALF,
+    LEAD,
+    SMALL,
+    WIDTH,
+    Chart,
+    abreast,
+    chart,
+    facts,
+    heading,
+    space,
+    table,
+    together,
+    words,
+)
+from .figure import draw_distribution
+from .numbers import DIMENSIONLESS, FIGURES, SHAPES, WEIGHTINGS, pair
+from .wording import interval, one_line, per_cent, significant
+
+MOST_LINES = 12
+HISTOGRAM = (WIDTH / 72, 2.55)
+
+
+def key_numbers(found: Statistics) -> list[Flowable]:
+    """The numbers that most readers look for, with their intervals."""
+    unit = found.unit
+    limits = found.intervals
+    lines = [
+        ("Particles", f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside"),
+        ("Median (D50)", interval(found.median, pair(limits["median"]), unit)),
+        ("Mean", interval(found.mean, pair(limits["mean"]), unit)),
+        ("Standard deviation", interval(found.sd, pair(limits["sd"]), unit)),
+        ("D10", interval(found.d10, pair(limits["d10"]), unit)),
+        ("D90", interval(found.d90, pair(limits["d90"]), unit)),
+    ]
+    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(_basis(found), SMALL)]
+
+
+def _basis(found: Statistics) -> str:
+    if found.interval_note:
+        return f"Without intervals: {found.interval_note}"
+    return f"In brackets the 95 % interval, {found.interval_basis}."
+
+
+def nano_card(found: Statistics) -> list[Flowable]:
+    """What can be said about the share from 1 to 100 nm."""
+    head = heading("Nanomaterial screening (2022/C 229/01)")
+    nano = found.nano
+    if nano is None:
+        return [head, words("There are no particles to judge.")]
+    parts: list[Flowable] = [head]
+    if nano["fraction"] is not None:
+        parts += [words(f"{per_cent(nano['fraction'])} from 1 to 100 nm: {nano['verdict']}", LEAD), space(2)]
+    parts.append(words(nano["sentence"]))
+    if nano["decides"]:
+        parts.append(words(f"What would decide it: {nano['decides']}"))
+    return parts
+
+
+def histogram(shown: Distribution) -> Chart:
+    return Chart(draw_distribution(shown, HISTOGRAM))
+
+
+def distribution(shown: Distribution) -> list[Flowable]:
+    """Cumulative curves, convergence, and every figure by number, area and volume."""
+    found = shown.found
+    if not found.n_kept:
+        return []
+    charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, shown), 0.17)]
+    if found.convergence is not None:
+        charts.append(chart(lambda ax: draw_convergence(ax, found), 0.15))
+    return [
+        heading("Size distribution"),
+        abreast(*charts),
+        *([words(_convergence(found), SMALL)] if found.convergence else []),
+        space(4),
+        _weighted(found),
+        words(_fit(found), SMALL),
+    ]
+
+
+def _weighted(found: Statistics) -> Flowable:
+    head = [f"Minimum Feret diameter ({found.unit})", *WEIGHTINGS.values()]
+    lines = []
+    for name, label in FIGURES.items():
+        cells = [interval(figures[name], pair(figures["intervals"][name]), "") for figures in _by_weighting(found)]
+        lines.append([label + (" (no unit)" if name in DIMENSIONLESS else ""), *cells])
+    lines.append(
+        [
+            "median equivalent circular diameter",
+            interval(found.ecd_median, pair(found.intervals["ecd_median"]), ""),
+            "",
+            "",
+        ]
+    )
+    return table(head, lines, (1.5, 1, 1, 1))
+
+
+def _by_weighting(found: Statistics) -> list[dict[str, Any]]:
+    return [found.weighted[weighting] for weighting in WEIGHTINGS]
+
+
+def _convergence(found: Statistics) -> str:
+    line = found.convergence
+    assert line is not None
+    wanted = f"±{100 * line['wanted']:g} %"
+    if line["more"] is None:
+        return "Right: the median as particles are counted in a random order, with its 95 % interval by sampling alone."
+    more = f"about {line['more']:,} more particles give" if line["more"] else "there are particles enough for"
+    return (
+        "Right: the median as particles are counted in a random order, with its 95 % interval by sampling alone;"
+        f" {more} {wanted} (dotted)."
+    )
+
+
+def _fit(found: Statistics) -> str:
+    fit = found.fit
+    if fit is None:
+        return "No log-normal law was fitted: too few particles or equal sizes."
+    return (
+        f"Log-normal fit: median {significant(fit['median'])} {found.unit}, geometric standard deviation"
+        f" {significant(fit['gsd'])}; a {fit['word']} fit (greatest distance {fit['ks']:.3f}, p = {fit['p']:.3f})."
+    )
+
+
+def sensitivity(found: Statistics) -> list[Flowable]:
+    """How much the fraction hangs on settings and calibration."""
+    if found.nano is None or not found.nano["sensitivity"]:
+        return []
+    lines = [
+        [
+            line["name"],
+            per_cent(line["fraction"]),
+            f"{per_cent(line['low'])} to {per_cent(line['high'])}",
+            f"{line['n']:,}",
+        ]
+        for line in found.nano["sensitivity"]
+    ]
+    numbers = table(["Setting", "1 to 100 nm", "95 % interval", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
+    return [
+        together(
+            heading("What the fraction hangs on"),
+            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.3)),
+        )
+    ]
+
+
+def set_aside(found: Statistics) -> list[Flowable]:
+    """How many particles were set aside, and what each reason means."""
+    if not found.set_aside:
+        return [heading("Set aside"), words("No particle was set aside.")]
+    known = {str(reason): reason.definition for reason in Reason}
+    lines = [[reason, f"{count:,}", known.get(reason, "")] for reason, count in found.set_aside.items()]
+    made = table(["Reason", "Particles", "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
+    without = found.without_filter
+    more = []
+    if without is not None:
+        fraction = "" if without["fraction_100nm"] is None else f", {per_cent(without['fraction_100nm'])} up to 100 nm"
+        more = [
+            words(
+                f"Without the filter: {without['n']:,} particles, median {significant(without['median'])}"
+                f" {found.unit}{fraction}.",
+                SMALL,
+            )
+        ]
+    return [together(heading("Set aside"), made, *more)]
+
+
+def shape(found: Statistics) -> list[Flowable]:
+    """Descriptors of shape (ISO 9276-6) and groups of touching particles."""
+    if not found.shape:
+        return []
+    head = ["", *(SHAPES.get(name, name) for name in found.shape)]
+    lines = [
+        [label, *(f"{values[of]:.3f}" for values in found.shape.values())]
+        for of, label in (("median", "median"), ("d10", "D10"), ("d90", "D90"))
+    ]
+    groups = found.agglomerates
+    said = (
+        f"Primary particles {found.n_kept:,}: {groups['singles']:,} touch no other, {groups['primaries_in_groups']:,}"
+        f" lie in {groups['groups']:,} groups of touching ones, the largest of {groups['largest']:,}."
+    )
+    return [
+        together(
+            heading("Shape and agglomeration"), table(head, lines, (0.6, *[1] * len(found.shape))), words(said, SMALL)
+        )
+    ]
+
+
+def notes(sentences: Sequence[str]) -> list[Flowable]:
+    """Warnings and what reading the file found."""
+    if not sentences:
+        return []
+    shown = [words(f"• {one_line(sentence, 300)}") for sentence in sentences[:MOST_LINES]]
+    if len(sentences) > MOST_LINES:
+        shown.append(words(f"… and {len(sentences) - MOST_LINES} more in result.json."))
+    return [heading("Notes"), *shown]

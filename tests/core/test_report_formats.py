@@ -1,0 +1,235 @@
+"""Every exchange format, opened by a reader that is not ours."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import openpyxl
+import pandas
+import pytest
+import roifile
+import tifffile
+from PIL import Image
+from pycocotools.coco import COCO
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import coco, geojson, result, rois, xlsx
+from segmentation.core.report.files import write_json, write_table
+from segmentation.core.report.rings import polygons
+
+from .builders import analysis_of, make_analysis, renamed
+
+shapely = pytest.importorskip("shapely")
+NAMES = [
+    "Größe 粒子 😀.tif",
+    "=1+1.tif",
+    "+1.tif",
+    "-1.tif",
+    "@SUM(A1).tif",
+    "a\nb\x07.tif",
+    "\udcff.tif",
+    "<b>&amp;.tif",
+]
+
+
+def holed(**options):
+    """A ring, two squares that meet at a corner, and one square at the frame."""
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:20, 5:20] = 1
+    labels[10:14, 10:14] = 0
+    labels[24:29, 5:10] = labels[29:34, 10:15] = 2
+    labels[0:6, 40:50] = 3
+    return analysis_of(labels, **options)
+
+
+CASES = {
+    "many": lambda: make_analysis(40, (300, 400), filter=True),
+    "holes": holed,
+    "none": lambda: make_analysis(0),
+    "one": lambda: make_analysis(1, (40, 50)),
+    "pixels": lambda: make_analysis(12, calibration=Calibration.absent()),
+    "data bar": lambda: make_analysis(12, data_bar=30),
+}
+
+
+@pytest.fixture(params=CASES)
+def analysis(request):
+    return CASES[request.param]()
+
+
+def shapes(analysis):
+    return polygons(analysis.segmentation.labels, len(analysis.table))
+
+
+def workbook(analysis):
+    file = io.BytesIO()
+    xlsx.write_xlsx(analysis, file)
+    return openpyxl.load_workbook(io.BytesIO(file.getvalue()))
+
+
+def test_xlsx_holds_the_table(analysis):
+    sheet = workbook(analysis)["particles"]
+    head, *lines = sheet.iter_rows(values_only=True)
+    assert list(head) == list(analysis.table.columns)
+    assert len(lines) == len(analysis.table)
+    for name, values in zip(head, zip(*lines, strict=True), strict=False):
+        for found, expected in zip(values, analysis.table[name].tolist(), strict=True):
+            if (isinstance(expected, float) and np.isnan(expected)) or expected == "":
+                assert found is None
+            else:
+                assert type(found) is type(expected) or isinstance(expected, float)
+                assert found == (pytest.approx(expected, rel=1e-14) if isinstance(expected, float) else expected)
+
+
+def test_xlsx_is_read_by_pandas():
+    analysis = CASES["many"]()
+    file = io.BytesIO()
+    xlsx.write_xlsx(analysis, file)
+    frame = pandas.read_excel(file, sheet_name="particles")
+    assert frame["kept"].dtype == bool
+    np.testing.assert_allclose(frame["min_feret_nm"], analysis.table["min_feret_nm"], rtol=1e-14)
+
+
+def test_xlsx_summary_has_every_interval():
+    analysis = CASES["many"]()
+    lines = list(workbook(analysis)["summary"].iter_rows(values_only=True))[1:]
+    found = {(line[0], line[1]): line[2:] for line in lines}
+    by_area = analysis.statistics.weighted["area"]
+    value, unit, low, high = found["minimum Feret diameter by area", "mean"]
+    assert unit == "nm"
+    assert [value, low, high] == pytest.approx([by_area["mean"], *by_area["intervals"]["mean"]], rel=1e-14)
+    assert found["particles", "kept"][0] == analysis.statistics.n_kept
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_in_xlsx_is_a_formula(name):
+    detail = name.removesuffix(".tif")
+    analysis = make_analysis(3, (60, 80), calibration=Calibration(2.0, "metadata", detail), name=name)
+    for sheet in workbook(analysis):
+        for line in sheet.iter_rows():
+            for cell in line:
+                assert cell.data_type != "f"
+                if isinstance(cell.value, str) and cell.value.startswith(("=", "+", "-", "@")):
+                    assert cell.quotePrefix
+
+
+def test_csv_is_read_by_pandas(analysis, tmp_path):
+    write_table(analysis, tmp_path / "particles.csv")
+    frame = pandas.read_csv(tmp_path / "particles.csv", comment="#", encoding="utf-8-sig")
+    assert list(frame.columns) == list(analysis.table.columns)
+    found = frame["ecd_" + analysis.table.unit].astype(float)
+    np.testing.assert_allclose(found, analysis.table.length("ecd"), rtol=1e-6)
+    assert frame["kept"].tolist() == analysis.table.kept.tolist()
+
+
+@pytest.mark.parametrize("all_", [False, True])
+def test_rois_cover_the_pixels_of_their_label(analysis, tmp_path, all_):
+    path = tmp_path / "rois.zip"
+    rois.write_rois(analysis, shapes(analysis), path, all_)
+    chosen = np.flatnonzero(analysis.table.kept | all_)
+    found = roifile.roiread(path) if len(chosen) else []
+    assert len(found) == len(chosen)
+    for roi, i in zip(found, chosen, strict=True):
+        assert int(roi.name[:4]) == analysis.table["label"][i]
+        paths = roi.coordinates(multi=True) if roi.composite else [roi.coordinates()]
+        covered = shapely.Polygon()
+        for ring in paths:
+            covered = covered.symmetric_difference(shapely.Polygon(ring))
+        assert covered.area == pytest.approx(analysis.table.rescaled(None)["area_px2"][i])
+        assert (roi.left, roi.top) == (analysis.table["bbox_left_px"][i], analysis.table["bbox_top_px"][i])
+        assert roi.right == analysis.table["bbox_right_px"][i]
+
+
+def test_rois_say_why_a_particle_was_set_aside(tmp_path):
+    analysis = CASES["many"]()
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "all.zip", all=True)
+    names = {roi.name: roi for roi in roifile.roiread(tmp_path / "all.zip")}
+    aside = np.flatnonzero(~analysis.table.kept)
+    for i in aside:
+        roi = names[f"{analysis.table['label'][i]:04d} {analysis.table.reasons[i]}"]
+        assert roi.stroke_color == rois.ASIDE
+
+
+def test_rois_beyond_16_bits_are_sub_pixel(tmp_path):
+    labels = np.zeros((4, 40000), np.int32)
+    labels[1:3, 39000:39010] = 1
+    analysis = analysis_of(labels)
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "r.zip")
+    roi = roifile.roiread(tmp_path / "r.zip")[0]
+    assert roi.subpixel_coordinates.max(0).tolist() == [39010, 3]
+
+
+def test_coco_masks_are_the_pixels(analysis, tmp_path, capsys):
+    path = tmp_path / "coco.json"
+    write_json(coco.as_dict(analysis, shapes(analysis)), path)
+    read = COCO(str(path))
+    assert len(read.anns) == len(analysis.table)
+    for label, annotation in read.anns.items():
+        mask = analysis.segmentation.labels == label
+        kept = bool(analysis.table.kept[label - 1])
+        assert read.cats[annotation["category_id"]]["name"] == ("particle" if kept else "possibly wrong")
+        assert annotation["area"] == mask.sum()
+        np.testing.assert_array_equal(read.annToMask(annotation).astype(bool), mask)
+        x, y, width, height = annotation["bbox"]
+        assert mask[y : y + height, x : x + width].sum() == mask.sum()
+
+
+def test_geojson_obeys_the_right_hand_rule(analysis):
+    read = json.loads(json.dumps(geojson.as_dict(analysis, shapes(analysis)), allow_nan=False))
+    assert read["type"] == "FeatureCollection"
+    for feature, size in zip(read["features"], analysis.table.rescaled(None)["area_px2"], strict=True):
+        shape = shapely.geometry.shape(feature["geometry"])
+        assert shape.is_valid and shape.area == pytest.approx(size)
+        pieces = shape.geoms if shape.geom_type == "MultiPolygon" else [shape]
+        for piece in pieces:
+            assert piece.exterior.is_ccw and not any(hole.is_ccw for hole in piece.interiors)
+        assert feature["properties"]["label"] == feature["id"]
+        assert f"min_feret_{analysis.table.unit}" in feature["properties"]
+
+
+def test_result_obeys_its_schema(analysis):
+    schema = json.loads(result.SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    said = json.loads(json.dumps(result.as_dict(analysis), allow_nan=False))
+    jsonschema.validate(said, schema)
+    jsonschema.validate(said | {"timings": {"network": 0.5}}, schema)
+    broken = {**said, "statistics": {**said["statistics"], "unit": "inch"}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema)
+
+
+def test_the_published_schema_is_the_one_in_use():
+    published = Path(__file__).resolve().parents[2] / "docs" / "result.schema.json"
+    assert published.read_bytes() == result.SCHEMA.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_in_json_and_zip(name, tmp_path):
+    analysis = renamed(holed(), name)
+    write_json(coco.as_dict(analysis, shapes(analysis)), tmp_path / "coco.json")
+    write_json(geojson.as_dict(analysis, shapes(analysis)), tmp_path / "geo.json")
+    write_json(result.as_dict(analysis), tmp_path / "result.json")
+    assert json.loads((tmp_path / "coco.json").read_bytes())["images"][0]["file_name"] == name
+    rois.write_rois(analysis, shapes(analysis), tmp_path / "rois.zip", all=True)
+    assert all(
+        entry.endswith(".roi") and "/" not in entry for entry in zipfile.ZipFile(tmp_path / "rois.zip").namelist()
+    )
+
+
+def test_png_of_ours_is_read_by_pillow_and_tifffile_agrees_on_scale(tmp_path):
+    from segmentation.core.report import labels
+    from segmentation.core.report.png import deflated
+
+    rng = np.random.default_rng(0)
+    for pixels in (rng.integers(0, 256, (7, 5), np.uint8), rng.integers(0, 256, (4, 9, 3), np.uint8)):
+        read = Image.open(io.BytesIO(deflated(pixels).png(dpi=300, software="x")))
+        np.testing.assert_array_equal(np.asarray(read), pixels)
+        assert read.info["Software"] == "x"
+    labels.write_tiff(CASES["many"](), tmp_path / "labels.tif")
+    with tifffile.TiffFile(tmp_path / "labels.tif") as file:
+        assert file.imagej_metadata["unit"] == "nm"

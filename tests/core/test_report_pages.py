@@ -1,0 +1,154 @@
+"""The PDF report, read by pypdf: what it says, how long it is, and that its numbers are those of result.json."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pypdf
+import pytest
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import figure, pages, result
+from segmentation.core.report.method import CITATION, method
+from segmentation.core.report.numbers import FIGURES
+from segmentation.core.report.wording import per_cent, significant
+
+from .builders import analysis_of, make_analysis, renamed
+
+CASES = {
+    "many": lambda: make_analysis(150, (400, 500), filter=True),
+    "thousands": lambda: make_analysis(1500, (900, 1200)),
+    "none": lambda: make_analysis(0),
+    "one": lambda: make_analysis(1, (24, 32)),
+    "all set aside": lambda: analysis_of(np.ones((20, 30), np.int32)),
+    "pixels": lambda: make_analysis(40, calibration=Calibration.absent()),
+    "data bar": lambda: make_analysis(12, data_bar=30),
+    "wide": lambda: make_analysis(10, (40, 900)),
+    "tall": lambda: make_analysis(10, (900, 60)),
+}
+FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
+
+
+def written(analysis):
+    drawn = figure.draw(analysis)
+    cut = figure.panels(drawn, figure.rendered(drawn))
+    file = io.BytesIO()
+    pages.write_report(analysis, {name: figure.packed(each) for name, each in cut.items()}, FILES, file)
+    return file.getvalue()
+
+
+def said(data):
+    """All words of a PDF on one line."""
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_takes_two_to_four_pages(case):
+    data = written(CASES[case]())
+    read = pypdf.PdfReader(io.BytesIO(data))
+    assert 2 <= len(read.pages) <= 4
+    assert f"page {len(read.pages)} of {len(read.pages)}" in said(data)
+
+
+def test_pictures_are_in_it_as_they_are():
+    analysis = CASES["many"]()
+    drawn = figure.draw(analysis)
+    cut = figure.panels(drawn, figure.rendered(drawn))
+    read = pypdf.PdfReader(io.BytesIO(written(analysis)))
+    shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
+    for name in ("panel-image.png", "panel-possibly-wrong.png"):
+        assert any(each.shape == cut[name].shape and (each == cut[name]).all() for each in shown)
+
+
+def test_it_says_what_a_regulator_asks_for():
+    analysis = CASES["many"]()
+    words, found = said(written(analysis)), analysis.statistics
+    for expected in (
+        analysis.micrograph.name,
+        "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)",
+        found.nano["sentence"],
+        CITATION,
+        "ab" * 32,
+        *FILES.values(),
+        *found.set_aside,
+        *analysis.warnings,
+        "ZEISS Sigma",
+        "numpy ",
+        "2 %",
+    ):
+        assert re.sub(r"\s+", " ", expected) in words, expected
+    assert re.sub(r"\s+", " ", method(analysis)) in words
+
+
+def test_its_numbers_are_those_of_the_result():
+    analysis = CASES["many"]()
+    words, numbers = said(written(analysis)), result.as_dict(analysis)["statistics"]
+    for weighting in ("number", "area", "volume"):
+        figures = numbers["weighted"][weighting]
+        for name in FIGURES:
+            shown = significant(figures[name])
+            limits = figures["intervals"][name]
+            expected = shown if limits is None else f"{shown} ({significant(limits[0])} to {significant(limits[1])})"
+            assert expected in words, (weighting, name)
+    for line in numbers["nano"]["sensitivity"]:
+        assert f"{per_cent(line['low'])} to {per_cent(line['high'])}" in words
+    drawn = "\n".join(text.get_text() for text in figure.draw(analysis).findobj(lambda each: hasattr(each, "get_text")))
+    for name in ("mean", "median"):
+        assert f"{name} {significant(numbers[name])}" in drawn
+    assert f"N = {numbers['n_kept']:,}" in drawn and f"kept: {numbers['n_kept']:,}" in drawn
+    assert per_cent(numbers["fraction_low"]) in drawn
+
+
+def test_without_calibration_nothing_is_in_nanometres():
+    words = said(written(CASES["pixels"]()))
+    assert "not calibrated" in words and "Minimum Feret diameter (px)" in words
+    # The nano card and the definition speak of 100 nm; no measure does.
+    assert not re.search(r"\d nm", re.sub(r"(to|about) 100 nm", "", words))
+
+
+def test_one_particle_has_no_interval():
+    words = said(written(CASES["one"]()))
+    assert "Without intervals" in words and "nan" not in words.lower().replace("nano", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["Größe µ.tif", "粒子.tif", "<b>&amp;<para>.tif", "\udcff.tif", "x" * 300 + ".tif", "$^{.tif"]
+)
+def test_any_name(name):
+    analysis = renamed(make_analysis(12), name)
+    data = written(analysis)
+    assert len(pypdf.PdfReader(io.BytesIO(data)).pages) <= 4
+    if name.startswith(("Größe", "<b>", "$")):
+        assert name in said(data)
+
+
+def test_endless_notes_and_metadata_are_cut():
+    analysis = make_analysis(12)
+    metadata = {f"entry {i}": "word " * 200 for i in range(100)}
+    micrograph = replace(analysis.micrograph, metadata=metadata, notes=tuple("A note. " * 60 for _ in range(50)))
+    assert len(pypdf.PdfReader(io.BytesIO(written(replace(analysis, micrograph=micrograph)))).pages) <= 6
+
+
+def test_edge_weights_are_said():
+    analysis = make_analysis(40)
+    weighted = replace(analysis, statistics=replace(analysis.statistics, edge="weight"))
+    assert "weighted by the inverse" in method(weighted)
+    assert "Number of particles, edge-weighted" in said(written(weighted))
+
+
+def test_same_analysis_same_bytes():
+    assert written(make_analysis(30)) == written(make_analysis(30))
+
+
+def test_masks_of_other_tools_have_no_model():
+    from segmentation.core import labelled
+    from segmentation.core.report.wording import MASKS
+
+    assert labelled.MODEL == MASKS
+    analysis = make_analysis(12)
+    words = said(written(replace(analysis, segmentation=replace(analysis.segmentation, model=MASKS))))
+    assert "outlined by another tool" in words
+    assert "convolutional" not in words and "SHA-256 of the weights" not in words and "polarity" not in words
