@@ -10,33 +10,32 @@ from ..core.micrograph.types import Calibration
 from ..core.recipe import Recipe
 from ..forms import own_calibration
 from ..models import Job, Upload
+from .sizes import (
+    DEFINITIONS,
+    Measure,
+    Row,
+    fit_words,
+    group_words,
+    interval_line,
+    main_sizes,
+    shape_table,
+    weighted_notes,
+    weighted_table,
+)
+from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant
 
-DEFINITIONS = {
-    "size": "the smallest distance between two parallel lines that touch a particle.",
-    "mean": "The sum of the sizes divided by their number; large particles pull it up.",
-    "median": "Half of the particles, by number, are smaller and half are larger. The same as D50.",
-    "sd": "Sample standard deviation (divided by n − 1) of the sizes: how widely they spread around the mean.",
-    "tenths": "10 %, 50 % and 90 % of the particles, by number, are smaller than these sizes.",
-    "nano": (
-        "Share by number of particles whose minimum Feret diameter is at most 100 nm, with its 95 % Wilson interval."
-        " The EU recommendation 2022/C 229/01 calls a material a nanomaterial from 50 % on."
-    ),
-    "ecd": "Median of the equivalent circular diameter: of the disc with the particle's area.",
-}
 OTHER_REASON = "Set aside by the analysis."
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One line of numbers: a term, its value and unit, its definition, and a line below."""
+class Chip:
+    """A state of particles as a button that shows or hides them; the state of kept ones is ""."""
 
-    term: str
-    value: str
-    unit: str = ""
-    definition: str = ""
-    below: str = ""
-    indent: bool = False
+    state: str
+    title: str
+    count: int
+    definition: str
 
 
 @dataclass(frozen=True)
@@ -132,31 +131,66 @@ class Result:
 
     @property
     def sizes(self) -> list[Measure]:
-        """The size distribution, none where nothing was kept."""
-        if not self.kept:
-            return []
-        get, unit = self.statistics.get, self.unit
-        tenths = " / ".join(significant(get(name)) for name in ("d10", "d50", "d90"))
-        found = [
-            Measure("Median", significant(get("median")), unit, DEFINITIONS["median"]),
-            Measure("Mean", significant(get("mean")), unit, DEFINITIONS["mean"]),
-            Measure("SD (sample)", significant(get("sd")), unit if get("sd") is not None else "", DEFINITIONS["sd"]),
-            Measure("D10 / D50 / D90", tenths, unit, DEFINITIONS["tenths"]),
-            Measure("Median ECD", significant(get("ecd_median")), unit, DEFINITIONS["ecd"]),
-        ]
-        return [*found, *self._nano()]
+        """The size distribution by number, none where nothing was kept."""
+        return main_sizes(self.statistics)
 
-    def _nano(self) -> list[Measure]:
-        fraction, low, high = (self.statistics.get(f"fraction_{end}") for end in ("100nm", "low", "high"))
-        if fraction is None or low is None or high is None:
-            return []
-        verdict = "above" if low >= 0.5 else "below" if high < 0.5 else "undecided"
-        value = f"{per_cent(fraction)} % ({per_cent(low)}–{per_cent(high)} %)"
-        return [Measure("Number ≤ 100 nm", value, "", DEFINITIONS["nano"], f"Threshold 50 %: {verdict}")]
+    @property
+    def grain(self) -> float:
+        """The size of a pixel in the unit of the sizes, for the bins of a histogram."""
+        return self.calibration.nm_per_pixel or 1.0
+
+    @property
+    def interval_line(self) -> str:
+        return interval_line(self.statistics)
+
+    @property
+    def edge_line(self) -> str:
+        """How particles at the frame are allowed for."""
+        if self.statistics.get("edge") == "weight":
+            return "Particles that touch the frame are left out and the others weighted for it (Miles–Lantuéjoul)."
+        return "Particles that touch the frame are left out."
+
+    @property
+    def nano(self) -> NanoCard | None:
+        return NanoCard.of(self.statistics) if self.kept else None
+
+    @property
+    def convergence(self) -> Convergence | None:
+        return Convergence.of(self.statistics)
+
+    @property
+    def weighted(self) -> list[Row]:
+        return weighted_table(self.statistics)
+
+    @property
+    def weighted_notes(self) -> list[str]:
+        return weighted_notes(self.statistics)
+
+    @property
+    def shape(self) -> list[Row]:
+        return shape_table(self.statistics) if self.kept else []
+
+    @property
+    def fit(self) -> str:
+        return fit_words(self.statistics)
+
+    @property
+    def groups(self) -> str:
+        return group_words(self.statistics)
 
     @property
     def size_definition(self) -> str:
         return DEFINITIONS["size"]
+
+    @property
+    def chips(self) -> list[Chip]:
+        """Every state that a particle of this result has, kept ones first."""
+        kept = Chip("", "Kept", self.kept, "Counted in every number of this page.")
+        return [kept, *(Chip(name, capital(name), count, _reason(name)) for name, count in self._set_aside)]
+
+    @property
+    def _set_aside(self) -> list[tuple[str, int]]:
+        return list(self.statistics["set_aside"].items())
 
     @property
     def aside_title(self) -> str:
@@ -165,11 +199,7 @@ class Result:
     @property
     def aside(self) -> list[Measure]:
         """How many particles were set aside, by reason."""
-        reasons = {str(reason): reason.definition for reason in Reason}
-        counts = self.statistics["set_aside"]
-        return [
-            Measure(capital(name), str(count), "", reasons.get(name, OTHER_REASON)) for name, count in counts.items()
-        ]
+        return [Measure(capital(name), str(count), "", _reason(name)) for name, count in self._set_aside]
 
     @property
     def filter_line(self) -> str:
@@ -202,6 +232,11 @@ class Result:
             ("Computing time", _seconds(said.get("timings", {}), said.get("reused", False))),
         ]
         return facts + [(capital(name.replace("_", " ")), str(value)) for name, value in _short(upload.metadata)]
+
+
+def _reason(name: str) -> str:
+    reasons = {str(reason): reason.definition for reason in Reason}
+    return reasons.get(name, OTHER_REASON)
 
 
 def _short(metadata: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -12,10 +12,5 @@ function localise(root) {
 localise(document);
 document.addEventListener("htmx:afterSettle", () => localise(document));
 
-// A definition closes when the reader goes elsewhere.
-function closeTerms(except) {
-  for (const term of document.querySelectorAll("details.term[open]")) if (term !== except) term.open = false;
-}
-
-document.addEventListener("click", (event) => closeTerms(event.target.closest("details.term")));
-document.addEventListener("keydown", (event) => event.key === "Escape" && closeTerms(null));
+// A definition is shown while its term is pointed at or focused; Escape puts it away.
+document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());

@@ -1,6 +1,8 @@
 // The upload page: sends each chosen file at once, shows its card and fills in the width.
 // Without this module the page is a plain form that does the same in one go.
 
+import { everything, isJunk } from "./dropped.js";
+import { SampleFields } from "./sample-fields.js";
 import { badgeFor } from "./width.js";
 
 const form = document.getElementById("analyse");
@@ -14,6 +16,10 @@ const main = {
   badge: document.getElementById("width_badge"),
 };
 const AT_ONCE = 2;
+const FEW = 12; // files of one drop, up to which the server also reads data bars
+const COMPACT = 8; // from so many images on the cards are small
+const BROKEN_OFF = "The connection broke before the whole archive had been read. What has arrived is kept; drop it again for the rest.";
+const sample = new SampleFields(document.getElementById("sample-fields"), () => arrange());
 let acquainted = cards.children.length > 0; // the first answer brings the visitor's cookie: until then one at a time
 const waiting = [];
 let sending = 0;
@@ -21,13 +27,13 @@ let mirrored = null;
 
 // ---- one file -----------------------------------------------------------------------------------
 
-function sendingCard(file) {
+function sendingCard({ file, sides }) {
   const card = document.createElement("article");
   card.className = "card sending";
   const facts = document.createElement("div");
   facts.className = "facts";
   const title = document.createElement("h3");
-  title.textContent = file.name;
+  title.textContent = [file, ...sides].map((each) => each.name).join(" + ");
   const bar = document.createElement("progress");
   bar.max = 1;
   bar.value = 0;
@@ -48,13 +54,17 @@ function errorCard(name, sentence) {
   text.setAttribute("role", "alert");
   const who = document.createElement("b");
   who.textContent = name;
-  text.append(who, `: ${sentence}`);
+  text.append(who, name ? `: ${sentence}` : sentence);
+  const left = document.createElement("input");
+  left.type = "hidden";
+  left.name = "left";
+  left.value = name ? `${name}: ${sentence}` : sentence;
   const dismiss = document.createElement("button");
   dismiss.type = "button";
   dismiss.className = "as-link";
   dismiss.dataset.dismiss = "";
   dismiss.textContent = "Dismiss";
-  card.append(text, dismiss);
+  card.append(text, dismiss, left);
   return card;
 }
 
@@ -65,10 +75,25 @@ function sentenceFor(status) {
   return "The file could not be stored just now. Try again in a moment.";
 }
 
+const fragmentOf = (html) => document.createRange().createContextualFragment(html);
+
+// An archive is answered card by card, each as soon as it is made: those that are whole are shown.
+function arrived(request, shown) {
+  const html = request.responseText.slice(shown.read);
+  const end = html.lastIndexOf("</article>");
+  if (end < 0) return;
+  const whole = end + "</article>".length;
+  shown.read += whole;
+  shown.card.before(fragmentOf(html.slice(0, whole)));
+  shown.line.textContent = "unpacking and reading the images";
+  arrange();
+}
+
 function answered(request, shown, file) {
-  const html = (request.responseText || "").trim();
-  const fragment = html.startsWith("<article") ? document.createRange().createContextualFragment(html) : null;
-  shown.card.replaceWith(fragment ?? errorCard(file.name, sentenceFor(request.status)));
+  if (request.status > 0) arrived(request, shown);
+  if (shown.read === 0) shown.card.replaceWith(errorCard(file.name, sentenceFor(request.status)));
+  else if (request.status === 0) shown.card.replaceWith(errorCard(file.name, BROKEN_OFF));
+  else shown.card.remove();
   sending -= 1;
   acquainted = true;
   tell(request.status < 300 && request.status > 0 ? `${file.name} has arrived.` : "");
@@ -76,10 +101,12 @@ function answered(request, shown, file) {
   next();
 }
 
-function send({ file, shown }) {
+function send({ file, sides, quick, shown }) {
   const request = new XMLHttpRequest();
   const body = new FormData();
   body.append("file", file);
+  for (const side of sides) body.append("side", side);
+  if (quick) body.append("quick", "on");
   sending += 1;
   request.open("POST", form.dataset.uploads);
   request.setRequestHeader("X-CSRFToken", form.elements.namedItem("csrfmiddlewaretoken").value);
@@ -88,6 +115,7 @@ function send({ file, shown }) {
     shown.bar.value = event.loaded / event.total;
     shown.line.textContent = event.loaded < event.total ? "uploading" : "reading the image";
   });
+  request.addEventListener("progress", () => request.status < 300 && arrived(request, shown));
   request.addEventListener("loadend", () => answered(request, shown, file));
   request.send(body);
 }
@@ -97,8 +125,30 @@ function next() {
   guard();
 }
 
-function take(files) {
-  for (const file of files) waiting.push({ file, shown: sendingCard(file) });
+// Which files belong together is asked of the server, so that script, plain form and archives have one rule.
+async function pair(files) {
+  const names = files.map((each) => each.path);
+  if (names.length === 1) return { images: [[names[0], []]], alone: [] };
+  const body = new URLSearchParams({ names: JSON.stringify(names) });
+  const headers = { "X-CSRFToken": form.elements.namedItem("csrfmiddlewaretoken").value };
+  const answer = await fetch(form.dataset.pairs, { method: "POST", body, headers }).catch(() => null);
+  if (answer?.ok) return answer.json();
+  const said = await answer?.json().catch(() => null);
+  return { images: said?.error ? [] : names.map((name) => [name, []]), alone: said?.error ? [{ name: "", sentence: said.error }] : [] };
+}
+
+// files: [{ file, path }, …] of one drop; name: of the folder or archive that they came in, "" for single files.
+async function take(files, name = "") {
+  if (!files.length) return;
+  const byPath = new Map(files.map((each) => [each.path, each.file]));
+  const { images: pairs, alone } = await pair(files);
+  for (const { name: who, sentence } of alone) cards.append(errorCard(who, sentence));
+  for (const [path, beside] of pairs) {
+    const each = { file: byPath.get(path), sides: beside.map((side) => byPath.get(side)), quick: pairs.length > FEW };
+    waiting.push({ ...each, shown: { ...sendingCard(each), read: 0 } });
+  }
+  const archive = pairs.length === 1 && /\.zip$/i.test(pairs[0][0]) ? files[0].file.name.replace(/\.zip$/i, "") : "";
+  sample.offer(name || archive);
   images.classList.toggle("has-cards", cards.children.length > 0);
   next();
 }
@@ -126,21 +176,24 @@ function show(field, card) {
 // A lone image is described by the main field, which mirrors the card's; several have a field each.
 function arrange() {
   const all = uploads();
-  const alone = all.length === 1 ? all[0] : null;
+  const alone = all.length === 1 && !sample.chosen ? all[0] : null;
+  const ruled = sample.chosen && sample.rule !== "own";
+  sample.count(all.length + sending + waiting.length);
+  cards.classList.toggle("compact", all.length >= COMPACT);
   if (alone && alone !== mirrored) meet(alone);
   mirrored = alone;
   for (const card of all) {
     const field = fieldOf(card);
     card.classList.toggle("alone", card === alone);
-    card.querySelector(".own-width").hidden = card === alone;
-    field.input.disabled = field.origin.disabled = card === alone;
+    card.querySelector(".own-width").hidden = card === alone || ruled;
+    field.input.disabled = field.origin.disabled = card === alone || ruled;
     show(field, card);
-    if (card === alone) field.badge.hidden = true;
+    if (card === alone || ruled) field.badge.hidden = true;
   }
-  const several = all.length > 1;
+  const several = all.length > 1 || (sample.chosen && all.length > 0);
   main.box.hidden = several;
   main.input.disabled = main.origin.disabled = several;
-  document.getElementById("own-widths").hidden = !several;
+  document.getElementById("own-widths").hidden = !several || ruled;
   images.classList.toggle("has-cards", cards.children.length > 0);
   show(main, alone);
   guard();
@@ -222,16 +275,20 @@ const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
 document.addEventListener("dragenter", (event) => carriesFiles(event) && dragging(1));
 document.addEventListener("dragleave", (event) => carriesFiles(event) && dragging(-1));
 document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-document.addEventListener("drop", (event) => {
+document.addEventListener("drop", async (event) => {
   if (!carriesFiles(event)) return;
   event.preventDefault();
   dragging(-depth);
-  take(event.dataTransfer.files);
+  const { files, folder } = await everything(event.dataTransfer);
+  take(files, folder);
 });
-picker.addEventListener("change", () => {
-  take([...picker.files]);
-  picker.value = "";
-});
+for (const input of [picker, document.getElementById("folder")]) {
+  input.addEventListener("change", () => {
+    const files = [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+    take(files.filter(({ path }) => !isJunk(path)), files[0]?.path.includes("/") ? files[0].path.split("/")[0] : "");
+    input.value = "";
+  });
+}
 cards.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
@@ -248,8 +305,7 @@ form.addEventListener("submit", submitted);
 for (const field of form.querySelectorAll("[name=data_bar_rows]")) {
   field.addEventListener("focus", () => (form.querySelector("[name=data_bar][value=rows]").checked = true));
 }
-const sample = document.getElementById("sample");
-sample.addEventListener("submit", () => {
+document.getElementById("sample").addEventListener("submit", () => {
   const button = document.querySelector("[form=sample]");
   setTimeout(() => (button.disabled = true));
 });

@@ -3,6 +3,7 @@
 const KEPT = "#53d6ee";
 const ASIDE = "#ff6b5e";
 const SELECTED = "#ffffff";
+const CHOSEN = "rgb(83 214 238 / 0.4)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
 const CELL = 64; // px of the upload; particles are found through a grid of such squares
@@ -18,27 +19,52 @@ export class Drawing {
     this.rows = data.rows;
     this.particles = data.particles.map(prepare);
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
+    this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
+    this.chosen = null; // ids of the particles that stand out, or null for none
     this.pointed = null;
     this.selected = null;
     this.view = { x: 0, y: 0, scale: 1 }; // canvas = (upload - (x, y)) * scale, in CSS pixels
     this.fitted = true;
+    this.fillGrid();
     this.gather();
     canvas.style.aspectRatio = `${data.width} / ${data.height}`;
     new ResizeObserver(() => this.resize()).observe(canvas);
     this.resize();
   }
 
-  // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
-  gather() {
-    this.keptPath = new Path2D();
-    this.asidePath = new Path2D();
-    this.colourPaths = COLOURS.map(() => new Path2D());
+  fillGrid() {
     this.grid = new Map();
     for (const particle of this.particles) {
-      (particle.kept ? this.keptPath : this.asidePath).addPath(particle.path);
-      if (particle.kept) this.colourPaths[(particle.id * 7) % COLOURS.length].addPath(particle.path);
-      for (const cell of cellsOf(particle.box)) this.grid.set(cell, [...(this.grid.get(cell) ?? []), particle]);
+      for (const cell of cellsOf(particle.box)) {
+        if (this.grid.has(cell)) this.grid.get(cell).push(particle);
+        else this.grid.set(cell, [particle]);
+      }
     }
+  }
+
+  // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
+  gather() {
+    this.paths = { kept: new Path2D(), aside: new Path2D(), chosenKept: new Path2D(), chosenAside: new Path2D() };
+    this.colourPaths = COLOURS.map(() => new Path2D());
+    for (const particle of this.particles) {
+      if (this.hidden.has(particle.reason)) continue;
+      const stands = this.chosen?.has(particle.id);
+      const name = particle.kept ? (stands ? "chosenKept" : "kept") : stands ? "chosenAside" : "aside";
+      this.paths[name].addPath(particle.path);
+      if (particle.kept) this.colourPaths[(particle.id * 7) % COLOURS.length].addPath(particle.path);
+    }
+  }
+
+  // Which states are drawn at all, and which particles stand out among them.
+  show(hidden, chosen) {
+    this.hidden = hidden;
+    this.chosen = chosen;
+    this.gather();
+    this.draw();
+  }
+
+  visible(particle) {
+    return !this.hidden.has(particle.reason) && (particle.kept || this.layers.aside);
   }
 
   // ---- where things are -------------------------------------------------------------------------
@@ -46,7 +72,7 @@ export class Drawing {
   at(x, y) {
     const point = this.toUpload(x, y);
     const near = this.grid.get(`${Math.floor(point.x / CELL)},${Math.floor(point.y / CELL)}`) ?? [];
-    const visible = near.filter((particle) => particle.kept || this.layers.aside);
+    const visible = near.filter((particle) => this.visible(particle));
     this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
     return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y)) ?? null;
   }
@@ -144,10 +170,23 @@ export class Drawing {
     if (layers.image && this.rows < this.height) this.veilDataBar();
     if (layers.labels) this.fillLabels();
     context.lineJoin = "round";
-    if (layers.outlines) this.stroke(this.keptPath, KEPT, 1.5);
-    if (layers.aside) this.stroke(this.asidePath, ASIDE, 1.75, [5, 4]);
+    this.strokeAll();
     if (layers.numbers) this.writeNumbers();
     for (const particle of [this.pointed, this.selected]) this.emphasise(particle);
+  }
+
+  // Where some particles were chosen, all others step back.
+  strokeAll() {
+    const { context, layers, paths } = this;
+    if (this.chosen) context.globalAlpha = 0.3;
+    if (layers.outlines) this.stroke(paths.kept, KEPT, 1.5);
+    if (layers.aside) this.stroke(paths.aside, ASIDE, 1.75, [5, 4]);
+    context.globalAlpha = 1;
+    if (!this.chosen) return;
+    context.fillStyle = CHOSEN;
+    for (const path of [paths.chosenKept, paths.chosenAside]) context.fill(path);
+    this.stroke(paths.chosenKept, KEPT, 2.25);
+    this.stroke(paths.chosenAside, ASIDE, 2.25, [5, 4]);
   }
 
   veilDataBar() {
@@ -182,7 +221,7 @@ export class Drawing {
 
   writeNumbers() {
     const { context, view } = this;
-    const shown = this.particles.filter((particle) => (particle.kept || this.layers.aside) && this.inSight(particle.box));
+    const shown = this.particles.filter((particle) => this.visible(particle) && this.inSight(particle.box));
     if (shown.length > MOST_NUMBERS) shown.length = MOST_NUMBERS;
     context.font = `${12 / view.scale}px system-ui, sans-serif`;
     context.textAlign = "center";

@@ -1,31 +1,59 @@
-// The table of particles beside the picture: sorted by any column, a hundred rows at a time.
+// The table of particles beside the picture: sorted by any column, filtered, and only the rows in sight are built.
 
-import { digits } from "./width.js";
+import { significant } from "./chart-scale.js";
 
-const BATCH = 100;
+const SPARE = 25; // rows above and below those in sight
+const GUESS = 33; // px, the height of a row until one was measured
 
 export class ParticleList {
   constructor(section, data, choose) {
-    this.body = section.querySelector("tbody");
+    this.table = section.querySelector("table.particles");
+    this.body = this.table.querySelector("tbody");
     this.scroller = section.querySelector(".table-box");
-    this.more = section.querySelector("[data-more]");
     this.shown = section.querySelector("[data-shown]");
-    this.heads = [...section.querySelectorAll("th[data-key]")];
+    this.particles = data.particles;
+    this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
     this.order = [...data.particles];
-    this.count = BATCH;
+    this.visible = this.order;
+    this.rowHeight = GUESS;
     this.selected = null;
-    for (const unit of section.querySelectorAll("[data-unit]")) unit.textContent = data.unit;
+    this.offer(data);
     for (const head of this.heads) head.addEventListener("click", () => this.sort(head));
-    this.more.addEventListener("click", () => this.grow(this.count + BATCH));
     this.body.addEventListener("click", (event) => this.clicked(event));
-    this.fill();
+    this.body.addEventListener("keydown", (event) => this.key(event));
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.fill()).observe(this.scroller);
+    this.show(() => true);
+  }
+
+  // Columns that an older stored file does not hold are not shown.
+  offer(data) {
+    const [first] = data.particles;
+    for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.unit;
+    this.heads = [...this.table.querySelectorAll("th[data-key]")];
+    for (const head of this.heads) head.hidden = head.dataset.key !== "state" && Boolean(first) && first[head.dataset.key] === undefined;
+    this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
+    this.table.setAttribute("aria-colcount", this.keys.length);
   }
 
   clicked(event) {
     const row = event.target.closest("tr[data-id]");
-    if (row) this.choose(this.order.find((particle) => String(particle.id) === row.dataset.id));
+    if (row) this.choose(this.byId.get(row.dataset.id));
   }
+
+  key(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const row = event.target.closest("tr[data-id]");
+    if (!step || !row) return;
+    event.preventDefault();
+    const next = this.visible[this.visible.indexOf(this.byId.get(row.dataset.id)) + step];
+    if (!next) return;
+    this.choose(next);
+    this.focus(String(next.id));
+  }
+
+  // ---- order and filter -------------------------------------------------------------------------
 
   sort(head) {
     const down = head.getAttribute("aria-sort") === "ascending";
@@ -34,52 +62,129 @@ export class ParticleList {
     const value = valueOf(head.dataset.key);
     const way = down ? -1 : 1;
     this.order.sort((a, b) => way * compare(value(a), value(b)) || a.id - b.id);
+    this.scroller.scrollTop = 0;
+    this.show(this.wanted);
+  }
+
+  show(wanted) {
+    this.wanted = wanted;
+    this.visible = this.order.filter(wanted);
+    this.table.setAttribute("aria-rowcount", this.visible.length + 1);
+    this.shown.textContent = this.summary();
     this.fill();
   }
 
-  grow(count) {
-    this.count = count;
-    this.fill();
+  summary() {
+    const [some, all] = [this.visible.length, this.particles.length];
+    if (!all) return "No particle was found.";
+    return some ? `${some} of ${all} particles` : `None of ${all} particles fits what is chosen.`;
+  }
+
+  // ---- the rows in sight ------------------------------------------------------------------------
+
+  scrolled() {
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = 0;
+      const { from, to } = this.sight(0);
+      if (from < this.from || to > this.to) this.fill();
+    });
+  }
+
+  sight(spare) {
+    const first = Math.floor(this.scroller.scrollTop / this.rowHeight);
+    const many = Math.ceil(this.scroller.clientHeight / this.rowHeight) + 1;
+    return { from: Math.max(0, first - spare), to: Math.min(this.visible.length, first + many + spare) };
   }
 
   fill() {
-    const rows = this.order.slice(0, this.count).map((particle) => rowOf(particle, particle === this.selected));
-    this.body.replaceChildren(...rows);
-    const left = this.order.length - rows.length;
-    this.more.hidden = left <= 0;
-    this.more.textContent = `Show ${Math.min(BATCH, left)} more`;
-    this.shown.textContent = this.order.length ? `${rows.length} of ${this.order.length} particles` : "No particle was found.";
+    const { from, to } = this.sight(SPARE);
+    [this.from, this.to] = [Math.min(from, to), to];
+    const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.id : null;
+    const rows = this.visible.slice(this.from, to).map((particle, i) => this.row(particle, this.from + i));
+    this.body.replaceChildren(...this.gap(this.from), ...rows, ...this.gap(this.visible.length - to));
+    if (focused) this.focus(focused);
+    this.measure(rows);
   }
 
-  // Marks the row of a particle, brings it into the list and into sight; the page itself stays where it is.
+  // The true height of a row is known once one stands in the page.
+  measure(rows) {
+    if (rows.length < 2) return;
+    const height = (rows[rows.length - 1].offsetTop - rows[0].offsetTop) / (rows.length - 1);
+    if (height < 1 || Math.abs(height - this.rowHeight) < 0.01) return;
+    this.rowHeight = height;
+    this.fill();
+  }
+
+  // Stands for so many rows that are not built.
+  gap(count) {
+    if (count <= 0) return [];
+    const row = document.createElement("tr");
+    row.setAttribute("aria-hidden", "true");
+    const box = document.createElement("td");
+    box.colSpan = this.keys.length;
+    box.className = "gap";
+    box.style.height = `${count * this.rowHeight}px`;
+    row.append(box);
+    return [row];
+  }
+
+  focus(id) {
+    const button = this.body.querySelector(`tr[data-id="${id}"] button`);
+    (button ?? this.scroller).focus({ preventScroll: true });
+  }
+
+  // Marks the row of a particle and brings it into sight; the page itself stays where it is.
   select(particle) {
     this.selected = particle;
-    if (particle) {
-      const place = this.order.indexOf(particle);
-      if (place >= this.count) this.grow(Math.ceil((place + 1) / BATCH) * BATCH);
+    const place = particle ? this.visible.indexOf(particle) : -1;
+    if (place >= 0 && !this.isInSight(place)) {
+      this.scroller.scrollTop = (place + 0.5) * this.rowHeight - this.scroller.clientHeight / 2;
+      this.fill();
     }
-    for (const row of this.body.children) row.setAttribute("aria-selected", String(row.dataset.id === String(particle?.id)));
-    const row = this.body.querySelector("[aria-selected=true]");
-    if (row) this.scroller.scrollTop = row.offsetTop - this.scroller.clientHeight / 2;
+    for (const row of this.body.children) {
+      if (row.dataset.id) row.setAttribute("aria-selected", String(row.dataset.id === String(particle?.id)));
+    }
+  }
+
+  isInSight(place) {
+    const head = this.table.tHead.offsetHeight;
+    const top = place * this.rowHeight - this.scroller.scrollTop;
+    return top >= 0 && top + this.rowHeight + head <= this.scroller.clientHeight;
+  }
+
+  row(particle, place) {
+    const row = document.createElement("tr");
+    row.dataset.id = particle.id;
+    row.setAttribute("aria-rowindex", place + 2);
+    row.setAttribute("aria-selected", String(particle === this.selected));
+    row.append(...this.keys.map((key) => CELLS[key](particle, key)));
+    return row;
   }
 }
 
-function rowOf(particle, selected) {
-  const row = document.createElement("tr");
-  row.dataset.id = particle.id;
-  row.setAttribute("aria-selected", String(selected));
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = particle.id;
-  button.setAttribute("aria-label", `Show particle ${particle.id}`);
-  row.append(
-    cell(button, "number"),
-    cell(digits(particle.min_feret, 3), "number"),
-    cell(digits(particle.ecd, 3), "number"),
-    cell(particle.kept ? "kept" : particle.reason, particle.kept ? "" : "aside"),
-  );
-  return row;
+const CELLS = {
+  id: (particle) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = particle.id;
+    button.setAttribute("aria-label", `Show particle ${particle.id}`);
+    return cell(button, "number");
+  },
+  min_feret: number,
+  max_feret: number,
+  ecd: number,
+  area: number,
+  circularity: (particle, key) => cell(fraction(particle[key]), "number"),
+  confidence: (particle, key) => cell(fraction(particle[key]), "number"),
+  state: (particle) => cell(particle.kept ? "kept" : particle.reason, particle.kept ? "" : "aside"),
+};
+
+function number(particle, key) {
+  return cell(significant(particle[key], 3), "number");
 }
+
+const fraction = (value) => (value === null ? "–" : value.toFixed(2));
 
 function cell(content, look) {
   const box = document.createElement("td");
@@ -88,6 +193,6 @@ function cell(content, look) {
   return box;
 }
 
-const valueOf = (key) => (key === "state" ? (particle) => (particle.kept ? "" : particle.reason) : (particle) => particle[key]);
+const valueOf = (key) => (key === "state" ? (particle) => particle.reason : (particle) => particle[key]);
 
-const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
+const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : (a ?? -1) - (b ?? -1));

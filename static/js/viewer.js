@@ -1,11 +1,14 @@
-// The interactive result: the micrograph with its outlines, and the table of the same particles.
+// The interactive result: the histogram, the micrograph with its outlines and the table, all of the same particles.
 
+import { Histogram } from "./chart.js";
+import { Chips } from "./viewer-chips.js";
 import { Drawing } from "./viewer-drawing.js";
 import { Gestures } from "./viewer-gestures.js";
 import { ParticleList } from "./viewer-table.js";
 import { digits } from "./width.js";
 
 const section = document.getElementById("viewer");
+const chart = document.getElementById("histogram");
 
 const picture = (address) =>
   new Promise((resolve, reject) => {
@@ -26,11 +29,36 @@ function sentence(particle, unit) {
   return `Particle ${particle.id}: ${size}; ${particle.kept ? "kept" : `set aside: ${particle.reason}`}`;
 }
 
-function start(image, data) {
+// What the histogram and the chips choose, for whoever shows particles.
+class Choice {
+  constructor() {
+    this.hidden = new Set();
+    this.ids = null;
+    this.words = "";
+    this.listener = () => {};
+  }
+
+  hide(hidden) {
+    this.hidden = hidden;
+    this.listener();
+  }
+
+  choose(ids, words) {
+    this.ids = ids;
+    this.words = words;
+    this.listener();
+  }
+
+  holds(particle) {
+    return !this.hidden.has(particle.reason) && (this.ids === null || this.ids.has(particle.id));
+  }
+}
+
+function start(image, data, choice, unchoose) {
   const canvas = section.querySelector("canvas");
   const readout = section.querySelector("[data-readout]");
   const quiet = readout.textContent;
-  section.querySelector("[data-viewer]").hidden = false;
+  for (const part of section.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
 
   const drawing = new Drawing(canvas, image, data);
   let selected = null;
@@ -52,6 +80,8 @@ function start(image, data) {
   };
   const list = new ParticleList(section, data, (particle) => select(particle, { centre: true }));
   new Gestures(canvas, drawing, { hover, select });
+  new Chips(section, (hidden) => choice.hide(hidden));
+  follow(choice, drawing, list, unchoose);
 
   for (const box of section.querySelectorAll("[data-layer]")) {
     drawing.layers[box.dataset.layer] = box.checked;
@@ -63,6 +93,19 @@ function start(image, data) {
   }
 }
 
+function follow(choice, drawing, list, unchoose) {
+  const told = section.querySelector("[data-chosen]");
+  const show = () => {
+    drawing.show(choice.hidden, choice.ids);
+    list.show((particle) => choice.holds(particle));
+    told.hidden = choice.ids === null;
+    told.querySelector("span").textContent = `Only ${choice.words}.`;
+  };
+  told.querySelector("button").addEventListener("click", unchoose);
+  choice.listener = show;
+  show();
+}
+
 function failed() {
   const line = document.createElement("p");
   line.className = "notice";
@@ -70,8 +113,13 @@ function failed() {
   section.append(line);
 }
 
-if (section.dataset.image && section.dataset.outlines) {
-  Promise.all([picture(section.dataset.image), outlines(section.dataset.outlines)])
-    .then(([image, data]) => start(image, data))
-    .catch(failed);
+async function begin() {
+  const image = picture(section.dataset.image);
+  image.catch(() => {}); // told below, after the table of particles has arrived
+  const data = await outlines(section.dataset.outlines);
+  const choice = new Choice();
+  const histogram = new Histogram(chart, data, (ids, words) => choice.choose(ids, words));
+  start(await image, data, choice, () => histogram.pick(-1));
 }
+
+if (section.dataset.image && section.dataset.outlines) begin().catch(failed);

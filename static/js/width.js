@@ -1,6 +1,7 @@
 // What a width field means, in words: the badge beside it.
 
 const AMBIGUOUS = /^[1-9][0-9]{0,2},[0-9]{3}(?![0-9])/; // 7,520 is 7.52 to some and 7520 to others
+const ACCEPTED = { "data bar": "read from the data bar", drawn: "drawn on the scale bar" };
 const UNITS = { nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
 
 // Nanometres, or null where the text is no width; the server has the last word.
@@ -11,6 +12,15 @@ export function widthOf(text) {
   return width >= 1 && width <= 1e8 ? width : null;
 }
 
+// A width as it stands in the field: plain digits, at most two decimals.
+export function widthText(width) {
+  return width.toFixed(2).replace(/\.?0+$/, "");
+}
+
+export function ambiguous(text) {
+  return AMBIGUOUS.test(text.trim());
+}
+
 export function digits(value, count = 4) {
   return Number(value.toPrecision(count)).toString();
 }
@@ -19,10 +29,12 @@ export function digits(value, count = 4) {
 export function badgeFor(text, origin, card) {
   if (text.trim() === "") return { text: "measured in pixels", look: "" };
   if (origin === "file" && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
-  if (AMBIGUOUS.test(text.trim())) return { text: "could be two widths: leave the comma out", look: "bad" };
+  if (ambiguous(text)) return { text: "could be two widths: leave the comma out", look: "bad" };
   const width = widthOf(text);
   if (width === null) return { text: "not a width", look: "bad" };
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
+  const accepted = ACCEPTED[origin.split(":")[0]];
+  if (accepted) return { text: `${accepted}${scale}`, look: "good" };
   if (origin !== "typed") return card ? { text: `default, please check${scale}`, look: "check" } : { text: "", look: "" };
   return { text: `typed${scale}`, look: "" };
 }

@@ -1,0 +1,107 @@
+// Suggestions from the data bar, the ruler, and whether a width that is being typed agrees with what is known.
+
+import { Ruler } from "./ruler.js";
+import { badgeFor } from "./width.js";
+
+const PAUSE = 300; // ms without typing before the server is asked
+
+const cards = () => [...document.querySelectorAll("[data-upload]")].filter((card) => card.querySelector("[data-calibrate]"));
+
+// The fields that hold the width of a card: the main ones, too, where the card stands alone.
+function fieldsOf(card) {
+  const id = card.dataset.upload;
+  const { elements } = card.closest("form");
+  const own = { input: elements[`width_${id}`], origin: elements[`origin_${id}`], badge: card.querySelector("[data-badge]") };
+  if (!card.classList.contains("alone")) return [own];
+  return [{ input: elements.width, origin: elements.width_origin, badge: document.getElementById("width_badge") }, own];
+}
+
+// A width that is not typed: the page's own script hears of the change and then learns where it comes from.
+function fill(card, width, origin) {
+  const fields = fieldsOf(card);
+  fields[0].input.value = width;
+  fields[0].input.dispatchEvent(new Event("input", { bubbles: true }));
+  for (const { input, origin: said } of fields) {
+    input.value = width;
+    said.value = origin;
+  }
+  const { text, look } = badgeFor(width, origin, card);
+  Object.assign(fields[0].badge, { textContent: text, className: `badge ${look}`, hidden: false });
+  review(card);
+}
+
+function review(card) {
+  const [{ input, origin }] = fieldsOf(card);
+  for (const button of card.querySelectorAll("[data-accept]")) {
+    const used = origin.value === button.dataset.origin;
+    button.setAttribute("aria-pressed", String(used));
+    button.textContent = used ? "This scale is used" : "Use this scale";
+  }
+  ask(card.querySelector("[data-calibrate]"), input.value, origin.value);
+}
+
+const asked = new WeakMap(); // the question under way for each box
+const last = new WeakMap(); // what was last asked about
+
+// A card comes with the server's answer for a width that nobody has touched.
+function ask(box, width, origin) {
+  const now = `${origin} ${width}`;
+  const known = last.get(box) ?? (["file", "default"].includes(origin) ? now : null);
+  last.set(box, now);
+  if (known === now) return;
+  clearTimeout(asked.get(box));
+  const timer = setTimeout(async () => {
+    const answer = await fetch(`${box.dataset.check}?${new URLSearchParams({ width, origin })}`).catch(() => null);
+    if (!answer?.ok || asked.get(box) !== timer) return;
+    const { warnings } = await answer.json();
+    const lines = warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text }));
+    box.querySelector("[data-doubts]").replaceChildren(...lines);
+  }, PAUSE);
+  asked.set(box, timer);
+}
+
+function rule(button) {
+  const { image, columns, rows, box, name } = button.dataset;
+  const picture = {
+    address: image,
+    columns: Number(columns),
+    rows: Number(rows),
+    box: box ? box.split(" ").map(Number) : null,
+    name,
+  };
+  const form = button.parentElement.querySelector("[data-ruler-form]");
+  const card = button.closest("[data-upload]");
+  const use = (width, origin) => {
+    if (!form) return fill(card, width, origin);
+    form.elements.width.value = width;
+    form.elements.origin.value = origin;
+    return form.requestSubmit();
+  };
+  new Ruler(picture, use);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if ("ruler" in button.dataset) rule(button);
+  if ("accept" in button.dataset) fill(button.closest("[data-upload]"), button.dataset.width, button.dataset.origin);
+});
+
+document.addEventListener("input", ({ target }) => {
+  const box = document.querySelector("[data-calibrate]");
+  if (target.id === "new_width" && box) ask(box, target.value, "typed");
+  if (!/^width/.test(target.name ?? "") || target.id === "new_width") return;
+  const card = target.closest("[data-upload]");
+  for (const each of card ? [card] : cards()) if (each.querySelector("[data-calibrate]")) review(each);
+});
+
+const list = document.getElementById("cards");
+if (list) {
+  // Only what is new, and a card left alone: each review asks the server, and a sample may bring 200 cards.
+  new MutationObserver((changes) => {
+    const fresh = new Set(changes.flatMap((change) => [...change.addedNodes]));
+    const all = cards();
+    all.filter((card) => fresh.has(card) || all.length === 1).forEach(review);
+  }).observe(list, { childList: true });
+  cards().forEach(review);
+}

@@ -1,0 +1,151 @@
+// Draws one histogram into an SVG element. Colours and strokes are the stylesheet's.
+
+import { linearTicks, logTicks, perCent, plain, scale } from "./chart-scale.js";
+import { density } from "./chart-bins.js";
+
+const SPACE = "http://www.w3.org/2000/svg";
+const MARGIN = { top: 22, right: 14, bottom: 46, left: 52 };
+const ROOM_FOR_SHARES = 52;
+const FIT_POINTS = 160;
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElementNS(SPACE, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+// picture: { edges, kept, aside (heights by bin), heights, cumulative or null, fit or null, line or null, log,
+// xTitle, yTitle, factor, labels (by bin), chosen, asShare }. Returns the bin at an x in CSS pixels, -1 outside.
+export function draw(svg, picture, width, height) {
+  const frame = frameOf(picture, width, height);
+  const { edges } = picture;
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.replaceChildren(axes(picture, frame), bars(picture, frame), overlays(picture, frame));
+  return (x) => {
+    if (x < frame.x(edges[0]) || x > frame.x(edges[edges.length - 1])) return -1;
+    const bin = edges.findIndex((edge, i) => i > 0 && x < frame.x(edge)) - 1;
+    return bin < 0 ? edges.length - 2 : bin;
+  };
+}
+
+function frameOf(picture, width, height) {
+  const { edges, log } = picture;
+  const right = width - (picture.cumulative ? ROOM_FOR_SHARES : MARGIN.right);
+  const [low, high] = sight(edges, log);
+  const bottom = height - MARGIN.bottom;
+  const top = Math.max(...picture.heights, picture.fit ? fitTop(picture) : 0) * 1.06 || 1;
+  return {
+    ...{ left: MARGIN.left, right, top: MARGIN.top, bottom, low, high, width, highest: top },
+    x: scale(low, high, MARGIN.left, right, log),
+    y: scale(0, top, bottom, MARGIN.top),
+  };
+}
+
+// A linear axis begins at 0 where that wastes little.
+function sight(edges, log) {
+  const [low, high] = [edges[0], edges[edges.length - 1]];
+  if (log) return [low, high];
+  const room = 0.02 * (high - low);
+  return [low < 0.35 * high ? Math.min(0, low) : low - room, high + room];
+}
+
+function axes(picture, frame) {
+  const group = element("g", { class: "axes", "aria-hidden": "true" });
+  const across = Math.max(2, Math.floor((frame.right - frame.left) / 64));
+  const ticks = (picture.log ? logTicks : linearTicks)(frame.low / picture.factor, frame.high / picture.factor, across);
+  for (const tick of ticks) {
+    const x = frame.x(tick * picture.factor);
+    group.append(
+      element("line", { class: "tick", x1: x, x2: x, y1: frame.bottom, y2: frame.bottom + 5 }),
+      element("text", { x, y: frame.bottom + 19, "text-anchor": "middle" }, plain(tick, 6)),
+    );
+  }
+  const unit = picture.asShare ? 100 : 1;
+  for (const tick of linearTicks(0, frame.highest * unit, 5).filter((each) => picture.asShare || Number.isInteger(each))) {
+    const y = frame.y(tick / unit);
+    group.append(
+      element("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y, y2: y }),
+      element("text", { x: frame.left - 8, y: y + 4, "text-anchor": "end" }, plain(tick, 6)),
+    );
+  }
+  if (picture.cumulative) group.append(...shareAxis(frame));
+  group.append(
+    element("line", { class: "base", x1: frame.left, x2: frame.right, y1: frame.bottom, y2: frame.bottom }),
+    element("text", { class: "title", x: frame.right, y: frame.bottom + 38, "text-anchor": "end" }, picture.xTitle),
+    element("text", { class: "title", x: 0, y: 12 }, picture.yTitle),
+  );
+  return group;
+}
+
+function shareAxis(frame) {
+  const y = scale(0, 1, frame.bottom, frame.top);
+  const labels = [0, 0.25, 0.5, 0.75, 1].map((share) =>
+    element("text", { class: "cumulative", x: frame.right + 8, y: y(share) + 4 }, perCent(share)),
+  );
+  return [...labels, element("text", { class: "title cumulative", x: frame.width, y: 12, "text-anchor": "end" }, "Smaller")];
+}
+
+// One group for each bin, so that it has a name and can be focused; its whole column can be pressed.
+function bars(picture, frame) {
+  const group = element("g", { class: "bars" });
+  picture.labels.forEach((label, bin) => {
+    const [left, right] = [frame.x(picture.edges[bin]), frame.x(picture.edges[bin + 1])];
+    const gap = right - left > 4 ? 0.5 : 0;
+    const part = (name, from, to) =>
+      element("rect", { class: name, x: left + gap, width: Math.max(0.5, right - left - 2 * gap), y: frame.y(to), height: Math.max(0, frame.y(from) - frame.y(to)) });
+    const column = element("g", { class: "bin", role: "button", tabindex: "-1", "aria-label": label, "aria-pressed": String(bin === picture.chosen), "data-bin": bin });
+    column.append(
+      element("rect", { class: "column", x: left, width: Math.max(0.5, right - left), y: frame.top, height: frame.bottom - frame.top }),
+      part("kept", 0, picture.kept[bin]),
+      part("aside", picture.kept[bin], picture.kept[bin] + picture.aside[bin]),
+    );
+    group.append(column);
+  });
+  return group;
+}
+
+function overlays(picture, frame) {
+  const group = element("g", { class: "overlays", "aria-hidden": "true" });
+  if (picture.fit) group.append(element("path", { class: "fit", d: path(fitPoints(picture, frame)) }));
+  if (picture.cumulative) {
+    const y = scale(0, 1, frame.bottom, frame.top);
+    const points = picture.edges.map((edge, i) => [frame.x(edge), y(i === 0 ? 0 : picture.cumulative[i - 1])]);
+    group.append(element("path", { class: "cumulative", d: path(points) }));
+  }
+  const { line } = picture;
+  if (line && line.at > frame.low && line.at < frame.high) {
+    const x = frame.x(line.at);
+    const late = x > frame.right - 60;
+    group.append(
+      element("line", { class: "limit", x1: x, x2: x, y1: frame.top - 6, y2: frame.bottom }),
+      element("text", { class: "limit", x: late ? x - 5 : x + 5, y: frame.top + 3, "text-anchor": late ? "end" : "start" }, line.name),
+    );
+  }
+  return group;
+}
+
+const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
+
+// The height of a bar that the log-normal alone would give at a size.
+function fitHeight(picture, size) {
+  const { edges, fit, log, fitted } = picture;
+  const width = log ? Math.log(edges[1] / edges[0]) : edges[1] - edges[0];
+  return fitted * width * density(size, fit, log);
+}
+
+function fitTop(picture) {
+  const { median, gsd } = picture.fit;
+  const mode = picture.log ? median : median * Math.exp(-(Math.log(gsd) ** 2));
+  const [low, high] = [picture.edges[0], picture.edges[picture.edges.length - 1]];
+  return fitHeight(picture, Math.min(Math.max(mode, low), high));
+}
+
+function fitPoints(picture, frame) {
+  const low = Math.max(frame.low, picture.log ? frame.low : frame.high * 1e-4);
+  const along = (part) => (picture.log ? low * (frame.high / low) ** part : low + (frame.high - low) * part);
+  return Array.from({ length: FIT_POINTS + 1 }, (_, i) => {
+    const size = along(i / FIT_POINTS);
+    return [frame.x(size), frame.y(fitHeight(picture, size))];
+  });
+}

@@ -1,0 +1,64 @@
+// Scales, ticks and numbers of the charts.
+
+const NARROW_SPACE = "\u202f";
+
+// Where a value lies between `start` and `end`, in CSS pixels.
+export function scale(low, high, start, end, log = false) {
+  const turn = log ? Math.log : (value) => value;
+  const factor = (end - start) / (turn(high) - turn(low));
+  return (value) => start + (turn(value) - turn(low)) * factor;
+}
+
+// Round steps of 1, 2 or 5: about so many between low and high.
+export function linearTicks(low, high, wanted) {
+  const rough = (high - low) / Math.max(1, wanted);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((nice) => nice * power >= rough * 0.999);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+// 1, 2, 5, 10, ...; powers of ten alone where those are enough; even steps where less than three would be in sight.
+export function logTicks(low, high, wanted) {
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
+    for (const nice of [1, 2, 5]) found.push(Number((nice * 10 ** power).toPrecision(12)));
+  }
+  const inside = found.filter((value) => value >= low * 0.9999 && value <= high * 1.0001);
+  if (inside.length < 3) return linearTicks(low, high, wanted).filter((value) => value > 0);
+  if (inside.length <= wanted * 1.5) return inside;
+  return inside.filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
+}
+
+// Decimals that tell two edges apart which are `width` from each other.
+export const decimalsFor = (width) => Math.min(8, Math.max(0, Math.ceil(-Math.log10(width)) + 1));
+
+export function fixed(value, decimals) {
+  return grouped(value.toFixed(decimals));
+}
+
+export function plain(value, digits = 3) {
+  if (!Number.isFinite(value)) return "–";
+  const text = Number(value.toPrecision(digits)).toString();
+  return text.includes("e") ? text : grouped(text);
+}
+
+// So many digits with the zeros at their end, as the server writes sizes.
+export function significant(value, digits) {
+  const rounded = Number(value.toPrecision(digits));
+  const decimals = rounded === 0 ? 0 : digits - 1 - Math.floor(Math.log10(Math.abs(rounded)));
+  return grouped(rounded.toFixed(Math.min(Math.max(decimals, 0), 20)));
+}
+
+// As the pages say shares: whole per cent, one decimal where that would say little.
+export function perCent(share) {
+  const hundred = 100 * share;
+  return `${hundred >= 9.95 || hundred === 0 ? hundred.toFixed(0) : hundred.toFixed(1)} %`;
+}
+
+function grouped(text) {
+  const [whole, part] = text.split(".");
+  const spaced = whole.replace("-", "").length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, NARROW_SPACE) : whole;
+  return part === undefined ? spaced : `${spaced}.${part}`;
+}

@@ -1,0 +1,35 @@
+// What was dropped, folders opened.
+
+const JUNK = /(^|\/)(\.|__MACOSX(\/|$)|Thumbs\.db$|desktop\.ini$)/i;
+
+export const isJunk = (path) => JUNK.test(path);
+
+const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
+
+// A folder tells its entries in portions, and an empty one means the end.
+async function entriesOf(folder) {
+  const reader = folder.createReader();
+  const found = [];
+  for (;;) {
+    const portion = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!portion.length) return found;
+    found.push(...portion);
+  }
+}
+
+async function* filesIn(entry, path) {
+  if (isJunk(path)) return;
+  if (entry.isFile) yield { file: await fileOf(entry), path };
+  else for (const inner of await entriesOf(entry)) yield* filesIn(inner, `${path}/${inner.name}`);
+}
+
+// { files: [{ file, path }, …], folder: the name of the one folder dropped, or "" }
+export async function everything(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const folders = entries.filter((entry) => entry.isDirectory);
+  if (!folders.length) return { files: [...transfer.files].map((file) => ({ file, path: file.name })), folder: "" };
+  const files = [];
+  for (const entry of entries) for await (const each of filesIn(entry, entry.name)) files.push(each);
+  files.sort((a, b) => a.path.localeCompare(b.path, "en", { numeric: true }));
+  return { files, folder: folders.length === 1 ? folders[0].name : "" };
+}

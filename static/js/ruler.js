@@ -1,0 +1,126 @@
+// A dialog in which a line is drawn along the scale bar of an image and its length typed.
+// All places are in pixels of the upload, however small the picture shown of it is.
+
+import { ambiguous, digits, widthOf, widthText } from "./width.js";
+import { Stage } from "./ruler-stage.js";
+
+const SHORTEST = 5; // px, as on the server
+const COARSE = 0.02; // relative uncertainty from which a closer look is advised
+
+// element("p", { className: "hint" }, "text", child, …)
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+const button = (text, onclick, properties = {}) => element("button", { type: "button", textContent: text, onclick, ...properties });
+
+// What a line and the text typed for its length come to; `why` says what is missing.
+export function reckon(line, text, columns) {
+  const across = Number(line.length.toFixed(2));
+  const error = Number(Math.max(0.01, line.error).toFixed(2));
+  if (!line.drawn || across < SHORTEST) return { why: "Draw a line from one end of the scale bar to the other.", missing: "line" };
+  if (ambiguous(text)) return { why: "The length could be two numbers: leave the comma out.", missing: "length" };
+  const length = widthOf(text);
+  if (length === null) return { why: "Type the length that is written there, such as 200 nm or 1 µm.", missing: "length" };
+  const pixel = length / across;
+  return {
+    pixel,
+    width: pixel * columns,
+    doubt: (Math.SQRT2 * error) / across,
+    origin: `drawn:${across}:${error}:${text.trim()}`,
+  };
+}
+
+// image: { address, columns, rows, box, name }; use(width, origin) is called when the user accepts the line.
+export class Ruler {
+  constructor(image, use) {
+    this.image = image;
+    this.use = use;
+    this.build();
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+    this.stage.load(image.address).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
+    this.stage.canvas.focus();
+  }
+
+  build() {
+    this.stage = new Stage(this.image, () => this.show());
+    this.length = element("input", { id: "ruler-length", inputMode: "decimal", autocomplete: "off", placeholder: "200 nm" });
+    this.length.setAttribute("aria-describedby", "ruler-readout");
+    this.length.addEventListener("input", () => this.show());
+    this.length.addEventListener("keydown", (event) => this.typed(event));
+    this.readout = element("p", { id: "ruler-readout", className: "ruler-readout" });
+    this.readout.setAttribute("aria-live", "polite");
+    this.dialog = element(
+      "dialog",
+      { className: "ruler" },
+      element("h2", { id: "ruler-title" }, "Draw on the scale bar"),
+      element("p", { className: "hint" }, "Drag along the scale bar from end to end; Shift keeps the line level. Then set each end exactly, with the pointer or the arrow keys (Shift: ten pixels)."),
+      element("div", { className: "stage-box" }, this.tools(), this.stage.box),
+      element(
+        "div",
+        { className: "ruler-foot" },
+        element("div", { className: "field" }, element("label", { htmlFor: "ruler-length" }, "Length written there"), this.length),
+        this.readout,
+        element("p", { className: "actions" }, button("Use this scale", () => this.accept(), { className: "primary" }), button("Cancel", () => this.dialog.close())),
+      ),
+    );
+    this.dialog.setAttribute("aria-labelledby", "ruler-title");
+    this.dialog.addEventListener("close", () => this.dialog.remove());
+    this.show();
+  }
+
+  tools() {
+    const level = element("input", { type: "checkbox" });
+    level.addEventListener("change", () => this.stage.keepLevel(level.checked));
+    const zooms = element(
+      "div",
+      { className: "zoom" },
+      button("−", () => this.stage.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
+      button("+", () => this.stage.zoom(1.5), { ariaLabel: "Zoom in" }),
+      button("Fit", () => this.stage.fit()),
+    );
+    zooms.append(button("Line", () => this.stage.lookAtLine()));
+    if (this.image.box) zooms.append(button("Data bar", () => this.stage.lookAt(this.image.box)));
+    return element("div", { className: "tools" }, element("div", {}, element("label", { className: "choice" }, level, " Keep it level")), zooms);
+  }
+
+  get reckoned() {
+    return reckon(this.stage.line, this.length.value, this.image.columns);
+  }
+
+  show() {
+    const { why, pixel, width, doubt } = this.reckoned;
+    const across = this.stage.line.drawn ? `${this.stage.line.length.toFixed(1)} px` : "";
+    if (why) this.say(across ? `${across}. ${why}` : why);
+    else {
+      const closer = doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
+      this.say(`${across} = ${this.length.value.trim()}: ${digits(pixel)} nm/px (± ${digits(100 * doubt, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
+    }
+  }
+
+  say(text, wrong = false) {
+    this.readout.textContent = text;
+    this.readout.classList.toggle("wrong-text", wrong);
+  }
+
+  // Without the default prevented, Enter would also press the button that gets the focus back: it opens this window.
+  typed(event) {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    this.accept();
+  }
+
+  accept() {
+    const { why, missing, width, origin } = this.reckoned;
+    if (why) {
+      this.say(why, true);
+      (missing === "line" ? this.stage.canvas : this.length).focus();
+      return;
+    }
+    this.dialog.close();
+    this.use(widthText(width), origin);
+  }
+}

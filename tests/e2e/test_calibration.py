@@ -1,0 +1,160 @@
+"""The scale: a suggestion accepted, a line drawn, and the revisions that come of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import REPOSITORY, SIZES
+from .test_journey import choose, fits, result, start
+
+SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
+BAR = (900.5, 748, 1000.5)  # left, y and right of that bar in px
+COLUMNS, ROWS = 2000, 1500
+READY = ".ruler-stage.ready"
+LEFT, RIGHT, Y = 300, 700, 1450
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory) -> Path:
+    """An image of which the page only ever sees a small preview: 2000 px wide, its scale bar 400 px long."""
+    pixels = np.random.default_rng(3).integers(40, 90, (ROWS, COLUMNS)).astype(np.uint8)
+    pixels[Y - 6 : Y + 6, LEFT:RIGHT] = 255
+    path = tmp_path_factory.mktemp("images") / "large.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def point(page, x, y, columns, rows):
+    """Where a pixel of the upload lies on the screen while the whole image is shown."""
+    box = page.locator(".ruler-stage").bounding_box()
+    scale = min(box["width"] / columns, box["height"] / rows)
+    left = box["x"] + (box["width"] - columns * scale) / 2
+    top = box["y"] + (box["height"] - rows * scale) / 2
+    return left + x * scale, top + y * scale
+
+
+def draw(page, start, end, columns, rows):
+    page.locator(READY).wait_for()
+    page.mouse.move(*point(page, *start, columns, rows))
+    page.mouse.down()
+    page.mouse.move(*point(page, (start[0] + end[0]) / 2, start[1] + 40, columns, rows))
+    page.mouse.move(*point(page, *end, columns, rows), steps=4)
+    page.mouse.up()
+
+
+def pixel_size(text: str) -> float:
+    return float(re.search(r"([\d.]+) nm/px", text)[1])
+
+
+def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit):
+    page = visit()
+    choose(page, SAMPLE)
+    assert page.locator("#width_badge").inner_text().startswith("default, please check")
+    crop = page.locator(".read-shot img")
+    assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") > 20
+    page.get_by_role("button", name="Use this scale").click()
+    badge = page.locator("#width_badge").inner_text()
+    assert badge.startswith("read from the data bar")
+    assert pixel_size(badge) == pytest.approx(5, rel=0.02)
+    assert float(page.input_value("#id_width")) == pytest.approx(5120, rel=0.02)
+
+    page.fill("#id_width", "9000")
+    assert page.locator("#width_badge").inner_text().startswith("typed")
+    page.locator(".doubts li", has_text="data bar").wait_for()
+    page.get_by_role("button", name="Use this scale").click()
+    page.locator(".doubts li").wait_for(state="detached")
+
+    start(page)
+    first = result(page)
+    assert "read from the data bar" in page.locator(".head").first.inner_text()
+    assert page.locator(".revisions").count() == 0
+
+    page.get_by_role("button", name="Draw on the scale bar").click()
+    draw(page, BAR[:2], (BAR[2], BAR[1]), 1024, 768)
+    page.get_by_label("Length written there").fill("1 µm")
+    assert pixel_size(page.locator("#ruler-readout").inner_text()) == pytest.approx(10, rel=0.03)
+    page.get_by_role("button", name="Use this scale").click()
+    page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
+    result(page)
+    assert "drawn on the scale bar" in page.locator(".head").first.inner_text()
+    lines = page.locator(".revisions li").all_inner_texts()
+    assert len(lines) == 2
+    assert "read from the data bar" in lines[0]
+    assert "newest" in lines[1] and "drawn on the scale bar" in lines[1]
+    assert "the file says nothing" not in page.locator("main").inner_text().lower()
+
+    page.get_by_role("link", name="Revision 1").click()
+    page.wait_for_url(first)
+    assert "This is revision 1 of 2" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_line_on_the_preview_counts_in_pixels_of_the_upload(visit, large, size):
+    page = visit(size)
+    choose(page, large)
+    preview = page.locator(".shot img").evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert preview < COLUMNS / 2
+    page.get_by_role("button", name="Draw on the scale bar").click()
+    draw(page, (LEFT, Y), (RIGHT, Y), COLUMNS, ROWS)
+    page.get_by_label("Length written there").fill("0.8 um")
+    said = page.locator("#ruler-readout").inner_text()
+    assert float(said.split(" px")[0]) == pytest.approx(RIGHT - LEFT, abs=12)
+    page.get_by_role("button", name="Line", exact=True).click()
+    assert page.locator("#ruler-readout").inner_text() == said
+    assert pixel_size(said) == pytest.approx(2, rel=0.03)
+    assert fits(page)
+    page.get_by_role("button", name="Use this scale").click()
+    badge = page.locator("#width_badge").inner_text()
+    assert badge.startswith("drawn on the scale bar")
+    assert pixel_size(badge) == pytest.approx(2, rel=0.03)
+    assert float(page.input_value("#id_width")) == pytest.approx(2 * COLUMNS, rel=0.03)
+
+
+def test_the_line_is_drawn_by_keyboard(visit, large):
+    page = visit()
+    choose(page, large)
+    page.get_by_role("button", name="Draw on the scale bar").press("Enter")
+    end = page.get_by_role("button", name="First end of the line")
+    page.locator(READY).wait_for()
+    page.get_by_role("button", name="Use this scale").press("Enter")
+    assert "Draw a line" in page.locator("#ruler-readout").inner_text()
+
+    end.press("Shift+ArrowLeft")
+    end.press("ArrowLeft")
+    before = place_of(end)
+    end.press("ArrowRight")
+    assert place_of(end) == (pytest.approx(before[0] + 1), before[1])
+    other = page.get_by_role("button", name="Second end of the line")
+    across = place_of(other)[0] - place_of(end)[0]
+    assert page.locator("#ruler-readout").inner_text().startswith(f"{across:.1f} px")
+
+    page.get_by_label("Keep it level").check()
+    other.press("Shift+ArrowDown")
+    assert place_of(end)[1] == place_of(other)[1]
+    length = page.get_by_label("Length written there")
+    length.fill("1,000")
+    length.press("Enter")
+    assert "leave the comma out" in page.locator("#ruler-readout").inner_text()
+    length.fill(f"{across:.0f} nm")
+    length.press("Enter")
+    page.locator("dialog").wait_for(state="detached")
+    assert pixel_size(page.locator("#width_badge").inner_text()) == pytest.approx(1, rel=0.01)
+
+
+def place_of(end) -> tuple[float, float]:
+    found = re.search(r"([\d.]+) px from the left, ([\d.]+) px from the top", end.get_attribute("aria-label"))
+    return float(found[1]), float(found[2])
+
+
+def test_a_line_may_be_given_up(visit, large):
+    page = visit()
+    choose(page, large)
+    page.get_by_role("button", name="Draw on the scale bar").click()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    assert page.input_value("#id_width") == "7520"

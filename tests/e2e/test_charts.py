@@ -1,0 +1,350 @@
+"""The result page's histogram, table, chips and pinch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segmentation.core.measure import bins
+
+from .conftest import PATIENCE, SIZES
+
+MANY = 20_000
+
+
+@pytest.fixture(scope="module")
+def analysed(site: str, chromium: Any) -> str:
+    """The address of the sample's result: a real one, with particles at the frame."""
+    context = chromium.new_context(base_url=site)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_role("button", name="Try it with the sample image").click()
+    page.locator("figure.paper img").wait_for()
+    address = page.url
+    context.close()
+    return address
+
+
+@pytest.fixture
+def look(visit: Any, analysed: str) -> Any:
+    def open_result(size: str = "desktop", outlines: dict[str, Any] | None = None, **options: Any) -> Any:
+        page = visit(size, **options)
+        if outlines is not None:
+            page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
+        page.goto(analysed)
+        page.locator(".particles tbody tr[data-id]").first.wait_for()
+        return page
+
+    return open_result
+
+
+def stored(page: Any, name: str) -> Any:
+    return page.request.get(f"{page.url.split('#')[0]}files/{name}")
+
+
+def bars(page: Any) -> list[tuple[int, str]]:
+    """Particles and share of every bar, as it tells them."""
+    told = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    found = [re.search(r": (\d+) particles?, ([0-9.]+ %) by", text) for text in told]
+    return [(int(match[1]), match[2]) for match in found if match]
+
+
+def shown(page: Any) -> int:
+    """How many particles the table holds."""
+    return int(re.match(r"(None|\d+) of", page.locator("[data-shown]").inner_text())[1])
+
+
+def test_page_and_files_agree(look):
+    page = look()
+    outlines = stored(page, "outlines.json").json()
+    kept = [each for each in outlines["particles"] if each["kept"]]
+    sizes = np.array([each["min_feret"] for each in kept])
+    volumes = np.array([each["ecd"] for each in kept]) ** 3
+
+    text = stored(page, "particles.csv").body().decode("utf-8-sig")
+    rows = list(csv.DictReader(line for line in io.StringIO(text) if not line.startswith("#")))
+    written = [float(row["min_feret_nm"]) for row in rows if row["kept"].lower() in ("true", "1", "yes")]
+    assert sizes.tolist() == pytest.approx(written, rel=1e-3)
+
+    edges = bins.auto_edges(sizes, outlines["grain"])
+    expected = bins.histogram(sizes, np.ones(len(sizes)), edges)
+    assert [count for count, _ in bars(page)] == expected.counts.tolist()
+    page.locator("[name=weighting][value=volume]").check()
+    by_volume = bins.histogram(sizes, volumes, edges)
+    assert [count for count, _ in bars(page)] == expected.counts.tolist()
+    assert [share for _, share in bars(page)] == [words(share) for share in by_volume.shares]
+
+    statistics = stored(page, "result.json").json()["statistics"]
+    median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
+    assert float(median.split()[0]) == float(f"{statistics['median']:.3g}")
+    assert statistics["median"] == pytest.approx(float(np.median(sizes)), rel=1e-9)
+    assert page.locator(".headline b").inner_text() == str(len(kept)) == str(statistics["n_kept"])
+
+
+def words(share: float) -> str:
+    hundred = 100 * share
+    return f"{hundred:.0f} %" if hundred >= 9.95 or hundred == 0 else f"{hundred:.1f} %"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_bar_shows_its_particles(look, size):
+    page = look(size)
+    total = shown(page)
+    counts = [count for count, _ in bars(page)]
+    fullest = counts.index(max(counts))
+    page.locator(".chart .bin").nth(fullest).click()
+    assert shown(page) == counts[fullest] < total
+    assert page.locator("[data-chosen] span").inner_text().startswith("Only minimum Feret diameter")
+    assert page.locator(".bin[aria-pressed=true]").count() == 1
+    assert f"{counts[fullest]} particles" in page.locator("[data-chart-readout]").inner_text()
+    page.locator("[data-chosen] button").click()
+    assert shown(page) == total
+    assert not page.locator("[data-chosen]").is_visible()
+    assert page.locator(".bin[aria-pressed=true]").count() == 0
+
+
+def test_the_picture_shows_them_too(look):
+    page = look()
+    canvas = page.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    before = canvas.screenshot()
+    page.locator(".chart .bin").nth(2).evaluate("bin => bin.dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    page.locator("[data-chosen]").wait_for()
+    canvas.scroll_into_view_if_needed()
+    assert canvas.screenshot() != before
+
+
+def test_the_histogram_by_keyboard(look):
+    page = look()
+    page.locator("[name=weighting]:checked").focus()
+    page.keyboard.press("Tab")
+    readout = page.locator("[data-chart-readout]")
+    labels = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    assert readout.inner_text() == labels[0]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert readout.inner_text() == labels[2]
+    page.keyboard.press("Enter")
+    assert shown(page) == bars(page)[2][0]
+    page.keyboard.press("Escape")
+    assert not page.locator("[data-chosen]").is_visible()
+    page.keyboard.press("End")
+    assert readout.inner_text() == labels[-1]
+    page.keyboard.press(" ")
+    assert shown(page) == bars(page)[-1][0]
+
+
+def test_every_choice_of_the_histogram(look):
+    page = look()
+    sizes = [each["min_feret"] for each in stored(page, "outlines.json").json()["particles"] if each["kept"]]
+    page.fill("[name=bins]", "50")
+    assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
+    page.select_option("[name=unit]", "um")
+    assert "µm" in page.locator(".chart .axes").text_content()
+    page.fill("[name=bins]", "0,05")
+    assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
+    for wrong, told in (("0.0000001", "more than 500 bars"), ("-3", "above 0"), ("wide", "above 0")):
+        page.fill("[name=bins]", wrong)
+        assert told in page.locator("[data-chart-problem]").inner_text()
+        assert page.locator("[name=bins]").get_attribute("aria-invalid") == "true"
+        assert bars(page)
+    page.fill("[name=bins]", "")
+    assert not page.locator("[data-chart-problem]").is_visible()
+
+    page.get_by_label("Log axis").check()
+    page.fill("[name=bins]", "12")
+    assert page.locator("[data-bins-label]").inner_text() == "Bins per decade"
+    assert len(bars(page)) == len(bins.ratio_edges(np.array(sizes), 12)) - 1
+    page.fill("[name=bins]", "")
+    assert page.locator("path.fit").count() == 1
+    page.get_by_label("Log-normal").uncheck()
+    assert page.locator("path.fit").count() == 0
+    page.get_by_label("Cumulative").check()
+    assert page.locator("path.cumulative").count() == 1
+
+    kept = sum(count for count, _ in bars(page))
+    page.get_by_label("Set aside too").check()
+    assert sum(count for count, _ in bars(page)) == len(stored(page, "outlines.json").json()["particles"]) > kept
+    page.locator("[name=weighting][value=area]").check()
+    assert "Share by area" in page.locator(".chart").text_content()
+    for measure in ("max_feret", "ecd", "area", "aspect_ratio", "circularity"):
+        page.select_option("[name=measure]", measure)
+        assert sum(count for count, _ in bars(page)) > kept, measure
+    assert not page.locator("[name=unit]").is_visible()
+
+
+def test_reasons_hide_and_show_their_particles(look):
+    page = look()
+    total = shown(page)
+    kept, frame = page.locator("[data-state='']"), page.locator("[data-state='touches the frame']")
+    aside = int(frame.locator("b").inner_text())
+    assert (kept.get_attribute("aria-pressed"), aside > 0) == ("true", True)
+    frame.focus()
+    page.keyboard.press("Enter")
+    assert frame.get_attribute("aria-pressed") == "false"
+    assert shown(page) == total - aside
+    assert page.locator(".particles td.aside").count() == 0
+    page.keyboard.press(" ")
+    assert shown(page) == total
+    kept.click()
+    assert shown(page) == aside
+    assert page.locator(".particles tbody tr[data-id] td:nth-child(6)").first.inner_text() == "touches the frame"
+    page.get_by_role("button", name="Show every state").click()
+    assert shown(page) == total
+
+
+@pytest.mark.parametrize("column", ["Max. Feret", "Area", "Confi", "Circu", "State"])
+def test_the_table_is_sorted_by_any_column(look, column):
+    page = look()
+    head = page.locator(".particles th", has_text=column)
+    place = head.evaluate("head => head.cellIndex + 1")
+    values = f".particles tbody tr[data-id] td:nth-child({place})"
+    head.get_by_role("button").click()
+    rising = page.locator(values).all_inner_texts()
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.get_by_role("button").click()
+    falling = page.locator(values).all_inner_texts()
+    if column == "State":
+        assert (rising[0], falling[0]) == ("kept", "touches the frame")
+    else:
+        up, down = ([float(text.replace("\u202f", "")) for text in each] for each in (rising, falling))
+        assert (up, down) == (sorted(up), sorted(down, reverse=True))
+        assert up[0] < down[0]
+
+
+def crowd(n: int) -> dict[str, Any]:
+    """Squares in a grid, sizes rising with their number, every tenth set aside."""
+    across = 200
+    particles = []
+    for number in range(n):
+        x, y = 5 * (number % across), 5 * (number // across)
+        size, kept = 50 + number / 100, number % 10 > 0
+        sizes = {"min_feret": size, "max_feret": 1.2 * size, "ecd": 1.1 * size, "area": 0.95 * size**2}
+        shape = {"circularity": 0.8, "aspect_ratio": 0.83, "confidence": None}
+        state = {"id": number + 1, "kept": kept, "reason": "" if kept else "touches the frame"}
+        outline = [x, y, x + 4, y, x + 4, y + 4, x, y + 4]
+        particles.append({**state, **sizes, **shape, "outline": outline})
+    frame = {"width": 1000, "height": 5 * -(-n // across), "rows": 5 * -(-n // across)}
+    return {**frame, "unit": "nm", "grain": 1.0, "particles": particles}
+
+
+def test_twenty_thousand_particles(look):
+    page = look(outlines=crowd(MANY))
+    rows = page.locator(".particles tbody tr[data-id]")
+    assert page.locator("[data-shown]").inner_text() == f"{MANY} of {MANY} particles"
+    assert page.locator("table.particles").get_attribute("aria-rowcount") == str(MANY + 1)
+    assert rows.count() < 200
+    box = page.locator(".table-box")
+    box.evaluate("box => { box.scrollTop = box.scrollHeight; }")
+    page.locator(f"tr[data-id='{MANY}']").wait_for()
+    assert rows.count() < 200
+    page.get_by_role("button", name="Min. Feret").click()
+    page.get_by_role("button", name="Min. Feret").click()
+    assert rows.first.get_attribute("data-id") == str(MANY)
+    page.get_by_role("button", name=f"Show particle {MANY}", exact=True).click()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("[aria-selected=true]").get_attribute("data-id") == str(MANY - 1)
+    assert page.locator("[data-readout]").inner_text().startswith(f"Particle {MANY - 1}:")
+    page.locator(".chart .bin").first.click()
+    assert shown(page) == bars(page)[0][0]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_hardly_any_particles(visit, analysed, n):
+    page = visit()
+    page.route("**/files/outlines.json", lambda route: route.fulfill(json=crowd(2 * n)))
+    page.goto(analysed)
+    page.locator("[data-viewer]").wait_for()
+    assert page.locator("[data-chart-none]").is_visible() == (n == 0)
+    assert sum(count for count, _ in bars(page)) == n
+
+
+def test_an_older_file_of_outlines_opens(look):
+    old = crowd(60)
+    del old["grain"]
+    for particle in old["particles"]:
+        for name in ("max_feret", "area", "circularity", "aspect_ratio", "confidence"):
+            del particle[name]
+    page = look(outlines=old)
+    assert page.locator(".particles thead th:visible").all_inner_texts()[-1] == "State"
+    assert page.locator(".particles thead th:visible").count() == 4
+    assert page.locator("[name=weighting][value=area]").is_disabled()
+    sizes = np.array([each["min_feret"] for each in old["particles"] if each["kept"]])
+    edges = bins.auto_edges(sizes, float(page.locator("#histogram").get_attribute("data-grain")))
+    assert [count for count, _ in bars(page)] == np.histogram(sizes, edges)[0].tolist()
+
+
+def test_edge_weights_count(look):
+    weighted = crowd(400)
+    for particle in weighted["particles"]:
+        particle["weight"] = 1.5 if particle["min_feret"] > 52 else 1.0
+    page = look(outlines=weighted)
+    kept = [each for each in weighted["particles"] if each["kept"]]
+    sizes, weights = (np.array([each[name] for each in kept]) for name in ("min_feret", "weight"))
+    expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, 1.0))
+    assert [share for _, share in bars(page)] == [words(share) for share in expected.shares]
+    assert "Number of particles, edge-weighted" in page.locator(".chart").text_content()
+
+
+def test_a_definition_without_a_mouse(look):
+    page = look()
+    term = page.locator(".summary .term").first
+    tip = term.locator(".tip")
+    assert not tip.is_visible()
+    term.focus()
+    assert tip.is_visible()
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    term.hover()
+    assert tip.is_visible()
+
+
+def test_two_fingers_zoom(look):
+    page = look("phone")
+    canvas = page.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *apart: float) -> None:
+        points = [{"x": x + side * each, "y": y, "id": i} for each in apart for i, side in enumerate((-1, 1))]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    before = canvas.screenshot()
+    fingers("touchStart", 30)
+    for apart in range(34, 120, 6):
+        fingers("touchMove", apart)
+    fingers("touchEnd")
+    assert "zoomed" in canvas.get_attribute("class")
+    assert canvas.screenshot() != before
+    assert page.evaluate("visualViewport.scale") == 1
+    fingers("touchStart", 120)
+    for apart in range(114, 10, -6):
+        fingers("touchMove", apart)
+    fingers("touchEnd")
+    assert "zoomed" not in canvas.get_attribute("class")
+
+
+def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed):
+    page = visit(java_script_enabled=False)
+    page.goto(analysed)
+    assert page.locator("#histogram noscript").inner_text()
+    assert not page.locator("#histogram form").is_visible()
+    assert page.locator("#figure figure img").is_visible()
+    assert page.locator(".nano svg.fraction").is_visible()
+    assert page.locator(".settling .plot").is_visible()
+
+
+def test_nothing_is_wider_than_the_window(look):
+    for size in SIZES:
+        page = look(size)
+        page.locator("details.more").evaluate_all("all => all.forEach(each => { each.open = true; })")
+        assert page.locator(".nano, .settling").count() == 2
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), size

@@ -1,0 +1,292 @@
+"""What the result page makes of the statistics of a job, new or old."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from uuid import uuid4
+
+import pytest
+from django.utils.html import escape
+
+from segmentation.core.measure.filters import Reason
+from segmentation.models import Job
+from segmentation.views import sizes
+from segmentation.views.smallcharts import Convergence, NanoCard, more_words
+
+from .finished import FILES, SUMMARY, visit, words
+
+VISITOR = uuid4()
+FIGURES = {
+    "mean": 160.14,
+    "sd": 73.61,
+    "d10": 62.51,
+    "d50": 155.43,
+    "d90": 255.6,
+    "span": 1.2424,
+    "mode": 141.2,
+    "geometric_mean": 143.9,
+    "geometric_sd": 1.624,
+}
+LIMITS = {name: [value * 0.95, value * 1.05] for name, value in FIGURES.items()}
+WEIGHTED = {**FIGURES, "intervals": LIMITS, "note": ""}
+SENSITIVITY = [
+    {"name": "as analysed", "fraction": 0.48, "low": 0.42, "high": 0.54, "n": 261},
+    {"name": "filter on", "fraction": 0.31, "low": 0.25, "high": 0.37, "n": 230},
+    {"name": "calibration +2 %", "fraction": None, "low": None, "high": None, "n": 0},
+]
+NEW = {
+    "edge": "exclude",
+    "intervals": {**LIMITS, "median": [148.2, 162.7], "ecd_median": [165.0, 181.0]},
+    "interval_note": "",
+    "interval_basis": "by particle",
+    "relative_uncertainty": 0.013,
+    "weighted": {"number": WEIGHTED, "area": WEIGHTED, "volume": {**WEIGHTED, "intervals": {**LIMITS, "d90": None}}},
+    "fit": {"law": "log-normal", "median": 143.9, "gsd": 1.624, "ks": 0.061, "p": 0.0002, "word": "fair"},
+    "convergence": {
+        "n": [5, 50, 261],
+        "median": [120.0, 149.0, 155.4],
+        "low": [60.0, 130.0, 148.2],
+        "high": [240.0, 170.0, 162.7],
+        "more": 0,
+        "wanted": 0.05,
+    },
+    "agglomerates": {"groups": 12, "singles": 130, "primaries_in_groups": 131, "largest": 29},
+    "shape": {"circularity": {"median": 0.8312, "d10": 0.61, "d90": 0.998}},
+    "nano": {
+        "fraction": 0.48,
+        "low": 0.42,
+        "high": 0.54,
+        "n": 261,
+        "threshold": 0.5,
+        "verdict": "undecided",
+        "sentence": "48.0 % of 261 particles are small. A screening aid, not a certificate.",
+        "decides": "About 1,900 more particles.",
+        "sensitivity": SENSITIVITY,
+    },
+}
+
+
+def statistics(**changes):
+    return {**deepcopy(SUMMARY["statistics"]), **deepcopy(NEW), **changes}
+
+
+class TestSizes:
+    def test_every_number_carries_its_interval(self):
+        shown = {measure.term: (measure.value, measure.interval) for measure in sizes.main_sizes(statistics())}
+        assert shown["Median"] == ("155", "148–163")
+        assert shown["D10"] == ("62.5", "59.4–65.6")
+        assert shown["Median ECD"] == ("173", "165–181")
+        assert shown["Number ≤ 100 nm"] == ("22", "17–27")
+
+    def test_every_number_has_a_definition(self):
+        shown = [*sizes.main_sizes(statistics()), *sizes.weighted_table(statistics()), *sizes.shape_table(statistics())]
+        assert [one.term for one in shown if not one.definition] == []
+
+    def test_an_old_result_shows_what_there_is(self):
+        old = SUMMARY["statistics"]
+        shown = sizes.main_sizes(old)
+        assert [one.term for one in shown] == [
+            *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number ≤ 100 nm")
+        ]
+        assert {one.interval for one in shown[:-1]} == {""}
+        assert (sizes.weighted_table(old), sizes.shape_table(old)) == ([], [])
+        assert (sizes.fit_words(old), sizes.group_words(old), sizes.interval_line(old)) == ("", "", "")
+
+    def test_why_there_is_no_interval(self):
+        note = "95 % intervals are not defined for n = 1: they need at least 5 particles."
+        none = statistics(n_kept=1, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
+        assert sizes.interval_line(none) == note
+        assert {one.interval for one in sizes.main_sizes(none)[:6]} == {""}
+        assert sizes.main_sizes(none)[2].value == "–"
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [
+            ({}, "bootstrap over the particles, with the calibration's uncertainty of 1.3 %."),
+            ({"relative_uncertainty": None}, "bootstrap over the particles."),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, "bootstrap over the images."),
+        ],
+    )
+    def test_what_the_intervals_are(self, changes, told):
+        assert sizes.interval_line(statistics(**changes)).endswith(told)
+
+    def test_the_weighted_table(self):
+        rows = {row.term: row.cells for row in sizes.weighted_table(statistics())}
+        assert len(rows) == 9
+        assert {len(cells) for cells in rows.values()} == {3}
+        assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
+        assert [cell.interval for cell in rows["D90"]] == ["243–268", "243–268", "not defined"]
+
+    def test_the_note_of_a_weighting_is_told_once(self):
+        weighted = {
+            **NEW["weighted"],
+            "area": {**WEIGHTED, "note": "Too few."},
+            "volume": {**WEIGHTED, "note": "Too few."},
+        }
+        assert sizes.weighted_notes(statistics(weighted=weighted)) == ["Too few."]
+
+    def test_the_fit_in_words(self):
+        told = sizes.fit_words(statistics())
+        assert told.startswith("A log-normal law with median 144 nm and geometric SD 1.62: fair fit")
+        assert "0.061, p < 0.001" in told
+
+    @pytest.mark.parametrize(
+        ("found", "told"),
+        [
+            (NEW["agglomerates"], "131 particles touch others, in 12 groups; 130 stand alone. The largest has 29."),
+            (
+                {"groups": 1, "singles": 0, "primaries_in_groups": 2, "largest": 2},
+                "2 particles touch others, in 1 group; 0 stand alone.",
+            ),
+            ({"groups": 0, "singles": 9, "primaries_in_groups": 0, "largest": 1}, "No two particles touch."),
+        ],
+    )
+    def test_agglomerates_in_words(self, found, told):
+        assert sizes.group_words(statistics(agglomerates=found)) == told
+
+    def test_shape_has_two_decimals(self):
+        (row,) = sizes.shape_table(statistics())
+        assert [cell.value for cell in row.cells] == ["0.61", "0.83", "1.00"]
+
+
+class TestNanoCard:
+    def test_places_on_the_axis(self):
+        card = NanoCard.of(statistics())
+        assert (card.title, card.reading.at, card.reading.left, card.reading.right) == ("Undecided", 48.0, 42.0, 54.0)
+        assert [row.name for row in card.sensitivity] == ["as analysed", "filter on"]
+
+    def test_an_old_result_has_a_card_without_sensitivity(self):
+        card = NanoCard.of(SUMMARY["statistics"])
+        assert (card.title, card.reading.value, card.sensitivity) == ("Below 50 %", "22 %", ())
+
+    def test_without_calibration(self):
+        nothing = {"fraction": None, "low": None, "high": None, "sensitivity": []}
+        card = NanoCard.of(statistics(nano={**NEW["nano"], **nothing, "verdict": "not calibrated"}))
+        assert (card.reading, card.title) == (None, "Not known without a calibration")
+        pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
+        assert NanoCard.of({**SUMMARY["statistics"], **pixels}) is None
+
+
+class TestConvergence:
+    def test_everything_lies_within_the_picture(self):
+        chart = Convergence.of(statistics())
+        places = [place for point in chart.points for place in (point.x, point.y, point.low, point.high)]
+        ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
+        assert all(0 <= place <= 100 for place in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
+        assert chart.points[-1].x == 100
+        assert all(point.high < point.y < point.low for point in chart.points)
+        assert 3 <= len(chart.y_ticks) <= 9
+
+    def test_larger_is_higher(self):
+        ticks = Convergence.of(statistics()).y_ticks
+        assert [float(tick.text) for tick in ticks] == sorted(float(tick.text) for tick in ticks)
+        assert [tick.at for tick in ticks] == sorted((tick.at for tick in ticks), reverse=True)
+
+    @pytest.mark.parametrize("n", [7, 40, 999, 123_456])
+    @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+    def test_ticks_of_any_size(self, n, scale):
+        found = {"n": [5, n], "median": [1.0 * scale, 1.1 * scale], "low": [0.9 * scale, 1.0 * scale]}
+        chart = Convergence.of(statistics(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}))
+        assert 2 <= len(chart.x_ticks) <= 9
+        assert 2 <= len(chart.y_ticks) <= 9
+
+    @pytest.mark.parametrize("found", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
+    def test_none_where_there_is_no_curve(self, found):
+        assert Convergence.of(statistics(convergence=found)) is None
+        assert Convergence.of(SUMMARY["statistics"]) is None
+
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            (0, "The median is known within ± 5 %: 261 particles are enough for that."),
+            (120, "About 120 more particles would give the median within ± 5 %."),
+            (23_000, "About 23000 more particles would give the median within ± 5 %."),
+            (None, "Too few particles to say how many more would give the median within ± 5 %."),
+        ],
+    )
+    def test_how_many_more(self, more, told):
+        assert more_words(more, 0.05, 261) == told
+
+
+@pytest.mark.django_db
+class TestPage:
+    @pytest.fixture
+    def page(self, client, make_job):
+        def open_page(files=FILES, **changes):
+            stored = {**deepcopy(SUMMARY), "statistics": statistics(**changes)}
+            made = {"summary": stored, "files": files, "attempt": 1, "progress": 1.0, "state": Job.State.DONE}
+            job = make_job(visitor=VISITOR, **made)
+            response = visit(client, VISITOR).get(f"/jobs/{job.pk}/")
+            assert response.status_code == 200
+            return words(response)
+
+        return open_page
+
+    def test_the_new_parts_are_shown(self, page):
+        told = page()
+        for part in (
+            "Nanomaterial screening",
+            "Undecided",
+            "What would decide it:",
+            "About 1,900 more particles.",
+            "filter on",
+            "Are these particles enough?",
+            "261 particles are enough",
+            "by volume",
+            "fair fit",
+            "131 particles touch others",
+            "not a certificate",
+            "ISO 19749",
+            "2022/C 229/01",
+        ):
+            assert part in told, part
+
+    def test_order_of_the_page(self, page):
+        told = page()
+        parts = [
+            "particles kept",
+            'id="histogram"',
+            "Nanomaterial screening",
+            'id="viewer"',
+            'class="paper"',
+            'id="files"',
+        ]
+        places = [told.index(part) for part in parts]
+        assert places == sorted(places)
+
+    def test_no_inline_style_or_script(self, page):
+        told = page()
+        assert not re.search(r"<[a-z][^>]* (style|on[a-z]+)=", told)
+        assert not re.search(r"<script(?![^>]*\bsrc=)", told)
+
+    def test_reasons_are_chips_with_counts(self, page):
+        told = page(set_aside={"touches the frame": 30, "low confidence": 4, "<new> & strange": 1})
+        assert len(re.findall(r'class="chip( aside)?"', told)) == 4
+        assert 'data-state="low confidence" aria-pressed="true"' in told
+        assert escape(Reason.UNSURE.definition) in told
+        assert "&lt;new&gt; &amp; strange <b>1</b>" in told
+
+    def test_report_and_bundle_are_one_click_away_where_they_exist(self, page):
+        assert "Report, PDF" not in page()
+        told = page(files=(*FILES, "report.pdf", "bundle.zip"))
+        assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', told)
+        assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>All files, ZIP', told)
+
+    def test_the_histogram_knows_the_size_of_a_pixel(self, page):
+        assert 'id="histogram" data-grain="7.34375"' in page()
+
+    def test_edge_weights_are_told(self, page):
+        assert "Miles–Lantuéjoul" in page(edge="weight")
+        assert "Miles–Lantuéjoul" not in page()
+
+    def test_a_result_without_particles(self, page):
+        nothing = dict.fromkeys((*FIGURES, "median", "fraction_100nm", "fraction_low", "fraction_high", "ecd_median"))
+        weighted = {by: {**dict.fromkeys(FIGURES), "intervals": dict.fromkeys(FIGURES)} for by in sizes.WEIGHTINGS}
+        empty = {"n_kept": 0, "n_set_aside": 0, "set_aside": {}, "fit": None, "convergence": None, "nano": None}
+        groups = {"groups": 0, "singles": 0, "primaries_in_groups": 0, "largest": 0}
+        told = page(**nothing, **empty, weighted=weighted, shape={}, agglomerates=groups)
+        assert "No particle was found" in told
+        assert "All numbers" not in told
+        assert "Nanomaterial screening" not in told
+        assert "Are these particles enough?" not in told
