@@ -3,15 +3,29 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from . import api
-from .views import jobs, pages, results, upload
+from . import api, api_samples
+from .views import adopting, arriving, calibration, jobs, pages, results, samples, upload
 
 urlpatterns = [
     path("", upload.home, name="home"),
-    path("uploads/", upload.uploads, name="uploads"),
+    path("uploads/", arriving.uploads, name="uploads"),
+    path("uploads/pairs/", arriving.pairs, name="upload-pairs"),
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
+    path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),
+    path("uploads/<uuid:pk>/check/", calibration.check, name="upload-check"),
     path("sample/", upload.sample, name="sample"),
     path("sample.tif", upload.sample_download, name="sample-download"),
+    path("samples/", samples.samples, name="samples"),
+    path("samples/<uuid:pk>/", samples.sample, name="sample-page"),
+    path("samples/<uuid:pk>/status/", samples.status, name="sample-status"),
+    path("samples/<uuid:pk>/images/", samples.images, name="sample-images"),
+    path("samples/<uuid:pk>/images/<uuid:job>/", samples.image, name="sample-image"),
+    path("samples/<uuid:pk>/add/", samples.add, name="sample-add"),
+    path("samples/<uuid:pk>/retry/", samples.retry, name="sample-retry"),
+    path("samples/<uuid:pk>/cancel/", samples.cancel, name="sample-cancel"),
+    path("samples/<uuid:pk>/scale/", samples.scale, name="sample-scale"),
+    path("samples/<uuid:pk>/delete/", samples.delete, name="sample-delete"),
+    path("samples/<uuid:pk>/files/<str:name>", samples.file, name="sample-file"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/status/", jobs.status, name="job-status"),
     path("jobs/<uuid:pk>/cancel/", jobs.cancel, name="job-cancel"),
@@ -21,7 +35,9 @@ urlpatterns = [
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
     path("results/", results.results, name="results"),
+    path("results/adopt/", adopting.adopt, name="adopt"),
     path("models/", pages.models, name="models"),
+    path("models/<str:name>/<int:number>.png", pages.example, name="model-example"),
     path("help/", pages.help_page, name="help"),
     path("healthz", pages.healthz, name="healthz"),
     path("accounts/login/", pages.SignIn.as_view(), name="login"),
@@ -40,5 +56,12 @@ urlpatterns = [
     path("api/v1/jobs/<uuid:pk>", api.job, name="api-job"),
     path("api/v1/jobs/<uuid:pk>/cancel", api.cancel, name="api-cancel"),
     path("api/v1/jobs/<uuid:pk>/files/<str:name>", api.artifact, name="api-artifact"),
+    path("api/v1/samples", api_samples.samples, name="api-samples"),
+    path("api/v1/samples/<uuid:pk>", api_samples.sample, name="api-sample"),
+    path("api/v1/samples/<uuid:pk>/images", api_samples.images, name="api-sample-images"),
+    path("api/v1/samples/<uuid:pk>/images/<uuid:job>", api_samples.image, name="api-sample-image"),
+    path("api/v1/samples/<uuid:pk>/retry", api_samples.retry, name="api-sample-retry"),
+    path("api/v1/samples/<uuid:pk>/cancel", api_samples.cancel, name="api-sample-cancel"),
+    path("api/v1/samples/<uuid:pk>/files/<str:name>", api_samples.file, name="api-sample-file"),
     path("api/<path:rest>", api.unknown, name="api-unknown"),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,18 +19,32 @@ from ..middleware import ensure_visitor
 from ..models import Artifact, Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from .access import own_job, refused, visible_job
+from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, used_calibration
+from .revisions import revisions
 from .serving import serve_artifact
 from .words import scale_words
 
 OFFERED = {
+    "report.pdf": ("Report, PDF", "two to four pages, for filing"),
     "figure.png": ("Figure, PNG", "four panels, 300 dpi"),
     "figure.svg": ("Figure, SVG", "to edit"),
     "figure.pdf": ("Figure, PDF", "to print"),
+    "panel-image.png": ("Panel A, PNG", "the image with its scale bar"),
+    "panel-outlines.png": ("Panel B, PNG", "the particles in colour"),
+    "panel-possibly-wrong.png": ("Panel C, PNG", "kept and possibly wrong"),
+    "panel-histogram.png": ("Panel D, PNG", "the size distribution"),
     "particles.csv": ("Nanoparticle sizes, CSV", "summary and one row a particle"),
+    "particles.xlsx": ("Nanoparticle sizes, XLSX", "particles, summary, metadata"),
     "labels.tif": ("Labels, TIFF", "kept particles; 0 is background"),
     "labels-all.tif": ("All labels, TIFF", "with those set aside"),
+    "rois.zip": ("Outlines for ImageJ, ZIP", "kept particles, for the ROI Manager"),
+    "rois-all.zip": ("All outlines for ImageJ, ZIP", "with those set aside, in red"),
+    "coco.json": ("Annotations, COCO JSON", "for training and annotation tools"),
+    "particles.geojson": ("Outlines, GeoJSON", "polygons in pixels with their measures"),
     "result.json": ("Everything, JSON", "settings, statistics, versions"),
+    "result.schema.json": ("JSON Schema", "what result.json holds"),
+    "bundle.zip": ("All files in one, ZIP", "with their checksums"),
 }
 
 
@@ -77,7 +90,8 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
     found = own_job(request, pk)
     if request.method != "POST":
-        return render(request, "delete.html", {"job": found})
+        others = len(revisions(found, request.user, request.visitor)) - 1
+        return render(request, "delete.html", {"job": found, "others": others})
     delete_job(job=found)
     return redirect("results")
 
@@ -95,7 +109,7 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
         return _page(request, found, form=form, rerun_open=True, width_error=str(error), status=400)
     if not form.is_valid():
         return _page(request, found, form=form, rerun_open=True, status=400)
-    recipe = replace(form.recipe(calibration), scale=found.get_recipe().scale)
+    recipe = form.recipe(calibration)
     try:
         refuse_tall_bar(recipe, found.upload)
     except ValueError as error:
@@ -106,12 +120,12 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def width(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The same outlines measured with another width, as a new job."""
+    """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
     found = visible_job(request, pk)
     if request.method != "POST":
         return redirect("job", pk)
     try:
-        calibration = _chosen(request.POST.get("width", ""), found)
+        calibration = _chosen(request.POST.get("width", ""), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     recipe = found.get_recipe().with_(calibration=calibration)
@@ -159,12 +173,12 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     return _chosen(text, found)
 
 
-def _chosen(text: str, found: Job) -> Calibration | None:
-    """What was typed; the width that the file itself gives means the file."""
+def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
+    """What was typed, accepted or drawn; typing the width that the file itself gives means the file."""
     own = own_calibration(found.upload)
-    if own and text.strip() == _text(own, found):
+    if own and origin == "typed" and text.strip() == _text(own, found):
         return None
-    return calibration_for(text, "typed", found.upload)
+    return calibration_for(text, origin, found.upload)
 
 
 def _text(calibration: Calibration, found: Job) -> str:
@@ -173,10 +187,15 @@ def _text(calibration: Calibration, found: Job) -> str:
 
 
 def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
+    listed = revisions(found, request.user, request.visitor)
     context = {
         "job": found,
         "active": not found.is_finished,
         "status": status_of(found),
+        "revisions": listed,
+        "revision": next(each for each in listed if each.here),
+        "newest": listed[-1],
+        "acquired": acquired(found.upload),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": found.is_changeable_by(request.user, request.visitor),
         "calibration_line": scale_words(used_calibration(found)),

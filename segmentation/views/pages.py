@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,22 +10,29 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.views.decorators.http import require_safe
+from PIL import Image
 
 from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..models import Job
+from ..services.adopting import adoptable
+from .serving import serve_picture
 
 FIGURES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "f50": "F1 at 0.5",
-    "f75": "F1 at 0.75",
+    "dice": ("Dice", "Overlap of all particles' pixels with the truth: 2 TP / (2 TP + FP + FN)."),
+    "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
+    "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
+    "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
+    "f50": ("F1 at 0.5", "By particles that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
+    "f75": ("F1 at 0.75", "By particles that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
+    "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
 }
+MOST_EXAMPLES = 9
 
 
 class SignIn(LoginView):
@@ -32,6 +40,11 @@ class SignIn(LoginView):
 
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
+
+    def get_default_redirect_url(self) -> str:
+        """Where nothing else was asked for: to the results of this browser that could be kept, if there are any."""
+        found = adoptable(user=self.request.user, visitor=self.request.visitor)
+        return reverse("results") if found else super().get_default_redirect_url()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs, site_closed=settings.DEEPSEGM_REQUIRE_LOGIN)
@@ -60,39 +73,86 @@ def models(request: HttpRequest) -> HttpResponse:
             "summary": card.summary,
             "sha256": card.sha256,
             "facts": _facts(card),
+            "data": card.data,
             "limits": card.limits,
+            "figures": _figures(card),
             "scores": _scores(card),
+            "examples": _examples(card),
+            "default": not place,
         }
-        for card in cards.available()
+        for place, card in enumerate(cards.available())
     ]
     return render(request, "models.html", {"models": shown})
 
 
+@require_safe
+def example(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """A picture that lies beside a model's card."""
+    try:
+        path = _example_path(cards.find(name), number)
+    except cards.UnknownModel:
+        raise Http404 from None
+    return serve_picture(request, path)
+
+
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
-    facts = [
+    return [
         ("Name", card.name),
         ("Version", card.version),
+        ("Licence of the weights", card.licence),
+        ("Size of the weights", _size(card)),
         ("Threshold", f"{card.threshold:g}"),
         ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that"),
-        ("Licence", card.licence),
+        ("Taught on", f"particles of {card.smallest:g} to {card.largest:g} px at that size"),
     ]
-    return facts + [("Trained on", _joined(source, ("title", "split", "licence"))) for source in card.data]
+
+
+def _size(card: cards.ModelCard) -> str:
+    try:
+        return filesizeformat(card.size)
+    except OSError:
+        return "missing"
+
+
+def _figures(card: cards.ModelCard) -> list[tuple[str, str]]:
+    """Name and definition of each figure that any score of the card has."""
+    return [FIGURES[name] for name in _known(card)]
+
+
+def _known(card: cards.ModelCard) -> list[str]:
+    return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """On which data, of which split, and the figures by name."""
+    """On which data, of which split, and the figures in the order of `_figures`, None where missing."""
     return [
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [(title, score[name]) for name, title in FIGURES.items() if name in score],
+            "figures": [(FIGURES[name][0], score.get(name)) for name in _known(card)],
         }
         for score in card.scores
     ]
 
 
-def _joined(entry: dict[str, Any], names: tuple[str, ...]) -> str:
-    return ", ".join(str(entry[name]) for name in names if entry.get(name))
+def _example_path(card: cards.ModelCard, number: int) -> Path:
+    return card.weights.parent / f"{card.name}-{number}.png"
+
+
+def _examples(card: cards.ModelCard) -> list[dict[str, Any]]:
+    """The pictures beside a card, as far as there are any: number, size, and what their maker says they show."""
+    paths = [(number, _example_path(card, number)) for number in range(1, MOST_EXAMPLES + 1)]
+    return [{"number": number, **_look(path, card)} for number, path in paths if path.is_file()]
+
+
+def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
+    plain = f"A micrograph with the outlines that the model {card.title} finds in it"
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            said = picture.info.get("Description")
+            return {"width": picture.width, "height": picture.height, "text": said or plain}
+    except (OSError, ValueError):
+        return {"width": "", "height": "", "text": plain}
 
 
 @require_safe

@@ -21,7 +21,7 @@ A_PAGE = 50
 @never_cache
 def results(request: HttpRequest) -> HttpResponse:
     """The list, newest first; for HTMX only its fragment, which asks again while something runs."""
-    mine = Job.objects.visible_to(request.user, request.visitor).select_related("upload")
+    mine = Job.objects.visible_to(request.user, request.visitor).filter(sample=None).select_related("upload")
     page = Paginator(mine.order_by("-created", "pk"), A_PAGE).get_page(request.GET.get("page"))
     pictured = Artifact.objects.filter(job__in=[job.pk for job in page], name="thumbnail.png")
     pictures = set(pictured.values_list("job_id", flat=True))

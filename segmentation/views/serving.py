@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 
-from ..models import Artifact, Upload
+from ..models import Artifact, SampleArtifact, Upload
 
 SHOWN_INLINE = {"image/png", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
@@ -30,10 +30,28 @@ def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) 
     return _serve(request, artifact.file, kind, name, inline, tag=f"{artifact.pk}-{artifact.attempt}")
 
 
+def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, download: bool) -> HttpResponse:
+    """A file of a pooled result, named after its sample, in the same way."""
+    kind = artifact.content_type
+    stem = file_stem(artifact.sample.name.replace("/", "_") + ".")
+    name = f"{stem}_{artifact.name}"
+    tag = f"sample-{artifact.pk}-{artifact.attempt}"
+    return _serve(request, artifact.file, kind, name, kind in SHOWN_INLINE and not download, tag=tag)
+
+
 def serve_preview(request: HttpRequest, upload: Upload) -> HttpResponse:
     """The preview of an upload."""
     name = f"{file_stem(upload.name)}_preview.png"
     return _serve(request, upload.preview, "image/png", name, True, tag=f"{upload.pk}-preview")
+
+
+def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
+    """A PNG of this installation."""
+    try:
+        facts = path.stat()
+    except OSError:
+        raise Http404 from None
+    return _serve(request, path, "image/png", path.name, True, tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}")
 
 
 def _serve(request: HttpRequest, file: Any, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:

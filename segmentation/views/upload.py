@@ -1,4 +1,4 @@
-"""The upload page: a plain form that does everything at once, and the address that takes one file at a time."""
+"""The upload page: a plain form that does everything at once; its script sends one file at a time (`arriving`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ..core.micrograph.kinds import SUFFIXES
+from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
 from ..forms import (
     SettingsForm,
+    accepted,
     badge,
     calibration_for,
     file_badge,
@@ -22,9 +25,10 @@ from ..forms import (
     refuse_tall_bar,
     width_text,
 )
+from ..forms.samples import SampleForm
 from ..middleware import ensure_visitor
-from ..models import Job, Upload, shown_name
-from ..services import Refused, create_job, receive_upload, sample_upload
+from ..models import Job, Sample, Upload
+from ..services import Note, Refused, create_job, create_sample, receive_files, sample_upload
 from .access import refused, visible_upload
 from .serving import serve_preview
 
@@ -34,6 +38,8 @@ NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Something that was typed needs another look; it is marked below."
 GONE = "An image that was uploaded earlier is no longer here; choose it again."
 SAMPLE = Path("sample", "sem-sample.tif")
+ACCEPTED = ",".join((*SUFFIXES, *SIDE_SUFFIXES, ".zip"))
+MOST_LEFT, LONGEST_LEFT = 2000, 500
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,24 @@ class Submission:
 
     request: HttpRequest
     form: SettingsForm
+    sample: SampleForm
     uploads: list[Upload] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     width_errors: dict[str, str] = field(default_factory=dict)
 
     @property
     def typed(self) -> Any:
         return self.request.POST
+
+    @property
+    def one_sample(self) -> bool:
+        return bool(self.typed.get("one_sample"))
+
+    @property
+    def own_scales(self) -> bool:
+        """Whether the width of each image counts, and not a rule for the whole sample."""
+        return not self.one_sample or self.typed.get("rule", "") in ("", Sample.Rule.OWN)
 
     def width_of(self, upload: Upload) -> tuple[str, str, str]:
         """The text of the field that an image's width is in, its origin, and the field's name."""
@@ -71,14 +88,16 @@ class Submission:
 def home(request: HttpRequest) -> HttpResponse:
     """The upload page; POST starts one job for each image, or shows the page again with what is wrong."""
     if request.method != "POST":
-        return _page(request, SettingsForm(initial=SettingsForm.initial_of(Recipe())))
-    sent = Submission(request, SettingsForm(request.POST), _kept(request))
+        return _page(request, SettingsForm.asked(request.GET))
+    sent = Submission(request, SettingsForm(request.POST), SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
         sent.uploads = [upload for upload in sent.uploads if str(upload.pk) != request.POST["remove"]]
         return _again(sent, status=200)
     if len(sent.uploads) < len(set(request.POST.getlist("upload"))):
         sent.problems.append(Problem("", GONE))
     _receive(sent)
+    if sent.one_sample:
+        return _one_sample(sent)
     recipes = _recipes(sent)
     if sent.problems or sent.width_errors or not sent.form.is_valid():
         return _again(sent)
@@ -86,20 +105,6 @@ def home(request: HttpRequest) -> HttpResponse:
     if sent.problems:
         return _again(sent)
     return _to(jobs)
-
-
-@require_POST
-def uploads(request: HttpRequest) -> HttpResponse:
-    """One file from the page's script; answers with its card, or with a card that says what is wrong."""
-    file = request.FILES.get("file")
-    try:
-        if file is None:
-            raise Refused("No file came with the request; choose it again.")
-        return render(request, "_upload.html", {"card": card(_take(request, file))}, status=201)
-    except Refused as refusal:
-        name = shown_name(file.name or "") if file else "The upload"
-        context = {"name": name, "sentence": refusal.sentence}
-        return render(request, "_upload_error.html", context, status=_status(refusal))
 
 
 @require_safe
@@ -160,40 +165,81 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _take(request: HttpRequest, file: Any) -> Upload:
-    visitor = ensure_visitor(request)
-    return receive_upload(file=file, user=request.user, visitor=visitor, address=request.address_hash)
-
-
 def _receive(sent: Submission) -> None:
-    """Take the files of the form; the bad ones become problems and the good ones stay."""
-    for file in sent.request.FILES.getlist("file"):
-        try:
-            sent.uploads.append(_take(sent.request, file))
-        except Refused as refusal:
-            sent.problems.append(Problem(shown_name(file.name or ""), refusal.sentence, _status(refusal)))
+    """Take the files of the form, archives unpacked; the bad ones become problems and the good ones stay."""
+    request = sent.request
+    files = request.FILES.getlist("file")
+    if files:
+        who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
+        for each in receive_files(files=files, **who):
+            if isinstance(each, Upload):
+                sent.uploads.append(each)
+            else:
+                sent.notes.append(each)
+    sent.problems += [
+        Problem(note.name, note.sentence, status_of_refusal(note.status)) for note in sent.notes if note.status >= 400
+    ]
     if not sent.uploads and not sent.problems:
         sent.problems.append(Problem("", NOTHING))
 
 
-def _status(refusal: Refused) -> int:
-    return refusal.status if refusal.status in PASSED_ON else 400
+def status_of_refusal(status: int) -> int:
+    """What a page with a refusal answers: some say more than "bad request"."""
+    return status if status in PASSED_ON else 400
+
+
+def _one_sample(sent: Submission) -> HttpResponse:
+    """All images as one sample: what is no image is noted there and holds up nothing."""
+    request = sent.request
+    calibrations = _calibrations(sent) if sent.own_scales else {}
+    gone = any(problem.sentence == GONE for problem in sent.problems)
+    if gone or not sent.uploads or sent.width_errors or not sent.form.is_valid() or not sent.sample.is_valid():
+        return _again(sent)
+    try:
+        sample = create_sample(
+            name=sent.sample.cleaned_data["sample_name"],
+            uploads=sent.uploads,
+            recipe=sent.form.recipe(),
+            scale=sent.sample.scale(),
+            user=request.user,
+            visitor=ensure_visitor(request),
+            token=_token(request),
+            notes=[*_left(request), *sent.notes],
+            calibrations=calibrations,
+        )
+    except Refused as refusal:
+        sent.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
+        return _again(sent)
+    response = redirect("sample-page", sample.pk)
+    response.status_code = 303
+    return response
+
+
+def _calibrations(sent: Submission) -> dict[UUID, Any]:
+    """The scale of each image as its field says; widths that cannot be are noted as errors."""
+    found = {}
+    for upload in sent.uploads:
+        text, origin, name = sent.width_of(upload)
+        try:
+            found[upload.pk] = calibration_for(text, origin, upload)
+        except ValueError as error:
+            sent.width_errors[name] = str(error)
+    return found
+
+
+def _left(request: HttpRequest) -> list[Note]:
+    """What the page's script was told of files that were not taken, for the sample's own list."""
+    texts = request.POST.getlist("left")[:MOST_LEFT]
+    return [Note("", " ".join(text.split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
 def _recipes(sent: Submission) -> list[Recipe]:
     """A Recipe for each image; widths and data bars that cannot be are noted as errors."""
-    recipes = []
-    valid = sent.form.is_valid()
-    for upload in sent.uploads:
-        text, origin, name = sent.width_of(upload)
-        try:
-            calibration = calibration_for(text, origin, upload)
-        except ValueError as error:
-            sent.width_errors[name] = str(error)
-            continue
-        if valid:
-            recipes.append(_recipe(sent, upload, calibration))
-    return recipes
+    calibrations = _calibrations(sent)
+    if not sent.form.is_valid():
+        return []
+    known = [upload for upload in sent.uploads if upload.pk in calibrations]
+    return [_recipe(sent, upload, calibrations[upload.pk]) for upload in known]
 
 
 def _recipe(sent: Submission, upload: Upload, calibration: Any) -> Recipe:
@@ -214,7 +260,7 @@ def _start(sent: Submission, recipes: list[Recipe]) -> list[Job]:
         try:
             job = create_job(upload=upload, recipe=recipe, user=request.user, visitor=visitor, token=token)
         except Refused as refusal:
-            sent.problems.append(Problem(upload.name, refusal.sentence, _status(refusal)))
+            sent.problems.append(Problem(upload.name, refusal.sentence, status_of_refusal(refusal.status)))
             break
         jobs.append(job)
         sent.uploads.remove(upload)
@@ -237,12 +283,15 @@ def _token(request: HttpRequest) -> str:
 def _again(sent: Submission, status: int | None = None) -> HttpResponse:
     """The page once more, with everything that was typed and every good image."""
     main = sent.typed.get("width", DEFAULT_WIDTH)
-    main_origin = "default" if main == DEFAULT_WIDTH else "typed"
-    if not status and (sent.width_errors or not sent.form.is_valid()):
+    main_origin = accepted(sent.typed.get("width_origin", "")) or ("default" if main == DEFAULT_WIDTH else "typed")
+    wrong = sent.width_errors or not sent.form.is_valid() or (sent.one_sample and not sent.sample.is_valid())
+    if not status and wrong:
         sent.problems.append(Problem("", MARKED))
     bad = [problem.status for problem in sent.problems]
     extra = {
         "problems": sent.problems,
+        "sample": sent.sample,
+        "one_sample": sent.one_sample,
         "cards": [_card_again(sent, upload, main_origin) for upload in sent.uploads],
         "width": main,
         "width_origin": main_origin,
@@ -265,6 +314,9 @@ def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: 
         "width": DEFAULT_WIDTH,
         "width_origin": "default",
         "default_width": DEFAULT_WIDTH,
+        "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
+        "accept": ACCEPTED,
+        "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "more_open": form.is_bound and not form.is_valid(),
         **extra,

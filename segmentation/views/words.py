@@ -7,6 +7,7 @@ import math
 from ..core.micrograph.types import Calibration
 
 NARROW_SPACE = "\u202f"
+LEAST_DOUBT = 0.001
 SOURCES = {
     "metadata": "from the file",
     "side file": "from the file beside it",
@@ -56,9 +57,28 @@ def scale_words(calibration: Calibration) -> str:
     """The size of a pixel and how it is known, in a line."""
     if calibration.nm_per_pixel is None:
         return "not calibrated, sizes in pixels"
-    size = significant(calibration.nm_per_pixel, 4)
-    shown = size.rstrip("0").rstrip(".") if "." in size else size
-    return f"{shown} nm/px, {SOURCES[calibration.source]}"
+    said = f"{pixel_size(calibration.nm_per_pixel)}, {SOURCES[calibration.source]}"
+    doubt = uncertainty(calibration)
+    return f"{said} ({doubt})" if doubt else said
+
+
+def pixel_size(nm_per_pixel: float) -> str:
+    """The size of a pixel."""
+    return f"{trimmed(nm_per_pixel)} nm/px"
+
+
+def trimmed(value: float) -> str:
+    """Four digits, without zeros at the end."""
+    shown = significant(value, 4)
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def uncertainty(calibration: Calibration) -> str:
+    """The relative standard uncertainty of a pixel's size, "" where it is unknown."""
+    doubt = calibration.relative_uncertainty
+    if not doubt:
+        return ""
+    return f"± {significant(100 * doubt, 2)} %" if doubt >= LEAST_DOUBT else "± < 0.1 %"
 
 
 def capital(text: str) -> str:

@@ -23,7 +23,7 @@ JOBS = "/api/v1/jobs"
 
 @pytest.fixture(autouse=True)
 def quick_inspection(monkeypatch):
-    def inspect(path, *, name):
+    def inspect(path, *, name, side=(), read_bar=True):
         content = path.read_bytes()
         if not content.startswith(b"\x89PNG"):
             raise inspection.Unreadable("This is no image; send a TIFF.")

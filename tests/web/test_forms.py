@@ -7,6 +7,7 @@ import pytest
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.recipe import Recipe
 from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
+from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
 from segmentation.models import Upload
 
 from .finished import ZEISS
@@ -99,12 +100,43 @@ class TestSettings:
             "filter": "on",
             "data_bar": "rows",
             "data_bar_rows": " 56 ",
+            "scale": "factor",
+            "scale_factor": "0,5",
+            "flips": "on",
+            "edge": "weight",
         }
-        assert recipe(**typed) == Recipe(threshold=0.35, polarity="dark", filter=True, data_bar=56)
+        made = Recipe(threshold=0.35, polarity="dark", filter=True, data_bar=56, scale=0.5, flips=True, edge="weight")
+        assert recipe(**typed) == made
 
     @pytest.mark.parametrize(("typed", "rows"), [("auto", "auto"), ("none", 0), ("56", 56), ("0", 0)])
     def test_the_data_bar(self, typed, rows):
         assert recipe(data_bar=typed).data_bar == rows
+
+    @pytest.mark.parametrize(
+        ("typed", "factor"),
+        [
+            ({}, None),
+            ({"scale": "auto", "scale_factor": "nonsense", "particle_px": "nonsense"}, None),
+            ({"scale": "0.25"}, 0.25),
+            ({"scale": "factor", "scale_factor": " 1 "}, 1.0),
+            ({"scale": "factor", "scale_factor": "0.33333333"}, 0.3333),
+            ({"scale": "size", "particle_px": "56"}, 0.5),
+            ({"scale": "size", "particle_px": "93", "scale_factor": "9"}, 0.3011),
+            ({"scale": "size", "particle_px": "14"}, 2.0),
+        ],
+    )
+    def test_the_working_scale(self, typed, factor):
+        assert recipe(**typed).scale == factor
+
+    def test_limits_are_the_scouts(self):
+        from segmentation.core.network import scout
+
+        assert (LEAST_SCALE, GREATEST_SCALE) == scout.LIMITS
+
+    def test_a_model_may_be_asked_for_in_the_address(self):
+        assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
+        assert SettingsForm.asked({"model": "<b>"})["model"].value() == "particles"
+        assert SettingsForm.asked({})["scale"].value() == "auto"
 
     def test_rows_left_over_from_another_choice_do_not_count(self):
         assert recipe(data_bar="auto", data_bar_rows="nonsense").data_bar == "auto"
@@ -124,6 +156,18 @@ class TestSettings:
             {"data_bar": "rows", "data_bar_rows": "-3"},
             {"data_bar": "rows", "data_bar_rows": "²"},
             {"data_bar": "9" * 5000},
+            {"scale": "large"},
+            {"scale": "0"},
+            {"scale": "factor"},
+            {"scale": "factor", "scale_factor": "2.1"},
+            {"scale": "factor", "scale_factor": "nan"},
+            {"scale": "size"},
+            {"scale": "size", "particle_px": "13"},
+            {"scale": "size", "particle_px": "-30"},
+            {"scale": "size", "particle_px": "inf"},
+            {"scale": "size", "particle_px": "30", "model": "unknown"},
+            {"flips": "sometimes"},
+            {"edge": "ignore"},
         ],
     )
     def test_what_cannot_be_is_explained_in_one_sentence(self, typed):
@@ -132,7 +176,9 @@ class TestSettings:
         assert found[0].endswith(".")
 
     def test_a_recipe_fills_the_form_that_makes_it_again(self):
-        made = Recipe(threshold=0.4, polarity="bright", filter=True, data_bar=12)
+        made = Recipe(
+            threshold=0.4, polarity="bright", filter=True, data_bar=12, scale=0.3011, flips=True, edge="weight"
+        )
         assert recipe(**SettingsForm.initial_of(made)) == made
         assert recipe(**SettingsForm.initial_of(Recipe(data_bar=0))) == Recipe(data_bar=0)
 

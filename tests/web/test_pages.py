@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.test import Client, RequestFactory
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from segmentation.core.measure.filters import Reason
 from segmentation.models import Job
@@ -95,12 +97,78 @@ class TestModels:
         scored = replace(model, scores=[score])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [scored])
         page = words(client.get("/models/"))
-        for told in ("EMPS", "held out", "<dt>AP50</dt><dd>0.8</dd>", "<dt>Dice</dt><dd>0.94</dd>"):
+        for told in ("EMPS", "held out", 'data-label="AP50">0.800</td>', 'data-label="Dice">0.940</td>'):
             assert told in page
+        assert 'data-label="IoU"' not in page
+
+    def test_sources_are_named_with_their_licences(self, client, model, monkeypatch):
+        sources = [{"title": "EMPS <2021>", "licence": "MIT", "split": "fold 0 held out"}, {"title": "rendered"}]
+        taught = replace(model, data=sources, limits=["No fibres."])
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
+        page = words(client.get("/models/"))
+        for told in ("EMPS &lt;2021&gt;", "Licence MIT; fold 0 held out", "Licence not stated", "<li>No fibres.</li>"):
+            assert told in page
+
+    def test_a_model_can_be_used_at_once(self, client, model, monkeypatch):
+        other = replace(model, name="my own", title="Mine")
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [model, other])
+        page = words(client.get("/models/"))
+        assert 'href="/?model=my%20own"' in page
+        assert page.count("default</span>") == 1
+        home = words(client.get("/?model=my%20own"))
+        assert '<option value="my own" selected>Mine</option>' in home
+        assert '<option value="particles" selected>' in words(client.get("/?model=nothing"))
+
+    def test_lost_weights_do_not_stop_the_page(self, client, model):
+        model.weights.unlink()
+        assert "<dd>missing</dd>" in words(client.get("/models/"))
 
     def test_none_installed(self, client, monkeypatch):
         monkeypatch.setattr("segmentation.core.network.cards.available", list)
         assert "No model is installed" in words(client.get("/models/"))
+
+
+class TestExamples:
+    @pytest.fixture
+    def examples(self, model):
+        """Two pictures beside the card, of which one says what it shows."""
+        said = PngInfo()
+        said.add_itxt("Description", "Facetted <TiO₂> particles")
+        picture = Image.new("L", (40, 30), 90)
+        picture.save(model.weights.parent / "particles-1.png", pnginfo=said)
+        picture.save(model.weights.parent / "particles-3.png")
+
+    def test_those_that_exist_are_shown_with_their_texts(self, client, examples):
+        page = words(client.get("/models/"))
+        one = '<img src="/models/particles/1.png" width="40" height="30" alt="Facetted &lt;TiO₂&gt; particles"'
+        assert one in page
+        assert "/models/particles/2.png" not in page
+        assert 'alt="A micrograph with the outlines that the model Particles finds in it"' in page
+
+    def test_without_any_there_is_no_empty_place(self, client):
+        assert 'class="examples"' not in words(client.get("/models/"))
+
+    def test_they_are_served_once(self, client, examples):
+        response = client.get("/models/particles/1.png")
+        assert (response.status_code, response["Content-Type"]) == (200, "image/png")
+        assert response["Content-Security-Policy"].startswith("sandbox")
+        again = client.get("/models/particles/1.png", headers={"If-None-Match": response["ETag"]})
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize(
+        "address", ["particles/2", "nothing/1", "..%2F..%2Fsecret/1", "particles/-1", "particles/1%2F..%2F3"]
+    )
+    def test_nothing_else_is(self, client, examples, address):
+        assert client.get(f"/models/{address}.png").status_code == 404
+        assert client.post("/models/particles/1.png").status_code == 405
+
+    def test_a_broken_picture_does_not_stop_the_page(self, client, model):
+        (model.weights.parent / "particles-1.png").write_bytes(b"no picture")
+        assert client.get("/models/").status_code == 200
+
+    def test_a_closed_site_shows_none(self, client, examples, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert client.get("/models/particles/1.png").status_code == 302
 
 
 class TestAccounts:

@@ -33,7 +33,7 @@ def nothing_is_left(folder: Path) -> bool:
 
 def child(monkeypatch, **options):
     """Replace the inspecting child by a shell command."""
-    monkeypatch.setattr(inspection, "_command", lambda path, name, preview: ["sh", "-c", options["does"]])
+    monkeypatch.setattr(inspection, "_command", lambda *given: ["sh", "-c", options["does"]])
 
 
 def test_a_good_image_is_stored_with_what_was_found(own_storage, alice):
@@ -58,7 +58,7 @@ def test_two_files_of_one_name_are_two_uploads(own_storage):
 def test_a_large_file_that_django_has_on_disk_is_inspected_where_it_lies(own_storage, monkeypatch):
     seen = []
     inspect = inspection.inspect
-    monkeypatch.setattr(inspection, "inspect", lambda path, name: seen.append(path) or inspect(path, name=name))
+    monkeypatch.setattr(inspection, "inspect", lambda path, **said: seen.append(path) or inspect(path, **said))
     with TemporaryUploadedFile("a.png", "image/png", len(picture()), None) as file:
         file.write(picture())
         file.flush()

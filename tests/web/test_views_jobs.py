@@ -16,6 +16,7 @@ from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
 pytestmark = pytest.mark.django_db
 VISITOR = uuid4()
 HTMX = {"HX-Request": "true"}
+AS_BEFORE = {"scale": "factor", "scale_factor": "0.5"}
 
 
 @pytest.fixture
@@ -132,12 +133,25 @@ class TestActions:
 
 class TestRerun:
     def test_the_form_is_prefilled(self, maker, job):
-        recipe = Recipe(threshold=0.35, polarity="dark", filter=True, data_bar=8, calibration=Calibration(**ZEISS))
+        recipe = Recipe(
+            threshold=0.35,
+            polarity="dark",
+            filter=True,
+            data_bar=8,
+            scale=0.5,
+            flips=True,
+            edge="weight",
+            calibration=Calibration(**ZEISS),
+        )
         page = words(maker.get(address(job(recipe=recipe))))
         assert 'name="threshold" id="id_threshold" inputmode="decimal" autocomplete="off" value="0.35"' in page
         assert '<option value="dark" selected>' in page
         assert 'name="filter" value="on" checked' in page
         assert 'name="data_bar" value="rows" checked' in page
+        assert '<option value="weight" selected>' in page
+        assert 'name="flips" value="on" checked' in page
+        assert 'name="scale" value="factor" checked' in page
+        assert 'name="scale_factor" inputmode="decimal"' in page
         assert 'value="470"' in page
 
     def test_it_makes_a_new_job_from_the_same_image(self, maker, job):
@@ -160,7 +174,7 @@ class TestRerun:
     def test_a_width_left_alone_keeps_its_source(self, maker, job):
         default = Calibration.of_width(7520, 64, "default")
         old = job(recipe=Recipe(calibration=default, scale=0.5))
-        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "7520", "polarity": "dark"})
+        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "7520", "polarity": "dark", **AS_BEFORE})
         recipe = Job.objects.exclude(pk=old.pk).get().get_recipe()
         assert recipe == Recipe(calibration=default, scale=0.5, polarity="dark")
 
@@ -170,6 +184,10 @@ class TestRerun:
             ({"width": "-3"}, "more than 0"),
             ({"threshold": "7"}, "from 0.05 to 0.95"),
             ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
+            ({"scale": "factor", "scale_factor": "9"}, "from 0.02 to 2"),
+            ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
+            ({"edge": "ignore"}, "exclude or weight"),
+            ({"flips": "perhaps"}, "mirrored images is either on or off"),
         ],
     )
     def test_errors_keep_what_was_typed(self, maker, job, typed, told):
@@ -240,9 +258,10 @@ class TestResult:
             '155 <span class="unit">nm</span>',
             '160 <span class="unit">nm</span>',
             '73.6 <span class="unit">nm</span>',
-            "62.5 / 155 / 256",
-            "22 % (17–27 %)",
-            "Threshold 50 %: below",
+            '62.5 <span class="unit">nm</span>',
+            '256 <span class="unit">nm</span>',
+            '22 <span class="unit">%</span> <span class="interval">17–27</span>',
+            "Below 50 %",
             "34 set aside",
             "Touches the frame",
             "7.344 nm/px, from the file",
@@ -255,17 +274,17 @@ class TestResult:
 
     def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):
         page = words(maker.get(address(job())))
-        assert page.count('<details class="term"') >= 8
-        assert "Wilson interval" in page
+        assert page.count('<span class="term" tabindex="0"') >= 8
+        assert "nanomaterial from 50 % on" in page
         assert "outermost row or column" in page
 
     @pytest.mark.parametrize(
         ("low", "high", "verdict"),
-        [(0.5, 0.6, "above"), (0.3, 0.4999, "below"), (0.49, 0.51, "undecided"), (0.45, 0.5, "undecided")],
+        [(0.5, 0.6, "Above 50 %"), (0.3, 0.4999, "Below 50 %"), (0.49, 0.51, "Undecided"), (0.45, 0.5, "Undecided")],
     )
     def test_the_fifty_per_cent_line(self, maker, job, low, high, verdict):
         done = job(summary=summary(fraction_100nm=(low + high) / 2, fraction_low=low, fraction_high=high))
-        assert f"Threshold 50 %: {verdict}" in words(maker.get(address(done)))
+        assert f'">{verdict}</p>' in words(maker.get(address(done)))
 
     def test_pixels_know_no_hundred_nanometres(self, maker, job):
         nothing = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}

@@ -26,7 +26,7 @@ CALIBRATED = b"calibrated"
 def quick_inspection(monkeypatch):
     """Reads PNGs in this process; files that end in `CALIBRATED` carry Zeiss's calibration."""
 
-    def inspect(path, *, name):
+    def inspect(path, *, name, side=(), read_bar=True):
         content = path.read_bytes()
         try:
             with Image.open(io.BytesIO(content)) as image:

@@ -1,0 +1,27 @@
+"""What people type, turned into Recipes and Calibrations; every error is a sentence that says what to do."""
+
+from .calibration import (
+    accepted,
+    badge,
+    calibration_for,
+    disagreements,
+    file_badge,
+    own_calibration,
+    suggested,
+    width_text,
+)
+from .settings import SettingsForm, model_choices, refuse_tall_bar
+
+__all__ = [
+    "SettingsForm",
+    "accepted",
+    "badge",
+    "calibration_for",
+    "disagreements",
+    "file_badge",
+    "model_choices",
+    "own_calibration",
+    "refuse_tall_bar",
+    "suggested",
+    "width_text",
+]

@@ -1,0 +1,75 @@
+"""What makes one sample of many images: its name, and where the scale comes from."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from django import forms
+
+from ..core.micrograph import parse_width
+from ..core.recipe import DEFAULT_WIDTH_NM
+from ..models import SHOWN_NAME, Sample
+from ..services import Scale
+
+RULES = [
+    (Sample.Rule.OWN, "each image's own"),
+    (Sample.Rule.WIDTH, "one image width for all"),
+    (Sample.Rule.PIXEL, "one pixel size for all"),
+]
+NO_RULE = "The scale is own, width or pixel."
+NO_WIDTH = "Type how wide every image is, such as 7520 nm or 7.52 µm."
+NO_PIXEL = "Type the size of a pixel in nm, such as 7.344."
+_PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?", re.IGNORECASE)
+
+
+def parse_pixel(text: str) -> float:
+    """Nanometres per pixel of "7.344", "7,344" or "7.344 nm/px"; raises ValueError with a sentence."""
+    found = _PIXEL.fullmatch(text.strip())
+    value = float(found[1].replace(",", ".")) if found else math.nan
+    if not 1e-4 <= value <= 1e6:
+        raise ValueError(NO_PIXEL)
+    return value
+
+
+class ScaleForm(forms.Form):
+    """A calibration rule. rule_own: the width of images that have no scale of their own; empty means pixels."""
+
+    rule = forms.ChoiceField(choices=RULES, required=False, error_messages={"invalid_choice": NO_RULE})
+    rule_own = forms.CharField(required=False)
+    rule_width = forms.CharField(required=False)
+    rule_pixel = forms.CharField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        rule = data.get("rule") or Sample.Rule.OWN
+        name = f"rule_{rule}"
+        try:
+            data["value"] = _value(rule, data.get(name, ""))
+        except ValueError as error:
+            self.add_error(name, str(error))
+        data["rule"] = rule
+        return data
+
+    def scale(self) -> Scale:
+        """The rule of a valid form."""
+        rule, value = self.cleaned_data["rule"], self.cleaned_data["value"]
+        untouched = rule == Sample.Rule.OWN and self.data.get("rule_origin") == "default"
+        return Scale(rule, value, assumed=untouched and value == DEFAULT_WIDTH_NM)
+
+
+class SampleForm(ScaleForm):
+    """Whether the images of the upload page are one sample, and which."""
+
+    one_sample = forms.BooleanField(required=False)
+    sample_name = forms.CharField(required=False, max_length=SHOWN_NAME)
+
+
+def _value(rule: str, text: str) -> float | None:
+    if rule == Sample.Rule.PIXEL:
+        return parse_pixel(text)
+    width = parse_width(text)
+    if width is None and rule == Sample.Rule.WIDTH:
+        raise ValueError(NO_WIDTH)
+    return width

@@ -1,0 +1,162 @@
+"""What the data bar seems to say: offered with its picture, compared with what else is known."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import get_conditional_response
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from PIL import Image
+
+from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
+from ..core.micrograph.types import Calibration
+from ..forms import calibration_for, disagreements, own_calibration, suggested, width_text
+from ..models import Artifact, Job, Upload
+from .access import visible_upload
+from .present import used_calibration
+from .serving import SANDBOX
+from .words import capital, pixel_size, scale_words, trimmed, uncertainty
+
+BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
+FACTS = {
+    "instrument": ("Instrument", ""),
+    "detector": ("Detector", ""),
+    "voltage_kv": ("Voltage", "kV"),
+    "working_distance_mm": ("Working distance", "mm"),
+    "magnification": ("Magnification", "×"),
+    "date": ("Taken", ""),
+}
+LONGEST_FACT = 80
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What was read in a data bar, beside the calibration that is in use.
+
+    state: "offered" to be accepted, "agrees" with what is in use, or "used" itself.
+    size, doubt, width, detail: pixel size, its uncertainty, width for the field, and how it was read, in words.
+    """
+
+    state: str
+    size: str
+    doubt: str
+    width: str
+    detail: str
+    pictured: bool
+
+
+def suggestion(upload: Upload, job: Job | None = None) -> Suggestion | None:
+    """The suggestion for an upload, or for the calibration of its job; None where nothing was read."""
+    read = suggested(upload)
+    if read is None or read.nm_per_pixel is None:
+        return None
+    used = used_calibration(job) if job else own_calibration(upload) or Calibration.absent()
+    width = width_text(read.width_nm(upload.width) or 0.0)
+    pictured = box_of(upload) is not None
+    return Suggestion(
+        _state(read, used), pixel_size(read.nm_per_pixel), uncertainty(read), width, read.detail, pictured
+    )
+
+
+def _state(read: Calibration, used: Calibration) -> str:
+    if used.source == "data bar":
+        return "used"
+    if used.source in {"default", "none"} or not used.nm_per_pixel or not read.nm_per_pixel:
+        return "offered"
+    apart = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
+    return "agrees" if apart <= LARGEST_DIFFERENCE else "offered"
+
+
+@require_safe
+def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The part of an upload's picture in which its scale was read."""
+    upload = visible_upload(request, pk)
+    box, (tag, file) = box_of(upload), _picture(upload)
+    if box is None:
+        raise Http404
+    etag = f'"{tag}-reading"'
+    response = get_conditional_response(request, etag=etag) or HttpResponse(_crop(file, box, upload), "image/png")
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = SANDBOX
+    return response
+
+
+@require_safe
+@never_cache
+def check(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """Whether a width that is being typed agrees with file and data bar, for the page's script."""
+    upload = visible_upload(request, pk)
+    try:
+        used = calibration_for(request.GET.get("width", ""), request.GET.get("origin", ""), upload)
+    except ValueError as error:
+        return JsonResponse({"error": str(error), "warnings": []})
+    return JsonResponse({"error": "", "warnings": disagreements(upload, used)})
+
+
+def box_of(upload: Upload) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of what was read, in px of the upload; None where that is not known."""
+    try:
+        x, y, width, height = map(float, (upload.reading or {}).get("box") or ())
+    except (TypeError, ValueError):
+        return None
+    inside = 0 <= x < upload.width and 0 <= y < upload.height and width > 0 and height > 0
+    return (x, y, x + width, y + height) if inside else None
+
+
+def _picture(upload: Upload) -> tuple[str, Any]:
+    """Our own PNG of the upload, the larger one of a finished analysis before the preview, and its tag."""
+    drawn = Artifact.objects.filter(job__upload=upload, name="image.png").first()
+    return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{upload.pk}-preview", upload.preview)
+
+
+def _crop(file: Any, box: tuple[float, float, float, float], upload: Upload) -> bytes:
+    """The PNG of a box given in px of the upload, with some margin."""
+    left, top, right, bottom = _widened(box, upload)
+    try:
+        with file.open("rb") as opened, Image.open(opened, formats=["PNG"]) as picture:
+            across, down = picture.width / upload.width, picture.height / upload.height
+            corners = (left * across, top * down, right * across, bottom * down)
+            part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
+    except (OSError, ValueError):
+        raise Http404 from None
+    made = io.BytesIO()
+    part.save(made, "PNG")
+    return made.getvalue()
+
+
+def _widened(box: tuple[float, float, float, float], upload: Upload) -> tuple[float, float, float, float]:
+    """The box with its margins, within the upload and, where the box is, within the data bar."""
+    height = box[3] - box[1]
+    first = upload.data_bar if upload.data_bar is not None and upload.data_bar <= box[1] else 0
+    return (
+        max(0, box[0] - BESIDE * height),
+        max(first, box[1] - AROUND * height),
+        min(upload.width, box[2] + BESIDE * height),
+        min(upload.height, box[3] + AROUND * height),
+    )
+
+
+def acquired(upload: Upload) -> list[tuple[str, str]]:
+    """What the file tells of its scale, instrument and settings, in words; well-known facts first."""
+    own = own_calibration(upload)
+    scale = [("Scale in the file", scale_words(own) + (f": {own.detail}" if own.detail else ""))] if own else []
+    said = {name: value for name, value in upload.metadata.items() if _is_short(value)}
+    first = [_fact(*FACTS[name], said[name]) for name in FACTS if name in said]
+    others = [_fact(capital(name.replace("_", " ")), "", said[name]) for name in said if name not in FACTS]
+    return [*scale, *first, *others]
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT
+
+
+def _fact(term: str, unit: str, value: str | float) -> tuple[str, str]:
+    return term, f"{value if isinstance(value, str) else trimmed(value)} {unit}".strip()

@@ -1,0 +1,288 @@
+"""What the pages of samples say, from the rows that the worker filled; no file is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, QuerySet, Sum
+from django.urls import reverse
+
+from ..models import Artifact, Job, Sample, seconds_per_megapixel
+from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
+from .smallcharts import Convergence, NanoCard
+from .words import about, capital, per_cent, significant, trimmed
+
+THUMBNAIL = "thumbnail.png"
+HEIGHT = 32.0
+EXCLUDED = "left out by you"
+PENDING = "not pooled yet"
+BETWEEN = (
+    "Share of the variance of ln(size) that lies between the images and not within them (one-way analysis of variance)."
+)
+STATES = {
+    Sample.State.WAITING: "images under way",
+    Sample.State.QUEUED: "waiting to be pooled",
+    Sample.State.RUNNING: "being pooled",
+    Sample.State.DONE: "done",
+    Sample.State.FAILED: "pooling failed",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the images of a sample are."""
+
+    total: int
+    done: int
+    failed: int
+    under_way: int
+    now: tuple[Job, ...] = ()
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, sample: Sample) -> Progress:
+        counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
+        left = sample.members.filter(state__in=Job.UNFINISHED)
+        return cls(
+            sum(counts.values()),
+            counts.get(Job.State.DONE, 0),
+            counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
+            sum(counts.get(state, 0) for state in Job.UNFINISHED),
+            tuple(left.filter(state=Job.State.RUNNING).select_related("upload").defer("summary")),
+            _seconds(left),
+        )
+
+    @property
+    def ended(self) -> int:
+        return self.total - self.under_way
+
+    @property
+    def per_cent(self) -> int:
+        part = self.ended + sum(job.progress for job in self.now)
+        return round(100 * part / self.total) if self.total else 0
+
+    @property
+    def line(self) -> str:
+        """How many are done, and how long the rest takes."""
+        said = f"{self.done} of {self.total} images done"
+        said += f", {self.failed} without a result" if self.failed else ""
+        return said + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
+
+    @property
+    def doing(self) -> list[str]:
+        """What happens this moment."""
+        return [f"{job.upload.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
+
+
+def _seconds(left: QuerySet) -> float | None:
+    pace = seconds_per_megapixel()
+    if pace is None:
+        return None
+    pixels = left.aggregate(all=Sum(F("upload__width") * F("upload__height")))["all"] or 0
+    return pace * pixels / 1e6 / settings.DEEPSEGM_CONCURRENCY
+
+
+@dataclass(frozen=True)
+class Image:
+    """One row of the table of images.
+
+    state, reason: as words; the reason says why it failed or is not pooled. outlier: "" or why it may not belong.
+    bars: its histogram as an SVG path, "" where there is none.
+    """
+
+    job: Job
+    number: int
+    picture: str
+    state: str
+    reason: str
+    n: str = ""
+    median: str = ""
+    interval: str = ""
+    outlier: str = ""
+    bars: str = ""
+
+    @cached_property
+    def address(self) -> str:
+        """Of the image's own result."""
+        return reverse("job", args=[self.job.pk])
+
+
+class Pooled:
+    """The page's view of a sample."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        self.said: dict[str, Any] = sample.pooled
+        self.statistics: dict[str, Any] | None = self.said if self.said.get("of") else None
+        self.unit: str = self.said.get("unit", "nm")
+
+    @property
+    def state(self) -> str:
+        return STATES[Sample.State(self.sample.state)]
+
+    @property
+    def active(self) -> bool:
+        return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the numbers shown are from before a change that is still being worked on."""
+        return self.active and self.statistics is not None
+
+    @property
+    def images_pooled(self) -> int:
+        """Images whose particles are in the numbers."""
+        return sum(not row.get("excluded") for row in self.said.get("images", []))
+
+    @property
+    def kept(self) -> int:
+        return self.statistics["n_kept"] if self.statistics else 0
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.said.get("warnings", [])
+
+    @property
+    def sizes(self) -> list[Measure]:
+        return main_sizes(self.statistics) if self.statistics else []
+
+    @property
+    def interval_line(self) -> str:
+        """What the intervals beside the numbers are."""
+        if self.kept < 2:
+            return ""
+        if self.images_pooled < 2:
+            return "Beside each number its 95 % interval, by bootstrap over the particles: there is only one image."
+        return f"Beside each number its 95 % interval, by bootstrap over the {self.images_pooled} images."
+
+    @property
+    def between(self) -> Measure | None:
+        """How much the images differ."""
+        found = self.said.get("between")
+        if not found or found.get("share") is None:
+            return None
+        return Measure("Variance between images", per_cent(found["share"]), "%", BETWEEN)
+
+    @property
+    def nano(self) -> NanoCard | None:
+        return NanoCard.of(self.statistics) if self.statistics and self.kept else None
+
+    @property
+    def convergence(self) -> Convergence | None:
+        return Convergence.of(self.statistics) if self.statistics else None
+
+    @property
+    def weighted(self) -> list[Row]:
+        return weighted_table(self.statistics) if self.statistics else []
+
+    @property
+    def shape(self) -> list[Row]:
+        return shape_table(self.statistics) if self.statistics and self.kept else []
+
+    @property
+    def fit(self) -> str:
+        return fit_words(self.statistics) if self.statistics else ""
+
+    @property
+    def groups(self) -> str:
+        return group_words(self.statistics) if self.statistics else ""
+
+    @property
+    def histogram(self) -> dict[str, str] | None:
+        """All particles in the bins of the small multiples: a path, and what stands at the ends of its axis."""
+        found = self.said.get("histogram")
+        if not found:
+            return None
+        whole = [sum(column) for column in zip(*found["counts"], strict=True)]
+        low, high = (f"{significant(found['edges'][end])} {self.unit}" for end in (0, -1))
+        return {"bars": bars(whole), "low": low, "high": high}
+
+    @property
+    def scale_line(self) -> str:
+        """The calibration of the pooled images."""
+        found = self.said.get("calibration") or {}
+        low, high = found.get("low"), found.get("high")
+        if low is None or high is None:
+            return "not calibrated, sizes in pixels" if self.statistics else ""
+        if high <= low * 1.001:
+            return f"{trimmed(low)} nm/px"
+        return f"{trimmed(low)} to {trimmed(high)} nm/px"
+
+    @cached_property
+    def images(self) -> list[Image]:
+        """Every image, in the order in which they came."""
+        jobs = self.sample.members.select_related("upload").defer("summary", "recipe", "upload__metadata")
+        jobs = list(jobs.order_by("created", "pk"))
+        pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
+        return self._rows(jobs, set(pictured))
+
+    def _rows(self, jobs: list[Job], pictured: set[Any]) -> list[Image]:
+        counts = (self.said.get("histogram") or {}).get("counts") or [[]] * len(self.said.get("of", []))
+        rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)
+        pooled = {pk: (row, bars(column)) for pk, row, column in rows}
+        others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
+        return [
+            _image(job, number, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit)
+            for number, job in enumerate(jobs, 1)
+        ]
+
+    def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
+        """n, median and unit of finished images that are not in the pooled numbers."""
+        path = "summary__statistics__"
+        found = Job.objects.filter(pk__in=pks).values_list("pk", f"{path}n_kept", f"{path}median", f"{path}unit")
+        return {pk: rest for pk, *rest in found}
+
+
+def _image(job: Job, number: int, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
+    picture = reverse("artifact", args=[job.pk, THUMBNAIL]) if pictured else ""
+    if not picture and job.upload.preview:
+        picture = reverse("upload-preview", args=[job.upload_id])
+    state = capital(job.get_state_display())
+    if job.state != Job.State.DONE:
+        reason = job.error if job.state == Job.State.FAILED else ""
+        return Image(job, number, picture, state, reason)
+    if pooled is None:
+        n, median, own_unit = other or (None, None, unit)
+        words = ("" if n is None else str(n), _size(median, own_unit or unit))
+        return Image(job, number, picture, state, PENDING if job.included else EXCLUDED, *words)
+    row, path = pooled
+    why = row.get("excluded") or ("" if job.included else EXCLUDED)
+    own_unit = "px" if row.get("excluded") else unit
+    return Image(
+        job,
+        number,
+        picture,
+        state,
+        why,
+        str(row["n"]),
+        _size(row["median"], own_unit),
+        _interval(row),
+        row.get("outlier") or "",
+        path,
+    )
+
+
+def _size(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{significant(value)} {unit}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row.get("low"), row.get("high")
+    return "" if low is None or high is None else f"{significant(low)}–{significant(high)}"
+
+
+def bars(counts: list[int]) -> str:
+    """A histogram as the path of its bars in a box of 100 by HEIGHT; "" where nothing is counted."""
+    most = max(counts, default=0)
+    if not most:
+        return ""
+    wide = 100 / len(counts)
+    drawn = (
+        f"M{i * wide:.2f} {HEIGHT:g}V{HEIGHT * (1 - count / most):.2f}h{wide:.2f}V{HEIGHT:g}z"
+        for i, count in enumerate(counts)
+        if count
+    )
+    return "".join(drawn)

@@ -1,0 +1,95 @@
+"""The revisions of a result: every analysis of one image, and what each changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ..core.recipe import Recipe
+from ..forms import model_choices
+from ..models import Job, Upload
+from .present import led_to
+from .words import capital, scale_words, significant
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One line of the list: its number, what it changed, and what came of it."""
+
+    number: int
+    job: Job
+    changed: str
+    outcome: str
+    median: str
+    here: bool
+    newest: bool
+
+
+def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
+    """The analyses of a job's image, the oldest first: those in "My results", this one and the one it came from.
+
+    Whoever merely has the link of a result is not led to others' results of the same image.
+    """
+    known = {each.pk: each for each in _family(job, user, visitor)}
+    jobs = sorted(known.values(), key=lambda each: (each.created, str(each.pk)))
+    return [_revision(number, jobs, known, job) for number in range(1, len(jobs) + 1)]
+
+
+def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
+    every = Job.objects.filter(upload=job.upload_id)
+    if user.is_authenticated and user.is_staff:
+        found = list(every.filter(owner=job.owner_id))
+    else:
+        found = list(every.visible_to(user, visitor))
+    if job.parent and job.parent.upload_id == job.upload_id and job.parent.is_visible_to(user, visitor):
+        found.append(job.parent)
+    return [*found, job]
+
+
+def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -> Revision:
+    job = jobs[number - 1]
+    before = known.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
+    done = job.state == Job.State.DONE
+    statistics = job.summary.get("statistics", {}) if done else {}
+    median = statistics.get("median")
+    return Revision(
+        number,
+        job,
+        capital(_changed(job, before, here.upload)),
+        f"{statistics['n_kept']} kept" if statistics else capital(job.get_state_display()),
+        f"median {significant(median)} {statistics['unit']}" if median is not None else "",
+        job.pk == here.pk,
+        number == len(jobs),
+    )
+
+
+def _changed(job: Job, before: Job | None, upload: Upload) -> str:
+    recipe = job.get_recipe()
+    calibration = led_to(recipe, upload)
+    if before is None:
+        return scale_words(calibration)
+    old = before.get_recipe()
+    changes = [scale_words(calibration)] if calibration != led_to(old, upload) else []
+    return "; ".join([*changes, *setting_changes(recipe, old)]) or "the same settings once more"
+
+
+def setting_changes(recipe: Recipe, old: Recipe) -> list[str]:
+    """What one recipe has that another has not, in words; the calibration apart."""
+    said = {
+        "model": f"model {dict(model_choices()).get(recipe.model, recipe.model)}",
+        "filter": f"filter {'on' if recipe.filter else 'off'}",
+        "edge": f"edge {'weighting' if recipe.edge == 'weight' else 'exclusion'}",
+        "threshold": "the model's own threshold" if recipe.threshold is None else f"threshold {recipe.threshold:g}",
+        "polarity": "polarity found" if recipe.polarity == "auto" else f"{recipe.polarity} particles",
+        "data_bar": _bar(recipe.data_bar),
+        "scale": "working scale found" if recipe.scale is None else f"working scale {recipe.scale:g} ×",
+        "flips": "averaged over mirrored images" if recipe.flips else "no mirrored images",
+    }
+    return [words for name, words in said.items() if getattr(recipe, name) != getattr(old, name)]
+
+
+def _bar(rows: str | int) -> str:
+    if rows == "auto":
+        return "data bar found"
+    return f"data bar of {rows} rows" if rows else "no data bar"

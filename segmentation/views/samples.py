@@ -1,0 +1,253 @@
+"""Samples: the list, the page of one with its images, and what can be done with them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Count, F
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from .. import services
+from ..forms import width_text
+from ..forms.samples import ScaleForm
+from ..middleware import ensure_visitor
+from ..models import Job, Sample, SampleArtifact
+from ..services import Intake, Refused
+from .access import NOT_YOURS, refused
+from .pooled import STATES, Pooled, Progress
+from .serving import serve_sample_file
+from .upload import ACCEPTED
+from .words import significant
+
+A_PAGE = 50
+NO_FILES = "Choose the images to add first."
+OFFERED = {
+    "report.pdf": ("Report, PDF", "to read and to file"),
+    "particles.csv": ("Nanoparticle sizes, CSV", "every particle with its image"),
+    "figure.png": ("Figure, PNG", "the pooled distribution, 300 dpi"),
+    "figure.svg": ("Figure, SVG", "to edit"),
+    "figure.pdf": ("Figure, PDF", "to print"),
+    "images.csv": ("Images, CSV", "one row an image"),
+    "sample.xlsx": ("Images and numbers, XLSX", "for spreadsheets"),
+    "result.json": ("Everything, JSON", "statistics, images, versions"),
+    "result.schema.json": ("Schema of the JSON", "for programs"),
+    "bundle.zip": ("All of them, ZIP", "with their sha256"),
+}
+
+
+@require_safe
+@never_cache
+def samples(request: HttpRequest) -> HttpResponse:
+    """The list, newest first."""
+    mine = Sample.objects.visible_to(request.user, request.visitor).order_by("-created", "pk")
+    page = Paginator(mine, A_PAGE).get_page(request.GET.get("page"))
+    jobs = Job.objects.filter(sample__in=[sample.pk for sample in page]).exclude(reruns__sample=F("sample"))
+    counts: dict[Any, dict[str, int]] = {}
+    for sample, state, count in jobs.order_by().values_list("sample", "state").annotate(Count("pk")):
+        counts.setdefault(sample, {})[state] = count
+    rows = [_row(sample, counts.get(sample.pk, {})) for sample in page]
+    context = {"page": page, "rows": rows, "any_active": any(row["active"] for row in rows)}
+    return render(request, "samples/list.html", context)
+
+
+@require_safe
+@never_cache
+def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One sample: progress, pooled numbers, its images."""
+    return _page(request, visible(request, pk))
+
+
+@require_safe
+@never_cache
+def status(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The progress, asked for again and again; once all has ended the page is asked to load anew."""
+    try:
+        found = visible(request, pk)
+    except Http404:
+        if not request.htmx:
+            raise
+        gone = HttpResponseClientRefresh()
+        gone.status_code = 404
+        return gone
+    pooled = Pooled(found)
+    if request.htmx and not pooled.active:
+        return HttpResponseClientRefresh()
+    context = {"sample": found, "pooled": pooled, "progress": Progress.of(found)}
+    return render(request, "samples/_status.html", context)
+
+
+@require_safe
+@never_cache
+def images(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The table of images, which fills while they are analysed."""
+    found = visible(request, pk)
+    return render(request, "samples/_images.html", _images_context(request, found, Pooled(found)))
+
+
+@require_POST
+def add(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """More images for a sample, with its own settings."""
+    found = own(request, pk)
+    files = request.FILES.getlist("file")
+    if not files:
+        return _page(request, found, add_error=NO_FILES, status=400)
+    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
+    intake = Intake.of(services.receive_files(files=files, **who))
+    notes = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+    if notes:
+        status = 200 if intake.uploads else 400
+        return _page(request, found, added=notes, status=status)
+    return _back(found)
+
+
+@require_POST
+def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
+    """Count an image in or leave it out."""
+    found = own(request, pk)
+    member = found.members.filter(pk=job).first()
+    if member is None:
+        raise Http404
+    services.include_image(sample=found, job=member, included=request.POST.get("included") == "on")
+    return _back(found, f"#image-{job}")
+
+
+@require_POST
+def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Try what failed once more: images, or the pooling."""
+    found = own(request, pk)
+    services.retry_failed(sample=found)
+    return _back(found)
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Stop the images that are under way."""
+    found = own(request, pk)
+    services.cancel_sample(sample=found)
+    return _back(found)
+
+
+@require_POST
+def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Measure all images with another scale, from their outlines."""
+    found = own(request, pk)
+    form = ScaleForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, scale_form=form, status=400)
+    try:
+        services.recalibrate_sample(sample=found, scale=form.scale())
+    except Refused as refusal:
+        return refused(request, refusal, _address(found))
+    return _back(found)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete."""
+    found = own(request, pk)
+    if request.method != "POST":
+        return render(request, "samples/delete.html", {"sample": found, "count": found.members.count()})
+    services.delete_sample(sample=found)
+    return redirect("samples")
+
+
+@require_safe
+def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """A file of the pooled result."""
+    stored = SampleArtifact.objects.select_related("sample").filter(sample=visible(request, pk), name=name).first()
+    if stored is None:
+        raise Http404
+    return serve_sample_file(request, stored, download="download" in request.GET)
+
+
+def visible(request: HttpRequest, pk: UUID) -> Sample:
+    """The sample, or 404."""
+    found = Sample.objects.filter(pk=pk).first()
+    if found is None or not found.is_visible_to(request.user, request.visitor):
+        raise Http404
+    return found
+
+
+def own(request: HttpRequest, pk: UUID) -> Sample:
+    """The sample of the one who made it, or of staff; 404 for strangers, 403 for those who only have the link."""
+    found = visible(request, pk)
+    if not found.is_changeable_by(request.user, request.visitor):
+        raise PermissionDenied(NOT_YOURS)
+    return found
+
+
+def _address(found: Sample) -> str:
+    return reverse("sample-page", args=[found.pk])
+
+
+def _back(found: Sample, place: str = "") -> HttpResponse:
+    response = redirect(_address(found) + place)
+    response.status_code = 303
+    return response
+
+
+def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
+    pooled = Pooled(found)
+    total = sum(counts.values())
+    ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
+    median = pooled.said.get("median")
+    return {
+        "sample": found,
+        "active": pooled.active,
+        "state": STATES[Sample.State(found.state)],
+        "total": total,
+        "done": counts.get(Job.State.DONE, 0),
+        "per_cent": round(100 * ended / total) if total else 0,
+        "kept": pooled.kept if pooled.statistics else "",
+        "median": f"{significant(median)} {pooled.unit}" if median is not None else "",
+    }
+
+
+def _images_context(request: HttpRequest, found: Sample, pooled: Pooled) -> dict[str, Any]:
+    may_change = found.is_changeable_by(request.user, request.visitor)
+    return {"sample": found, "pooled": pooled, "may_change": may_change}
+
+
+def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
+    found.refresh_from_db()
+    pooled = Pooled(found)
+    files = _files(found)
+    context = {
+        **_images_context(request, found, pooled),
+        "progress": Progress.of(found),
+        "files": files,
+        "figure": next((each for each in files if each["name"] == "figure.png"), None),
+        "address": request.build_absolute_uri(_address(found)),
+        "accept": ACCEPTED,
+        "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
+        "scale_form": ScaleForm(initial=_scale_of(found)),
+        **extra,
+    }
+    return render(request, "samples/sample.html", context, status=status)
+
+
+def _files(found: Sample) -> list[dict[str, Any]]:
+    stored = {each.name: each for each in found.artifacts.all()}
+    order = [name for name in OFFERED if name in stored] + sorted(set(stored) - set(OFFERED))
+    made = []
+    for name in order:
+        title, what = OFFERED.get(name, (name, ""))
+        address = reverse("sample-file", args=[found.pk, name])
+        made.append({"name": name, "url": address, "title": title, "what": what, "size": stored[name].size})
+    return made
+
+
+def _scale_of(found: Sample) -> dict[str, Any]:
+    text = "" if found.value is None else f"{found.value:g}"
+    if found.rule != Sample.Rule.PIXEL and found.value is not None:
+        text = width_text(found.value)
+    return {"rule": found.rule, f"rule_{found.rule}": text}

@@ -1,0 +1,55 @@
+"""ZIP archives of every kind, made in memory."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Iterable
+
+from tests.hostile import image, tiff
+
+
+def zipped(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive of (name, content)."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def picture(number: int = 0) -> bytes:
+    """A TIFF unlike those of other numbers."""
+    pixels = image()
+    pixels[0, 0] = number
+    return tiff(pixels)
+
+
+def flagged(content: bytes, flag: int) -> bytes:
+    """The same archive, every entry with a flag bit set in both of its headers."""
+    changed = bytearray(content)
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := changed.find(mark, at + 1)) >= 0:
+            flags = struct.unpack_from("<H", changed, at + offset)[0]
+            struct.pack_into("<H", changed, at + offset, flags | flag)
+    return bytes(changed)
+
+
+def counted(content: bytes, entries: int, length: int | None = None) -> bytes:
+    """The same archive, its end claiming so many entries."""
+    changed = bytearray(content)
+    end = changed.rfind(b"PK\x05\x06")
+    struct.pack_into("<HH", changed, end + 8, entries, entries)
+    if length is not None:
+        struct.pack_into("<L", changed, end + 12, length)
+    return bytes(changed)
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    """An entry that is a symbolic link."""
+    info = zipfile.ZipInfo(name)
+    info.create_system = 3
+    info.external_attr = 0o120777 << 16
+    return info

@@ -1,0 +1,385 @@
+"""Calibration in the pages: the suggestion and its picture, the drawn line, and what disagrees."""
+
+from __future__ import annotations
+
+import io
+import re
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.template.loader import render_to_string
+from django.test import Client
+from PIL import Image
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.recipe import Recipe
+from segmentation.forms import badge, calibration_for, disagreements, suggested
+from segmentation.models import Artifact, Job, Upload
+from segmentation.views.calibration import acquired
+
+from .finished import FILES, SUMMARY, ZEISS, visit, words
+
+VISITOR = uuid4()
+NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
+READING = {
+    "nm_per_pixel": 5.0,
+    "relative_uncertainty": 0.01,
+    "text": "500 nm",
+    "length_nm": 500.0,
+    "length_px": 100.0,
+    "box": [800, 700, 200, 60],
+    "ways": {
+        "scale bar": {"nm_per_pixel": 5.0, "relative_uncertainty": 0.01, "text": "500 nm"},
+        "width": {"nm_per_pixel": 5.0, "relative_uncertainty": 0.02, "text": "Width = 5.1 µm"},
+    },
+    "confidence": 0.98,
+}
+LINE = "drawn:100:1:500 nm"
+
+
+def upload(calibration=NOTHING, reading=READING, **fields):
+    return Upload(width=1024, height=768, calibration=calibration, reading=reading, **fields)
+
+
+class TestSuggestion:
+    def test_it_is_a_calibration_that_nobody_has_accepted_yet(self):
+        read = suggested(upload())
+        assert (read.nm_per_pixel, read.source, read.relative_uncertainty) == (5.0, "data bar", 0.01)
+        assert read.detail == "“500 nm”, “Width = 5.1 µm”, scale bar of 500 nm over 100 px"
+
+    @pytest.mark.parametrize("reading", [{}, None, {"text": "500 nm"}, {"nm_per_pixel": None}])
+    def test_there_need_not_be_one(self, reading):
+        assert suggested(upload(reading=reading)) is None
+        assert calibration_for("5120", "data bar", upload(reading=reading)).source == "typed"
+
+    @pytest.mark.parametrize("missing", ["text", "ways", "length_nm", "length_px", "box", "confidence"])
+    def test_not_everything_need_be_known(self, missing):
+        reading = {name: value for name, value in READING.items() if name != missing}
+        assert suggested(upload(reading=reading)).nm_per_pixel == 5.0
+        assert disagreements(upload(reading=reading)) == []
+
+    def test_accepted_it_is_the_calibration(self):
+        assert calibration_for("5120", "data bar", upload()) == suggested(upload())
+        assert calibration_for("5120", "data bar", upload(ZEISS)) == suggested(upload(ZEISS))
+
+    @pytest.mark.parametrize("origin", ["", "default", "typed", "file"])
+    def test_it_is_never_used_by_itself(self, origin):
+        assert calibration_for("5120", origin, upload()).source == "typed"
+        assert calibration_for("7520", origin, upload()).source in {"default", "typed"}
+
+    def test_a_width_edited_afterwards_was_typed(self):
+        made = calibration_for("5000", "data bar", upload())
+        assert made == Calibration.of_width(5000, 1024)
+        assert calibration_for("7520", "data bar", upload()).source == "typed"
+
+    def test_its_badge(self):
+        said = {"text": "read from the data bar: 5 nm/px", "look": "good"}
+        assert badge("5120", "data bar", upload()) == said
+
+
+class TestLine:
+    def test_length_over_pixels_with_the_error_of_reading(self):
+        made = calibration_for("5120", LINE, upload())
+        assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
+        assert made.relative_uncertainty == pytest.approx(2**0.5 / 100)
+        assert made.detail == "500 nm over 100 px"
+        assert badge("5120", LINE, upload())["text"] == "drawn on the scale bar: 5 nm/px"
+
+    @pytest.mark.parametrize("length", ["500", "500 nm", "0.5 µm", "0,5 um", "0.0005 mm"])
+    def test_units(self, length):
+        assert calibration_for("5120", f"drawn:100:1:{length}", upload()).nm_per_pixel == pytest.approx(5)
+
+    def test_a_width_edited_afterwards_was_typed(self):
+        assert calibration_for("5130", LINE, upload()).source == "typed"
+
+    @pytest.mark.parametrize(
+        ("origin", "told"),
+        [
+            ("drawn", "draw it on the scale bar again"),
+            ("drawn:100:1:", "draw it on the scale bar again"),
+            ("drawn:-100:1:500 nm", "draw it on the scale bar again"),
+            ("drawn:1e3:1:500 nm", "draw it on the scale bar again"),
+            ("drawn:nan:1:500 nm", "draw it on the scale bar again"),
+            ("drawn:100:1:" + "5" * 50, "draw it on the scale bar again"),
+            ("drawn:0:0:500 nm", "too short"),
+            ("drawn:4.9:1:500 nm", "too short"),
+            ("drawn:10:10:500 nm", "too short"),
+            ("drawn:1300:1:500 nm", "longer than the image"),
+            ("drawn:100:1:long", "written at the scale bar"),
+            ("drawn:100:1:0", "written at the scale bar"),
+            ("drawn:100:1:1,000", "written at the scale bar"),
+            ("drawn:100:1: ", "written at the scale bar"),
+        ],
+    )
+    def test_what_is_no_line_is_explained(self, origin, told):
+        with pytest.raises(ValueError, match=told) as error:
+            calibration_for("5120", origin, upload())
+        assert str(error.value).endswith(".")
+
+
+class TestDisagreement:
+    def test_all_three_are_compared(self):
+        assert disagreements(upload({**ZEISS, "nm_per_pixel": 5.05})) == []
+        (two,) = disagreements(upload(ZEISS))
+        assert "file" in two and "data bar" in two and "7.344" in two
+        assert len(disagreements(upload(ZEISS), Calibration.of_width(1024, 1024))) == 3
+
+    def test_a_bar_that_contradicts_itself(self):
+        ways = {**READING["ways"], "width": {"nm_per_pixel": 7.0, "relative_uncertainty": 0.02, "text": "<7 µm>"}}
+        (said,) = disagreements(upload(reading={**READING, "ways": ways, "confidence": 0.3}))
+        assert "contradicts itself" in said
+        assert "“<7 µm>” gives 7 nm/px" in said
+
+    def test_the_default_is_no_claim(self):
+        assert disagreements(upload(), Calibration.of_width(7520, 1024, "default")) == []
+
+    def test_an_accepted_suggestion_does_not_argue_with_itself(self):
+        assert disagreements(upload(), suggested(upload())) == []
+
+
+class TestAcquired:
+    def test_facts_have_names_and_units(self):
+        metadata = {"operator": "x", "voltage_kv": 5.0, "instrument": "Sigma", "working_distance_mm": 4.25}
+        assert acquired(upload(ZEISS, metadata=metadata)) == [
+            ("Scale in the file", "7.344 nm/px, from the file: Zeiss tag 34118, Image Pixel Size"),
+            ("Instrument", "Sigma"),
+            ("Voltage", "5 kV"),
+            ("Working distance", "4.25 mm"),
+            ("Operator", "x"),
+        ]
+
+    def test_nothing_known_and_nothing_long(self):
+        assert acquired(upload(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
+
+
+@pytest.fixture
+def maker(client):
+    return visit(client, VISITOR)
+
+
+@pytest.fixture
+def stored(make_upload):
+    """An upload of 1024 x 768 px whose preview is half as large, white where the scale was read."""
+
+    def make(**fields):
+        known = {"width": 1024, "height": 768, "visitor": VISITOR, "reading": READING}
+        made = make_upload(**{**known, **fields})
+        pixels = np.zeros((384, 512), np.uint8)
+        pixels[350:380, 400:500] = 255
+        made.preview.storage.delete(made.preview.name)
+        made.preview.save("preview.png", ContentFile(png(pixels)))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def job(make_job, stored):
+    def make(upload=None, **fields):
+        known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
+        return make_job(upload=upload or stored(), **{**known, **fields})
+
+    return make
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def default():
+    return Recipe(calibration=Calibration.of_width(7520, 1024, "default"))
+
+
+def of_default(**fields):
+    return {"recipe": default(), "summary": {**SUMMARY, "calibration": default().as_dict()["calibration"]}, **fields}
+
+
+def shown(response):
+    return np.asarray(Image.open(io.BytesIO(response.content)))
+
+
+@pytest.mark.django_db
+class TestCrop:
+    def test_it_shows_what_was_read_from_the_preview(self, maker, stored):
+        response = maker.get(f"/uploads/{stored().pk}/reading.png")
+        assert (response.status_code, response["Content-Type"]) == (200, "image/png")
+        crop = shown(response)
+        assert crop.shape == pytest.approx((42, 157), abs=2)  # 200 x 60 px, 90 px beside and 15 px around it, halved
+        assert crop[8:-5, 46:-13].min() == 255
+        assert crop[0].max() == crop[:, 0].max() == 0
+        assert response["Content-Security-Policy"].startswith("sandbox")
+
+    def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored, job):
+        made = stored()
+        before = maker.get(f"/uploads/{made.pk}/reading.png")
+        artifact = job(made).artifacts.get(name="image.png")
+        artifact.file.save(artifact.file.name, ContentFile(png(np.full((768, 1024), 9, np.uint8))))
+        after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
+        assert after.status_code == 200
+        assert shown(after).shape == pytest.approx((83, 314), abs=2)
+
+    def test_the_image_above_the_data_bar_is_left_out(self, maker, stored):
+        crop = shown(maker.get(f"/uploads/{stored(data_bar=698).pk}/reading.png"))
+        assert crop.shape[0] == pytest.approx((768 - 698) / 2, abs=1)
+
+    def test_it_is_not_sent_twice(self, maker, stored):
+        address = f"/uploads/{stored().pk}/reading.png"
+        tag = maker.get(address)["ETag"]
+        assert maker.get(address, headers={"If-None-Match": tag}).status_code == 304
+
+    @pytest.mark.parametrize(
+        "box", [None, [], [1, 2, 3], "abcd", [900, 100, -5, 5], [5000, 0, 10, 10], ["a", 0, 1, 1], {"x": 1}]
+    )
+    def test_without_a_sensible_box_there_is_no_picture(self, maker, stored, box):
+        made = stored(reading={**READING, "box": box})
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
+        page = render_to_string("_suggestion.html", {"upload": made})
+        assert "5 nm/px" in page
+        assert "reading.png" not in page
+
+    def test_a_box_that_leaves_the_image_is_cut(self, maker, stored):
+        made = stored(reading={**READING, "box": [1000, 760, 500, 500]})
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200
+
+    def test_a_lost_or_broken_picture_is_not_found(self, maker, stored):
+        made = stored()
+        made.preview.save("preview.png", ContentFile(b"no picture"))
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
+        made.preview.storage.delete(made.preview.name)
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
+
+    @pytest.mark.parametrize("end", ["reading.png", "check/"])
+    def test_an_accounts_upload_is_its_own(self, stored, alice, charlie, end):
+        address = f"/uploads/{stored(owner=alice).pk}/{end}"
+        for user, status in ((alice, 200), (charlie, 404), (None, 404)):
+            browser = Client()
+            if user:
+                browser.force_login(user)
+            assert browser.get(address).status_code == status
+            assert browser.post(address).status_code == 405
+
+    @pytest.mark.parametrize("end", ["reading.png", "check/"])
+    def test_nothing_there(self, client, end):
+        assert client.get(f"/uploads/{uuid4()}/{end}").status_code == 404
+
+
+@pytest.mark.django_db
+class TestCheck:
+    def test_a_typed_width_that_disagrees(self, maker, stored):
+        said = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "origin": "typed"}).json()
+        assert said["error"] == ""
+        assert re.search(r"data bar .* 5 nm.*typed width 1 nm", said["warnings"][0])
+
+    @pytest.mark.parametrize(
+        "asked", [{}, {"width": "5120", "origin": "data bar"}, {"width": "7520", "origin": "default"}]
+    )
+    def test_nothing_to_say(self, maker, stored, asked):
+        assert maker.get(f"/uploads/{stored().pk}/check/", asked).json() == {"error": "", "warnings": []}
+
+    @pytest.mark.parametrize("asked", [{"width": "<b>"}, {"width": "1", "origin": "drawn:x"}])
+    def test_what_cannot_be_is_a_sentence(self, maker, stored, asked):
+        said = maker.get(f"/uploads/{stored().pk}/check/", asked).json()
+        assert said["error"].endswith(".")
+        assert said["warnings"] == []
+
+
+@pytest.mark.django_db
+class TestCard:
+    def test_it_offers_what_was_read_with_its_picture(self, stored):
+        made = stored()
+        card = render_to_string("_suggestion.html", {"upload": made})
+        assert f'src="/uploads/{made.pk}/reading.png"' in card
+        assert "The data bar seems to say" in card
+        assert "(± 1.0 %)" in card
+        assert 'data-accept data-width="5120" data-origin="data bar"' in card
+        assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
+
+    def test_it_is_quiet_where_the_file_agrees(self, stored):
+        card = render_to_string("_suggestion.html", {"upload": stored(calibration={**ZEISS, "nm_per_pixel": 5.02})})
+        assert "The data bar agrees" in card
+        assert "data-accept" not in card
+
+    def test_it_warns_where_the_file_disagrees(self, stored):
+        card = render_to_string("_suggestion.html", {"upload": stored(calibration=ZEISS)})
+        assert "data-accept" in card
+        assert re.search(r"<li>The file .*data bar", card)
+
+    def test_hostile_text_is_text(self, stored):
+        card = render_to_string("_suggestion.html", {"upload": stored(reading={**READING, "text": "<img src=x>"})})
+        assert "<img src=x>" not in card
+        assert "&lt;img src=x&gt;" in card
+
+    def test_without_a_reading_the_ruler_is_left(self, stored):
+        card = render_to_string("_suggestion.html", {"upload": stored(reading={}, data_bar=712)})
+        assert "data-accept" not in card
+        assert 'data-box="0 712 1024 768"' in card
+
+
+@pytest.mark.django_db
+class TestResultPage:
+    def test_a_default_width_is_offered_the_reading(self, maker, job):
+        page = words(maker.get(f"/jobs/{job(**of_default()).pk}/"))
+        assert "the data bar seems to say 5 nm/px" in page
+        assert 'name="origin" value="data bar"' in page
+
+    def test_one_click_makes_a_revision_measured_with_it(self, maker, job):
+        old = job(**of_default())
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        typed = dict(re.findall(r'name="(token|width|origin)" value="([^"]*)"', page.split('id="calibrate"')[1]))
+        response = maker.post(f"/jobs/{old.pk}/width/", {**typed, "width": "5120", "origin": "data bar"})
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
+        assert new.parent == old
+        assert new.get_recipe().calibration == suggested(old.upload)
+        assert new.get_recipe().segments_like(old.get_recipe())
+
+    def test_accepted_it_is_shown_as_used(self, maker, job, stored):
+        made = stored()
+        used = Recipe(calibration=suggested(made))
+        done = job(made, recipe=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
+        page = words(maker.get(f"/jobs/{done.pk}/"))
+        assert "Read from the data bar and accepted" in page
+        assert "5 nm/px, read from the data bar (± 1.0 %)" in page
+        assert 'value="data bar"' not in page
+        assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "origin": "data bar"}).status_code == 302
+
+    def test_a_drawn_line_makes_a_revision(self, maker, job):
+        old = job(**of_default())
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
+        made = Job.objects.exclude(pk=old.pk).get().get_recipe().calibration
+        assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
+        assert made.relative_uncertainty == pytest.approx(0.0141, abs=1e-4)
+
+    def test_a_line_that_cannot_be_is_explained(self, maker, job):
+        response = maker.post(f"/jobs/{job().pk}/width/", {"width": "5120", "origin": "drawn:2:1:500 nm"})
+        assert response.status_code == 400
+        assert "too short to measure" in words(response)
+        assert Job.objects.count() == 1
+
+    def test_a_drawn_line_as_wide_as_the_file_is_a_drawn_line(self, maker, job, stored):
+        old = job(stored(calibration={**ZEISS, "nm_per_pixel": 5.0}))
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
+        assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration.source == "drawn"
+
+    def test_disagreements_are_said_once(self, maker, job, stored):
+        made = stored(calibration=ZEISS)
+        (sentence,) = disagreements(made)
+        page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, 'warnings': [sentence]}).pk}/"))
+        assert page.count(sentence) == 1
+        assert words(maker.get(f"/jobs/{job(made).pk}/")).count(sentence) == 1
+
+    def test_what_the_file_says_of_the_microscope(self, maker, job, stored):
+        made = stored(metadata={"instrument": "Sigma <300>", "voltage_kv": 5.0, "date": "2026-11-20"})
+        page = words(maker.get(f"/jobs/{job(made).pk}/"))
+        for told in ("<dt>Instrument</dt><dd>Sigma &lt;300&gt;</dd>", "<dd>5 kV</dd>", "<dd>2026-11-20</dd>"):
+            assert told in page
+
+    def test_another_job_of_the_same_image_has_no_picture_yet(self, maker, job, stored):
+        made = stored()
+        job(made)
+        Artifact.objects.filter(name="image.png").delete()
+        assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200

@@ -1,0 +1,139 @@
+"""The revisions of a result: listed for whom they belong to, with what each changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+from django.utils import timezone
+
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job
+from segmentation.views.revisions import revisions, setting_changes
+
+from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
+
+pytestmark = pytest.mark.django_db
+VISITOR, OTHER = uuid4(), uuid4()
+BEGAN = timezone.now() - timedelta(hours=1)
+
+
+@pytest.fixture
+def upload(make_upload):
+    return make_upload(calibration=ZEISS, visitor=VISITOR)
+
+
+@pytest.fixture
+def revise(make_job, upload):
+    """Jobs of one image, each a minute after the one before."""
+    made = []
+
+    def make(parent=None, recipe=None, **fields):
+        known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
+        when = BEGAN + timedelta(minutes=len(made))
+        job = make_job(upload=upload, parent=parent, recipe=recipe or Recipe(), created=when, **{**known, **fields})
+        made.append(job)
+        return job
+
+    return make
+
+
+def listed(job, visitor=VISITOR, user=None):
+    return revisions(job, user or AnonymousUser(), visitor)
+
+
+def test_a_lone_result_lists_nothing(client, revise):
+    page = words(visit(client, VISITOR).get(f"/jobs/{revise().pk}/"))
+    assert 'id="revisions"' not in page
+
+
+def test_each_says_what_it_changed_and_what_came_of_it(revise):
+    first = revise()
+    second = revise(first, Recipe(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7))
+    revise(second, second.get_recipe().with_(filter=True, edge="weight"), state=Job.State.RUNNING)
+    fourth = revise(first, Recipe(threshold=0.4, flips=True, scale=0.5, data_bar=8))
+    assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
+        (1, "7.344 nm/px, from the file", False, False),
+        (2, "10 nm/px, typed (± < 0.1 %)", False, True),
+        (3, "Filter on; edge weighting", False, False),
+        (4, "Threshold 0.4; data bar of 8 rows; working scale 0.5 ×; averaged over mirrored images", True, False),
+    ]
+    outcomes = [(each.outcome, each.median) for each in listed(fourth)]
+    assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Running", "")]
+
+
+def test_the_page_links_them_and_marks_the_newest(client, revise):
+    first = revise()
+    second = revise(first, Recipe(filter=True))
+    page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
+    assert f'<a href="/jobs/{second.pk}/">Revision 2</a> <span class="badge good">newest</span>' in page
+    assert "This is revision 1 of 2" in page
+    assert "<b>Revision 1</b>" in page
+    newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
+    assert "This is revision" not in newest
+
+
+def test_deleting_one_keeps_the_others_and_the_image(client, revise, upload):
+    first = revise()
+    second = revise(first, Recipe(filter=True))
+    third = revise(second, Recipe(threshold=0.3))
+    browser = visit(client, VISITOR)
+    assert "The other revisions of it (2) and the image stay" in words(browser.get(f"/jobs/{second.pk}/delete/"))
+    browser.post(f"/jobs/{second.pk}/delete/")
+    upload.refresh_from_db()
+    third.refresh_from_db()
+    assert set(Job.objects.all()) == {first, third}
+    assert [each.changed for each in listed(third)] == ["7.344 nm/px, from the file", "Threshold 0.3"]
+    assert browser.get(f"/jobs/{third.pk}/").status_code == 200
+    browser.post(f"/jobs/{first.pk}/delete/")
+    assert [each.number for each in listed(Job.objects.get())] == [1]
+
+
+class TestAccess:
+    def test_a_link_does_not_lead_to_later_revisions_of_others(self, revise):
+        first = revise()
+        second = revise(first, Recipe(filter=True))
+        assert [each.job for each in listed(first, visitor=OTHER)] == [first]
+        assert [each.job for each in listed(second, visitor=OTHER)] == [first, second]
+        assert [each.job for each in listed(second, visitor=None)] == [first, second]
+
+    def test_others_reruns_of_a_shared_link_are_theirs(self, revise):
+        first = revise()
+        theirs = revise(first, Recipe(filter=True), visitor=OTHER)
+        assert [each.job for each in listed(first)] == [first]
+        assert [each.job for each in listed(theirs, visitor=OTHER)] == [first, theirs]
+
+    def test_a_private_origin_stays_private(self, revise, alice, charlie):
+        first = revise(owner=alice)
+        theirs = revise(first, Recipe(filter=True), owner=charlie, visitor=OTHER)
+        assert [each.job for each in listed(theirs, user=charlie)] == [theirs]
+        assert [each.job for each in listed(first, user=alice)] == [first]
+        browser = Client()
+        browser.force_login(charlie)
+        assert str(first.pk) not in words(browser.get(f"/jobs/{theirs.pk}/"))
+
+    def test_staff_see_those_of_the_same_owner(self, revise, alice, ada):
+        first = revise(owner=alice)
+        second = revise(first, Recipe(filter=True), owner=alice)
+        assert [each.job for each in listed(first, user=ada)] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"polarity": "dark"}, "dark particles"),
+        ({"data_bar": 0}, "no data bar"),
+        ({"model": "particles-multires"}, "model particles-multires"),
+        ({"edge": "weight"}, "edge weighting"),
+        ({"scale": 0.25}, "working scale 0.25 ×"),
+        ({}, None),
+    ],
+)
+def test_every_setting_has_its_words_there_and_back(change, said):
+    old, new = Recipe(), Recipe().with_(**change)
+    assert setting_changes(new, old) == ([said] if said else [])
+    assert len(setting_changes(old, new)) == len(change)

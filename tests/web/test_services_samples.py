@@ -1,0 +1,354 @@
+"""Samples: made once, extended, images in and out, queue and pooling, rescue, deletion; nothing left behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from segmentation import services
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job, Lost, Sample, SampleArtifact, Upload
+from segmentation.services import Note, Refused, Scale
+
+from .finished import SUMMARY, ZEISS
+
+pytestmark = pytest.mark.django_db
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
+
+
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks):
+    """Everything that happens once the block is committed, and what that leads to."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def create(uploads, user=None, visitor=None, token="", **said):
+    known = {"name": "Batch 7", "recipe": Recipe(), "scale": Scale()}
+    return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
+
+
+def different(make_upload, count, **fields):
+    return [make_upload(name=f"{number}.png", sha256=f"{number:064d}", **fields) for number in range(count)]
+
+
+def state(sample):
+    sample.refresh_from_db()
+    return sample.state
+
+
+def states(sample):
+    return sorted(sample.members.values_list("state", flat=True))
+
+
+class TestCreate:
+    def test_each_image_becomes_a_job(self, make_upload, alice, committed):
+        visitor = uuid4()
+        with committed():
+            sample = create(different(make_upload, 3), user=alice, visitor=visitor)
+        assert [(job.owner, job.visitor, job.state) for job in sample.jobs.all()] == [(alice, visitor, QUEUED)] * 3
+        assert state(sample) == Sample.State.WAITING
+
+    def test_the_same_file_is_analysed_once_and_said(self, make_upload):
+        first, second = make_upload(name="a.png"), make_upload(name="b.png")
+        sample = create([first, second])
+        assert [job.upload for job in sample.jobs.all()] == [first]
+        ((note),) = sample.notes
+        assert note["name"] == "b.png" and "same file as a.png" in note["sentence"]
+        assert not Upload.objects.filter(pk=second.pk).exists()
+
+    def test_what_intake_said_is_kept(self, make_upload):
+        sample = create([make_upload()], notes=[Note("a.doc", "This is no image.", 422)])
+        assert sample.notes == [{"name": "a.doc", "sentence": "This is no image."}]
+
+    def test_sent_twice_it_is_one(self, make_upload):
+        first = create(different(make_upload, 2), token="t")
+        again = different(make_upload, 2)
+        assert create(again, token="t") == first
+        assert first.jobs.count() == Upload.objects.count() == 2
+        assert create(again[:0] or [make_upload()], token="other") != first
+
+    def test_a_token_opens_nobody_elses(self, make_upload, alice):
+        assert create([make_upload()], token="t") != create([make_upload()], user=alice, token="t")
+
+    def test_without_images_there_is_none(self, db):
+        with pytest.raises(Refused, match="no sample to make"):
+            create([])
+        assert not Sample.objects.exists()
+
+    def test_more_than_the_limit_are_named_and_left_out(self, make_upload, settings):
+        settings.DEEPSEGM_SAMPLE_IMAGES = 2
+        sample = create(different(make_upload, 3))
+        assert sample.jobs.count() == Upload.objects.count() == 2
+        assert sample.notes[0]["name"] == "2.png" and "2 images are the limit" in sample.notes[0]["sentence"]
+
+    def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_upload):
+        tall = make_upload(name="tall.png", sha256="c" * 64, height=480)
+        sample = create([tall, make_upload()], recipe=Recipe(data_bar=100))
+        assert [job.upload for job in sample.jobs.all()] == [tall]
+        assert "has only 48" in sample.notes[0]["sentence"]
+
+    def test_so_many_samples_under_way_and_no_more(self, make_upload, settings):
+        settings.DEEPSEGM_WAITING_SAMPLES, settings.DEEPSEGM_WAITING_JOBS = 1, 1
+        visitor = uuid4()
+        create(different(make_upload, 5, visitor=visitor), visitor=visitor)
+        with pytest.raises(Refused, match="1 of your samples") as refused:
+            create([make_upload(visitor=visitor)], visitor=visitor)
+        assert refused.value.status == 429
+        create([make_upload()], visitor=uuid4())
+
+    def test_its_images_do_not_use_up_the_single_ones(self, make_upload, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        visitor = uuid4()
+        create(different(make_upload, 5, visitor=visitor), visitor=visitor)
+        single = make_upload(visitor=visitor)
+        services.create_job(upload=single, recipe=Recipe(), user=None, visitor=visitor, token="")
+
+    @pytest.mark.parametrize(
+        ("name", "shown"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
+    )
+    def test_names(self, make_upload, name, shown):
+        assert create([make_upload()], name=name).name == shown
+
+
+class TestScale:
+    def calibrations(self, sample):
+        return [job.get_recipe().calibration for job in sample.jobs.order_by("created")]
+
+    def test_each_its_own(self, make_upload):
+        uploads = [make_upload(calibration=ZEISS), make_upload(sha256="c" * 64)]
+        own, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
+        assert own is None
+        assert (other.nm_per_pixel, other.source) == (10.0, "typed")
+
+    def test_without_any_it_is_pixels(self, make_upload):
+        assert self.calibrations(create([make_upload()])) == [Calibration.absent()]
+
+    def test_an_unchecked_default_stays_one(self, make_upload):
+        (made,) = self.calibrations(create([make_upload()], scale=Scale(Sample.Rule.OWN, 7520.0, assumed=True)))
+        assert made.source == "default"
+
+    @pytest.mark.parametrize(
+        ("scale", "pixels"),
+        [(Scale(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (Scale(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
+    )
+    def test_one_for_all_comes_before_the_files(self, make_upload, scale, pixels):
+        uploads = [make_upload(calibration=ZEISS), make_upload(sha256="c" * 64, width=128)]
+        assert [each.nm_per_pixel for each in self.calibrations(create(uploads, scale=scale))] == pixels
+
+    def test_what_the_page_says_of_an_image_comes_first(self, make_upload):
+        upload = make_upload()
+        drawn = Calibration(3.0, "drawn")
+        sample = create([upload], calibrations={upload.pk: drawn})
+        assert self.calibrations(sample) == [drawn]
+
+    def test_a_rule_without_its_number(self, make_upload):
+        with pytest.raises(Refused, match="Say how many"):
+            create([make_upload()], scale=Scale(Sample.Rule.PIXEL))
+
+    def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, committed):
+        sample = make_sample(DONE, DONE)
+        before = list(sample.members.order_by("created"))
+        changed = Recipe(calibration=Calibration(2.5, "typed", "one pixel size for the whole sample"))
+        Job.objects.filter(pk=before[0].pk).update(recipe=changed.as_dict(), included=False)
+        with committed():
+            assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
+        members = list(sample.members.order_by("created"))
+        assert members[0] == before[0] and members[1].parent == before[1]
+        assert members[1].upload == before[1].upload
+        assert Job.objects.filter(pk=before[1].pk, state=DONE).exists()
+        assert (sample.rule, sample.value, state(sample)) == ("pixel", 2.5, Sample.State.WAITING)
+
+    def test_not_while_images_are_under_way(self, make_sample):
+        with pytest.raises(Refused, match="still under way") as refused:
+            services.recalibrate_sample(sample=make_sample(DONE, RUNNING), scale=Scale(Sample.Rule.PIXEL, 2.5))
+        assert refused.value.status == 409
+
+    def test_a_deleted_revision_uncovers_the_one_before(self, make_sample):
+        sample = make_sample(DONE)
+        before = sample.members.get()
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+        services.delete_job(job=sample.members.get())
+        assert sample.members.get() == before
+
+
+class TestQueue:
+    def test_only_the_next_images_are_rung_for(self, make_upload, bell, committed):
+        with committed():
+            sample = create(different(make_upload, 5))
+        order = [str(pk) for pk in sample.jobs.order_by("queued").values_list("pk", flat=True)]
+        assert bell == order[:2]
+        services.rescue()
+        assert bell == order[:2]
+
+    def test_when_one_ends_the_next_is_rung_for(self, make_upload, bell, committed):
+        with committed():
+            sample = create(different(make_upload, 4))
+        order = list(sample.jobs.order_by("queued"))
+        job = Job.objects.claim(order[0].pk)
+        with committed():
+            services.fail_job(job=job, sentence="No.")
+        assert bell == [str(each.pk) for each in order[:3]]
+
+    def test_a_single_image_stands_behind_those_only(self, make_upload, bell, committed):
+        with committed():
+            create(different(make_upload, 6))
+        with committed():
+            single = services.create_job(
+                upload=make_upload(sha256="f" * 64), recipe=Recipe(), user=None, visitor=None, token=""
+            )
+        assert single.position() == 3
+        assert bell[2] == str(single.pk)
+
+    def test_a_lost_bell_is_rung_again(self, make_sample, bell):
+        sample = make_sample(QUEUED, QUEUED, QUEUED)
+        services.rescue()
+        assert len(bell) == 2
+        sample.jobs.update(rung=timezone.now() - timedelta(hours=1))
+        services.rescue()
+        assert len(bell) == 5
+
+    def test_at_a_start_the_next_are_rung_for(self, make_sample, bell):
+        sample = make_sample(QUEUED, QUEUED, QUEUED)
+        sample.jobs.update(rung=timezone.now())
+        done = make_sample(DONE, state=Sample.State.QUEUED, rung=timezone.now())
+        services.ring_all()
+        assert len(bell) == 3 and bell[-1] == str(done.pk)
+
+
+class TestPooling:
+    def test_it_is_wanted_once_all_have_ended(self, make_sample, bell, committed):
+        sample = make_sample(RUNNING, DONE, FAILED)
+        job = Job.objects.get(state=RUNNING)
+        with committed():
+            services.publish(job=job, files={}, summary=SUMMARY)
+        assert state(sample) == Sample.State.QUEUED
+        assert bell == [str(sample.pk)]
+
+    def test_not_before(self, make_sample, bell, committed):
+        sample = make_sample(RUNNING, RUNNING)
+        with committed():
+            services.fail_job(job=sample.jobs.first(), sentence="No.")
+        assert state(sample) == Sample.State.WAITING
+        assert bell == []
+
+    @pytest.mark.parametrize("change", ["exclude", "delete", "purge upload"])
+    def test_every_change_pools_again_and_fences_off_what_runs(self, make_sample, bell, committed, change):
+        sample = make_sample(DONE, DONE, state=Sample.State.QUEUED)
+        running = Sample.objects.claim(sample.pk)
+        job = sample.jobs.first()
+        with committed():
+            if change == "exclude":
+                services.include_image(sample=sample, job=job, included=False)
+            elif change == "delete":
+                services.delete_job(job=job)
+            else:
+                services.delete_upload(upload=job.upload)
+        assert state(sample) == Sample.State.QUEUED
+        assert bell == [str(sample.pk)]
+        with pytest.raises(Lost):
+            services.publish_sample(sample=running, files={}, pooled={})
+        assert state(sample) == Sample.State.QUEUED
+
+    def test_excluding_twice_pools_once(self, make_sample, bell, committed):
+        sample = make_sample(DONE)
+        for _ in range(2):
+            with committed():
+                services.include_image(sample=sample, job=sample.jobs.get(), included=False)
+        assert bell == [str(sample.pk)]
+
+    def test_published_files_replace_those_before(self, make_sample, own_storage, tmp_path):
+        sample = make_sample(DONE, state=Sample.State.QUEUED)
+        for content in ("old", "new"):
+            (tmp_path / "images.csv").write_text(content)
+            Sample.objects.filter(pk=sample.pk).update(state=Sample.State.QUEUED)
+            claimed = Sample.objects.claim(sample.pk)
+            services.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
+        stored = SampleArtifact.objects.get()
+        assert stored.file.read() == b"new"
+        assert stored.content_type == "text/csv"
+        assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
+
+    def test_a_silent_pooling_is_rescued_twice_then_fails(self, make_sample, bell):
+        sample = make_sample(DONE, state=Sample.State.QUEUED)
+        for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
+            Sample.objects.claim(sample.pk)
+            Sample.objects.update(heartbeat=timezone.now() - timedelta(hours=1))
+            services.rescue()
+            assert state(sample) == expected
+        assert "stopped 3 times" in sample.error
+
+    def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, bell):
+        sample = make_sample(DONE, FAILED)
+        services.rescue()
+        assert state(sample) == Sample.State.QUEUED
+        assert bell == [str(sample.pk)]
+
+    def test_a_stopped_worker_puts_it_back(self, make_sample):
+        sample = make_sample(DONE, state=Sample.State.QUEUED)
+        Sample.objects.claim(sample.pk)
+        services.put_back()
+        assert state(sample) == Sample.State.QUEUED
+
+
+class TestChange:
+    def test_images_are_added_with_the_samples_settings(self, make_sample, make_upload, committed):
+        sample = make_sample(DONE, recipe=Recipe(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
+        same = make_upload(name="same.png", sha256=f"{0:064d}")
+        with committed():
+            said = services.add_images(sample=sample, uploads=[make_upload(sha256="e" * 64), same])
+        assert [note.name for note in said] == ["same.png"]
+        added = sample.jobs.get(state=QUEUED).get_recipe()
+        assert added.filter and added.calibration.nm_per_pixel == 2.0
+        assert state(sample) == Sample.State.WAITING
+        assert len(sample.notes) == 1
+
+    def test_failed_ones_are_tried_again(self, make_sample, committed):
+        sample = make_sample(DONE, FAILED, CANCELLED)
+        with committed():
+            assert services.retry_failed(sample=sample) == 2
+        assert states(sample) == [DONE, QUEUED, QUEUED]
+        assert state(sample) == Sample.State.WAITING
+
+    def test_what_is_left_is_cancelled_and_the_rest_pooled(self, make_sample, committed):
+        sample = make_sample(DONE, QUEUED, RUNNING)
+        with committed():
+            assert services.cancel_sample(sample=sample) == 2
+        assert states(sample) == [CANCELLED, CANCELLED, DONE]
+        assert state(sample) == Sample.State.QUEUED
+
+    def test_deleting_takes_jobs_files_and_unused_micrographs(
+        self, make_sample, make_job, own_storage, committed, tmp_path
+    ):
+        sample = make_sample(DONE, RUNNING, state=Sample.State.QUEUED)
+        shared = sample.jobs.first().upload
+        make_job(upload=shared)
+        (tmp_path / "a.csv").write_text("a")
+        services.publish_sample(
+            sample=Sample.objects.claim(sample.pk), files={"a.csv": tmp_path / "a.csv"}, pooled={"of": []}
+        )
+        with committed():
+            services.delete_sample(sample=sample)
+        assert not Sample.objects.exists() and not SampleArtifact.objects.exists()
+        assert list(Upload.objects.all()) == [shared]
+        kept = {path.relative_to(own_storage).parts[:2] for path in own_storage.rglob("*") if path.is_file()}
+        assert kept == {("uploads", str(shared.pk))}
+
+    def test_a_deleted_sample_takes_no_more_images(self, make_sample, make_upload):
+        sample = make_sample(DONE)
+        Sample.objects.filter(pk=sample.pk).delete()
+        with pytest.raises(Refused) as refused:
+            services.add_images(sample=sample, uploads=[make_upload(sha256="e" * 64)])
+        assert refused.value.status == 404
+
+    def test_retention_takes_a_sample_as_a_whole(self, make_sample):
+        old, young = timezone.now() - timedelta(days=9), timezone.now()
+        gone, kept = make_sample(DONE, DONE, created=old), make_sample(DONE, DONE, created=old)
+        Job.objects.update(finished=old)
+        Job.objects.filter(pk=kept.jobs.first().pk).update(finished=young)
+        assert services.purge(older_than=timedelta(days=5)).jobs == 2
+        assert list(Sample.objects.all()) == [kept]
+        assert kept.jobs.count() == 2 and not Job.objects.filter(sample=gone.pk).exists()

@@ -1,0 +1,485 @@
+"""Samples in the pages: made from the upload page, watched, changed, shared, deleted; by their owner only."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from uuid import uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from segmentation import inspection
+from segmentation.models import Artifact, Job, Sample, SampleArtifact, Upload
+from segmentation.views.pooled import bars
+from tests.conftest import picture
+
+from .archive import zipped
+from .finished import SUMMARY, ZEISS, visit, words
+
+pytestmark = pytest.mark.django_db
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
+VISITOR = uuid4()
+SENTENCE = "The file looks like a text file; upload the micrograph itself."
+
+
+@pytest.fixture(autouse=True)
+def quick_inspection(monkeypatch):
+    """Reads PNGs in this process; returns what each inspection was told."""
+    told = []
+
+    def inspect(path, *, name, side=(), read_bar=True):
+        told.append((name, [beside for beside, _ in side], read_bar))
+        content = path.read_bytes()
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+        except OSError:
+            raise inspection.Unreadable(SENTENCE) from None
+        facts = {
+            "width": width,
+            "height": height,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "kind": "PNG, 8 bit",
+            "calibration": {**ZEISS, "nm_per_pixel": None, "source": "none"},
+            "metadata": {},
+            "notes": [],
+            "data_bar": None,
+        }
+        return inspection.Inspection(facts, picture())
+
+    monkeypatch.setattr("segmentation.inspection.inspect", inspect)
+    return told
+
+
+def png(name="a.png", width=64):
+    return SimpleUploadedFile(name, picture(width))
+
+
+def archive(*entries, name="batch.zip"):
+    return SimpleUploadedFile(name, zipped(entries))
+
+
+def send(client, *files, **typed):
+    known = {"token": uuid4().hex, "width": "7520", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
+    return client.post("/", {"file": list(files), **known, **typed})
+
+
+def pooled_of(*jobs):
+    """A pooled summary in which each of the jobs has 20 particles."""
+    row = {"n": 20, "n_set_aside": 1, "median": 155.4, "low": 150.0, "high": 160.0, "outlier": "", "excluded": ""}
+    between = {"variance": 0.01, "sd": 0.1, "share": 0.25}
+    return {
+        **SUMMARY["statistics"],
+        "intervals": {"median": [148.0, 163.0]},
+        "of": [str(job.pk) for job in jobs],
+        "images": [{**row, "name": str(number)} for number, _ in enumerate(jobs)],
+        "histogram": {"edges": [0, 50, 100], "counts": [[5, 15] for _ in jobs]},
+        "calibration": {"low": 2.0, "high": 2.0, "sources": {"typed": len(jobs)}},
+        "between": between,
+        "warnings": [],
+    }
+
+
+@pytest.fixture
+def finished(make_sample):
+    """A sample as its worker leaves it, with a file."""
+
+    def make(*states, **fields):
+        sample = make_sample(*states or (DONE, DONE), **fields)
+        sample.jobs.filter(state=DONE).update(summary=SUMMARY)
+        sample.pooled = pooled_of(*sample.jobs.filter(state=DONE, included=True).order_by("created"))
+        sample.state = Sample.State.DONE
+        sample.save()
+        stored = SampleArtifact(sample=sample, attempt=1, name="images.csv", size=7, content_type="text/csv")
+        stored.file.save(f"{sample.folder}/1/images.csv", ContentFile(b"content"))
+        return sample
+
+    return make
+
+
+def page_of(sample):
+    return f"/samples/{sample.pk}/"
+
+
+class TestUpload:
+    def test_several_images_make_one_sample_and_lead_to_it(self, client):
+        response = send(client, png("a.png", 64), png("b.png", 65), filter="on")
+        sample = Sample.objects.get()
+        assert (response.status_code, response["Location"]) == (303, page_of(sample))
+        assert sample.name == "Batch 7"
+        assert [job.get_recipe().filter for job in sample.jobs.all()] == [True, True]
+        assert client.get("/samples/").context["rows"][0]["sample"] == sample
+        assert not client.get("/results/").context["rows"]
+
+    def test_without_the_tick_they_are_single(self, client):
+        send(client, png("a.png", 64), png("b.png", 65), one_sample="")
+        assert not Sample.objects.exists() and Job.objects.count() == 2
+
+    def test_what_is_no_image_is_noted_and_holds_up_nothing(self, client):
+        bad = SimpleUploadedFile("notes.tif", b"text")
+        response = send(client, png(), bad, left=["x.doc: It was left out.", "  "])
+        sample = Sample.objects.get()
+        assert response.status_code == 303
+        assert [(note["name"], note["sentence"]) for note in sample.notes] == [
+            ("", "x.doc: It was left out."),
+            ("notes.tif", SENTENCE),
+        ]
+
+    def test_no_image_at_all_is_an_error(self, client):
+        response = send(client, SimpleUploadedFile("notes.tif", b"text"))
+        assert response.status_code == 400
+        assert SENTENCE in words(response) and not Sample.objects.exists()
+        assert response.context["one_sample"]
+
+    def test_an_archive_in_the_plain_form(self, client):
+        content = [("x/a.png", picture(64)), ("x/b.png", picture(65)), ("x/c.doc", b"words"), ("x/Thumbs.db", b"")]
+        send(client, archive(*content))
+        sample = Sample.objects.get()
+        assert [job.upload.name for job in sample.jobs.order_by("created")] == ["a.png", "b.png"]
+        assert {note["name"] for note in sample.notes} == {"", "x/c.doc"}
+
+    def test_an_archive_without_the_tick_makes_single_results(self, client):
+        send(client, archive(("a.png", picture(64)), ("b.png", picture(65))), one_sample="")
+        assert Job.objects.filter(sample=None).count() == 2
+
+    def test_side_files_in_the_plain_form(self, client, quick_inspection):
+        side = SimpleUploadedFile("A.TXT", b"$CM_PIXEL_SIZE 1 nm")
+        alone = SimpleUploadedFile("lonely.hdr", b"x")
+        send(client, png("a.png"), side, alone)
+        upload = Upload.objects.get()
+        assert quick_inspection == [("a.png", ["A.TXT"], True)]
+        assert [beside["name"] for beside in upload.side] == ["A.TXT"]
+        assert upload.size == len(picture()) + len(b"$CM_PIXEL_SIZE 1 nm")
+        assert upload.file.storage.open(upload.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
+        assert Sample.objects.get().notes[0]["name"] == "lonely.hdr"
+
+    def test_a_side_file_goes_with_its_upload(self, client, own_storage, django_capture_on_commit_callbacks):
+        send(client, png("a.png"), SimpleUploadedFile("a.txt", b"x"))
+        with django_capture_on_commit_callbacks(execute=True):
+            Upload.objects.get().delete()
+        assert not list(own_storage.rglob("side-*"))
+
+    def test_bars_of_a_large_drop_are_not_read(self, client, quick_inspection):
+        send(client, *(png(f"{number}.png", 64 + number) for number in range(13)))
+        assert {read_bar for *_, read_bar in quick_inspection} == {False}
+
+    @pytest.mark.parametrize(
+        ("typed", "pixel"),
+        [
+            ({"rule": "pixel", "rule_pixel": "2,5 nm"}, 2.5),
+            ({"rule": "width", "rule_width": "0.64 um"}, 10.0),
+            ({"rule": "own", "width": "6400", "width_origin": "typed"}, 100.0),
+        ],
+    )
+    def test_the_scale(self, client, typed, pixel):
+        send(client, png(), **typed)
+        assert Job.objects.get().get_recipe().calibration.nm_per_pixel == pixel
+
+    @pytest.mark.parametrize(
+        ("typed", "field"),
+        [
+            ({"rule": "pixel", "rule_pixel": "wide"}, "rule_pixel"),
+            ({"rule": "pixel"}, "rule_pixel"),
+            ({"rule": "width"}, "rule_width"),
+            ({"rule": "nonsense"}, "rule"),
+            ({"sample_name": "x" * 400}, "sample_name"),
+        ],
+    )
+    def test_what_cannot_be_is_marked_and_nothing_lost(self, client, typed, field):
+        response = send(client, png(), **typed)
+        assert response.status_code == 400
+        assert response.context["sample"].errors[field]
+        assert len(response.context["cards"]) == 1 and not Sample.objects.exists()
+
+    def test_a_bad_width_of_one_card(self, client):
+        send(client, png("a.png", 64), SimpleUploadedFile("n.tif", b"text"), one_sample="")
+        upload = Upload.objects.get()
+        typed = {"upload": str(upload.pk), f"width_{upload.pk}": "wide"}
+        response = send(client, **typed)
+        assert response.status_code == 400 and response.context["cards"][0]["error"]
+        assert send(client, **typed, rule="pixel", rule_pixel="3").status_code == 303
+
+    def test_sent_twice_it_is_one(self, client):
+        token = uuid4().hex
+        first, second = (send(client, png(), token=token) for _ in range(2))
+        assert first["Location"] == second["Location"]
+        assert Sample.objects.count() == Upload.objects.count() == 1
+
+    def test_an_image_that_is_gone_is_said_before_anything_begins(self, client):
+        response = send(client, png(), upload=str(uuid4()))
+        assert response.status_code == 400 and "no longer here" in words(response)
+        assert not Sample.objects.exists()
+
+    def test_too_many_samples_are_told_and_the_images_kept(self, client, settings):
+        settings.DEEPSEGM_WAITING_SAMPLES = 1
+        send(client, png())
+        response = send(client, png("b.png", 65))
+        assert response.status_code == 429
+        assert "1 of your samples" in words(response)
+        assert [card["upload"].name for card in response.context["cards"]] == ["b.png"]
+
+
+class TestArriving:
+    def test_side_files_beside_an_image(self, client, quick_inspection):
+        side = SimpleUploadedFile("a.hdr", b"x")
+        response = client.post("/uploads/", {"file": png("a.png"), "side": [side], "quick": "on"})
+        assert response.status_code == 201
+        assert "With a.hdr beside it." in words(response)
+        assert quick_inspection == [("a.png", ["a.hdr"], False)]
+
+    def test_an_archive_is_answered_card_by_card(self, client):
+        file = archive(("a.png", picture(64)), ("b.doc", b"words"), ("c.png", picture(65)))
+        response = client.post("/uploads/", {"file": file})
+        assert response.status_code == 201 and response.streaming
+        cards = [part.decode() for part in response.streaming_content]
+        assert ["data-upload=" in card for card in cards] == [True, False, True]
+        assert all(card.strip().startswith("<article") and card.count("</article>") == 1 for card in cards)
+        assert 'name="left" value="b.doc: ' in cards[1]
+        assert client.cookies["visitor"].value
+
+    def test_an_archive_of_no_use_is_one_card(self, client):
+        response = client.post("/uploads/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04 cut")})
+        (card,) = [part.decode() for part in response.streaming_content]
+        assert "x.zip" in card and "damaged" in card
+
+    def test_names_are_paired(self, client):
+        names = ["f/a.tif", "f/a.txt", "g/a.tif", "b.hdr", "c.png"]
+        said = client.post("/uploads/pairs/", {"names": json.dumps(names)}).json()
+        assert said["images"] == [["f/a.tif", ["f/a.txt"]], ["g/a.tif", []], ["c.png", []]]
+        assert [each["name"] for each in said["alone"]] == ["b.hdr"]
+        assert client.post("/uploads/pairs/", {"names": json.dumps(["x"] * 5001)}).status_code == 413
+        assert [client.post("/uploads/pairs/", {"names": bad}).status_code for bad in ("", "7", "{")] == [400] * 3
+        assert client.get("/uploads/pairs/").status_code == 405
+
+
+class TestPage:
+    def test_a_finished_sample(self, client, finished):
+        sample = finished(DONE, DONE, FAILED)
+        sample.jobs.filter(state=FAILED).update(error="The image is damaged.")
+        response = client.get(page_of(sample))
+        page = words(response)
+        for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
+            assert said in page, said
+        assert "The image is damaged." in page
+        assert page.count('<svg viewBox="0 0 100 32"') == 3
+        assert f"{page_of(sample)}files/images.csv?download" in page
+        assert "hx-get" not in page
+        assert "style=" not in page and "onclick" not in page
+
+    def test_outliers_and_excluded_images_are_marked_with_the_reason(self, client, finished):
+        sample = finished(DONE, DONE, DONE)
+        first, second, third = sample.jobs.order_by("created")
+        sample.pooled["images"][0]["outlier"] = "far larger than the others"
+        sample.pooled["images"][1]["excluded"] = "It has no calibration."
+        sample.pooled["of"] = sample.pooled["of"][:2]
+        sample.save()
+        Job.objects.filter(pk=third.pk).update(included=False)
+        images = {image.job.pk: image for image in client.get(page_of(sample)).context["pooled"].images}
+        assert images[first.pk].outlier == "far larger than the others"
+        assert images[second.pk].reason == "It has no calibration."
+        assert images[third.pk].reason == "left out by you" and images[third.pk].n == "261"
+        page = words(client.get(page_of(sample)))
+        assert "Outlier</span>" in page and "Include</button>" in page
+
+    def test_progress_over_all(self, client, make_sample):
+        sample = make_sample(DONE, FAILED, RUNNING, QUEUED)
+        Job.objects.filter(state=RUNNING).update(progress=0.5, stage="segmenting")
+        response = client.get(f"{page_of(sample)}status/")
+        page = words(response)
+        assert response.context["progress"].per_cent == 62
+        assert "1 of 4 images done, 1 without a result" in page
+        assert "2.png: segmenting, 50 %" in page
+        assert "hx-get" in page
+
+    def test_polling_ends_with_a_reload(self, client, finished):
+        sample = finished()
+        response = client.get(f"{page_of(sample)}status/", headers={"HX-Request": "true"})
+        assert response["HX-Refresh"] == "true"
+        gone = client.get(f"/samples/{uuid4()}/status/", headers={"HX-Request": "true"})
+        assert (gone.status_code, gone["HX-Refresh"]) == (404, "true")
+
+    def test_the_table_alone(self, client, make_sample):
+        page = words(client.get(f"{page_of(make_sample(QUEUED))}images/"))
+        assert "<h1" not in page and "0.png" in page
+
+    def test_numbers_of_before_a_change_say_so(self, client, finished):
+        sample = finished()
+        Sample.objects.update(state=Sample.State.QUEUED)
+        assert "from before the last change" in words(client.get(page_of(sample)))
+
+    def test_two_hundred_images_take_few_queries(self, client, make_upload, make_sample, django_assert_max_num_queries):
+        sample = make_sample(*[DONE] * 3)
+        upload = make_upload()
+        known = {"upload": upload, "sample": sample, "recipe": {}, "model_name": "m", "summary": SUMMARY}
+        Job.objects.bulk_create(Job(**known, submission=uuid4().hex, state=DONE) for _ in range(197))
+        sample.pooled, sample.state = pooled_of(*sample.jobs.order_by("created", "pk")), Sample.State.DONE
+        sample.save()
+        with django_assert_max_num_queries(14):
+            response = client.get(page_of(sample))
+        assert len(response.context["pooled"].images) == 200
+
+    def test_an_empty_list_says_how_to_begin(self, client):
+        assert "There is no sample here yet" in words(client.get("/samples/"))
+
+    def test_hostile_names_are_shown_as_text(self, client, make_sample):
+        sample = make_sample(DONE, name="<script>alert(1)</script>", notes=[{"name": "<b>", "sentence": "<i>"}])
+        page = client.get(page_of(sample)).content.decode()
+        assert "<script>alert" not in page and "<i>" not in page
+        assert "<script>alert" not in client.get("/samples/").content.decode()
+
+
+class TestChange:
+    @pytest.fixture
+    def owner(self):
+        return visit(Client(), VISITOR)
+
+    def test_an_image_goes_out_and_comes_back(self, owner, finished, bell, django_capture_on_commit_callbacks):
+        sample = finished(visitor=VISITOR)
+        job = sample.jobs.order_by("created")[0]
+        address = f"{page_of(sample)}images/{job.pk}/"
+        for typed, included in (("off", False), ("on", True)):
+            with django_capture_on_commit_callbacks(execute=True):
+                response = owner.post(address, {"included": typed})
+            job.refresh_from_db()
+            assert (response.status_code, response["Location"]) == (303, f"{page_of(sample)}#image-{job.pk}")
+            assert job.included is included
+        assert bell == [str(sample.pk)] * 2
+
+    def test_images_are_added(self, owner, finished):
+        sample = finished(visitor=VISITOR)
+        response = owner.post(f"{page_of(sample)}add/", {"file": [png("new.png", 70)]})
+        assert response.status_code == 303 and sample.jobs.count() == 3
+        response = owner.post(f"{page_of(sample)}add/", {"file": [png("again.png", 70)]})
+        assert response.status_code == 200 and "same file as new.png" in words(response)
+        response = owner.post(f"{page_of(sample)}add/", {"file": [SimpleUploadedFile("x.tif", b"text")]})
+        assert response.status_code == 400 and SENTENCE in words(response)
+        assert "Choose the images to add first." in words(owner.post(f"{page_of(sample)}add/"))
+        assert sample.jobs.count() == 3
+
+    def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished):
+        sample = finished(DONE, FAILED, visitor=VISITOR)
+        assert owner.post(f"{page_of(sample)}retry/").status_code == 303
+        assert sample.jobs.filter(state=QUEUED).count() == 1
+        owner.post(f"{page_of(sample)}cancel/")
+        assert sample.jobs.filter(state=CANCELLED).count() == 1
+
+    def test_another_scale(self, owner, finished):
+        sample = finished(visitor=VISITOR)
+        response = owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "no"})
+        assert response.status_code == 400 and "Type the size of a pixel" in words(response)
+        assert owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "2.5"}).status_code == 303
+        assert sample.jobs.count() == 4 and sample.members.count() == 2
+        response = owner.post(f"{page_of(sample)}scale/", {"rule": "pixel", "rule_pixel": "3"})
+        assert response.status_code == 409 and "still under way" in words(response)
+
+    def test_deleting_asks_first(self, owner, finished):
+        sample = finished(visitor=VISITOR)
+        assert "2 images" in words(owner.get(f"{page_of(sample)}delete/"))
+        assert owner.post(f"{page_of(sample)}delete/")["Location"] == "/samples/"
+        assert not Sample.objects.exists() and not Job.objects.exists()
+
+    def test_an_image_of_another_sample_is_not_found(self, owner, finished):
+        mine, other = finished(visitor=VISITOR), finished(visitor=VISITOR)
+        address = f"{page_of(mine)}images/{other.jobs.first().pk}/"
+        assert owner.post(address, {"included": "off"}).status_code == 404
+
+
+READ = ("", "status/", "images/", "files/images.csv")
+CHANGE = ("add/", "retry/", "cancel/", "scale/", "delete/", "images/{job}/")
+
+
+class TestAccess:
+    @pytest.fixture
+    def people(self, alice, charlie, ada):
+        browsers = {"nobody": Client(), "visitor": visit(Client(), VISITOR)}
+        for name, user in (("alice", alice), ("charlie", charlie), ("ada", ada)):
+            browsers[name] = Client()
+            browsers[name].force_login(user)
+        return browsers
+
+    @pytest.mark.parametrize("end", READ)
+    def test_an_accounts_sample_opens_for_it_and_staff_only(self, finished, people, alice, end):
+        address = page_of(finished(owner=alice, visitor=VISITOR)) + end
+        seen = {name: browser.get(address).status_code for name, browser in people.items()}
+        assert seen == {"alice": 200, "ada": 200, "charlie": 404, "nobody": 404, "visitor": 404}
+
+    @pytest.mark.parametrize("end", READ)
+    def test_a_link_opens_for_everybody(self, finished, people, end):
+        address = page_of(finished(visitor=VISITOR)) + end
+        assert {browser.get(address).status_code for browser in people.values()} == {200}
+
+    @pytest.mark.parametrize("end", CHANGE)
+    def test_a_stranger_changes_nothing(self, finished, people, alice, end):
+        private, linked = finished(owner=alice), finished(visitor=VISITOR)
+        for sample, names, status in ((private, ("charlie", "nobody"), 404), (linked, ("alice", "nobody"), 403)):
+            address = page_of(sample) + end.format(job=sample.jobs.first().pk)
+            for name in names:
+                typed = {"included": "off", "rule": "pixel", "rule_pixel": "2"}
+                assert people[name].post(address, typed).status_code == status
+        assert Job.objects.filter(state=DONE, included=True).count() == Job.objects.count() == 4
+        assert Sample.objects.count() == 2
+
+    def test_the_list_shows_ones_own(self, finished, people, alice):
+        finished(owner=alice, name="hers"), finished(visitor=VISITOR, name="the browser's")
+        shown = {name: [row["sample"].name for row in people[name].get("/samples/").context["rows"]] for name in people}
+        assert shown == {"alice": ["hers"], "visitor": ["the browser's"], "charlie": [], "nobody": [], "ada": []}
+
+    def test_changing_is_offered_only_where_allowed(self, finished, people):
+        sample = finished(visitor=VISITOR)
+        offers = {name: "Delete this sample" in words(people[name].get(page_of(sample))) for name in people}
+        assert offers == {"visitor": True, "ada": True, "nobody": False, "alice": False, "charlie": False}
+
+    def test_a_file_is_downloaded_under_the_samples_name(self, client, finished):
+        response = client.get(f"{page_of(finished(name='Batch 7/B 1.5'))}files/images.csv")
+        assert response["Content-Disposition"] == 'attachment; filename="Batch 7_B 1.5_images.csv"'
+        assert client.get(f"/samples/{uuid4()}/files/images.csv").status_code == 404
+
+    def test_a_closed_site_asks_for_sign_in(self, client, finished, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert client.get(page_of(finished()))["Location"].startswith("/accounts/login/")
+
+
+class TestAdmin:
+    def test_samples_are_listed_with_state_and_size(self, ada, client, finished):
+        sample = finished(DONE, FAILED)
+        client.force_login(ada)
+        page = words(client.get("/admin/segmentation/sample/"))
+        assert "Batch 7" in page and "7 bytes" in page and "done" in page
+        assert client.get(f"/admin/segmentation/sample/{sample.pk}/change/").status_code == 200
+
+    @pytest.mark.parametrize(("action", "state"), [("retry", QUEUED), ("cancel", CANCELLED)])
+    def test_actions(self, ada, client, finished, action, state):
+        sample = finished(DONE, FAILED if action == "retry" else RUNNING)
+        client.force_login(ada)
+        typed = {"action": action, "_selected_action": [str(sample.pk)]}
+        client.post("/admin/segmentation/sample/", typed)
+        assert sample.jobs.filter(state=state).count() == 1
+
+    def test_deleting_takes_everything(self, ada, client, finished):
+        sample = finished()
+        client.force_login(ada)
+        typed = {"action": "delete_selected", "_selected_action": [str(sample.pk)], "post": "yes"}
+        client.post("/admin/segmentation/sample/", typed)
+        assert not Sample.objects.exists() and not Upload.objects.exists()
+
+
+def test_bars_fill_the_box():
+    assert bars([]) == bars([0, 0]) == ""
+    assert bars([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
+
+
+def test_thumbnails_are_found_at_once(client, make_sample):
+    sample = make_sample(DONE)
+    job = sample.jobs.get()
+    artifact = Artifact(job=job, attempt=1, name="thumbnail.png", size=1, content_type="image/png")
+    artifact.file.save(f"{job.folder}/1/thumbnail.png", ContentFile(b"x"))
+    assert f"/jobs/{job.pk}/files/thumbnail.png" in words(client.get(page_of(sample)))
+
+
+def test_the_pages_json_is_plain(finished):
+    assert json.dumps(finished().pooled)
