@@ -33,6 +33,7 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
             "scale": found.scale,
             "threshold": found.threshold,
             "filter": analysis.recipe.filter,
+            "edge": analysis.recipe.edge,
             "reused": reused,
             "warnings": list(analysis.warnings),
             "timings": analysis.timings,

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis import Analysis
-from .instances.confidence import confidence
+from .instances.outline import EVEN, outline
 from .instances.segmentation import Segmentation
-from .instances.separate import separate
+from .measure.alternatives import confidence_under
 from .measure.filters import set_aside
 from .measure.shapes import measure
-from .measure.statistics import summarise
+from .measure.statistics import seed_of, summarise
+from .measure.table import ParticleTable
 from .micrograph import clip_outliers, data_bar
+from .micrograph.crosscheck import crosscheck
 from .micrograph.types import Calibration, Micrograph, Polarity
 from .network.cards import ModelCard, find
 from .network.runtime import Runtime, load_network
@@ -26,6 +28,8 @@ from .network.see import choose_view, see
 from .recipe import Recipe
 
 Progress = Callable[[str, float], None]
+
+CALLED = {"typed": "typed width", "drawn": "drawn scale bar"}  # sources of a calibration, where a word is missing
 
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 
@@ -105,16 +109,15 @@ def segment(
         ).maps
     progress("separating particles", SEPARATING)
     with clock.stage("instances"):
-        labels = separate(*maps, threshold=threshold, core=card.core)
-        certainty = confidence(maps, labels, view.scale, card)
+        found = outline(maps, view.scale, threshold, card)
         alternatives = {
-            f"threshold {step:+.1f}": separate(*maps, threshold=threshold + step, core=card.core)
+            f"threshold {step:+.1f}": outline(maps, view.scale, threshold + step, card).labels
             for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
             if 0 < threshold + step < 1
         }
     return Segmentation(
-        _whole(labels, micrograph),
-        certainty,
+        _whole(found.labels, micrograph),
+        found.confidence,
         rows,
         view.polarity,
         view.scale,
@@ -123,6 +126,8 @@ def segment(
         card.sha256,
         view.clarity,
         {name: _whole(each, micrograph) for name, each in alternatives.items()},
+        found.expected,
+        found.dropped,
     )
 
 
@@ -153,15 +158,20 @@ def remeasure(
     progress("measuring", MEASURING)
     calibration = recipe.calibration or micrograph.calibration
     with clock.stage("measure"):
-        table = measure(
-            segmentation.labels,
-            micrograph.pixels,
-            segmentation.confidence,
-            nm_per_pixel=calibration.nm_per_pixel,
-            rows=segmentation.rows,
+        table = _judged(micrograph, segmentation, segmentation.labels, segmentation.confidence, recipe)
+        alternatives = {
+            name: _judged(micrograph, segmentation, labels, confidence_under(labels, segmentation), recipe)
+            for name, labels in segmentation.alternatives.items()
+        }
+    with clock.stage("statistics"):
+        statistics = summarise(
+            table,
+            calibration=calibration,
+            edge=recipe.edge,
+            filter=recipe.filter,
+            alternatives=alternatives,
+            seed=seed_of(micrograph.sha256),
         )
-        table = set_aside(table, recipe.filter)
-        statistics = summarise(table)
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -175,13 +185,47 @@ def remeasure(
     )
 
 
+def _judged(
+    micrograph: Micrograph,
+    segmentation: Segmentation,
+    labels: NDArray[np.int32],
+    confidence: NDArray[np.float32],
+    recipe: Recipe,
+) -> ParticleTable:
+    calibration = recipe.calibration or micrograph.calibration
+    table = measure(
+        labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=segmentation.rows
+    )
+    return set_aside(table, recipe.filter)
+
+
 def _warnings(micrograph: Micrograph, segmentation: Segmentation, calibration: Calibration) -> Iterator[str]:
+    yield from _doubts(segmentation)
     if calibration.source == "default":
         yield "The image width is the default of 7520 nm and was not checked: type the true width."
     if calibration.source == "none":
         yield "No image width is known, so sizes are in pixels."
-    if not len(segmentation.confidence):
+    yield from _disagreements(micrograph.calibration, calibration)
+    yield from micrograph.notes
+
+
+def _doubts(segmentation: Segmentation) -> Iterator[str]:
+    """Whether the image is one that the model can judge at all."""
+    found, dropped = len(segmentation.confidence), segmentation.dropped
+    if dropped and segmentation.expected < EVEN:
+        left = f"{found} are left" if found else "none is left"
+        yield (
+            "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
+            f" {dropped} outlines that were more likely wrong than right were dropped; {left}."
+        )
+    elif not found:
         yield "No particles were found; try the other polarity or a lower threshold."
     elif segmentation.clarity < CLEAR:
         yield "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
-    yield from micrograph.notes
+
+
+def _disagreements(own: Calibration, used: Calibration) -> list[str]:
+    """What the file says against what is used, where the two are not the same thing."""
+    if own.source == used.source:
+        return []
+    return crosscheck({CALLED.get(each.source, each.source): each for each in (own, used)})

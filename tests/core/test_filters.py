@@ -58,7 +58,7 @@ def test_reasons_of_the_filter(labels, expected):
     assert reason(labels, False) == ""
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.69, Reason.UNSURE), (0.71, ""), (float("nan"), "")])
+@pytest.mark.parametrize(("value", "expected"), [(0.49, Reason.UNSURE), (0.51, ""), (float("nan"), "")])
 def test_low_confidence(value, expected):
     assert reason(block(20, 20), True, confidence=np.array([value], np.float32)) == expected
 

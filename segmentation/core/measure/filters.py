@@ -11,7 +11,7 @@ from .table import REASON_TYPE, ParticleTable
 SLIP_PX = 9
 SMALL_PX = 16
 RESOLVED_PX = 5.0
-LEAST_CONFIDENCE = 0.7
+LEAST_CONFIDENCE = 0.5
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
 
@@ -45,7 +45,10 @@ _DEFINITIONS = {
         f"Its minimum Feret diameter is less than {RESOLVED_PX:g} px: an outline is known to about half a"
         " pixel, so its size would be uncertain by more than 10 %."
     ),
-    Reason.UNSURE: f"The network's mean probability over it is less than {LEAST_CONFIDENCE:g}.",
+    Reason.UNSURE: (
+        f"The chance that its outline is right, judging by images with manual outlines, is less than"
+        f" {LEAST_CONFIDENCE:.0%}."
+    ),
     Reason.ODD: (
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
         " which is more often several particles or a crack than one particle."
@@ -63,7 +66,7 @@ def set_aside(table: ParticleTable, filter: bool) -> ParticleTable:
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
     area, width = np.rint(px["area_px2"]), px["min_feret_px"].round(9)
     holds = {
-        Reason.FRAME: px["touches_frame"],
+        Reason.FRAME: px["touches_frame"].astype(bool),
         Reason.SLIP: area < SLIP_PX,
         Reason.SMALL: area < SMALL_PX,
         Reason.UNRESOLVED: width < RESOLVED_PX,

@@ -128,3 +128,11 @@ def areas(hulls: Hulls) -> NDArray[np.float64]:
         cross = corners[..., 0] * following[..., 1] - corners[..., 1] * following[..., 0]
         found[particles] = np.abs(cross.sum(1)) / 2
     return found
+
+
+def lengths(hulls: Hulls) -> NDArray[np.float64]:
+    """Perimeter (n,) of the hulls in px."""
+    found = np.zeros(len(hulls.count))
+    for particles, corners in hulls.of_equal_count():
+        found[particles] = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=-1).sum(1)
+    return found

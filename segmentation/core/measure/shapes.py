@@ -1,9 +1,11 @@
 """A label image measured: one row per particle.
 
 Area, ECD, Feret diameters, aspect ratio (minimum by maximum Feret) and solidity (area by area of the convex
-hull) are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines them. No shape
-has a shorter perimeter than the circle of its area, so an estimate below it is raised to it, and
-circularity 4 pi A / P^2 never exceeds 1.
+hull) are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines them. The perimeter is
+that along the outline (`perimeter`), unless that of the convex outline (`straight`) is longer by more than CUT_PX: no
+shape has a shorter outline than its convex hull, and an outline's corners or sides along the axes came out too short.
+Nor is any shorter than the circle of its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never
+exceeds 1.
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..micrograph.types import GreyImage
+from .groups import touching_groups
 from .hulls import areas, ferets, find_hulls
 from .perimeter import perimeters
 from .runs import Runs, blocks, find_runs, first_of_each
+from .straight import convex_lengths
 from .table import REASON_TYPE, ParticleTable
+
+CUT_PX = 1.0  # the error of either perimeter of a round particle; within it, the traced one is the better
 
 Measures = dict[str, NDArray[Any]]
 
@@ -57,24 +63,70 @@ def measure(
         | (measures["bbox_right_px"] >= labels.shape[1])
         | (measures["bbox_bottom_px"] >= rows)
     )
+    measures["group"] = touching_groups(labels, n)
+    measures["edge_weight"] = _edge_weight(measures, (rows, labels.shape[1]))
     return ParticleTable.of_pixels(measures, nm_per_pixel)
 
 
+def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:
+    """H W / ((H - h) (W - w)) (n,): the inverse of the chance that a particle h x w px large lies wholly within
+    a frame of H x W px (Miles 1974, Lantuejoul 1978)."""
+    height = measures["bbox_bottom_px"] - measures["bbox_top_px"]
+    width = measures["bbox_right_px"] - measures["bbox_left_px"]
+    inside = ~measures["touches_frame"]
+    weight = np.full(len(height), np.nan)
+    weight[inside] = frame[0] * frame[1] / ((frame[0] - height[inside]) * (frame[1] - width[inside]))
+    return weight
+
+
 def _shape(labels: NDArray[np.int32], runs: Runs, n: int) -> Measures:
-    area = np.bincount(runs.particle, runs.length, n)
+    area = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64)
     hulls = find_hulls(runs)
     smallest, largest = ferets(hulls)
-    perimeter = np.maximum(perimeters(labels, n), np.sqrt(4 * np.pi * area))
+    traced, around = perimeters(labels, n), convex_lengths(hulls)
+    perimeter = np.maximum(np.where(around > traced + CUT_PX, around, traced), np.sqrt(4 * np.pi * area))
+    ecd = np.sqrt(4 * area / np.pi)
     return {
         "area": area,
-        "ecd": np.sqrt(4 * area / np.pi),
+        "ecd": ecd,
         "min_feret": smallest,
         "max_feret": largest,
         "perimeter": perimeter,
         "circularity": np.minimum(4 * np.pi * area / perimeter**2, 1.0),
         "aspect_ratio": smallest / largest,
         "solidity": area / areas(hulls),
+        "convexity": np.minimum(around / perimeter, 1.0),
+        "compactness": np.minimum(ecd / largest, 1.0),
+        "extent": np.minimum(area / (smallest * largest), 1.0),
+        "ellipse_ratio": _ellipse_ratio(runs, n),
+        "elongation": _elongation(area, perimeter),
     }
+
+
+def _ellipse_ratio(runs: Runs, n: int) -> NDArray[np.float64]:
+    """Short by long axis (n,) of the ellipse with the particle's second moments of area."""
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(runs.particle, values, n), np.float64)
+
+    area = total(runs.length.astype(np.float64))
+    # Moments about each particle's first run, or squares of large coordinates would cost digits.
+    first = first_of_each(runs.particle)
+    middle = (runs.start + runs.stop) / 2 - runs.start[first][runs.particle]
+    row = (runs.row - runs.row[first][runs.particle]).astype(np.float64)
+    x, y = total(runs.length * middle) / area, total(runs.length * row) / area
+    xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / area - x**2
+    yy = total(runs.length * row**2) / area - y**2 + 1 / 12
+    xy = total(runs.length * middle * row) / area - x * y
+    mean, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
+
+
+def _elongation(area: NDArray[np.float64], perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width by length (n,) of the rectangle with the particle's area and perimeter; 1 where there is none."""
+    quarter = perimeter / 4
+    apart = np.sqrt(np.maximum(quarter**2 - area, 0))
+    return (quarter - apart) / (quarter + apart)
 
 
 def _position(runs: Runs, n: int) -> Measures:

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from math import sqrt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..micrograph.types import Calibration
+from .bootstrap import Intervals, intervals, median_interval, resample, undefined
+from .convergence import Convergence, converge
+from .distribution import WEIGHTINGS, Edge, Figures, Sizes, Weighting, figures
 from .filters import ALWAYS, Reason
-from .table import ParticleTable, Unit
+from .fitting import Fit, log_normal
+from .fraction import NANO_NM, nano_fraction, share_between, wilson
+from .nano import nano_card, variants_of
+from .table import SHAPES, ParticleTable, Unit
 
-NANO_NM = 100.0
-Z95 = 1.959963984540054
+__all__ = ["NANO_NM", "Statistics", "summarise", "wilson"]
+
+PER_IMAGE = "by particle"
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """The size distribution, by number, of the minimum Feret diameter of the kept particles.
+    """The size distribution of the minimum Feret diameter of the kept particles; docs/statistics.md has the methods.
 
-    unit: of every size here, "nm" or "px".
+    unit: of every size here, "nm" or "px". edge: as in the Recipe; with "weight" every figure is edge-weighted.
     n_kept, n_set_aside: particles; set_aside counts the latter by reason, in the order of judging.
-    mean, median, sd: sd is the sample standard deviation (n - 1); None where undefined (n = 0; sd: n < 2).
+    mean, median, sd: by number; sd is the sample standard deviation (n - 1); None where undefined (n = 0; sd: n < 2).
     d10, d50, d90: percentiles by linear interpolation between order statistics (numpy's default).
-    fraction_100nm: fraction by number of sizes <= 100 nm, and its Wilson 95 % interval; None in pixels.
+    fraction_100nm: fraction by number of sizes from 1 to 100 nm, and its 95 % interval (Wilson, and the calibration);
+        None in pixels.
     ecd_median: median of the equivalent circular diameter.
     without_filter: n, median and fraction_100nm if the filter were off; None where it removes nothing.
+    intervals: 95 % intervals of the figures by number, of ecd_median and fraction_100nm; None where undefined, and
+        interval_note says why. interval_basis: what was resampled. relative_uncertainty: of the calibration, as
+        carried into the intervals; None where it is not known.
+    weighted: all figures and their intervals by number, area and volume.
+    fit, convergence, agglomerates, shape, nano: see the modules of these names, and docs/statistics.md.
     """
 
     unit: Unit
@@ -45,63 +58,139 @@ class Statistics:
     fraction_high: float | None
     ecd_median: float | None
     without_filter: dict[str, Any] | None
+    edge: Edge = "exclude"
+    intervals: Intervals = field(default_factory=dict)
+    interval_note: str = ""
+    interval_basis: str = PER_IMAGE
+    relative_uncertainty: float | None = None
+    weighted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fit: Fit | None = None
+    convergence: Convergence | None = None
+    agglomerates: dict[str, int] = field(default_factory=dict)
+    shape: dict[str, dict[str, float]] = field(default_factory=dict)
+    nano: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a fraction after Wilson (1927); n must be at least 1."""
-    p, z2 = successes / n, Z95**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    low = 0.0 if successes == 0 else centre - half
-    return low, 1.0 if successes == n else centre + half
+def seed_of(sha256: str) -> int:
+    """The seed of an image's draws: its file gives the same intervals wherever it is analysed."""
+    return int(sha256[:16] or "0", 16)
 
 
-def summarise(table: ParticleTable) -> Statistics:
-    """The statistics of a table whose particles have been judged (`filters.set_aside`)."""
-    sizes = table.length("min_feret")[table.kept]
-    nano = _nano(sizes, table.unit)
-    d10, d50, d90 = np.percentile(sizes, [10, 50, 90]).tolist() if len(sizes) else (None, None, None)
+def summarise(
+    table: ParticleTable,
+    *,
+    calibration: Calibration | None = None,
+    edge: Edge = "exclude",
+    filter: bool = False,
+    alternatives: Mapping[str, ParticleTable] | None = None,
+    seed: int = 0,
+) -> Statistics:
+    """The statistics of a table whose particles have been judged (`filters.set_aside`).
+
+    calibration: the table's, for its uncertainty. filter: whether the filter was on; alternatives: judged tables of
+    the same image under other settings, by name; both for the sensitivity of the nano card. seed: of all draws.
+    """
+    uncertainty = calibration.relative_uncertainty if calibration else None
+    variants = variants_of(table, edge=edge, filter=filter, uncertainty=uncertainty, alternatives=alternatives)
+    sizes = variants["as analysed"]
+    described = describe(sizes, table, seed=seed, uncertainty=uncertainty or 0.0)
     return Statistics(
-        unit=table.unit,
-        n_kept=len(sizes),
-        n_set_aside=len(table) - len(sizes),
-        set_aside=_by_reason(table),
-        mean=float(sizes.mean()) if len(sizes) else None,
-        median=d50,
-        sd=float(sizes.std(ddof=1)) if len(sizes) > 1 else None,
-        d10=d10,
-        d50=d50,
-        d90=d90,
-        fraction_100nm=None if nano is None else nano / len(sizes),
-        fraction_low=None if nano is None else wilson(nano, len(sizes))[0],
-        fraction_high=None if nano is None else wilson(nano, len(sizes))[1],
-        ecd_median=_median(table.length("ecd")[table.kept]),
-        without_filter=_without_filter(table),
+        **described,
+        edge=edge,
+        relative_uncertainty=uncertainty,
+        nano=nano_card(
+            variants,
+            uncertainty=uncertainty,
+            unchecked=calibration is not None and calibration.source == "default",
+            pixel=table.nm_per_pixel,
+        ),
     )
 
 
-def _nano(sizes: NDArray[np.float64], unit: Unit) -> int | None:
-    return int((sizes <= NANO_NM).sum()) if unit == "nm" and len(sizes) else None
+def describe(sizes: Sizes, *tables: ParticleTable, seed: int, uncertainty: float) -> dict[str, Any]:
+    """What one image and a sample of several say alike; `sizes` are those of the kept particles of `tables`."""
+    rng = np.random.default_rng(seed)
+    by_ecd = sizes.by_ecd()
+    of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
+    found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
+    nano = nano_fraction(sizes, uncertainty)
+    limits = _intervals(sizes, found, rng, uncertainty)
+    number = found["number"]
+    return {
+        "unit": sizes.unit,
+        "n_kept": len(sizes),
+        "n_set_aside": sum(len(each) for each in tables) - len(sizes),
+        "set_aside": _by_reason(tables),
+        "without_filter": _without_filter(tables),
+        **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
+        "median": number["d50"],
+        "fraction_100nm": nano.fraction if nano else None,
+        "fraction_low": nano.low if nano else None,
+        "fraction_high": nano.high if nano else None,
+        "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
+        "intervals": {
+            **limits["number"],
+            "median": limits["number"]["d50"],
+            "ecd_median": of_ecd,
+            "fraction_100nm": [nano.low, nano.high] if nano else None,
+        },
+        "interval_note": undefined(sizes),
+        "weighted": {
+            way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in WEIGHTINGS
+        },
+        "fit": log_normal(sizes.size, sizes.weights["number"]),
+        "convergence": converge(sizes.size, sizes.weights["number"], rng),
+        "agglomerates": _agglomerates(tables),
+        "shape": _shape(tables),
+    }
 
 
-def _median(values: NDArray[np.float64]) -> float | None:
-    return float(np.median(values)) if len(values) else None
+def _intervals(
+    sizes: Sizes, found: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float
+) -> dict[Weighting, Intervals]:
+    if undefined(sizes):
+        return {way: dict.fromkeys(found[way]) for way in WEIGHTINGS}
+    return intervals(sizes, found, resample(sizes, rng, uncertainty), rng)
 
 
-def _by_reason(table: ParticleTable) -> dict[str, int]:
-    counts = Counter(table.reasons[~table.kept].tolist())
+def _by_reason(tables: Sequence[ParticleTable]) -> dict[str, int]:
+    """How many particles were set aside, by reason, in the order of judging."""
+    counts = Counter(reason for each in tables for reason in each.reasons[~each.kept].tolist())
     known = [str(reason) for reason in Reason if reason in counts]
     return {reason: counts[reason] for reason in [*known, *sorted(set(counts) - set(known))]}
 
 
-def _without_filter(table: ParticleTable) -> dict[str, Any] | None:
-    sizes = table.length("min_feret")[~np.isin(table.reasons, [str(reason) for reason in ALWAYS])]
-    if len(sizes) == table.kept.sum():
+def _without_filter(tables: Sequence[ParticleTable]) -> dict[str, Any] | None:
+    always = [str(reason) for reason in ALWAYS]
+    sizes = np.concatenate([each.length("min_feret")[~np.isin(each.reasons, always)] for each in tables])
+    if len(sizes) == sum(int(each.kept.sum()) for each in tables):
         return None
-    nano = _nano(sizes, table.unit)
-    fraction = None if nano is None else nano / len(sizes)
-    return {"n": len(sizes), "median": _median(sizes), "fraction_100nm": fraction}
+    nano = share_between(sizes, np.ones(len(sizes))) if tables[0].unit == "nm" and len(sizes) else None
+    return {"n": len(sizes), "median": float(np.median(sizes)) if len(sizes) else None, "fraction_100nm": nano}
+
+
+def _agglomerates(tables: Sequence[ParticleTable]) -> dict[str, int]:
+    """Groups of kept particles that touch, kept particles that touch no other, and the size of the largest group."""
+    members = np.concatenate([np.bincount(each["group"][each.kept].astype(np.int64)) for each in tables])
+    members = members[members > 0]
+    return {
+        "groups": int((members > 1).sum()),
+        "singles": int((members == 1).sum()),
+        "primaries_in_groups": int(members[members > 1].sum()),
+        "largest": int(members.max(initial=0)),
+    }
+
+
+def _shape(tables: Sequence[ParticleTable]) -> dict[str, dict[str, float]]:
+    """Median, D10 and D90 by number of each descriptor of shape; nothing without particles."""
+    found: dict[str, dict[str, float]] = {}
+    for name in SHAPES:
+        values = np.concatenate([each[name][each.kept] for each in tables])
+        if len(values):
+            median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
+            found[name] = {"median": median, "d10": d10, "d90": d90}
+    return found

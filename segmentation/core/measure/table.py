@@ -26,6 +26,11 @@ ORDER = (
     "circularity",
     "aspect_ratio",
     "solidity",
+    "convexity",
+    "compactness",
+    "extent",
+    "ellipse_ratio",
+    "elongation",
     "centroid_x_px",
     "centroid_y_px",
     "bbox_left_px",
@@ -35,6 +40,20 @@ ORDER = (
     "mean_grey",
     "confidence",
     "touches_frame",
+    "group",
+    "edge_weight",
+)
+
+# The dimensionless descriptors of shape; docs/statistics.md gives their formulas.
+SHAPES = (
+    "circularity",
+    "aspect_ratio",
+    "solidity",
+    "convexity",
+    "compactness",
+    "extent",
+    "ellipse_ratio",
+    "elongation",
 )
 
 
@@ -50,9 +69,10 @@ class ParticleTable:
     """The measures of n particles, in the order of their labels.
 
     columns: name -> (n,) array, in the order of `ORDER`, with the unit at the end of a name that needs one.
-        label and the bounding box are int64 (right and bottom are one past the last pixel), kept and
+        label, group and the bounding box are int64 (right and bottom are one past the last pixel), kept and
         touches_frame bool, reason text ("" while kept), everything else float64. Positions are always
         pixels of the upload, counted from the top left; the centre of the first pixel is at (0, 0).
+        Particles that touch have one `group` number. `edge_weight` is NaN where the particle touches the frame.
     nm_per_pixel: the calibration that the lengths were measured with, or None where they are pixels.
     """
 

@@ -1,0 +1,185 @@
+"""The figures of one size distribution, by number, by area or by volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .table import ParticleTable, Unit
+
+Floats = NDArray[np.float64]
+Weighting = Literal["number", "area", "volume"]
+Edge = Literal["exclude", "weight"]
+Figures = dict[str, float | None]
+
+WEIGHTINGS: tuple[Weighting, ...] = ("number", "area", "volume")
+FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
+DIMENSIONLESS = ("span", "geometric_sd")
+TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
+MODE_GRID = 256
+MODE_GROUPS = 2048
+SAME = 1e-9  # relative; sizes that differ by less are equal
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """The minimum Feret diameters of n kept particles in ascending order, and what else the statistics need.
+
+    weights: by weighting, (n,) each: the edge weight (1 unless the edges are weighted), times 1, the projected area,
+        or the volume of the sphere of that area (ECD cubed), scaled to a mean of 1.
+    ecd: (n,). image: (n,) int64, from which of several images a particle comes; None for a single one.
+    """
+
+    unit: Unit
+    size: Floats
+    ecd: Floats
+    weights: dict[Weighting, Floats]
+    image: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @classmethod
+    def of(cls, *tables: ParticleTable, edge: Edge) -> Sizes:
+        """The kept particles of the tables of one image or of several, all in the unit of the first."""
+        size, ecd, base = (np.concatenate(parts) for parts in zip(*(_kept(each, edge) for each in tables), strict=True))
+        image = np.repeat(np.arange(len(tables)), [int(each.kept.sum()) for each in tables])
+        order = np.argsort(size, kind="stable")
+        size, ecd, base, image = size[order], ecd[order], base[order], image[order]
+        weights: dict[Weighting, Floats] = {
+            "number": _scaled(base),
+            "area": _scaled(base * ecd**2),
+            "volume": _scaled(base * ecd**3),
+        }
+        return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None)
+
+    @property
+    def images(self) -> int:
+        """How many images the particles come from."""
+        return 1 if self.image is None else len(np.unique(self.image))
+
+    @property
+    def image_numbers(self) -> NDArray[np.int64]:
+        """(n,) from 0 on, without gaps: the image of each particle."""
+        if self.image is None:
+            return np.zeros(len(self), np.int64)
+        return np.unique(self.image, return_inverse=True)[1].astype(np.int64)
+
+    def by_ecd(self) -> Sizes:
+        """The same particles with the ECD as their size."""
+        order = np.argsort(self.ecd, kind="stable")
+        weights = {way: each[order] for way, each in self.weights.items()}
+        image = None if self.image is None else self.image[order]
+        return replace(self, size=self.ecd[order], ecd=self.ecd[order], weights=weights, image=image)
+
+
+def _kept(table: ParticleTable, edge: Edge) -> tuple[Floats, Floats, Floats]:
+    kept = table.kept
+    # Nothing is known of the chance of a particle that touches the frame and was kept all the same.
+    base = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if edge == "weight" else np.ones(int(kept.sum()))
+    return table.length("min_feret")[kept], table.length("ecd")[kept], base
+
+
+def _scaled(weights: Floats) -> Floats:
+    return weights / weights.mean() if len(weights) else weights
+
+
+def effective_number(weights: Floats) -> float:
+    """How many equally weighted particles would tell as much (Kish 1965): (sum w)^2 / sum w^2."""
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+
+
+def places(weights: Floats) -> Floats:
+    """The place 0..1 of each of n >= 2 sorted sizes in the distribution: i / (n - 1) where all weigh the same."""
+    total = np.cumsum(weights) - weights / 2
+    return np.asarray((total - total[0]) / (total[-1] - total[0]), np.float64)
+
+
+def quantiles(size: Floats, weights: Floats, at: Floats | tuple[float, ...]) -> Floats:
+    """Quantiles of sorted sizes, linear between the sizes' places: numpy's own where all weigh the same."""
+    if len(size) == 1:
+        return np.repeat(size, len(at))
+    return np.asarray(np.interp(at, places(weights), size), np.float64)
+
+
+def quantile(size: Floats, weights: Floats, at: float) -> float:
+    return float(quantiles(size, weights, (at,))[0])
+
+
+def figures(size: Floats, weights: Floats) -> Figures:
+    """All FIGURES of sorted sizes (n,), None where undefined: all for n = 0, those of spread for n = 1."""
+    if not len(size):
+        return dict.fromkeys(FIGURES)
+    mean, sd = mean_and_deviation(size, weights)
+    log_mean, log_sd = mean_and_deviation(np.log(size), weights)
+    d10, d50, d90 = quantiles(size, weights, tuple(TENTHS.values())).tolist()
+    return {
+        "mean": mean,
+        "sd": sd,
+        "d10": d10,
+        "d50": d50,
+        "d90": d90,
+        "span": None if sd is None else (d90 - d10) / d50,
+        "mode": None if sd is None else mode(size, weights),
+        "geometric_mean": float(np.exp(log_mean)),
+        "geometric_sd": None if log_sd is None else float(np.exp(log_sd)),
+    }
+
+
+def mean_and_deviation(values: Floats, weights: Floats) -> tuple[float, float | None]:
+    """Weighted mean and standard deviation; the latter has n - 1 below it where all n weigh the same, and the
+    effective number of particles less one otherwise, and is None where that is nothing."""
+    total = weights.sum()
+    mean = float((weights * values).sum() / total)
+    free = total - (weights**2).sum() / total
+    if len(values) < 2 or free <= SAME * total:
+        return mean, None
+    return mean, float(np.sqrt((weights * (values - mean) ** 2).sum() / free))
+
+
+def bandwidth(logs: Floats, weights: Floats) -> float:
+    """Silverman's (1986) width of the kernel for sorted ln(size): 0.9 min(SD, IQR / 1.34) n^(-1/5), n the effective
+    number; 0 where all are equal."""
+    _, sd = mean_and_deviation(logs, weights)
+    low, high = quantiles(logs, weights, (0.25, 0.75)).tolist()
+    if sd is None or logs[-1] - logs[0] <= SAME:
+        return 0.0
+    spread = min(sd, (high - low) / 1.34) or sd
+    return float(0.9 * spread * effective_number(weights) ** -0.2)
+
+
+def mode_grid(logs: Floats, width: float) -> Floats:
+    """The (MODE_GRID,) places of ln(size) at which the density is looked at."""
+    return np.linspace(logs[0] - width, logs[-1] + width, MODE_GRID)
+
+
+def kernel(logs: Floats, grid: Floats, width: float) -> Floats:
+    """(n, g): the part of each particle in the density by SIZE at each place of the grid."""
+    return np.asarray(np.exp(-0.5 * ((logs[:, None] - grid) / width) ** 2 - grid), np.float64)
+
+
+def mode(size: Floats, weights: Floats) -> float:
+    """Where the density by size is highest: a Gaussian kernel on ln(size), turned into a density by size."""
+    logs = np.log(size)
+    width = bandwidth(logs, weights)
+    if not width:
+        return float(size[0])
+    if len(size) > MODE_GROUPS:  # neighbours far nearer to each other than the kernel is wide
+        first = np.arange(MODE_GROUPS) * len(size) // MODE_GROUPS
+        together = np.add.reduceat(weights, first)
+        logs, weights = np.add.reduceat(weights * logs, first) / together, together
+    grid = mode_grid(logs, width)
+    return float(np.exp(peak(grid, (weights @ kernel(logs, grid, width))[None])[0]))
+
+
+def peak(grid: Floats, density: Floats) -> Floats:
+    """Where each of (b, g) densities is highest, between grid points by the parabola through the highest three."""
+    top = np.clip(density.argmax(1), 1, len(grid) - 2)
+    row = np.arange(len(density))
+    before, here, after = (density[row, top + step] for step in (-1, 0, 1))
+    curve = before - 2 * here + after
+    shift = np.where(curve < 0, (before - after) / np.where(curve < 0, 2 * curve, 1), 0.0)
+    return np.asarray(grid[top] + np.clip(shift, -1, 1) * (grid[1] - grid[0]), np.float64)

@@ -1,0 +1,113 @@
+"""The perimeter of the convex outline that most likely gave a particle's pixels.
+
+An edge of the hull of the pixel CENTRES runs along lattice points with the primitive step (p, q), and the lattice
+lines parallel to it are 1 / |(p, q)| apart. The true straight edge that gave these pixels lies somewhere between this
+line and the next one, and so on average half that distance outside. Moving every edge outwards by that much, and
+keeping what lies inside all of them, gives a polygon that is exact for upright rectangles of whole pixels and has no
+bias for long straight edges in any direction. Its area is nearly the number of pixels of the hull (Pick's theorem).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .hulls import Hulls, areas, lengths
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+TINY = 1e-9
+
+
+def convex_lengths(hulls: Hulls) -> Floats:
+    """Perimeter (n,) in px of each particle's convex outline; that of the hull itself where a particle is a line."""
+    found = lengths(hulls)
+    owner = np.repeat(np.arange(len(hulls.count)), hulls.count)
+    edge = hulls.vertices[_following(hulls.first, hulls.count)] - hulls.vertices
+    solid = (_centre_areas(hulls) > 0)[owner]
+    # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.
+    step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
+    kept = solid & ~step
+    owner, edge, vertex = owner[kept], edge[kept].astype(np.float64), hulls.vertices[kept].astype(np.float64)
+    if len(owner):
+        normal, distance = _lines(edge, vertex, owner, _middles(hulls))
+        normal, distance, owner = _bounding(normal, distance, owner)
+        found[np.unique(owner)] = _around(normal, distance, owner)
+    return found
+
+
+def _following(first: Ints, count: Ints) -> Ints:
+    """For each of the (v,) members of consecutive groups the index of the next one around."""
+    index = np.arange(int(count.sum())) + 1
+    index[first + count - 1] = first
+    return index
+
+
+def _middles(hulls: Hulls) -> Floats:
+    if not len(hulls.count):
+        return np.zeros((0, 2))
+    return np.asarray(np.add.reduceat(hulls.vertices, hulls.first, axis=0) / hulls.count[:, None], np.float64)
+
+
+def _centre_areas(hulls: Hulls) -> Floats:
+    """Area (n,) of the hulls of the pixel centres: a corner hull is one of these widened by the unit square."""
+    if not len(hulls.count):
+        return np.zeros(0)
+    reach = np.maximum.reduceat(hulls.vertices, hulls.first) - np.minimum.reduceat(hulls.vertices, hulls.first)
+    return np.asarray(np.round(2 * (areas(hulls) - (reach.sum(1) - 1))) / 2, np.float64)
+
+
+def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[Floats, Floats]:
+    """Outward unit normals (v, 2) and distances (v,) from the middle of each edge's moved line."""
+    length = np.hypot(edge[:, 0], edge[:, 1])
+    normal = np.stack([edge[:, 1], -edge[:, 0]], axis=1) / length[:, None]
+    distance = (normal * (vertex - middles[owner])).sum(1)
+    normal *= np.where(distance < 0, -1, 1)[:, None]
+    # Axis-parallel edges of a corner hull are half a pixel outside the centres already, which is half the distance.
+    out = np.abs(normal).sum(1) / 2
+    apart = np.gcd(np.abs(edge[:, 0]).astype(np.int64), np.abs(edge[:, 1]).astype(np.int64)) / length
+    return normal, np.abs(distance) - out + apart / 2
+
+
+def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Floats, Ints]:
+    """Only the lines that bound: one behind the crossing of its neighbours bounds nothing, whatever happens to them."""
+    while True:
+        before, after = _neighbours(owner)
+        # Hulls run clockwise where y points up, and so the normals turn.
+        cross = _cross(normal[after], normal[before])
+        at = _crossing(normal[before], distance[before], normal[after], distance[after])
+        with np.errstate(invalid="ignore"):  # parallel neighbours cross nowhere
+            needless = (cross > TINY) & ((normal * at).sum(1) <= distance + TINY)
+        if not needless.any():
+            return normal, distance, owner
+        normal, distance, owner = normal[~needless], distance[~needless], owner[~needless]
+
+
+def _around(normal: Floats, distance: Floats, owner: Ints) -> Floats:
+    """The perimeter of the polygon of each owner's lines, in the order of owners."""
+    _, after = _neighbours(owner)
+    corner = _crossing(normal, distance, normal[after], distance[after])
+    side = np.hypot(*(corner[after] - corner).T)
+    return np.asarray(np.bincount(owner, side)[np.unique(owner)], np.float64)
+
+
+def _neighbours(owner: Ints) -> tuple[Ints, Ints]:
+    """The index of the line before and of the line after each (v,), around its owner's polygon."""
+    new = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
+    after = _following(new, np.diff(np.r_[new, len(owner)]))
+    before = np.empty_like(after)
+    before[after] = np.arange(len(after))
+    return before, after
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+def _crossing(n: Floats, d: Floats, m: Floats, e: Floats) -> Floats:
+    """Where the lines n x = d and m x = e cross, (v, 2)."""
+    cross = _cross(n, m)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = (d * m[:, 1] - e * n[:, 1]) / cross
+        y = (n[:, 0] * e - m[:, 0] * d) / cross
+    return np.stack([x, y], axis=1)

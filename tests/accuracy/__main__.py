@@ -1,0 +1,37 @@
+"""The tables of docs/statistics.md: python -m tests.accuracy [shapes] [reference] [coverage] [calibration] [images]"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import coverage, reference, shapes
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
+SAMPLES = 1000
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "shapes": lambda: shapes.lines(200),
+    "reference": reference.lines,
+    "coverage": lambda: coverage.lines(SAMPLES),
+    "calibration": lambda: coverage.calibration_lines(SAMPLES),
+    "images": lambda: coverage.image_lines(SAMPLES),
+}
+
+
+def put(page: str, name: str, lines: list[str]) -> str:
+    """The page with the table between its two marks replaced."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    head, rest = page.split(begin)
+    return head + begin + "".join(f"{line}\n" for line in lines) + end + rest.split(end)[1]
+
+
+def main() -> None:
+    for name in sys.argv[1:] or TABLES:
+        lines = list(TABLES[name]())
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), name, lines), encoding="utf-8")
+        print(f"{name}: {len(lines) - 2} rows written to {PAGE.name}")
+
+
+if __name__ == "__main__":
+    main()

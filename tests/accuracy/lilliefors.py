@@ -1,0 +1,40 @@
+"""The distribution of a normal sample's distance from its own fit, for the table in core/measure/fitting.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segmentation.core.measure.fitting import normal_cdf
+
+CHANCES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.075, 0.05, 0.04, 0.03, 0.02)
+CHANCES += (0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
+
+
+def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
+    """(samples,) of D (sqrt n - 0.01 + 0.85 / sqrt n) for samples of n, mean and SD (n - 1) being fitted."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(-(-samples // 10_000)):
+        x = np.sort(rng.standard_normal((10_000, n)), axis=1)
+        x = (x - x.mean(1, keepdims=True)) / x.std(1, ddof=1, keepdims=True)
+        expected = normal_cdf(x)
+        above = (np.arange(1, n + 1) / n - expected).max(1)
+        below = (expected - np.arange(n) / n).max(1)
+        found.append(np.maximum(above, below))
+    return np.concatenate(found)[:samples] * (np.sqrt(n) - 0.01 + 0.85 / np.sqrt(n))
+
+
+def table(n: int = 200, samples: int = 400_000) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Modified distances that are reached with CHANCES."""
+    return np.quantile(modified_distances(n, samples), 1 - np.array(CHANCES)), CHANCES
+
+
+def main() -> None:
+    for n, samples in ((10, 100_000), (30, 100_000), (200, 400_000), (1000, 40_000)):
+        distances, _ = table(n, samples)
+        print(n, ", ".join(f"{value:.3f}" for value in distances))
+    print("  ", ", ".join(f"{chance:g}" for chance in CHANCES))
+
+
+if __name__ == "__main__":
+    main()

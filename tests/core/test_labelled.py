@@ -1,0 +1,219 @@
+"""Masks of other tools: every way of writing labels is understood or refused in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from segmentation.core.labelled import MODEL, analyse_mask, as_labels, read_mask
+from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.recipe import Recipe
+
+TWO = np.zeros((40, 60), np.uint8)
+TWO[5:15, 5:15] = 1
+TWO[20:30, 20:35] = 2
+
+
+def discs(count: int, size: int = 6) -> np.ndarray:
+    """So many squares of size x size px, 1 px apart, none at the frame."""
+    side = int(np.ceil(np.sqrt(count)))
+    labels = np.zeros((side * (size + 1) + 1,) * 2, np.int32)
+    for number in range(count):
+        y, x = divmod(number, side)
+        labels[1 + y * (size + 1) :, 1 + x * (size + 1) :][:size, :size] = number + 1
+    return labels
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        np.uint8,
+        np.int8,
+        np.uint16,
+        np.int16,
+        np.uint32,
+        np.int32,
+        np.uint64,
+        np.int64,
+        np.float16,
+        np.float32,
+        np.float64,
+    ],
+)
+def test_whole_numbers_of_every_type(dtype):
+    labels, notes = as_labels(TWO.astype(dtype))
+    assert labels.dtype == np.int32 and notes == ()
+    np.testing.assert_array_equal(labels, TWO)
+
+
+@pytest.mark.parametrize("inside", [1, 255, True, 7, 65535, 1.0])
+def test_one_number_means_a_binary_mask(inside):
+    mask = np.where(TWO > 0, inside, 0).astype(np.asarray(inside).dtype)
+    labels, (note,) = as_labels(mask)
+    assert labels.max() == 2 and "share a side" in note
+
+
+def test_pieces_that_touch_by_a_corner_are_two():
+    mask = np.zeros((20, 20), bool)
+    mask[2:8, 2:8] = mask[8:14, 8:14] = True
+    assert as_labels(mask)[0].max() == 2
+
+
+def test_the_kind_can_be_said():
+    assert as_labels((TWO > 0).astype(np.uint8), kind="labels")[0].max() == 1
+    assert as_labels(np.where(TWO, TWO + 4, 0), kind="binary")[0].max() == 2
+
+
+def test_another_value_may_be_the_background():
+    dark = np.where(TWO > 0, 0, 255).astype(np.uint8)
+    assert as_labels(dark, background=255)[0].max() == 2
+
+
+def test_gaps_are_closed_in_their_order():
+    labels, (note,) = as_labels(np.where(TWO == 1, 900, np.where(TWO == 2, 7, 0)))
+    np.testing.assert_array_equal(labels, np.where(TWO == 1, 2, np.where(TWO == 2, 1, 0)))
+    assert "7 to 900" in note and "1 to 2" in note
+
+
+def test_negative_labels_are_background_and_counted():
+    marked = TWO.astype(np.int32)
+    marked[0, :9] = -1
+    labels, (note,) = as_labels(marked)
+    np.testing.assert_array_equal(labels, TWO)
+    assert note.startswith("9 pixels with negative labels")
+
+
+def test_a_label_in_pieces_stays_one_particle():
+    torn = TWO.copy()
+    torn[:, 25] = 0
+    labels, (note,) = as_labels(torn)
+    assert labels.max() == 2 and "2 labels are 3 separate pieces" in note
+
+
+@pytest.mark.parametrize("value", [np.zeros((40, 60)), np.zeros((40, 60), bool), np.full((40, 60), -1)])
+def test_nothing_in_it(value):
+    assert not as_labels(value)[0].any()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (TWO / 2.0, "fractions such as 0.5"),
+        (np.where(TWO == 1, np.nan, TWO), "NaN"),
+        (np.full((4, 4), np.inf), "NaN"),
+        (TWO.astype(complex), "complex128"),
+        (np.array([["a", "b"]]), "not labels"),
+        (np.stack([TWO] * 7), "7 planes"),
+        (np.zeros((2, 3, 4, 5), np.uint8), "one plane"),
+        (np.zeros(7, np.uint8), "one plane"),
+        (np.zeros((0, 5), np.uint8), "one plane"),
+        (np.array(3), "one plane"),
+        (np.dstack([TWO, TWO, TWO + 1]), "colour picture"),
+        (np.full((4, 4), 1e300), "very large"),
+    ],
+)
+def test_what_is_no_mask_is_refused_in_one_sentence(values, told):
+    with pytest.raises(UnreadableImage, match=told) as refused:
+        as_labels(values)
+    assert str(refused.value).endswith(".")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_grey_saved_in_colour(channels):
+    picture = np.repeat(TWO[..., None], channels, axis=2)
+    if channels in (2, 4):
+        picture[..., -1] = 255
+    np.testing.assert_array_equal(as_labels(picture)[0], TWO)
+
+
+def test_axes_of_length_one_are_dropped():
+    np.testing.assert_array_equal(as_labels(TWO[None, None].astype(np.uint16))[0], TWO)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Files of the same labels in every format."""
+    np.save(tmp_path / "a.npy", TWO.astype(np.int64))
+    tifffile.imwrite(tmp_path / "b.tif", TWO.astype(np.uint16), compression="zlib")
+    Image.fromarray(TWO).save(tmp_path / "c.png")
+    Image.fromarray(TWO.astype(np.uint16)).save(tmp_path / "d.png")
+    palette = Image.fromarray(TWO, "P")
+    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    palette.save(tmp_path / "e.png")
+    Image.fromarray(TWO).save(tmp_path / "f.bmp")
+    return tmp_path
+
+
+def test_every_format_gives_the_same(written):
+    for path in sorted(written.iterdir()):
+        mask = read_mask(path)
+        np.testing.assert_array_equal(mask.labels, TWO, err_msg=path.name)
+        assert mask.name == path.name and len(mask.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.jpg", b"\xff\xd8\xff", "JPEG"),
+        ("a.npy", b"\x93NUMPY junk", "damaged"),
+        ("a.tif", b"II*\0junk", "damaged"),
+        ("a.png", b"", "damaged"),
+        ("a.xyz", b"text", "damaged"),
+    ],
+)
+def test_files_that_are_no_masks(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableImage, match=told):
+        read_mask(tmp_path / name)
+
+
+def test_no_pickle_is_ever_loaded(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_mask(tmp_path / "a.npy")
+
+
+@pytest.fixture
+def mask(written):
+    return read_mask(written / "b.tif")
+
+
+def test_an_analysis_like_any_other(mask):
+    analysis = analyse_mask(mask, Recipe(calibration=Calibration(2.0, "typed")))
+    assert analysis.statistics.n_kept == 2 and analysis.statistics.unit == "nm"
+    np.testing.assert_allclose(analysis.table.length("min_feret"), [20, 20])
+    np.testing.assert_allclose(analysis.table.length("area"), [400, 600])
+    assert (analysis.segmentation.model, analysis.segmentation.model_sha256) == (MODEL, mask.sha256)
+    assert analysis.micrograph.name == "b.tif"
+
+
+def test_the_image_lends_its_pixels_and_its_calibration(mask):
+    pixels = np.full(TWO.shape, 7, np.uint8)
+    image = Micrograph(pixels, "b-image.tif", "c" * 64, Calibration(3.0, "metadata"), {"kind": "TIFF"}, ("A note.",))
+    analysis = analyse_mask(mask, Recipe(), image=image)
+    assert analysis.calibration.nm_per_pixel == 3.0
+    assert analysis.table["mean_grey"].tolist() == [7, 7]
+    assert analysis.micrograph.metadata["image"] == "b-image.tif" and "A note." in analysis.micrograph.notes
+
+
+def test_an_image_of_another_size(mask):
+    image = Micrograph(np.zeros((40, 61), np.uint8), "x.tif", "c" * 64, Calibration.absent())
+    with pytest.raises(UnreadableImage, match="61 × 40 px and the mask 60 × 40"):
+        analyse_mask(mask, Recipe(), image=image)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_particles(tmp_path, count):
+    np.save(tmp_path / "few.npy", discs(max(count, 1)) * bool(count))
+    statistics = analyse_mask(read_mask(tmp_path / "few.npy"), Recipe()).statistics
+    assert statistics.n_kept == count
+    assert statistics.sd is None and statistics.intervals["median"] is None
+
+
+def test_a_hundred_thousand_particles(tmp_path):
+    np.save(tmp_path / "many.npy", discs(100_000))
+    analysis = analyse_mask(read_mask(tmp_path / "many.npy"), Recipe(calibration=Calibration(1.0, "typed")))
+    assert analysis.statistics.n_kept == 100_000
+    assert analysis.statistics.median == pytest.approx(6.0)

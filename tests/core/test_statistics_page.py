@@ -1,0 +1,61 @@
+"""The page of the methods: its tables can be made again, and it names what the code has."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.core.measure.bootstrap import CARRYING, LEAST, LEAST_CARRYING
+from segmentation.core.measure.fitting import CHANCE, CLOSE, NEAR
+from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.table import SHAPES
+from tests.accuracy.__main__ import PAGE, TABLES, put
+from tests.accuracy.lilliefors import table
+from tests.accuracy.reference import MASKS, tables
+
+from .particle_tables import log_normal, table_of
+
+
+def page():
+    return PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_has_its_place(name):
+    made = put(page(), name, ["| a |", "|---|"])
+    assert f"<!-- {name} -->\n| a |\n|---|\n<!-- end of {name} -->" in made
+    assert put(made, name, ["| a |", "|---|"]) == made
+
+
+def test_every_key_and_column_is_explained():
+    text = page()
+    for key in summarise(table_of(log_normal(50))).as_dict():
+        assert f'"{key}"' in text, key
+    for column in (*SHAPES, "group", "edge_weight"):
+        assert f"`{column}`" in text, column
+
+
+def test_limits_are_those_of_the_code():
+    text = " ".join(page().split())
+    assert f"p ≥ {CHANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
+    assert f"fewer than {LEAST} particles" in text
+    assert f"from {CARRYING:g} particles on" in text and f"fewer than {LEAST_CARRYING:g} effective" in text
+
+
+def test_table_of_the_fit_is_what_the_simulation_gives():
+    from segmentation.core.measure.fitting import chance
+
+    distances, chances = table(n=50, samples=20_000)
+    for distance, expected in zip(distances, chances, strict=True):
+        if expected >= 0.02:
+            ks = distance / (50**0.5 - 0.01 + 0.85 / 50**0.5)
+            assert chance(ks, 50) == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.skipif(not MASKS.is_dir(), reason="needs ../shared/data/evaluation-only, which is not here")
+def test_truth_masks_give_the_reference_values():
+    """SCIENCE.md, section 5: ECD mean 176.4 nm and minimum Feret 160.1 nm over 40 files; 8 of them are here."""
+    found = tables()
+    n = sum(int(each.kept.sum()) for each in found)
+    assert n == 924
+    assert sum(float(each["min_feret_nm"][each.kept].sum()) for each in found) / n == pytest.approx(160.1, rel=0.01)
+    assert sum(float(each["ecd_nm"][each.kept].sum()) for each in found) / n == pytest.approx(176.4, rel=0.01)

@@ -1,0 +1,102 @@
+"""Known outlines measured again: alternatives, seeds, edges and calibrations that disagree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.measure.alternatives import confidence_under
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.pipeline import remeasure
+from segmentation.core.recipe import Recipe
+from worker.summary import summarise as job_summary
+
+from .builders import disc_labels, grey_of
+
+OWN = Calibration(5.0, "metadata", "a tag", 0.01)
+
+
+def shrunk(labels):
+    """The labels without the pixels that have another label to the left."""
+    found = labels.copy()
+    found[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
+    return found
+
+
+def scene(n=60, own=OWN):
+    labels = disc_labels(n, (400, 500))
+    micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, own)
+    found = Segmentation(labels, np.full(n, 0.9, np.float32), 400, "bright", 1.0, 0.5, "particles", "cd" * 32)
+    return micrograph, replace(found, alternatives={"threshold +0.1": shrunk(labels)})
+
+
+def test_alternatives_tell_how_firm_the_fraction_is():
+    micrograph, segmentation = scene()
+    rows = remeasure(micrograph, segmentation, Recipe()).statistics.nano["sensitivity"]
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["threshold +0.1"]["fraction"] >= by_name["as analysed"]["fraction"]
+    assert by_name["threshold +0.1"]["n"] > 0
+
+
+def test_outlines_stored_without_alternatives_still_have_a_card():
+    micrograph, segmentation = scene()
+    rows = remeasure(micrograph, replace(segmentation, alternatives={}), Recipe()).statistics.nano["sensitivity"]
+    assert not any("threshold" in row["name"] for row in rows)
+    assert len(rows) == 5
+
+
+def test_confidence_under_other_outlines():
+    labels = np.array([[1, 1, 2, 2, 0, 0]], np.int32)
+    segmentation = replace(scene(4)[1], labels=labels, confidence=np.array([0.2, 0.8], np.float32))
+    other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)
+    found = confidence_under(other, segmentation)
+    assert found[0] == pytest.approx(0.5)
+    assert np.isnan(found[1])
+    assert len(confidence_under(np.zeros((1, 6), np.int32), segmentation)) == 0
+
+
+def test_the_file_seeds_the_draws():
+    micrograph, segmentation = scene()
+    first, again = (remeasure(micrograph, segmentation, Recipe()).statistics for _ in range(2))
+    assert first.as_dict() == again.as_dict()
+    other = remeasure(replace(micrograph, sha256="cd" * 32), segmentation, Recipe()).statistics
+    assert other.intervals != first.intervals and other.median == first.median
+
+
+def test_edges_weighted_or_excluded():
+    micrograph, segmentation = scene()
+    plain = remeasure(micrograph, segmentation, Recipe()).statistics
+    weighted = remeasure(micrograph, segmentation, Recipe(edge="weight")).statistics
+    assert (plain.edge, weighted.edge) == ("exclude", "weight")
+    assert weighted.mean > plain.mean  # large particles were the likelier to touch the frame
+
+
+def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
+    micrograph, segmentation = scene()
+    typed = Recipe(calibration=Calibration(10.0, "drawn", relative_uncertainty=0.05))
+    first, second = (remeasure(micrograph, segmentation, each).statistics for each in (Recipe(), typed))
+    assert second.median == pytest.approx(2 * first.median)
+    assert (first.relative_uncertainty, second.relative_uncertainty) == (0.01, 0.05)
+    width = [np.log(each.intervals["median"][1] / each.intervals["median"][0]) for each in (first, second)]
+    assert width[1] > width[0]
+
+
+def test_calibrations_that_disagree_are_a_warning_that_names_both():
+    micrograph, segmentation = scene()
+    typed = Recipe(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
+    said = " ".join(remeasure(micrograph, segmentation, typed).warnings)
+    assert "metadata" in said and "typed width" in said and "20 %" in said
+    near = Recipe(calibration=Calibration(5.05, "typed"))
+    assert not any("typed width" in each for each in remeasure(micrograph, segmentation, near).warnings)
+    assert not any("metadata" in each for each in remeasure(micrograph, segmentation, Recipe()).warnings)
+
+
+def test_the_summary_of_a_job_stays_small():
+    micrograph, segmentation = scene(200)
+    said = job_summary(remeasure(micrograph, segmentation, Recipe()), reused=False)
+    assert said["edge"] == "exclude"
+    assert len(json.dumps(said, allow_nan=False)) < 20_000

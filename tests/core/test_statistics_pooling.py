@@ -1,0 +1,175 @@
+"""Many images as one sample."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from segmentation.core.measure.distribution import Sizes
+from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.outliers import between_images, holm, kolmogorov
+from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.statistics import summarise
+from segmentation.core.micrograph.types import Calibration
+
+from .particle_tables import log_normal, table_of
+
+
+def images(count=8, n=60, between=1.0, seed=0, median=110.0, nm_per_pixel=2.0):
+    rng = np.random.default_rng(seed)
+    medians = median * np.exp(np.log(between) * rng.standard_normal(count))
+    return [
+        table_of(log_normal(n, m / nm_per_pixel, 1.4, seed=seed + i), nm_per_pixel=nm_per_pixel)
+        for i, m in enumerate(medians)
+    ]
+
+
+def pooled(tables, **more):
+    return pool(tables, names=[f"{i}.tif" for i in range(len(tables))], **more)
+
+
+def test_pooled_figures_are_those_of_all_particles_together():
+    tables = images()
+    found = pooled(tables)
+    together = np.concatenate([each["min_feret_nm"] for each in tables])
+    assert found.n_kept == len(together)
+    assert found.mean == pytest.approx(together.mean())
+    assert found.median == pytest.approx(np.median(together))
+    assert found.interval_basis == "by image"
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_keys_are_those_of_one_image_and_three_more():
+    one = set(summarise(images(1)[0]).as_dict())
+    assert set(pooled(images()).as_dict()) == one | {"between", "images", "notes"}
+
+
+def test_images_that_differ_widen_the_intervals():
+    alike, unlike = (pooled(images(between=between, n=200)).intervals["median"] for between in (1.0, 1.5))
+    assert np.log(unlike[1] / unlike[0]) > 3 * np.log(alike[1] / alike[0])
+    by_particle = summarise(table_of(np.concatenate([t["min_feret_nm"] for t in images(between=1.5, n=200)])))
+    assert unlike[1] / unlike[0] > 1.3 * by_particle.intervals["median"][1] / by_particle.intervals["median"][0]
+
+
+def test_few_images_are_told_apart_from_none():
+    two, twenty = (pooled(images(count, between=1.2)).intervals["mean"] for count in (2, 20))
+    assert np.log(two[1] / two[0]) > 3 * np.log(twenty[1] / twenty[0])
+
+
+def test_one_image_is_resampled_by_particle():
+    table = images(1)[0]
+    found = pooled([table])
+    assert found.interval_basis == "by particle"
+    assert found.between is None
+    assert found.intervals == summarise(table).intervals
+
+
+def test_variance_between_images():
+    tables = images(60, 80, between=1.3)
+    found = pooled(tables).between
+    assert found["sd"] == pytest.approx(np.log(1.3), rel=0.3)
+    assert found["share"] == pytest.approx(np.log(1.3) ** 2 / (np.log(1.3) ** 2 + np.log(1.4) ** 2), rel=0.5)
+    assert pooled(images(60, 80)).between["share"] < 0.02
+
+
+def test_variance_between_images_is_that_of_an_f_test():
+    tables = images(5, 30, between=1.3)
+    f = stats.f_oneway(*(np.log(each["min_feret_nm"]) for each in tables)).statistic
+    within = np.mean([np.log(each["min_feret_nm"]).var(ddof=1) for each in tables])
+    found = between_images(Sizes.of(*tables, edge="exclude"))
+    assert found["variance"] == pytest.approx((f - 1) * within / 30)
+
+
+def test_the_odd_image_is_named_and_no_other():
+    tables = images(12)
+    tables[4] = table_of(log_normal(60, 110, 1.4, seed=99), nm_per_pixel=2.0)
+    rows = pooled(tables).images
+    assert [bool(row["outlier"]) for row in rows] == [i == 4 for i in range(12)]
+    assert "above that of the other images" in rows[4]["outlier"] and rows[4]["name"] == "4.tif"
+
+
+def test_images_alike_have_no_outlier():
+    """Nor have images that all differ a little: an outlier lies outside of what the others do."""
+    for between in (1.0, 1.1):
+        flagged = [
+            bool(row["outlier"])
+            for seed in range(5)
+            for row in pooled(images(20, between=between, seed=40 * seed)).images
+        ]
+        assert sum(flagged) <= 1
+
+
+def test_of_three_images_none_is_odd():
+    tables = [*images(2), table_of(log_normal(60, 300, 1.4), nm_per_pixel=2.0)]
+    assert not any(row["outlier"] for row in pooled(tables).images)
+
+
+def test_images_without_calibration_are_left_out_where_others_have_one():
+    bare = table_of([10.0] * 30, nm_per_pixel=None)
+    found = pooled([*images(3), bare])
+    assert found.unit == "nm" and found.n_kept == 180
+    assert [bool(row["excluded"]) for row in found.images] == [False, False, False, True]
+    assert found.images[3]["n"] == 30
+    assert any("1 image is not in the pooled numbers" in note for note in found.notes)
+
+
+def test_images_without_any_calibration_are_pooled_in_pixels():
+    found = pooled([table_of(log_normal(30, seed=i), nm_per_pixel=None) for i in range(3)])
+    assert found.unit == "px" and found.n_kept == 90
+    assert found.nano["verdict"] == "not calibrated"
+    assert any("pixels" in note for note in found.notes)
+
+
+def test_images_of_unlike_magnification_are_pooled_in_nanometres():
+    found = pooled([*images(2, nm_per_pixel=1.0), *images(2, seed=9, nm_per_pixel=4.0)])
+    assert found.median == pytest.approx(110, rel=0.1)
+    assert any("1 to 4 nm per pixel" in note for note in found.notes)
+
+
+def test_empty_images_count_nothing():
+    found = pooled([*images(3), table_of([], nm_per_pixel=2.0), table_of([5.0], [Reason.FRAME], nm_per_pixel=2.0)])
+    assert found.n_kept == 180 and found.n_set_aside == 1
+    assert [row["n"] for row in found.images] == [60, 60, 60, 0, 0]
+    assert found.images[3]["median"] is None
+    assert any("2 of 5 images contribute no particle" in note for note in found.notes)
+
+
+def test_nothing_at_all():
+    found = pooled([table_of([]), table_of([])])
+    assert found.n_kept == 0 and found.mean is None and found.nano is None
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_names_and_tables_must_match():
+    with pytest.raises(ValueError, match="2 tables and 1 names"):
+        pool(images(2), names=["a.tif"])
+    with pytest.raises(ValueError, match="0 tables"):
+        pool([], names=[])
+
+
+def test_agglomerates_of_different_images_do_not_mix():
+    table = table_of([10, 20, 30], group=[1, 1, 2])
+    found = pooled([table, table, table]).agglomerates
+    assert found == {"groups": 3, "singles": 3, "primaries_in_groups": 6, "largest": 2}
+
+
+def test_the_calibration_is_shared_by_all_images():
+    tables = images(20, 300)
+    doubtful = pooled(tables, calibration=Calibration(2.0, "drawn", relative_uncertainty=0.05)).intervals["median"]
+    assert np.log(doubtful[1] / doubtful[0]) == pytest.approx(2 * 1.96 * 0.05, rel=0.2)
+
+
+def test_the_same_sample_gives_the_same_numbers():
+    assert pooled(images()).as_dict() == pooled(images()).as_dict()
+
+
+def test_kolmogorov_is_that_of_scipy():
+    for distance, n in ((0.1, 100), (0.2, 50), (0.05, 900)):
+        assert kolmogorov(distance, n) == pytest.approx(stats.kstwo.sf(distance, n), rel=0.05)
+
+
+def test_holm_is_the_textbook_one():
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
