@@ -1,4 +1,4 @@
-"""Django's admin for jobs and uploads: to look, retry, cancel and delete; nothing is edited by hand."""
+"""Django's admin for jobs, samples and uploads: to look, retry, cancel and delete; nothing is edited by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from . import services
-from .models import Artifact, Job, Upload
+from .models import Artifact, Job, Sample, SampleArtifact, Upload
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
@@ -56,7 +56,13 @@ class JobAdmin(LookOnly):
         "figure",
     )
     list_display_links = ("thumbnail", "micrograph")
-    list_filter = ("state", "model_name", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter = (
+        "state",
+        "model_name",
+        "created",
+        ("sample", admin.EmptyFieldListFilter),
+        ("owner", admin.RelatedOnlyFieldListFilter),
+    )
     search_fields = ("id", "upload__name", "upload__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     readonly_fields = ("thumbnail", "page", "figure", "dimensions", "size", "took")
@@ -127,6 +133,55 @@ class JobAdmin(LookOnly):
                 self.message_user(request, f"“{job.upload.name}”: {refused.sentence}", messages.WARNING)
         if count:
             self.message_user(request, f"{count} {'job is' if count == 1 else 'jobs are'} {done}.", messages.SUCCESS)
+
+
+@admin.register(Sample)
+class SampleAdmin(LookOnly):
+    list_display = ("name", "owner", "state", "images", "size", "rule", "value", "problem", "created", "page")
+    list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("id", "name", "owner__username", "error")
+    search_help_text = "Number of the sample, its name, user or error"
+    readonly_fields = ("images", "size", "page")
+    actions = ("retry", "cancel")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        own = super().get_queryset(request).select_related("owner")
+        sizes = SampleArtifact.objects.filter(sample=OuterRef("pk")).order_by().values("sample")
+        files = Subquery(sizes.annotate(all=Sum("size")).values("all"))
+        return own.annotate(image_count=Count("jobs__upload", distinct=True), files_size=files)
+
+    @admin.display(ordering="image_count")
+    def images(self, sample: Any) -> int:
+        return sample.image_count
+
+    @admin.display(description="files", ordering="files_size")
+    def size(self, sample: Any) -> str:
+        return filesizeformat(sample.files_size or 0)
+
+    @admin.display(description="error", ordering="error")
+    def problem(self, sample: Sample) -> str:
+        return truncatechars(sample.error, 60)
+
+    @admin.display
+    def page(self, sample: Sample) -> SafeString:
+        return format_html('<a href="{}">open the sample</a>', reverse("sample-page", args=[sample.pk]))
+
+    @admin.action(description="Try failed images of selected samples again, and pool", permissions=["change"])
+    def retry(self, request: HttpRequest, samples: QuerySet) -> None:
+        count = sum(services.retry_failed(sample=sample) for sample in samples)
+        self.message_user(request, f"{count} images are waiting again; the samples are pooled anew.", messages.SUCCESS)
+
+    @admin.action(description="Cancel what is left of selected samples", permissions=["change"])
+    def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
+        count = sum(services.cancel_sample(sample=sample) for sample in samples)
+        self.message_user(request, f"{count} images are cancelled.", messages.SUCCESS)
+
+    def delete_model(self, request: HttpRequest, obj: Sample) -> None:
+        services.delete_sample(sample=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for sample in queryset:
+            services.delete_sample(sample=sample)
 
 
 @admin.register(Upload)

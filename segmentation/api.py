@@ -97,14 +97,27 @@ def jobs(request: HttpRequest) -> HttpResponse:
     file = request.FILES.get("file")
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
-    form = SettingsForm(request.POST)
-    if not form.is_valid():
-        raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
-    upload = services.receive_upload(file=file, user=request.user, visitor=None, address=request.address_hash)
+    form = valid_settings(request)
+    side = request.FILES.getlist("side")
+    who = {"user": request.user, "visitor": None, "address": request.address_hash}
+    upload = services.receive_upload(file=file, side=side, **who)
     job = _start(request, form, upload)
     response = JsonResponse(described(request, job), status=202)
     response["Location"] = reverse("api-job", args=[job.pk])
     return response
+
+
+def valid_settings(request: HttpRequest) -> SettingsForm:
+    """The settings of a request; Refused with what is wrong with them."""
+    form = SettingsForm(request.POST)
+    if not form.is_valid():
+        raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
+    return form
+
+
+def token_of(request: HttpRequest) -> str:
+    """What makes two requests one."""
+    return request.headers.get("Idempotency-Key", "")[:200]
 
 
 def _start(request: HttpRequest, form: SettingsForm, upload: Upload) -> Job:
@@ -112,7 +125,7 @@ def _start(request: HttpRequest, form: SettingsForm, upload: Upload) -> Job:
     try:
         recipe = form.recipe(_calibration(request, upload))
         refuse_tall_bar(recipe, upload)
-        token = request.headers.get("Idempotency-Key", "")[:200]
+        token = token_of(request)
         return services.create_job(upload=upload, recipe=recipe, user=request.user, visitor=None, token=token)
     except (ValueError, Refused) as problem:
         services.delete_upload(upload=upload)

@@ -65,11 +65,11 @@ def model(monkeypatch, tmp_path):
 
 @pytest.fixture
 def bell(monkeypatch):
-    """The job ids that the worker was rung for; no broker is touched."""
+    """The ids of jobs and samples that the worker was rung for; no broker is touched."""
     rung: list[str] = []
 
     def send_task(name: str, args: list[str], **options: object) -> None:
-        assert name == "worker.run_job"
+        assert name in ("worker.run_job", "worker.run_sample")
         rung.append(args[0])
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)
@@ -133,5 +133,23 @@ def make_job(make_upload):
             )
             artifact.file.save(f"{job.folder}/{job.attempt}/{name}", ContentFile(b"content"))
         return job
+
+    return make
+
+
+@pytest.fixture
+def make_sample(make_upload, make_job):
+    """A stored sample with a job in each of the states given."""
+    from segmentation.models import Job, Sample
+
+    def make(*states, **fields):
+        owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
+        recipe = fields.pop("recipe", Recipe())
+        known = {"name": "Batch 7", "recipe": recipe.as_dict(), "submission": uuid4().hex}
+        sample = Sample.objects.create(**{**known, **fields})
+        for number, state in enumerate(states or (Job.State.DONE,)):
+            upload = make_upload(name=f"{number}.png", sha256=f"{number:064d}", **owned)
+            make_job(upload=upload, sample=sample, state=state, recipe=recipe, **owned)
+        return sample
 
     return make

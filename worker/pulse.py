@@ -9,24 +9,24 @@ from types import TracebackType
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from segmentation.models import Job
+from segmentation.models import Job, Lost, Sample
 
 logger = logging.getLogger(__name__)
 SECONDS = 5.0
 
 
 class Pulse:
-    """A thread that beats for a job as long as the `with` block lasts.
+    """A thread that beats for a job or a sample as long as the `with` block lasts.
 
-    `lost` is set once a beat finds that the job is no longer this attempt's.
+    `lost` is set once a beat finds that the row is no longer this attempt's.
     """
 
-    def __init__(self, job: Job, seconds: float | None = None) -> None:
+    def __init__(self, row: Job | Sample, seconds: float | None = None) -> None:
         self.lost = threading.Event()
-        self._job = job
+        self._row = row
         self._seconds = min(SECONDS, settings.DEEPSEGM_SILENCE_SECONDS / 6) if seconds is None else seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse of {job.pk}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"pulse of {row.pk}", daemon=True)
 
     def __enter__(self) -> Pulse:
         self._thread.start()
@@ -47,8 +47,8 @@ class Pulse:
 
     def _once(self) -> None:
         try:
-            self._job.report()
-        except Job.Lost:
+            self._row.report()
+        except Lost:
             self.lost.set()
         except DatabaseError:
-            logger.warning("A sign of life of job %s could not be written.", self._job.pk, exc_info=True)
+            logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)

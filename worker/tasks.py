@@ -10,36 +10,40 @@
       │
     publish (files and state in one transaction)
 
-    Job.Lost, from any report on the way: cancelled, deleted or given to another attempt; stop without a trace.
+    Lost, from any report on the way: cancelled, deleted, changed or given to another attempt; stop without a trace.
 
-Everything heavy is imported inside the task, so that torch lives only in the pool's child process, which
+A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`).
+
+Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery import shared_task
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError
 
 from segmentation import services
 from segmentation.core.instances.segmentation import Segmentation
-from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
-from segmentation.models import Job
+from segmentation.models import Job, Lost, Sample
 
+from . import tables
+from .failures import sentence_for
+from .fetching import micrograph_of
 from .pulse import Pulse
+from .samples import pool_sample
 from .summary import summarise
 
 if TYPE_CHECKING:
@@ -49,31 +53,20 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
 WRITING, STORING = 0.75, 0.97
-MEMORY = "The image needs more memory than this computer has free: crop it or save it at a lower resolution."
-TOO_LONG = "The analysis took longer than the {time} allowed: crop the image, or ask the administrator."
-BROKEN = (
-    "Something went wrong in our software, not in your image: try again, and if it happens once more tell the "
-    "administrator the number of this analysis, {id}."
-)
 Progress = Callable[[str, float], None]
+Work = Callable[[Job, Progress, Path], None] | Callable[[Sample, Progress, Path], None]
 
 
 @shared_task(name="worker.run_job")
 def run_job(pk: str) -> None:
     """Run one job to its end, whatever that is."""
-    job = Job.objects.claim(pk)
-    if job is None:
-        logger.info("Job %s is not waiting any more.", pk)
-        return
-    logger.info("Job %s: attempt %s begins.", pk, job.attempt)
-    try:
-        with Pulse(job) as pulse, tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-            _attempt(job, Teller(job, pulse), Path(folder))
-        logger.info("Job %s: done.", pk)
-    except Job.Lost:
-        logger.info("Job %s: attempt %s is over, the job was cancelled, deleted or passed on.", pk, job.attempt)
-    except Exception as error:
-        _fail(job, error)
+    _run(Job.objects.claim(pk), pk, _attempt)
+
+
+@shared_task(name="worker.run_sample")
+def run_sample(pk: str) -> None:
+    """Pool one sample."""
+    _run(Sample.objects.claim(pk), pk, pool_sample)
 
 
 @shared_task(name="worker.rescue")
@@ -88,28 +81,44 @@ def purge() -> None:
     services.tidy()
 
 
-class Teller:
-    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Job.Lost`."""
+def _run(row: Job | Sample | None, pk: str, work: Work) -> None:
+    """One attempt at a claimed row, from the first sign of life to the last word."""
+    if row is None:
+        logger.info("%s is not waiting any more.", pk)
+        return
+    logger.info("%s: attempt %s begins.", pk, row.attempt)
+    try:
+        with Pulse(row) as pulse, tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+            work(row, Teller(row, pulse), Path(folder))
+        logger.info("%s: done.", pk)
+    except Lost:
+        logger.info("%s: attempt %s is over, the row was cancelled, changed, deleted or passed on.", pk, row.attempt)
+    except Exception as error:
+        _fail(row, error)
 
-    def __init__(self, job: Job, pulse: Pulse) -> None:
-        self._job, self._pulse = job, pulse
+
+class Teller:
+    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Lost`."""
+
+    def __init__(self, row: Job | Sample, pulse: Pulse) -> None:
+        self._row, self._pulse = row, pulse
         self._stage, self._told = "", 0.0
 
     def __call__(self, stage: str, fraction: float) -> None:
         if self._pulse.lost.is_set():
-            raise Job.Lost
+            raise Lost
         now = time.monotonic()
         if stage == self._stage and now - self._told < EVERY_SECONDS:
             return
         self._stage, self._told = stage, now
-        self._job.report(stage=stage, progress=min(max(fraction, 0.0), 1.0))
+        self._row.report(stage=stage, progress=min(max(fraction, 0.0), 1.0))
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     from segmentation.core import report
 
     progress("reading the image", 0.0)
-    micrograph = _read(job, folder)
+    micrograph = micrograph_of(job.upload, folder)
     analysis, reused = _analysis(job, micrograph, progress)
     progress("drawing the figure", WRITING)
     out = folder / "results"
@@ -117,18 +126,10 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     files = report.write_all(
         analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done)
     )
+    if job.sample_id:
+        files[tables.NAME] = tables.save(analysis.table, analysis.segmentation.clarity, out / tables.NAME)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summarise(analysis, reused=reused))
-
-
-def _read(job: Job, folder: Path) -> Micrograph:
-    """The job's micrograph, by way of a local copy: the storage may be far away."""
-    from segmentation.core.micrograph import read
-
-    copy = folder / PurePosixPath(job.upload.file.name).name
-    with job.upload.file.open("rb") as stored, copy.open("wb") as local:
-        shutil.copyfileobj(stored, local, 2**20)
-    return read(copy, name=job.upload.name, max_pixels=settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000)
 
 
 def _analysis(job: Job, micrograph: Micrograph, progress: Progress) -> tuple[Analysis, bool]:
@@ -160,37 +161,15 @@ def _parents_outlines(job: Job) -> Segmentation | None:
     return known if known.model_sha256 == cards.find(recipe.model).sha256 else None
 
 
-def _fail(job: Job, error: Exception) -> None:
+def _fail(row: Job | Sample, error: Exception) -> None:
     """End the attempt with a sentence; when even that cannot be stored, silence lets `rescue` take over."""
-    sentence = _sentence(job, error)
+    sentence = sentence_for(row, error)
     try:
-        services.fail_job(job=job, sentence=sentence)
-    except Job.Lost:
-        logger.info("Job %s: attempt %s failed after the job had been taken from it.", job.pk, job.attempt)
+        if isinstance(row, Job):
+            services.fail_job(job=row, sentence=sentence)
+        else:
+            services.fail_sample(sample=row, sentence=sentence)
+    except Lost:
+        logger.info("%s: attempt %s failed after the row had been taken from it.", row.pk, row.attempt)
     except DatabaseError:
-        logger.exception("Job %s: the failure could not be stored.", job.pk)
-
-
-def _sentence(job: Job, error: Exception) -> str:
-    """What the user is told; whatever is not the image's or the settings' fault goes to the log as well."""
-    if isinstance(error, UnreadableImage):
-        return str(error)
-    logger.error("Job %s: attempt %s failed.", job.pk, job.attempt, exc_info=error)
-    if isinstance(error, (cards.UnknownModel, cards.AlteredWeights)):
-        return str(error)
-    if isinstance(error, SoftTimeLimitExceeded):
-        return TOO_LONG.format(time=_words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
-    if _is_memory(error):
-        return MEMORY
-    return BROKEN.format(id=job.pk)
-
-
-def _words(seconds: int) -> str:
-    return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
-
-
-def _is_memory(error: Exception) -> bool:
-    """torch reports a failed allocation as RuntimeError."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "out of memory" in str(error))
-    )
+        logger.exception("%s: the failure could not be stored.", row.pk)

@@ -3,28 +3,58 @@
 A rule that the user broke raises `Refused`: one sentence and an HTTP status.
 """
 
+from .archives import Note, is_archive
+from .intake import Intake, receive_files, sorted_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
-from .publishing import fail_job, publish
+from .pooling import refresh_sample
+from .publishing import fail_job, fail_sample, publish, publish_sample
 from .refusal import Refused
+from .samples import (
+    Scale,
+    add_images,
+    cancel_sample,
+    create_sample,
+    delete_sample,
+    include_image,
+    recalibrate_sample,
+    retry_failed,
+)
 from .upkeep import purge, put_back, rescue, ring_all, storage_used, tidy
-from .uploads import delete_upload, receive_upload, sample_upload
+from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
 
 __all__ = [
+    "Intake",
+    "Note",
     "Refused",
+    "Scale",
+    "add_images",
     "cancel_job",
+    "cancel_sample",
     "create_job",
+    "create_sample",
     "delete_job",
+    "delete_sample",
     "delete_upload",
+    "discard_unused",
     "fail_job",
+    "fail_sample",
+    "include_image",
+    "is_archive",
     "publish",
+    "publish_sample",
     "purge",
     "put_back",
+    "recalibrate_sample",
+    "receive_files",
     "receive_upload",
+    "refresh_sample",
     "rerun_job",
     "rescue",
+    "retry_failed",
     "retry_job",
     "ring_all",
     "sample_upload",
+    "sorted_files",
     "storage_used",
     "tidy",
 ]

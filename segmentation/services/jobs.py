@@ -15,6 +15,7 @@ from ..core.recipe import Recipe
 from ..models import Job, Upload
 from .doorbell import ring_after_commit
 from .limits import check_waiting
+from .pooling import refresh_after_commit
 from .refusal import Refused
 from .uploads import discard_unused
 
@@ -34,7 +35,7 @@ def create_job(
     The same token, file and recipe give the same job again, so that a double click or a reload makes no second one;
     the surplus upload is then removed. An empty token never matches.
     """
-    _check_model(recipe.model)
+    check_model(recipe.model)
     submission = _submission(token, upload.sha256, recipe, user)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
@@ -91,7 +92,8 @@ def retry_job(*, job: Job) -> Job:
         started=None,
         finished=None,
     )
-    ring_after_commit(job.pk)
+    if job.sample_id is None:
+        ring_after_commit(job.pk)
     return job
 
 
@@ -112,10 +114,12 @@ def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> J
         raise Refused("This analysis has been deleted.", 404) from None
     if not moved and job.state != fields["state"]:
         raise Refused(otherwise, 409)
+    refresh_after_commit(job.sample_id)
     return job
 
 
-def _check_model(name: str) -> None:
+def check_model(name: str) -> None:
+    """Raises Refused for a model that is not installed."""
     names = [card.name for card in cards.available()]
     if name not in names:
         raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)

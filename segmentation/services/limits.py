@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from ..models import Job, Upload
+from ..models import Job, Sample, Upload
 from .refusal import Refused
 
 
@@ -38,14 +38,24 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse more than the permitted number of unfinished jobs."""
+    """Refuse more than the permitted number of unfinished jobs; those of samples are counted by `check_samples`."""
     limit = settings.DEEPSEGM_WAITING_JOBS
     mine = _sender(user, visitor, address, prefix="upload__")
-    if Job.objects.filter(mine, state__in=Job.UNFINISHED).count() >= limit:
+    if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
             f"{limit} of your analyses are waiting or running, which is the limit: "
             "come back when some of them are done.",
             429,
+        )
+
+
+def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse more than the permitted number of samples with images under way."""
+    limit = settings.DEEPSEGM_WAITING_SAMPLES
+    jobs = Job.objects.filter(_sender(user, visitor, address, prefix="upload__"), state__in=Job.UNFINISHED)
+    if Sample.objects.filter(pk__in=jobs.values("sample")).count() >= limit:
+        raise Refused(
+            f"{limit} of your samples are under way, which is the limit: come back when one of them is done.", 429
         )
 
 

@@ -1,4 +1,4 @@
-"""What keeps the house in order: rescue of jobs whose worker died, removal of what is old."""
+"""What keeps the house in order: rescue of jobs and samples whose worker died, removal of what is old."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Artifact, Job, Upload
-from .doorbell import ring
+from ..models import Artifact, Job, Sample, SampleArtifact, Upload
+from .doorbell import ring, ring_next
 from .jobs import delete_job
+from .pooling import stuck
+from .samples import delete_sample
 
 MAX_LOSSES = 3
 ABANDONED = timedelta(days=1)
+POOLING_GAVE_UP = (
+    "The pooling stopped {losses} times without finishing, most likely because the computer ran out of memory: "
+    "exclude images, or ask the administrator."
+)
 GAVE_UP = (
     "The analysis stopped {losses} times without finishing, most likely because the computer ran out of memory: "
     "try a smaller or cropped image, or ask the administrator."
@@ -41,28 +47,61 @@ def rescue(*, silence: timedelta | None = None) -> int:
     )
     rescued = _queue(silent, losses=F("losses") + 1)
     ring(_unheard(limit).values_list("pk", flat=True))
-    return rescued
+    return rescued + _rescue_samples(limit)
 
 
 def put_back() -> int:
-    """Queue every running job again, for the embedded worker's end: the next start takes them up. No loss counts."""
-    return _queue(Job.objects.filter(state=Job.State.RUNNING))
+    """Queue all that runs again, for the embedded worker's end: the next start takes it up. No loss counts."""
+    samples = _queue(Sample.objects.filter(state=Sample.State.RUNNING))
+    return _queue(Job.objects.filter(state=Job.State.RUNNING)) + samples
 
 
 def ring_all() -> int:
-    """Ring for every queued job: at a start, when nothing can still be ringing."""
-    return ring(Job.objects.filter(state=Job.State.QUEUED).order_by("queued").values_list("pk", flat=True))
+    """Ring for every queued job and sample: at a start, when nothing can still be ringing."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED)
+    rung = ring(waiting.filter(sample=None).order_by("queued").values_list("pk", flat=True))
+    waiting.exclude(sample=None).update(rung=None)
+    stuck().update(state=Sample.State.QUEUED)
+    rung += _ring_images()
+    return rung + ring(Sample.objects.filter(state=Sample.State.QUEUED).values_list("pk", flat=True), Sample)
+
+
+def _rescue_samples(limit: object) -> int:
+    """The same for poolings, and for samples whose last image ended unnoticed."""
+    silent = Sample.objects.filter(state=Sample.State.RUNNING, heartbeat__lte=limit)
+    silent.filter(losses__gte=MAX_LOSSES - 1).update(
+        state=Sample.State.FAILED, error=POOLING_GAVE_UP.format(losses=MAX_LOSSES), finished=timezone.now()
+    )
+    rescued = _queue(silent, losses=F("losses") + 1)
+    stuck().update(state=Sample.State.QUEUED, rung=None)
+    _ring_images()
+    unheard = Sample.objects.filter(Q(rung=None) | Q(rung__lte=limit), state=Sample.State.QUEUED)
+    ring(list(unheard.values_list("pk", flat=True)), Sample)
+    return rescued
+
+
+def _ring_images() -> int:
+    """For every sample with images that wait unrung, the next ones."""
+    waiting = Job.objects.filter(state=Job.State.QUEUED, rung=None, sample__isnull=False)
+    return sum(ring_next(pk) for pk in set(waiting.values_list("sample", flat=True)))
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
-    """Delete finished jobs older than that, and uploads as old that no job uses."""
+    """Delete finished jobs older than that, and uploads as old that no job uses; a sample goes as a whole."""
     limit = timezone.now() - older_than
-    jobs = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit)
+    old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit)
+    young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
+    samples = Sample.objects.filter(~Exists(young), created__lt=limit)
+    jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
     kept = Job.objects.exclude(pk__in=jobs)
     uploads = Upload.objects.filter(created__lt=limit).exclude(pk__in=kept.values("upload"))
-    found = Purged(jobs.count(), uploads.count(), _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads))
+    pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
+    size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
+    found = Purged(jobs.count(), uploads.count(), size)
     if not dry_run:
-        for job in jobs.select_related("upload"):
+        for sample in samples:
+            delete_sample(sample=sample)
+        for job in jobs.filter(sample=None).select_related("upload"):
             delete_job(job=job)
         with transaction.atomic():
             Upload.objects.filter(created__lt=limit, jobs=None).delete()
@@ -82,11 +121,11 @@ def tidy() -> Purged:
 
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
-    return _bytes(Upload.objects.all()) + _bytes(Artifact.objects.all())
+    return sum(_bytes(kind.objects.all()) for kind in (Upload, Artifact, SampleArtifact))
 
 
-def _queue(jobs: QuerySet, **fields: object) -> int:
-    return jobs.update(state=Job.State.QUEUED, rung=None, stage="", progress=0.0, started=None, **fields)
+def _queue(rows: QuerySet, **fields: object) -> int:
+    return rows.update(state=Job.State.QUEUED, rung=None, stage="", progress=0.0, started=None, **fields)
 
 
 def _unheard(limit: object) -> QuerySet:
@@ -95,7 +134,7 @@ def _unheard(limit: object) -> QuerySet:
     lost = Q(rung__lte=limit) & Exists(overtaken)
     if not Job.objects.filter(state=Job.State.RUNNING).exists():
         lost |= Q(rung__lte=limit)
-    unrung = Q(rung=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
+    unrung = Q(rung=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
     return Job.objects.filter(unrung | lost, state=Job.State.QUEUED).order_by("queued")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 
 from .. import inspection
@@ -25,34 +26,43 @@ logger = logging.getLogger(__name__)
 SAMPLE = Path("sample", "sem-sample.tif")
 
 
-def receive_upload(*, file: Any, user: Any, visitor: UUID | None, address: str) -> Upload:
-    """Check, inspect and store one micrograph.
+def receive_upload(
+    *, file: Any, user: Any, visitor: UUID | None, address: str, side: Sequence[Any] = (), read_bar: bool = True
+) -> Upload:
+    """Check, inspect and store one micrograph, and the files of the microscope that came beside it.
 
-    file: a Django `File` with `name` and `size`. address: keyed hash of the sender's IP.
-    Raises Refused (413 too large, 429 too many, 422 unreadable, 503 busy, 507 no room); nothing of the file
+    file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
+    read_bar: whether the text of the data bar is read, which takes seconds.
+    Raises Refused (413 too large, 429 too many, 422 unreadable, 503 busy, 507 no room); nothing of the files
     stays behind then.
     """
-    limits.check_size(file.size)
+    for each in (file, *side):
+        limits.check_size(each.size)
     limits.check_uploads(user=user, visitor=visitor, address=address)
     name = shown_name(file.name or "")
-    with _on_disk(file) as path:
-        try:
-            found = inspection.inspect(path, name=name)
-        except inspection.Busy as busy:
-            raise Refused(str(busy), 503) from None
-        except inspection.Unreadable as bad:
-            raise Refused(str(bad), 422) from None
+    with ExitStack() as stack:
+        path = stack.enter_context(on_disk(file))
+        beside = [(shown_name(each.name or ""), stack.enter_context(on_disk(each))) for each in side]
+        found = _inspected(path, name=name, side=beside, read_bar=read_bar)
         upload = Upload(
             name=name,
-            size=file.size,
+            size=file.size + sum(each.size for each in side),
             owner=user if user is not None and user.is_authenticated else None,
             visitor=visitor,
             address=address,
             **found.facts,
         )
-        with path.open("rb") as opened:
-            _store(upload, opened, found.preview)
+        _store(upload, path, found.preview, beside)
     return upload
+
+
+def _inspected(path: Path, **said: Any) -> inspection.Inspection:
+    try:
+        return inspection.inspect(path, **said)
+    except inspection.Busy as busy:
+        raise Refused(str(busy), 503) from None
+    except inspection.Unreadable as bad:
+        raise Refused(str(bad), 422) from None
 
 
 def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Upload:
@@ -75,7 +85,7 @@ def discard_unused(upload: Upload) -> None:
 
 
 @contextmanager
-def _on_disk(file: Any) -> Iterator[Path]:
+def on_disk(file: Any) -> Iterator[Path]:
     """The file's bytes as a local file: where Django has put it, else a temporary copy."""
     if hasattr(file, "temporary_file_path"):
         yield Path(file.temporary_file_path())
@@ -90,11 +100,13 @@ def _on_disk(file: Any) -> Iterator[Path]:
         yield path
 
 
-def _store(upload: Upload, opened: Any, preview: bytes) -> None:
+def _store(upload: Upload, path: Path, preview: bytes, side: list[tuple[str, Path]]) -> None:
     """Files first, then the row; when either fails, neither stays."""
     try:
-        upload.file.save(upload.name, File(opened), save=False)
+        with path.open("rb") as opened:
+            upload.file.save(upload.name, File(opened), save=False)
         upload.preview.save("preview.png", ContentFile(preview), save=False)
+        upload.side = [_store_side(upload, number, *each) for number, each in enumerate(side, 1)]
         upload.save(force_insert=True)
     except OSError as error:
         remove_folder(upload.folder)
@@ -102,6 +114,12 @@ def _store(upload: Upload, opened: Any, preview: bytes) -> None:
     except BaseException:
         remove_folder(upload.folder)
         raise
+
+
+def _store_side(upload: Upload, number: int, name: str, path: Path) -> dict[str, str]:
+    suffix = PurePosixPath(name).suffix.lower()
+    with path.open("rb") as opened:
+        return {"name": name, "file": default_storage.save(f"{upload.folder}/side-{number}{suffix}", File(opened))}
 
 
 def _no_room(error: OSError) -> Refused:

@@ -43,8 +43,18 @@ def sample(tmp_path_factory):
     return out / "sem-sample"
 
 
-def test_the_four_files_are_there(sample):
-    assert {file.name for file in sample.iterdir()} == {"figure.png", "particles.csv", "labels.tif", "result.json"}
+def test_the_files_are_there(sample):
+    assert {file.name for file in sample.iterdir()} == {
+        "figure.png",
+        "particles.csv",
+        "labels.tif",
+        "result.json",
+        "particles.xlsx",
+        "rois.zip",
+        "coco.json",
+        "particles.geojson",
+        "report.pdf",
+    }
 
 
 def test_result_and_table_and_labels_agree(sample):

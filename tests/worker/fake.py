@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
 
 NAMES = ("figure.png", "particles.csv", "segmentation.npz")
@@ -30,6 +31,7 @@ def analysis(micrograph, recipe, segmentation):
         recipe=recipe,
         calibration=recipe.calibration or micrograph.calibration,
         segmentation=segmentation,
+        table=measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
         statistics=statistics,
         timings={"network": 0.1},
         warnings=("No image width is known, so sizes are in pixels.",),

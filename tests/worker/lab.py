@@ -1,7 +1,7 @@
 """A data folder with a database of its own, for tests with real worker processes.
 
 The test process has another database, so it looks into this one with sqlite3 and changes it through
-`python -m tests.worker.lab create|rescue|cancel ...`, a process of the site's kind.
+`python -m tests.worker.lab create|create-sample|rescue|cancel ...`, a process of the site's kind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Lab:
     """folder: the data folder. env: what every process of this lab gets."""
 
-    def __init__(self, folder: Path, seconds: float = 2.0) -> None:
+    def __init__(self, folder: Path, seconds: float = 4.0) -> None:
         self.folder = folder
         self.log = folder / "analyses.log"
         self.env = {
@@ -54,14 +54,24 @@ class Lab:
         database.close()
         return rows
 
+    def sample(self) -> dict[str, Any]:
+        """The only sample, and how many files its pooling made."""
+        with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as database:
+            database.row_factory = sqlite3.Row
+            found = dict(database.execute("select * from segmentation_sample").fetchone())
+            files = database.execute("select attempt from segmentation_sampleartifact").fetchall()
+            found["files"] = [row["attempt"] for row in files]
+        database.close()
+        return found
+
     def words(self) -> list[str]:
         """What the analyses wrote: begin, end."""
         return [line.split()[0] for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
-    def pids(self) -> list[int]:
+    def pids(self, word: str = "begin") -> list[int]:
         """The pool children that began an analysis, in order."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [int(line.split()[1]) for line in lines if line.startswith("begin")]
+        return [int(line.split()[1]) for line in lines if line.split()[0] == word]
 
 
 def wait_for(happened: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
@@ -80,7 +90,7 @@ def build(folder: Path) -> None:
     lab.run("migrate")
 
 
-def furnish(template: Path, folder: Path, seconds: float = 2.0) -> Lab:
+def furnish(template: Path, folder: Path, seconds: float = 4.0) -> Lab:
     shutil.copytree(template, folder)
     return Lab(folder, seconds)
 
@@ -98,6 +108,8 @@ def main(word: str) -> None:
         call_command("migrate", verbosity=0)
     if word == "create":
         print(_create())
+    if word == "create-sample":
+        print(_create_sample())
     if word == "rescue":
         print(services.rescue())
     if word == "cancel":
@@ -108,21 +120,45 @@ def main(word: str) -> None:
 
 def _create() -> str:
     """One waiting job whose doorbell has been rung, by the service that the site uses."""
+    from segmentation import services
+    from segmentation.core.recipe import Recipe
+
+    upload = _upload("b")
+    return str(services.create_job(upload=upload, recipe=Recipe(), user=None, visitor=None, token="").pk)
+
+
+def _create_sample() -> str:
+    """A sample of three images."""
+    from segmentation import services
+    from segmentation.core.recipe import Recipe
+
+    uploads = [_upload(letter) for letter in "abc"]
+    sample = services.create_sample(
+        name="Batch 7",
+        uploads=uploads,
+        recipe=Recipe(),
+        scale=services.Scale(),
+        user=None,
+        visitor=None,
+        token="",
+    )
+    return str(sample.pk)
+
+
+def _upload(letter: str) -> Any:
     from django.core.files.base import ContentFile
 
-    from segmentation import services
     from segmentation.core.network import cards
-    from segmentation.core.recipe import Recipe
     from segmentation.models import Upload
     from tests.conftest import picture
 
     from . import fake
 
     cards.available = lambda: [fake.CARD]
-    upload = Upload(name="a.png", sha256="b" * 64, size=100, width=64, height=48)
+    upload = Upload(name=f"{letter}.png", sha256=letter * 64, size=100, width=64, height=48)
     upload.file.save("a.png", ContentFile(picture()), save=False)
     upload.preview.save("preview.png", ContentFile(picture()))
-    return str(services.create_job(upload=upload, recipe=Recipe(), user=None, visitor=None, token="").pk)
+    return upload
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The real worker with an analysis that takes some seconds: `python -m tests.worker.slow_app`.
+"""The real worker with an analysis, and a pooling, that take some seconds: `python -m tests.worker.slow_app`.
 
-LAB_SECONDS: how long it takes. LAB_LOG: a file that gets a line when an analysis begins and one when it ends.
+LAB_SECONDS: how long each takes. LAB_LOG: a file that gets a line when one begins and one when it ends.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+
+import django
 
 from worker.child import COMMAND, die_with_parent
 
@@ -29,6 +31,20 @@ def analyse(micrograph, recipe, progress, *, runtime=None):
     return fake.analysis(micrograph, recipe, fake.outlines())
 
 
+def pool_sample(sample, progress, folder):
+    from segmentation import services
+
+    note("pooling")
+    steps = int(float(os.environ["LAB_SECONDS"]) / 0.1)
+    for step in range(steps):
+        progress("pooling", step / steps)
+        time.sleep(0.1)
+    (folder / "images.csv").write_text("pooled")
+    jobs = [str(job.pk) for job in sample.members.filter(state="done")]
+    services.publish_sample(sample=sample, files={"images.csv": folder / "images.csv"}, pooled={"of": jobs})
+    note("pooled")
+
+
 def main() -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
     from deepsegm.celery import app
@@ -36,6 +52,10 @@ def main() -> None:
 
     fake.install()["segmentation.core.pipeline"].analyse = analyse
     cards.find = lambda name: fake.CARD
+    django.setup()
+    import worker.tasks
+
+    worker.tasks.pool_sample = pool_sample
     app.worker_main(COMMAND)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from deepsegm.celery import app
 from segmentation import services
+from segmentation.models import Job
 
 from .lab import REPOSITORY
 
@@ -19,7 +20,7 @@ def test_the_tasks_have_the_names_that_ring_and_beat_use():
     import worker.tasks  # noqa: F401
 
     assert {"worker.run_job", "worker.rescue", "worker.purge"} <= set(app.tasks)
-    assert services.doorbell.RUN_JOB in app.tasks
+    assert set(services.doorbell.TASKS.values()) <= set(app.tasks)
     assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
 
 
@@ -72,7 +73,7 @@ def test_the_ring_goes_through_the_spool(make_job, settings, tmp_path, monkeypat
     ringing = Celery("ringing", broker="spool://localhost", set_as_current=False)
     ringing.conf.broker_transport_options = {"folder": str(tmp_path / "spool")}
     ringing.conf.task_default_queue = "analyses"
-    ringing.send_task(services.doorbell.RUN_JOB, args=["number"])
+    ringing.send_task(services.doorbell.TASKS[Job], args=["number"])
     with ringing.connection_for_read() as connection, connection.channel() as channel:
         message = channel.Message(channel._get("analyses"), channel=channel)
     assert message.headers["task"] == "worker.run_job"

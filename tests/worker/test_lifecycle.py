@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -74,3 +75,20 @@ def test_bad_messages_and_a_cancelled_job_do_not_keep_the_worker_from_the_next(l
     wait_for(lambda: lab.words().count("begin") == 2, "the next job begins")
     assert lab.words() == ["begin", "begin"]
     wait_for(lambda: lab.words().count("end") == 1, "the next job ends")
+
+
+def test_a_sample_outlives_workers_killed_over_an_image_and_over_the_pooling(lab, worker):
+    lab.run("create-sample")
+    wait_for(lab.pids, "the first image begins")
+    os.kill(lab.pids()[-1], signal.SIGKILL)
+    wait_for(lambda: lab.run("rescue") == "1", "the silence is noticed")
+    wait_for(lambda: "pooling" in lab.words(), "all images are done and the pooling begins")
+    assert lab.words().count("end") == 3
+    os.kill(lab.pids("pooling")[0], signal.SIGKILL)
+    wait_for(lambda: lab.run("rescue") == "1", "that silence is noticed, too")
+    wait_for(lambda: lab.sample()["state"] == "done", "the sample is done")
+    sample = lab.sample()
+    assert (sample["attempt"], sample["error"], sample["files"]) == (2, "", [2])
+    assert len(json.loads(sample["pooled"])["of"]) == 3
+    assert lab.words().count("pooled") == 1
+    assert worker.poll() is None

@@ -39,7 +39,8 @@ def traits(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]:
 def likely_right(values: NDArray[np.float64], weights: Mapping[str, float]) -> NDArray[np.float32]:
     """(n,) float32 probability that each particle is right; values (n, 6) as of `traits`."""
     score = values @ np.array([weights[name] for name in TRAITS]) + weights[INTERCEPT]
-    return (1 / (1 + np.exp(-score))).astype(np.float32)
+    chance: NDArray[np.float32] = (1 / (1 + np.exp(-score))).astype(np.float32)
+    return chance
 
 
 def confidence(maps: Maps, labels: Labels, scale: float, card: ModelCard) -> NDArray[np.float32]:

@@ -44,14 +44,14 @@ class Segmentation:
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write as compressed .npz without pickles."""
-        np.savez_compressed(
-            file,
-            labels=self.labels,
-            confidence=self.confidence,
-            numbers=np.array([self.rows, self.scale, self.threshold, self.clarity, self.expected, self.dropped]),
-            words=np.array([self.polarity, self.model, self.model_sha256]),
-            **{f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()},
-        )
+        arrays: dict[str, NDArray[np.generic]] = {
+            "labels": self.labels,
+            "confidence": self.confidence,
+            "numbers": np.array([self.rows, self.scale, self.threshold, self.clarity, self.expected, self.dropped]),
+            "words": np.array([self.polarity, self.model, self.model_sha256]),
+        }
+        others = {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
+        np.savez_compressed(file, allow_pickle=False, **arrays, **others)
 
     @classmethod
     def load(cls, file: Path | BinaryIO) -> Segmentation:

@@ -13,8 +13,8 @@ from segmentation.core.network import cards
 
 class Command(BaseCommand):
     help = (
-        "`models list`; `models add RUN` offers a training's model in the form; `models remove NAME`. "
-        "Added models lie in DEEPSEGM_MODELS."
+        "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
+        "of its example pictures; `models remove NAME`. Added models lie in DEEPSEGM_MODELS."
     )
     requires_system_checks: list[str] = []
 
@@ -25,6 +25,11 @@ class Command(BaseCommand):
         add.add_argument("run", type=Path, metavar="RUN", help="a training's folder, or a card's file")
         add.add_argument("--name", default="", help="instead of the card's")
         add.add_argument("--title", default="", help="instead of the card's")
+        picture = actions.add_parser("picture", help="analyse an image as an example for the page of the models")
+        picture.add_argument("name")
+        picture.add_argument("image", type=Path, metavar="IMAGE")
+        picture.add_argument("--number", type=int, choices=range(1, 10), default=1, help="which of its pictures")
+        picture.add_argument("--caption", default="", help="what the image shows")
         remove = actions.add_parser("remove", help="delete an added model")
         remove.add_argument("name")
 
@@ -33,6 +38,8 @@ class Command(BaseCommand):
             self._list()
         elif options["action"] == "add":
             self._add(options)
+        elif options["action"] == "picture":
+            self._picture(options)
         else:
             self._remove(options["name"])
 
@@ -55,6 +62,22 @@ class Command(BaseCommand):
         except (BadModel, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{card.name} ({card.size / 1e6:.1f} MB) is offered in the form now.")
+
+    def _picture(self, options: dict[str, Any]) -> None:
+        from segmentation.core.micrograph import read
+        from segmentation.core.micrograph.types import UnreadableImage
+        from segmentation.core.pipeline import analyse
+        from segmentation.core.recipe import Recipe
+        from segmentation.core.report.example import example_png
+
+        try:
+            card = cards.find(options["name"])
+            analysis = analyse(read(options["image"]), Recipe(model=card.name, filter=True))
+            file = card.weights.parent / f"{card.name}-{options['number']}.png"
+            file.write_bytes(example_png(analysis, options["caption"] or options["image"].stem))
+        except (cards.UnknownModel, cards.AlteredWeights, UnreadableImage, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{file}: {analysis.statistics.n_kept} particles")
 
     def _remove(self, name: str) -> None:
         from segmentation.training.adopt import BadModel, remove_model

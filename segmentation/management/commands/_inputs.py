@@ -1,0 +1,213 @@
+"""What the commands that measure share: options, folders of images, folders for results, sentences, the bar."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from segmentation.core.micrograph import parse_width
+from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
+from segmentation.core.micrograph.pairing import is_side, pair
+from segmentation.core.micrograph.types import Calibration, UnreadableImage
+
+BAD_INPUT = 2
+EDGE = "particles at the frame are set aside; weight: the others are weighted by how likely they were to touch it"
+JUNK = {"thumbs.db", "desktop.ini", ".ds_store"}
+JUNK_FOLDERS = {"__macosx"}
+
+
+def images_in(folder: Path, *, but: Path) -> tuple[list[Path], list[Path]]:
+    """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones or junk.
+
+    An image is told by its content; a file with an image's suffix counts too, so that a broken one is named.
+    """
+    images, others = [], []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or _is_junk(path.relative_to(folder)) or path.resolve().is_relative_to(but.resolve()):
+            continue
+        if not is_side(path.name):
+            (images if _is_image(path) else others).append(path)
+    return images, others
+
+
+def beside(image: Path) -> list[tuple[str, Path]]:
+    """The side files of the microscope that lie next to an image, as (name, path)."""
+    try:
+        near = [path for path in image.parent.iterdir() if is_side(path.name) and path.is_file()]
+    except OSError:
+        return []
+    by_name = {path.name: path for path in near}
+    paired = pair([image.name, *sorted(by_name)]).images.get(image.name, [])
+    return [(name, by_name[name]) for name in paired]
+
+
+def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
+    """Each file with its own folder; a second file of one stem gets `<stem>-2`."""
+    stems = {file.stem for file in files}
+    used: Counter[str] = Counter()
+    for file in files:
+        used[file.stem] += 1
+        name = file.stem
+        while used[file.stem] > 1 and (name == file.stem or name in stems):
+            name = f"{file.stem}-{used[file.stem]}"
+            if name in stems:
+                used[file.stem] += 1
+        yield file, out / name
+
+
+def left_out(folder: Path, others: Iterable[Path]) -> str:
+    """A line about the files of a folder that are no images, "" when there are none."""
+    names = [str(path.relative_to(folder)) for path in others]
+    if not names:
+        return ""
+    what = "1 file is no image and was" if len(names) == 1 else f"{len(names)} files are no images and were"
+    return f"{folder}: {what} left out: {', '.join(names)}"
+
+
+def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
+    """What the options say of an image so many pixels wide, None where they say nothing."""
+    if options["width_nm"] is not None:
+        return Calibration.of_width(options["width_nm"], columns)
+    if options["nm_per_pixel"] is not None:
+        return Calibration(options["nm_per_pixel"], "typed", "--nm-per-pixel")
+    return None
+
+
+class Pooling:
+    """The analyses of a sample as they come; nothing is kept of them without a sample's name."""
+
+    def __init__(self, name: str | None, edge: Literal["exclude", "weight"], filter: bool) -> None:
+        self.name, self.edge, self.filter = name, edge, filter
+        self.members: list[Any] = []
+
+    def add(self, analysis: Any) -> None:
+        """Take what pooling needs of an analysis; its pictures may go."""
+        from segmentation.core.sample import Member
+
+        if self.name:
+            self.members.append(Member.of(analysis))
+
+    def finish(self, out: Path, told: Any, warned: Any) -> None:
+        """Write the pooled files into `out`."""
+        from segmentation.core.report.sample import write_sample
+        from segmentation.core.sample import combine
+
+        if not self.name:
+            return
+        if not self.members:
+            warned.write(f"{self.name}: No image could be measured, so there is nothing to pool.")
+            return
+        sample = combine(self.name, self.members, edge=self.edge, filter=self.filter)
+        write_sample(sample, out)
+        for warning in sample.warnings:
+            warned.write(f"{self.name}: {warning}")
+        count = len(sample.members)
+        told.write(f"{self.name} -> {out}: {sample.pooled.n_kept} particles of {count} images pooled")
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, FileNotFoundError):
+        return "There is no such file."
+    if isinstance(error, MemoryError):
+        return "The image needs more memory than this machine has; crop it or use a larger machine."
+    if isinstance(error, OSError):
+        return f"The file cannot be read or written: {os.strerror(error.errno) if error.errno else error}."
+    return " ".join(str(error).split())
+
+
+class Bar:
+    """A progress bar on a terminal, silence elsewhere; callable as the pipeline's `progress`."""
+
+    def __init__(self, name: str) -> None:
+        self.bar = tqdm(
+            total=100,
+            desc=name,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+            bar_format="{desc}: {percentage:3.0f}% |{bar}| {postfix}",
+        )
+
+    def __enter__(self) -> Callable[[str, float], None]:
+        return self._show
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+
+    def _show(self, stage: str, fraction: float) -> None:
+        self.bar.set_postfix_str(stage, refresh=False)
+        self.bar.update(100 * fraction - self.bar.n)
+
+
+def width(text: str) -> float:
+    """The option's value in nm."""
+    try:
+        nm = parse_width(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if nm is None:
+        raise argparse.ArgumentTypeError("give a width, or leave the option out to measure in pixels")
+    return nm
+
+
+def positive(text: str) -> float:
+    """A number that can be a length or a factor."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 1e-6 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
+    return value
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return value
+
+
+def rows(text: str) -> int | str:
+    """auto, or a number of rows."""
+    if text == "auto":
+        return text
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows; write auto, 0 or a number")
+    return int(text)
+
+
+def sample_name(text: str) -> str:
+    """What a sample may be called."""
+    name = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not name:
+        raise argparse.ArgumentTypeError("give the sample a name")
+    return name[:150]
+
+
+def _is_image(path: Path) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            recognise(file.read(HEAD_BYTES))
+    except (UnreadableImage, OSError):
+        return False
+    return True
+
+
+def _is_junk(path: Path) -> bool:
+    *folders, own = [part.lower() for part in path.parts]
+    hidden = any(part.startswith(".") for part in (*folders, own))
+    return hidden or own in JUNK or any(folder in JUNK_FOLDERS for folder in folders)

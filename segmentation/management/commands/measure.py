@@ -1,0 +1,115 @@
+"""Masks that other tools made, measured and reported as our own outlines are: no network, no database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from segmentation.core.micrograph import read
+from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.recipe import Recipe
+
+from . import _inputs as inputs
+from .analyse import _write
+
+MASKS = (".tif", ".tiff", ".png", ".bmp", ".npy")
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure label images or binary masks made by other tools; writes DIR/<stem>/ for each,"
+        " and with --sample the pooled files into DIR."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "labels", nargs="+", type=Path, metavar="LABELS", help="TIFF, PNG or npy, or folders of them"
+        )
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+        size = parser.add_mutually_exclusive_group()
+        size.add_argument("--nm-per-pixel", type=inputs.positive, metavar="P", help="size of a pixel in nm")
+        size.add_argument("--width-nm", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"')
+        parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
+        parser.add_argument("--filter", action="store_true", help="set small, unresolved and odd particles aside")
+        parser.add_argument("--edge", choices=["exclude", "weight"], default="exclude", help=inputs.EDGE)
+        parser.add_argument(
+            "--kind",
+            choices=["auto", "binary", "labels"],
+            default="auto",
+            help="binary: each connected piece is a particle; labels: each number; auto tells by the numbers",
+        )
+        parser.add_argument("--background", type=int, default=0, metavar="V", help="the value between particles")
+        parser.add_argument("--all", action="store_true", help="keep set-aside particles in labels.tif too")
+        parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the masks as one sample")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if options["images"] is not None and not options["images"].is_dir():
+            raise CommandError(f"There is no folder {options['images']}.", returncode=inputs.BAD_INPUT)
+        try:
+            options["out"].mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+        bad = 0
+        pooling = inputs.Pooling(options["sample"], options["edge"], options["filter"])
+        for path, folder in inputs.folders_of(list(self._masks(options)), options["out"]):
+            try:
+                pooling.add(self._one(path, folder, options))
+            except (UnreadableImage, OSError, MemoryError) as error:
+                bad += 1
+                self.stderr.write(f"{path}: {inputs.sentence(error)}")
+        pooling.finish(options["out"], self.stdout, self.stderr)
+        if bad:
+            sys.exit(inputs.BAD_INPUT)
+
+    def _masks(self, options: dict[str, Any]) -> Iterator[Path]:
+        """The masks named, and those in the folders named, told by their suffix."""
+        for path in options["labels"]:
+            if not path.is_dir():
+                yield path
+                continue
+            images, others = inputs.images_in(path, but=options["out"])
+            masks = sorted(file for file in (*images, *others) if file.suffix.lower() in MASKS)
+            yield from masks
+            rest = [file for file in (*images, *others) if file not in masks]
+            said = inputs.left_out(path, rest) if masks else f"{path}: There is no mask in this folder."
+            if said:
+                self.stderr.write(said)
+
+    def _one(self, path: Path, folder: Path, options: dict[str, Any]) -> Any:
+        from segmentation.core.labelled import analyse_mask, read_mask
+
+        mask = read_mask(path, kind=options["kind"], background=options["background"])
+        recipe = Recipe(
+            filter=options["filter"],
+            edge=options["edge"],
+            calibration=inputs.calibration(options, mask.labels.shape[1]),
+        )
+        with inputs.Bar(path.name) as bar:
+            analysis = analyse_mask(mask, recipe, bar, image=_image(path, options["images"]))
+            _write(analysis, folder, keep_all=options["all"])
+            bar("done", 1.0)
+        kept, apart = analysis.statistics.n_kept, analysis.statistics.n_set_aside
+        for note in mask.notes:
+            self.stderr.write(f"{path}: {note}")
+        self.stdout.write(f"{path} -> {folder}: {kept} particles kept, {apart} set aside")
+        return analysis
+
+
+def _image(mask: Path, folder: Path | None) -> Micrograph | None:
+    """The micrograph of a mask's stem; an ending such as _mask or _m may stand between."""
+    if folder is None:
+        return None
+    stems = [mask.stem, mask.stem.rpartition("_")[0], mask.stem.rpartition("-")[0]]
+    near = sorted(path for path in folder.iterdir() if path.is_file() and path.resolve() != mask.resolve())
+    for stem in filter(None, stems):
+        for path in near:
+            if path.stem == stem and not inputs.is_side(path.name):
+                return read(path, side=inputs.beside(path))
+    raise UnreadableImage(f"There is no image {mask.stem} in {folder}.")

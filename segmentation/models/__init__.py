@@ -1,0 +1,42 @@
+"""What is stored: uploads, jobs, samples and the files that those two made.
+
+The Job row is the truth and the broker only a doorbell. A job's life:
+
+    create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
+                    │  ^ ^            │  │ │
+                    │  │ └──rescue────┘  │ └──fail──────> FAILED
+                    │  │  (worker died)  │                  │
+                    └──┼──cancel─────────┴────> CANCELLED   │
+                       │                            │       │
+                       └───────────retry────────────┴───────┘
+
+Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt), so of two
+processes that want the same arrow exactly one gets it. `attempt` only ever grows: a worker that was given up
+for dead and comes back holds an old number, and each of its reports is refused with `Lost`.
+
+A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
+
+    create_sample ──> WAITING ──last image ends──> QUEUED ──claim──> RUNNING ──publish──> DONE
+                        ^                           ^                   │                   │
+                        └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
+"""
+
+from .base import SHOWN_NAME, Lost, Owned, shown_name
+from .jobs import Artifact, Job, seconds_per_megapixel
+from .samples import Sample, SampleArtifact
+from .uploads import Upload, preview_path, upload_path
+
+__all__ = [
+    "SHOWN_NAME",
+    "Artifact",
+    "Job",
+    "Lost",
+    "Owned",
+    "Sample",
+    "SampleArtifact",
+    "Upload",
+    "preview_path",
+    "seconds_per_megapixel",
+    "shown_name",
+    "upload_path",
+]

@@ -1,0 +1,139 @@
+"""What the rows have in common: an owner, attempts of workers, stored files."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+SHOWN_NAME = 150
+
+
+def shown_name(name: str) -> str:
+    """A file's own name fit for display: no folders, no invisible or direction-changing characters, not too long."""
+    base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    base = "".join(c for c in base if unicodedata.category(c)[0] != "C").strip()
+    if len(base) > SHOWN_NAME:
+        suffix = PurePosixPath(base).suffix[:12]
+        base = base[: SHOWN_NAME - len(suffix) - 1] + "…" + suffix
+    return base or "unnamed"
+
+
+class OwnedQuerySet(models.QuerySet):
+    def visible_to(self, user: Any, visitor: uuid.UUID | None) -> OwnedQuerySet:
+        """What "My results" lists: an account's own rows, or for the anonymous what this browser made."""
+        if user is not None and user.is_authenticated:
+            return self.filter(owner=user)
+        if visitor is None or settings.DEEPSEGM_REQUIRE_LOGIN:
+            return self.none()
+        return self.filter(owner=None, visitor=visitor)
+
+
+class Owned(models.Model):
+    """A row that belongs to an account, or to nobody and is then reached by its unguessable link."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # An account's rows go with it: left behind without an owner they would become public.
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    visitor = models.UUIDField(null=True, blank=True, db_index=True, editable=False)
+    created = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
+        """Owned: its owner and staff. Unowned: whoever has the link, unless the site is closed."""
+        signed_in = user is not None and user.is_authenticated
+        if self.owner_id is None:
+            return signed_in or not settings.DEEPSEGM_REQUIRE_LOGIN
+        return signed_in and (user.is_staff or user.pk == self.owner_id)
+
+    def is_changeable_by(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
+        """Who may cancel, retry or delete: of an unowned row, the browser that made it (not whoever has the link)."""
+        if not self.is_visible_to(user, visitor):
+            return False
+        staff = user is not None and user.is_staff
+        return staff or self.owner_id is not None or self.visitor in (None, visitor)
+
+
+class Lost(Exception):
+    """The row was cancelled, changed, deleted or given to another worker; stop without a trace."""
+
+
+class Attempted(models.Model):
+    """A row that workers take, one attempt at a time.
+
+    attempt: grows with every claim and fences off workers given up for dead.
+    losses: workers lost in a row; a retry by a person starts again at 0.
+    rung: when the worker was last rung for it.
+    """
+
+    Lost = Lost
+
+    attempt = models.PositiveIntegerField(default=0, editable=False)
+    losses = models.PositiveSmallIntegerField(default=0, editable=False)
+    stage = models.CharField(max_length=100, blank=True)
+    progress = models.FloatField(default=0.0)
+    error = models.TextField(blank=True)
+    rung = models.DateTimeField(null=True, blank=True, editable=False)
+    started = models.DateTimeField(null=True, blank=True, editable=False)
+    heartbeat = models.DateTimeField(null=True, blank=True, editable=False)
+    finished = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def change(self, **fields: Any) -> None:
+        """Change the row while this attempt still runs it; raises `Lost` when it no longer does."""
+        mine = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
+        if not mine.update(heartbeat=timezone.now(), **fields):
+            raise Lost(f"attempt {self.attempt} of {type(self).__name__.lower()} {self.pk}")
+
+    def report(self, *, stage: str | None = None, progress: float | None = None) -> None:
+        """Progress, heartbeat, cancellation and fencing in one UPDATE; raises `Lost`."""
+        said = {"stage": stage, "progress": progress}
+        self.change(**{name: value for name, value in said.items() if value is not None})
+
+
+class AttemptedQuerySet(OwnedQuerySet):
+    related: tuple[str, ...] = ()
+
+    def claim(self, pk: Any) -> Any:
+        """Take a queued row for this worker; None when it is not there to be taken (a second doorbell)."""
+        now = timezone.now()
+        with transaction.atomic():
+            claimed = self.filter(pk=pk, state="queued").update(
+                state="running",
+                attempt=F("attempt") + 1,
+                started=now,
+                heartbeat=now,
+                finished=None,
+                stage="starting",
+                progress=0.0,
+                error="",
+            )
+            return self.select_related(*self.related).get(pk=pk) if claimed else None
+
+
+class StoredFile(models.Model):
+    """A file that a successful attempt made."""
+
+    attempt = models.PositiveIntegerField()
+    name = models.CharField(max_length=50)
+    file = models.FileField(max_length=200)
+    size = models.BigIntegerField("size in bytes")
+    content_type = models.CharField(max_length=50)
+
+    class Meta:
+        abstract = True
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

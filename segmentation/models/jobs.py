@@ -1,0 +1,138 @@
+"""Jobs and the files that they made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from ..core.recipe import Recipe
+from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
+from .samples import Sample
+from .uploads import Upload
+
+RECENT_JOBS = 20
+
+
+class JobQuerySet(AttemptedQuerySet):
+    related = ("upload", "parent")
+
+
+class Job(Owned, Attempted):
+    """One Recipe applied to one micrograph; see the top of this package for the states.
+
+    queued: when the job last entered the queue.
+    sample, included: the sample that the image belongs to, and whether it counts there.
+    submission: what makes a second submission of the same form the same job.
+    summary: what the result page shows without opening a file.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    UNFINISHED = (State.QUEUED, State.RUNNING)
+
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="jobs")
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reruns")
+    recipe = models.JSONField()
+    model_name = models.CharField("model", max_length=100, db_index=True)
+    submission = models.CharField(max_length=64, unique=True, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    queued = models.DateTimeField(default=timezone.now, editable=False)
+    sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
+    included = models.BooleanField(default=True)
+    summary = models.JSONField(default=dict, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [models.Index(fields=["state", "queued"])]
+
+    def __str__(self) -> str:
+        return f"{self.upload.name} ({self.get_state_display()})"
+
+    @property
+    def folder(self) -> str:
+        return f"jobs/{self.pk}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in self.UNFINISHED
+
+    @property
+    def can_retry(self) -> bool:
+        return self.state in (self.State.FAILED, self.State.CANCELLED)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the last attempt took, or has been running."""
+        if self.started is None:
+            return None
+        return (self.finished or timezone.now()) - self.started
+
+    def get_recipe(self) -> Recipe:
+        return Recipe.from_dict(self.recipe)
+
+    def artifact(self, name: str) -> Artifact | None:
+        return self.artifacts.filter(name=name).first()
+
+    def position(self) -> int | None:
+        """Place in the queue, 1 for the next one; None when the job does not wait."""
+        if self.state != self.State.QUEUED:
+            return None
+        return self._ahead().count() + 1
+
+    def expected_seconds(self) -> float | None:
+        """Seconds until the result, from the pace of recent jobs; None when finished or without experience."""
+        pace = None if self.is_finished else seconds_per_megapixel()
+        if pace is None:
+            return None
+        mine = pace * self.upload.megapixels
+        if self.state == self.State.RUNNING:
+            return self._remaining(mine)
+        running = Job.objects.filter(state=self.State.RUNNING).select_related("upload")
+        waiting = pace * _megapixels(self._ahead())
+        waiting += sum(job._remaining(pace * job.upload.megapixels) for job in running)
+        return waiting / settings.DEEPSEGM_CONCURRENCY + mine
+
+    def _ahead(self) -> models.QuerySet:
+        before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
+        if self.sample_id is None:  # of a sample only the images that have been rung for stand before a single one
+            before &= Q(sample=None) | Q(rung__isnull=False)
+        return Job.objects.filter(before, state=self.State.QUEUED)
+
+    def _remaining(self, expected: float) -> float:
+        """Seconds left of a running job that should take `expected`, trusting its own progress once it is late."""
+        elapsed = self.duration.total_seconds() if self.duration else 0.0
+        if elapsed < expected:
+            return expected - elapsed
+        return elapsed * (1 - self.progress) / max(self.progress, 0.05)
+
+
+def seconds_per_megapixel() -> float | None:
+    """The pace of recent jobs; None without experience."""
+    recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False).select_related("upload")
+    jobs = list(recent.order_by("-finished").defer("summary")[:RECENT_JOBS])
+    megapixels = sum(job.upload.megapixels for job in jobs)
+    return sum(job.duration.total_seconds() for job in jobs) / megapixels if megapixels else None
+
+
+def _megapixels(jobs: models.QuerySet) -> float:
+    return (jobs.aggregate(pixels=Sum(F("upload__width") * F("upload__height")))["pixels"] or 0) / 1e6
+
+
+class Artifact(StoredFile):
+    """A file that a job's successful attempt made."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="artifacts")
+
+    class Meta(StoredFile.Meta):
+        constraints = [models.UniqueConstraint(fields=["job", "name"], name="one_artifact_of_a_name")]

@@ -1,0 +1,79 @@
+"""Samples: many images of one specimen, and the files of their pooling."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from ..core.micrograph.types import Calibration
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile
+from .uploads import Upload
+
+
+class Sample(Owned, Attempted):
+    """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
+
+    recipe: for the images, but for the calibration. rule, value: where that comes from; value in nm, None for pixels.
+    assumed: whether `value` is the default width, which nobody checked.
+    notes: sentences about what came in and was not taken, as {"name", "sentence"}.
+    pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
+    submission: what makes a second submission of the same form the same sample.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "images under way"
+        QUEUED = "queued", "waiting"
+        RUNNING = "running", "pooling"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    class Rule(models.TextChoices):
+        OWN = "own", "each image's own scale; where it has none, the width given"
+        WIDTH = "width", "one image width for all"
+        PIXEL = "pixel", "one pixel size for all"
+
+    name = models.CharField(max_length=SHOWN_NAME)
+    recipe = models.JSONField()
+    rule = models.CharField("calibration", max_length=10, choices=Rule.choices, default=Rule.OWN)
+    value = models.FloatField("nm", null=True, blank=True)
+    assumed = models.BooleanField(default=False)
+    notes = models.JSONField(default=list, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
+    pooled = models.JSONField(default=dict, blank=True)
+    submission = models.CharField(max_length=64, unique=True, editable=False)
+
+    objects = AttemptedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> str:
+        return f"samples/{self.pk}"
+
+    @property
+    def members(self) -> models.QuerySet:
+        """The jobs of its images; of an image measured again, the latest."""
+        return self.jobs.exclude(reruns__sample=self.pk)
+
+    def calibration_for(self, upload: Upload) -> Calibration | None:
+        """What the rule says of an image; None means what the file itself says."""
+        if self.rule == self.Rule.PIXEL:
+            return Calibration(self.value, "typed", "one pixel size for the whole sample")
+        own = upload.calibration.get("nm_per_pixel")
+        if self.rule == self.Rule.OWN and own:
+            return None
+        if self.value is None:
+            return Calibration.absent()
+        return Calibration.of_width(self.value, upload.width, "default" if self.assumed else "typed")
+
+
+class SampleArtifact(StoredFile):
+    """A file that the pooling of a sample made."""
+
+    sample = models.ForeignKey(Sample, models.CASCADE, related_name="artifacts")
+
+    class Meta(StoredFile.Meta):
+        constraints = [models.UniqueConstraint(fields=["sample", "name"], name="one_sample_artifact_of_a_name")]

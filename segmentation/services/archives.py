@@ -1,0 +1,294 @@
+"""ZIP archives of micrographs: unpacked one file at a time, whatever is in them accounted for.
+
+Nothing of an archive is believed: its directory's size is checked before it is read, no name in it ever becomes a
+path, and what an entry unpacks to is counted while it is written.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.files import File
+
+from ..core.micrograph.kinds import HEAD_BYTES, recognise
+from ..core.micrograph.pairing import pair
+from ..core.micrograph.types import UnreadableImage
+from ..models import shown_name
+from .refusal import Refused
+
+MOST_ENTRIES = 10_000
+LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
+LARGE, MOST_PACKED = 20 * 2**20, 200  # an entry that unpacks to more than LARGE must not shrink more than so many times
+LONGEST_SHOWN = 200
+JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".localized"}
+JUNK_FOLDERS = {"__macosx", "$recycle.bin", "system volume information", ".trashes", ".spotlight-v100"}
+ARCHIVES = {".zip", ".7z", ".rar", ".gz", ".tgz", ".bz2", ".xz", ".tar"}
+
+DAMAGED = "The ZIP archive is damaged or incomplete: make it again, or drop the images themselves."
+CROWDED = f"The ZIP archive lists more than {MOST_ENTRIES:,} files: put only the images of one sample into it."
+OFFICE = "The file is an Office document: save the images out of it and drop those."
+EMPTY = "The ZIP archive is empty."
+ENCRYPTED = "It is protected by a password, so it was left out: make the archive again without one."
+NESTED = "It is an archive inside the archive and was left out: unpack it first, or drop it by itself."
+LINK = "It is a link to another file and was left out: put the file itself into the archive."
+BROKEN = "It is damaged inside the archive, so it was left out: make the archive again."
+BOMB = "It is compressed more than {times} times, as no micrograph is, so it was left out."
+LARGE_ENTRY = "It is larger than the {limit} MB that one image may have, so it was left out."
+TOO_MUCH = "With it the archive would unpack to more than {limit} MB, so it was left out: make two archives."
+TOO_MANY = "{limit} images are taken from one archive, so this one was left out: put it into another."
+ALONE = "It goes with an image of the same name, and there is none, so it was left out."
+OUTSIDE = "Its name points out of the archive; it was taken as {name}."
+SYSTEM = "{count} {files} left out that only the operating system needs: {names}."
+
+_END = struct.Struct("<4s4H2LH")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR = struct.Struct("<4sLQL")
+
+
+class Note(NamedTuple):
+    """A sentence about a file that came in; "" for the name where it is about no single one. status: as of HTTP."""
+
+    name: str
+    sentence: str
+    status: int = 200
+
+
+class Incoming(NamedTuple):
+    """A file that may be an image, with its side files: Django `File`s."""
+
+    file: Any
+    side: list[Any]
+
+
+class LocalFile(File):
+    """A file of ours on this disk, where it can be read without another copy."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.file.name)
+
+
+class _Budget:
+    """Bytes that may still be unpacked."""
+
+    def __init__(self) -> None:
+        self.limit = settings.DEEPSEGM_MAX_ARCHIVE_MB
+        self.left = self.limit * 2**20
+
+
+def is_archive(file: Any) -> bool:
+    """Whether an uploaded file is a ZIP archive, by its first bytes."""
+    file.seek(0)
+    head = file.read(4)
+    file.seek(0)
+    return head in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def unpacked(path: Path) -> Iterator[Incoming | Note]:
+    """The images of an archive, each with its side files, and a Note for everything that was not taken.
+
+    The files of an Incoming are gone when the next one is asked for.
+    Raises Refused where nothing of the archive can be used (422).
+    """
+    _check_directory(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+        raise Refused(DAMAGED, 422) from None
+    with archive:
+        entries = [info for info in archive.infolist() if not info.is_dir()]
+        if not entries:
+            raise Refused(EMPTY, 422)
+        if any(info.filename == "[Content_Types].xml" for info in entries):
+            raise Refused(OFFICE, 422)
+        notes: list[Note] = []
+        usable = _usable(entries, notes)
+        yield from notes
+        yield from _images(archive, usable)
+
+
+def _images(archive: zipfile.ZipFile, usable: dict[str, zipfile.ZipInfo]) -> Iterator[Incoming | Note]:
+    """The usable entries, sorted into images and side files."""
+    pairing = pair(list(usable))
+    yield from (Note(_shown(name), ALONE, 422) for name in pairing.alone)
+    taken, budget = 0, _Budget()
+    for name, sides in pairing.images.items():
+        why = _unlike_an_image(archive, usable[name])
+        if not why and taken >= settings.DEEPSEGM_SAMPLE_IMAGES:
+            why = TOO_MANY.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES)
+        if why:
+            yield Note(_shown(name), why, 422)
+            continue
+        if _points_outside(name):
+            yield Note(_shown(name), OUTSIDE.format(name=shown_name(name)))
+        with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+            try:
+                with _extracted(
+                    archive, {each: usable[each] for each in (name, *sides)}, Path(folder), budget
+                ) as files:
+                    yield Incoming(files[0], files[1:])
+                taken += 1
+            except _Unusable as bad:
+                yield Note(_shown(name), str(bad), 422)
+
+
+def _usable(entries: list[zipfile.ZipInfo], notes: list[Note]) -> dict[str, zipfile.ZipInfo]:
+    """The entries that may be images or side files, by name; the others are noted."""
+    usable: dict[str, zipfile.ZipInfo] = {}
+    junk = []
+    for info in entries:
+        name = _name(info)
+        if _is_junk(name):
+            junk.append(_shown(name))
+        elif why := _unusable(info, name):
+            notes.append(Note(_shown(name), why, 422))
+        else:
+            usable[_unlike(name, usable)] = info
+    if junk:
+        shown = ", ".join(junk[:5]) + (" …" if len(junk) > 5 else "")
+        files = "file was" if len(junk) == 1 else "files were"
+        notes.append(Note("", SYSTEM.format(count=len(junk), files=files, names=shown)))
+    return usable
+
+
+def _unlike(name: str, taken: Any) -> str:
+    """The name, made unlike those taken: an archive may hold one name twice, and both are files."""
+    number, unlike = 2, name
+    while unlike in taken:
+        path = PurePosixPath(name)
+        unlike = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+        number += 1
+    return unlike
+
+
+def _unusable(info: zipfile.ZipInfo, name: str) -> str:
+    """Why an entry is not even opened; "" when it may be."""
+    if info.flag_bits & 0x1:
+        return ENCRYPTED
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return LINK
+    if PurePosixPath(name.lower()).suffix in ARCHIVES:
+        return NESTED
+    if info.file_size > LARGE and info.file_size > MOST_PACKED * max(1, info.compress_size):
+        return BOMB.format(times=MOST_PACKED)
+    return ""
+
+
+def _unlike_an_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    """What the entry is instead of an image, by its first bytes."""
+    try:
+        with archive.open(info) as entry:
+            recognise(entry.read(HEAD_BYTES))
+    except UnreadableImage as bad:
+        return str(bad)
+    except _FAULTS:
+        return BROKEN
+    return ""
+
+
+class _Unusable(Exception):
+    """An entry that cannot be unpacked; the message is a sentence."""
+
+
+_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, OSError)
+
+
+@contextmanager
+def _extracted(
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path, budget: _Budget
+) -> Iterator[list[LocalFile]]:
+    """The entries as files in `folder` under names of ours, known by their own."""
+    files: list[LocalFile] = []
+    try:
+        for number, (name, info) in enumerate(entries.items()):
+            path = folder / str(number)
+            _extract(archive, info, path, budget)
+            files.append(LocalFile(path.open("rb"), name=shown_name(name)))
+        yield files
+    finally:
+        for file in files:
+            file.close()
+
+
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget: _Budget) -> None:
+    """Write one entry, counting its bytes."""
+    limit = settings.DEEPSEGM_MAX_UPLOAD_MB
+    size = 0
+    try:
+        with archive.open(info) as entry, path.open("wb") as copy:
+            while block := entry.read(2**20):
+                size += len(block)
+                if size > limit * 2**20:
+                    raise _Unusable(LARGE_ENTRY.format(limit=limit))
+                if size > budget.left:
+                    raise _Unusable(TOO_MUCH.format(limit=budget.limit))
+                copy.write(block)
+    except _FAULTS:
+        raise _Unusable(BROKEN) from None
+    budget.left -= size
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The entry's name; many programs write UTF-8 without saying so, which then reads as code page 437."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _shown(name: str) -> str:
+    """The name with its folders, fit for display."""
+    clean = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
+    return clean if len(clean) <= LONGEST_SHOWN else f"{clean[:80]}…{clean[-100:]}"
+
+
+def _is_junk(name: str) -> bool:
+    *folders, own = name.lower().split("/")
+    return own in JUNK or own.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
+
+
+def _points_outside(name: str) -> bool:
+    return name.startswith("/") or ".." in name.split("/") or bool(re.match(r"[A-Za-z]:", name))
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse an archive whose directory would fill the memory: zipfile reads all of it at once."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        start = max(0, size - _END.size - 2**16)
+        file.seek(start)
+        tail = file.read()
+        found = tail.rfind(b"PK\x05\x06")
+        if found < 0 or len(tail) - found < _END.size:
+            raise Refused(DAMAGED, 422)
+        _, _, _, _, entries, length, _, _ = _END.unpack_from(tail, found)
+        located = start + found - _LOCATOR.size
+        if located >= 0:
+            file.seek(located)
+            mark, _, where, _ = _LOCATOR.unpack(file.read(_LOCATOR.size))
+            if mark == b"PK\x06\x07":
+                entries, length = _large_directory(file, where, size)
+    if entries > MOST_ENTRIES or length > LARGEST_DIRECTORY:
+        raise Refused(CROWDED, 422)
+
+
+def _large_directory(file: Any, where: int, size: int) -> tuple[int, int]:
+    """Entries and bytes of a ZIP64 directory."""
+    if where > size - _END64.size:
+        raise Refused(DAMAGED, 422)
+    file.seek(where)
+    mark, *_, entries, length, _ = _END64.unpack(file.read(_END64.size))
+    if mark != b"PK\x06\x06":
+        raise Refused(DAMAGED, 422)
+    return entries, length

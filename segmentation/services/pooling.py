@@ -1,0 +1,47 @@
+"""When a sample is pooled: once none of its images is under way, and once more after each change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from ..models import Job, Sample
+from .doorbell import ring, ring_next
+
+
+def refresh_after_commit(pk: Any) -> None:
+    """Note a change of a sample, by its id, once it can be seen; None (a job of no sample) is nothing.
+
+    After the commit and not in it: of two images that end at once, the last must see that the other has ended.
+    """
+    if pk is not None:
+        transaction.on_commit(lambda: refresh_sample(pk))
+
+
+def refresh_sample(pk: Any) -> None:
+    """Fence off any pooling that runs, ring for the images that wait, or for the pooling when none does."""
+    under_way = Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
+    state = Sample.State.WAITING if under_way else Sample.State.QUEUED
+    fresh = {"rung": None, "losses": 0, "stage": "", "progress": 0.0, "error": ""}
+    if not Sample.objects.filter(pk=pk).update(state=state, **fresh):
+        return
+    if under_way:
+        ring_next(pk)
+    else:
+        ring([pk], Sample)
+
+
+def stuck() -> QuerySet:
+    """Samples that wait for images of which none is under way: whoever should have said so died."""
+    under_way = Job.objects.filter(sample=OuterRef("pk"), state__in=Job.UNFINISHED)
+    return Sample.objects.filter(~Exists(under_way), state=Sample.State.WAITING)
+
+
+@receiver(post_delete, sender=Job)
+def an_image_is_gone(instance: Job, **kwargs: Any) -> None:
+    """Whatever deleted it."""
+    refresh_after_commit(instance.sample_id)

@@ -1,0 +1,154 @@
+"""Masks of other tools, and folders as samples, from the shell."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from segmentation.core.network import cards
+from tests.core.test_labelled import TWO
+
+from .test_analyse import ROOT, SAMPLE, rows_of
+
+TRUTH = ROOT.parent / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
+NM_PER_PIXEL = 7.34375
+POOLED = {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json", "bundle.zip"}
+
+
+def run(*arguments):
+    command = [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)]
+    env = {**os.environ, "DEEPSEGM_DATA": "/nonexistent/data"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, env=env)
+
+
+def result_of(folder: Path):
+    return json.loads((folder / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Good and bad masks of one call, pooled."""
+    folder = tmp_path_factory.mktemp("masks")
+    tifffile.imwrite(folder / "a.tif", TWO)
+    Image.fromarray((TWO > 0).astype(np.uint8) * 255).save(folder / "b_mask.png")
+    np.save(folder / "c.npy", TWO.astype(np.float64))
+    np.save(folder / "bad.npy", TWO / 3.0)
+    np.save(folder / "stack.npy", np.stack([TWO] * 5))
+    (folder / "notes.doc").write_text("words")
+    (folder / "Thumbs.db").write_text("x")
+    images = tmp_path_factory.mktemp("images")
+    for stem in ("a", "b", "c", "bad", "stack"):
+        tifffile.imwrite(images / f"{stem}.tif", np.full(TWO.shape, 9, np.uint8))
+    out = folder / "out"
+    done = run("measure", folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
+    return done, out
+
+
+def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
+    _, out = measured
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"a", "b_mask", "c"}
+    assert {path.name for path in out.iterdir()} >= POOLED
+    for stem in ("a", "b_mask", "c"):
+        names = {path.name for path in (out / stem).iterdir()}
+        assert names >= {"figure.png", "particles.csv", "labels.tif", "result.json"}
+        result = result_of(out / stem)
+        assert result["statistics"]["n_kept"] == 2 and result["statistics"]["median"] == 20
+        assert result["model"]["name"] == "masks of other tools"
+
+
+def test_bad_ones_are_one_line_each_and_end_with_2(measured):
+    done, _ = measured
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    said = {line.split(":")[0].rpartition("/")[2]: line for line in done.stderr.splitlines()}
+    assert "fractions such as" in said["bad.npy"] and "5 planes" in said["stack.npy"]
+    assert "notes.doc" in done.stderr and "Thumbs.db" not in done.stderr
+
+
+def test_the_pooled_numbers_are_those_of_all(measured):
+    _, out = measured
+    assert result_of(out)["statistics"]["n_kept"] == 6
+    rows = list(csv.DictReader((out / "images.csv").open(encoding="utf-8-sig")))
+    assert [(row["image"], row["n"]) for row in rows] == [("a.tif", "2"), ("b_mask.png", "2"), ("c.npy", "2")]
+
+
+def test_it_can_be_run_again_over_its_own_output(measured):
+    _, out = measured
+    done = run("measure", out.parent, "--nm-per-pixel", 2, "--out", out)
+    assert "3 particles" not in done.stdout and done.stdout.count("->") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["missing.tif"], "There is no such file"),
+        (["{empty}"], "no mask in this folder"),
+        (["{mask}", "--images", "/nonexistent"], "There is no folder"),
+        (["{mask}", "--images", "{empty}"], "There is no image a in"),
+        (["{mask}", "--nm-per-pixel", "0"], "not a number"),
+        (["{mask}", "--sample", "  "], "give the sample a name"),
+    ],
+)
+def test_what_cannot_be_is_explained(tmp_path, arguments, told):
+    (tmp_path / "empty").mkdir()
+    tifffile.imwrite(tmp_path / "a.tif", TWO)
+    places = {"mask": tmp_path / "a.tif", "empty": tmp_path / "empty"}
+    done = run("measure", *(each.format(**places) for each in arguments), "--out", tmp_path / "out")
+    assert told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_binary_or_not_and_background_can_be_said(tmp_path):
+    np.save(tmp_path / "dark.npy", np.where(TWO > 0, 0, 255).astype(np.uint8))
+    done = run("measure", tmp_path / "dark.npy", "--background", 255, "--out", tmp_path / "out")
+    assert done.returncode == 0 and "2 particles kept" in done.stdout
+    result = result_of(tmp_path / "out/dark")
+    assert result["calibration"]["nm_per_pixel"] is None and result["statistics"]["unit"] == "px"
+
+
+@pytest.mark.skipif(not TRUTH.is_dir(), reason=f"{TRUTH} is not there")
+def test_the_reference_values_of_the_truth_masks(tmp_path):
+    done = run("measure", TRUTH, "--nm-per-pixel", NM_PER_PIXEL, "--out", tmp_path, "--sample", "TiO2")
+    assert done.returncode == 0, done.stderr
+    statistics = result_of(tmp_path)["statistics"]
+    expected = {"n_kept": 924, "mean": 159.678, "sd": 73.517, "d10": 58.75, "d50": 155.483, "d90": 258.893}
+    assert {name: pytest.approx(statistics[name], abs=0.01) for name in expected} == expected
+    ecd = [float(row["ecd_nm"]) for row in rows_of(tmp_path / "particles.csv") if row["kept"] == "TRUE"]
+    assert np.mean(ecd) == pytest.approx(176.726, abs=0.01)
+    assert np.median(ecd) == pytest.approx(174.313, abs=0.01)
+
+
+@pytest.mark.skipif(not cards.available(), reason="no model is installed")
+def test_a_folder_is_analysed_as_one_sample(tmp_path):
+    folder = tmp_path / "images"
+    (folder / "deep").mkdir(parents=True)
+    pixels = tifffile.imread(SAMPLE)
+    tifffile.imwrite(folder / "left.tif", pixels[:256, :256])
+    tifffile.imwrite(folder / "deep" / "left.tif", pixels[:256, 256:512])
+    (folder / "left.txt").write_text("$CM_MAG 5000\n")
+    (folder / "broken.tif").write_bytes(b"II*\0junk")
+    (folder / "paper.pdf").write_bytes(b"%PDF-1.4")
+    out = tmp_path / "out"
+    done = run("analyse", folder, "--nm-per-pixel", 5, "--edge", "weight", "--out", out, "--sample", "Left")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"left", "left-2"}
+    assert {path.name for path in out.iterdir()} >= POOLED
+    assert "broken.tif" in done.stderr and "paper.pdf" in done.stderr
+    pooled = result_of(out)
+    parts = [result_of(out / name)["statistics"]["n_kept"] for name in ("left", "left-2")]
+    assert pooled["statistics"]["n_kept"] == sum(parts)
+    assert [row["name"] for row in pooled["images"]] == ["left.tif", "left.tif (2)"]
+    assert pooled["statistics"]["edge"] == "weight"
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run("analyse", tmp_path / "empty", "--out", tmp_path / "out", "--sample", "None")
+    assert "There is no image in this folder" in done.stderr and "nothing to pool" in done.stderr

@@ -1,0 +1,231 @@
+"""Pooling in the worker: stored tables in, files and numbers out; whatever happens meanwhile, the row is the truth."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from segmentation import services
+from segmentation.core import micrograph
+from segmentation.core.measure.shapes import measure
+from segmentation.core.micrograph.types import Calibration
+from segmentation.models import Artifact, Job, Sample
+from worker import tables
+from worker.tasks import run_job, run_sample
+
+from . import fake
+
+pytestmark = pytest.mark.django_db
+DONE, FAILED = Job.State.DONE, Job.State.FAILED
+
+
+def squares(sizes, nm_per_pixel=2.0):
+    """The table of squares of these sides in px, none touching the frame."""
+    labels = np.zeros((200, 40 * len(sizes) + 10), np.int32)
+    for number, size in enumerate(sizes):
+        labels[10 : 10 + size, 10 + 40 * number : 10 + 40 * number + size] = number + 1
+    confidence = np.ones(len(sizes), np.float32)
+    return measure(labels, labels.astype(np.uint8), confidence, nm_per_pixel, len(labels))
+
+
+@pytest.fixture
+def pooled(make_sample, tmp_path):
+    """A sample that waits for its pooling, each image with a table (None: it failed) and its clarity."""
+
+    def make(*stored, **fields):
+        states = [FAILED if table is None else DONE for table in stored]
+        sample = make_sample(*states, state=Sample.State.QUEUED, **fields)
+        for job, table in zip(sample.jobs.order_by("created"), stored, strict=True):
+            if table is None:
+                continue
+            path = tables.save(table, 1.0, tmp_path / tables.NAME)
+            scale = Calibration(table.nm_per_pixel, "typed" if table.nm_per_pixel else "none")
+            job.summary = {"calibration": {**vars(scale)}}
+            job.save()
+            artifact = Artifact(job=job, attempt=0, name=tables.NAME, size=1, content_type="x")
+            artifact.file.save(f"{job.folder}/0/{tables.NAME}", ContentFile(path.read_bytes()))
+            artifact.save()
+        return sample
+
+    return make
+
+
+@pytest.fixture
+def no_files(monkeypatch):
+    monkeypatch.setattr("segmentation.core.report.sample.write_sample", lambda sample, folder, progress: {})
+
+
+def run(sample):
+    run_sample(str(sample.pk))
+    sample.refresh_from_db()
+    return sample.pooled
+
+
+def test_a_table_survives_its_file_to_the_last_digit(tmp_path):
+    table = squares([7, 9, 13]).judged(np.array(["", "too small", ""]))
+    path = tables.save(table, 0.25, tmp_path / "table.npz")
+    with path.open("rb") as file:
+        again, clarity = tables.load(file)
+    assert clarity == 0.25 and again.nm_per_pixel == table.nm_per_pixel
+    for name, values in table.columns.items():
+        np.testing.assert_array_equal(again[name], values)
+        assert again[name].dtype == values.dtype
+
+
+def test_pixels_stay_pixels(tmp_path):
+    path = tables.save(squares([7], None), 1.0, tmp_path / "table.npz")
+    with path.open("rb") as file:
+        assert tables.load(file)[0].unit == "px"
+
+
+def test_all_images_are_pooled_and_their_files_stored(pooled):
+    sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
+    said = run(sample)
+    assert (sample.state, sample.error, sample.progress) == (Sample.State.DONE, "", 1.0)
+    assert (said["n_kept"], said["unit"], said["median"]) == (5, "nm", 28.0)
+    assert said["of"] == [str(job.pk) for job in sample.jobs.filter(state=DONE).order_by("created")]
+    assert [row["n"] for row in said["images"]] == [3, 2]
+    assert [sum(column) for column in said["histogram"]["counts"]] == [3, 2]
+    files = {artifact.name: artifact.file.read() for artifact in sample.artifacts.all()}
+    assert {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json"} <= set(files)
+    rows = list(csv.DictReader(io.StringIO(files["particles.csv"].decode("utf-8-sig"))))
+    assert [row["image"] for row in rows] == ["0.png"] * 3 + ["2.png"] * 2
+    assert json.loads(files["result.json"])["statistics"]["n_kept"] == 5
+
+
+def test_excluded_images_do_not_count(pooled, no_files):
+    sample = pooled(squares([10, 12]), squares([16, 18]))
+    services.include_image(sample=sample, job=sample.jobs.order_by("created")[1], included=False)
+    assert run(sample)["n_kept"] == 2
+
+
+def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_files):
+    said = run(pooled(squares([10, 12]), squares([30], None)))
+    assert said["n_kept"] == 2
+    assert [bool(row["excluded"]) for row in said["images"]] == [False, True]
+    assert any("without a calibration" in warning for warning in said["warnings"])
+    assert any("not known in the same way" in warning for warning in said["warnings"])
+
+
+def test_two_images_of_one_name_keep_apart(pooled, no_files):
+    sample = pooled(squares([10, 12]), squares([16]))
+    sample.jobs.first().upload.__class__.objects.update(name="a.tif")
+    assert [row["name"] for row in run(sample)["images"]] == ["a.tif", "a.tif (2)"]
+
+
+@pytest.mark.parametrize("stored", [(), (None,)])
+def test_nothing_to_pool_is_said(pooled, no_files, stored):
+    sample = pooled(*stored or (squares([10]),))
+    sample.jobs.update(included=False)
+    said = run(sample)
+    assert sample.state == Sample.State.DONE
+    assert said["of"] == [] and "No image is left to pool" in said["warnings"][0]
+
+
+def test_one_particle_and_none_at_all(pooled, no_files):
+    said = run(pooled(squares([10])))
+    assert said["n_kept"] == 1 and said["intervals"]["median"] is None
+    said = run(pooled(squares([10]).judged(np.array(["too small"]))))
+    assert said["n_kept"] == 0 and said["histogram"] is None
+
+
+def test_a_table_that_cannot_be_read_is_named_and_the_rest_pooled(pooled, no_files, own_storage):
+    sample = pooled(squares([10, 12]), squares([16, 18]), squares([20]))
+    first, second, _ = sample.jobs.order_by("created")
+    (own_storage / first.artifact(tables.NAME).file.name).write_bytes(b"PK\x03\x04 no table")
+    (own_storage / second.artifact(tables.NAME).file.name).unlink()
+    said = run(sample)
+    assert said["n_kept"] == 1
+    assert [warning.split(":")[0] for warning in said["warnings"][:2]] == ["0.png", "1.png"]
+
+
+def test_a_second_doorbell_does_nothing(pooled, no_files):
+    sample = pooled(squares([10]))
+    run(sample)
+    run(sample)
+    assert sample.attempt == 1
+
+
+def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatch, own_storage):
+    sample = pooled(squares([10]), squares([12]))
+
+    def write_sample(combined, folder, progress):
+        services.refresh_sample(sample.pk)
+        folder.mkdir()
+        (folder / "a.csv").write_text("a")
+        return {"a.csv": folder / "a.csv"}
+
+    monkeypatch.setattr("segmentation.core.report.sample.write_sample", write_sample)
+    run(sample)
+    assert sample.state == Sample.State.QUEUED
+    assert sample.pooled == {} and not sample.artifacts.exists()
+    assert not (own_storage / sample.folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(MemoryError(), "more memory"), (RuntimeError("oops"), "Something went wrong in our software")],
+)
+def test_a_failure_is_a_sentence_and_keeps_the_numbers_before(pooled, monkeypatch, error, sentence):
+    def fail(*args, **kwargs):
+        raise error
+
+    sample = pooled(squares([10]), pooled={"of": ["x"], "n_kept": 3})
+    monkeypatch.setattr("segmentation.core.report.sample.write_sample", fail)
+    assert run(sample) == {"of": ["x"], "n_kept": 3}
+    assert sample.state == Sample.State.FAILED
+    assert sentence in sample.error and "oops" not in sample.error
+
+
+@pytest.fixture
+def science(monkeypatch):
+    """The stand-in pipeline."""
+    return fake.install(
+        lambda name, module: monkeypatch.setitem(sys.modules, name, module),
+        lambda package, name, module: monkeypatch.setattr(package, name, module, raising=False),
+    )["segmentation.core.pipeline"]
+
+
+def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(
+    science, make_sample, bell, django_capture_on_commit_callbacks
+):
+    sample = make_sample(Job.State.QUEUED, Job.State.QUEUED)
+    for job in sample.jobs.order_by("created"):
+        with django_capture_on_commit_callbacks(execute=True):
+            run_job(str(job.pk))
+        with job.artifact(tables.NAME).file.open("rb") as file:
+            table, clarity = tables.load(file)
+        assert (len(table), clarity) == (1, 1.0)
+    sample.refresh_from_db()
+    assert sample.state == Sample.State.QUEUED
+    assert bell[-1] == str(sample.pk)
+
+
+def test_a_single_image_leaves_none(science, make_job):
+    job = make_job()
+    run_job(str(job.pk))
+    assert job.artifact(tables.NAME) is None and job.artifacts.exists()
+
+
+def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_job, make_upload, monkeypatch):
+    upload = make_upload()
+    stored = default_storage.save(f"{upload.folder}/side-1.txt", ContentFile(b"$CM_PIXEL_SIZE 5 nm"))
+    upload.side = [{"name": "a.txt", "file": stored}]
+    upload.save()
+    seen = []
+    read = micrograph.read
+
+    def noting(path, *, side=(), **said):
+        seen.extend((name, beside.read_bytes()) for name, beside in side)
+        return read(path, **said)
+
+    monkeypatch.setattr(micrograph, "read", noting)
+    run_job(str(make_job(upload=upload).pk))
+    assert seen == [("a.txt", b"$CM_PIXEL_SIZE 5 nm")]

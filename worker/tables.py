@@ -1,0 +1,31 @@
+"""A job's particle table as a file of ours: a sample is pooled from these, to the last digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from segmentation.core.measure.table import ParticleTable
+
+NAME = "table.npz"
+CLARITY = "clarity"
+SCALE = "nm_per_pixel"
+COLUMN = "column "
+
+
+def save(table: ParticleTable, clarity: float, path: Path) -> Path:
+    """Write a table, and how clearly its image shows particles; returns the path."""
+    scale = np.nan if table.nm_per_pixel is None else table.nm_per_pixel
+    columns = {f"{COLUMN}{name}": values for name, values in table.columns.items()}
+    np.savez_compressed(path, **{SCALE: scale, CLARITY: clarity}, **columns)
+    return path
+
+
+def load(file: BinaryIO) -> tuple[ParticleTable, float]:
+    """What `save` wrote; raises ValueError where this version's tables have other columns."""
+    with np.load(file, allow_pickle=False) as stored:
+        columns = {name.removeprefix(COLUMN): stored[name] for name in stored.files if name.startswith(COLUMN)}
+        scale = float(stored[SCALE])
+        return ParticleTable(columns, None if np.isnan(scale) else scale), float(stored[CLARITY])
