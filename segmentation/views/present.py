@@ -221,7 +221,7 @@ class Result:
         model = said.get("model", {})
         chosen = "found" if recipe.polarity == "auto" else "chosen"
         threshold = "the model's own" if recipe.threshold is None else "chosen"
-        facts = [
+        return [
             ("Model", f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"),
             ("Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
             ("Segmentation filter", "ON" if said.get("filter") else "OFF"),
@@ -231,16 +231,11 @@ class Result:
             ("Working scale", f"{significant(said.get('scale'), 2)} ×"),
             ("Computing time", _seconds(said.get("timings", {}), said.get("reused", False))),
         ]
-        return facts + [(capital(name.replace("_", " ")), str(value)) for name, value in _short(upload.metadata)]
 
 
 def _reason(name: str) -> str:
     reasons = {str(reason): reason.definition for reason in Reason}
     return reasons.get(name, OTHER_REASON)
-
-
-def _short(metadata: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in metadata.items() if len(str(value)) <= 80][:8]
 
 
 def _data_bar(first: int | None, upload: Upload) -> str:
