@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.measure.filters import Reason
+from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.micrograph.types import Calibration
+from ..core.network import cards
 from ..core.recipe import Recipe
 from ..forms import own_calibration
 from ..models import Job, Upload
@@ -200,6 +201,29 @@ class Result:
     def aside(self) -> list[Measure]:
         """How many particles were set aside, by reason."""
         return [Measure(capital(name), str(count), "", _reason(name)) for name, count in self._set_aside]
+
+    @property
+    def confidence_line(self) -> str:
+        """What the model's confidence means, as measured on held-out images; "" where that is not known."""
+        card = self._card
+        under, over = (card.training.get(f"wrong_{side}_limit") for side in ("under", "over")) if card else (None, None)
+        if under is None or over is None:
+            return ""
+        return (
+            "Confidence is the chance that an outline is right: on held-out images"
+            f" {per_cent(under)} % of the particles under {LEAST_CONFIDENCE:.0%} were wrong,"
+            f" and {per_cent(over)} % of the others."
+        )
+
+    @property
+    def _card(self) -> cards.ModelCard | None:
+        """The card of the weights that made this result, while they are installed."""
+        model = self.summary.get("model", {})
+        try:
+            card = cards.find(model.get("name", ""))
+        except cards.UnknownModel:
+            return None
+        return card if card.sha256 == model.get("sha256") else None
 
     @property
     def filter_line(self) -> str:

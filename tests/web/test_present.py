@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from django.utils.html import escape
 
 from segmentation.core.measure.filters import Reason
+from segmentation.core.network import cards
 from segmentation.models import Job
 from segmentation.views import sizes
+from segmentation.views.present import Result
 from segmentation.views.smallcharts import Convergence, NanoCard, more_words
 
 from .finished import FILES, SUMMARY, visit, words
@@ -290,3 +293,13 @@ class TestPage:
         assert "All numbers" not in told
         assert "Nanomaterial screening" not in told
         assert "Are these particles enough?" not in told
+
+
+def test_confidence_is_told_as_it_was_measured(monkeypatch):
+    card = replace(cards.find("particles"), training={"wrong_under_limit": 0.756, "wrong_over_limit": 0.03})
+    monkeypatch.setattr(cards, "find", lambda name: card)
+    job = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}})
+    told = Result(job).confidence_line
+    assert "76 % of the particles under 50% were wrong, and 3 % of the others" in told
+    other = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": "0" * 64}})
+    assert Result(other).confidence_line == ""
