@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,8 +44,6 @@ class Command(BaseCommand):
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the images as one sample")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Before torch is imported: spinning threads stand in the way of whatever else is running.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             cards.find(options["model"])
             options["out"].mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +48,6 @@ class Command(BaseCommand):
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the masks as one sample")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if options["images"] is not None and not options["images"].is_dir():
             raise CommandError(f"There is no folder {options['images']}.", returncode=inputs.BAD_INPUT)
         try:
