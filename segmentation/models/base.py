@@ -129,7 +129,7 @@ class StoredFile(models.Model):
     name = models.CharField(max_length=50)
     file = models.FileField(max_length=200)
     size = models.BigIntegerField("size in bytes")
-    content_type = models.CharField(max_length=50)
+    content_type = models.CharField(max_length=100)
 
     class Meta:
         abstract = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from .augmentation import Sample, augment
 from .entries import SIZES, Augmentation, FolderEntry
 from .pictures import BadDataset, is_picture, read_grey, read_labels
+from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
@@ -171,14 +172,22 @@ class FolderSource:
 class RenderedSource:
     """A stock of rendered pictures, made once and drawn from with small changes of scale."""
 
-    def __init__(self, count: int, side: int, seed: int, blank: float = 0.05) -> None:
+    def __init__(
+        self,
+        count: int,
+        side: int,
+        seed: int,
+        blank: float = 0.05,
+        fixed: Mapping[str, Any] | None = None,
+        diameters: tuple[float, float] = DIAMETERS,
+    ) -> None:
         rng = np.random.default_rng(seed)
         self.stock: list[Sample] = []
         for _ in range(count):
             if rng.random() < blank:
                 self.stock.append((draw_empty((side, side), rng), np.zeros((side, side), np.int32)))
             else:
-                self.stock.append(render((side, side), rng))
+                self.stock.append(render((side, side), rng, fixed=fixed, diameters=diameters))
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]

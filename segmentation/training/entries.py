@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_origin, get_type_hints
 
+from .synthesis.draw import DIAMETERS
+from .synthesis.settings import BadSetting, checked
+
 SIZES = (12.0, 80.0)  # typical particle diameters, in px, that a network is taught
 AUXILIARY = ("boundary",)  # maps that only help training; published weights do not hold them
 
@@ -147,16 +150,29 @@ class FolderEntry:
 
 @dataclass(frozen=True)
 class RenderedEntry:
-    """Pictures of our renderer: `count` of them, a share `blank` without particles."""
+    """Pictures of our renderer: `count` of them, a share `blank` without particles.
+
+    diameters: range of the typical particle diameter in px. settings: what is fixed instead of drawn, by the names
+    that `manage.py synthesise --list` gives.
+    """
 
     kind: str = "rendered"
     count: int = 1500
     blank: float = 0.05
     weight: float = 1.0
+    diameters: list[float] = field(default_factory=lambda: list(DIAMETERS))
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require(self.count >= 1 and 0 <= self.blank <= 1, "count is at least 1, blank a share between 0 and 1.")
         require(self.weight > 0, "weight is above 0.")
+        rising = len(self.diameters) == 2 and 3 <= self.diameters[0] <= self.diameters[1]
+        require(rising, "diameters is the smallest (3 at least) and the largest typical diameter in px.")
+        for name, value in self.settings.items():
+            try:
+                checked(name, value)
+            except BadSetting as error:
+                raise BadRecipe(f"settings: {error}") from error
 
 
 SourceEntry = FolderEntry | RenderedEntry

@@ -78,7 +78,8 @@ def _base_facts(recipe: TrainingRecipe) -> dict[str, Any]:
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     """One source of pictures: what it is, under which licence, and which part was held out."""
     if not isinstance(entry, FolderEntry):
-        title = f"{entry.count} pictures of our height-field renderer"
+        fixed = ", ".join(f"{name} {value}" for name, value in entry.settings.items())
+        title = f"{entry.count} pictures of our height-field renderer" + (f" ({fixed})" if fixed else "")
         return {"title": title, "licence": "MIT", "split": "unlimited; other seeds for validation"}
     title = entry.title or Path(entry.path).name
     return {"title": title, "licence": entry.licence, "split": _split(entry, recipe)}

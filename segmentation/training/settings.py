@@ -207,9 +207,10 @@ def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tupl
     side = recipe.crop + recipe.crop // 4
     few = max(8, entry.count // 25)
     seeds = recipe.seed + number, recipe.seed + 1000 + number
+    diameters = entry.diameters[0], entry.diameters[1]
     return (
-        RenderedSource(entry.count, side, seeds[0], entry.blank),
-        RenderedSource(few, side, seeds[1], entry.blank),
+        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters),
+        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
     )
 
 

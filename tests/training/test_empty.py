@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.training.data import RenderedSource
+from segmentation.training.entries import BadRecipe, source_entry
 from segmentation.training.synthesis import foreign
 from segmentation.training.synthesis.foreign import draw_empty
 
@@ -42,6 +43,22 @@ def test_substrates_come_at_any_magnification(monkeypatch):
 def test_the_stock_holds_its_share_of_empty_pictures():
     source = RenderedSource(6, 64, seed=3, blank=1.0)
     assert not any(labels.any() for _, labels in source.stock)
+
+
+def test_what_a_source_fixes_is_rendered():
+    source = RenderedSource(4, 160, seed=3, blank=0.0, fixed={"family": "sphere", "spread": 0.0}, diameters=(20, 20))
+    found = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
+    assert max(sizes.max() for sizes in found) == pytest.approx(20, abs=2)
+
+
+def test_a_rendered_source_is_checked():
+    assert source_entry(1, {"kind": "rendered", "settings": {"cover": 0.5}}).settings == {"cover": 0.5}
+    with pytest.raises(BadRecipe, match="no setting 'colour'"):
+        source_entry(1, {"kind": "rendered", "settings": {"colour": 1}})
+    with pytest.raises(BadRecipe, match="cover cannot be 9"):
+        source_entry(1, {"kind": "rendered", "settings": {"cover": 9}})
+    with pytest.raises(BadRecipe, match="diameters is the smallest"):
+        source_entry(1, {"kind": "rendered", "diameters": [40, 10]})
 
 
 def test_squares_without_particles_are_cut(tmp_path, capsys):

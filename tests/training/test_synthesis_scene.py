@@ -163,7 +163,7 @@ def test_render_turns_particles_bright():
     rng = np.random.default_rng(5)
     brighter = []
     for _ in range(20):
-        grey, labels = render((128, 128), rng, diameter=24)
+        grey, labels = render((128, 128), rng, fixed={"diameter": 24})
         if (labels > 0).any() and (labels == 0).any():
             brighter.append(grey[labels > 0].mean() > grey[labels == 0].mean())
     assert np.mean(brighter) > 0.85

@@ -18,7 +18,7 @@ from worker.tasks import run_job
 
 from . import fake
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pulse")]
 
 
 @pytest.fixture

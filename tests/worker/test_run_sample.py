@@ -22,7 +22,7 @@ from worker.tasks import run_job, run_sample
 
 from . import fake
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pulse")]
 DONE, FAILED = Job.State.DONE, Job.State.FAILED
 
 

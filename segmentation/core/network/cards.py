@@ -27,7 +27,7 @@ class ModelCard:
     """One released model.
 
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
-    which a pixel belongs to a particle's core. diameter: area-weighted median particle diameter, in px, that the
+    which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. confidence: weights of the logistic model of
     core.instances.confidence, {} where nothing was calibrated. sha256: of the weights file beside the card.
     data: {"title", "licence", "split"} of each source; scores: {"data", "split", ...figures}.

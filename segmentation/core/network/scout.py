@@ -40,7 +40,7 @@ class View:
 class Look:
     """What one pass saw. at: scale of the picture. clarity: how clear the particles are, 0 for none.
 
-    diameter: area-weighted median ECD in px of the picture as shown; None without particles.
+    diameter: length-weighted median ECD in px of the picture as shown; None without particles.
     """
 
     at: float
@@ -99,16 +99,18 @@ def clarity(maps: Maps, card: ModelCard) -> float:
 
 
 def typical_diameter(maps: Maps, card: ModelCard) -> float | None:
-    """Area-weighted median ECD in px; None where there are no particles.
+    """Median ECD in px, each particle weighted by its ECD; None where there are no particles.
 
-    Cores stand for particles: a core of inner distance above c is 1 - c times as wide as its particle.
+    By number specks would decide, by area a few large particles would, at the cost of all small ones. Cores stand for
+    particles: a core of inner distance above c is 1 - c times as wide as its particle.
     """
     cores, _ = ndimage.label((maps[1] >= card.core * 255) & (maps[0] >= card.threshold * 255))
     areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - card.core) ** 2
     areas = areas[areas >= SMALLEST_AREA]
     if not len(areas):
         return None
-    middle = areas[np.searchsorted(np.cumsum(areas), areas.sum() / 2)]
+    weights = np.sqrt(areas)
+    middle = areas[np.searchsorted(np.cumsum(weights), weights.sum() / 2)]
     return float(np.sqrt(4 * middle / np.pi))
 
 

@@ -101,7 +101,7 @@ def _label_images(
         return
     rng = np.random.default_rng((recipe.seed, number))
     for picture in range(source.count):
-        labels = render((RENDERED_SIDE, RENDERED_SIDE), rng, diameter=source.diameter)[1]
+        labels = render((RENDERED_SIDE, RENDERED_SIDE), rng, fixed={"diameter": source.diameter})[1]
         yield labels, picture % 10 == 0
 
 

@@ -73,14 +73,18 @@ def render_settings(
 
 
 def render(
-    shape: Shape, rng: np.random.Generator, *, diameter: float | None = None
+    shape: Shape,
+    rng: np.random.Generator,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    diameters: tuple[float, float] = DIAMETERS,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """A rendered micrograph, turned so that particles are bright, and its visible-instance labels.
 
-    diameter: typical particle diameter in px; None draws it from `DIAMETERS`, log-uniform.
-    Returns (H, W) uint8 grey and (H, W) int32 labels, 0 background.
+    fixed: settings that are not drawn at random. diameters: range of the typical particle diameter in px, log-uniform.
+    Returns (H, W) uint8 grey and (H, W) int32 labels, 0 background. Raises BadSetting.
     """
-    done = render_settings(shape, rng, {} if diameter is None else {"diameter": diameter})
+    done = render_settings(shape, rng, fixed, diameters)
     return (255 - done.grey if done.settings.scene.polarity == "dark" else done.grey), done.labels
 
 
