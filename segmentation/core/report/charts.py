@@ -182,8 +182,7 @@ def _mark_nano(ax: Axes, statistics: Statistics) -> None:
     fraction, low, high = (
         per_cent(value) for value in (statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high)
     )
-    space = "\n" if is_narrow(ax) else " "
-    words = f"{fraction} of the particles are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
+    words = f"{fraction} of the particles are 1 to 100 nm wide\n(95 % interval {low} to {high})"
     ax.set_xlabel(f"{ax.get_xlabel()}\n{words}")
     if not ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
         return
