@@ -7,6 +7,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Job, Upload
 from ..services import Refused
@@ -45,3 +46,10 @@ def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpRespo
     """A page with the sentence of a refusal."""
     context = {"sentence": refusal.sentence, "back": back}
     return render(request, "refused.html", context, status=refusal.status)
+
+
+def gone() -> HttpResponse:
+    """What a page that asks for the progress of something deleted is told: load anew, and find nothing."""
+    response: HttpResponse = HttpResponseClientRefresh()
+    response.status_code = 404
+    return response

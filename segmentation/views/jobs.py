@@ -18,7 +18,7 @@ from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_
 from ..middleware import ensure_visitor
 from ..models import Artifact, Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
-from .access import own_job, refused, visible_job
+from .access import gone, own_job, refused, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, used_calibration
 from .revisions import revisions
@@ -64,9 +64,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Http404:
         if not request.htmx:
             raise
-        gone = HttpResponseClientRefresh()
-        gone.status_code = 404
-        return gone
+        return gone()
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     context = {"job": found, "active": not found.is_finished, "status": status_of(found)}

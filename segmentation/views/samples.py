@@ -22,7 +22,7 @@ from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, SampleArtifact
 from ..services import Intake, Refused
-from .access import NOT_YOURS, refused
+from .access import NOT_YOURS, gone, refused
 from .pooled import STATES, Pooled, Progress
 from .serving import serve_sample_file
 from .upload import ACCEPTED
@@ -75,9 +75,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Http404:
         if not request.htmx:
             raise
-        gone = HttpResponseClientRefresh()
-        gone.status_code = 404
-        return gone
+        return gone()
     pooled = Pooled(found)
     if request.htmx and not pooled.active:
         return HttpResponseClientRefresh()
