@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .analysis import Analysis
 from .instances.outline import EVEN, outline
 from .instances.segmentation import Segmentation
-from .measure.alternatives import confidence_under
+from .measure.alternatives import confidence_under, without_corners
 from .measure.filters import set_aside
 from .measure.shapes import measure
 from .measure.statistics import seed_of, summarise
@@ -163,6 +163,7 @@ def remeasure(
             name: _judged(micrograph, segmentation, labels, confidence_under(labels, segmentation), recipe)
             for name, labels in segmentation.alternatives.items()
         }
+        alternatives["Feret without pixel corners"] = without_corners(table, segmentation.labels)
     with clock.stage("statistics"):
         statistics = summarise(
             table,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.instances.segmentation import Segmentation
-from segmentation.core.measure.alternatives import confidence_under
+from segmentation.core.measure.alternatives import confidence_under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import remeasure
 from segmentation.core.recipe import Recipe
@@ -42,11 +42,22 @@ def test_alternatives_tell_how_firm_the_fraction_is():
     assert by_name["threshold +0.1"]["n"] > 0
 
 
+def test_sizes_without_pixel_corners_are_no_larger():
+    micrograph, segmentation = scene()
+    analysis = remeasure(micrograph, segmentation, Recipe())
+    found = without_corners(analysis.table, segmentation.labels)
+    assert (found.length("min_feret") <= analysis.table.length("min_feret") + 1e-9).all()
+    assert found.length("min_feret").sum() < analysis.table.length("min_feret").sum()
+    assert list(found["ecd_nm"]) == list(analysis.table["ecd_nm"])
+    by_name = {row["name"]: row for row in analysis.statistics.nano["sensitivity"]}
+    assert by_name["Feret without pixel corners"]["n"] == by_name["as analysed"]["n"]
+
+
 def test_outlines_stored_without_alternatives_still_have_a_card():
     micrograph, segmentation = scene()
     rows = remeasure(micrograph, replace(segmentation, alternatives={}), Recipe()).statistics.nano["sensitivity"]
     assert not any("threshold" in row["name"] for row in rows)
-    assert len(rows) == 5
+    assert len(rows) == 6
 
 
 def test_confidence_under_other_outlines():

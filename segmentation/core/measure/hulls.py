@@ -24,13 +24,13 @@ PAIRS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Hulls:
-    """The hulls of n particles as one list of vertices.
+    """The convex polygons of n particles as one list of vertices.
 
-    vertices: (v, 2) int64, x and y in pixel-corner coordinates, the hulls one after another, each in order
-    around. first: (n,) index of each hull's first vertex. count: (n,) vertices of each, at least 4.
+    vertices: (v, 2) float64, x and y in pixel-corner coordinates, the polygons one after another, each in order
+    around. first: (n,) index of each polygon's first vertex. count: (n,) vertices of each, at least 3.
     """
 
-    vertices: NDArray[np.int64]
+    vertices: NDArray[np.float64]
     first: NDArray[np.int64]
     count: NDArray[np.int64]
 
@@ -41,7 +41,7 @@ class Hulls:
             for batch in np.array_split(members, -(-len(members) * k * k // PAIRS_AT_ONCE)):
                 if len(batch):
                     index = self.first[batch][:, None] + np.arange(k)
-                    yield batch, self.vertices[index].astype(np.float64)
+                    yield batch, self.vertices[index]
 
 
 def find_hulls(runs: Runs) -> Hulls:
@@ -56,7 +56,7 @@ def find_hulls(runs: Runs) -> Hulls:
     chain = (2 * np.tile(particle, 2) + side)[order]
     vertices, chain = _convex(points, chain)
     first = first_of_each(chain // 2)
-    return Hulls(vertices, first, np.diff(np.r_[first, len(chain)]))
+    return Hulls(vertices.astype(np.float64), first, np.diff(np.r_[first, len(chain)]))
 
 
 def _outer_corners(runs: Runs) -> tuple[NDArray[np.int64], ...]:

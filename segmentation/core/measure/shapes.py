@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ..micrograph.types import GreyImage
 from .groups import touching_groups
-from .hulls import areas, ferets, find_hulls
+from .hulls import areas, ferets, find_hulls, lengths
 from .perimeter import perimeters
 from .runs import Runs, blocks, find_runs, first_of_each
-from .straight import convex_lengths
+from .straight import convex_outlines
 from .table import REASON_TYPE, ParticleTable
 
 CUT_PX = 1.0  # the error of either perimeter of a round particle; within it, the traced one is the better
@@ -83,7 +83,7 @@ def _shape(labels: NDArray[np.int32], runs: Runs, n: int) -> Measures:
     area = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64)
     hulls = find_hulls(runs)
     smallest, largest = ferets(hulls)
-    traced, around = perimeters(labels, n), convex_lengths(hulls)
+    traced, around = perimeters(labels, n), lengths(convex_outlines(hulls))
     perimeter = np.maximum(np.where(around > traced + CUT_PX, around, traced), np.sqrt(4 * np.pi * area))
     ecd = np.sqrt(4 * area / np.pi)
     return {

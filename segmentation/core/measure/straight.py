@@ -1,4 +1,4 @@
-"""The perimeter of the convex outline that most likely gave a particle's pixels.
+"""The convex outline that most likely gave a particle's pixels.
 
 An edge of the hull of the pixel CENTRES runs along lattice points with the primitive step (p, q), and the lattice
 lines parallel to it are 1 / |(p, q)| apart. The true straight edge that gave these pixels lies somewhere between this
@@ -12,28 +12,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .hulls import Hulls, areas, lengths
+from .hulls import Hulls, areas
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 TINY = 1e-9
 
 
-def convex_lengths(hulls: Hulls) -> Floats:
-    """Perimeter (n,) in px of each particle's convex outline; that of the hull itself where a particle is a line."""
-    found = lengths(hulls)
+def convex_outlines(hulls: Hulls) -> Hulls:
+    """Each particle's convex outline; the corner hull itself where a particle is a line."""
     owner = np.repeat(np.arange(len(hulls.count)), hulls.count)
     edge = hulls.vertices[_following(hulls.first, hulls.count)] - hulls.vertices
     solid = (_centre_areas(hulls) > 0)[owner]
     # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.
     step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
     kept = solid & ~step
-    owner, edge, vertex = owner[kept], edge[kept].astype(np.float64), hulls.vertices[kept].astype(np.float64)
-    if len(owner):
-        normal, distance = _lines(edge, vertex, owner, _middles(hulls))
-        normal, distance, owner = _bounding(normal, distance, owner)
-        found[np.unique(owner)] = _around(normal, distance, owner)
-    return found
+    if not kept.any():
+        return hulls
+    normal, distance = _lines(edge[kept], hulls.vertices[kept], owner[kept], _middles(hulls))
+    normal, distance, bound = _bounding(normal, distance, owner[kept])
+    _, after = _neighbours(bound)
+    corner = _crossing(normal, distance, normal[after], distance[after]) + _middles(hulls)[bound]
+    whose = np.r_[bound, owner[~solid]]
+    order = np.argsort(whose, kind="stable")
+    count = np.bincount(whose, minlength=len(hulls.count))
+    return Hulls(np.r_[corner, hulls.vertices[~solid]][order], np.cumsum(count) - count, count)
 
 
 def _following(first: Ints, count: Ints) -> Ints:
@@ -81,14 +84,6 @@ def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Fl
         if not needless.any():
             return normal, distance, owner
         normal, distance, owner = normal[~needless], distance[~needless], owner[~needless]
-
-
-def _around(normal: Floats, distance: Floats, owner: Ints) -> Floats:
-    """The perimeter of the polygon of each owner's lines, in the order of owners."""
-    _, after = _neighbours(owner)
-    corner = _crossing(normal, distance, normal[after], distance[after])
-    side = np.hypot(*(corner[after] - corner).T)
-    return np.asarray(np.bincount(owner, side)[np.unique(owner)], np.float64)
 
 
 def _neighbours(owner: Ints) -> tuple[Ints, Ints]:
