@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 POOLING, WRITING, STORING = 0.3, 0.5, 0.95
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
+OTHERWISE = "{name} was analysed with other settings than the sample's."
 NONE_LEFT = "No image is left to pool: include one, or try the failed ones again."
 
 
@@ -33,9 +34,9 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     from segmentation.core.report.sample import write_sample
     from segmentation.core.sample import combine
 
-    jobs, members, gone = _members(sample, progress)
+    jobs, members, notes = _members(sample, progress)
     if not members:
-        pooled = {"of": [], "images": [], "warnings": [*gone, NONE_LEFT]}
+        pooled = {"of": [], "images": [], "warnings": [*notes, NONE_LEFT]}
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
@@ -48,24 +49,27 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     )
     progress("storing the results", STORING)
     said = combined.as_dict()
-    said |= {"of": [str(job.pk) for job in jobs], "warnings": [*gone, *said["warnings"]]}
+    said |= {"of": [str(job.pk) for job in jobs], "warnings": [*notes, *said["warnings"]]}
     services.publish_sample(sample=sample, files=files, pooled=plain(said))
 
 
 def _members(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[str]]:
-    """The jobs that count with their tables, and a sentence for each whose table cannot be read."""
+    """The jobs that count with their tables, and a sentence for each that is not like the rest."""
     counting = sample.members.filter(state=Job.State.DONE, included=True).select_related("upload")
-    jobs, members, gone = [], [], []
+    jobs, members, notes = [], [], []
+    settings = Recipe.from_dict(sample.recipe)
     waiting = list(counting.order_by("created", "pk"))
     for number, job in enumerate(waiting):
         progress("reading the tables", POOLING * number / len(waiting))
         member = _member(job)
         if member is None:
-            gone.append(GONE.format(name=job.upload.name))
-        else:
-            jobs.append(job)
-            members.append(member)
-    return jobs, members, gone
+            notes.append(GONE.format(name=job.upload.name))
+            continue
+        if job.get_recipe().with_(calibration=None) != settings:
+            notes.append(OTHERWISE.format(name=job.upload.name))
+        jobs.append(job)
+        members.append(member)
+    return jobs, members, notes
 
 
 def _member(job: Job) -> Member | None:

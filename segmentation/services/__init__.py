@@ -17,6 +17,7 @@ from .samples import (
     delete_sample,
     include_image,
     recalibrate_sample,
+    replace_image,
     retry_failed,
 )
 from .upkeep import purge, put_back, rescue, ring_all, storage_used, tidy
@@ -48,6 +49,7 @@ __all__ = [
     "receive_files",
     "receive_upload",
     "refresh_sample",
+    "replace_image",
     "rerun_job",
     "rescue",
     "retry_failed",

@@ -22,6 +22,8 @@ from .refusal import Refused
 from .uploads import discard_unused
 
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
+NOT_ITS_IMAGE = "This is no result of an image of the sample."
+UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 UNNAMED = "Unnamed sample"
@@ -96,6 +98,25 @@ def include_image(*, sample: Sample, job: Job, included: bool) -> None:
     _locked(sample)
     if sample.members.filter(pk=job.pk).exclude(included=included).update(included=included):
         refresh_after_commit(sample.pk)
+
+
+@transaction.atomic
+def replace_image(*, sample: Sample, job: Job) -> None:
+    """Count this result of an image instead of the one that counts now; that one becomes a result of its own.
+
+    Raises Refused where the image is none of the sample's (404) or one of the two is under way or failed (409).
+    """
+    _locked(sample)
+    now = sample.members.filter(upload=job.upload_id).first()
+    if now is None:
+        raise Refused(NOT_ITS_IMAGE, 404)
+    if now.pk == job.pk:
+        return
+    if not now.is_finished or job.state != Job.State.DONE:
+        raise Refused(UNFINISHED, 409)
+    sample.jobs.filter(upload=job.upload_id).update(sample=None)
+    Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included)
+    refresh_after_commit(sample.pk)
 
 
 @transaction.atomic

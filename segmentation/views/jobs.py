@@ -21,7 +21,7 @@ from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from .access import gone, own_job, refused, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, used_calibration
-from .revisions import revisions
+from .revisions import revisions, sample_of
 from .serving import serve_artifact
 from .words import scale_words
 
@@ -193,6 +193,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "revisions": listed,
         "revision": next(each for each in listed if each.here),
         "newest": listed[-1],
+        "sample": sample_of(found, request.user, request.visitor),
         "acquired": acquired(found.upload),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": found.is_changeable_by(request.user, request.visitor),

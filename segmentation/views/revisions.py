@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ..core.recipe import Recipe
 from ..forms import model_choices
-from ..models import Job, Upload
+from ..models import Job, Sample, Upload
 from .present import led_to
 from .words import capital, scale_words, significant
 
@@ -34,6 +34,15 @@ def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
     known = {each.pk: each for each in _family(job, user, visitor)}
     jobs = sorted(known.values(), key=lambda each: (each.created, str(each.pk)))
     return [_revision(number, jobs, known, job) for number in range(1, len(jobs) + 1)]
+
+
+def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
+    """The sample of the job's image that counts another result of it and could count this one instead."""
+    if job.sample_id or job.state != Job.State.DONE:
+        return None
+    found = Sample.objects.filter(jobs__upload=job.upload_id).first()
+    owned = found is not None and (found.owner_id, found.visitor) == (job.owner_id, job.visitor)
+    return found if owned and found.is_changeable_by(user, visitor) else None
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:

@@ -22,7 +22,7 @@ from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, SampleArtifact
 from ..services import Intake, Refused
-from .access import NOT_YOURS, gone, refused
+from .access import NOT_YOURS, gone, own_job, refused
 from .pooled import STATES, Pooled, Progress
 from .serving import serve_sample_file
 from .upload import ACCEPTED
@@ -109,12 +109,19 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
-    """Count an image in or leave it out."""
+    """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
     found = own(request, pk)
-    member = found.members.filter(pk=job).first()
-    if member is None:
-        raise Http404
-    services.include_image(sample=found, job=member, included=request.POST.get("included") == "on")
+    chosen = found.members.filter(pk=job).first()
+    said = request.POST.get("included", "")
+    try:
+        if said == "instead":
+            services.replace_image(sample=found, job=chosen or own_job(request, job))
+        elif chosen is None:
+            raise Http404
+        else:
+            services.include_image(sample=found, job=chosen, included=said == "on")
+    except Refused as refusal:
+        return refused(request, refusal, _address(found))
     return _back(found, f"#image-{job}")
 
 

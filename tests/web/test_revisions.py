@@ -137,3 +137,64 @@ def test_every_setting_has_its_words_there_and_back(change, said):
     old, new = Recipe(), Recipe().with_(**change)
     assert setting_changes(new, old) == ([said] if said else [])
     assert len(setting_changes(old, new)) == len(change)
+
+
+class TestInItsSample:
+    """A revision may take the place of the one that the image's sample counts."""
+
+    @pytest.fixture
+    def pair(self, make_sample, make_job):
+        """A sample of two images, the job of the first, and a revision of it outside the sample."""
+        sample = make_sample(Job.State.DONE, Job.State.DONE, visitor=VISITOR)
+        sample.jobs.update(summary=SUMMARY, visitor=VISITOR)
+        counted = sample.jobs.order_by("created")[0]
+        again = make_job(
+            upload=counted.upload, parent=counted, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY, files=FILES
+        )
+        return sample, counted, again
+
+    def use(self, sample, job, visitor=VISITOR):
+        return visit(Client(), visitor).post(f"/samples/{sample.pk}/images/{job.pk}/", {"included": "instead"})
+
+    def test_it_is_offered_and_taken(self, pair, bell, django_capture_on_commit_callbacks):
+        sample, counted, again = pair
+        assert "Count this one instead" in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        with django_capture_on_commit_callbacks(execute=True):
+            response = self.use(sample, again)
+        assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/#image-{again.pk}")
+        assert set(sample.members.values_list("pk", flat=True)) == {
+            again.pk,
+            sample.jobs.exclude(upload=again.upload).get().pk,
+        }
+        assert Job.objects.get(pk=counted.pk).sample is None
+        assert bell == [str(sample.pk)]
+        assert "Count this one instead" not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        assert self.use(sample, counted).status_code == 303
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_an_excluded_image_stays_excluded(self, pair):
+        sample, counted, again = pair
+        sample.jobs.filter(pk=counted.pk).update(included=False)
+        self.use(sample, again)
+        assert not Job.objects.get(pk=again.pk).included
+
+    def test_of_an_image_measured_again_within_the_sample_only_the_new_one_counts(self, pair, make_job):
+        sample, counted, again = pair
+        make_job(
+            upload=counted.upload, parent=counted, sample=sample, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY
+        )
+        self.use(sample, again)
+        assert [job.pk for job in sample.members.filter(upload=again.upload)] == [again.pk]
+
+    @pytest.mark.parametrize("state", [Job.State.RUNNING, Job.State.FAILED])
+    def test_what_is_not_done_cannot_count(self, pair, state):
+        sample, counted, again = pair
+        Job.objects.filter(pk=again.pk).update(state=state)
+        assert self.use(sample, again).status_code == 409
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_strangers_and_other_images_are_refused(self, pair, revise):
+        sample, _, again = pair
+        assert self.use(sample, again, OTHER).status_code == 403
+        assert self.use(sample, revise()).status_code == 404
+        assert "Count this one instead" not in words(visit(Client(), OTHER).get(f"/jobs/{again.pk}/"))

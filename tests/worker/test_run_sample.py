@@ -106,6 +106,17 @@ def test_excluded_images_do_not_count(pooled, no_files):
     assert run(sample)["n_kept"] == 2
 
 
+def test_an_image_of_other_settings_is_named(pooled, no_files):
+    sample = pooled(squares([10, 12]), squares([16, 18]))
+    job = sample.jobs.order_by("created")[1]
+    job.recipe = job.get_recipe().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
+    job.save(update_fields=["recipe"])
+    said = run(sample)["warnings"]
+    assert [each for each in said if "other settings" in each] == [
+        "1.png was analysed with other settings than the sample's."
+    ]
+
+
 def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_files):
     said = run(pooled(squares([10, 12]), squares([30], None)))
     assert said["n_kept"] == 2
