@@ -235,7 +235,7 @@ class Result:
             return "Filter on: it removed nothing."
         median = f"median {significant(other['median'])} {self.unit}"
         share = other.get("fraction_100nm")
-        nano = "" if share is None else f", {per_cent(share)} % ≤ 100 nm"
+        nano = "" if share is None else f", {per_cent(share)} % of 1–100 nm"
         return f"Filter on. Without it: {other['n']} kept, {median}{nano}."
 
     @property

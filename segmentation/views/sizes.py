@@ -20,7 +20,7 @@ DEFINITIONS = {
     "geometric_mean": "The size whose logarithm is the mean of the logarithms of the sizes.",
     "geometric_sd": "The factor by which sizes spread around the geometric mean; 1 means that all are equal.",
     "nano": (
-        "Share by number of particles whose minimum Feret diameter is at most 100 nm, with its 95 % interval."
+        "Share by number of particles whose minimum Feret diameter is from 1 to 100 nm, with its 95 % interval."
         " The EU recommendation 2022/C 229/01 calls a material a nanomaterial from 50 % on."
     ),
     "ecd_median": "Median of the equivalent circular diameter: of the disc with the particle's area.",
@@ -132,7 +132,7 @@ def _nano(statistics: dict[str, Any]) -> list[Measure]:
     if fraction is None or low is None or high is None:
         return []
     interval = f"{per_cent(low)}–{per_cent(high)}"
-    return [Measure("Number ≤ 100 nm", per_cent(fraction), "%", DEFINITIONS["nano"], interval=interval)]
+    return [Measure("Number 1–100 nm", per_cent(fraction), "%", DEFINITIONS["nano"], interval=interval)]
 
 
 def weighted_table(statistics: dict[str, Any]) -> list[Row]:

@@ -54,7 +54,7 @@ def _hundred(fraction: float) -> float:
 
 @dataclass(frozen=True)
 class NanoCard:
-    """The number fraction up to 100 nm, the verdict on it, and what it depends on."""
+    """The number fraction from 1 to 100 nm, the verdict on it, and what it depends on."""
 
     title: str
     verdict: str

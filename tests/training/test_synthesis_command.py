@@ -13,7 +13,7 @@ from PIL import Image
 from segmentation.training.data import read_folder
 from segmentation.training.synthesis.bodies import FAMILIES
 from segmentation.training.synthesis.settings import every_setting
-from segmentation.training.synthesis.sheet import as_grey, contact_sheet, outlined
+from segmentation.training.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
 from segmentation.training.synthesis.write import Order
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -42,6 +42,25 @@ def test_all_files_are_written_and_fit_one_another(tmp_path):
         assert labels.max() == int(row["particles"]) > 0 and (depth[labels > 0] > 0).all()
         assert (row["kind"], float(row["diameter"])) == ("sem", 20.0)
     assert Image.open(tmp_path / "out" / "sheet.png").size[0] > 240
+
+
+def test_real_micrographs_lie_beside_the_rendered_ones(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for number in range(5):
+        Image.new("L", (300, 200), 40 * number).save(tmp_path / "mine" / f"{number}.png")
+    said = synthesise(tmp_path / "out", "--beside", str(tmp_path / "mine"))
+    assert "beside.png" in said
+    sheet = np.asarray(Image.open(tmp_path / "out" / "beside.png"))
+    right = sheet[HEADING:, sheet.shape[1] // 2 + 6 :]
+    assert sheet.shape[1] > sheet.shape[0] and set(np.unique(right)) == {0, 40, 80, 255}
+
+
+def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder, sentence in (("empty", "holds no images"), ("none", "There is no folder")):
+        with pytest.raises(CommandError, match=sentence):
+            synthesise(tmp_path / "out", "--beside", str(tmp_path / folder))
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_it_writes_can_be_trained_on(tmp_path):

@@ -80,7 +80,7 @@ class TestSizes:
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
-        assert shown["Number ≤ 100 nm"] == ("22", "17–27")
+        assert shown["Number 1–100 nm"] == ("22", "17–27")
 
     def test_every_number_has_a_definition(self):
         shown = [*sizes.main_sizes(statistics()), *sizes.weighted_table(statistics()), *sizes.shape_table(statistics())]
@@ -90,7 +90,7 @@ class TestSizes:
         old = SUMMARY["statistics"]
         shown = sizes.main_sizes(old)
         assert [one.term for one in shown] == [
-            *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number ≤ 100 nm")
+            *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number 1–100 nm")
         ]
         assert {one.interval for one in shown[:-1]} == {""}
         assert (sizes.weighted_table(old), sizes.shape_table(old)) == ([], [])

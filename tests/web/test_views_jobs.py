@@ -292,7 +292,7 @@ class TestResult:
         stored["calibration"] = {**ZEISS, "nm_per_pixel": None, "source": "none", "detail": ""}
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
-        assert "≤ 100 nm" not in page
+        assert "1–100 nm" not in page
         assert "not calibrated, sizes in pixels" in page
 
     def test_the_default_width_asks_to_be_checked(self, maker, job):
@@ -315,7 +315,9 @@ class TestResult:
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
         filtered = {**summary(without_filter=other), "filter": True}
-        assert "Without it: 280 kept, median 150 nm, 24 % ≤ 100 nm." in words(maker.get(address(job(summary=filtered))))
+        assert "Without it: 280 kept, median 150 nm, 24 % of 1–100 nm." in words(
+            maker.get(address(job(summary=filtered)))
+        )
         same = {**summary(), "filter": True}
         assert "it removed nothing" in words(maker.get(address(job(summary=same))))
         assert "Filter off" in words(maker.get(address(job())))

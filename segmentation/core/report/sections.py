@@ -167,7 +167,9 @@ def set_aside(found: Statistics) -> list[Flowable]:
     without = found.without_filter
     more = []
     if without is not None:
-        fraction = "" if without["fraction_100nm"] is None else f", {per_cent(without['fraction_100nm'])} up to 100 nm"
+        fraction = (
+            "" if without["fraction_100nm"] is None else f", {per_cent(without['fraction_100nm'])} from 1 to 100 nm"
+        )
         more = [
             words(
                 f"Without the filter: {without['n']:,} particles, median {significant(without['median'])}"

@@ -91,9 +91,9 @@ def _numbers(analysis: Analysis) -> Iterator[tuple[str, object]]:
         if limits is not None:
             yield f"{label} 95 % interval ({found.unit})", f"{number(limits[0])} to {number(limits[1])}"
     if found.fraction_100nm is not None:
-        yield "fraction up to 100 nm", number(found.fraction_100nm)
+        yield "fraction from 1 to 100 nm", number(found.fraction_100nm)
         low, high = number(found.fraction_low), number(found.fraction_high)
-        yield "fraction up to 100 nm 95 % interval (Wilson)", f"{low} to {high}"
+        yield "fraction from 1 to 100 nm 95 % interval (Wilson)", f"{low} to {high}"
     if found.without_filter is not None:
         yield (
             "without the filter",

@@ -35,11 +35,15 @@ class Command(BaseCommand):
             dest="entries",
             help="fix a setting; repeatable",
         )
+        parser.add_argument(
+            "--beside", type=Path, metavar="FOLDER", help="real micrographs to lay beside the rendered ones, beside.png"
+        )
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.training.pictures import BadDataset
         from segmentation.training.synthesis.settings import BadSetting
-        from segmentation.training.synthesis.write import CannotWrite, write_pictures
+        from segmentation.training.synthesis.write import CannotWrite, real_ones, write_beside, write_pictures
 
         if options["list"]:
             self._list_settings()
@@ -47,12 +51,17 @@ class Command(BaseCommand):
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
         try:
+            real = real_ones(options["beside"]) if options["beside"] else []
             write_pictures(_order(options), options["out"], self._progress(options["n"]))
-        except (BadSetting, CannotWrite) as error:
+            if real:
+                write_beside(options["out"], real)
+        except (BadDataset, BadSetting, CannotWrite) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{options['out']} cannot be written: {error.strerror or error}.") from error
-        self.stdout.write(f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png")
+        self.stdout.write(
+            f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png{', one beside real ones in beside.png' if real else ''}"
+        )
 
     def _progress(self, count: int) -> Any:
         def show(done: int) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 GAP = 4
+HEADING = 28  # px
 
 
 def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -30,6 +31,19 @@ def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int, side: int = 1
         row, column = (n * step for n in divmod(number, columns))
         sheet[row : row + side, column : column + side] = tile
     return sheet
+
+
+def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """(h, w) uint8: grey sheets beside each other, each under its heading."""
+    tall = max(len(sheet) for sheet in sheets.values())
+    wide = sum(sheet.shape[1] for sheet in sheets.values()) + 3 * GAP * (len(sheets) - 1)
+    page = Image.new("L", (wide, tall + HEADING), 255)
+    left = 0
+    for heading, sheet in sheets.items():
+        ImageDraw.Draw(page).text((left, 4), heading, fill=0, font=ImageFont.load_default(16))
+        page.paste(Image.fromarray(sheet), (left, HEADING))
+        left += sheet.shape[1] + 3 * GAP
+    return np.asarray(page)
 
 
 def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:

@@ -13,13 +13,16 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..data import pictures_in
+from ..pictures import read_grey
 from .draw import DIAMETERS
 from .render import Rendering, render_settings
 from .settings import every_setting
-from .sheet import as_grey, contact_sheet, outlined
+from .sheet import as_grey, contact_sheet, outlined, side_by_side
 
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24
+ACROSS = 4  # pictures in a row of each half of beside.png
 
 
 class CannotWrite(ValueError):
@@ -82,3 +85,20 @@ def _write(done: Rendering, folder: Path, name: str) -> None:
 
 def _values(done: Rendering) -> list[object]:
     return [f"{v:.6g}" if isinstance(v, float) else v for v in done.settings.flat().values()]
+
+
+def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
+    """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
+    files = pictures_in(folder, folder.name)
+    if not files:
+        raise CannotWrite(f"{folder} holds no images to lay beside the rendered ones.")
+    picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
+    return [read_grey(files[number]) for number in picked]
+
+
+def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:
+    """Write beside.png into a folder of `write_pictures`: its pictures, and as many real ones next to them."""
+    made = [np.asarray(Image.open(file)) for file in sorted((rendered / "images").iterdir())[: len(real)]]
+    halves = {"Rendered": made, "Real": real[: len(made)]}
+    sheets = {name: contact_sheet(each, min(ACROSS, len(each)), side=200) for name, each in halves.items()}
+    Image.fromarray(side_by_side(sheets)).save(rendered / "beside.png")
