@@ -59,9 +59,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{options['out']} cannot be written: {error.strerror or error}.") from error
-        self.stdout.write(
-            f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png{', one beside real ones in beside.png' if real else ''}"
-        )
+        more = ", with real ones in beside.png" if real else ""
+        self.stdout.write(f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png{more}")
 
     def _progress(self, count: int) -> Any:
         def show(done: int) -> None:
