@@ -21,7 +21,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import SHOWN_NAME, Lost, Owned, shown_name
+from .base import SHOWN_NAME, Lost, Owned, StoredFile, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
 from .samples import Sample, SampleArtifact
 from .uploads import Upload, preview_path, upload_path
@@ -34,6 +34,7 @@ __all__ = [
     "Owned",
     "Sample",
     "SampleArtifact",
+    "StoredFile",
     "Upload",
     "preview_path",
     "seconds_per_megapixel",

@@ -123,7 +123,10 @@ class AttemptedQuerySet(OwnedQuerySet):
 
 
 class StoredFile(models.Model):
-    """A file that a successful attempt made."""
+    """A file that a successful attempt made.
+
+    size: of what is downloaded; a bundle takes less in the storage (services.bundles).
+    """
 
     attempt = models.PositiveIntegerField()
     name = models.CharField(max_length=50)
@@ -137,3 +140,7 @@ class StoredFile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def siblings(self) -> models.QuerySet:
+        """All files of the same attempt, this one among them."""
+        raise NotImplementedError

@@ -134,5 +134,8 @@ class Artifact(StoredFile):
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="artifacts")
 
+    def siblings(self) -> models.QuerySet:
+        return self.job.artifacts.all()
+
     class Meta(StoredFile.Meta):
         constraints = [models.UniqueConstraint(fields=["job", "name"], name="one_artifact_of_a_name")]

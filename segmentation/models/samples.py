@@ -75,5 +75,8 @@ class SampleArtifact(StoredFile):
 
     sample = models.ForeignKey(Sample, models.CASCADE, related_name="artifacts")
 
+    def siblings(self) -> models.QuerySet:
+        return self.sample.artifacts.all()
+
     class Meta(StoredFile.Meta):
         constraints = [models.UniqueConstraint(fields=["sample", "name"], name="one_sample_artifact_of_a_name")]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
 from ..models import Artifact, Job, Sample, SampleArtifact
+from . import bundles
 from .files import remove_folder
 from .pooling import refresh_after_commit
 
@@ -55,7 +57,7 @@ def fail_sample(*, sample: Sample, sentence: str) -> None:
 def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], **fields: Any) -> None:
     folder = f"{row.folder}/{row.attempt}"
     try:
-        stored = [kind(**of, attempt=row.attempt, **_store(f"{folder}/{name}", path)) for name, path in files.items()]
+        stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             _finish(row, "done", **fields)
             kind.objects.filter(**of).delete()
@@ -67,9 +69,12 @@ def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, 
         remove_folder(f"{row.folder}/{attempt}")
 
 
-def _store(path: str, source: Path) -> dict[str, Any]:
-    with source.open("rb") as opened:
-        stored = default_storage.save(path, File(opened))
+def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
+    if source.name == bundles.NAME:
+        stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
+    else:
+        with source.open("rb") as opened:
+            stored = default_storage.save(f"{folder}/{source.name}", File(opened))
     kind = TYPES.get(source.suffix) or mimetypes.guess_type(source.name)[0] or "application/octet-stream"
     return {"name": source.name, "file": stored, "size": source.stat().st_size, "content_type": kind}
 

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Artifact, Job, Sample, SampleArtifact, Upload
+from ..models import Artifact, Job, Sample, SampleArtifact, StoredFile, Upload
+from . import bundles
 from .doorbell import ring, ring_next
 from .jobs import delete_job
 from .pooling import stuck
@@ -139,4 +140,7 @@ def _unheard(limit: object) -> QuerySet:
 
 
 def _bytes(rows: QuerySet) -> int:
+    """What the rows take in the storage; of a bundle only its plan lies there, which is next to nothing."""
+    if issubclass(rows.model, StoredFile):
+        rows = rows.exclude(file__endswith=bundles.PLAN)
     return rows.aggregate(total=Sum("size"))["total"] or 0

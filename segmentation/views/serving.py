@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 
 from ..models import Artifact, SampleArtifact, Upload
+from ..services import bundles
 
 SHOWN_INLINE = {"image/png", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 LONGEST_STEM = 80
+Opened = Callable[[], IO[bytes]]
 
 
 def file_stem(name: str) -> str:
@@ -27,7 +30,9 @@ def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) 
     kind = artifact.content_type
     name = f"{file_stem(artifact.job.upload.name)}_{artifact.name}"
     inline = kind in SHOWN_INLINE and not download
-    return _serve(request, artifact.file, kind, name, inline, tag=f"{artifact.pk}-{artifact.attempt}")
+    return _serve(
+        request, lambda: bundles.opened(artifact), kind, name, inline, tag=f"{artifact.pk}-{artifact.attempt}"
+    )
 
 
 def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, download: bool) -> HttpResponse:
@@ -36,13 +41,14 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
     stem = file_stem(artifact.sample.name.replace("/", "_") + ".")
     name = f"{stem}_{artifact.name}"
     tag = f"sample-{artifact.pk}-{artifact.attempt}"
-    return _serve(request, artifact.file, kind, name, kind in SHOWN_INLINE and not download, tag=tag)
+    inline = kind in SHOWN_INLINE and not download
+    return _serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
 
 
 def serve_preview(request: HttpRequest, upload: Upload) -> HttpResponse:
     """The preview of an upload."""
     name = f"{file_stem(upload.name)}_preview.png"
-    return _serve(request, upload.preview, "image/png", name, True, tag=f"{upload.pk}-preview")
+    return _serve(request, lambda: upload.preview.open("rb"), "image/png", name, True, tag=f"{upload.pk}-preview")
 
 
 def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
@@ -51,11 +57,13 @@ def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
         facts = path.stat()
     except OSError:
         raise Http404 from None
-    return _serve(request, path, "image/png", path.name, True, tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}")
+    return _serve(
+        request, lambda: path.open("rb"), "image/png", path.name, True, tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
+    )
 
 
-def _serve(request: HttpRequest, file: Any, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
-    response = get_conditional_response(request, etag=f'"{tag}"') or _stream(file, kind, name, inline)
+def _serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
+    response = get_conditional_response(request, etag=f'"{tag}"') or _stream(opened, kind, name, inline)
     response["ETag"] = f'"{tag}"'
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
@@ -63,9 +71,9 @@ def _serve(request: HttpRequest, file: Any, kind: str, name: str, inline: bool, 
     return response
 
 
-def _stream(file: Any, kind: str, name: str, inline: bool) -> FileResponse:
+def _stream(opened: Opened, kind: str, name: str, inline: bool) -> FileResponse:
     try:
-        opened = file.open("rb")
+        file = opened()
     except (OSError, ValueError):
         raise Http404 from None
-    return FileResponse(opened, as_attachment=not inline, filename=name, content_type=kind)
+    return FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)

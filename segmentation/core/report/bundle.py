@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .archive import write_zip
+from ..archive import write_zip
 from .wording import one_line, version
 
 CHECKSUMS = "SHA256SUMS"

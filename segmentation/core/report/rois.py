@@ -13,7 +13,7 @@ import numpy as np
 from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
 from ..analysis import Analysis
-from .archive import write_zip
+from ..archive import write_zip
 from .rings import Polygon
 
 KEPT = b"\xff\x2e\xe6\xb8"  # alpha, red, green, blue

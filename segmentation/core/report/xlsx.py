@@ -20,9 +20,10 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
+from .. import archive
 from ..analysis import Analysis
 from ..measure.statistics import Statistics
-from . import archive, numbers
+from . import numbers
 from .result import as_dict
 from .wording import SOURCES, model_words, settings, version
 

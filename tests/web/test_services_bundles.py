@@ -1,0 +1,68 @@
+"""Bundles are stored as their plan and come out as they were made."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from segmentation import services
+from segmentation.core.archive import write_zip
+from segmentation.models import Artifact, Job
+from segmentation.services import bundles
+
+pytestmark = pytest.mark.django_db
+README = "Particles in ü.tif\n"
+
+
+@pytest.fixture
+def published(make_job, own_storage, tmp_path):
+    """A job with two files and their bundle; the path of the bundle as its worker made it."""
+    contents = {"particles.csv": b"label,size\n" * 500, "figure.png": bytes(range(256)) * 40}
+    files = {}
+    for name, content in contents.items():
+        files[name] = tmp_path / name
+        files[name].write_bytes(content)
+    files["bundle.zip"] = tmp_path / "bundle.zip"
+    entries = [("README.txt", README.encode()), *contents.items(), ("SHA256SUMS", b"ab  figure.png\n")]
+    write_zip(files["bundle.zip"], entries)
+    make_job(state=Job.State.QUEUED)
+    job = Job.objects.claim(Job.objects.get().pk)
+    services.publish(job=job, files=files, summary={})
+    return job, files["bundle.zip"]
+
+
+def test_it_comes_out_byte_for_byte_and_takes_no_room(published, client):
+    job, made = published
+    stored = job.artifact("bundle.zip")
+    with bundles.opened(stored) as file:
+        assert file.read() == made.read_bytes()
+    assert stored.size == made.stat().st_size
+    assert stored.file.size < 200
+    assert services.storage_used() - job.upload.size == sum(
+        job.artifact(n).size for n in ("particles.csv", "figure.png")
+    )
+
+
+@pytest.mark.parametrize("address", ["/jobs/{}/files/bundle.zip?download", "/api/v1/jobs/{}/files/bundle.zip"])
+def test_it_is_downloaded_like_any_file(published, client, address):
+    job, made = published
+    response = client.get(address.format(job.pk))
+    assert response.status_code == 200 and response["Content-Type"] == "application/zip"
+    assert response["Content-Length"] == str(made.stat().st_size)
+    assert b"".join(response.streaming_content) == made.read_bytes()
+    assert client.get(address.format(job.pk), headers={"If-None-Match": response["ETag"]}).status_code == 304
+
+
+def test_a_missing_file_is_a_missing_bundle(published, client):
+    job, _ = published
+    Artifact.objects.filter(name="figure.png").delete()
+    assert client.get(f"/jobs/{job.pk}/files/bundle.zip").status_code == 404
+
+
+def test_a_bundle_stored_whole_is_served_as_it_is(published, own_storage):
+    job, made = published
+    stored = job.artifact("bundle.zip")
+    stored.file.save("bundle.zip", made.open("rb"))
+    with bundles.opened(stored) as file, zipfile.ZipFile(file) as archive:
+        assert archive.read("README.txt").decode() == README
