@@ -211,7 +211,8 @@ def _enrol(
         known[upload.sha256] = upload.name
         made.append(_job(sample, upload, recipe))
     Job.objects.bulk_create(made)
-    sample.notes = [*sample.notes, *({"name": note.name, "sentence": note.sentence} for note in said)]
+    remarks = ({"name": note.name, "sentence": note.sentence} for note in said)
+    sample.notes = list({(each["name"], each["sentence"]): each for each in [*sample.notes, *remarks]}.values())
     sample.save(update_fields=["notes"])
     refresh_after_commit(sample.pk)
     return said

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, F
@@ -14,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
 from ..forms import width_text
@@ -29,6 +30,7 @@ from .upload import ACCEPTED
 from .words import significant
 
 A_PAGE = 50
+SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
 OFFERED = {
     "report.pdf": ("Report, PDF", "to read and to file"),
@@ -78,7 +80,8 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return gone()
     pooled = Pooled(found)
     if request.htmx and not pooled.active:
-        return HttpResponseClientRefresh()
+        # Not a reload: the page may be the answer to a form, which would be sent again.
+        return HttpResponseClientRedirect(_address(found))
     context = {"sample": found, "pooled": pooled, "progress": Progress.of(found)}
     return render(request, "samples/_status.html", context)
 
@@ -101,9 +104,10 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     intake = Intake.of(services.receive_files(files=files, **who))
     notes = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
-    if notes:
-        status = 200 if intake.uploads else 400
-        return _page(request, found, added=notes, status=status)
+    for note in notes[:SAID]:
+        messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
+    if len(notes) > SAID:
+        messages.warning(request, f"{len(notes) - SAID} more files were not taken: see the remarks below.")
     return _back(found)
 
 
