@@ -22,6 +22,7 @@ MEAN = "#d55e00"
 AREA = "#009e73"
 TITLE = 11
 NARROW = 4.0  # inches
+LETTER = 0.075  # inches, the width of a letter of the marks
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,16 +158,20 @@ def _say_empty(ax: Axes, set_aside: int) -> None:
 
 
 def _mark_mean_and_median(ax: Axes, statistics: Statistics) -> None:
-    """Two lines with their names on the outer sides, so that close ones do not write over each other."""
+    """Two lines with their names on the outer sides, so that close ones do not write over each other; where there is no
+    room to the left of both, one under the other to their right."""
     marks = [(statistics.mean or 0.0, "mean", MEAN, "solid"), (statistics.median or 0.0, "median", MEDIAN, "dashed")]
-    for (value, name, colour, style), side in zip(sorted(marks), ("right", "left"), strict=True):
+    smaller, larger = sorted(marks)
+    fits = _inches_from_the_left(ax, smaller[0]) > LETTER * len(_named(smaller))
+    places = [(smaller, smaller[0], "right", 0.985) if fits else (smaller, larger[0], "left", 0.925)]
+    for mark, at, side, height in [*places, (larger, larger[0], "left", 0.985)]:
+        value, _, colour, style = mark
         ax.axvline(value, color=colour, linestyle=style, linewidth=1.6)
-        shift = -4 if side == "right" else 4
         ax.annotate(
-            f"{name} {significant(value)}",
-            (value, 0.985),
+            _named(mark),
+            (at, height),
             xycoords=("data", "axes fraction"),
-            xytext=(shift, 0),
+            xytext=(-4 if side == "right" else 4, 0),
             textcoords="offset points",
             ha=side,
             va="top",
@@ -175,6 +180,15 @@ def _mark_mean_and_median(ax: Axes, statistics: Statistics) -> None:
             annotation_clip=False,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )
+
+
+def _named(mark: tuple[float, str, str, str]) -> str:
+    return f"{mark[1]} {significant(mark[0])}"
+
+
+def _inches_from_the_left(ax: Axes, value: float) -> float:
+    low, high = ax.get_xlim()
+    return room(ax)[0] * (value - low) / (high - low)
 
 
 def _mark_nano(ax: Axes, statistics: Statistics) -> None:
@@ -189,7 +203,7 @@ def _mark_nano(ax: Axes, statistics: Statistics) -> None:
     ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2)
     ax.annotate(
         "100 nm",
-        (NANO_NM, 0.9),
+        (NANO_NM, 0.84),
         xycoords=("data", "axes fraction"),
         xytext=(-3, 0),
         textcoords="offset points",
