@@ -149,15 +149,15 @@ def _image(request: HttpRequest, image: Image) -> dict[str, Any]:
 
 def _scale(request: HttpRequest) -> Scale:
     """width or nm_per_pixel hold for all images, otherwise_width for those without a scale of their own."""
-    typed = request.POST.get
-    if typed("width") and typed("nm_per_pixel"):
+    pixel, width, otherwise = (request.POST.get(name, "") for name in ("nm_per_pixel", "width", "otherwise_width"))
+    if width and pixel:
         raise Refused(ONE_SCALE)
     try:
-        if typed("nm_per_pixel"):
-            return Scale(Sample.Rule.PIXEL, parse_pixel(typed("nm_per_pixel", "")))
-        if typed("width"):
-            return Scale(Sample.Rule.WIDTH, parse_width(typed("width", "")))
-        return Scale(Sample.Rule.OWN, parse_width(typed("otherwise_width", "")))
+        if pixel:
+            return Scale(Sample.Rule.PIXEL, parse_pixel(pixel), typed=pixel)
+        if width:
+            return Scale(Sample.Rule.WIDTH, parse_width(width), typed=width)
+        return Scale(Sample.Rule.OWN, parse_width(otherwise), typed=otherwise)
     except ValueError as problem:
         raise Refused(str(problem)) from None
 

@@ -18,13 +18,16 @@ from segmentation.plain import plain
 from . import tables
 
 if TYPE_CHECKING:
-    from segmentation.core.sample import Member
+    from segmentation.core.sample import Found, LeftOut, Member
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 POOLING, WRITING, STORING = 0.3, 0.5, 0.95
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
+UNREAD = "its stored table cannot be read; run it again."
+CANCELLED = "it was cancelled."
+UNEXPLAINED = "it has no result."
 OTHERWISE = "{name} was analysed with other settings than the sample's."
 NONE_LEFT = "No image is left to pool: include one, or try the failed ones again."
 
@@ -34,14 +37,14 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     from segmentation.core.report.sample import write_sample
     from segmentation.core.sample import combine
 
-    jobs, members, notes = _members(sample, progress)
+    jobs, members, left_out, notes = _images(sample, progress)
     if not members:
         pooled = {"of": [], "images": [], "warnings": [*notes, NONE_LEFT]}
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
     recipe = Recipe.from_dict(sample.recipe)
-    combined = combine(sample.name, members, edge=recipe.edge, filter=recipe.filter)
+    combined = combine(sample.name, members, edge=recipe.edge, filter=recipe.filter, left_out=left_out)
     files = write_sample(
         combined,
         folder / "pooled",
@@ -53,23 +56,37 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     services.publish_sample(sample=sample, files=files, pooled=plain(said))
 
 
-def _members(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[str]]:
-    """The jobs that count with their tables, and a sentence for each that is not like the rest."""
-    counting = sample.members.filter(state=Job.State.DONE, included=True).select_related("upload")
-    jobs, members, notes = [], [], []
+def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:
+    """The jobs that count with their tables, the images that do not, and a sentence for each unlike the rest."""
+    from segmentation.core.sample import LeftOut
+
     settings = Recipe.from_dict(sample.recipe)
-    waiting = list(counting.order_by("created", "pk"))
-    for number, job in enumerate(waiting):
-        progress("reading the tables", POOLING * number / len(waiting))
-        member = _member(job)
+    every = list(sample.members.select_related("upload").order_by("created", "pk"))
+    jobs, members, left_out, notes = [], [], [], []
+    for number, job in enumerate(every):
+        progress("reading the tables", POOLING * number / len(every))
+        name, sha256 = job.upload.name, job.upload.sha256
+        member = _member(job) if job.state == Job.State.DONE else None
         if member is None:
-            notes.append(GONE.format(name=job.upload.name))
+            left_out.append(LeftOut.failed(name, _why(job), sha256))
+            if job.state == Job.State.DONE and job.included:
+                notes.append(GONE.format(name=name))
+            continue
+        if not job.included:
+            left_out.append(LeftOut.by_user(member))
             continue
         if job.get_recipe().with_(calibration=None) != settings:
-            notes.append(OTHERWISE.format(name=job.upload.name))
+            notes.append(OTHERWISE.format(name=name))
         jobs.append(job)
         members.append(member)
-    return jobs, members, notes
+    return jobs, members, left_out, notes
+
+
+def _why(job: Job) -> str:
+    """Why there is no table of an image, as a sentence."""
+    if job.state == Job.State.DONE:
+        return UNREAD
+    return CANCELLED if job.state == Job.State.CANCELLED else job.error or UNEXPLAINED
 
 
 def _member(job: Job) -> Member | None:
@@ -84,4 +101,26 @@ def _member(job: Job) -> Member | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
-    return Member(job.upload.name, table, Calibration(**job.summary["calibration"]), clarity, job.upload.sha256)
+    calibration = Calibration(**job.summary["calibration"])
+    return Member(job.upload.name, table, calibration, clarity, job.upload.sha256, _found(job))
+
+
+def _found(job: Job) -> Found:
+    """How the particles of an image were found, as far as its summary says: those of older versions say less."""
+    from segmentation.core.sample import Found
+
+    said, upload = job.summary, job.upload
+    model, image = said.get("model") or {}, said.get("image") or {}
+    kind = {"kind": upload.kind} if upload.kind else {}
+    return Found(
+        job.get_recipe(),
+        model.get("name", ""),
+        model.get("sha256", ""),
+        said.get("threshold"),
+        said.get("polarity", ""),
+        said.get("scale"),
+        image.get("width", upload.width),
+        image.get("height", upload.height),
+        said.get("data_bar"),
+        {**kind, **upload.metadata},
+    )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from .analysis import Analysis
 from .measure.bins import auto_edges
-from .measure.pooling import Pooled, pool
+from .measure.pooling import Pooled, pool, row_of
 from .measure.table import ParticleTable
 from .micrograph.types import Calibration
 from .network.scout import CLEAR
+from .recipe import Recipe
 
 SEED = 0
 UNCLEAR = "nothing in it is clearly a particle"
+BY_USER = "Excluded by the user."
+FAILED = "Not analysed"
 SOURCES = {
     "metadata": "from the file",
     "side file": "from the file beside it",
@@ -29,11 +32,50 @@ SOURCES = {
 }
 
 
+@dataclass(frozen=True)
+class Found:
+    """How the particles of one image were found; None, "" or {} for what is not known.
+
+    recipe: the settings as asked for. threshold, polarity, scale: what was used where they leave it open.
+    model, model_sha256: name of the ModelCard and hash of its weights. width, height: of the image in px; data_bar:
+    its first row, None where there is none. instrument: what the file says of it, by name.
+    """
+
+    recipe: Recipe | None = None
+    model: str = ""
+    model_sha256: str = ""
+    threshold: float | None = None
+    polarity: str = ""
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    data_bar: int | None = None
+    instrument: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Found:
+        rows, columns = analysis.micrograph.shape
+        used = analysis.segmentation
+        return cls(
+            analysis.recipe,
+            used.model,
+            used.model_sha256,
+            used.threshold,
+            used.polarity,
+            used.scale,
+            columns,
+            rows,
+            used.rows if used.rows < rows else None,
+            analysis.micrograph.metadata,
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Member:
     """One analysed image of a sample.
 
     table: judged particles. calibration: the one that was used. clarity: as of `Segmentation`. sha256: of the file.
+    found: how its particles were found; nothing is known of it unless it is given.
     """
 
     name: str
@@ -41,12 +83,57 @@ class Member:
     calibration: Calibration
     clarity: float = 1.0
     sha256: str = ""
+    found: Found = field(default_factory=Found)
 
     @classmethod
     def of(cls, analysis: Analysis) -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.clarity
-        return cls(micrograph.name, analysis.table, analysis.calibration, clarity, micrograph.sha256)
+        found = Found.of(analysis)
+        return cls(micrograph.name, analysis.table, analysis.calibration, clarity, micrograph.sha256, found)
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """An image of the sample that is not in its pooled numbers, though the files name it; made by the two below.
+
+    reason: the sentence that says why. member: its analysis, None where there is none.
+    """
+
+    name: str
+    reason: str
+    sha256: str = ""
+    member: Member | None = None
+
+    @classmethod
+    def by_user(cls, member: Member) -> LeftOut:
+        """An analysed image that the user does not want to count."""
+        return cls(member.name, BY_USER, member.sha256, member)
+
+    @classmethod
+    def failed(cls, name: str, sentence: str, sha256: str = "") -> LeftOut:
+        """An image without a result; sentence: what the user was told of it. sha256: of its file, "" if not known."""
+        return cls(name, f"{FAILED}: {' '.join(sentence.split())}", sha256)
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One image as the files of its sample list it.
+
+    n, n_set_aside: particles, None where the image was not analysed. median, low, high: as in `Pooled.images`, None
+    also where the image has another unit than the sample. excluded: "" or why it is not in the pooled numbers.
+    """
+
+    name: str
+    sha256: str
+    member: Member | None = None
+    n: int | None = None
+    n_set_aside: int | None = None
+    median: float | None = None
+    low: float | None = None
+    high: float | None = None
+    outlier: str = ""
+    excluded: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +143,7 @@ class Sample:
     members: in the order given, their names made unlike each other. pooled: their statistics, a row for each in
         `pooled.images`. histogram: {"edges": bin edges, "counts": one list per member}, None without particles.
     calibration: {"low", "high": nm per pixel or None, "sources": images by source}. warnings: sentences for the user.
+    filter: as asked for. images: of all members and, after them, of those that were left out.
     """
 
     name: str
@@ -64,31 +152,70 @@ class Sample:
     histogram: dict[str, Any] | None
     calibration: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    filter: bool = False
+    images: tuple[Image, ...] = ()
+
+    @property
+    def counted(self) -> list[tuple[Image, Member]]:
+        """The images in the pooled numbers, with their analyses."""
+        return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
+
+    @property
+    def models(self) -> list[tuple[str, str]]:
+        """Name and hash of every model that found particles of the pooled numbers, in the order of the images."""
+        used = ((member.found.model, member.found.model_sha256) for _, member in self.counted)
+        return list(dict.fromkeys(each for each in used if each[0]))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types: the pooled statistics' keys and those of this class but the members."""
+        """Plain JSON types: the pooled statistics' keys and those of this class but the members and all images."""
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         return {**self.pooled.as_dict(), **own, "warnings": list(self.warnings)}
 
 
 def combine(
-    name: str, members: Sequence[Member], *, edge: Literal["exclude", "weight"] = "exclude", filter: bool = False
+    name: str,
+    members: Sequence[Member],
+    *,
+    edge: Literal["exclude", "weight"] = "exclude",
+    filter: bool = False,
+    left_out: Sequence[LeftOut] = (),
 ) -> Sample:
     """Pool the members, at least one; deterministic: the same members give the same numbers.
 
     edge, filter: as of the members' recipes. The largest uncertainty of their calibrations counts once for all, as
-    images of one instrument share its error.
+    images of one instrument share its error. left_out: images that the files must name though they count nothing; a
+    command hands each file that failed as `LeftOut.failed(path.name, sentence)`, with its SHA-256 where it has one.
+    What says how the particles were found comes with `Member.of`; a member made by hand needs its `found`.
     """
-    names = unlike([member.name for member in members])
+    names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     doubtful = max((member.calibration for member in members), key=lambda each: each.relative_uncertainty or 0.0)
     tables = [member.table for member in members]
-    pooled = pool(tables, names=names, edge=edge, seed=SEED, calibration=doubtful, filter=filter)
+    pooled = pool(tables, names=names[: len(members)], edge=edge, seed=SEED, calibration=doubtful, filter=filter)
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:
             row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
     calibration = _calibration(members)
     warnings = (*pooled.notes, *_source_warnings(calibration["sources"], len(members)))
-    return Sample(name, tuple(members), pooled, _histogram(tables, pooled), calibration, warnings)
+    images = [
+        *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
+        *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
+    ]
+    histogram = _histogram(tables, pooled)
+    return Sample(name, tuple(members), pooled, histogram, calibration, warnings, filter, tuple(images))
+
+
+def _image(row: dict[str, Any], member: Member, unit: str) -> Image:
+    sizes = ("median", "low", "high")
+    said = {name: value for name, value in row.items() if member.table.unit == unit or name not in sizes}
+    return Image(sha256=member.sha256, member=member, **said)
+
+
+def _absent(name: str, left_out: LeftOut, pooled: Pooled) -> Image:
+    member = left_out.member
+    if member is None:
+        return Image(name, left_out.sha256, excluded=left_out.reason)
+    row = row_of(member.table, name, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
+    return _image(row, member, pooled.unit)
 
 
 def unlike(names: Sequence[str]) -> list[str]:

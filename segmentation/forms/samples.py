@@ -56,7 +56,8 @@ class ScaleForm(forms.Form):
         """The rule of a valid form."""
         rule, value = self.cleaned_data["rule"], self.cleaned_data["value"]
         untouched = rule == Sample.Rule.OWN and self.data.get("rule_origin") == "default"
-        return Scale(rule, value, assumed=untouched and value == DEFAULT_WIDTH_NM)
+        typed = self.cleaned_data[f"rule_{rule}"]
+        return Scale(rule, value, assumed=untouched and value == DEFAULT_WIDTH_NM, typed=typed)
 
 
 class SampleForm(ScaleForm):

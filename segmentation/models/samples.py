@@ -8,11 +8,15 @@ from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile
 from .uploads import Upload
 
+TYPED = 100  # characters of a typed number and its unit
+
 
 class Sample(Owned, Attempted):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
     recipe: for the images, but for the calibration. rule, value: where that comes from; value in nm, None for pixels.
+    typed: the text by which the user gave `value`, such as "7.52 µm": its last digit is how well `value` is known;
+        "" where there is none, as in rows from before it was kept.
     assumed: whether `value` is the default width, which nobody checked.
     notes: sentences about what came in and was not taken, as {"name", "sentence"}.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
@@ -35,6 +39,7 @@ class Sample(Owned, Attempted):
     recipe = models.JSONField()
     rule = models.CharField("calibration", max_length=10, choices=Rule.choices, default=Rule.OWN)
     value = models.FloatField("nm", null=True, blank=True)
+    typed = models.CharField("as typed", max_length=TYPED, blank=True, default="")
     assumed = models.BooleanField(default=False)
     notes = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
@@ -61,13 +66,14 @@ class Sample(Owned, Attempted):
     def calibration_for(self, upload: Upload) -> Calibration | None:
         """What the rule says of an image; None means what the file itself says."""
         if self.rule == self.Rule.PIXEL:
-            return Calibration(self.value, "typed", "one pixel size for the whole sample")
+            return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
         own = upload.calibration.get("nm_per_pixel")
         if self.rule == self.Rule.OWN and own:
             return None
         if self.value is None:
             return Calibration.absent()
-        return Calibration.of_width(self.value, upload.width, "default" if self.assumed else "typed")
+        source = "default" if self.assumed else "typed"
+        return Calibration.of_width(self.value, upload.width, source, typed=self.typed)
 
 
 class SampleArtifact(StoredFile):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ..core.micrograph.types import Calibration
 from ..core.recipe import Recipe
 from ..models import SHOWN_NAME, Job, Sample, Upload
+from ..models.samples import TYPED
 from . import limits
 from .archives import Note
 from .jobs import check_model
@@ -30,16 +31,21 @@ UNNAMED = "Unnamed sample"
 
 
 class Scale(NamedTuple):
-    """A calibration rule, as `Sample` stores it."""
+    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value."""
 
     rule: str = Sample.Rule.OWN
     value: float | None = None
     assumed: bool = False
+    typed: str = ""
 
     def check(self) -> None:
         """Raises Refused for a rule that lacks its number."""
         if self.rule == Sample.Rule.PIXEL and not self.value:
             raise Refused(NO_VALUE)
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the `Sample`."""
+        return {**self._asdict(), "typed": _visible(self.typed)[:TYPED]}
 
 
 @transaction.atomic
@@ -75,9 +81,7 @@ def create_sample(
     sample = Sample.objects.create(
         name=_clean(name),
         recipe=recipe.with_(calibration=None).as_dict(),
-        rule=scale.rule,
-        value=scale.value,
-        assumed=scale.assumed,
+        **scale.fields(),
         owner=user if user is not None and user.is_authenticated else None,
         visitor=visitor,
         submission=submission,
@@ -157,8 +161,9 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     _locked(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
-    sample.rule, sample.value, sample.assumed = scale
-    sample.save(update_fields=["rule", "value", "assumed"])
+    for name, value in scale.fields().items():
+        setattr(sample, name, value)
+    sample.save(update_fields=Scale._fields)
     made = []
     for job in sample.members.select_related("upload").order_by("created", "pk"):
         recipe = job.get_recipe().with_(calibration=sample.calibration_for(job.upload))
@@ -180,8 +185,12 @@ def delete_sample(*, sample: Sample) -> None:
 
 def _clean(name: str) -> str:
     """A sample's name on one line, without what cannot be seen."""
-    visible = "".join(c if c.isprintable() else " " for c in name)
-    return " ".join(visible.split())[:SHOWN_NAME] or UNNAMED
+    return _visible(name)[:SHOWN_NAME] or UNNAMED
+
+
+def _visible(text: str) -> str:
+    """Text on one line, without what cannot be seen."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _locked(sample: Sample) -> None:

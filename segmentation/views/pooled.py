@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Count, F, QuerySet, Sum
 from django.urls import reverse
 
+from ..core.measure.advice import more_images_words
 from ..models import Artifact, Job, Sample, seconds_per_megapixel
 from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
 from .smallcharts import Convergence, NanoCard
@@ -171,8 +172,30 @@ class Pooled:
         return NanoCard.of(self.statistics) if self.statistics and self.kept else None
 
     @property
+    def by_image(self) -> bool:
+        """Whether the curve of the median counts images; of one image, and in older results, it counts particles."""
+        return ((self.statistics or {}).get("convergence") or {}).get("by") == "image"
+
+    @property
     def convergence(self) -> Convergence | None:
-        return Convergence.of(self.statistics) if self.statistics else None
+        """How the median settles; None where there are too few points for a curve."""
+        if not self.statistics or not self.by_image:
+            return Convergence.of(self.statistics) if self.statistics else None
+        line = {**self.statistics["convergence"], "more": None}  # its sentence would be about particles
+        chart = Convergence.of({**self.statistics, "convergence": line})
+        if chart is None:
+            return None
+        points = (replace(point, words=point.words.replace(" particles:", " images:", 1)) for point in chart.points)
+        return replace(chart, sentence=self.enough, points=tuple(points))
+
+    @property
+    def enough(self) -> str:
+        """How many more images would do, "" where particles are counted."""
+        if not self.statistics or not self.by_image:
+            return ""
+        found = self.statistics["convergence"]
+        uncertainty = self.statistics.get("relative_uncertainty")
+        return f"{capital(more_images_words(found['more'], found['wanted'], uncertainty))}."
 
     @property
     def weighted(self) -> list[Row]:

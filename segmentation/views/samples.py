@@ -256,7 +256,7 @@ def _files(found: Sample) -> list[dict[str, Any]]:
 
 
 def _scale_of(found: Sample) -> dict[str, Any]:
-    text = "" if found.value is None else f"{found.value:g}"
-    if found.rule != Sample.Rule.PIXEL and found.value is not None:
+    text = found.typed or ("" if found.value is None else f"{found.value:g}")
+    if not found.typed and found.rule != Sample.Rule.PIXEL and found.value is not None:
         text = width_text(found.value)
     return {"rule": found.rule, f"rule_{found.rule}": text}

@@ -175,8 +175,8 @@ def more_words(more: int | None, wanted: float, n: int) -> str:
         return f"Too few particles to say how many more would give the median within {aim}."
     if more <= 0:
         return f"The median is known within {aim}: {n} particles are enough for that."
-    about = int(significant(more, 2).replace("\u202f", ""))
-    return f"About {about} more particles would give the median within {aim}."
+    about = round(more, 2 - len(str(more)))
+    return f"About {about:,} more particles would give the median within {aim}."
 
 
 def _room(low: float, high: float) -> tuple[float, float]:

@@ -5,12 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
+from segmentation.core.report import contents
+from segmentation.management.commands import _inputs, analyse, measure
+
+SQRT3 = 3**0.5
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
@@ -44,17 +49,14 @@ def sample(tmp_path_factory):
 
 
 def test_the_files_are_there(sample):
-    assert {file.name for file in sample.iterdir()} == {
-        "figure.png",
-        "particles.csv",
-        "labels.tif",
-        "result.json",
-        "particles.xlsx",
-        "rois.zip",
-        "coco.json",
-        "particles.geojson",
-        "report.pdf",
-    }
+    assert {file.name for file in sample.iterdir()} == {*contents.IMAGE, "bundle.zip", "timings.json"}
+    assert all(file.stat().st_size for file in sample.iterdir())
+
+
+def test_the_bundle_holds_the_files_beside_it(sample):
+    with zipfile.ZipFile(sample / "bundle.zip") as archive:
+        assert set(archive.namelist()) == {*contents.IMAGE, "README.txt", "SHA256SUMS"}
+        assert all(archive.read(name) == (sample / name).read_bytes() for name in contents.IMAGE)
 
 
 def test_result_and_table_and_labels_agree(sample):
@@ -80,7 +82,13 @@ def test_the_result_says_what_made_it(sample):
     result = json.loads((sample / "result.json").read_text())
     assert result["model"]["name"] == "particles" and len(result["model"]["sha256"]) == 64
     assert result["settings"]["filter"] is False
-    assert result["timings"] and result["versions"]["deepsegm"]
+    assert result["versions"]["deepsegm"]
+
+
+def test_running_times_have_a_file_of_their_own(sample):
+    timings = json.loads((sample / "timings.json").read_text())
+    assert {"network", "measure"} <= set(timings) and all(seconds >= 0 for seconds in timings.values())
+    assert "timings" not in json.loads((sample / "result.json").read_text())
 
 
 def write(folder, name, pixels=None, **options):
@@ -110,8 +118,29 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path):
     assert "Traceback" not in done.stderr
     result = json.loads((tmp_path / "out/x-2/result.json").read_text())
     assert result["calibration"]["nm_per_pixel"] == pytest.approx(10.0)
+    assert result["calibration"]["relative_uncertainty"] == pytest.approx(0.005 / 2.56 / SQRT3)
     everything = tifffile.imread(tmp_path / "out/x/labels.tif")
     assert len(np.unique(everything)) - 1 == len(rows_of(tmp_path / "out/x/particles.csv"))
+
+
+@pytest.mark.parametrize("command", [analyse.Command(), measure.Command()], ids=["analyse", "measure"])
+@pytest.mark.parametrize(
+    ("option", "text", "nm_per_pixel", "uncertainty"),
+    [
+        ("--width-nm", "7.52 um", 7.52, 0.005 / 7.52),
+        ("--width-nm", " 7,5200 µm", 7.52, 0.00005 / 7.52),
+        ("--width-nm", "7520", 7.52, 0.5 / 7520),
+        ("--nm-per-pixel", "14.7", 14.7, 0.05 / 14.7),
+        ("--nm-per-pixel", " 14.70 ", 14.7, 0.005 / 14.7),
+        ("--nm-per-pixel", "2", 2.0, 0.25),
+        ("--nm-per-pixel", "1.47e1", 14.7, 0.005 / 1.47),
+    ],
+)
+def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, nm_per_pixel, uncertainty):
+    typed = command.create_parser("manage.py", "x").parse_args(["a.tif", "--out", "out", option, text])
+    found = _inputs.calibration(vars(typed), 1000)
+    assert (found.nm_per_pixel, found.source) == (pytest.approx(nm_per_pixel), "typed")
+    assert found.relative_uncertainty == pytest.approx(uncertainty / SQRT3)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +150,7 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path):
         (["--width-nm", "wide"], "width"),
         (["--nm-per-pixel", "-1"], "number"),
         (["--nm-per-pixel", "nan"], "number"),
+        (["--nm-per-pixel", "1_4"], "number"),
         (["--threshold", "1.5"], "between 0 and 1"),
         (["--polarity", "grey"], "polarity"),
         (["--model", "nosuch"], "no model named"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -10,11 +11,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pypdf
 import pytest
 import tifffile
 from PIL import Image
 
 from segmentation.core.network import cards
+from segmentation.core.report import contents
 from tests.core.test_labelled import TWO
 
 from .test_analyse import ROOT, SAMPLE, rows_of
@@ -59,7 +62,7 @@ def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
     assert {path.name for path in out.iterdir()} >= POOLED
     for stem in ("a", "b_mask", "c"):
         names = {path.name for path in (out / stem).iterdir()}
-        assert names >= {"figure.png", "particles.csv", "labels.tif", "result.json"}
+        assert names == {*contents.IMAGE, "bundle.zip", "timings.json"}
         result = result_of(out / stem)
         assert result["statistics"]["n_kept"] == 2 and result["statistics"]["median"] == 20
         assert result["model"]["name"] == "masks of other tools"
@@ -77,7 +80,19 @@ def test_the_pooled_numbers_are_those_of_all(measured):
     _, out = measured
     assert result_of(out)["statistics"]["n_kept"] == 6
     rows = list(csv.DictReader((out / "images.csv").open(encoding="utf-8-sig")))
-    assert [(row["image"], row["n"]) for row in rows] == [("a.tif", "2"), ("b_mask.png", "2"), ("c.npy", "2")]
+    counted = [(row["image"], row["n"]) for row in rows if not row["excluded"]]
+    assert counted == [("a.tif", "2"), ("b_mask.png", "2"), ("c.npy", "2")]
+
+
+def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
+    done, out = measured
+    rows = {row["image"]: row for row in csv.DictReader((out / "images.csv").open(encoding="utf-8-sig"))}
+    for name, reason in (("bad.npy", "fractions such as"), ("stack.npy", "5 planes")):
+        assert reason in rows[name]["excluded"]
+        assert rows[name]["sha256"] == hashlib.sha256((out.parent / name).read_bytes()).hexdigest()
+    assert "3 images pooled, 2 could not be measured" in done.stdout
+    words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(out / "report.pdf").pages).split())
+    assert "bad.npy" in words and "stack.npy" in words and "5 planes" in words
 
 
 def test_it_can_be_run_again_over_its_own_output(measured):
@@ -144,7 +159,10 @@ def test_a_folder_is_analysed_as_one_sample(tmp_path):
     pooled = result_of(out)
     parts = [result_of(out / name)["statistics"]["n_kept"] for name in ("left", "left-2")]
     assert pooled["statistics"]["n_kept"] == sum(parts)
-    assert [row["name"] for row in pooled["images"]] == ["left.tif", "left.tif (2)"]
+    counted = [row["name"] for row in pooled["images"] if not row["excluded"]]
+    assert counted == ["left.tif", "left.tif (2)"]
+    (failed,) = [row for row in pooled["images"] if row["name"] == "broken.tif"]
+    assert failed["excluded"].startswith("Not analysed: ") and failed["excluded"].split(": ")[1] in done.stderr
     assert pooled["statistics"]["edge"] == "weight"
 
 

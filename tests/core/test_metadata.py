@@ -89,6 +89,22 @@ def test_zeiss_micro_sign_in_any_encoding(tmp_path: Path, encoding: str) -> None
     assert micrograph.calibration.nm_per_pixel == pytest.approx(1500)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\r\n", "\r\r\r\n", "\r\n\r\n", "\n\n"])
+def test_zeiss_with_the_line_ends_of_another_editor(tmp_path: Path, end: str) -> None:
+    """Saved again in text mode, CR LF becomes CR CR LF: blank lines between a key and its value are no value."""
+    header = zeiss("7.343750e-009", AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 7.344 nm", **FULL)
+    micrograph = with_tags(tmp_path, {ZEISS: header.replace(b"\r\n", end.encode())})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(7.34375, rel=1e-9)
+    assert micrograph.calibration.detail == "Zeiss tag 34118, Image Pixel Size"
+    assert micrograph.metadata["detector"] == "InLens"
+
+
+def test_zeiss_blank_lines_that_are_no_doubled_ends_stay(tmp_path: Path) -> None:
+    """A key without a value does not get that of the next but one."""
+    header = b"\r\n".join([zeiss(), b"AP_WIDTH", b"", b"Width = 6.400 \xb5m"])
+    assert with_tags(tmp_path, {ZEISS: header}).calibration.nm_per_pixel is None
+
+
 def test_zeiss_width_only(tmp_path: Path) -> None:
     micrograph = with_tags(tmp_path, {ZEISS: zeiss(AP_WIDTH="Width = 6.400 µm")})
     assert micrograph.calibration.nm_per_pixel == pytest.approx(100)
@@ -133,6 +149,20 @@ def test_fei_metres(tmp_path: Path, code: int) -> None:
     assert micrograph.metadata["voltage_kv"] == 30.0
     assert micrograph.metadata["working_distance_mm"] == pytest.approx(11.051)
     assert micrograph.metadata["date"] == "12/18/2017 01:04:14 PM"
+
+
+@pytest.mark.parametrize("silent", [b"[User]\r\nUserText=x\r\n", fei("0"), fei("1"), fei(scan="NavCam"), b"<x/>"])
+def test_fei_tag_without_a_size_hides_no_other(tmp_path: Path, silent: bytes) -> None:
+    micrograph = with_tags(tmp_path, {FEI: silent, FEI_SFEG: fei()})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(3.3724)
+    assert micrograph.calibration.detail == "FEI tag 34680, Scan PixelWidth"
+    assert micrograph.metadata["detector"] == "LFD"
+
+
+def test_fei_first_tag_with_a_size_counts(tmp_path: Path) -> None:
+    micrograph = with_tags(tmp_path, {FEI: b"[Scan]\r\nPixelWidth=2e-9\r\n", FEI_SFEG: fei()})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
+    assert micrograph.metadata["detector"] == "LFD", "the other tag completes the metadata"
 
 
 def test_fei_scan_of_the_beam_in_use(tmp_path: Path) -> None:
@@ -224,6 +254,13 @@ def test_tescan(tmp_path: Path) -> None:
     assert micrograph.metadata["image_rows"] == 44
 
 
+def test_tescan_with_lone_cr(tmp_path: Path) -> None:
+    header = b"thumbnail\rAccFrames=1\rPixelSizeX=2e-9\rPixelSizeY=2e-9\rDevice=TESCAN MIRA3\r"
+    micrograph = with_tags(tmp_path, {TESCAN: header})
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(2)
+    assert micrograph.metadata["instrument"] == "TESCAN MIRA3"
+
+
 def test_fibics(tmp_path: Path) -> None:
     header = (
         b'<?xml version="1.0" encoding="iso-8859-1"?><Fibics version="1.0"><Image><Width>64</Width><Height>48</Height>'
@@ -279,7 +316,23 @@ def test_imagej_pixels_that_are_not_square(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "nm"), [(None, 250), ("µm", 250), ("nm", 0.25), ("mm", 250_000), ("pixel", None), ("Å", 0.025)]
+    ("unit", "nm"),
+    [
+        (None, 250),
+        ("µm", 250),
+        ("μm", 250),
+        ("micron", 250),
+        ("nm", 0.25),
+        ("pm", 2.5e-4),
+        ("mm", 250_000),
+        ("Mm", None),
+        ("dm", None),
+        ("Å", 0.025),
+        ("thou", 6350),
+        ("pt", 0.25 * 25.4e6 / 72),
+        ("pixel", None),
+        ("reference frame", None),
+    ],
 )
 def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
     metadata = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
@@ -289,6 +342,39 @@ def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
     path.write_bytes(tiff(image(), ome=True, metadata=metadata))
     found = read(path).calibration.nm_per_pixel
     assert found == (None if nm is None else pytest.approx(nm))
+
+
+@pytest.mark.parametrize(
+    ("unit", "size"),
+    [
+        ("Ym", 1e-32),
+        ("Pm", 1e-23),
+        ("Mm", 1e-14),
+        ("km", 1e-11),
+        ("hm", 1e-10),
+        ("dam", 1e-9),
+        ("m", 1e-8),
+        ("dm", 1e-7),
+        ("cm", 1e-6),
+        ("fm", 1e7),
+        ("ym", 1e16),
+        ("Å", 100.0),
+        ("li", 10 / 25.4e6 * 12),
+        ("in", 10 / 25.4e6),
+        ("ft", 10 / 304.8e6),
+        ("yd", 10 / 914.4e6),
+        ("mi", 10 / 1.609344e12),
+        ("ua", 10 / 1.495978707e20),
+        ("ly", 10 / 9.4607304725808e24),
+        ("pc", 10 / 3.0856775814913673e25),
+    ],
+)
+def test_every_length_of_ome(tmp_path: Path, unit: str, size: float) -> None:
+    """10 nm in each unit of the schema, where "Mm" and "mm" differ."""
+    metadata = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeXUnit": unit}
+    path = tmp_path / "a.ome.tif"
+    path.write_bytes(tiff(image(), ome=True, metadata=metadata))
+    assert read(path).calibration.nm_per_pixel == pytest.approx(10)
 
 
 def test_print_resolution_alone_is_no_calibration(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_print_resolution_never_calibrates(tmp_path: Path) -> None:
         ("7,344 nm", 0.0005 / 7.344 / SQRT3),
         ("24.80", 0.005 / 24.8 / SQRT3),
         ("107", 0.5 / 107 / SQRT3),
+        (".52 µm", 0.005 / 0.52 / SQRT3),
         ("3.37240e-009", 0.000005 / 3.3724 / SQRT3),
         ("0.0000000015625", 0.5 / 15625 / SQRT3),
         ("0", None),
@@ -138,6 +139,23 @@ def test_uncertainty_by_source(tmp_path: Path) -> None:
     assert Calibration.of_width(7520, 1024).relative_uncertainty == pytest.approx(0.5 / 7520 / SQRT3)
     assert Calibration.of_width(7520, 1024, "default").relative_uncertainty is None
     assert Calibration.absent().relative_uncertainty is None
+
+
+@pytest.mark.parametrize(
+    ("nm", "typed", "relative"),
+    [
+        (5.5, "5.5", 0.05 / 5.5),
+        (5.5, "5.50 nm/px", 0.005 / 5.5),
+        (5.5, "", 0.05 / 5.5),
+        (0.5, ",5", 0.05 / 0.5),
+        (7.34375, "", 0.000005 / 7.34375),
+        (1e-5, "", 0.5),
+    ],
+)
+def test_a_typed_pixel_size(nm: float, typed: str, relative: float) -> None:
+    found = Calibration.of_pixel(nm, typed=typed)
+    assert (found.nm_per_pixel, found.source, found.detail) == (nm, "typed", f"{nm:g} nm per pixel")
+    assert found.relative_uncertainty == pytest.approx(relative / SQRT3)
 
 
 def test_a_drawn_line() -> None:

@@ -42,6 +42,21 @@ def facts(micrograph: Micrograph) -> dict[str, object]:
     return {name: value for name, value in micrograph.metadata.items() if name not in ("kind", "image_rows")}
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\r\n", "\n\n"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", JEOL + "$CM_IMAGE_SIZE 64 48\r\n$CM_FIELD_OF_VIEW 1.28um 0.96um\r\n"),
+        ("a.txt", HITACHI.replace("9.921875", "20")),
+        ("a.hdr", TESCAN.format("2e-8")),
+    ],
+)
+def test_every_line_end(tmp_path: Path, name: str, text: str, end: str) -> None:
+    micrograph = beside(tmp_path, name, text.replace("\r\n", end).encode())
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(20)
+    assert micrograph.metadata["date"].endswith("09:30:00")
+
+
 @pytest.mark.parametrize("encoding", [*WIDE, "cp932", "cp1252"])
 def test_jeol_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     micro = "μ" if encoding == "cp932" else "µ"

@@ -45,6 +45,23 @@ def test_it_is_the_same_at_another_time_and_pace(files, tmp_path, monkeypatch):
     assert files["bundle.zip"].read_bytes() == again["bundle.zip"].read_bytes()
 
 
+def test_the_command_line_gives_the_same_bundle_without_the_files_for_the_page(files, tmp_path):
+    given = write_all(make_analysis(30, (200, 260), filter=True), tmp_path, for_the_page=False)
+    assert set(given) == {path.name for path in tmp_path.iterdir()} == {*contents.IMAGE, "bundle.zip"}
+    assert given["bundle.zip"].read_bytes() == files["bundle.zip"].read_bytes()
+
+
+def test_with_all_particles_the_files_say_so_and_the_sums_are_theirs(files, tmp_path):
+    given = write_all(make_analysis(30, (200, 260), filter=True), tmp_path, for_the_page=False, keep_all=True)
+    for name, everything in (("labels.tif", "labels-all.tif"), ("rois.zip", "rois-all.zip")):
+        assert given[name].read_bytes() == files[everything].read_bytes() != files[name].read_bytes()
+    with zipfile.ZipFile(given["bundle.zip"]) as archive:
+        digest = hashlib.sha256(given["labels.tif"].read_bytes()).hexdigest()
+        assert f"{digest}  labels.tif" in archive.read("SHA256SUMS").decode().splitlines()
+        described = dict(line.split(maxsplit=1) for line in archive.read("README.txt").decode().splitlines() if line)
+    assert "all particles" in described["labels.tif"] and "all particles" in described["rois.zip"]
+
+
 @pytest.mark.parametrize("name", ["粒子/../x\n.tif", "\udcff.tif", "=cmd|' /C calc'!A0.tif"])
 def test_any_name_of_the_image(name, tmp_path):
     analysis = renamed(make_analysis(3, (60, 80), calibration=Calibration.absent()), name)

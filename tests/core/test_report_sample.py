@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 
 import jsonschema
 import openpyxl
@@ -12,9 +13,12 @@ import pypdf
 import pytest
 
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import contents, result
-from segmentation.core.report.sample import write_sample
-from segmentation.core.sample import Member, combine
+from segmentation.core.network.cards import find
+from segmentation.core.report import contents, result, sample_pages
+from segmentation.core.report.method import left_out_words, sample_method
+from segmentation.core.report.sample import as_dict, distribution, write_sample
+from segmentation.core.report.wording import MASKS
+from segmentation.core.sample import Found, LeftOut, Member, combine
 
 from .builders import make_analysis
 
@@ -27,6 +31,33 @@ def members(count, **options):
     return made
 
 
+def seen(count, **used):
+    """Members of which everything is known, each an image of its own instrument's settings."""
+    made = []
+    for i in range(count):
+        one = make_analysis(30 + 10 * (i % 3), (200, 260), name=f"{i}.tif")
+        facts = {"instrument": "Zeiss SUPRA 40", "detector": "InLens", "voltage_kv": 20.0, "date": f"{i + 1} Jul 2019"}
+        micrograph = replace(one.micrograph, sha256=f"{i:064x}", metadata=facts)
+        changes = {"model_sha256": find("particles").sha256, **{name: values[i] for name, values in used.items()}}
+        made.append(Member.of(replace(one, micrograph=micrograph, segmentation=replace(one.segmentation, **changes))))
+    return made
+
+
+DAMAGED = "The file is damaged: export it again."
+
+
+def with_left_out():
+    *some, other = seen(4)
+    return combine("lot", some, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
+
+
+def report_words(sample, tmp_path):
+    """All words of the report on one line."""
+    sample_pages.write_report(sample, distribution(sample), {}, tmp_path / "report.pdf")
+    pages = pypdf.PdfReader(tmp_path / "report.pdf").pages
+    return " ".join(" ".join(page.extract_text().split()) for page in pages)
+
+
 CASES = {
     "four": lambda: combine("TiO2, lot 7", members(4)),
     "one": lambda: combine("=1+1", members(1)),
@@ -34,6 +65,8 @@ CASES = {
     "mixed": lambda: combine("mixed", [*members(2), *members(1, calibration=Calibration.absent())]),
     "empty": lambda: combine("empty", [Member.of(make_analysis(0)), Member.of(make_analysis(0))]),
     "sixty": lambda: combine("sixty", members(60)),
+    "left out": with_left_out,
+    "left out alone": lambda: combine("-1", seen(1), left_out=[LeftOut.failed("=1.tif", "=2+2 is\nno image.")]),
 }
 
 
@@ -48,7 +81,8 @@ def test_every_file_is_written_and_agrees(case, tmp_path):
     jsonschema.validate(said, json.loads(result.SCHEMA.read_text()))
     assert said["statistics"]["n_kept"] == sample.pooled.n_kept
     images = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
-    assert len(images) == len(sample.members)
+    assert list(images["image"].str.replace("%3D", "=")) == [image.name for image in sample.images]
+    assert len(said["images"]) == len(sample.images) >= len(sample.members)
     assert int(images["n"][images["excluded"].isna()].sum()) == sample.pooled.n_kept
     particles = pandas.read_csv(files["particles.csv"], encoding="utf-8-sig")
     assert int(particles["kept"].astype(bool).sum()) == sample.pooled.n_kept
@@ -76,3 +110,102 @@ def test_outliers_and_excluded_images_are_named_in_the_report(tmp_path):
     words = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["report.pdf"]).pages)
     assert "It has no calibration while others have one" in words
     assert all(f"{i:064x}" in words for i in range(2))
+
+
+def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
+    sample = with_left_out()
+    files = write_sample(sample, tmp_path)
+    reasons = ["", "", "", "Excluded by the user.", f"Not analysed: {DAMAGED}"]
+    names = ["0.tif", "1.tif", "2.tif", "3.tif", "0.tif (2)"]
+    table = pandas.read_csv(files["images.csv"], encoding="utf-8-sig", keep_default_na=False)
+    assert list(table["image"]) == names and list(table["excluded"]) == reasons
+    assert list(table["n"])[3:] == [str(sample.images[3].n), ""] and table["sha256"][4] == "f" * 64
+    images = json.loads(files["result.json"].read_text())["images"]
+    assert [each["excluded"] for each in images] == reasons
+    assert images[3]["n"] > 0 and images[3]["median"] and images[4]["n"] is images[4]["model"] is None
+    lines = list(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True))[1:]
+    assert [(line[0], line[-1] or "") for line in lines] == list(zip(names, reasons, strict=True))
+    assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
+    assert set(pandas.read_csv(files["particles.csv"], encoding="utf-8-sig")["image"]) == set(names[:3])
+    alone = combine("lot", [image.member for image in sample.images[:3]])
+    assert alone.pooled.as_dict() == sample.pooled.as_dict()
+
+
+def test_the_report_says_how_many_images_are_left_out(tmp_path):
+    sample = with_left_out()
+    words = report_words(sample, tmp_path)
+    told = "2 images are left out: 1 excluded by the user, 1 not analysed"
+    assert "Particles in 3 electron micrographs of one specimen" in words
+    assert words.count(told) == 2 and told in sample_method(sample)
+    assert "Excluded by the user." in words and f"Not analysed: {DAMAGED}" in words
+    assert left_out_words(combine("all", seen(2))) == ""
+    assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a calibration"
+
+
+def test_sizes_in_pixels_do_not_stand_among_nanometres():
+    sample = CASES["mixed"]()
+    row = sample.images[-1]
+    assert row.excluded and row.n > 0 and row.median is row.low is row.high is None
+
+
+def test_what_all_images_share_is_said_once_and_the_rest_with_each(tmp_path):
+    sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.5], polarity=["bright"] * 3, scale=[1.0, 1.0, 0.71]))
+    card, said = find("particles"), as_dict(sample)
+    assert said["model"] == {"name": "particles", "version": card.version, "sha256": card.sha256}
+    assert (said["used"], said["settings_differ"]) == ({"polarity": "bright"}, ["scale", "threshold"])
+    assert said["settings"]["edge"] == "exclude" and said["settings"]["filter"] is False
+    assert [each["used"]["threshold"] for each in said["images"]] == [0.5, 0.4, 0.5]
+    assert [each["metadata"]["date"][:1] for each in said["images"]] == ["1", "2", "3"]
+    words = report_words(sample, tmp_path)
+    for expected in (card.sha256, card.summary, f"particles {card.version}", "Zeiss SUPRA 40", "InLens", "7.34375"):
+        assert expected in words, expected
+    assert "threshold 0.4; working scale 1; date 2 Jul 2019" in words
+    assert words.count("bright particles") == 1
+
+
+def test_the_workbook_says_how_the_particles_were_found(tmp_path):
+    sample = combine("lot", seen(2, threshold=[0.5, 0.4]), edge="weight", filter=True)
+    sheet = openpyxl.load_workbook(write_sample(sample, tmp_path)["sample.xlsx"])["metadata"]
+    lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
+    assert lines["settings", "edges", ""] == "weighted"
+    assert lines["statistics", "95 % intervals", ""] == "by image"
+    assert lines["model", "sha256 of the weights", ""] == find("particles").sha256
+    assert lines["calibration", "detail", ""] == "Zeiss tag 34118, Image Pixel Size"
+    assert (lines["instrument", "voltage_kv", ""], lines["instrument", "date", "1.tif"]) == (20, "2 Jul 2019")
+    assert (lines["settings", "threshold", "0.tif"], lines["settings", "threshold", "1.tif"]) == (0.5, 0.4)
+    assert lines["image", "sha256", "1.tif"] == f"{1:064x}"
+
+
+def test_two_models_are_both_described(tmp_path):
+    one, other = seen(2)
+    sample = combine("lot", [one, replace(other, found=replace(other.found, model="old", model_sha256="e" * 64))])
+    words = report_words(sample, tmp_path)
+    assert as_dict(sample)["model"] is None
+    assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
+
+
+def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said(tmp_path):
+    known = seen(1)
+    bare = [replace(each, found=Found()) for each in seen(3)[1:]]
+    said = as_dict(combine("old", bare))
+    assert said["model"] is None and said["images"][0]["settings"] is None
+    words = report_words(combine("half", [*known, *bare]), tmp_path)
+    assert "the particles of 2 images were found was not kept" in words
+
+
+def test_masks_of_other_tools_have_no_network(tmp_path):
+    masks = [replace(each, found=replace(each.found, model=MASKS)) for each in seen(2)]
+    words = report_words(combine("masks", masks), tmp_path)
+    assert "outlined by another tool" in words and "SHA-256 of the weights" not in words and "threshold" not in words
+
+
+def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
+    assert "smaller than the filter" not in sample_method(combine("off", seen(2)))
+    assert "smaller than the filter" in sample_method(combine("on", seen(2), filter=True))
+
+
+def test_the_report_counts_images_where_the_sample_has_several(tmp_path):
+    words = report_words(combine("lot", seen(4)), tmp_path)
+    assert "Images counted" in words and "Particles counted" not in words
+    assert "with its 95 % interval by image" in words and "more particles" not in words
+    assert "Particles counted" in report_words(combine("one", seen(1)), tmp_path)

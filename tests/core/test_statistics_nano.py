@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from segmentation.core.measure.advice import rounded_up
 from segmentation.core.measure.filters import Reason, set_aside
 from segmentation.core.measure.fraction import Fraction, wilson
-from segmentation.core.measure.nano import particles_to_decide, rounded_up
+from segmentation.core.measure.nano import images_to_decide, particles_to_decide
+from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 
@@ -55,6 +57,44 @@ def test_so_many_more_particles_do_decide(share, n):
         return
     low, high = wilson(share * (n + more), n + more)
     assert low > 0.49 if share > 0.5 else high < 0.51
+
+
+def shares(count, spread, share, n=400, seed=0):
+    """Tables of images, of which each has another share of particles below 100 nm."""
+    each = share + spread * np.random.default_rng(seed).standard_normal(count)
+    below = [round(n * min(max(one, 0.0), 1.0)) for one in each]
+    return [table_of([25.0] * k + [75.0] * (n - k), nm_per_pixel=2.0) for k in below]
+
+
+def pooled_card(tables):
+    return pool(tables, names=[str(i) for i in range(len(tables))], calibration=None).nano
+
+
+def test_of_a_sample_more_images_would_decide():
+    """10,000 particles of 25 images that differ: more particles of the same images would not do."""
+    found = pooled_card(shares(25, 0.2, 0.56))
+    assert found["verdict"] == "undecided"
+    words = found["decides"].split()
+    assert words[0] == "About" and words[2:4] == ["more", "images,"]
+
+
+def test_so_many_more_images_do_decide():
+    """With as many images as were asked for, the interval ends near one half, on average over many samples."""
+    ends = []
+    for seed in range(12):
+        found = pooled_card(shares(25, 0.2, 0.56, seed=seed))
+        more = images_to_decide(Fraction(found["fraction"], found["low"], found["high"], found["n"]), 25)
+        if found["verdict"] != "undecided" or more is None or found["fraction"] < 0.53:
+            continue
+        again = pooled_card(shares(25 + more, 0.2, found["fraction"], seed=100 + seed))
+        ends.append(again["fraction"] - again["low"] - (found["fraction"] - 0.5))
+    assert len(ends) > 3
+    assert np.mean(ends) == pytest.approx(0.0, abs=0.01)
+
+
+def test_one_more_image_is_one_and_a_half_is_never_decided():
+    assert images_to_decide(Fraction(0.6, 0.499, 0.7, 500), 20) == 1
+    assert images_to_decide(Fraction(0.5, 0.4, 0.6, 500), 20) is None
 
 
 def test_particles_and_calibration_together():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from segmentation.core.measure.advice import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.outliers import between_images, holm, kolmogorov
@@ -173,3 +174,65 @@ def test_kolmogorov_is_that_of_scipy():
 
 def test_holm_is_the_textbook_one():
     assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+
+
+@pytest.mark.parametrize("uncertainty", [None, 0.0, 0.03])
+def test_the_median_settles_by_image_and_ends_at_the_interval_beside_it(uncertainty):
+    calibration = Calibration(2.0, "drawn", relative_uncertainty=uncertainty)
+    found = pooled(images(12, 50, between=1.2), calibration=calibration)
+    line = found.convergence
+    assert (line["by"], line["n"][0], line["n"][-1]) == ("image", 3, 12)
+    assert line["n"] == sorted(set(line["n"]))
+    assert [line["low"][-1], line["high"][-1]] == found.intervals["median"]
+    assert line["median"][-1] == found.median
+    first, last = ((line["high"][at] - line["low"][at]) / line["median"][at] for at in (0, -1))
+    assert last < first
+
+
+def test_many_particles_of_images_that_differ_do_not_settle_the_median():
+    """By particle these 8,000 would be plenty; the images differ by 30 %, so many more of them are needed."""
+    tables = images(8, 1000, between=1.3)
+    by_particle = summarise(table_of(np.concatenate([each["min_feret_nm"] for each in tables]))).convergence
+    assert by_particle["more"] == 0
+    assert pooled(tables).convergence["more"] > 20
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_with_so_many_more_images_the_interval_is_as_narrow_as_wanted(seed):
+    few = pooled(images(30, 60, between=1.3, seed=seed)).convergence
+    assert few["more"] > 20
+    low, high = pooled(images(30 + few["more"], 60, between=1.3, seed=seed)).intervals["median"]
+    assert np.log(high / low) / 2 == pytest.approx(few["wanted"], rel=0.35)
+
+
+def test_more_images_follow_students_t():
+    def reach(count):
+        return 0.2 * stats.t.ppf(0.975, count - 1) / np.sqrt(count)
+
+    more = more_images(8, reach(8), 0.05)
+    assert reach(8 + more) <= 0.0501
+    assert reach(8 + 0.9 * more) > 0.05
+    assert more_images(8, 0.04, 0.05) == 0
+    assert more_images(2, 0.6, 0.5) == 1
+
+
+def test_the_calibrations_part_does_not_shrink():
+    assert more_images(8, 0.06, 0.05, fixed=0.05) is None
+    assert more_images(8, 0.06, 0.05, fixed=0.04) > 2 * more_images(8, 0.06, 0.05)
+    assert more_images(8, 100.0, 0.05) is None and more_images(8, 1.0, 0.05) < MOST_IMAGES
+    words = more_images_words(None, 0.05, 0.03)
+    assert "the calibration alone leaves ±5.9 %" in words
+    assert "differ so much" in more_images_words(None, 0.05, None)
+    assert more_images_words(1, 0.05, None).startswith("about 1 more image would")
+    assert "enough" in more_images_words(0, 0.05, None)
+
+
+def test_one_image_settles_by_particle():
+    found = pooled([*images(1), table_of([], nm_per_pixel=2.0)]).convergence
+    assert "by" not in found and found["n"][-1] == 60
+
+
+def test_two_images_have_the_end_of_a_curve_only():
+    found = pooled(images(2, between=1.2))
+    assert found.convergence["n"] == [2]
+    assert [found.convergence["low"][0], found.convergence["high"][0]] == found.intervals["median"]

@@ -8,6 +8,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.recipe import Recipe
 from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
 from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
+from segmentation.forms.samples import ScaleForm
 from segmentation.models import Upload
 
 from .finished import ZEISS
@@ -187,3 +188,19 @@ class TestSettings:
         refuse_tall_bar(Recipe(), upload())
         with pytest.raises(ValueError, match="only 768"):
             refuse_tall_bar(Recipe(data_bar=768), upload())
+
+
+@pytest.mark.parametrize(
+    ("typed", "scale"),
+    [
+        ({}, ("own", None, False, "")),
+        ({"rule": "own", "rule_own": " 2.8 µm "}, ("own", 2800.0, False, "2.8 µm")),
+        ({"rule": "own", "rule_own": "7520", "rule_origin": "default"}, ("own", 7520.0, True, "7520")),
+        ({"rule": "width", "rule_width": "7.52 um", "rule_own": "7520"}, ("width", 7520.0, False, "7.52 um")),
+        ({"rule": "pixel", "rule_pixel": "5.50 nm/px"}, ("pixel", 5.5, False, "5.50 nm/px")),
+    ],
+)
+def test_the_scale_of_a_sample_keeps_what_was_typed(typed, scale):
+    form = ScaleForm(typed)
+    assert form.is_valid(), form.errors
+    assert tuple(form.scale()) == scale

@@ -204,7 +204,8 @@ class TestConvergence:
         [
             (0, "The median is known within ± 5 %: 261 particles are enough for that."),
             (120, "About 120 more particles would give the median within ± 5 %."),
-            (23_000, "About 23000 more particles would give the median within ± 5 %."),
+            (7, "About 7 more particles would give the median within ± 5 %."),
+            (23_456, "About 23,000 more particles would give the median within ± 5 %."),
             (None, "Too few particles to say how many more would give the median within ± 5 %."),
         ],
     )

@@ -139,6 +139,36 @@ class TestScale:
         uploads = [make_upload(calibration=ZEISS), make_upload(sha256="c" * 64, width=128)]
         assert [each.nm_per_pixel for each in self.calibrations(create(uploads, scale=scale))] == pixels
 
+    @pytest.mark.parametrize(
+        ("scale", "relative"),
+        [
+            (Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"), 0.05 / 2.8),
+            (Scale(Sample.Rule.OWN, 7520.0, typed="7.52 um"), 0.005 / 7.52),
+            (Scale(Sample.Rule.PIXEL, 5.5, typed="5.50 nm/px"), 0.005 / 5.5),
+            (Scale(Sample.Rule.PIXEL, 5.5), 0.05 / 5.5),
+            (Scale(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
+        ],
+    )
+    def test_its_last_digit_says_how_well_it_is_known(self, make_upload, scale, relative):
+        """Without the text, as in old rows, the number itself is taken as typed in nm."""
+        (made,) = self.calibrations(create([make_upload()], scale=scale))
+        assert made.relative_uncertainty == pytest.approx(relative / 3**0.5)
+
+    def test_images_added_later_are_known_as_well(self, make_upload):
+        first, second = different(make_upload, 2)
+        sample = create([first], scale=Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
+        services.add_images(sample=Sample.objects.get(), uploads=[second])
+        one, other = self.calibrations(sample)
+        assert one == other
+
+    def test_an_unchecked_default_is_known_no_better_by_its_digits(self, make_upload):
+        scale = Scale(Sample.Rule.OWN, 7520.0, assumed=True, typed="7520")
+        assert self.calibrations(create([make_upload()], scale=scale))[0].relative_uncertainty is None
+
+    def test_what_was_typed_fits_and_can_be_read(self, make_upload):
+        sample = create([make_upload()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
+        assert Sample.objects.get(pk=sample.pk).typed == "5." + "0" * 98
+
     def test_what_the_page_says_of_an_image_comes_first(self, make_upload):
         upload = make_upload()
         drawn = Calibration(3.0, "drawn")
@@ -152,7 +182,7 @@ class TestScale:
     def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, committed):
         sample = make_sample(DONE, DONE)
         before = list(sample.members.order_by("created"))
-        changed = Recipe(calibration=Calibration(2.5, "typed", "one pixel size for the whole sample"))
+        changed = Recipe(calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample"))
         Job.objects.filter(pk=before[0].pk).update(recipe=changed.as_dict(), included=False)
         with committed():
             assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
@@ -161,6 +191,16 @@ class TestScale:
         assert members[1].upload == before[1].upload
         assert Job.objects.filter(pk=before[1].pk, state=DONE).exists()
         assert (sample.rule, sample.value, state(sample)) == ("pixel", 2.5, Sample.State.WAITING)
+
+    def test_the_same_scale_with_more_digits_is_another(self, make_sample):
+        sample = make_sample(DONE)
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.5"))
+        Job.objects.update(state=DONE)
+        assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.50")) == 1
+        sample.refresh_from_db()
+        assert (sample.value, sample.typed) == (2.5, "2.50")
+        calibration = sample.members.get().get_recipe().calibration
+        assert calibration.relative_uncertainty == pytest.approx(0.005 / 2.5 / 3**0.5)
 
     def test_not_while_images_are_under_way(self, make_sample):
         with pytest.raises(Refused, match="still under way") as refused:

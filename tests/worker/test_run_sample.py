@@ -106,6 +106,65 @@ def test_excluded_images_do_not_count(pooled, no_files):
     assert run(sample)["n_kept"] == 2
 
 
+MODEL = {"name": "particles", "title": "Particles", "version": "1.2", "sha256": "cd" * 32}
+
+
+def files_of(sample):
+    return {artifact.name: artifact.file.read() for artifact in sample.artifacts.all()}
+
+
+def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):
+    sample = pooled(squares([10, 12]), squares([16, 18]), None, None, squares([20]))
+    _, excluded, failed, cancelled, lost = sample.jobs.order_by("created")
+    services.include_image(sample=sample, job=excluded, included=False)
+    services.include_image(sample=sample, job=failed, included=False)
+    Job.objects.filter(pk=failed.pk).update(error="The file is damaged: export it again.")
+    Job.objects.filter(pk=cancelled.pk).update(state=Job.State.CANCELLED)
+    (own_storage / lost.artifact(tables.NAME).file.name).unlink()
+    said = run(sample)
+    assert said["n_kept"] == 2 and len(said["of"]) == len(said["images"]) == 1
+    files = files_of(sample)
+    rows = {row["image"]: row for row in csv.DictReader(io.StringIO(files["images.csv"].decode("utf-8-sig")))}
+    assert {name: row["excluded"] for name, row in rows.items()} == {
+        "0.png": "",
+        "1.png": "Excluded by the user.",
+        "2.png": "Not analysed: The file is damaged: export it again.",
+        "3.png": "Not analysed: it was cancelled.",
+        "4.png": "Not analysed: its stored table cannot be read; run it again.",
+    }
+    assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("2", "34", "")
+    assert rows["2.png"]["sha256"] == failed.upload.sha256
+    told = json.loads(files["result.json"])
+    assert [bool(each["excluded"]) for each in told["images"]] == [False, True, True, True, True]
+    assert told["statistics"]["n_kept"] == 2
+
+
+def test_the_files_say_how_the_particles_were_found(pooled):
+    sample = pooled(squares([10, 12]), squares([16, 18]))
+    for number, job in enumerate(sample.jobs.order_by("created")):
+        used = {"threshold": 0.5, "polarity": "bright", "scale": 0.5 + number, "data_bar": 190}
+        job.summary |= {"model": MODEL, "image": {"width": 64, "height": 200}, **used}
+        job.save()
+        job.upload.metadata = {"instrument": "Zeiss", "voltage_kv": 20.0}
+        job.upload.save()
+    run(sample)
+    told = json.loads(files_of(sample)["result.json"])
+    assert told["model"]["name"] == "particles" and told["model"]["sha256"] == MODEL["sha256"]
+    assert told["settings"]["polarity"] == "auto" and told["settings_differ"] == ["scale"]
+    one, two = told["images"]
+    assert (one["used"]["scale"], two["used"]["scale"], two["data_bar"]) == (0.5, 1.5, 190)
+    assert one["metadata"]["voltage_kv"] == 20.0 and one["calibration"]["source"] == "typed"
+    assert MODEL["sha256"].encode() in files_of(sample)["images.csv"]
+
+
+def test_results_of_older_versions_that_say_less_are_pooled(pooled):
+    """The fixture's summaries hold the calibration alone."""
+    sample = pooled(squares([10, 12]), squares([16, 18]))
+    assert run(sample)["n_kept"] == 4
+    told = json.loads(files_of(sample)["result.json"])
+    assert told["model"] is None and told["images"][0]["settings"]["model"] == "particles"
+
+
 def test_an_image_of_other_settings_is_named(pooled, no_files):
     sample = pooled(squares([10, 12]), squares([16, 18]))
     job = sample.jobs.order_by("created")[1]

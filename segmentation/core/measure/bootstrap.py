@@ -16,14 +16,20 @@ exp(N(0, u)) where the figure has a unit. How the figure is drawn:
   the figure of each resample is taken, and its distance from the estimate multiplied by sqrt(m / (m - 1)) t(m - 1) / z,
   since few images vary too little (Hesterberg 2015).
 
-An interval is None where it would be nonsense: fewer than LEAST particles, equal sizes, an area or volume that fewer
-than LEAST_CARRYING particles carry and no law tells of, a quantile that the smallest or largest particle may not bound.
+Sizes that several particles share, as those of small particles measured in whole pixels, tell no more of the truth
+than the step between them: a figure of which all draws are 22 nm, where the next sizes are 16.5 and 27.5 nm, is not
+known to be 22 nm but to lie from 19.25 to 24.75 nm. So wherever a limit of a quantile, the mode or the span is such a
+size, half a step is added to it (`steps`). Sizes that occur once have no step and are left as they are.
+
+An interval is None where it would be nonsense: fewer than LEAST particles, equal sizes, images of the same sizes, an
+area or volume that fewer than LEAST_CARRYING particles carry and no law tells of, a quantile that the smallest or
+largest particle may not bound.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +50,16 @@ from .distribution import (
     peak,
     quantile,
 )
+from .drawn import MIDDLE, Drawn, logs
+from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 from .law import law_draws
 from .moments import MOMENTS, moments, unit_sums
+from .steps import half_steps
 from .student import Z95, t95
 
-Interval = list[float] | None
 Intervals = dict[str, Interval]
-Draws = dict[str, tuple[Floats, tuple[float, float]]]
+Draws = dict[str, Drawn]
 
 REPEATS = 2000
 LEAST_IMAGES = 8  # for a bootstrap-t; of fewer, too many resamples hold one image only
@@ -60,20 +68,20 @@ CARRYING = 400.0  # effective number of particles from which on resampling by ar
 LEAST_CARRYING = 100.0
 GROUPS = 1200  # more particles than these are drawn as groups of neighbours in size
 LARGEST = 400  # of them, the largest ones that are drawn singly: they carry the volume
-UNBOUNDED = 100.0  # ln(figure); a draw that far off comes of a resample of equal sizes
 
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
     """REPEATS resamples of n sizes in g groups of neighbours.
 
-    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size.
-    calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: how many were drawn from, 1 for particles;
-    drawn: (REPEATS, images) how often each was, None for particles.
+    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size;
+    steps: (n,) half the step of each. calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: how many
+    were drawn from, 1 for particles; drawn: (REPEATS, images) how often each was, None for particles.
     """
 
     counts: NDArray[np.float32]
     group: NDArray[np.int64]
+    steps: Floats
     calibration: Floats
     images: int = 1
     drawn: NDArray[np.float32] | None = None
@@ -91,15 +99,15 @@ class Resamples:
 
 def resample(sizes: Sizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
     """Draw from sorted sizes: particles, or images where there are several."""
-    group = _groups(len(sizes))
+    group, steps = _groups(len(sizes)), half_steps(sizes.size)
     calibration = uncertainty * rng.standard_normal(REPEATS)
     image, images = sizes.image_numbers, sizes.images
     if images < 2:
-        return Resamples(_draw(group, rng), group, calibration)
+        return Resamples(_draw(group, rng), group, steps, calibration)
     drawn = _draw(np.arange(images), rng)
     table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
     counts = drawn @ table.reshape(images, -1).astype(np.float32)
-    return Resamples(counts, group, calibration, images, drawn)
+    return Resamples(counts, group, steps, calibration, images, drawn)
 
 
 def _groups(n: int) -> NDArray[np.int64]:
@@ -134,12 +142,12 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float) 
     """The interval of the median by number alone."""
     weights = sizes.weights["number"]
     if sizes.images < 2:
-        draws, tails = order_draws(sizes.size, weights, 0.5, rng)
-        return _limits(draws, tails, uncertainty * rng.standard_normal(REPEATS))
+        drawn = _order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
+        return drawn.limits(uncertainty * rng.standard_normal(REPEATS))
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
-    drawn = _log(_quantile_draws(sizes, weights, resamples)["d50"])
-    return _limits(_widened(drawn, median, _few(resamples.images)), MIDDLE, resamples.calibration)
+    drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn
+    return drawn.widened(median, _few(resamples.images)).limits(resamples.calibration)
 
 
 def undefined(sizes: Sizes, way: Weighting = "number") -> str:
@@ -149,6 +157,8 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
         return f"95 % intervals are not defined for n = {n}: they need at least {LEAST} particles."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
+    if _images_alike(sizes):
+        return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
         return f"95 % intervals are not defined: by their edge weights, {n} particles count like {counting:.1f}."
@@ -159,6 +169,16 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
             f" {carrying:.0f} equal ones (at least {LEAST_CARRYING:g} are needed), and no log-normal law is known."
         )
     return ""
+
+
+def _images_alike(sizes: Sizes) -> bool:
+    """Whether each of several images has the very sizes that the others have: then it is one image, many times."""
+    order = np.argsort(sizes.image_numbers, kind="stable")
+    count = np.bincount(sizes.image_numbers)
+    if len(count) < 2 or count.min() < count.max():
+        return False
+    each = sizes.size[order].reshape(len(count), -1)
+    return bool((np.ptp(each, axis=0) <= SAME * each[0]).all())
 
 
 def _lawful(sizes: Sizes) -> bool:
@@ -180,7 +200,7 @@ def _of_weighting(
     found: Intervals = {}
     for name, figure in figures.items():
         calibration = 0 if name in DIMENSIONLESS else resamples.calibration
-        limits = _limits(*by_law.get(name, drawn[name]), calibration)
+        limits = by_law.get(name, drawn[name]).limits(calibration)
         found[name] = _holding(limits, figure) if name in by_law else limits
     return found
 
@@ -190,7 +210,7 @@ def _by_law(sizes: Sizes, way: Weighting, rng: np.random.Generator) -> Draws:
     if effective_number(sizes.weights[way]) >= CARRYING or not _lawful(sizes):
         return {}
     drawn = law_draws(sizes, way, REPEATS, rng)
-    return {name: (draws, MIDDLE) for name, draws in drawn.items() if way != "number" or name == "sd"}
+    return {name: Drawn(draws) for name, draws in drawn.items() if way != "number" or name == "sd"}
 
 
 def _holding(limits: Interval, figure: float | None) -> Interval:
@@ -199,31 +219,16 @@ def _holding(limits: Interval, figure: float | None) -> Interval:
     return [min(limits[0], figure), max(limits[1], figure)]
 
 
-MIDDLE = (0.025, 0.025)
-
-
-def _limits(draws: Floats, tails: tuple[float, float], calibration: Floats | int) -> Interval:
-    """The interval of draws (b,) of ln(figure) that leaves out `tails` below and above; None where it cannot."""
-    usable = ~np.isnan(draws)
-    if usable.mean() < 0.9 or min(tails) < 0:
-        return None
-    both = np.clip(draws + calibration, -UNBOUNDED, UNBOUNDED)[usable]
-    low, high = np.quantile(both, (tails[0], 1 - tails[1])).tolist()
-    if high - low <= SAME or max(abs(low), abs(high)) == UNBOUNDED:
-        return None
-    return [float(np.exp(low)), float(np.exp(high))]
-
-
 def _particle_draws(
     sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
 ) -> Draws:
     weights = sizes.weights[way]
-    tenths = {name: order_draws(sizes.size, weights, p, rng) for name, p in TENTHS.items()}
+    tenths = {name: _order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
     return {
         **_moment_draws(sizes, weights, resamples, rng),
         **tenths,
-        "span": (_log(_span(sizes, weights, resamples)), MIDDLE),
-        "mode": (_modes(sizes, weights, resamples), MIDDLE),
+        "span": _span(_quantile_draws(sizes, weights, resamples)),
+        "mode": _modes(sizes, weights, resamples),
     }
 
 
@@ -233,30 +238,17 @@ def _cluster_draws(
     weights = sizes.weights[way]
     tenths = _quantile_draws(sizes, weights, resamples)
     draws = {
-        **{name: _log(values) for name, values in tenths.items()},
-        "span": _log((tenths["d90"] - tenths["d10"]) / tenths["d50"]),
+        **{name: each.drawn for name, each in tenths.items()},
+        "span": _span(tenths),
         "mode": _modes(sizes, weights, resamples),
     }
     few = _few(resamples.images)
-    widened: Draws = {name: (_widened(drawn, figures[name], few), MIDDLE) for name, drawn in draws.items()}
+    widened = {name: drawn.widened(figures[name], few) for name, drawn in draws.items()}
     return {**widened, **_moment_draws(sizes, weights, resamples, rng)}
 
 
 def _few(images: int) -> float:
     return float(np.sqrt(images / (images - 1)) * t95(images - 1) / Z95)
-
-
-def _widened(drawn: Floats, figure: float | None, factor: float) -> Floats:
-    """Draws of ln(figure), `factor` times as far from the estimate."""
-    if figure is None or not figure > 0:
-        return np.full(len(drawn), np.nan)
-    middle = float(np.log(figure))
-    return middle + factor * (drawn - middle)
-
-
-def _log(values: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log(values), np.float64)
 
 
 def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples, rng: np.random.Generator) -> Draws:
@@ -269,7 +261,7 @@ def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples, rng: np.r
         value, error = (float(each[0]) for each in here[name])
         with np.errstate(over="ignore", invalid="ignore"):
             draws = value - _pivots(value, *there[name], resamples.images, rng) * error
-            found[name] = (np.exp(draws) if name == "geometric_sd" else draws), MIDDLE
+            found[name] = Drawn(np.exp(draws) if name == "geometric_sd" else draws)
     return found
 
 
@@ -304,35 +296,61 @@ def order_draws(
     return np.interp(place, middles, np.log(size)), tails
 
 
+def _order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: np.random.Generator) -> Drawn:
+    """The same for sizes whose half steps are `half` (n,)."""
+    draws, tails = order_draws(size, weights, p, rng)
+    return Drawn.of_logs(draws, np.interp(draws, np.log(size), half), tails)
+
+
 def _typical(weights: Floats) -> float:
     return float((weights**2).sum() / weights.sum()) if len(weights) else 0.0
 
 
-def _quantile_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> dict[str, Floats]:
-    """Name -> (REPEATS,) quantile of each resample: the size of the group at which its weights reach it."""
+class _Quantile(NamedTuple):
+    """Draws (REPEATS,) of a quantile, and half the step of each."""
+
+    size: Floats
+    half: Floats
+
+    @property
+    def drawn(self) -> Drawn:
+        return Drawn.of_logs(logs(self.size), self.half)
+
+
+def _quantile_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> dict[str, _Quantile]:
+    """By name, of each resample: the size of the group at which its weights reach the quantile."""
     groups = resamples.counts.shape[1]
     count = np.bincount(resamples.group)
     mean = np.bincount(resamples.group, weights) / count
-    size = np.bincount(resamples.group, sizes.size) / count
+    size, half = (np.bincount(resamples.group, each) / count for each in (sizes.size, resamples.steps))
     reached = np.cumsum(resamples.counts * mean.astype(np.float32), axis=1, dtype=np.float32)
     total = reached[:, -1:]
-    return {name: size[np.minimum((reached < np.float32(p) * total).sum(1), groups - 1)] for name, p in TENTHS.items()}
+    at = {name: np.minimum((reached < np.float32(p) * total).sum(1), groups - 1) for name, p in TENTHS.items()}
+    return {name: _Quantile(size[group], half[group]) for name, group in at.items()}
 
 
-def _span(sizes: Sizes, weights: Floats, resamples: Resamples) -> Floats:
-    tenths = _quantile_draws(sizes, weights, resamples)
-    return (tenths["d90"] - tenths["d10"]) / tenths["d50"]
+def _span(tenths: dict[str, _Quantile]) -> Drawn:
+    """Draws of the span; where sizes have steps, it may be as small and as large as they allow."""
+    d10, d50, d90 = (tenths[name] for name in TENTHS)
+    if not any(each.half.any() for each in (d10, d50, d90)):
+        return Drawn(logs((d90.size - d10.size) / d50.size))
+    wide, steps = d90.size - d10.size, d90.half + d10.half
+    return Drawn.between(np.maximum(wide - steps, 0) / (d50.size + d50.half), (wide + steps) / (d50.size - d50.half))
 
 
-def _modes(sizes: Sizes, weights: Floats, resamples: Resamples) -> Floats:
-    """ln(mode) (REPEATS,) of each resample, all with the bandwidth of the whole."""
+def _modes(sizes: Sizes, weights: Floats, resamples: Resamples) -> Drawn:
+    """The mode of each resample, all with the bandwidth of the whole; its step is the mean one of the sizes there."""
     logs = np.log(sizes.size)
     width = bandwidth(logs, weights)
     if not width:
-        return np.full(REPEATS, np.nan)
+        return Drawn(np.full(REPEATS, np.nan))
     grid = mode_grid(logs, width)
     count = np.bincount(resamples.group)
     mean_log = np.bincount(resamples.group, logs) / count
     weight = np.bincount(resamples.group, weights) / count
     parts = (weight[:, None] * kernel(mean_log, grid, width)).astype(np.float32)
-    return peak(grid, cast(Floats, resamples.counts @ parts).astype(np.float64))
+    modes = peak(grid, cast(Floats, resamples.counts @ parts).astype(np.float64))
+    half = np.bincount(resamples.group, resamples.steps) / count
+    density = count @ parts
+    there = np.divide((count * half) @ parts, density, out=np.zeros(len(grid)), where=density > 0)
+    return Drawn.of_logs(modes, np.interp(modes, grid, there))

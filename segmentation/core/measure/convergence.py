@@ -1,23 +1,28 @@
-"""How the median settles as particles are counted, and how many more would do."""
+"""How the median settles as particles or images are counted, and how many more would do."""
 
 from __future__ import annotations
 
 from math import ceil
-from typing import TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from .bootstrap import LEAST, order_draws
-from .distribution import Floats, quantile
-from .nano import rounded_up
+from .advice import more_images, rounded_up
+from .bootstrap import LEAST, Interval, median_interval, order_draws, undefined
+from .distribution import Floats, Sizes, quantile
+from .student import Z95
 
 WANTED = 0.05
 POINTS = 24
+FIRST_IMAGES = 3  # the interval of two images (Student's t is 12.7) would leave no room for the rest of the curve
+POINTS_BY_IMAGE = 12
 
 
 class Convergence(TypedDict):
-    """n: numbers of particles; median, low, high: of the first n in a random order, with the 95 % interval of
-    sampling alone; more: particles still to count for an interval of +-`wanted`, 0 where there are enough."""
+    """n: numbers of particles or images; median, low, high: of the first n in a random order, with the 95 % interval;
+    more: how many are still to count for an interval of +-`wanted`, 0 where there are enough; None where no number of
+    images would do. by: what is counted, particles where it is not said. The interval of particles is that of
+    sampling alone, that of images carries the calibration, too, as the one beside the median does."""
 
     n: list[int]
     median: list[float]
@@ -25,6 +30,7 @@ class Convergence(TypedDict):
     high: list[float]
     more: int | None
     wanted: float
+    by: NotRequired[Literal["image"]]
 
 
 def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Convergence | None:
@@ -41,14 +47,59 @@ def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Converg
         if min(tails) < 0:  # some of the first few weigh too much for an interval
             continue
         low, high = np.exp(np.quantile(draws, (tails[0], 1 - tails[1]))).tolist()
-        found["n"].append(step)
-        found["median"].append(median)
-        found["low"].append(low)
-        found["high"].append(high)
+        _add(found, step, median, [low, high])
     if not found["n"] or found["n"][-1] < n:
         return None
     found["more"] = _more(n, found["median"][-1], found["low"][-1], found["high"][-1])
     return found
+
+
+def converge_by_image(
+    sizes: Sizes, whole: Interval, uncertainty: float, rng: np.random.Generator
+) -> Convergence | None:
+    """The convergence of the median as whole images are counted; None where the median has no interval.
+
+    sizes: of several images. whole: the interval of the median of all of them, at which the curve ends. uncertainty:
+    of the calibration, relative.
+    """
+    images = sizes.images
+    alone = None if undefined(sizes) else median_interval(sizes, rng, 0.0)
+    if whole is None or alone is None:
+        return None
+    found = Convergence(n=[], median=[], low=[], high=[], more=None, wanted=WANTED, by="image")
+    order = rng.permutation(images)
+    for step in _steps(images):
+        some = _of_images(sizes, order[:step])
+        limits = None if undefined(some) else median_interval(some, rng, uncertainty)
+        if limits is not None:
+            _add(found, step, quantile(some.size, some.weights["number"], 0.5), limits)
+    median = quantile(sizes.size, sizes.weights["number"], 0.5)
+    _add(found, images, median, whole)
+    found["more"] = more_images(images, (alone[1] - alone[0]) / 2 / median, WANTED, Z95 * uncertainty)
+    return found
+
+
+def _steps(images: int) -> list[int]:
+    """Numbers of images from FIRST_IMAGES on that are looked at before all of them."""
+    if images <= FIRST_IMAGES:
+        return []
+    places = np.geomspace(FIRST_IMAGES, images, POINTS_BY_IMAGE).round().astype(int)
+    return [step for step in np.unique(places).tolist() if step < images]
+
+
+def _of_images(sizes: Sizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Sizes:
+    """The sizes of some of the images (`Sizes.image_numbers`)."""
+    image = sizes.image_numbers
+    chosen = np.isin(image, numbers)
+    weights = {way: each[chosen] for way, each in sizes.weights.items()}
+    return Sizes(sizes.unit, sizes.size[chosen], sizes.ecd[chosen], weights, image[chosen])
+
+
+def _add(found: Convergence, n: int, median: float, limits: list[float]) -> None:
+    found["n"].append(n)
+    found["median"].append(median)
+    found["low"].append(limits[0])
+    found["high"].append(limits[1])
 
 
 def _more(n: int, median: float, low: float, high: float) -> int:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from math import ceil, exp
 from typing import Any
 
+from .advice import more_images, rounded_up
 from .distribution import Edge, Sizes
 from .filters import RESOLVED_PX, set_aside
 from .fraction import NANO_NM, Fraction, nano_fraction, share_between
@@ -20,6 +21,8 @@ from .table import ParticleTable
 THRESHOLD = 0.5
 ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
 MOST = 100_000  # particles; asking for more is no advice
+PARTICLES, IMAGES = "particles", "images"
+OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
 
 
@@ -106,12 +109,20 @@ def _verdict(sizes: Sizes, found: Fraction, uncertainty: float, pixel: float, un
     certain = nano_fraction(sizes) or found
     if _word(certain) != "undecided":
         return word, "A better calibration: with a certain one the interval would exclude 50 %."
-    more = particles_to_decide(certain)
+    more, things = _more(certain, sizes.images)
     if more is None:
-        return word, "Hardly more particles: the fraction is too near 50 %. Other images may decide."
+        return word, f"Hardly more {things}: the fraction is too near 50 %.{'' if things == IMAGES else OTHERS}"
     ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
-    return word, f"About {more:,} more particles{also}, if the fraction stays as it is."
+    counted = things.removesuffix("s") if more == 1 else things
+    return word, f"About {more:,} more {counted}{also}, if the fraction stays as it is."
+
+
+def _more(found: Fraction, images: int) -> tuple[int | None, str]:
+    """How many more of what would decide: of a sample whole images count, as the particles of one are alike."""
+    if images > 1:
+        return images_to_decide(found, images), IMAGES
+    return particles_to_decide(found), PARTICLES
 
 
 def _word(found: Fraction) -> str:
@@ -124,15 +135,20 @@ def particles_to_decide(found: Fraction) -> int | None:
     if off == 0:
         return None
     # The distance to the limit that lies beyond the threshold falls with the root of the number.
-    reach = found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
-    more = ceil(found.n * max((reach / off) ** 2, 1.0)) - found.n
+    more = ceil(found.n * max((_reach(found) / off) ** 2, 1.0)) - found.n
     return None if more > MOST else rounded_up(max(more, 1))
 
 
-def rounded_up(number: int) -> int:
-    """To two significant digits, never down: a number of particles is advice and not a promise."""
-    step = int(10 ** max(len(str(number)) - 2, 0))
-    return -(-number // step) * step
+def images_to_decide(found: Fraction, images: int) -> int | None:
+    """About how many more images would bring the interval by image off the threshold; None where hardly any would."""
+    off = abs(found.fraction - THRESHOLD)
+    more = more_images(images, _reach(found), off) if off else None
+    return None if more is None else max(more, 1)
+
+
+def _reach(found: Fraction) -> float:
+    """From the fraction to the limit of its interval that lies beyond the threshold."""
+    return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
 
 
 def _sentence(found: Fraction, verdict: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
+from .convergence import converge_by_image
 from .distribution import Edge, Sizes, quantile
 from .nano import nano_card, variants_of
 from .outliers import between_images, find_outliers
@@ -26,7 +27,8 @@ class Pooled(Statistics):
     """The statistics of a sample; as those of one image, but the intervals resample whole images.
 
     between: variance, standard deviation and share of the total variance of ln(size) that lies between the images,
-        by a one-way analysis of variance; None where it is not defined. images: one row per image, in the order given:
+        by a one-way analysis of variance; None where it is not defined. convergence: of two or more images, as whole
+        images are counted. images: one row per image, in the order given:
         name, n (kept), n_set_aside, median, low, high (95 %, by particle, sampling alone), outlier and excluded ("" or
         the sentence that says why; an excluded image is not in the pooled numbers). notes: sentences for the user.
     """
@@ -59,12 +61,16 @@ def pool(
     uncertainty = calibration.relative_uncertainty if calibration else None
     variants = variants_of(*chosen, edge=edge, filter=filter, uncertainty=uncertainty)
     sizes = variants["as analysed"]
-    rows = [_row(tables[i], names[i], edge, seed, excluded[i]) for i in range(len(tables))]
+    rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
         rows[i]["outlier"] = reason
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
+    described = describe(sizes, *chosen, seed=seed, uncertainty=uncertainty or 0.0)
+    if sizes.images > 1:
+        rng, whole = np.random.default_rng(seed), described["intervals"]["median"]
+        described["convergence"] = converge_by_image(sizes, whole, uncertainty or 0.0, rng)
     return Pooled(
-        **describe(sizes, *chosen, seed=seed, uncertainty=uncertainty or 0.0),
+        **described,
         edge=edge,
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         relative_uncertainty=uncertainty,
@@ -86,7 +92,10 @@ def _excluded(tables: Sequence[ParticleTable]) -> list[str]:
     return [NO_PIXEL_SIZE if known and each.nm_per_pixel is None else "" for each in tables]
 
 
-def _row(table: ParticleTable, name: str, edge: Edge, seed: int, excluded: str) -> dict[str, Any]:
+def row_of(
+    table: ParticleTable, name: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
+) -> dict[str, Any]:
+    """One image's row of `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
     sizes = Sizes.of(table, edge=edge)
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
     low, high = limits or (None, None)

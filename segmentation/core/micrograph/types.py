@@ -54,6 +54,18 @@ class Calibration:
         return cls(width_nm / columns, source, f"{width_nm:g} nm across {columns} px", uncertainty)
 
     @classmethod
+    def of_pixel(
+        cls, nm_per_pixel: float, source: CalibrationSource = "typed", *, typed: str = "", detail: str = ""
+    ) -> Calibration:
+        """The calibration of an image whose pixels are `nm_per_pixel` nanometres wide.
+
+        typed: the text that the user typed, such as "5.50"; the uncertainty is the rounding of its last digit, or
+        that of the shortest way to write the number where no text is given. detail: for people, else the number.
+        """
+        uncertainty = rounding(typed or f"{nm_per_pixel:.10g}")
+        return cls(nm_per_pixel, source, detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
+
+    @classmethod
     def of_line(cls, length_nm: float, length_px: float, error_px: float = 1.0) -> Calibration:
         """The calibration of a scale bar of `length_nm`, along which the user drew a line of `length_px` pixels.
 

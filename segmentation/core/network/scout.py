@@ -23,6 +23,8 @@ CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 30 rendere
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
 FINE = 20.0  # px; when the best look shows particles below this, a finer one may see them better
+BEYOND = 1.5  # times the largest size that was taught: outlines are poor there, but their size is still right
+ALIKE = 0.98  # looks whose clarity differs by less are as clear as each other
 SMALLEST_AREA = 9  # px
 NOTHING = 0.002  # share of the picture under which a look has seen no particles
 
@@ -132,9 +134,14 @@ def _finer(
 
 
 def clearest(looks: list[Look], card: ModelCard) -> Look:
-    """The look with the clearest particles, of a size that the network was taught where there is one."""
-    useful = [each for each in looks if each.diameter and card.smallest <= each.diameter <= card.largest]
-    return max(useful or looks, key=lambda each: each.clarity)
+    """The look with the clearest particles, of about a size that the network was taught where there is one.
+
+    Of looks that are as clear the finest: from afar a dense heap is a clear particle, too.
+    """
+    largest = BEYOND * card.largest
+    useful = [each for each in looks if each.diameter and card.smallest <= each.diameter <= largest] or looks
+    clear = max(each.clarity for each in useful)
+    return max((each for each in useful if each.clarity >= ALIKE * clear), key=lambda each: each.at)
 
 
 def working_scale(best: Look, card: ModelCard) -> float:

@@ -1,5 +1,5 @@
 """Analysis -> the files a user takes away."""
 
-from .files import write_all, write_chief
+from .files import write_all
 
-__all__ = ["write_all", "write_chief"]
+__all__ = ["write_all"]

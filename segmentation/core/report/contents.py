@@ -30,7 +30,7 @@ SAMPLE = {
     "figure.pdf": "the same, to print",
     "particles.csv": "one row per particle with the name of its image",
     "images.csv": "one row per image",
-    "sample.xlsx": "particles, images, summary with intervals, notes",
+    "sample.xlsx": "images, summary with intervals, metadata, notes",
     "result.json": "pooled statistics with intervals and one entry per image, for programs",
     "result.schema.json": "the JSON Schema of result.json",
 }

@@ -21,19 +21,33 @@ from .wording import calibration_words, model_words
 
 Progress = Callable[[str, float], None]
 Writer = Callable[[Path], object]
-CHIEF = ("figure.png", "particles.csv", "particles.xlsx", "coco.json", "particles.geojson")
 FOR_THE_PAGE = ("outlines.json", "image.png", "thumbnail.png", "segmentation.npz")
+WITH_SET_ASIDE = {
+    "labels.tif": "label image of all particles, set-aside ones too, with the size of a pixel; 0 is background",
+    "labels-all.tif": "the same",
+    "rois.zip": "outlines of all particles for ImageJ's ROI Manager, those that were set aside in red",
+    "rois-all.zip": "the same",
+}
 
 
-def write_all(analysis: Analysis, folder: Path, *, progress: Progress | None = None) -> dict[str, Path]:
-    """Write every file a user takes away, and those that the page needs, into `folder` (made if need be):
-    file name -> path.
+def write_all(
+    analysis: Analysis,
+    folder: Path,
+    *,
+    for_the_page: bool = True,
+    keep_all: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Path]:
+    """Write every file a user takes away into `folder` (made if need be): file name -> path.
 
+    for_the_page: whether those that only the result page needs are written, too.
+    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too; README.txt says so.
     progress(stage, fraction): told before each file, fraction being the part of this writing that is done;
     it may raise to stop. An exception leaves the files written so far.
     """
     written: dict[str, Path] = {}
-    count = len(contents.IMAGE) + len(FOR_THE_PAGE) + 1
+    described = {**contents.IMAGE, **(WITH_SET_ASIDE if keep_all else {})}
+    count = len(described) + (len(FOR_THE_PAGE) if for_the_page else 0) + 1
 
     def write(name: str, writer: Writer) -> None:
         if progress is not None:
@@ -45,35 +59,14 @@ def write_all(analysis: Analysis, folder: Path, *, progress: Progress | None = N
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
         drawing = Drawing(analysis, packing)
-        for name, writer in _writers(analysis, drawing).items():
-            write(name, writer)
-        sums = {name: bundle.sha256(path) for name, path in written.items() if name in contents.IMAGE}
+        for name, writer in _writers(analysis, drawing, keep_all).items():
+            if for_the_page or name not in FOR_THE_PAGE:
+                write(name, writer)
+        sums = {name: bundle.sha256(path) for name, path in written.items() if name in described}
         write("report.pdf", lambda path: pages.write_report(analysis, drawing.panels, sums, path))
         sums["report.pdf"] = bundle.sha256(written["report.pdf"])
-        write("bundle.zip", lambda path: bundle.write_bundle(written, sums, contents.IMAGE, _about(analysis), path))
+        write("bundle.zip", lambda path: bundle.write_bundle(written, sums, described, _about(analysis), path))
     return written
-
-
-def write_chief(analysis: Analysis, folder: Path, *, keep_all: bool = False) -> dict[str, Path]:
-    """Write what the command line gives: the chief files of `write_all`, without their variants.
-
-    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too. result.json has the running
-    times as well.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with _uncollected(), ThreadPoolExecutor(1) as packing:
-        drawing = Drawing(analysis, packing)
-        writers: dict[str, Writer] = {
-            **{name: writer for name, writer in _writers(analysis, drawing).items() if name in CHIEF},
-            "labels.tif": lambda path: labels.write_tiff(analysis, path, all=keep_all),
-            "rois.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path, all=keep_all),
-        }
-        for name, writer in writers.items():
-            writer(folder / name)
-        sums = {name: bundle.sha256(folder / name) for name in writers}
-        pages.write_report(analysis, drawing.panels, sums, folder / "report.pdf")
-        write_json({**result.as_dict(analysis), "timings": analysis.timings}, folder / "result.json", indent=2)
-    return {name: folder / name for name in (*writers, "report.pdf", "result.json")}
 
 
 class Drawing:
@@ -108,15 +101,15 @@ class Drawing:
         path.write_bytes(figure.as_png(self.panels[path.name]))
 
 
-def _writers(analysis: Analysis, drawing: Drawing) -> dict[str, Writer]:
+def _writers(analysis: Analysis, drawing: Drawing, keep_all: bool) -> dict[str, Writer]:
     pictures = [name for name in contents.IMAGE if name.endswith(".png")]
     return {
         **dict.fromkeys(("figure.svg", "figure.pdf"), drawing.write_figure),
         "particles.csv": lambda path: write_table(analysis, path),
         "particles.xlsx": lambda path: xlsx.write_xlsx(analysis, path),
-        "labels.tif": lambda path: labels.write_tiff(analysis, path),
+        "labels.tif": lambda path: labels.write_tiff(analysis, path, all=keep_all),
         "labels-all.tif": lambda path: labels.write_tiff(analysis, path, all=True),
-        "rois.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path),
+        "rois.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path, all=keep_all),
         "rois-all.zip": lambda path: rois.write_rois(analysis, drawing.shapes, path, all=True),
         "coco.json": lambda path: write_json(coco.as_dict(analysis, drawing.shapes), path),
         "particles.geojson": lambda path: write_json(geojson.as_dict(analysis, drawing.shapes), path),

@@ -1,7 +1,8 @@
 """`labels.tif`: the particles as an integer image, for ImageJ and for programs.
 
-uint16 as long as the labels fit, as ImageJ shows those directly; beyond 65,535 particles uint32, which
-every TIFF reader takes as integers and ImageJ converts to 32-bit float, exact up to 16.7 million.
+uint16 as long as the labels fit, as ImageJ shows those directly; beyond 65,535 particles 32-bit float, ImageJ's next
+type, which holds every whole number up to 16,777,216 exactly. Both are ImageJ TIFFs with the size of a pixel in nm.
+Still more particles, which only images of gigapixels could hold, are uint32 with the resolution alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from segmentation import __version__
 from ..analysis import Analysis
 
 NM_PER_CM = 1e7
+EXACT = 2**24  # whole numbers up to here are exact in 32-bit float
 # TIFF writes a resolution as a fraction of two 32-bit integers.
 LARGEST_RESOLUTION = 2**32 - 1
 
@@ -24,20 +26,27 @@ LARGEST_RESOLUTION = 2**32 - 1
 def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> None:
     """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background.
 
-    Labels are those of the table and the CSV, so that numbers are missing where particles were set aside;
-    `all` keeps those, too. The pixel size is in the file where there is one.
+    Labels are those of the table and the CSV, so that numbers are missing where particles were set aside; `all` keeps
+    those, too. Beyond 65,535 particles they are whole floats, exact up to 16,777,216. The pixel size is in the file
+    where there is one.
     """
     n = len(analysis.table)
-    small = n <= np.iinfo(np.uint16).max
-    written = np.zeros(n + 1, np.uint16 if small else np.uint32)
+    written = np.zeros(n + 1, _type(n))
     written[1:] = np.where(analysis.table.kept | all, analysis.table["label"], 0)
     tifffile.imwrite(
         file,
         written[analysis.segmentation.labels],
         compression="zlib",
         software=f"DeepSegm {__version__}",
-        **(_imagej(analysis) if small else _plain(analysis)),
+        **(_plain(analysis) if written.dtype == np.uint32 else _imagej(analysis)),
     )
+
+
+def _type(n: int) -> type[np.uint16 | np.float32 | np.uint32]:
+    """The smallest type that ImageJ knows in which the labels up to n are exact; uint32 beyond."""
+    if n <= np.iinfo(np.uint16).max:
+        return np.uint16
+    return np.float32 if n <= EXACT else np.uint32
 
 
 def _imagej(analysis: Analysis) -> dict[str, Any]:

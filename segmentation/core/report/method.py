@@ -11,8 +11,9 @@ from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, Reason
 from ..measure.statistics import Statistics
 from ..micrograph.types import Calibration
-from ..sample import Sample
-from .wording import MASKS, SOURCES, model_words, one_line, significant
+from ..sample import BY_USER, FAILED, Sample
+from .sections import model_label
+from .wording import MASKS, SOURCES, model_words, one_line, settings, significant
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -37,6 +38,17 @@ def method(analysis: Analysis) -> str:
 def references(found: Statistics) -> list[str]:
     """What the method rests on, as the paragraph and the numbers need it."""
     return [*REFERENCES, EDGES] if found.edge == "weight" else list(REFERENCES)
+
+
+def chosen(analysis: Analysis) -> dict[str, str]:
+    """Every setting that changes the numbers, "auto" replaced by what was used: the same in every file."""
+    flips = {} if analysis.segmentation.model == MASKS else {"mirror images averaged": on_off(analysis.recipe.flips)}
+    edges = "weighted" if analysis.statistics.edge == "weight" else "excluded"
+    return {**{name: str(value) for name, value in settings(analysis).items()}, **flips, "edges": edges}
+
+
+def on_off(setting: bool) -> str:
+    return "on" if setting else "off"
 
 
 def _sentences(analysis: Analysis) -> Iterator[str]:
@@ -109,11 +121,33 @@ def sample_method(sample: Sample) -> str:
     scale = "not calibrated" if low is None else f"{significant(low)} nm per pixel"
     if low is not None and high != low:
         scale = f"{significant(low)} to {significant(high)} nm per pixel"
-    counted = sum(not row["excluded"] for row in found.images)
+    counted = len(sample.counted)
+    one = counted == 1
+    left_out = left_out_words(sample)
     return " ".join(
         [
-            f"Particles in {counted} electron micrographs of one specimen ({scale}) were outlined with DeepSegm"
-            f" {__version__} and pooled.",
-            *after_outlining(found, found.without_filter is not None),
+            f"Particles in {counted} electron micrograph{'' if one else 's'} of one specimen ({scale}) were outlined"
+            f" {_with(sample)} and pooled.",
+            *([f"{left_out}."] if left_out else []),
+            *after_outlining(found, sample.filter),
         ]
     )
+
+
+def _with(sample: Sample) -> str:
+    if {name for name, _ in sample.models} == {MASKS}:
+        return f"by another tool, measured with DeepSegm {__version__}"
+    named = ", ".join(f"{model_label(name, sha256)} (sha256 {sha256[:8]})" for name, sha256 in sample.models)
+    return f"with DeepSegm {__version__}" + (f" (model {named})" if named else "")
+
+
+def left_out_words(sample: Sample) -> str:
+    """How many images of a sample are not in its numbers, and why; "" where all are."""
+    left_out = [image.excluded for image in sample.images if image.excluded]
+    failed = sum(reason.startswith(FAILED) for reason in left_out)
+    by_user = left_out.count(BY_USER)
+    others = len(left_out) - failed - by_user
+    why = {"excluded by the user": by_user, "not analysed": failed, "without a calibration": others}
+    said = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
+    count = len(left_out)
+    return f"{count} image{' is' if count == 1 else 's are'} left out: {said}" if count else ""

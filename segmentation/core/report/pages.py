@@ -9,18 +9,16 @@ from typing import Any, BinaryIO
 from reportlab.platypus import Flowable
 
 from ..analysis import Analysis
-from ..network.cards import ModelCard, UnknownModel, find
 from . import sections
 from .charts import Distribution
 from .document import HALF, LEAD, SMALL, TITLE, Picture, abreast, facts, heading, space, table, together, words, write
-from .method import CITATION, method, references
+from .method import CITATION, chosen, method, references
 from .png import Deflated
 from .result import as_dict
-from .wording import MASKS, SOURCES, calibration_words, model_words, one_line, settings
+from .wording import SOURCES, calibration_words, model_words, one_line
 
 TALLEST = 235.0
 MOST_FACTS = 16
-MOST_SCORES = 4
 
 
 def write_report(
@@ -71,8 +69,7 @@ def _how(analysis: Analysis) -> Iterator[Flowable]:
         ("Source", SOURCES[calibration.source]),
         ("Detail", one_line(calibration.detail, 160) or "–"),
         ("Relative standard uncertainty", _uncertainty(calibration.relative_uncertainty)),
-        *((f"Setting: {name}", str(value)) for name, value in settings(analysis).items()),
-        ("Setting: edges", "weighted" if analysis.recipe.edge == "weight" else "excluded"),
+        *((f"Setting: {name}", value) for name, value in chosen(analysis).items()),
     ]
     instrument = [
         (one_line(name, 30), one_line(_said(value), 60)) for name, value in analysis.micrograph.metadata.items()
@@ -91,7 +88,8 @@ def _said(value: Any) -> str:
 
 def _provenance(analysis: Analysis, files: Mapping[str, str]) -> Iterator[Flowable]:
     yield heading("Model")
-    yield facts(list(_model(analysis)))
+    used = analysis.segmentation
+    yield facts([("Model", model_words(analysis)), *sections.model(used.model, used.model_sha256)])
     versions = ", ".join(f"{name} {value}" for name, value in as_dict(analysis)["versions"].items())
     yield heading("Versions and checksums (SHA-256)")
     yield words(versions, SMALL)
@@ -102,30 +100,3 @@ def _provenance(analysis: Analysis, files: Mapping[str, str]) -> Iterator[Flowab
         numbers_from=2,
         small=True,
     )
-
-
-def _model(analysis: Analysis) -> Iterator[tuple[str, str]]:
-    yield "Model", model_words(analysis)
-    if analysis.segmentation.model == MASKS:
-        return
-    yield "SHA-256 of the weights", analysis.segmentation.model_sha256
-    card = _card(analysis)
-    if card is None:
-        return
-    yield "What for", card.summary
-    for source in card.data[:MOST_SCORES]:
-        yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 200)
-    for score in card.scores[:MOST_SCORES]:
-        figures = ", ".join(f"{name} {value:g}" for name, value in score.items() if isinstance(value, int | float))
-        yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
-    for limit in card.limits[:MOST_SCORES]:
-        yield "Limit", one_line(limit, 200)
-
-
-def _card(analysis: Analysis) -> ModelCard | None:
-    """The card of the model that was used; None where that model is not here any more."""
-    try:
-        card = find(analysis.segmentation.model)
-    except UnknownModel:
-        return None
-    return card if card.sha256 == analysis.segmentation.model_sha256 else None

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..sample import Sample
+from ..sample import Image, Sample
 from .charts import BAR, FAINT, INK, MEDIAN, TITLE, Distribution, draw_histogram
 from .figure import DPI, INCHES
+from .method import left_out_words
 from .panels import ASIDE
 from .pdf import writable
 from .wording import one_line, version
@@ -38,8 +39,10 @@ def draw(sample: Sample, shown: Distribution) -> Figure:
 
 
 def _line(sample: Sample) -> str:
-    images = len(sample.members)
+    images = len(sample.counted)
     said = f"{images} image{'' if images == 1 else 's'}, {sample.pooled.n_kept:,} particles kept"
+    left_out = left_out_words(sample)
+    said += f"; {left_out}" if left_out else ""
     between = sample.pooled.between
     if between is None:
         return said
@@ -48,17 +51,17 @@ def _line(sample: Sample) -> str:
 
 def draw_medians(ax: Axes, sample: Sample) -> None:
     """The median of each image with its interval; outliers and excluded ones in red, with open marks."""
-    pooled, rows = sample.pooled, sample.pooled.images
-    thin = min(1.0, 40 / max(len(rows), 1))
-    for y, row in enumerate(rows):
-        if row["median"] is None:
+    pooled, images = sample.pooled, sample.images
+    thin = min(1.0, 40 / max(len(images), 1))
+    for y, image in enumerate(images):
+        if image.median is None:
             continue
-        apart = bool(row["outlier"] or row["excluded"])
+        apart = bool(image.outlier or image.excluded)
         colour = ASIDE if apart else MEDIAN
-        if row["low"] is not None:
-            ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
+        if image.low is not None and image.high is not None:
+            ax.plot([image.low, image.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         ax.plot(
-            [row["median"]],
+            [image.median],
             [y],
             color=colour,
             marker="o",
@@ -69,9 +72,9 @@ def draw_medians(ax: Axes, sample: Sample) -> None:
         ax.axvline(pooled.median, color=INK, linestyle="dashed", linewidth=1)
     ax.set_xlabel(f"Minimum Feret diameter ({pooled.unit})")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    if len(rows) <= MOST_NAMES:
-        ax.set_yticks(range(len(rows)), [_name(row) for row in rows], fontsize=7.5)
+    ax.set_ylim(len(images) - 0.5, -0.5)
+    if len(images) <= MOST_NAMES:
+        ax.set_yticks(range(len(images)), [_name(image) for image in images], fontsize=7.5)
         for label in ax.get_yticklabels():
             label.set_parse_math(False)
     else:
@@ -79,7 +82,7 @@ def draw_medians(ax: Axes, sample: Sample) -> None:
 
 
 def _draw_multiples(figure: Figure, sample: Sample) -> None:
-    """One small histogram per image in common bins, over the pooled one in outline."""
+    """One small histogram per image that was to be pooled, in common bins, over the pooled one in outline."""
     if sample.histogram is None:
         return
     edges = np.array(sample.histogram["edges"])
@@ -92,7 +95,7 @@ def _draw_multiples(figure: Figure, sample: Sample) -> None:
     for i in range(number):
         left, bottom = 0.035 + wide * (i % columns), 0.435 - high * (i // columns + 1)
         ax = figure.add_axes((left + 0.06 * wide, bottom + 0.12 * high, 0.88 * wide, 0.6 * high))
-        _draw_small(ax, edges, counts[i], pooled, sample.pooled.images[i], bottom_line=i + columns >= number)
+        _draw_small(ax, edges, counts[i], pooled, sample.images[i], bottom_line=i + columns >= number)
     _text(figure, 0.035, 0.46, _multiples_title(len(counts), sample.pooled.unit), fontsize=TITLE)
 
 
@@ -101,8 +104,8 @@ def _multiples_title(images: int, unit: str) -> str:
     return f"C  Histograms of the {shown}, in common bins ({unit}); outline: all images together, scaled"
 
 
-def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, row: dict[str, Any], *, bottom_line: bool) -> None:
-    apart = bool(row["outlier"] or row["excluded"])
+def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, image: Image, *, bottom_line: bool) -> None:
+    apart = bool(image.outlier or image.excluded)
     ax.bar(edges[:-1], counts, np.diff(edges), align="edge", color=ASIDE if apart else BAR, linewidth=0)
     if counts.sum():
         ax.stairs(pooled * counts.sum() / pooled.sum(), edges, color=INK, linewidth=0.7)
@@ -111,12 +114,12 @@ def _draw_small(ax: Axes, edges: Any, counts: Any, pooled: Any, row: dict[str, A
     ax.locator_params(axis="x", nbins=3)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.spines["bottom"].set_color(FAINT)
-    title = ax.set_title(f"{_name(row)}  N {row['n']}", loc="left", fontsize=6, pad=2)
+    title = ax.set_title(f"{_name(image)}  N {image.n}", loc="left", fontsize=6, pad=2)
     title.set_parse_math(False)
 
 
-def _name(row: dict[str, Any]) -> str:
-    return writable(one_line(row["name"], SHORT)) + (" !" if row["outlier"] or row["excluded"] else "")
+def _name(image: Image) -> str:
+    return writable(one_line(image.name, SHORT)) + (" !" if image.outlier or image.excluded else "")
 
 
 def _text(figure: Figure, x: float, y: float, words: str, **style: Any) -> None:

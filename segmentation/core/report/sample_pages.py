@@ -9,15 +9,16 @@ from typing import BinaryIO
 from reportlab.platypus import Flowable
 
 from ..sample import Sample
-from . import sections
+from . import sample_facts, sections
 from .charts import Distribution
-from .document import LEAD, SMALL, TITLE, abreast, chart, heading, space, table, together, words, write
-from .method import CITATION, references, sample_method
+from .document import LEAD, SMALL, TITLE, abreast, chart, facts, heading, space, table, together, words, write
+from .method import CITATION, left_out_words, references, sample_method
 from .result import versions
 from .sample_figure import draw_medians
 from .wording import SOURCES, interval, one_line, significant
 
 MEDIANS = (6.8, 2.6)
+LONGEST = 600  # characters of what one image has of its own
 
 
 def write_report(sample: Sample, shown: Distribution, files: Mapping[str, str], file: Path | BinaryIO) -> None:
@@ -42,23 +43,50 @@ def _story(sample: Sample, shown: Distribution, files: Mapping[str, str]) -> Ite
     yield together(heading("Method"), words(sample_method(sample)))
     yield words(f"Cite: {CITATION}")
     yield words("Rests on: " + " ".join(references(found)), SMALL)
+    yield from _how(sample)
+    yield from _models(sample)
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     yield table(("File", "SHA-256"), list(files.items()), (1, 2.4), numbers_from=2, small=True)
-    inputs = [(f"{row['name']}", member.sha256) for row, member in zip(found.images, sample.members, strict=True)]
-    yield table(
-        ("Image", "SHA-256"), [(one_line(name, 40), digest) for name, digest in inputs], (1, 2.4), 2, small=True
-    )
+    inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
+    yield table(("Image", "SHA-256"), inputs, (1, 2.4), 2, small=True)
+
+
+def _how(sample: Sample) -> Iterator[Flowable]:
+    """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
+    yield heading("Calibration, settings, instrument")
+    shared = sample_facts.common(sample)
+    yield facts([(one_line(name, 60), one_line(value, 160)) for name, value in sample_facts.lines(shared)])
+    differing = sample_facts.differing(sample)
+    if not differing:
+        return
+    yield space(4)
+    yield words("What is not the same for all images in the numbers, or of an image that is left out:", SMALL)
+    lines = [(one_line(image.name, 40), one_line(sample_facts.text(each), LONGEST)) for image, each in differing]
+    yield table(("Image", "Of its own"), lines, (1, 3.4), numbers_from=2, small=True)
+
+
+def _models(sample: Sample) -> Iterator[Flowable]:
+    yield heading("Model")
+    for name, sha256 in sample.models:
+        yield facts([("Model", sections.model_label(name, sha256)), *sections.model(name, sha256)])
+        yield space(4)
+    unknown = sample_facts.unknown(sample)
+    if unknown:
+        yield words(unknown)
 
 
 def _scale(sample: Sample) -> str:
     low, high = sample.calibration["low"], sample.calibration["high"]
-    count = f"{len(sample.members)} image{'' if len(sample.members) == 1 else 's'}"
+    counted = len(sample.counted)
+    count = f"{counted} image{'' if counted == 1 else 's'}"
+    left_out = left_out_words(sample)
+    tail = f". {left_out}" if left_out else ""
     if low is None:
-        return f"{count}, not calibrated: lengths are in pixels"
+        return f"{count}, not calibrated: lengths are in pixels{tail}"
     sizes = f"{significant(low)} nm/px" if low == high else f"{significant(low)} to {significant(high)} nm/px"
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
-    return f"{count}, {sizes} ({ways})"
+    return f"{count}, {sizes} ({ways}){tail}"
 
 
 def _images(sample: Sample) -> Iterator[Flowable]:
@@ -70,17 +98,20 @@ def _images(sample: Sample) -> Iterator[Flowable]:
             f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images (standard deviation"
             f" {significant(between['sd'])})."
         )
-    yield words("The median of each image with its 95 % interval by particle; dashed: of all together.", SMALL)
+    yield words(
+        "The median of each image with its 95 % interval by particle; dashed: of all together; red: see the remark.",
+        SMALL,
+    )
     yield chart(lambda ax: draw_medians(ax, sample), 0.25, MEDIANS)
     lines = [
         [
-            one_line(row["name"], 60),
-            f"{row['n']:,}",
-            f"{row['n_set_aside']:,}",
-            interval(row["median"], (row["low"], row["high"]), ""),
-            row["excluded"] or row["outlier"],
+            one_line(image.name, 60),
+            "–" if image.n is None else f"{image.n:,}",
+            "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
+            interval(image.median, (image.low, image.high), ""),
+            image.excluded or image.outlier,
         ]
-        for row in found.images
+        for image in sample.images
     ]
     head = ("Image", "Kept", "Set aside", f"Median ({found.unit}) and 95 % interval", "Remark")
     yield table(head, lines, (2, 0.6, 0.6, 1.5, 2.2))

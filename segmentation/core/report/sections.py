@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from reportlab.platypus import Flowable
 
+from ..measure.advice import more_images_words
 from ..measure.filters import Reason
 from ..measure.statistics import Statistics
+from ..network.cards import ModelCard, UnknownModel, find
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_sensitivity
 from .document import (
     HALF,
@@ -27,9 +31,10 @@ from .document import (
 )
 from .figure import draw_distribution
 from .numbers import DIMENSIONLESS, FIGURES, SHAPES, WEIGHTINGS, pair
-from .wording import interval, one_line, per_cent, significant
+from .wording import MASKS, interval, one_line, per_cent, significant
 
 MOST_LINES = 12
+MOST_SCORES = 4
 HISTOGRAM = (WIDTH / 72, 2.55)
 
 
@@ -79,8 +84,8 @@ def distribution(shown: Distribution) -> list[Flowable]:
     if not found.n_kept:
         return []
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, shown), 0.17)]
-    if found.convergence is not None:
-        charts.append(chart(lambda ax: draw_convergence(ax, found), 0.15))
+    if found.convergence is not None and len(found.convergence["n"]) > 1:
+        charts.append(chart(lambda ax: _draw_convergence(ax, found), 0.15))
     return [
         heading("Size distribution"),
         abreast(*charts),
@@ -112,9 +117,21 @@ def _by_weighting(found: Statistics) -> list[dict[str, Any]]:
     return [found.weighted[weighting] for weighting in WEIGHTINGS]
 
 
+def _draw_convergence(ax: Axes, found: Statistics) -> None:
+    draw_convergence(ax, found)
+    if found.convergence is not None and found.convergence.get("by") == "image":
+        ax.set_xlabel("Images counted", fontsize=8)
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
 def _convergence(found: Statistics) -> str:
     line = found.convergence
     assert line is not None
+    if line.get("by") == "image":
+        right = "Right: the median as images are counted in a random order, with its 95 % interval by image; "
+        told = right if len(line["n"]) > 1 else ""
+        said = f"{told}{more_images_words(line['more'], line['wanted'], found.relative_uncertainty)} (dotted)."
+        return said[:1].upper() + said[1:]
     wanted = f"±{100 * line['wanted']:g} %"
     if line["more"] is None:
         return "Right: the median as particles are counted in a random order, with its 95 % interval by sampling alone."
@@ -209,3 +226,38 @@ def notes(sentences: Sequence[str]) -> list[Flowable]:
     if len(sentences) > MOST_LINES:
         shown.append(words(f"… and {len(sentences) - MOST_LINES} more in result.json."))
     return [heading("Notes"), *shown]
+
+
+def model_label(name: str, sha256: str) -> str:
+    """The name of a model and, where its card is here, the version; "" where no name is known."""
+    if name == MASKS:
+        return f"none: {MASKS}"
+    card = card_of(name, sha256)
+    return name if card is None else f"{name} {card.version}"
+
+
+def model(name: str, sha256: str) -> Iterator[tuple[str, str]]:
+    """What the card of a model that was used says, as names and values; nothing for masks of other tools."""
+    if name == MASKS:
+        return
+    yield "SHA-256 of the weights", sha256
+    card = card_of(name, sha256)
+    if card is None:
+        return
+    yield "What for", card.summary
+    for source in card.data[:MOST_SCORES]:
+        yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 200)
+    for score in card.scores[:MOST_SCORES]:
+        figures = ", ".join(f"{name} {value:g}" for name, value in score.items() if isinstance(value, int | float))
+        yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
+    for limit in card.limits[:MOST_SCORES]:
+        yield "Limit", one_line(limit, 200)
+
+
+def card_of(name: str, sha256: str) -> ModelCard | None:
+    """The card of the model that was used; None where that model is not here any more."""
+    try:
+        card = find(name)
+    except UnknownModel:
+        return None
+    return card if card.sha256 == sha256 else None

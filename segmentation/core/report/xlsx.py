@@ -24,8 +24,9 @@ from .. import archive
 from ..analysis import Analysis
 from ..measure.statistics import Statistics
 from . import numbers
+from .method import chosen
 from .result import as_dict
-from .wording import SOURCES, model_words, settings, version
+from .wording import SOURCES, model_words, version
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
@@ -112,9 +113,15 @@ def _metadata(analysis: Analysis) -> Iterable[tuple[str, str, Any]]:
     yield "calibration", "relative standard uncertainty", calibration.relative_uncertainty
     yield "model", "model", model_words(analysis)
     yield "model", "sha256", analysis.segmentation.model_sha256
-    for name, value in settings(analysis).items():
+    for name, value in chosen(analysis).items():
         yield "settings", name, value
+    yield from basis(analysis.statistics)
     for name, value in said["metadata"].items():
         yield "instrument", name, value if isinstance(value, int | float | str) else str(value)
     for sentence in said["warnings"]:
         yield "notes", "warning", sentence
+
+
+def basis(found: Statistics) -> Iterable[tuple[str, str, Any]]:
+    """What the intervals beside the numbers rest on, as lines of the metadata."""
+    yield "statistics", "95 % intervals", found.interval_note or found.interval_basis

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import math
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from tqdm import tqdm
 
@@ -71,21 +73,48 @@ def left_out(folder: Path, others: Iterable[Path]) -> str:
     return f"{folder}: {what} left out: {', '.join(names)}"
 
 
+class Typed(NamedTuple):
+    """A length in nm, and the text that was typed: its last digit says how well the length is known."""
+
+    nm: float
+    text: str
+
+
 def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
     """What the options say of an image so many pixels wide, None where they say nothing."""
-    if options["width_nm"] is not None:
-        return Calibration.of_width(options["width_nm"], columns)
-    if options["nm_per_pixel"] is not None:
-        return Calibration(options["nm_per_pixel"], "typed", "--nm-per-pixel")
+    image: Typed | None = options["width_nm"]
+    pixel: Typed | None = options["nm_per_pixel"]
+    if image is not None:
+        return Calibration.of_width(image.nm, columns, typed=image.text)
+    if pixel is not None:
+        return Calibration.of_pixel(pixel.nm, typed=pixel.text)
     return None
 
 
+def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
+    """Write all files that a user takes away, the same in every run, and timings.json, which is not.
+
+    keep_all: whether labels.tif and rois.zip have the particles that were set aside, too.
+    """
+    from segmentation.core.pipeline import DONE
+    from segmentation.core.report import write_all
+    from segmentation.core.report.files import write_json
+
+    def told(stage: str, fraction: float) -> None:
+        bar(stage, DONE + (1 - DONE) * fraction)
+
+    write_all(analysis, folder, for_the_page=False, keep_all=keep_all, progress=told)
+    write_json(analysis.timings, folder / "timings.json", indent=2)
+    bar("done", 1.0)
+
+
 class Pooling:
-    """The analyses of a sample as they come; nothing is kept of them without a sample's name."""
+    """The images of a sample as they come, analysed or failed; analyses are kept only where the sample has a name."""
 
     def __init__(self, name: str | None, edge: Literal["exclude", "weight"], filter: bool) -> None:
         self.name, self.edge, self.filter = name, edge, filter
         self.members: list[Any] = []
+        self.failed: list[tuple[Path, str]] = []
 
     def add(self, analysis: Any) -> None:
         """Take what pooling needs of an analysis; its pictures may go."""
@@ -94,22 +123,29 @@ class Pooling:
         if self.name:
             self.members.append(Member.of(analysis))
 
+    def fail(self, path: Path, reason: str) -> None:
+        """Note an image without a result, so that the pooled files name it with the reason."""
+        self.failed.append((path, reason))
+
     def finish(self, out: Path, told: Any, warned: Any) -> None:
-        """Write the pooled files into `out`."""
+        """Write the pooled files into `out`, if the sample has a name."""
         from segmentation.core.report.sample import write_sample
-        from segmentation.core.sample import combine
+        from segmentation.core.sample import LeftOut, combine
 
         if not self.name:
             return
         if not self.members:
             warned.write(f"{self.name}: No image could be measured, so there is nothing to pool.")
             return
-        sample = combine(self.name, self.members, edge=self.edge, filter=self.filter)
+        left_out = [LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in self.failed]
+        sample = combine(self.name, self.members, edge=self.edge, filter=self.filter, left_out=left_out)
         write_sample(sample, out)
         for warning in sample.warnings:
             warned.write(f"{self.name}: {warning}")
-        count = len(sample.members)
-        told.write(f"{self.name} -> {out}: {sample.pooled.n_kept} particles of {count} images pooled")
+        count = len(sample.counted)
+        images = "1 image" if count == 1 else f"{count} images"
+        missing = f", {len(self.failed)} could not be measured" if self.failed else ""
+        told.write(f"{self.name} -> {out}: {sample.pooled.n_kept} particles of {images} pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:
@@ -146,23 +182,25 @@ class Bar:
         self.bar.update(100 * fraction - self.bar.n)
 
 
-def width(text: str) -> float:
-    """The option's value in nm."""
+def width(text: str) -> Typed:
+    """The width of an image, with or without a unit."""
     try:
         nm = parse_width(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if nm is None:
         raise argparse.ArgumentTypeError("give a width, or leave the option out to measure in pixels")
-    return nm
+    return Typed(nm, text.strip())
+
+
+def pixel_size(text: str) -> Typed:
+    """The size of a pixel in nm."""
+    return Typed(positive(text), text.strip())
 
 
 def positive(text: str) -> float:
     """A number that can be a length or a factor."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
+    value = _number(text)
     if not 1e-6 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
     return value
@@ -170,10 +208,7 @@ def positive(text: str) -> float:
 
 def share(text: str) -> float:
     """A number between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
+    value = _number(text)
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
     return value
@@ -194,6 +229,23 @@ def sample_name(text: str) -> str:
     if not name:
         raise argparse.ArgumentTypeError("give the sample a name")
     return name[:150]
+
+
+def _number(text: str) -> float:
+    """The number, or NaN, which lies in no range. Python's 1_000 is none: nobody else reads it as a thousand."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _sha256(path: Path) -> str:
+    """Of the file as lower-case hex, "" where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _is_image(path: Path) -> bool:

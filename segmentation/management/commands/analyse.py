@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"')
-        size.add_argument("--nm-per-pixel", type=inputs.positive, metavar="P", help="size of a pixel in nm")
+        size.add_argument("--nm-per-pixel", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm")
         parser.add_argument("--filter", action="store_true", help="set small, unresolved and odd particles aside")
         parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME")
         parser.add_argument("--threshold", type=inputs.share, metavar="T", help="foreground probability, 0 to 1")
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--scale", type=inputs.positive, metavar="S", help="working scale; by default chosen")
         parser.add_argument("--flips", action="store_true", help="average over mirrored images: four times the time")
         parser.add_argument("--edge", choices=["exclude", "weight"], default="exclude", help=inputs.EDGE)
-        parser.add_argument("--all", action="store_true", help="keep set-aside particles in labels.tif too")
+        parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the images as one sample")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,16 +49,16 @@ class Command(BaseCommand):
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        bad = 0
         pooling = inputs.Pooling(options["sample"], options["edge"], options["filter"])
         for image, folder in inputs.folders_of(list(self._images(options)), options["out"]):
             try:
                 pooling.add(self._one(image, folder, options))
             except (UnreadableImage, OSError, MemoryError, cards.AlteredWeights) as error:
-                bad += 1
-                self.stderr.write(f"{image}: {inputs.sentence(error)}")
+                reason = inputs.sentence(error)
+                self.stderr.write(f"{image}: {reason}")
+                pooling.fail(image, reason)
         pooling.finish(options["out"], self.stdout, self.stderr)
-        if bad:
+        if pooling.failed:
             sys.exit(inputs.BAD_INPUT)
 
     def _images(self, options: dict[str, Any]) -> Iterator[Path]:
@@ -80,9 +80,7 @@ class Command(BaseCommand):
         recipe = _recipe(micrograph, options)
         with inputs.Bar(image.name) as bar:
             analysis = analyse(micrograph, recipe, bar)
-            bar("drawing the figure", 0.8)
-            _write(analysis, folder, keep_all=options["all"])
-            bar("done", 1.0)
+            inputs.write(analysis, folder, bar, keep_all=options["all"])
         kept, apart = analysis.statistics.n_kept, analysis.statistics.n_set_aside
         self.stdout.write(f"{image} -> {folder}: {kept} particles kept, {apart} set aside")
         return analysis
@@ -92,9 +90,3 @@ def _recipe(micrograph: Micrograph, options: dict[str, Any]) -> Recipe:
     names = ("model", "threshold", "polarity", "filter", "data_bar", "scale", "flips", "edge")
     calibration = inputs.calibration(options, micrograph.shape[1])
     return Recipe(**{name: options[name] for name in names}, calibration=calibration)
-
-
-def _write(analysis: Any, folder: Path, *, keep_all: bool) -> None:
-    from segmentation.core.report import write_chief
-
-    write_chief(analysis, folder, keep_all=keep_all)

@@ -14,7 +14,6 @@ from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.recipe import Recipe
 
 from . import _inputs as inputs
-from .analyse import _write
 
 MASKS = (".tif", ".tiff", ".png", ".bmp", ".npy")
 
@@ -32,7 +31,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
         size = parser.add_mutually_exclusive_group()
-        size.add_argument("--nm-per-pixel", type=inputs.positive, metavar="P", help="size of a pixel in nm")
+        size.add_argument("--nm-per-pixel", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm")
         size.add_argument("--width-nm", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"')
         parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
         parser.add_argument("--filter", action="store_true", help="set small, unresolved and odd particles aside")
@@ -44,7 +43,7 @@ class Command(BaseCommand):
             help="binary: each connected piece is a particle; labels: each number; auto tells by the numbers",
         )
         parser.add_argument("--background", type=int, default=0, metavar="V", help="the value between particles")
-        parser.add_argument("--all", action="store_true", help="keep set-aside particles in labels.tif too")
+        parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the masks as one sample")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,16 +53,16 @@ class Command(BaseCommand):
             options["out"].mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        bad = 0
         pooling = inputs.Pooling(options["sample"], options["edge"], options["filter"])
         for path, folder in inputs.folders_of(list(self._masks(options)), options["out"]):
             try:
                 pooling.add(self._one(path, folder, options))
             except (UnreadableImage, OSError, MemoryError) as error:
-                bad += 1
-                self.stderr.write(f"{path}: {inputs.sentence(error)}")
+                reason = inputs.sentence(error)
+                self.stderr.write(f"{path}: {reason}")
+                pooling.fail(path, reason)
         pooling.finish(options["out"], self.stdout, self.stderr)
-        if bad:
+        if pooling.failed:
             sys.exit(inputs.BAD_INPUT)
 
     def _masks(self, options: dict[str, Any]) -> Iterator[Path]:
@@ -91,8 +90,7 @@ class Command(BaseCommand):
         )
         with inputs.Bar(path.name) as bar:
             analysis = analyse_mask(mask, recipe, bar, image=_image(path, options["images"]))
-            _write(analysis, folder, keep_all=options["all"])
-            bar("done", 1.0)
+            inputs.write(analysis, folder, bar, keep_all=options["all"])
         kept, apart = analysis.statistics.n_kept, analysis.statistics.n_set_aside
         for note in mask.notes:
             self.stderr.write(f"{path}: {note}")

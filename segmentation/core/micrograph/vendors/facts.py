@@ -109,10 +109,20 @@ def _wide(raw: bytes) -> str | None:
     return "utf-16-le" if odd > even else "utf-16-be"
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, ended by CR, LF or both.
+
+    Saving a text again in another mode can double its line ends (CR CR LF, or CR LF CR LF): where every second line
+    is blank for that reason, those are left out.
+    """
+    lines = re.sub(r"\r+\n", "\n", text).splitlines()
+    return lines[::2] if len(lines) > 2 and not any(line.strip() for line in lines[1::2]) else lines
+
+
 def entries_of(text: str) -> dict[str, str]:
     """The values of `Key=value` lines, whatever their sections; the first of a name counts."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         key, equals, value = line.partition("=")
         if equals:
             found.setdefault(key.strip(), value.strip())

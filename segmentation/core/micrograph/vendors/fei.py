@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
-from .facts import Facts, Tags, kept, rational, rational_rounding, scaled, text_of, whole, xml_of
-from .units import leading_number, nanometres, number, rounding
+from .facts import Facts, Tags, kept, lines_of, rational, rational_rounding, scaled, text_of, whole, xml_of
+from .units import leading_number, nanometres, number, plausible_pixel, rounding
 
 TAGS = (34682, 34680)
 XML_TAG = 34683
@@ -14,22 +15,29 @@ Sections = dict[str, dict[str, str]]
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the FEI header says, None without one; images of the navigation camera have no scan, so no size."""
-    for code in TAGS:
-        raw = tags.raw(code)
-        if raw is not None:
-            text = text_of(raw)
-            if text.lstrip().startswith("<"):
-                return _transmission(tags, xml_of(text))
-            facts = _from_sections(code, _sections(text))
-            return facts if facts.nm_per_pixel else _from_xml(tags, facts.metadata) or facts
-    return _from_xml(tags, {})
+    """What the FEI header says, None without one; images of the navigation camera have no scan, so no size.
+
+    Where a file has several of the tags, the first with a pixel size counts, and the others complete its metadata.
+    """
+    found = [_of_text(tags, code, text_of(raw)) for code in TAGS if (raw := tags.raw(code)) is not None]
+    if not found:
+        return _from_xml(tags, {})
+    sized = next((facts for facts in found if plausible_pixel(facts.nm_per_pixel)), None)
+    facts = sized or _from_xml(tags, found[0].metadata) or found[0]
+    others = {name: value for each in reversed(found) for name, value in each.metadata.items()}
+    return replace(facts, metadata={**others, **facts.metadata})
+
+
+def _of_text(tags: Tags, code: int, text: str) -> Facts:
+    if text.lstrip().startswith("<"):
+        return _transmission(tags, xml_of(text))
+    return _from_sections(code, _sections(text))
 
 
 def _sections(text: str) -> Sections:
     found: Sections = {}
     section: dict[str, str] = found.setdefault("", {})
-    for line in text.splitlines():
+    for line in lines_of(text):
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
             section = found.setdefault(line[1:-1], {})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from .facts import Facts, Tags, kept, pair_of, scaled, text_of
+from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of
 from .units import leading_number, nanometres, number, quantity_nm, rounding
 
 TAG = 37500
 _NEEDLES = (("$CM_", "utf-16-le"), ("$CM_", "utf-16-be"), ("$CM_", "ascii"))
-_LINE = re.compile(r"^\s*\$+([A-Z][A-Z0-9_]*)[ \t]*(.*?)\s*$", re.MULTILINE)
+_LINE = re.compile(r"\s*\$+([A-Z][A-Z0-9_]*)[ \t]*(.*?)\s*")
 _EACH = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?\s*[^\s0-9.,]+")
 
 
@@ -38,8 +38,8 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
 def _facts(text: str, where: str) -> Facts:
     """A pixel size in the order in which they are told: as such, by the field of view, by the micron bar."""
     entries: dict[str, str] = {}
-    for key, value in _LINE.findall(text):
-        entries.setdefault(key, value)
+    for form in filter(None, map(_LINE.fullmatch, lines_of(text))):
+        entries.setdefault(form[1], form[2])
     columns, rows = pair_of(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
     banner = number(entries.get("SM_PNU_HEIGHT"))
     size, height, uncertainty, key = _pixel_size(entries, columns, rows)

@@ -6,6 +6,23 @@ from .facts import Facts, Tags, kept, text_of, whole, xml_of
 from .units import nanometres, number, rounding
 
 DESCRIPTION = 270
+_LARGE = zip(("da", *"hkMGTPEZY"), (1, 2, 3, 6, 9, 12, 15, 18, 21, 24), strict=True)
+_SMALL = zip("dcmµnpfazy", (-1, -2, -3, -6, -9, -12, -15, -18, -21, -24), strict=True)
+_INCH_NM = 2.54e7
+# UnitsLength of the schema of 2016-06, where "Mm" and "mm" are two units; "pixel" and "reference frame" are no lengths.
+_UNITS = {f"{prefix}m": 10.0 ** (power + 9) for prefix, power in (("", 0), *_LARGE, *_SMALL)} | {
+    "Å": 0.1,
+    "thou": _INCH_NM / 1000,
+    "li": _INCH_NM / 12,
+    "in": _INCH_NM,
+    "ft": _INCH_NM * 12,
+    "yd": _INCH_NM * 36,
+    "mi": _INCH_NM * 63360,
+    "ua": 1.495978707e20,
+    "ly": 9.4607304725808e24,
+    "pc": 3.0856775814913673e25,
+    "pt": _INCH_NM / 72,
+}
 
 
 def read(tags: Tags) -> Facts | None:
@@ -32,5 +49,7 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _length(value: str | None, unit: str | None) -> float | None:
-    size, factor = number(value), nanometres(unit or "um")
+    """Nanometres; units that the schema does not know are read as other files write them."""
+    word = (unit or "µm").strip().replace("μ", "µ").replace("\u212b", "Å")
+    size, factor = number(value), _UNITS.get(word) or nanometres(word)
     return size * factor if size and factor else None

@@ -8,7 +8,7 @@ from .facts import Facts, Tags, entries_of, kept, scaled, text_of
 from .units import number, rounding
 
 TAG = 50431
-_LINE = re.compile(rb"(?:^|[\n\0\x01-\x09])([A-Za-z][A-Za-z0-9]{1,40})=([^\r\n\0]{0,200})")
+_LINE = re.compile(rb"(?:^|[\r\n\0\x01-\x09])([A-Za-z][A-Za-z0-9]{1,40})=([^\r\n\0]{0,200})")
 
 
 def read(tags: Tags) -> Facts | None:

@@ -24,6 +24,9 @@ _NM = {
     "cm": 1e7,
     "centimeter": 1e7,
     "centimetre": 1e7,
+    "dm": 1e8,
+    "decimeter": 1e8,
+    "decimetre": 1e8,
     "inch": 2.54e7,
     "in": 2.54e7,
     "m": 1e9,
@@ -35,7 +38,7 @@ _MICRO = re.compile(r"^(?:\\u00b5|\\u03bc|â?[µμ]|î¼|æ|\ufffd+|\?|ƒê|ｵ)
 _NUMBER = r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:e[+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"^\s*({_NUMBER})\s*([^\s0-9.,]\S*)", re.IGNORECASE)
 _LEADING = re.compile(rf"\s*({_NUMBER})(?![0-9.,])", re.IGNORECASE)
-_PRINTED = re.compile(r"\s*[+-]?([0-9]{1,40})(?:[.,]([0-9]{0,40}))?")
+_PRINTED = re.compile(r"\s*[+-]?([0-9]{0,40})(?:[.,]([0-9]{0,40}))?")
 SQRT3 = math.sqrt(3.0)
 FLOAT32 = 2.0**-24 / SQRT3  # relative standard uncertainty of a value rounded to a binary number of 32 bits
 FLOAT64 = 2.0**-53 / SQRT3

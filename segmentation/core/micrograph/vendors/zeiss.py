@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from .facts import Facts, Tags, kept, pair_of, scaled, text_of
+from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of
 from .units import leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 34118
@@ -23,7 +23,7 @@ def read(tags: Tags) -> Facts | None:
     raw = tags.raw(TAG)
     if raw is None:
         return None
-    lines = [line.strip() for line in text_of(raw).splitlines()]
+    lines = [line.strip() for line in lines_of(text_of(raw))]
     entries = _entries(lines)
     columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
     size, name, written = _pixel_size(entries, lines, columns or tags.columns)

@@ -1,0 +1,45 @@
+"""Which of the looks decides on the working scale."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from segmentation.core.network.scout import KEEP, Look, clearest, typical_diameter, working_scale
+
+CARD = SimpleNamespace(smallest=12.0, largest=80.0, diameter=36.0, core=0.5, threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("looks", "decides"),
+    [
+        ([Look(1.0, 0.7, 20.0), Look(0.5, 0.9, 30.0), Look(0.25, 0.8, 15.0)], 1),  # the clearest
+        ([Look(1.0, 0.83, 383.0), Look(0.25, 0.85, 93.0), Look(0.12, 0.55, 19.0)], 1),  # large, yet its size is told
+        ([Look(1.0, 0.95, 400.0), Look(0.5, 0.7, 40.0)], 1),  # far too large: not clear but a heap
+        ([Look(1.0, 0.82, 21.0), Look(0.25, 0.83, 79.0)], 0),  # a heap seen from afar
+        ([Look(1.0, 0.0, None), Look(0.5, 0.0, None)], 0),  # nothing anywhere
+    ],
+)
+def test_the_look_that_decides(looks, decides):
+    assert clearest(looks, CARD) == looks[decides]
+
+
+def test_the_scale_brings_the_typical_particle_to_the_cards_size():
+    assert working_scale(Look(0.25, 0.9, 45.0), CARD) == pytest.approx(0.2)
+    assert working_scale(Look(1.0, 0.9, 36.0 / KEEP[0]), CARD) == 1.0  # not worth a resampling
+    assert working_scale(Look(0.25, 0.3, 45.0), CARD) == 1.0  # not clear enough to trust
+
+
+def test_typical_diameter_weighs_by_length_and_takes_no_speck():
+    distance = np.zeros((200, 200), np.uint8)
+    y, x = np.mgrid[:200, :200]
+    for at, radius in (((30, 30), 5), ((30, 70), 5), ((30, 110), 5), ((120, 100), 30)):
+        distance[(y - at[0]) ** 2 + (x - at[1]) ** 2 <= radius**2] = 255
+    distance[199, 199] = 255
+    maps = np.stack([np.full((200, 200), 255, np.uint8), distance])
+    # Cores are half as wide as their particles: 3 of 20 px and one of 120, which is half of all length.
+    assert typical_diameter(maps, CARD) == pytest.approx(120, rel=0.03)
+    assert typical_diameter(maps[:, :60], CARD) == pytest.approx(20, rel=0.06)
+    assert typical_diameter(np.zeros((2, 50, 50), np.uint8), CARD) is None
