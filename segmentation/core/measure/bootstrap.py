@@ -142,7 +142,7 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float) 
     """The interval of the median by number alone."""
     weights = sizes.weights["number"]
     if sizes.images < 2:
-        drawn = _order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
+        drawn = order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
         return drawn.limits(uncertainty * rng.standard_normal(REPEATS))
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
@@ -223,7 +223,7 @@ def _particle_draws(
     sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
 ) -> Draws:
     weights = sizes.weights[way]
-    tenths = {name: _order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
+    tenths = {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
     return {
         **_moment_draws(sizes, weights, resamples, rng),
         **tenths,
@@ -296,7 +296,7 @@ def order_draws(
     return np.interp(place, middles, np.log(size)), tails
 
 
-def _order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: np.random.Generator) -> Drawn:
+def order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: np.random.Generator) -> Drawn:
     """The same for sizes whose half steps are `half` (n,)."""
     draws, tails = order_draws(size, weights, p, rng)
     return Drawn.of_logs(draws, np.interp(draws, np.log(size), half), tails)

@@ -8,8 +8,9 @@ from typing import Literal, NotRequired, TypedDict
 import numpy as np
 
 from .advice import more_images, rounded_up
-from .bootstrap import LEAST, Interval, median_interval, order_draws, undefined
+from .bootstrap import LEAST, Interval, median_interval, order_drawn, undefined
 from .distribution import Floats, Sizes, quantile
+from .steps import half_steps
 from .student import Z95
 
 WANTED = 0.05
@@ -43,11 +44,10 @@ def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Converg
     for step in np.unique(np.geomspace(LEAST, n, POINTS).round().astype(int)).tolist():
         chosen = np.sort(order[:step])
         median = quantile(size[chosen], weights[chosen], 0.5)
-        draws, tails = order_draws(size[chosen], weights[chosen], 0.5, rng)
-        if min(tails) < 0:  # some of the first few weigh too much for an interval
-            continue
-        low, high = np.exp(np.quantile(draws, (tails[0], 1 - tails[1]))).tolist()
-        _add(found, step, median, [low, high])
+        steps = half_steps(size[chosen])
+        limits = order_drawn(size[chosen], weights[chosen], 0.5, steps, rng).limits(0)
+        if limits is not None:  # some of the first few may weigh too much for an interval
+            _add(found, step, median, limits)
     if not found["n"] or found["n"][-1] < n:
         return None
     found["more"] = _more(n, found["median"][-1], found["low"][-1], found["high"][-1])
