@@ -20,6 +20,7 @@ from .measure.statistics import seed_of, summarise
 from .measure.table import ParticleTable
 from .micrograph import clip_outliers, data_bar
 from .micrograph.crosscheck import crosscheck
+from .micrograph.flatness import DRAWN, flat_share
 from .micrograph.types import Calibration, Micrograph, Polarity
 from .network.cards import ModelCard, find
 from .network.runtime import Runtime, load_network
@@ -30,6 +31,8 @@ from .recipe import Recipe
 Progress = Callable[[str, float], None]
 
 CALLED = {"typed": "typed width", "drawn": "drawn scale bar"}  # sources of a calibration, where a word is missing
+
+MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
 
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 
@@ -201,7 +204,7 @@ def _judged(
 
 
 def _warnings(micrograph: Micrograph, segmentation: Segmentation, calibration: Calibration) -> Iterator[str]:
-    yield from _doubts(segmentation)
+    yield from _doubts(micrograph, segmentation)
     if calibration.source == "default":
         yield "The image width is the default of 7520 nm and was not checked: type the true width."
     if calibration.source == "none":
@@ -210,17 +213,31 @@ def _warnings(micrograph: Micrograph, segmentation: Segmentation, calibration: C
     yield from micrograph.notes
 
 
-def _doubts(segmentation: Segmentation) -> Iterator[str]:
+def _doubts(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
+    flat = flat_share(micrograph.pixels[: segmentation.rows])
+    if flat >= DRAWN:
+        yield (
+            f"{100 * flat:.0f} % of this image is of exactly one grey value, as in drawings, plots and text and hardly"
+            " ever in micrographs: is it the right file?"
+        )
     found, dropped = len(segmentation.confidence), segmentation.dropped
     if dropped and segmentation.expected < EVEN:
-        left = f"{found} are left" if found else "none is left"
+        left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
         yield (
             "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
             f" {dropped} outlines that were more likely wrong than right were dropped; {left}."
         )
     elif not found:
-        yield "No particles were found; try the other polarity or a lower threshold."
+        yield (
+            "No particles were found: the image shows none, or none that the model knows. If it does show some, try the"
+            " other polarity or a lower threshold."
+        )
+    elif segmentation.expected < MOSTLY:
+        yield (
+            f"Only about {100 * segmentation.expected:.0f} % of these outlines are expected to be right, going by"
+            " images on which that was tried: check them before you use the sizes."
+        )
     elif segmentation.clarity < CLEAR:
         yield "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
 

@@ -116,7 +116,10 @@ class Result:
             return ""
         if self.statistics["n_set_aside"]:
             return "All particles were set aside; the reasons are below."
-        return "No particle was found. Try another polarity or a lower threshold under “Re-run with other settings”."
+        return (
+            "No particle was found. If the image shows some, try another polarity or a lower threshold under"
+            " “Re-run with other settings”."
+        )
 
     @property
     def please_check(self) -> bool:

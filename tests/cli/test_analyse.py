@@ -101,6 +101,7 @@ def write(folder, name, pixels=None, **options):
 def test_without_width_sizes_are_in_pixels_never_7520(tmp_path):
     done = run(write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 0
+    assert "\n  No image width is known, so sizes are in pixels." in done.stdout
     result = json.loads((tmp_path / "out/plain/result.json").read_text())
     assert result["calibration"]["nm_per_pixel"] is None and result["calibration"]["source"] == "none"
     assert "min_feret_px" in rows_of(tmp_path / "out/plain/particles.csv")[0]
@@ -155,6 +156,8 @@ def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, 
         (["--polarity", "grey"], "polarity"),
         (["--model", "nosuch"], "no model named"),
         (["--width-nm", "10", "--nm-per-pixel", "1"], "not allowed"),
+        (["--scale", "1000"], "0.02 to 2"),
+        (["--data-bar", "5000"], "The data bar cannot take 5000 rows"),
     ],
 )
 def test_bad_options_are_explained(tmp_path, options, word):

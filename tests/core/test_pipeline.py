@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from segmentation.core import pipeline
 from segmentation.core.instances.segmentation import Segmentation
 from segmentation.core.instances.separate import separate
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -168,3 +169,45 @@ def test_clear_particles_are_not_doubted():
     analysis = analyse(micrograph_of(grey), Recipe())
     assert analysis.segmentation.clarity > 0.7
     assert not any("clearly" in warning for warning in analysis.warnings)
+
+
+def doubts(pixels, n=4, *, expected=1.0, dropped=0):
+    found = Segmentation(
+        np.zeros(pixels.shape, np.int32),
+        np.ones(n, np.float32),
+        len(pixels),
+        "bright",
+        1.0,
+        0.5,
+        "particles",
+        "ab" * 32,
+        expected=expected,
+        dropped=dropped,
+    )
+    return " ".join(pipeline._doubts(Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent()), found))
+
+
+class TestDoubts:
+    """What is said at the top of a result about images that the model may not be able to judge."""
+
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160)).astype(np.uint8)
+
+    def test_a_micrograph_gives_no_cause(self):
+        assert doubts(self.noise) == ""
+
+    def test_a_drawing_is_called_one(self):
+        drawing = np.full((120, 160), 255, np.uint8)
+        drawing[20:60:8, 30:90] = 0
+        assert "exactly one grey value" in doubts(drawing)
+        assert "exactly one grey value" not in doubts(np.where(self.noise > 200, 255, self.noise).astype(np.uint8))
+
+    def test_outlines_of_which_few_are_expected_to_be_right(self):
+        assert "Only about 64 % of these outlines" in doubts(self.noise, expected=0.64)
+        assert "outlines" not in doubts(self.noise, expected=0.8)
+
+    def test_dropped_outlines(self):
+        said = [doubts(self.noise, n, expected=0.2, dropped=9) for n in (0, 1, 2)]
+        assert [each.rsplit("; ", 1)[1] for each in said] == ["none is left.", "1 is left.", "2 are left."]
+
+    def test_nothing_found_is_no_advice_alone(self):
+        assert "the image shows none" in doubts(self.noise, 0)

@@ -18,7 +18,8 @@ EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 class Outlines:
     """labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: outlines that were left out.
 
-    expected: share of all outlines that is expected to be right, dropped ones included; 1 without any.
+    expected: share of all outlines that is expected to be right, dropped ones included; 1 without any, and where the
+    model is not calibrated.
     """
 
     labels: Labels
@@ -35,8 +36,8 @@ def outline(maps: Maps, scale: float, threshold: float, card: ModelCard) -> Outl
     """
     labels = separate(*maps, threshold=threshold, core=card.core)
     certainty = confidence(maps, labels, scale, card)
-    expected = float(certainty.mean()) if len(certainty) else 1.0
-    if not card.confidence or expected >= EVEN:
+    expected = float(certainty.mean()) if len(certainty) and card.confidence else 1.0
+    if expected >= EVEN:
         return Outlines(labels, certainty, 0, expected)
     keep = np.concatenate([[False], certainty >= EVEN])
     kept = renumber(np.where(keep[labels], labels, 0).astype(np.int32))

@@ -18,6 +18,7 @@ from segmentation.core.micrograph import parse_width
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
+from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
 
 BAD_INPUT = 2
 EDGE = "particles at the frame are set aside; weight: the others are weighted by how likely they were to touch it"
@@ -203,6 +204,14 @@ def positive(text: str) -> float:
     value = _number(text)
     if not 1e-6 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
+    return value
+
+
+def scale(text: str) -> float:
+    """A working scale, as in the form."""
+    value = _number(text)
+    if not LEAST_SCALE <= value <= GREATEST_SCALE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a factor from {LEAST_SCALE:g} to {GREATEST_SCALE:g}")
     return value
 
 

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--data-bar", type=inputs.rows, default="auto", metavar="ROWS", help="rows it takes at the bottom; 0: none"
         )
-        parser.add_argument("--scale", type=inputs.positive, metavar="S", help="working scale; by default chosen")
+        parser.add_argument("--scale", type=inputs.scale, metavar="S", help="working scale; by default chosen")
         parser.add_argument("--flips", action="store_true", help="average over mirrored images: four times the time")
         parser.add_argument("--edge", choices=["exclude", "weight"], default="exclude", help=inputs.EDGE)
         parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
@@ -78,11 +78,16 @@ class Command(BaseCommand):
 
         micrograph = read(image, side=inputs.beside(image))
         recipe = _recipe(micrograph, options)
+        tall = micrograph.shape[0]
+        if recipe.data_bar != "auto" and recipe.data_bar >= tall:
+            raise UnreadableImage(f"The data bar cannot take {recipe.data_bar} rows: the image has only {tall}.")
         with inputs.Bar(image.name) as bar:
             analysis = analyse(micrograph, recipe, bar)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         kept, apart = analysis.statistics.n_kept, analysis.statistics.n_set_aside
         self.stdout.write(f"{image} -> {folder}: {kept} particles kept, {apart} set aside")
+        for warning in analysis.warnings:
+            self.stdout.write(f"  {warning}")
         return analysis
 
 
