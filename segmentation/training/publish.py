@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from ..core.network.cards import as_base, pretrained_source
 from .entries import FolderEntry, SourceEntry
 from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
 from .settings import TrainingRecipe
 
 INHERITED = ("threshold", "core", "diameter", "confidence")  # a fine-tuned model takes them over from its base
+OWNERS = "of its owner"
 
 
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
@@ -26,12 +28,13 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     what is half written is no model. Raises CannotWrite.
     """
     weights = half_precision(without_auxiliary_heads(network, recipe.architecture))
+    data = all_data(recipe)
     card = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
         "version": version,
-        "licence": recipe.licence,
+        "licence": licence_of(recipe, data),
         "sha256": hashlib.sha256(weights).hexdigest(),
         "smallest": recipe.sizes[0],
         "largest": recipe.sizes[1],
@@ -39,7 +42,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         **extra,
         "architecture": recipe.architecture,
         "training": training_facts(recipe),
-        "data": [data_facts(entry, recipe) for entry in recipe.entries()],
+        "data": data,
     }
     file = folder / f"{recipe.name}.toml"
     write_whole(file.with_suffix(".safetensors"), weights)
@@ -73,6 +76,27 @@ def _base_facts(recipe: TrainingRecipe) -> dict[str, Any]:
         return {}
     base = base_card(recipe.start_from)
     return {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
+
+
+def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
+    """The recipe's sources, the ImageNet weights of its encoder, and what the model it starts from was taught on."""
+    own = [data_facts(entry, recipe) for entry in recipe.entries()]
+    pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
+    return own + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
+
+
+def licence_of(recipe: TrainingRecipe, data: list[dict[str, Any]]) -> str:
+    """The recipe's licence of the weights; its owner's to choose where none was given and data have none known.
+
+    data: as of `all_data`.
+    """
+    given = recipe.licence != TrainingRecipe.licence
+    return recipe.licence if given or not any(map(_unlicensed, data)) else OWNERS
+
+
+def _unlicensed(source: dict[str, Any]) -> bool:
+    # Pictures that a GAN made name the licences of what it learned from in their title.
+    return source.get("licence", "") in ("", "unknown") or "(unknown)" in source["title"]
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:

