@@ -29,6 +29,8 @@ def test_the_look_that_decides(looks, decides):
 def test_the_scale_brings_the_typical_particle_to_the_cards_size():
     assert working_scale(Look(0.25, 0.9, 45.0), CARD) == pytest.approx(0.2)
     assert working_scale(Look(1.0, 0.9, 36.0 / KEEP[0]), CARD) == 1.0  # not worth a resampling
+    assert working_scale(Look(1.0, 0.9, 9.0), CARD) == pytest.approx(2.0)  # half way to 4
+    assert working_scale(Look(1.0, 0.9, 24.0), CARD) == 1.0
     assert working_scale(Look(0.25, 0.3, 45.0), CARD) == 1.0  # not clear enough to trust
 
 
