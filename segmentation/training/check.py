@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import pictures_in, read_groups
+from .data import group_in, pictures_in, read_groups, usable_files
 from .entries import SIZES, FolderEntry
 from .look import Looked, look_at
 from .pictures import BadDataset
+from .settings import TrainingRecipe
 
 IMAGES = ("images", "image", "imgs", "img")
 LABELS = ("labels", "masks", "label", "mask", "segmaps", "annotations")
@@ -60,6 +61,12 @@ class Checked:
         middle = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
         return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{middle}."
 
+    def refuse(self, where: str, advice: str = "") -> None:
+        """Raise BadDataset when there is something to mend: the first sentence, how many more, and the advice."""
+        if wrong := self.to_mend:
+            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise BadDataset(f"{where}: {wrong[0].rstrip('.')}{more}{advice}.")
+
     def mend(self, sentence: str) -> None:
         self.findings.append(Finding(True, sentence))
 
@@ -89,9 +96,38 @@ def inspect(folder: Path, *, images: str = "", labels: str = "", groups: str = "
     suffix = common_suffix([p.stem for p in pictures], [t.stem for t in truths])
     checked.entry = replace(entry, label_suffix=suffix)
     _look_at_pairs(checked, pictures, truths, group_of)
-    for rule in (_pictures, _binary, _labelled, _pieces, _numbers, _sizes, _same_pictures):
+    for rule in (*OF_EVERY_FOLDER, _numbers, _same_pictures):
         rule(checked)
     _groups(checked, group_of)
+    return checked
+
+
+def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]) -> None:
+    """Look at every folder of a recipe as a training would read it, and say what is odd.
+
+    base: the folder from which the recipe's paths go out. Raises BadDataset, with the first thing and the number of
+    things to mend, where a folder is not fit to train on; BadRecipe where it may not be used.
+    """
+    for entry in recipe.entries():
+        if isinstance(entry, FolderEntry):
+            checked = inspect_source(entry, base)
+            for finding in checked.findings:
+                say(f"{entry.path}: {finding}")
+            checked.refuse(entry.path)
+
+
+def inspect_source(entry: FolderEntry, base: Path) -> Checked:
+    """What `inspect` says of a folder of a recipe; whether it is enough depends on the recipe's other sources.
+
+    Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
+    """
+    folder = base / entry.path
+    group_of = read_groups(folder / entry.groups) if entry.groups else {}
+    checked = Checked(entry)
+    for image, truth in usable_files(folder, entry):
+        _look_at_pair(checked, image, truth, group_in(image, group_of, entry.group_pattern))
+    for rule in (*OF_EVERY_FOLDER, *((_same_pictures,) if entry.use == "both" else ())):
+        rule(checked)
     return checked
 
 
@@ -118,19 +154,23 @@ def _look_at_pairs(checked: Checked, pictures: list[Path], truths: list[Path], g
             checked.mend(f"{picture.name} has no labels (looked for {picture.stem}{suffix}.*).")
             continue
         used.add(truth.stem)
-        try:
-            looked = look_at(picture, truth, group_of.get(picture.name, picture.stem))
-        except BadDataset as error:
-            checked.mend(str(error))
-            continue
-        checked.pairs.append(looked)
-        checked.findings += [Finding(True, sentence) for sentence in looked.wrong]
+        _look_at_pair(checked, picture, truth, group_of.get(picture.name, picture.stem))
     for truth in truths:
         if truth.stem not in used:
             checked.mend(f"{truth.name} are labels without an image.")
     for one, other in pairwise(sorted(pictures, key=lambda p: p.stem)):
         if one.stem == other.stem:
             checked.mend(f"{one.name} and {other.name} are two images with one name.")
+
+
+def _look_at_pair(checked: Checked, picture: Path, truth: Path, group: str) -> None:
+    try:
+        looked = look_at(picture, truth, group, checked.entry.background)
+    except BadDataset as error:
+        checked.mend(str(error))
+        return
+    checked.pairs.append(looked)
+    checked.findings += [Finding(True, sentence) for sentence in looked.wrong]
 
 
 def _pictures(checked: Checked) -> None:
@@ -160,6 +200,23 @@ def _labelled(checked: Checked) -> None:
     empty = [pair.name for pair in checked.pairs if not len(pair.diameters)]
     if empty and len(empty) < len(checked.pairs):
         checked.look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
+
+
+def _fitting(checked: Checked) -> None:
+    """Labels that belong elsewhere, or whose gaps are labelled."""
+    astray = [pair.name for pair in checked.pairs if pair.astray]
+    if astray:
+        checked.look(
+            f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
+            f"image do: {_some(astray)}."
+        )
+    gaps = [pair.name for pair in checked.pairs if pair.gaps]
+    if gaps:
+        say = checked.mend if len(gaps) > len(checked.pairs) / 2 else checked.look
+        say(
+            f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
+            f"{_some(gaps)}."
+        )
 
 
 def _some(names: list[str], most: int = 3) -> str:
@@ -204,14 +261,15 @@ def _named(counts: list[tuple[str, int]], most: int = 3) -> str:
 
 def _numbers(checked: Checked) -> None:
     """Too few images or particles."""
-    images, particles = len(checked.pairs), len(checked.diameters)
+    with_particles, particles = sum(len(pair.diameters) > 0 for pair in checked.pairs), len(checked.diameters)
+    images = with_particles or len(checked.pairs)
     if images < 2:
         checked.mend(
-            f"{'One image' if images else 'No image'} with labels: a training needs two at least, one to train on "
-            "and one to validate on."
+            f"{'One image' if images else 'No image'} with {'particles' if with_particles else 'labels'}: a training "
+            "needs two at least, one to train on and one to validate on."
         )
     elif images < FEW_IMAGES:
-        checked.look(f"{images} images with labels are few: with 10 to 20 the validation says more.")
+        checked.look(f"{images} images with particles are few: with 10 to 20 the validation says more.")
     if images and not particles:
         checked.mend("No image has particles: all labels are background.")
     elif images and particles < FEW_PARTICLES:
@@ -237,8 +295,9 @@ def _groups(checked: Checked, group_of: dict[str, str]) -> None:
     unnamed = [pair.name for pair in checked.pairs if group_of and pair.name not in group_of]
     if unnamed:
         checked.look(f"{checked.entry.groups} does not name {len(unnamed)} images: {_some(unnamed)}.")
-    if len(checked.pairs) > 1 and len({pair.group for pair in checked.pairs}) == 1:
-        checked.mend("All images are of one group: none can be held out for validation.")
+    groups = [pair.group for pair in checked.pairs if len(pair.diameters)]
+    if len(groups) > 1 and len(set(groups)) == 1:
+        checked.mend("All images with particles are of one group: none can be held out for validation.")
 
 
 def _same_pictures(checked: Checked) -> None:
@@ -252,6 +311,9 @@ def _same_pictures(checked: Checked) -> None:
                 f"{a.name} and {b.name} show the same picture but are of two groups, so that one may be trained on and "
                 "the other validated: drop one, or give both one group (--groups)."
             )
+
+
+OF_EVERY_FOLDER = (_pictures, _binary, _labelled, _fitting, _pieces, _sizes)
 
 
 def same_pictures(thumbnails: list[NDArray[np.float32]]) -> Iterator[tuple[int, int]]:

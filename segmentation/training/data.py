@@ -17,7 +17,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from .augmentation import Sample, augment
-from .entries import SIZES, Augmentation, FolderEntry
+from .entries import SIZES, Augmentation, FolderEntry, keep_apart
 from .pictures import BadDataset, is_picture, read_grey, read_labels
 from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
@@ -35,6 +35,7 @@ class Labelled:
     """One micrograph with its truth.
 
     grey: (H, W) uint8, particles bright. labels: (H, W) int32. diameter: median ECD in px. group: its publication.
+    turned: whether particles are dark in the file, so that `grey` is inverted.
     """
 
     name: str
@@ -42,6 +43,12 @@ class Labelled:
     labels: NDArray[np.int32]
     diameter: float
     group: str
+    turned: bool = False
+
+    @property
+    def as_filed(self) -> NDArray[np.uint8]:
+        """(H, W) uint8 grey of the file, particles bright or dark."""
+        return 255 - self.grey if self.turned else self.grey
 
 
 def bright_particles(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -70,7 +77,7 @@ def read_entry(folder: Path, entry: FolderEntry) -> list[Labelled]:
     """The labelled micrographs of a folder as its entry describes them, sorted by name; raises BadDataset."""
     group_of = read_groups(folder / entry.groups) if entry.groups else {}
     pairs = [
-        _read_pair(image, truth, _group(image, group_of, entry.group_pattern), entry.background)
+        _read_pair(image, truth, group_in(image, group_of, entry.group_pattern), entry.background)
         for image, truth in paired_files(folder, entry)
     ]
     if not any(pair.diameter for pair in pairs):
@@ -96,6 +103,14 @@ def paired_files(folder: Path, entry: FolderEntry) -> list[tuple[Path, Path]]:
     return pairs
 
 
+def usable_files(folder: Path, entry: FolderEntry) -> list[tuple[Path, Path]]:
+    """`paired_files` of data that may be trained on; raises BadRecipe for those that are for evaluation only."""
+    keep_apart(folder, folder / entry.images, folder / entry.labels)
+    pairs = paired_files(folder, entry)
+    keep_apart(*(file for pair in pairs for file in pair))
+    return pairs
+
+
 def pictures_in(folder: Path, name: str) -> list[Path]:
     """The picture files below a folder, sorted by name; raises BadDataset when there is no such folder."""
     if not folder.is_dir():
@@ -109,14 +124,16 @@ def _read_pair(file: Path, truth: Path, group: str, background: int) -> Labelled
         (h, w), (rows, columns) = grey.shape, raw.shape
         raise BadDataset(f"{file.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
     labels = split_pieces(_dense(raw))
-    return Labelled(file.name, bright_particles(grey, labels), labels, median_diameter(labels), group)
+    bright = bright_particles(grey, labels)
+    return Labelled(file.name, bright, labels, median_diameter(labels), group, turned=bright is not grey)
 
 
-def _group(file: Path, group_of: dict[str, str], pattern: str) -> str:
+def group_in(file: Path, group_of: dict[str, str], pattern: str) -> str:
+    """The group of an image: what the pattern's bracket finds in its name, else the table's, else its own."""
     if not pattern:
         return group_of.get(file.name, file.stem)
     found = re.search(pattern, file.name)
-    if not found or not found.groups():
+    if not found or found[1] is None:
         raise BadDataset(f"group_pattern {pattern!r} finds no group in the name {file.name}.")
     return found[1]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from .synthesis.draw import DIAMETERS
 from .synthesis.settings import BadSetting, checked
 
 SIZES = (12.0, 80.0)  # typical particle diameters, in px, that a network is taught
+FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
 AUXILIARY = ("boundary",)  # maps that only help training; published weights do not hold them
 
 
@@ -23,6 +26,16 @@ def require(possible: bool, sentence: str) -> None:
     """Raise BadRecipe with the sentence unless it is possible."""
     if not possible:
         raise BadRecipe(sentence)
+
+
+def keep_apart(*places: Path) -> None:
+    """Raise BadRecipe when a file or folder lies in a folder named FORBIDDEN, directly or through links."""
+    for place in places:
+        if FORBIDDEN in place.absolute().parts or FORBIDDEN in place.resolve().parts:
+            raise BadRecipe(
+                f"{place} lies in {FORBIDDEN}: what is there is never trained on, nor is anything calibrated or chosen "
+                "by it."
+            )
 
 
 @dataclass(frozen=True)
@@ -146,6 +159,15 @@ class FolderEntry:
         require(self.use in ("both", "training", "validation"), "use is both, training or validation.")
         require(not (self.groups and self.group_pattern), "groups and group_pattern exclude each other.")
         require(self.weight > 0, "weight is above 0.")
+        require(has_group(self.group_pattern), f"group_pattern {self.group_pattern!r} is no pattern with a bracket.")
+
+
+def has_group(pattern: str) -> bool:
+    """Whether a regular expression can be read and has a bracket; none at all will do."""
+    try:
+        return not pattern or re.compile(pattern).groups > 0
+    except re.error:
+        return False
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .check import inspect
-from .entries import FolderEntry, Schedule
-from .pictures import BadDataset
+from .data import validation_groups
+from .entries import FolderEntry, Schedule, keep_apart
+from .look import Looked
 from .pretrained import base_card
 from .settings import TrainingRecipe
 
@@ -27,30 +28,42 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
+def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     """A short training of `model` at a low rate on `folder/images` and `folder/labels`, split by image.
 
-    Raises BadRecipe when there is no such model, and BadDataset, with the number of things to mend, when the folder
-    is not fit to train on.
+    fold: which fifth of the images is held out. Raises BadRecipe when there is no such model or fold or the folder is
+    for evaluation only, and BadDataset, with the number of things to mend, when it is not fit to train on.
     """
     card = base_card(model)
+    keep_apart(folder)
     checked = inspect(folder)
-    if wrong := checked.to_mend:
-        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise BadDataset(f"{wrong[0].rstrip('.')}{more}; see `manage.py dataset check {folder}`.")
+    checked.refuse(str(folder), f"; see `manage.py dataset check {folder}`")
+    trained = _images_trained_on(checked.pairs, fold)
     return TrainingRecipe(
         name=f"{card.name}-{_slug(folder.resolve().name)}",
         title=f"{card.title}, fine-tuned on {folder.resolve().name}",
-        summary=f"{card.title} trained on with {len(checked.pairs)} images of {folder.resolve().name}.",
+        summary=f"{card.title} trained on with {trained} of {folder.resolve().name}.",
         licence="of its owner",
         start_from=model,
         architecture=card.architecture,
         sizes=[card.smallest, card.largest],
         sources=[_source(folder, checked.entry)],
-        limits=[f"Fine-tuned on {len(checked.pairs)} images; it may do worse than {card.name} on others."],
+        limits=[
+            f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
+            "Its best checkpoint was chosen on the images held out, so that its scores on them are somewhat too good.",
+        ],
+        fold=fold,
         schedule=Schedule(warm_up=20),
         **DEFAULTS,
     )
+
+
+def _images_trained_on(pairs: list[Looked], fold: int) -> str:
+    """Such as "4 images": those with particles that are not held out."""
+    groups = [pair.group for pair in pairs if len(pair.diameters)]
+    apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
+    count = sum(group not in apart for group in groups)
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _source(folder: Path, entry: FolderEntry) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from scipy import ndimage
 from ..core.measure.hulls import areas, find_hulls
 from ..core.measure.runs import find_runs
 from ..core.micrograph.databar import find_data_bar
-from .pictures import BadDataset, read_grey, read_raw_labels
+from .agreement import CHANCE, agreement, has_shape_of_gaps
+from .pictures import BadDataset, read_grey, read_labels, read_raw_labels
 from .synthesis.scene import split_pieces
 from .targets import boundary
 
 SPECK = 9  # px; smaller pieces are slips of a pen
+NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
 CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
 EXCESS = 0.45
 THUMBNAIL = 48
@@ -33,7 +35,8 @@ class Looked:
     """One pair. diameters: (n,) ECD in px. thumbnail: (48, 48) of mean 0 and norm 1. small: the picture for the
     contact sheet, and small_labels its labels. labels_used: values but 0. merged_area: px of pieces that look like
     several particles, of labelled_area in all. specks: pieces under SPECK px. shared: labels in several pieces.
-    bar_rows: of a data bar. clipped: see `is_clipped`. wrong: sentences on what must be mended."""
+    bar_rows: of a data bar. clipped: see `is_clipped`. astray: outlines follow no edges of the image. gaps: see
+    `has_shape_of_gaps`, of masks alone. wrong: sentences on what must be mended."""
 
     name: str
     group: str
@@ -49,6 +52,8 @@ class Looked:
     shared: int
     bar_rows: int
     clipped: bool
+    astray: bool
+    gaps: bool
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -62,9 +67,12 @@ class Looked:
         return float(np.median(self.diameters)) if len(self.diameters) else 0.0
 
 
-def look_at(image: Path, truth: Path, group: str) -> Looked:
-    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
-    grey, raw = read_grey(image), read_raw_labels(truth)
+def look_at(image: Path, truth: Path, group: str, background: int = 0) -> Looked:
+    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ.
+
+    background: the value in `truth` that is no particle.
+    """
+    grey, raw = read_grey(image), read_labels(truth, background) if background else read_raw_labels(truth)
     if grey.shape != raw.shape:
         (h, w), (rows, columns) = grey.shape, raw.shape
         raise BadDataset(f"{image.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
@@ -73,7 +81,13 @@ def look_at(image: Path, truth: Path, group: str) -> Looked:
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    surrounding = surroundings(labels)
+    wrong = [
+        *_wrong_picture(image.name, grey),
+        *(_wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)),
+    ]
+    agreed = None if wrong else agreement(grey, labels)
+    if agreed and agreed.moved != (0, 0):
+        wrong.append(f"{truth.name} fits its image when moved by {_move(agreed.moved)}: the labels are shifted.")
     return Looked(
         name=image.name,
         group=group,
@@ -89,7 +103,9 @@ def look_at(image: Path, truth: Path, group: str) -> Looked:
         shared=_shared(labels, pieces),
         bar_rows=grey.shape[0] - find_data_bar(grey),
         clipped=is_clipped(grey),
-        wrong=[*_wrong_picture(image.name, grey), *_wrong_labels(truth.name, grey, labels, surrounding, values)],
+        astray=agreed is not None and agreed.score < CHANCE and not wrong,
+        gaps=len(values) <= 2 and not wrong and has_shape_of_gaps(labels),
+        wrong=wrong,
     )
 
 
@@ -136,8 +152,9 @@ def _wrong_picture(name: str, grey: NDArray[np.uint8]) -> list[str]:
 
 
 def _wrong_labels(
-    name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], surrounding: int, values: NDArray[np.int64]
+    name: str, grey: NDArray[np.uint8], labels: NDArray[np.int32], values: NDArray[np.int64]
 ) -> list[str]:
+    surrounding = surroundings(labels)
     if has_soft_edges(labels):
         return [f"{name} is a mask with soft edges, whose greys would be particles: make it pure black and white."]
     if surrounding and len(values) <= 2:
@@ -147,6 +164,25 @@ def _wrong_labels(
     if mirror := mirrored(grey, labels):
         return [f"{name} fits its image when {mirror} are exchanged: the labels are mirrored."]
     return []
+
+
+def _wrong_pieces(name: str, sizes: NDArray[np.int64], labels_used: int) -> list[str]:
+    """sizes: px of each labelled piece."""
+    specks = sizes < SPECK
+    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (labels_used > 1 and specks.mean() > 0.5)
+    if specks.sum() >= NOISE and mostly:
+        return [
+            f"{name} falls into {len(sizes)} pieces, most under {SPECK} px: it is a grey image or full of noise, "
+            "where a whole number for each particle belongs."
+        ]
+    return []
+
+
+def _move(moved: tuple[int, int]) -> str:
+    """Such as "40 px left and 3 px down"."""
+    right, down = moved
+    parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
+    return " and ".join(f"{n} px {side}" for n, side in parts if n)
 
 
 def has_soft_edges(labels: NDArray[np.int32]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.network.architectures import STRIDE
-from .data import FolderSource, Labelled, RenderedSource, Source, read_entry, validation_groups
+from .data import FolderSource, Labelled, RenderedSource, Source, read_entry, usable_files, validation_groups
 from .entries import (
     AUXILIARY,
     SIZES,
@@ -167,7 +167,8 @@ class Sources:
 def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
     """Training and validation sources; folders are split by group, paths are relative to `base`.
 
-    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset.
+    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
+    BadRecipe for data that are for evaluation only.
     """
     entries = recipe.entries()
     folders = {n: _parted(entry, recipe, base) for n, entry in enumerate(entries) if isinstance(entry, FolderEntry)}
@@ -215,11 +216,16 @@ def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tupl
 
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
-    """(for training, held out) micrographs of a folder."""
-    pairs = read_entry(base / entry.path, entry)
+    """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
+    folder = base / entry.path
+    usable_files(folder, entry)
+    pairs = read_entry(folder, entry)
     if entry.use == "training":
         return pairs, []
     if entry.use == "validation":
         return [], pairs
-    apart = validation_groups([p.group for p in pairs], recipe.validation, recipe.fold, recipe.folds)
+    full = {p.group for p in pairs if p.diameter}
+    apart = set()
+    for groups in (full, {p.group for p in pairs} - full):  # apart, so that a part held out is not all empty images
+        apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
     return [p for p in pairs if p.group not in apart], [p for p in pairs if p.group in apart]

@@ -123,12 +123,14 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
 
 def _try(network: nn.Module, recipe: TrainingRecipe) -> None:
     """Raise BadRecipe unless a copy of the network maps a batch of crops to the heads' maps."""
-    picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
     try:
+        picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
         with torch.random.fork_rng(), torch.no_grad():
             found = copy.deepcopy(network).train()(picture)
-    except (RuntimeError, ValueError, AssertionError) as error:
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:  # the last for numbers beyond 64 bits
         reason = str(error).partition("\n")[0]
+        if "allocate memory" in reason or "overflow" in reason.lower():
+            reason = "there is not enough memory"
         raise BadRecipe(f"The network takes no batch of {recipe.batch} crops of {recipe.crop} px: {reason}.") from error
     if found.shape != (recipe.batch, len(recipe.heads), recipe.crop, recipe.crop):
         raise BadRecipe(f"The network turns {recipe.crop} px into {tuple(found.shape[2:])} px, not into the same.")

@@ -50,10 +50,12 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     run = start_run(recipe, device)
-    _check_room(run, out)
-    if _freeze(recipe, out):
+    if _goes_on(recipe, out):
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
+    if not is_over(run, recipe):
+        _check_room(run, out)
+    write_whole(out / "recipe.toml", to_toml(recipe.as_dict()).encode())
     try:
         if not is_over(run, recipe):
             say("preparing the data")
@@ -67,13 +69,15 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
 
 
 def _check_room(run: Run, out: Path) -> None:
-    weights = sum(p.numel() for p in run.network.parameters())
+    """Raise CannotWrite unless the run can be written to its end, beside what it has written already."""
     # Network, average, two moments and best, in single precision; the old checkpoint stays until the new one is whole.
-    check_room(out, 2 * 5 * 4 * weights + ROOM)
+    checkpoint = 5 * 4 * sum(p.numel() for p in run.network.parameters())
+    written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+    check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
 
 
-def _freeze(recipe: TrainingRecipe, out: Path) -> bool:
-    """Write the recipe that a run is made from; True when `out` holds a run of the same recipe to go on with.
+def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
+    """Whether `out` holds a run of the same recipe to go on with.
 
     Raises BadRecipe when it holds a run of another recipe.
     """
@@ -85,7 +89,6 @@ def _freeze(recipe: TrainingRecipe, out: Path) -> bool:
             raise BadRecipe(
                 f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
             )
-    write_whole(file, to_toml(recipe.as_dict()).encode())
     return resumes
 
 
@@ -133,7 +136,8 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     if row is None:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
-    return [{"data": "validation crops", "split": "held out", "step": row.step, "dice": row.validation_dice, **before}]
+    split = "held out, but the checkpoint was chosen on them" if recipe.patience else "held out"
+    return [{"data": "validation crops", "split": split, "step": row.step, "dice": row.validation_dice, **before}]
 
 
 def _batches(recipe: TrainingRecipe, sources: Sources, step: int, device: torch.device) -> Iterator[Batch]:

@@ -1,5 +1,6 @@
 """What `dataset check` says of good and bad folders."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from segmentation.training.agreement import agreement, has_shape_of_gaps
 from segmentation.training.check import common_suffix, inspect
 from segmentation.training.look import has_soft_edges, mirrored, surroundings
-from tests.training.folders import SIDE, discs, make_folder, save
+from segmentation.training.pictures import read_grey, read_raw_labels
+from segmentation.training.settings import make_sources
+from tests.training.folders import SIDE, discs, make_folder, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTICLES = ROOT.parent / "shared" / "data" / "particles"
 
 
 @pytest.fixture
@@ -69,6 +74,9 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
         (lambda labels: np.repeat(labels[..., None], 3, 2).astype(np.uint8) * np.uint8([1, 2, 3]), "in colours"),
         (lambda labels: labels[:, ::-1].copy(), "left and right are exchanged"),
         (lambda labels: labels[::-1].copy(), "top and bottom are exchanged"),
+        (lambda labels: np.roll(labels, (12, -20), (0, 1)), "fits its image when moved by 20 px right and 12 px up"),
+        (lambda labels: np.random.default_rng(1).integers(0, 256, labels.shape, np.uint8), "it is a grey image or"),
+        (lambda labels: discs(0)[0] // 32 * 32, "it is a grey image or"),
     ],
 )
 def test_wrong_labels_must_be_mended(folder, change, reason):
@@ -144,8 +152,8 @@ def test_separate_discs_in_binary_masks_are_fine(folder):
     ("count", "options", "reason"),
     [
         (0, {}, "No image with labels"),
-        (1, {}, "One image with labels"),
-        (3, {"count": 20, "radius": 6}, "3 images with labels are few"),
+        (1, {}, "One image with particles"),
+        (3, {"count": 20, "radius": 6}, "3 images with particles are few"),
         (6, {"count": 3}, "18 particles in all are few"),
         (6, {"count": 60, "radius": 2, "side": 128}, "median particle is under 6 px"),
         (6, {"count": 1, "radius": 40, "side": 100}, "fills more than half"),
@@ -169,6 +177,89 @@ def test_specks_shared_numbers_and_empty_labels_are_worth_a_look(folder):
     ]
 
 
+def test_labels_of_another_image_are_worth_a_look(folder):
+    """Every image gets the next one's labels, as after a renumbering."""
+    truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in range(6)]
+    for number in range(6):
+        save(folder / "labels" / f"{number}.png", truths[(number + 1) % 6])
+    checked = inspect(folder)
+    assert not checked.to_mend
+    found = re.fullmatch(
+        "([56]) labels follow the edges of their image no better than by chance, as those of another image do: "
+        r"0\.png, 1\.png, 2\.png and \d more\.",
+        checked.findings[0].sentence,
+    )
+    assert found, checked.findings
+
+
+def test_labels_in_one_image_of_four_are_not_enough(tmp_path):
+    """The others are left out of training, so that nothing is left to validate on."""
+    make_folder(tmp_path, 4)
+    for number in (0, 1, 3):
+        relabel(tmp_path, np.zeros_like, number)
+    assert sentences(tmp_path, mend=True) == [
+        "One image with particles: a training needs two at least, one to train on and one to validate on."
+    ]
+    with pytest.raises(CommandError):
+        call_command("dataset", "check", tmp_path)
+
+
+def test_what_the_check_passes_can_be_split(tmp_path):
+    """Two images with particles among twelve: each of them is held out in one fold, and never both or none."""
+    make_folder(tmp_path, 12)
+    for number in set(range(12)) - {4, 7}:
+        relabel(tmp_path, np.zeros_like, number)
+    assert not sentences(tmp_path, mend=True)
+    for fold in range(2):
+        sources = make_sources(tiny(tmp_path, folds=5, fold=fold), tmp_path)
+        assert len(sources.training[0].pairs) == len(sources.validation[0].pairs) == 1
+
+
+def dense(side=200, pitch=20, shift=0, missing=0):
+    """(H, W) int32: one label for discs that touch and surround pockets of background in pieces.
+
+    missing: every so manieth disc is not there, which leaves wider pockets; 0: all are.
+    """
+    rows, columns = np.indices((side, side))
+    labels = np.zeros((side, side), np.int32)
+    for row in range(0, side + 2 * pitch, pitch):
+        for column in range(0, side + 2 * pitch, pitch):
+            if not missing or (2 * row + column) // pitch % missing:
+                labels[(rows - row) ** 2 + (columns - column - shift) ** 2 <= (pitch / 2 + 0.6) ** 2] = 1
+    return labels
+
+
+def test_inverted_masks_of_a_dense_layer_must_be_mended(tmp_path):
+    """Their background lies in pockets between particles, none of them around everything."""
+    for number in range(6):
+        mask = dense(pitch=24 + 2 * number, shift=number, missing=5)
+        rng = np.random.default_rng(number)
+        save(tmp_path / "images" / f"{number}.png", (rng.normal(60, 10, mask.shape) + 90 * mask).astype(np.uint8))
+        save(tmp_path / "masks" / f"{number}.png", (255 * (1 - mask)).astype(np.uint8))
+    assert "6 masks have the shapes of gaps between particles" in sentences(tmp_path, mend=True)[0]
+    for number in range(6):
+        relabelled = 255 - np.asarray(Image.open(tmp_path / "masks" / f"{number}.png"))
+        save(tmp_path / "masks" / f"{number}.png", relabelled)
+    assert not any("gaps" in str(finding) for finding in inspect(tmp_path).findings)
+
+
+@pytest.mark.skipif(not PARTICLES.is_dir(), reason="needs ../shared/data/particles, which is not here")
+def test_labels_of_real_dense_images_fit_and_are_found_inverted_shifted_and_exchanged():
+    powder = PARTICLES / "ampis-powder"
+    truth = {file.name: file for file in (powder / "particle_labels_DERIVED").rglob("*.png")}
+    files = [file for file in sorted((powder / "images").rglob("*.png")) if file.name in truth]
+    pairs = [(read_grey(f), read_raw_labels(truth[f.name])) for f in files]
+    for number, (grey, raw) in enumerate(pairs):
+        labels = raw.astype(np.int32)
+        assert agreement(grey, labels).score > 50 and agreement(grey, labels).moved == (0, 0)
+        assert not has_shape_of_gaps((labels > 0).astype(np.int32)) and has_shape_of_gaps(
+            (labels == 0).astype(np.int32)
+        )
+        right, down = agreement(grey, np.roll(labels, 40, 1)).moved
+        assert abs(right + 40) <= 3 and abs(down) <= 3
+        assert agreement(grey, pairs[number - 1][1].astype(np.int32)).score < 3
+
+
 def test_missing_folders_are_named(tmp_path, folder):
     with pytest.raises(CommandError, match="1 thing must be mended"):
         call_command("dataset", "check", tmp_path / "nosuch")
@@ -179,12 +270,7 @@ def test_missing_folders_are_named(tmp_path, folder):
 
 def test_a_dense_layer_is_not_taken_for_an_inverted_mask():
     """Particles that touch surround pockets of background, which are not convex as particles are."""
-    rows, columns = np.indices((200, 200))
-    labels = np.zeros((200, 200), np.int32)
-    for row in range(0, 240, 20):
-        for column in range(0, 240, 20):
-            labels[(rows - row) ** 2 + (columns - column) ** 2 <= 112] = 1
-    assert surroundings(labels) == 0
+    assert surroundings(dense()) == 0
     assert surroundings(1 - (discs(0)[1] > 0).astype(np.int32)) == 1
 
 

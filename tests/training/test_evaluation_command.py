@@ -17,6 +17,8 @@ from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pipeline import Clock, segment
 from segmentation.core.recipe import Recipe
+from segmentation.training.data import read_folder
+from segmentation.training.evaluation.dataset import of_recipe
 from segmentation.training.evaluation.predictions import Predictor, Seen
 from segmentation.training.targets import inner_distance
 from tests.core.builders import disc_labels, grey_of
@@ -113,6 +115,43 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
     assert f"-> {chosen:g}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--choose-threshold", "--calibrate"])
+@pytest.mark.parametrize("link", ["", "images", "masks/3_m.png"])
+def test_nothing_is_chosen_by_what_is_for_evaluation_only(card, folder, tmp_path, able, option, link):
+    hidden = tmp_path / "evaluation-only" / "set"
+    hidden.parent.mkdir()
+    (folder / link).rename(hidden)
+    (folder / link).symlink_to(hidden)
+    before = card.read_text()
+    with pytest.raises(CommandError, match=r"lies in evaluation-only: .* nor is anything calibrated or chosen by it"):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), option)
+    assert card.read_text() == before
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
+
+
+def test_a_full_disk_is_said_of_the_report(card, folder, tmp_path, able, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("segmentation.training.evaluation.report.tifffile.imwrite", full)
+    with pytest.raises(CommandError, match=r"^The report in .*report cannot be written .No space left on device"):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
+
+
+def test_held_out_images_are_scored_as_their_files_have_them(tmp_path):
+    """Dark particles stay dark: which they are is the model's to find, not the truth's to say."""
+    truth = disc_labels(6, (120, 160))
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for name, grey in (("dark", 255 - grey_of(truth)), ("bright", grey_of(truth))):
+        Image.fromarray(grey).save(tmp_path / "images" / f"{name}.png")
+        Image.fromarray(truth.astype(np.uint16)).save(tmp_path / "labels" / f"{name}.png")
+    pairs = read_folder(tmp_path)
+    assert np.array_equal(pairs[0].grey, pairs[1].grey)
+    bright, dark = (example.load()[0].pixels for example in of_recipe(pairs))
+    assert np.array_equal(bright, grey_of(truth)) and np.array_equal(dark, 255 - bright)
 
 
 def test_images_without_particles_need_no_labels(card, folder, tmp_path, able):

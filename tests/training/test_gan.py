@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -289,6 +290,14 @@ def test_folders_are_checked_before_any_hour_is_spent(work, folder, tmp_path):
     with pytest.raises(BadRecipe, match="never trained on"):
         check_sources(work.recipe, work.base)
     folder.unlink()
+    hidden.rename(folder)
+    file = next((folder / "images").iterdir())
+    hidden.mkdir()
+    file.rename(hidden / file.name)
+    file.symlink_to(hidden / file.name)
+    with pytest.raises(BadRecipe, match="never trained on"):
+        check_sources(work.recipe, work.base)
+    shutil.rmtree(folder)
     with pytest.raises(BadDataset, match="There is no folder"):
         check_sources(work.recipe, work.base)
 

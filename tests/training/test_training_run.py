@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from django.core.management import CommandError, call_command
+from PIL import Image
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
@@ -26,13 +27,14 @@ from segmentation.training.publish import publish, to_toml
 from segmentation.training.settings import make_sources, read_recipe
 from segmentation.training.start import plateaus, rate_factor, start_run
 from segmentation.training.targets import HEADS
-from segmentation.training.train import patience_is_over, train
+from segmentation.training.train import ROOM, patience_is_over, scores_of, train
 from tests.training.folders import make_folder, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 HEAD = 'name = "a"\ntitle = "b"\n'
 NETWORK = '\n[architecture]\nname = "multires-unet"\nfilters = 4\n'
+PATTERN = 'sources = [{{ kind = "folder", path = "x", group_pattern = "{}" }}]\n'
 RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
 
 
@@ -66,6 +68,8 @@ def curve(run):
         (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "source 1 has kind 'web'"),
         (HEAD + 'sources = [{ kind = "folder" }]' + NETWORK, "source 1 lacks 'path'"),
         (HEAD + 'sources = [{ kind = "folder", path = "x", weigth = 1 }]' + NETWORK, "weigth .did you mean weight"),
+        (HEAD + PATTERN.format("([") + NETWORK, r"source 1: group_pattern '\(\['.* is no pattern"),
+        (HEAD + PATTERN.format("a.*") + NETWORK, "is no pattern with a bracket"),
         (HEAD + RENDERED + NETWORK + "[loss]\ndicee = 1", "loss has unknown entries: dicee"),
         (HEAD + RENDERED + NETWORK + "[augmentation]\nnoise = 2", "noise is a share"),
         (HEAD + RENDERED + NETWORK + '[schedule]\nname = "lunar"', "schedule: name is"),
@@ -101,6 +105,9 @@ def test_the_released_recipes_are_valid(file):
         ({"start_from": "nosuch"}, "no model named 'nosuch'"),
         ({"device": "cuda:9"}, "not to be had"),
         ({"sources": [{"kind": "folder", "path": "/nonexistent"}]}, "no folder 'images'"),
+        ({"batch": 2_000_000_000}, "no batch of 2000000000 crops of 64 px: there is not enough memory"),
+        ({"batch": 2**70}, "there is not enough memory"),
+        ({"crop": 640_000}, "crops of 640000 px: there is not enough memory"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_the_command(tmp_path, folder, changes, reason):
@@ -108,6 +115,21 @@ def test_what_cannot_be_trained_is_refused_by_the_command(tmp_path, folder, chan
     file.write_text(to_toml({**tiny(folder).as_dict(), **changes}))
     with pytest.raises(CommandError, match=reason):
         call_command("train", file, "--out", tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("link", ["folder", "images", "file"])
+def test_what_is_for_evaluation_only_is_never_trained_on(tmp_path, folder, base, link):
+    """Through links too: to the folder, to its images, to one of its files."""
+    hidden = tmp_path / "evaluation-only" / "set"
+    hidden.parent.mkdir()
+    place = {"folder": folder, "images": folder / "images", "file": folder / "labels" / "2.png"}[link]
+    place.rename(hidden)
+    place.symlink_to(hidden)
+    (tmp_path / "recipe.toml").write_text(to_toml(tiny(folder).as_dict()))
+    for what in ([tmp_path / "recipe.toml"], [folder, "--fine-tune", base]):
+        with pytest.raises(CommandError, match=r"lies in evaluation-only: what is there is never trained on"):
+            call_command("train", *what, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
@@ -245,6 +267,44 @@ def test_too_little_room_is_said_before_any_step(folder, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_goes_on_in_the_room_that_it_began_with(folder, tmp_path, monkeypatch):
+    """What it wrote before the disk was full is its own; a finished run needs no room at all."""
+    room = 2 * checkpoint_bytes(folder) + ROOM
+    out = tmp_path / "run"
+
+    def usage(place):
+        held = sum(file.stat().st_size for file in out.glob("*")) if out.exists() else 0
+        return SimpleNamespace(free=room - held)
+
+    def stop(line):
+        if line.startswith("step 4"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(folder), out, tmp_path, say=stop)
+    assert (out / "checkpoint.pt").stat().st_size > checkpoint_bytes(folder) / 2
+    assert train(tiny(folder), out, tmp_path, say=quietly).step == 4
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=2**16))
+    assert train(tiny(folder), out, tmp_path, say=quietly).step == 4
+
+
+def test_a_run_under_way_needs_room_for_one_more_checkpoint(folder, tmp_path, monkeypatch):
+    train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    (tmp_path / "run" / "checkpoint.pt").rename(tmp_path / "checkpoint.pt")
+    state = torch.load(tmp_path / "checkpoint.pt")
+    torch.save({**state, "step": 2}, tmp_path / "run" / "checkpoint.pt")
+    (tmp_path / "run" / "large").write_bytes(bytes(ROOM))  # as many pictures would be
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=checkpoint_bytes(folder) - 1))
+    with pytest.raises(CannotWrite, match="needs"):
+        train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+
+
+def checkpoint_bytes(folder):
+    """Five tensors for each weight, in single precision."""
+    return 20 * sum(p.numel() for p in start_run(tiny(folder), CPU).network.parameters())
+
+
 def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
     """A rate far too high makes the validation loss rise."""
     recipe = tiny(folder, steps=400, rate=0.05, patience=2, schedule=Schedule("constant", warm_up=0))
@@ -253,6 +313,8 @@ def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
     best = best_of(run.rows)
     assert run.step < 400 and run.rows[-1].step == best.step + 2 * recipe.checkpoint
     assert "nothing better" in said[-1]
+    assert scores_of(run, recipe)[0]["split"] == "held out, but the checkpoint was chosen on them"
+    assert scores_of(run, replace(recipe, patience=0))[0]["split"] == "held out"
     again = train(recipe, tmp_path / "run", tmp_path, say=quietly)
     assert again.step == run.step
     for mine, theirs in zip(run.averaged.state_dict().values(), again.averaged.state_dict().values(), strict=True):
@@ -364,6 +426,55 @@ def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
     assert card.threshold == 0.45 and card.training["start_from"] == "base"
     assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
     assert [row[0] for row in curve(out)] == ["step", "0", "2"]
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_a_fine_tuned_model_says_how_many_images_it_was_trained_on(tmp_path, base, fold):
+    """Of six images one has no particles, and of the other five one is held out."""
+    folder = make_folder(tmp_path / "own", 6)
+    save(folder / "labels" / "2.png", np.zeros((96, 96), np.uint8))
+    recipe = fine_tuning(folder, str(base), fold)
+    assert "trained on with 4 images of own" in recipe.summary and recipe.limits[0].startswith("Fine-tuned on 4 images")
+    assert "chosen on the images held out" in recipe.limits[1]
+    sources = make_sources(recipe, tmp_path)
+    assert (len(sources.training[0].pairs), len(sources.validation[0].pairs)) == (4, 1)
+    with pytest.raises(BadRecipe, match="fold is below folds"):
+        fine_tuning(folder, str(base), 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda mask: np.asarray(Image.fromarray(mask).resize((50, 50)).resize((96, 96))), "soft edges"),
+        (lambda mask: 255 - mask, "is inverted"),
+        (lambda mask: np.random.default_rng(2).integers(0, 256, mask.shape, np.uint8), "a grey image or full of noise"),
+        (lambda mask: np.roll(mask, 20, 1), "fits its image when moved by 20 px left"),
+    ],
+)
+def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, change, reason, capsys):
+    for number in range(4):
+        mask = (255 * (np.asarray(Image.open(folder / "labels" / f"{number}.png")) > 0)).astype(np.uint8)
+        save(folder / "labels" / f"{number}.png", change(mask))
+    (tmp_path / "recipe.toml").write_text(to_toml(tiny(folder).as_dict()))
+    with pytest.raises(CommandError, match=f"data: 0.png.*{reason}.*, and 3 more"):
+        call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
+    assert capsys.readouterr().out.count("mend: ") == 4
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
+    """A background of 255, a suffix and images without labels are the recipe's to say; few specks are its to know."""
+    for number in range(3):
+        labels = np.asarray(Image.open(folder / "labels" / f"{number}.png")).astype(np.uint8)
+        labels[0, 0] = 77
+        save(folder / "labels" / f"{number}_m.png", np.where(labels, labels, 255).astype(np.uint8))
+    source = {"kind": "folder", "path": str(folder), "label_suffix": "_m", "background": 255, "only_labelled": True}
+    (tmp_path / "recipe.toml").write_text(to_toml(tiny(folder, sources=[source]).as_dict()))
+    call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said
+    call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
+    assert "look:" not in capsys.readouterr().out
 
 
 def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):

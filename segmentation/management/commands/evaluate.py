@@ -62,8 +62,10 @@ class Command(BaseCommand):
                 _title(options["dataset"]),
                 self.stdout.write,
             )
-        except (BadRecipe, BadDataset, AlteredWeights, UnknownArchitecture, TooFew, OSError) as error:
+        except (BadRecipe, BadDataset, AlteredWeights, UnknownArchitecture, TooFew) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(_said(error, options["out"])) from error
         self._say(report)
         if options["choose_threshold"]:
             self._choose(report, card, file)
@@ -142,6 +144,13 @@ def _card(model: str) -> tuple[ModelCard, Path]:
     return card, card.weights.parent / f"{model}.toml"
 
 
+def _said(error: OSError, out: Path) -> str:
+    """One sentence; a full disk names no file by itself."""
+    if error.errno is None or error.filename:
+        return str(error)
+    return f"The report in {out} cannot be written ({error.strerror})."
+
+
 def _title(dataset: Path) -> str:
     """What the report calls the data."""
     return f"the held-out part of {dataset.stem}" if _is_recipe(dataset) else dataset.resolve().name
@@ -152,12 +161,16 @@ def _is_recipe(dataset: Path) -> bool:
 
 
 def _examples(options: dict[str, Any]) -> Any:
+    from segmentation.training.entries import keep_apart
     from segmentation.training.evaluation.dataset import of_folder, of_recipe
     from segmentation.training.settings import make_sources, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        return of_folder(dataset, options["images"], options["labels"], options["groups"])
+        examples = of_folder(dataset, options["images"], options["labels"], options["groups"])
+        if options["calibrate"] or options["choose_threshold"]:
+            keep_apart(dataset, *(file for example in examples for file in example.files))
+        return examples
     recipe = read_recipe(dataset)
     return of_recipe(make_sources(recipe.folders_only(), Path(settings.BASE_DIR)).held_out)
 

@@ -30,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.training.check import check_sources
         from segmentation.training.entries import BadRecipe
         from segmentation.training.pictures import BadDataset
         from segmentation.training.publish import publish
@@ -38,6 +39,8 @@ class Command(BaseCommand):
 
         try:
             recipe = _recipe(options)
+            if not (options["out"] / "checkpoint.pt").exists():
+                check_sources(recipe, Path(settings.BASE_DIR), self._say)
             run = train(recipe, options["out"], Path(settings.BASE_DIR), say=self._say)
             recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
             extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
@@ -60,7 +63,7 @@ def _recipe(options: dict[str, Any]) -> Any:
     from segmentation.training.settings import read_recipe
 
     if options["fine_tune"]:
-        recipe = fine_tuning(options["recipe"], options["fine_tune"])
+        recipe = fine_tuning(options["recipe"], options["fine_tune"], options["fold"] or 0)
     elif options["recipe"].is_dir():
         raise CommandError(f"{options['recipe']} is a folder: say which model to train further with --fine-tune.")
     else:

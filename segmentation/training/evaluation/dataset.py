@@ -27,15 +27,16 @@ NO_PARTICLES = "none"
 @dataclass(frozen=True, eq=False)
 class Example:
     """An image to score. name: of its truth, unique. group: images that belong together, such as one publication.
-    load: gives the Micrograph and its truth (H, W), 0 background; raises BadDataset."""
+    load: gives the Micrograph and its truth (H, W), 0 background; raises BadDataset. files: that it reads."""
 
     name: str
     group: str
     load: Callable[[], tuple[Micrograph, Labels]]
+    files: tuple[Path, ...] = ()
 
 
 def of_recipe(held_out: Sequence[Labelled]) -> list[Example]:
-    """The held-out images of a training recipe, as training would have seen them: particles bright."""
+    """The held-out images of a training recipe, as their files have them: polarity is the model's to find."""
     stems = Counter(Path(pair.name).stem for pair in held_out)
     examples = []
     for number, pair in enumerate(held_out, start=1):
@@ -46,7 +47,7 @@ def of_recipe(held_out: Sequence[Labelled]) -> list[Example]:
 
 
 def _load_pair(pair: Labelled) -> tuple[Micrograph, Labels]:
-    return Micrograph(pair.grey, pair.name, "", Calibration.absent()), pair.labels
+    return Micrograph(pair.as_filed, pair.name, "", Calibration.absent()), pair.labels
 
 
 def of_folder(folder: Path, images: str = "images", labels: str = "", groups: Path | None = None) -> list[Example]:
@@ -69,7 +70,10 @@ def of_folder(folder: Path, images: str = "images", labels: str = "", groups: Pa
     twice = [name for name, times in Counter(name for name, _, _ in found).items() if times > 1]
     if twice:
         raise BadDataset(f"There are several files of labels or images named {twice[0]}; names must differ.")
-    return [Example(name, group_of.get(image.stem, image.stem), partial(_load, image, t)) for name, image, t in found]
+    return [
+        Example(name, group_of.get(image.stem, image.stem), partial(_load, image, truth), (image, truth or image))
+        for name, image, truth in found
+    ]
 
 
 def _files(folder: Path, kinds: Sequence[str]) -> list[Path]:

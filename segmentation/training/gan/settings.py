@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..entries import BadRecipe, require, table
+from ..entries import BadRecipe, keep_apart, require, table
 from ..settings import TrainingRecipe, recipe_from
-
-FORBIDDEN = "evaluation-only"  # data in a folder of this name are never trained on
 
 
 class MissingStage(ValueError):
@@ -42,7 +40,7 @@ class OutlineSource:
     def __post_init__(self) -> None:
         require(self.kind in ("labels", "rendered"), "kind is labels or rendered.")
         require(self.kind == "rendered" or bool(self.path), "path is missing.")
-        require(FORBIDDEN not in Path(self.path).parts, f"what lies in {FORBIDDEN} is never trained on.")
+        keep_apart(Path(self.path))
         require(self.count >= 1 and 9 <= self.diameter <= 90, "count is at least 1, diameter from 9 to 90 px.")
 
 
@@ -65,7 +63,7 @@ class MicrographSource:
 
     def __post_init__(self) -> None:
         require(self.polarity in ("bright", "dark"), "polarity is bright or dark.")
-        require(FORBIDDEN not in Path(self.path).parts, f"what lies in {FORBIDDEN} is never trained on.")
+        keep_apart(Path(self.path))
         require(self.diameter == 0 or self.diameter >= 4, "diameter is at least 4 px, or 0 to be estimated.")
 
 

@@ -103,7 +103,7 @@ def masks(work: Work, deadline: Deadline) -> bool:
         chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
         labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
         save_picture(labels.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
-        row = {"particles": int(labels.max()), "cover": float((labels > 0).mean())}
+        row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
         return row, sheet([[drawn(labels), tinted(labels)]])
 
     return make_pictures(folder, start, settings.count, make, deadline, work.say)

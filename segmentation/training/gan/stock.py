@@ -14,10 +14,10 @@ from ...core.micrograph.reader import read
 from ...core.micrograph.types import UnreadableImage
 from ...core.network.resample import resize
 from ..data import validation_groups
-from ..entries import BadRecipe
+from ..entries import keep_apart
 from ..pictures import BadDataset, is_picture, read_labels
 from ..synthesis.render import render
-from .settings import FORBIDDEN, GanRecipe, MicrographSource, OutlineSource
+from .settings import GanRecipe, MicrographSource, OutlineSource
 from .shapes import silhouettes
 
 RENDERED_SIDE = 384  # px
@@ -43,13 +43,13 @@ def split_files(
     """
     name, pattern = (source.labels, "*") if isinstance(source, OutlineSource) else (source.images, source.names)
     folder = base / source.path / name
-    if FORBIDDEN in folder.resolve().parts:
-        raise BadRecipe(f"{folder}: what lies in {FORBIDDEN} is never trained on.")
+    keep_apart(folder)
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
     files = [file for file in sorted(folder.rglob(pattern)) if file.is_file() and is_picture(file)]
     if not files:
         raise BadDataset(f"{folder} holds no pictures named {pattern}.")
+    keep_apart(*files)
     group_of = _groups(base / source.path / source.groups) if source.groups else {}
     groups = [group_of.get(file.name, file.stem) for file in files]
     apart = validation_groups(groups, recipe.validation, recipe.fold)
