@@ -39,7 +39,8 @@ class Drawn(NamedTuple):
     def between(cls, least: Floats, most: Floats) -> Drawn:
         """Draws of a figure that may be anything from `least`, 0 or more, to `most`."""
         middle = (least + most) / 2
-        return cls(logs(middle), MIDDLE, logs(least / middle), logs(most / middle))
+        with np.errstate(invalid="ignore"):  # 0 of a figure that can only be 0
+            return cls(logs(middle), MIDDLE, logs(least / middle), logs(most / middle))
 
     def widened(self, figure: float | None, factor: float) -> Drawn:
         """Draws `factor` times as far from the figure; the step of the sizes does not grow with them.
