@@ -37,7 +37,8 @@ def _pixels(logits: Tensor, truth: Tensor, weight: Tensor, loss: Loss) -> Tensor
     if loss.focal:
         wrong = (logits.sigmoid() - truth).abs()
         weight = weight * wrong.pow(loss.focal)
-    return cross_entropy(logits, truth, weight=weight)
+    # Not as the weight of cross_entropy, which no gradient may pass.
+    return (weight * cross_entropy(logits, truth, reduction="none")).mean()
 
 
 def _distance(logits: Tensor, distance: Tensor, weight: Tensor, loss: Loss) -> Tensor:

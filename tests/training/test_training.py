@@ -184,6 +184,16 @@ def test_a_perfect_prediction_costs_less_than_any_other():
         assert map_loss(right, target, loss) < map_loss(-right, target, loss)
 
 
+@pytest.mark.parametrize("loss", [Loss(), Loss(focal=2.0), Loss(balance=True, focal=1.0), Loss(distance="absolute")])
+def test_every_loss_can_be_learnt_from(loss):
+    torch.manual_seed(0)
+    logits, target = torch.zeros(1, 2, 8, 8, requires_grad=True), torch.rand(1, 3, 8, 8)
+    target[:, 0] = (target[:, 0] > 0.5).float()
+    before = map_loss(logits, target, loss)
+    before.backward()
+    assert map_loss(logits - 0.1 * logits.grad, target, loss) < before
+
+
 def test_the_default_loss_is_the_published_one():
     """The shipped model's: weighted cross-entropy + Dice + 2 x soft cross-entropy of the inner distance."""
     torch.manual_seed(0)
