@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.bootstrap import intervals, resample
+from segmentation.core.measure.convergence import converge
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
 from segmentation.core.measure.drawn import Drawn
 from segmentation.core.measure.pooling import pool
@@ -134,3 +135,10 @@ def test_intervals_of_rounded_sizes_cover(n):
         for name in held:
             held[name] += limits[name][0] <= goal[name] <= limits[name][1]
     assert min(held.values()) >= 0.93 * samples, held
+
+
+def test_equal_sizes_have_no_convergence():
+    sizes = np.full(20, 390.0)
+    assert converge(sizes, np.ones(20), np.random.default_rng(0)) is None
+    sizes[-1] = 401.0
+    assert converge(sizes, np.ones(20), np.random.default_rng(0)) is not None

@@ -9,7 +9,7 @@ import numpy as np
 
 from .advice import more_images, rounded_up
 from .bootstrap import LEAST, Interval, median_interval, order_drawn, undefined
-from .distribution import Floats, Sizes, quantile
+from .distribution import SAME, Floats, Sizes, quantile
 from .steps import half_steps
 from .student import Z95
 
@@ -35,9 +35,10 @@ class Convergence(TypedDict):
 
 
 def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Convergence | None:
-    """The convergence of the median of sizes (n,); None for fewer particles than an interval needs."""
+    """The convergence of the median of sizes (n,); None for fewer particles than an interval needs, and for sizes that
+    are all equal, of which it is not defined."""
     n = len(size)
-    if n < LEAST:
+    if n < LEAST or size[-1] - size[0] <= SAME * size[-1]:
         return None
     order = rng.permutation(n)
     found = Convergence(n=[], median=[], low=[], high=[], more=None, wanted=WANTED)
