@@ -26,7 +26,8 @@ class Segmentation:
     clarity: how clearly the image shows particles at all, 0 to 1; 1 where polarity and scale were given.
     alternatives: other labels of the same image by what was changed, "threshold -0.1" and "threshold +0.1": how much
         a number depends on a setting is told by measuring them too.
-    expected: share of the outlines that is expected to be right. dropped: doubtful outlines that were left out.
+    expected: share of the outlines that is expected to be right, 1 where the model is not calibrated. dropped:
+        doubtful outlines that were left out.
     """
 
     labels: NDArray[np.int32]
