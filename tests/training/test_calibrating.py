@@ -5,7 +5,8 @@ import pytest
 
 from segmentation.core.instances.confidence import likely_right
 from segmentation.core.network.cards import INTERCEPT, TRAITS
-from segmentation.training.evaluation.calibrating import TooFew, cross_fitted, fit, write_confidence
+from segmentation.training.evaluation.calibrating import cross_fitted, fit, write_weights
+from segmentation.training.evaluation.logistic import TooFew
 
 
 def draw(n, seed):
@@ -55,8 +56,8 @@ def test_weights_go_into_the_card_and_again(tmp_path):
     file = tmp_path / "card.toml"
     file.write_text('name = "x"\n\n[training]\nsteps = 3\n')
     weights = dict.fromkeys(TRAITS, 0.5) | {INTERCEPT: -1.0}
-    write_confidence(file, weights, {"confidence_data": "held out"})
-    write_confidence(file, weights | {"peak": 2.0}, {"confidence_data": "held out"})
+    write_weights(file, "confidence", weights, {"confidence_data": "held out"})
+    write_weights(file, "confidence", weights | {"peak": 2.0}, {"confidence_data": "held out"})
     text = file.read_text()
     assert text.count("peak = 2.0") == 1 and text.count("[confidence]") == 1
     assert 'confidence_data = "held out"' in text and "steps = 3" in text

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage, stats
 
+from segmentation.core.network.cards import find
 from segmentation.training.evaluation.choosing import with_entry, write_threshold
 from segmentation.training.evaluation.counts import count_image
 from segmentation.training.evaluation.dataset import check, of_folder, read_labels
@@ -26,6 +27,7 @@ from segmentation.training.pictures import BadDataset
 from segmentation.training.targets import inner_distance
 from tests.core.builders import disc_labels
 
+CARD = find("particles-multires")
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
 
 
@@ -169,12 +171,12 @@ def test_precision_falls_and_recall_rises_where_the_threshold_falls():
     outside = ndimage.distance_transform_edt(truth == 0)
     foreground = np.clip(250 - 12 * outside, 0, 255).astype(np.uint8)  # halos that a low threshold takes in
     maps = np.stack([foreground, (255 * inner_distance(truth)).astype(np.uint8)])
-    points = curve([sweep_image(maps, truth, 0.5)] * 2)
+    points = curve([sweep_image(maps, truth, 1.0, CARD)] * 2)
     assert [p["threshold"] for p in points] == list(THRESHOLDS)
     assert points[0]["f1_75"] < points[-1]["f1_75"] == 1
     precision = [p["precision_pixels"] for p in points]
     assert precision == sorted(precision) and all(p["recall_pixels"] == 1 for p in points)
-    assert choose(curve([sweep_image(np.zeros_like(maps), truth, 0.5)])) is None
+    assert choose(curve([sweep_image(np.zeros_like(maps), truth, 1.0, CARD)])) is None
 
 
 def test_the_chosen_threshold_is_the_best_nearest_to_a_half():
@@ -197,8 +199,8 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_model():
 
 def test_the_published_chain_loses_small_neighbours_and_ours_keeps_them():
     truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
-    assert count_image(through_chain(OWN, truth, 0.5, 0.5), truth).kinds[Kind.RIGHT] == 3
-    image = count_image(through_chain("published", truth, 0.5, 0.5), truth)
+    assert count_image(through_chain(OWN, truth, 0.5, 1.0, CARD), truth).kinds[Kind.RIGHT] == 3
+    image = count_image(through_chain("published", truth, 0.5, 1.0, CARD), truth)
     assert image.kinds[Kind.MISSED] == 2 and image.kinds[Kind.RIGHT] == 1
 
 

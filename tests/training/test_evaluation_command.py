@@ -117,7 +117,7 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     assert f"-> {chosen:g}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--choose-threshold", "--calibrate"])
+@pytest.mark.parametrize("option", ["--choose-threshold", "--calibrate", "--fit-cuts"])
 @pytest.mark.parametrize("link", ["", "images", "masks/3_m.png"])
 def test_nothing_is_chosen_by_what_is_for_evaluation_only(card, folder, tmp_path, able, option, link):
     hidden = tmp_path / "evaluation-only" / "set"
@@ -262,3 +262,26 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
     monkeypatch.setattr(calibrating, "EMPTY", 2)
     with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--calibrate")
+
+
+def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
+    from segmentation.training.evaluation import cutting
+
+    monkeypatch.setattr(cutting, "RENDERED", 3)
+    monkeypatch.setattr(cutting, "FEWEST", 1)
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
+    cuts = read_card(card).cuts
+    assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
+    assert read_card(card).training["cuts_rule"] == cutting.RULE
+    assert f"cuts written into {card}" in capsys.readouterr().out
+
+
+def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
+    from segmentation.training.evaluation import cutting
+
+    monkeypatch.setattr(cutting, "RENDERED", 1)
+    monkeypatch.setattr(cutting, "FEWEST", 10_000)
+    before = card.read_text()
+    with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
+    assert card.read_text() == before

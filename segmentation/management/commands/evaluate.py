@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,14 @@ class Command(BaseCommand):
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
         chains.help = "also run this post-processing on the same maps (may be repeated)"
         parser.add_argument("--truth-through-postprocess", action="store_true", help="what chains do to perfect maps")
+        fit = parser.add_argument("--fit-cuts", action="store_true")
+        fit.help = "fit where touching particles are cut apart, write it into the card, and score with it"
         parser.add_argument("--calibrate", action="store_true", help="fit the confidence and write it into the card")
         parser.add_argument("--choose-threshold", action="store_true", help="write the best threshold into the card")
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.training.evaluation.calibrating import TooFew
+        from segmentation.training.evaluation.logistic import TooFew
         from segmentation.training.evaluation.report import evaluate
         from segmentation.training.pictures import BadDataset
         from segmentation.training.settings import BadRecipe
@@ -54,8 +57,11 @@ class Command(BaseCommand):
         _check(options)
         card, file = _card(options["model"])
         try:
+            examples = _examples(options)
+            if options["fit_cuts"]:
+                card = self._fit_cuts(card, file, examples, options)
             report = evaluate(
-                _examples(options),
+                examples,
                 _predictor(card, options),
                 _options(options),
                 options["out"],
@@ -95,8 +101,26 @@ class Command(BaseCommand):
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
         self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
 
+    def _fit_cuts(self, card: ModelCard, file: Path, examples: Any, options: dict[str, Any]) -> ModelCard:
+        """The card with the cuts that were fitted on the examples and on rendered pictures."""
+        from segmentation.training.evaluation.calibrating import write_weights
+        from segmentation.training.evaluation.cutting import RULE, fit_cuts
+        from segmentation.training.evaluation.dataset import check
+
+        check(examples, options["rows"])
+        self.stdout.write("fitting where to cut, on these images and rendered ones")
+        threshold = options["threshold"] or card.threshold
+        weights = fit_cuts(_predictor(card, options), examples, threshold=threshold, rows=options["rows"])
+        facts = {"cuts_data": _title(options["dataset"]), "cuts_rule": RULE}
+        try:
+            write_weights(file, "cuts", weights, facts)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"The cuts cannot be written into {file}: {error}") from error
+        self.stdout.write(f"cuts written into {file}: {weights}")
+        return replace(card, cuts=weights)
+
     def _calibrate(self, report: dict[str, Any], file: Path) -> None:
-        from segmentation.training.evaluation.calibrating import write_confidence
+        from segmentation.training.evaluation.calibrating import write_weights
 
         found = report["reliability"]
         facts = {
@@ -106,7 +130,7 @@ class Command(BaseCommand):
             "wrong_over_limit": round(found["over"]["wrong"] or 0, 3),
         }
         try:
-            write_confidence(file, report["confidence"], facts)
+            write_weights(file, "confidence", report["confidence"], facts)
         except (OSError, ValueError) as error:
             raise CommandError(f"The confidence cannot be written into {file}: {error}") from error
         self.stdout.write(f"confidence written into {file}: {facts}")
@@ -168,7 +192,7 @@ def _examples(options: dict[str, Any]) -> Any:
     dataset = options["dataset"]
     if not _is_recipe(dataset):
         examples = of_folder(dataset, options["images"], options["labels"], options["groups"])
-        if options["calibrate"] or options["choose_threshold"]:
+        if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
     recipe = read_recipe(dataset)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from ...core.instances.confidence import likely_right, traits
-from ...core.instances.separate import separate
+from ...core.instances.outline import particles
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT, TRAITS
 from ..files import write_whole
 from ..synthesis.foreign import draw_empty
 from .choosing import with_entry
+from .logistic import FEWEST, TooFew, fit_logistic
 from .predictions import Predictor
 
 PARTS = 5
-RIDGE = 1.0  # of the standardised weights: keeps them finite where the right and the wrong fall apart
 EMPTY, SHAPE, SEED = 24, (384, 512), 20_000
-FEWEST = 20  # right ones, and wrong ones, under which nothing is fitted
 Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
-
-
-class TooFew(ValueError):
-    """Not enough particles to calibrate on; the message says so."""
 
 
 def fit(values: Floats, right: Right) -> dict[str, float]:
@@ -40,20 +34,9 @@ def fit(values: Floats, right: Right) -> dict[str, float]:
             f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles at least,"
             f" here are {right.sum()} and {(~right).sum()}."
         )
-    mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
-    inputs = np.column_stack([(values - mean) / spread, np.ones(len(values))])
-    sign = np.where(right, 1.0, -1.0)
-
-    def cost(weights: Floats) -> tuple[float, Floats]:
-        margin = sign * (inputs @ weights)
-        pull = np.append(weights[:-1], 0.0)
-        gradient = -(inputs.T @ (sign / (1 + np.exp(margin)))) + RIDGE * pull
-        return float(np.logaddexp(0, -margin).sum() + RIDGE / 2 * pull @ pull), gradient
-
-    found = minimize(cost, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
-    weights = found[:-1] / spread
+    weights, intercept = fit_logistic(values, right)
     named = dict(zip(TRAITS, weights.round(5).tolist(), strict=True))
-    return {**named, INTERCEPT: round(float(found[-1] - weights @ mean), 5)}
+    return {**named, INTERCEPT: round(intercept, 5)}
 
 
 def cross_fitted(values: Sequence[Floats], right: Sequence[Right], groups: Sequence[str]) -> NDArray[np.float32]:
@@ -84,16 +67,16 @@ def traits_of_empty(predictor: Predictor, threshold: float) -> list[Floats]:
     for number in range(EMPTY):
         grey = draw_empty(SHAPE, np.random.default_rng((SEED, number)))
         seen = predictor.see(Micrograph(grey, f"empty {number}", "", Calibration.absent()), SHAPE[0])
-        labels = separate(*seen.maps, threshold=threshold, core=predictor.card.core)
+        labels = particles(seen.maps, seen.scale, threshold, predictor.card)
         found.append(traits(seen.maps, labels, predictor.card.diameter / seen.scale))
     return found
 
 
-def write_confidence(card: Path, weights: dict[str, float], facts: dict[str, object]) -> None:
-    """Put the weights into the card's table [confidence], and facts about them under [training]."""
+def write_weights(card: Path, table: str, weights: Mapping[str, float], facts: Mapping[str, object]) -> None:
+    """Put the weights into a table of the card, and facts about them under [training]."""
     text = card.read_text(encoding="utf-8")
     for name, value in weights.items():
-        text = with_entry(text, "confidence", name, value)
+        text = with_entry(text, table, name, value)
     for name, value in facts.items():
         text = with_entry(text, "training", name, value)
     write_whole(card, text.encode())

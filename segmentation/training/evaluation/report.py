@@ -13,8 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from ...core.instances.confidence import traits
-from ...core.instances.outline import outline
-from ...core.instances.separate import separate
+from ...core.instances.outline import outline, particles
 from ...core.network.cards import ModelCard, check_weights
 from ..files import write_whole
 from ..targets import inner_distance
@@ -98,22 +97,22 @@ def _gather(
 ) -> Gathered:
     chains = (OWN, *options.chains)
     gathered = Gathered({chain: [] for chain in chains}, {chain: [] for chain in chains if options.truth_through})
-    threshold, core = used_threshold(predictor.card, options), predictor.card.core
+    threshold, card = used_threshold(predictor.card, options), predictor.card
     for number, (example, unit) in enumerate(zip(examples, units, strict=True), start=1):
         micrograph, truth = cut(example, options.rows)
         seen = predictor.see(micrograph, len(truth))
-        outlines = outline(seen.maps, seen.scale, threshold, predictor.card)
+        outlines = outline(seen.maps, seen.scale, threshold, card)
         found = outlines.labels
         rows = len(found)
         for chain, counts in gathered.counts.items():
             labels = found if chain == OWN else CHAINS[chain](seen.maps[0])
             counts.append(count_image(padded(labels, truth.shape), truth, unit))
         for chain, counts in gathered.through.items():
-            counts.append(count_image(through_chain(chain, truth, threshold, core), truth, unit))
+            counts.append(count_image(through_chain(chain, truth, threshold, seen.scale, card), truth, unit))
         own = gathered.counts[OWN][-1]
-        gathered.sweeps.append(sweep_image(_padded_maps(seen, truth), truth, core))
+        gathered.sweeps.append(sweep_image(_padded_maps(seen, truth), truth, seen.scale, card))
         gathered.confidence.append(outlines.confidence[own.found_ids - 1])
-        found_traits = traits(seen.maps, found, predictor.card.diameter / seen.scale)
+        found_traits = traits(seen.maps, found, card.diameter / seen.scale)
         gathered.traits.append(found_traits[own.found_ids - 1])
         view = {"polarity": seen.polarity, "scale": seen.scale, "rows": rows, "seconds": round(seen.seconds, 3)}
         gathered.views.append(view)
@@ -127,13 +126,13 @@ def used_threshold(card: ModelCard, options: Options) -> float:
     return card.threshold if options.threshold is None else options.threshold
 
 
-def through_chain(chain: str, truth: Labels, threshold: float, core: float) -> Labels:
-    """What a chain makes of the maps (H, W) that a perfect network would give for the truth."""
+def through_chain(chain: str, truth: Labels, threshold: float, scale: float, card: ModelCard) -> Labels:
+    """What a chain makes of the maps (H, W) that a perfect network would give for the truth, shown at `scale`."""
     foreground = ((truth > 0) * 255).astype(np.uint8)
     if chain != OWN:
         return CHAINS[chain](foreground)
     distance = np.rint(255 * inner_distance(truth)).astype(np.uint8)
-    return separate(foreground, distance, threshold=threshold, core=core)
+    return particles(np.stack([foreground, distance]), scale, threshold, card)
 
 
 def _padded_maps(seen: Seen, truth: Labels) -> NDArray[np.uint8]:

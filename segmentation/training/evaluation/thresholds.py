@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.instances.separate import separate
+from ...core.instances.outline import particles
+from ...core.network.cards import ModelCard
 from .matching import Labels, match, overlap_of, without_specks
 from .summary import share
 
@@ -20,15 +21,16 @@ RULE = (
 )
 
 
-def sweep_image(maps: NDArray[np.uint8], truth: Labels, core: float) -> NDArray[np.float64]:
+def sweep_image(maps: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard) -> NDArray[np.float64]:
     """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
 
-    maps: (2, H, W) uint8 foreground and inner distance. truth: (H, W) labels. core: see `separate`.
+    maps: (2, H, W) uint8 foreground and inner distance. truth: (H, W) labels. scale: at which the network
+    saw the image.
     """
     true, inside = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
-        found = separate(*maps, threshold=threshold, core=core)
+        found = particles(maps, scale, threshold, card)
         iou = overlap_of(without_specks(found), true).iou
         hits = int(((found > 0) & inside).sum())
         pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits

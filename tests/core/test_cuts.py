@@ -1,0 +1,130 @@
+"""Touching particles: cut where a cut is likely, whole where it is not, and nothing lost."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from segmentation.core.instances.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
+from segmentation.core.instances.outline import particles
+from segmentation.core.instances.separate import separate
+from segmentation.core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT, read_card
+from segmentation.training.targets import inner_distance
+from tests.core.test_network import tiny_card
+
+# A cut is as likely as not where the saddle is 0.2 below the lower peak.
+WEIGHTS = dict.fromkeys(CUT_TRAITS, 0.0) | {"saddle": -20.0, "lower": 20.0, INTERCEPT: -4.0, LIMIT: 0.5}
+WHOLE = {"threshold": 0.5, "scale": 1.0, "diameter": 36.0}
+
+
+def discs(*each, shape=(120, 160)):
+    """Labels 1..n of discs (row, column, radius), the earlier ones in front."""
+    labels = np.zeros(shape, np.int32)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    for number, (row, column, radius) in enumerate(each, start=1):
+        labels[((rows - row) ** 2 + (columns - column) ** 2 <= radius**2) & (labels == 0)] = number
+    return labels
+
+
+def maps_of(truth, blur=0.0):
+    """What a network might predict for a label image; blurred, the dip between particles becomes shallow."""
+    distance = ndimage.gaussian_filter(inner_distance(truth), blur) if blur else inner_distance(truth)
+    return np.stack([(truth > 0) * 255, np.round(255 * distance)]).astype(np.uint8)
+
+
+def test_a_shallow_dip_is_a_cut_where_cores_run_together():
+    truth = discs((60, 50, 20), (60, 80, 20))
+    maps = maps_of(truth, blur=8.0)
+    assert separate(*maps, threshold=0.5, core=0.3).max() == 1
+    found = cut_apart(maps, **WHOLE, weights=WEIGHTS | {"saddle": -24.0, "lower": 24.0, INTERCEPT: -1.0})
+    assert found.max() == 2 and np.array_equal(found > 0, truth > 0)
+    assert (found[60, 45], found[60, 90]) == (1, 2)
+
+
+def test_ripples_do_not_cut_a_particle():
+    truth = discs((60, 60, 40))
+    maps = maps_of(truth)
+    rows, columns = np.indices(truth.shape)
+    maps[1] = np.minimum(maps[1], 180) * (1 + 0.1 * np.cos(rows / 4) * np.cos(columns / 4))  # a flat top with ripples
+    _, _, pieces = oversegment(maps, threshold=0.5, scale=1.0)
+    assert len(pieces.areas) > 3
+    found = cut_apart(maps, **WHOLE, weights=WEIGHTS)
+    assert found.max() == 1 and np.array_equal(found > 0, truth > 0)
+
+
+def test_every_pixel_of_foreground_belongs_to_a_particle():
+    truth = discs((30, 30, 14), (30, 55, 13), (70, 60, 25), (0, 120, 12), (119, 120, 9), (60, 130, 3))
+    found = cut_apart(maps_of(truth, blur=2.0), **WHOLE, weights=WEIGHTS)
+    assert np.array_equal(found > 0, truth > 0)
+    assert set(np.unique(found)) == set(range(found.max() + 1))
+    flat = np.full((30, 30), 30, np.uint8)  # foreground without any maximum
+    lump = np.stack([np.pad(np.full((10, 10), 255, np.uint8), 10), flat])
+    assert cut_apart(lump, **WHOLE, weights=WEIGHTS).max() == 1
+
+
+@pytest.mark.parametrize("threshold", [0.0001, 0.5, 0.999])
+def test_an_empty_map_gives_no_particles(threshold):
+    empty = np.zeros((2, 40, 60), np.uint8)
+    found = cut_apart(empty, threshold=threshold, scale=1.0, diameter=36.0, weights=WEIGHTS)
+    assert found.max() == 0 and found.shape == (40, 60)
+
+
+def chain():
+    """Pieces 1 - 2 - 3 in a row and 4, which touches 1 and 3."""
+    areas, peaks = np.array([0, 100, 50, 400, 100.0]), np.array([0, 0.9, 0.8, 0.9, 0.5])
+    pairs = np.array([[1, 2], [2, 3], [1, 4], [3, 4]])
+    return Pieces(areas, peaks, pairs, np.array([0.79, 0.7, 0.1, 0.2]))
+
+
+def test_the_least_likely_cut_is_joined_first_and_changes_the_others():
+    """2 joins 1 at a dip of 0.01; then the lower peak beside 3 is 0.9, which makes the dip of 0.1 one of 0.2."""
+    weights = WEIGHTS | {INTERCEPT: -3.0}  # as likely as not at a dip of 0.15
+    ends = join(chain(), weights, 36.0)
+    assert ends[1] == ends[2] and len({ends[1], ends[3], ends[4]}) == 3
+    assert len(set(join(chain(), weights | {INTERCEPT: -4.5}, 36.0)[1:4])) == 1
+    assert len(set(join(chain(), weights | {LIMIT: 0.001}, 36.0))) == 5
+    assert len(set(join(chain(), weights | {LIMIT: 0.999999}, 36.0)[1:])) == 1
+
+
+def test_joined_pieces_have_the_sums_and_the_highest_saddles():
+    pieces = joined(chain(), np.array([0, 1, 1, 3, 3]))
+    assert pieces.areas.tolist() == [0, 150, 0, 500, 0]
+    assert pieces.peaks.tolist() == [0, 0.9, 0, 0.9, 0]
+    assert pieces.pairs.tolist() == [[1, 3]] and pieces.saddles == pytest.approx([0.7])
+
+
+def test_traits_of_a_border():
+    values = cut_traits(0.4, (0.9, 0.6), (100.0, 400.0), 10.0)
+    assert dict(zip(CUT_TRAITS, values, strict=True)) == pytest.approx(
+        {"saddle": 0.4, "lower": 0.6, "higher": 0.9, "size": np.log(np.sqrt(400 / np.pi) / 10), "ratio": np.log(4)}
+    )
+
+
+def test_pieces_are_what_the_maps_show():
+    truth = discs((60, 50, 20), (60, 89, 20))
+    labels, first, pieces = oversegment(maps_of(truth), threshold=0.5, scale=1.0)
+    assert len(pieces.areas) == 3 and pieces.pairs.tolist() == [[1, 2]]
+    assert pieces.areas[1:].sum() == (truth > 0).sum() == (labels >= first).sum()
+    assert pieces.peaks[1:] == pytest.approx([1, 1], abs=0.05) and pieces.saddles[0] < 0.2
+
+
+def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
+    """Small pieces are joined in the card below: seen at half the scale, the same pixels are pieces half as large."""
+    small = dict.fromkeys(CUT_TRAITS, 0.0) | {"size": 10.0, INTERCEPT: 0.0, LIMIT: 0.5}
+    tiny_card(tmp_path)
+    file = tmp_path / "tiny.toml"
+    entries = "".join(f"{name} = {value}\n" for name, value in small.items())
+    file.write_text(f"diameter = 30.0\n{file.read_text()}\n[cuts]\n{entries}")
+    maps = maps_of(discs((60, 50, 20), (60, 89, 20)))
+    assert particles(maps, 1.0, 0.5, read_card(file)).max() == 2
+    assert particles(maps, 0.5, 0.5, read_card(file)).max() == 1
+
+
+@pytest.mark.parametrize("change", [{"limit": 1.0}, {"limit": None}, {"neck": 0.5}, {"saddle": "steep"}])
+def test_a_card_with_other_cuts_is_refused(tmp_path, change):
+    tiny_card(tmp_path)
+    file = tmp_path / "tiny.toml"
+    entries = {name: value for name, value in (WEIGHTS | change).items() if value is not None}
+    lines = "".join(f"{name} = {value!r}\n" for name, value in entries.items())
+    file.write_text(f"{file.read_text()}\n[cuts]\n{lines}")
+    with pytest.raises(ValueError, match=r"tiny.toml: cuts"):
+        read_card(file)
