@@ -174,7 +174,7 @@ def _followed(ends: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def joined(pieces: Pieces, ends: NDArray[np.int64]) -> Pieces:
     """The pieces after a `join`: those that were taken in have no area and no neighbours."""
-    areas = np.bincount(ends, weights=pieces.areas, minlength=len(ends))
+    areas = np.bincount(ends, weights=pieces.areas, minlength=len(ends)).astype(float)
     peaks = np.zeros(len(ends))
     np.maximum.at(peaks, ends, pieces.peaks)
     pairs = np.sort(ends[pieces.pairs], axis=1)

@@ -18,6 +18,7 @@ from .matching import Labels, match, overlap_of, without_specks
 from .predictions import Predictor, padded
 
 RENDERED, SHAPE, SEED = 40, (512, 768), 30_000
+CROWD = 50  # borders of an image from which it counts no more: a few crowded pictures would decide alone
 MOST = 150  # images of the user's that are used; of more every n-th
 STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -108,14 +109,14 @@ def _borders(pieces: Pieces, ends: NDArray[np.int64], common: Floats, unit: floa
 def _fitted(
     own: Sequence[Shown], made: Sequence[Shown], diameter: float, states: Sequence[Mapping[str, float]]
 ) -> Weights:
-    """Weights from both kinds of images, each kind counting the same however many borders it has."""
+    """Weights from both kinds of images, which count the same in all; of an image CROWD borders count at the most."""
     values, real, shares = [], [], []
     for images in (own, made):
         found = [cuts_of(image, diameter, states) for image in images]
-        count = sum(len(some) for _, some in found)
         values += [some for some, _ in found]
         real += [some for _, some in found]
-        shares.append(np.full(count, 1 / max(count, 1)))
+        share = np.concatenate([np.full(len(some), min(1.0, CROWD / max(len(some), 1))) for _, some in found])
+        shares.append(share / max(share.sum(), 1))
     is_real, share = np.concatenate(real), np.concatenate(shares)
     if min(is_real.sum(), (~is_real).sum()) < FEWEST:
         raise TooFew(
