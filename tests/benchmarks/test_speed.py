@@ -13,7 +13,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from segmentation.core.instances.separate import separate
+from segmentation.core.instances.outline import particles
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
@@ -80,7 +80,7 @@ def test_separation_against_the_published_chain():
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()
-        separate(*maps, threshold=card.threshold, core=card.core)
+        particles(maps, 1.0, card.threshold, card)
         spent["ours"] += time.perf_counter() - began
         began = time.perf_counter()
         published_chain(maps[0])
