@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from ...core.instances.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
 from ...core.micrograph.types import Calibration, Micrograph
@@ -34,14 +35,14 @@ Weights = dict[str, float]
 class Shown:
     """An image as the network saw it: its maps (2, H, W) uint8, its truth (H, W), the scale; and its pieces.
 
-    common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background.
+    common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
     """
 
     maps: NDArray[np.uint8]
     truth: Labels
     scale: float
     pieces: Pieces
-    common: Floats
+    common: csr_array
 
 
 def fit_cuts(
@@ -74,11 +75,9 @@ def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold:
     """What the network sees of an image, taken to pieces."""
     seen = predictor.see(micrograph, len(truth))
     labels, first, pieces = oversegment(seen.maps, threshold=threshold, scale=seen.scale)
-    of_piece = np.maximum(labels - first + 1, 0).astype(np.int64)
-    kinds = int(truth.max(initial=0)) + 1
-    numbers = of_piece * kinds + truth[: len(labels)]
-    common = np.bincount(numbers.ravel(), minlength=len(pieces.areas) * kinds).reshape(-1, kinds)
-    return Shown(seen.maps, truth, seen.scale, pieces, common.astype(float))
+    places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
+    common = csr_array((np.ones(labels.size), places), shape=(len(pieces.areas), int(truth.max(initial=0)) + 1))
+    return Shown(seen.maps, truth, seen.scale, pieces, common)
 
 
 def cuts_of(image: Shown, diameter: float, states: Sequence[Mapping[str, float]]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -93,11 +92,13 @@ def cuts_of(image: Shown, diameter: float, states: Sequence[Mapping[str, float]]
     return np.concatenate(values), np.concatenate(real)
 
 
-def _borders(pieces: Pieces, ends: NDArray[np.int64], common: Floats, unit: float) -> tuple[Floats, NDArray[np.bool_]]:
-    of = np.zeros_like(common)
-    np.add.at(of, ends, common)
-    mostly = of.argmax(1)
-    sure = of.max(1, initial=0) > of.sum(1) / 2
+def _borders(
+    pieces: Pieces, ends: NDArray[np.int64], common: csr_array, unit: float
+) -> tuple[Floats, NDArray[np.bool_]]:
+    count = len(ends)
+    of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ common
+    mostly = np.asarray(of.argmax(axis=1)).ravel()
+    sure = of.max(axis=1).toarray().ravel() > of.sum(axis=1) / 2
     one, other = pieces.pairs.T
     usable = sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0))
     one, other = one[usable], other[usable]
