@@ -10,19 +10,11 @@ from segmentation.core.instances.separate import separate
 from segmentation.core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT, read_card
 from segmentation.training.targets import inner_distance
 from tests.core.test_network import tiny_card
+from tests.core.test_separate import label_discs
 
 # A cut is as likely as not where the saddle is 0.2 below the lower peak.
 WEIGHTS = dict.fromkeys(CUT_TRAITS, 0.0) | {"saddle": -20.0, "lower": 20.0, INTERCEPT: -4.0, LIMIT: 0.5}
 WHOLE = {"threshold": 0.5, "scale": 1.0, "diameter": 36.0}
-
-
-def discs(*each, shape=(120, 160)):
-    """Labels 1..n of discs (row, column, radius), the earlier ones in front."""
-    labels = np.zeros(shape, np.int32)
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    for number, (row, column, radius) in enumerate(each, start=1):
-        labels[((rows - row) ** 2 + (columns - column) ** 2 <= radius**2) & (labels == 0)] = number
-    return labels
 
 
 def maps_of(truth, blur=0.0):
@@ -32,16 +24,17 @@ def maps_of(truth, blur=0.0):
 
 
 def test_a_shallow_dip_is_a_cut_where_cores_run_together():
-    truth = discs((60, 50, 20), (60, 80, 20))
-    maps = maps_of(truth, blur=8.0)
-    assert separate(*maps, threshold=0.5, core=0.3).max() == 1
-    found = cut_apart(maps, **WHOLE, weights=WEIGHTS | {"saddle": -24.0, "lower": 24.0, INTERCEPT: -1.0})
+    truth = label_discs((60, 50, 20), (60, 80, 20))
+    maps = maps_of(truth, blur=4.0)
+    maps[1] = np.where(truth > 0, 110 + 0.57 * maps[1], 0)  # the dip stays above the height of cores
+    assert separate(*maps, threshold=0.5, core=0.5).max() == 1
+    found = cut_apart(maps, **WHOLE, weights=WEIGHTS)
     assert found.max() == 2 and np.array_equal(found > 0, truth > 0)
     assert (found[60, 45], found[60, 90]) == (1, 2)
 
 
 def test_ripples_do_not_cut_a_particle():
-    truth = discs((60, 60, 40))
+    truth = label_discs((60, 60, 40))
     maps = maps_of(truth)
     rows, columns = np.indices(truth.shape)
     maps[1] = np.minimum(maps[1], 180) * (1 + 0.1 * np.cos(rows / 4) * np.cos(columns / 4))  # a flat top with ripples
@@ -52,7 +45,7 @@ def test_ripples_do_not_cut_a_particle():
 
 
 def test_every_pixel_of_foreground_belongs_to_a_particle():
-    truth = discs((30, 30, 14), (30, 55, 13), (70, 60, 25), (0, 120, 12), (119, 120, 9), (60, 130, 3))
+    truth = label_discs((30, 30, 14), (30, 55, 13), (70, 60, 25), (0, 120, 12), (119, 120, 9), (60, 130, 3))
     found = cut_apart(maps_of(truth, blur=2.0), **WHOLE, weights=WEIGHTS)
     assert np.array_equal(found > 0, truth > 0)
     assert set(np.unique(found)) == set(range(found.max() + 1))
@@ -100,7 +93,7 @@ def test_traits_of_a_border():
 
 
 def test_pieces_are_what_the_maps_show():
-    truth = discs((60, 50, 20), (60, 89, 20))
+    truth = label_discs((60, 50, 20), (60, 89, 20))
     labels, first, pieces = oversegment(maps_of(truth), threshold=0.5, scale=1.0)
     assert len(pieces.areas) == 3 and pieces.pairs.tolist() == [[1, 2]]
     assert pieces.areas[1:].sum() == (truth > 0).sum() == (labels >= first).sum()
@@ -114,7 +107,7 @@ def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
     file = tmp_path / "tiny.toml"
     entries = "".join(f"{name} = {value}\n" for name, value in small.items())
     file.write_text(f"diameter = 30.0\n{file.read_text()}\n[cuts]\n{entries}")
-    maps = maps_of(discs((60, 50, 20), (60, 89, 20)))
+    maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)))
     assert particles(maps, 1.0, 0.5, read_card(file)).max() == 2
     assert particles(maps, 0.5, 0.5, read_card(file)).max() == 1
 
