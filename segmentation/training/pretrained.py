@@ -75,19 +75,30 @@ def base_card(start_from: str) -> ModelCard:
 def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
     """Fill the network with a model's weights; its auxiliary heads keep their random ones.
 
-    Raises BadRecipe when the weights were altered or belong to another architecture.
+    Where only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe when the weights were
+    altered or belong to another architecture.
     """
-    base = build(architecture)
     try:
-        base.load_state_dict(read_weights(card))
+        weights = read_weights(card)
     except AlteredWeights as error:
         raise BadRecipe(str(error)) from error
-    except RuntimeError as error:
-        raise BadRecipe(f"The model {card.name} has another architecture than the recipe's.") from error
+    wanted = build(architecture).state_dict()
+    if not _same_layers(weights, wanted):
+        weights, wanted = _of_encoder(weights), _of_encoder(wanted)
+        if not weights or not _same_layers(weights, wanted):
+            raise BadRecipe(f"The model {card.name} has another architecture than the recipe's.")
     own = network.state_dict()
     with torch.no_grad():
-        for name, value in base.state_dict().items():
+        for name, value in weights.items():
             (own[name][: len(value)] if value.dim() else own[name]).copy_(value)
+
+
+def _same_layers(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
+    return {name: value.shape for name, value in some.items()} == {name: value.shape for name, value in others.items()}
+
+
+def _of_encoder(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in weights.items() if name.startswith("encoder.")}
 
 
 def without_auxiliary_heads(network: nn.Module, architecture: dict[str, Any]) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,13 @@ def tiny(folder: Path, **changes) -> TrainingRecipe:
         "threads": 1,
     }
     return TrainingRecipe(**{**settings, **changes})
+
+
+def quietly(line):
+    """A `say` that says nothing."""
+
+
+def curve(run):
+    """The metrics without the seconds."""
+    with (run / "metrics.csv").open(newline="") as lines:
+        return [row[:4] for row in csv.reader(lines)]

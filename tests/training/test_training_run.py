@@ -1,6 +1,5 @@
 """Whole trainings: recipes that are refused, runs that are killed, full disks, fine-tuning, published models."""
 
-import csv
 import os
 import resource
 import signal
@@ -21,14 +20,13 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.training.curves import Row, best_of
 from segmentation.training.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
 from segmentation.training.files import CannotWrite, write_whole
-from segmentation.training.finetune import fine_tuning
 from segmentation.training.pictures import BadDataset
 from segmentation.training.publish import publish, to_toml
 from segmentation.training.settings import make_sources, read_recipe
 from segmentation.training.start import plateaus, rate_factor, start_run
 from segmentation.training.targets import HEADS
 from segmentation.training.train import ROOM, patience_is_over, scores_of, train
-from tests.training.folders import make_folder, save, tiny
+from tests.training.folders import curve, make_folder, quietly, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -36,21 +34,6 @@ HEAD = 'name = "a"\ntitle = "b"\n'
 NETWORK = '\n[architecture]\nname = "multires-unet"\nfilters = 4\n'
 PATTERN = 'sources = [{{ kind = "folder", path = "x", group_pattern = "{}" }}]\n'
 RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
-
-
-def quietly(line):
-    """A `say` that says nothing."""
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return make_folder(tmp_path / "data")
-
-
-def curve(run):
-    """The metrics without the seconds."""
-    with (run / "metrics.csv").open(newline="") as lines:
-        return [row[:4] for row in csv.reader(lines)]
 
 
 @pytest.mark.parametrize(
@@ -366,82 +349,6 @@ def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     assert theirs.shape == (1, 3, 64, 64) and torch.allclose(ours, theirs[:, :2], atol=0.05)
 
 
-@pytest.fixture
-def base(folder, tmp_path):
-    """A published model to start from."""
-    recipe = tiny(folder, name="base", steps=2)
-    run = train(recipe, tmp_path / "base", tmp_path, say=quietly)
-    return publish(run.averaged, recipe, tmp_path / "base", version="1", extra={"threshold": 0.45})
-
-
-def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
-    run = start_run(tiny(folder, start_from=str(base), heads=[*HEADS, *AUXILIARY]), CPU)
-    theirs = load_network(cards.read_card(base), Runtime("cpu", "float32")).state_dict()
-    mine = run.network.state_dict()
-    assert all(
-        torch.equal(mine[name][: len(value)] if value.dim() else mine[name], value) for name, value in theirs.items()
-    )
-
-
-def test_weights_of_another_model_are_refused(folder, base):
-    other = {"name": "multires-unet", "filters": 5}
-    with pytest.raises(BadRecipe, match="another architecture"):
-        start_run(tiny(folder, start_from=str(base), architecture=other), CPU)
-    content = bytearray(base.with_suffix(".safetensors").read_bytes())
-    content[-1] ^= 1
-    base.with_suffix(".safetensors").write_bytes(content)
-    with pytest.raises(BadRecipe, match="altered"):
-        start_run(tiny(folder, start_from=str(base)), CPU)
-
-
-def test_a_frozen_encoder_rests(folder, tmp_path):
-    network = {"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [8, 8, 8, 8, 8]}
-    first = tiny(folder, name="first", architecture=network, steps=1)
-    card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
-    recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, average=0.0)
-    begun = start_run(recipe, CPU).network.state_dict()
-    after = train(replace(recipe, steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
-    later = train(recipe, tmp_path / "c", tmp_path, say=quietly).network.state_dict()
-    encoder = [name for name in begun if name.startswith("encoder.")]
-    assert all(torch.equal(begun[name], after[name]) for name in encoder)
-    assert any(not torch.equal(begun[name], later[name]) for name in encoder)
-    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in encoder)
-
-
-def test_statistics_may_be_kept(folder, tmp_path, base):
-    """Batch normalisation of a fine-tuned network knows what the base model's knew."""
-    recipe = tiny(folder, start_from=str(base), keep_statistics=True)
-    begun = start_run(recipe, CPU).network.state_dict()
-    after = train(recipe, tmp_path / "run", tmp_path, say=quietly).network.state_dict()
-    kept = [name for name in begun if "running_" in name]
-    assert kept and all(torch.equal(begun[name], after[name]) for name in kept)
-    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
-
-
-def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
-    out = tmp_path / "run"
-    call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
-    assert "step 0/2" in capsys.readouterr().out
-    card = cards.read_card(out / "base-data.toml")
-    assert card.threshold == 0.45 and card.training["start_from"] == "base"
-    assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
-    assert [row[0] for row in curve(out)] == ["step", "0", "2"]
-
-
-@pytest.mark.parametrize("fold", [0, 3])
-def test_a_fine_tuned_model_says_how_many_images_it_was_trained_on(tmp_path, base, fold):
-    """Of six images one has no particles, and of the other five one is held out."""
-    folder = make_folder(tmp_path / "own", 6)
-    save(folder / "labels" / "2.png", np.zeros((96, 96), np.uint8))
-    recipe = fine_tuning(folder, str(base), fold)
-    assert "trained on with 4 images of own" in recipe.summary and recipe.limits[0].startswith("Fine-tuned on 4 images")
-    assert "chosen on the images held out" in recipe.limits[1]
-    sources = make_sources(recipe, tmp_path)
-    assert (len(sources.training[0].pairs), len(sources.validation[0].pairs)) == (4, 1)
-    with pytest.raises(BadRecipe, match="fold is below folds"):
-        fine_tuning(folder, str(base), 5)
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -475,14 +382,3 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
     assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert "look:" not in capsys.readouterr().out
-
-
-def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):
-    save(folder / "images" / "9.png", np.zeros((80, 80), np.uint8))
-    with pytest.raises(BadDataset, match=r"9\.png has no labels.*dataset check"):
-        fine_tuning(folder, str(base))
-
-
-def test_a_folder_alone_is_no_recipe(folder, tmp_path):
-    with pytest.raises(CommandError, match="--fine-tune"):
-        call_command("train", folder, "--out", tmp_path / "run")

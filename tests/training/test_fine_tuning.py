@@ -1,0 +1,114 @@
+"""Trainings that go on from a model there is: its weights, its encoder alone, one command for a user's own folder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from django.core.management import CommandError, call_command
+
+from segmentation.core.network import cards
+from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.training.entries import AUXILIARY, BadRecipe
+from segmentation.training.finetune import fine_tuning
+from segmentation.training.pictures import BadDataset
+from segmentation.training.publish import publish
+from segmentation.training.settings import make_sources
+from segmentation.training.start import start_run
+from segmentation.training.targets import HEADS
+from segmentation.training.train import train
+from tests.training.folders import curve, make_folder, quietly, save, tiny
+
+CPU = torch.device("cpu")
+
+
+def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
+    run = start_run(tiny(folder, start_from=str(base), heads=[*HEADS, *AUXILIARY]), CPU)
+    theirs = load_network(cards.read_card(base), Runtime("cpu", "float32")).state_dict()
+    mine = run.network.state_dict()
+    assert all(
+        torch.equal(mine[name][: len(value)] if value.dim() else mine[name], value) for name, value in theirs.items()
+    )
+
+
+def test_weights_of_another_model_are_refused(folder, base):
+    other = {"name": "multires-unet", "filters": 5}
+    with pytest.raises(BadRecipe, match="another architecture"):
+        start_run(tiny(folder, start_from=str(base), architecture=other), CPU)
+    content = bytearray(base.with_suffix(".safetensors").read_bytes())
+    content[-1] ^= 1
+    base.with_suffix(".safetensors").write_bytes(content)
+    with pytest.raises(BadRecipe, match="altered"):
+        start_run(tiny(folder, start_from=str(base)), CPU)
+
+
+def test_of_a_model_with_another_decoder_the_encoder_is_taken(folder, tmp_path):
+    narrow, wide = ({"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [n] * 5} for n in (4, 8))
+    first = tiny(folder, name="first", architecture=narrow, steps=1)
+    trained = train(first, tmp_path / "a", tmp_path, say=quietly).averaged
+    card = publish(trained, first, tmp_path, version="1", extra={})
+    theirs = load_network(cards.read_card(card), Runtime("cpu", "float32")).state_dict()
+    mine = start_run(tiny(folder, start_from=str(card), architecture=wide), CPU).network.state_dict()
+    encoder = [name for name in theirs if name.startswith("encoder.")]
+    assert encoder and all(torch.equal(mine[name], theirs[name]) for name in encoder)
+    with pytest.raises(BadRecipe, match="another architecture"):
+        start_run(tiny(folder, start_from=str(card), architecture={**wide, "encoder": "resnet18"}), CPU)
+
+
+def test_a_frozen_encoder_rests(folder, tmp_path):
+    network = {"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [8, 8, 8, 8, 8]}
+    first = tiny(folder, name="first", architecture=network, steps=1)
+    card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
+    recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, average=0.0)
+    begun = start_run(recipe, CPU).network.state_dict()
+    after = train(replace(recipe, steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
+    later = train(recipe, tmp_path / "c", tmp_path, say=quietly).network.state_dict()
+    encoder = [name for name in begun if name.startswith("encoder.")]
+    assert all(torch.equal(begun[name], after[name]) for name in encoder)
+    assert any(not torch.equal(begun[name], later[name]) for name in encoder)
+    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in encoder)
+
+
+def test_statistics_may_be_kept(folder, tmp_path, base):
+    """Batch normalisation of a fine-tuned network knows what the base model's knew."""
+    recipe = tiny(folder, start_from=str(base), keep_statistics=True)
+    begun = start_run(recipe, CPU).network.state_dict()
+    after = train(recipe, tmp_path / "run", tmp_path, say=quietly).network.state_dict()
+    kept = [name for name in begun if "running_" in name]
+    assert kept and all(torch.equal(begun[name], after[name]) for name in kept)
+    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
+
+
+def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
+    out = tmp_path / "run"
+    call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
+    assert "step 0/2" in capsys.readouterr().out
+    card = cards.read_card(out / "base-data.toml")
+    assert card.threshold == 0.45 and card.training["start_from"] == "base"
+    assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()
+    assert [row[0] for row in curve(out)] == ["step", "0", "2"]
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_a_fine_tuned_model_says_how_many_images_it_was_trained_on(tmp_path, base, fold):
+    """Of six images one has no particles, and of the other five one is held out."""
+    folder = make_folder(tmp_path / "own", 6)
+    save(folder / "labels" / "2.png", np.zeros((96, 96), np.uint8))
+    recipe = fine_tuning(folder, str(base), fold)
+    assert "trained on with 4 images of own" in recipe.summary and recipe.limits[0].startswith("Fine-tuned on 4 images")
+    assert "chosen on the images held out" in recipe.limits[1]
+    sources = make_sources(recipe, tmp_path)
+    assert (len(sources.training[0].pairs), len(sources.validation[0].pairs)) == (4, 1)
+    with pytest.raises(BadRecipe, match="fold is below folds"):
+        fine_tuning(folder, str(base), 5)
+
+
+def test_fine_tuning_on_a_bad_folder_is_refused(folder, base):
+    save(folder / "images" / "9.png", np.zeros((80, 80), np.uint8))
+    with pytest.raises(BadDataset, match=r"9\.png has no labels.*dataset check"):
+        fine_tuning(folder, str(base))
+
+
+def test_a_folder_alone_is_no_recipe(folder, tmp_path):
+    with pytest.raises(CommandError, match="--fine-tune"):
+        call_command("train", folder, "--out", tmp_path / "run")
