@@ -46,14 +46,15 @@ class TrainingRecipe:
     sources: tables of FolderEntry and RenderedEntry. validation: share of the groups held out, `fold`: which
     share; with `folds` = n the groups are parted into n and fold 0..n-1 is held out. sizes: typical particle
     diameters in px that are taught. heads: maps to predict. pretrained: the encoder's weights, see
-    `pretrained.load_encoder`. start_from: a model (name, or its card's file) whose weights are trained on, those of
-    its encoder where the recipe has another decoder. freeze: steps in which a pretrained encoder rests.
-    keep_statistics: batch normalisation keeps what it knows of the pictures that it was trained on before. steps: optimiser steps. batch: crops a step. crop: side in px. rate: for
-    new layers; encoder_rate: for pretrained ones. decay: of weights. average: decay of the weights' moving
-    average. checkpoint: steps between checkpoints. patience: checkpoints without a better validation loss after
-    which a run stops and its best weights count (0: never). validation_batches: fixed batches that are validated.
-    precision: "bfloat16", "float32" or "auto". device: "auto", "cpu", "cuda", ... threads: of the processor (0:
-    all). workers: processes that prepare crops (0: one on a processor, more beside a GPU).
+    `pretrained.load_encoder`. start_from: a model (name, or its card's file) whose weights are trained on, those
+    of its encoder where the recipe has another decoder. freeze: steps in which a pretrained encoder rests.
+    keep_statistics: batch normalisation keeps what it knows of the pictures that it was trained on before. steps:
+    optimiser steps. batch: crops a step. crop: side in px. rate: for new layers; encoder_rate: for pretrained
+    ones. decay: of weights. average: decay of the weights' moving average. checkpoint: steps between checkpoints.
+    patience: checkpoints without a better validation loss after which a run stops and its best weights count (0:
+    never). validation_batches: fixed batches that are validated. precision: "bfloat16", "float32" or "auto".
+    device: "auto", "cpu", "cuda", ... threads: of the processor (0: all). workers: processes that prepare crops
+    (0: one on a processor, more beside a GPU).
     """
 
     name: str
