@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 class CannotWrite(OSError):
     """A file could not be written; the message names it and says why. What was there before is kept."""
+
+
+class InUse(OSError):
+    """Another process works in the folder."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder, which is made if need be; raises InUse, CannotWrite.
+
+    The kernel lets go of the lock when the process ends, however it ends, and there is no file of it to be left.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise CannotWrite(f"{folder} cannot be written ({error.strerror or error}).") from error
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InUse(
+            f"Another training writes into {folder}: wait for it, or name another folder with --out."
+        ) from error
+    else:
+        yield
+    finally:
+        os.close(place)
 
 
 def write_whole(file: Path, content: bytes | memoryview) -> None:

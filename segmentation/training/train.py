@@ -18,7 +18,7 @@ from .curves import Row, best_of, draw_curves, read_metrics, rounded, write_metr
 from .data import Crops
 from .entries import BadRecipe
 from .examples import draw_examples
-from .files import check_room, write_whole
+from .files import alone_in, check_room, write_whole
 from .losses import batch_dice, map_loss
 from .publish import to_toml
 from .settings import MACHINE, Sources, TrainingRecipe, make_sources, read_recipe
@@ -43,7 +43,7 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
 
     base: the folder from which the recipe's paths go out. device: None takes the recipe's.
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
-    UnknownArchitecture, CannotWrite.
+    UnknownArchitecture, CannotWrite, InUse.
     """
     recipe = settled(recipe, out / "recipe.toml")
     device = device or device_of(recipe)
@@ -55,14 +55,15 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
         _check_room(run, out)
-    write_whole(out / "recipe.toml", to_toml(recipe.as_dict()).encode())
-    try:
-        if not is_over(run, recipe):
-            say("preparing the data")
-            sources = make_sources(recipe, base)
-            _train(run, recipe, sources, hold(recipe, sources), out, device, say)
-    except torch.OutOfMemoryError as error:
-        raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
+    with alone_in(out):
+        write_whole(out / "recipe.toml", to_toml(recipe.as_dict()).encode())
+        try:
+            if not is_over(run, recipe):
+                say("preparing the data")
+                sources = make_sources(recipe, base)
+                _train(run, recipe, sources, hold(recipe, sources), out, device, say)
+        except torch.OutOfMemoryError as error:
+            raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
     if recipe.patience and run.best:
         run.averaged.load_state_dict(run.best)
     return run

@@ -19,7 +19,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.training.curves import Row, best_of
 from segmentation.training.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
-from segmentation.training.files import CannotWrite, write_whole
+from segmentation.training.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.training.pictures import BadDataset
 from segmentation.training.publish import publish, to_toml
 from segmentation.training.settings import make_sources, read_recipe
@@ -195,6 +195,16 @@ def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
     with pytest.raises(BadRecipe, match=r"another recipe \(rate differ"):
         train(tiny(folder, rate=1e-4), tmp_path / "run", tmp_path, say=quietly)
     train(tiny(folder, workers=2), tmp_path / "run", tmp_path, say=quietly)
+
+
+def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path):
+    with alone_in(tmp_path / "run"):
+        with pytest.raises(InUse, match=r"Another training writes into .*run"):
+            train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+        with pytest.raises(CommandError, match="Another training"):
+            call_command("train_gan", "masks", "--out", tmp_path / "run")
+        assert not list((tmp_path / "run").iterdir())
+    assert train(tiny(folder), tmp_path / "run", tmp_path, say=quietly).step == 4
 
 
 def test_a_damaged_checkpoint_is_refused(folder, tmp_path):

@@ -27,6 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
         from segmentation.training.entries import BadRecipe
+        from segmentation.training.files import alone_in
         from segmentation.training.gan.settings import MissingStage, read_gan_recipe
         from segmentation.training.gan.stages import Work, run_stage
         from segmentation.training.gan.stock import check_sources
@@ -41,9 +42,10 @@ class Command(BaseCommand):
             stages = STAGES if options["stage"] == "all" else (options["stage"],)
             if {"outlines", "cyclegan"} & set(stages):
                 check_sources(recipe, base)
-            _freeze(recipe.as_dict(), options["out"])
-            for stage in stages:
-                run_stage(stage, work)
+            with alone_in(options["out"]):
+                _freeze(recipe.as_dict(), options["out"])
+                for stage in stages:
+                    run_stage(stage, work)
         except (BadRecipe, BadDataset, MissingStage, UnknownArchitecture, OSError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
