@@ -104,6 +104,7 @@ def segment(
     with clock.stage("network"):
         maps = see(
             network,
+            card,
             picture,
             view,
             runtime,
@@ -131,6 +132,7 @@ def segment(
         {name: _whole(each, micrograph) for name, each in alternatives.items()},
         found.expected,
         found.dropped,
+        card.closer,
     )
 
 

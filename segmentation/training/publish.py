@@ -17,7 +17,8 @@ from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
 from .settings import TrainingRecipe
 
-INHERITED = ("threshold", "core", "diameter", "confidence", "cuts")  # a fine-tuned model takes them over from its base
+# What a fine-tuned model takes over from its base.
+INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts")
 OWNERS = "of its owner"
 
 

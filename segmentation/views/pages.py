@@ -111,9 +111,13 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
         ("Threshold", f"{card.threshold:g}"),
-        ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that"),
+        ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that{_closer(card)}"),
         ("Taught on", f"particles of {card.smallest:g} to {card.largest:g} px at that size"),
     ]
+
+
+def _closer(card: cards.ModelCard) -> str:
+    return f", and shown a second time {card.closer:g} times as large" if card.closer > 1 else ""
 
 
 def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:

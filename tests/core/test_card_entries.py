@@ -32,7 +32,7 @@ def confidence(**changes):
     "entries",
     [
         {},
-        {"threshold": "0.01", "core": "0.99", "diameter": "36", "smallest": "1", "largest": "10000"},
+        {"threshold": "0.01", "core": "0.99", "diameter": "36", "smallest": "1", "largest": "10000", "closer": "4"},
         {"limits": '["No fibres.", "Größe ≥ 5 px."]', "licence": '""', "weights": '"other.safetensors"'},
         {"confidence": confidence(), "training": "{steps = 3, wrong_under_limit = 0.7, when = 2024-01-01}"},
         {"data": '[{title = "EMPS"}]', "scores": '[{data = "EMPS", split = "all", dice = 1, step = 40, f75 = 0.0}]'},
@@ -66,6 +66,8 @@ def test_what_is_possible_is_read(tmp_path, entries):
         ({"diameter": '"x"'}, "diameter is a number of px from 1 to 10000, not 'x'."),
         ({"diameter": "-5.0"}, "diameter is a number of px from 1 to 10000, not -5.0."),
         ({"diameter": "inf"}, "diameter is a number of px from 1 to 10000, not inf."),
+        ({"closer": "0.7"}, "closer is a factor from 1 to 4, not 0.7."),
+        ({"closer": "nan"}, "closer is a factor from 1 to 4, not nan."),
         ({"diameter": "9" * 400}, "diameter is a number of px from 1 to 10000, not 999"),
         ({"smallest": '"a"'}, "smallest is a number of px from 1 to 10000, not 'a'."),
         ({"largest": "nan"}, "largest is a number of px from 1 to 10000, not nan."),

@@ -1,5 +1,7 @@
 """How likely a particle is right: what is read off the maps, and what is made of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from segmentation.core.instances.confidence import confidence, likely_right, tra
 from segmentation.core.instances.outline import outline
 from segmentation.core.instances.separate import mean_over_labels
 from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
-from segmentation.core.network.predict import predict
+from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scout import View
 from segmentation.core.network.see import see
@@ -70,21 +72,43 @@ def test_a_card_with_other_weights_than_the_model_has_is_refused(tmp_path):
         read_card(file)
 
 
-def test_flips_average_the_four_mirrored_maps(tmp_path):
-    card = tiny_card(tmp_path)
-    runtime = Runtime("cpu", "float32")
-    network = load_network(card, runtime)
+def leaning(network, picture, runtime, progress=lambda fraction: None):
+    """Stands for a network that sees the right and the lower side better than the others."""
+    progress(1.0)
+    rows, columns = np.indices(picture.shape)
+    parts = picture * columns / picture.shape[1], picture * rows / picture.shape[0]
+    return np.stack([np.rint(255 * part).astype(np.uint8) for part in parts])
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    """A card, a network that leans, and a picture (64, 96)."""
+    monkeypatch.setattr("segmentation.core.network.see.predict", leaning)
+    card, runtime = tiny_card(tmp_path), Runtime("cpu", "float32")
     picture = np.random.default_rng(0).random((64, 96)).astype(np.float32)
+    return card, load_network(card, runtime), runtime, picture
+
+
+def test_flips_average_the_four_mirrored_maps(scene):
+    card, network, runtime, picture = scene
     told = []
-    found = see(network, picture, View("bright", 1.0), runtime, flips=True, progress=told.append).maps
-    one_by_one = []
-    for axes in [(), (0,), (1,), (0, 1)]:
-        maps = predict(network, np.flip(picture, axes), runtime)
-        one_by_one.append(np.flip(maps, tuple(axis + 1 for axis in axes)).astype(float))
-    assert np.abs(found - np.mean(one_by_one, axis=0)).max() <= 0.5
-    mirrored = see(network, picture[:, ::-1], View("bright", 1.0), runtime, flips=True).maps
-    assert np.abs(found[:, :, ::-1].astype(int) - mirrored).max() <= 1
+    found = see(network, card, picture, View("bright", 1.0), runtime, flips=True, progress=told.append).maps
+    assert np.abs(found - np.stack([255 * picture * share for share in (95 / 192, 63 / 128)])).max() <= 1
     assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+def test_a_closer_showing_is_mirrored_and_averaged(scene):
+    card, network, runtime, picture = scene
+    card = replace(card, closer=1.5)
+    told = []
+    found = see(network, card, picture, View("dark", 1.0), runtime, progress=told.append).maps
+    closer = leaning(network, resize(1 - picture, 1.5)[:, ::-1], runtime)[:, :, ::-1]
+    second = np.stack([resize_map(np.ascontiguousarray(each), picture.shape) for each in closer]).astype(float)
+    assert np.abs(found - (leaning(network, 1 - picture, runtime) + second) / 2).max() <= 0.5
+    assert told == pytest.approx([1 / 3.25, 1.0])
+    flips = see(network, card, picture, View("dark", 1.0), runtime, flips=True).maps
+    mirrored = see(network, card, picture[::-1, ::-1], View("dark", 1.0), runtime, flips=True).maps
+    assert np.abs(flips[:, ::-1, ::-1].astype(int) - mirrored).max() <= 2
 
 
 def card_with(tmp_path, **weights):

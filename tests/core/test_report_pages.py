@@ -139,6 +139,22 @@ def test_edge_weights_are_said():
     assert "Number of particles, edge-weighted" in said(written(weighted))
 
 
+@pytest.mark.parametrize(
+    ("flips", "closer", "said_of_it"),
+    [
+        (False, 1.0, ""),
+        (False, 1.4, "means over the image and its mirror image, 1.4 times as large."),
+        (True, 1.0, "means over the image and its mirror images."),
+        (True, 1.4, "means over the image and its mirror images, also 1.4 times as large."),
+    ],
+)
+def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
+    analysis = make_analysis(4)
+    used = replace(analysis.segmentation, closer=closer)
+    words = method(replace(analysis, segmentation=used, recipe=replace(analysis.recipe, flips=flips)))
+    assert said_of_it in words and ("means over" in words) == bool(said_of_it)
+
+
 def test_same_analysis_same_bytes():
     assert written(make_analysis(30)) == written(make_analysis(30))
 

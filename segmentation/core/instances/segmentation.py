@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..micrograph.types import Polarity
 
 ALTERNATIVE = "alternative "  # begins the names of other labels in the file
+UNKNOWN = [1.0, 0.0, 1.0]  # expected, dropped and closer in files of earlier versions, which lack the last of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Segmentation:
         a number depends on a setting is told by measuring them too.
     expected: share of the outlines that is expected to be right, 1 where the model is not calibrated. dropped:
         doubtful outlines that were left out.
+    closer: how much larger the network was shown the image a second time; 1 where it was shown once.
     """
 
     labels: NDArray[np.int32]
@@ -42,13 +44,15 @@ class Segmentation:
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     expected: float = 1.0
     dropped: int = 0
+    closer: float = 1.0
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write as compressed .npz without pickles."""
+        numbers = [self.rows, self.scale, self.threshold, self.clarity, self.expected, self.dropped, self.closer]
         arrays: dict[str, NDArray[np.generic]] = {
             "labels": self.labels,
             "confidence": self.confidence,
-            "numbers": np.array([self.rows, self.scale, self.threshold, self.clarity, self.expected, self.dropped]),
+            "numbers": np.array(numbers),
             "words": np.array([self.polarity, self.model, self.model_sha256]),
         }
         others = {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
@@ -57,8 +61,8 @@ class Segmentation:
     @classmethod
     def load(cls, file: Path | BinaryIO) -> Segmentation:
         with np.load(file, allow_pickle=False) as data:
-            rows, scale, threshold, clarity, *more = data["numbers"].tolist()
-            expected, dropped = more or (1.0, 0)  # files of version 0.1.0 have neither
+            rows, scale, threshold, clarity, *later = data["numbers"].tolist()
+            expected, dropped, closer = list(later) + UNKNOWN[len(later) :]
             polarity, model, sha256 = data["words"].tolist()
             return cls(
                 data["labels"],
@@ -73,4 +77,5 @@ class Segmentation:
                 {name.removeprefix(ALTERNATIVE): data[name] for name in data.files if name.startswith(ALTERNATIVE)},
                 expected,
                 int(dropped),
+                closer,
             )

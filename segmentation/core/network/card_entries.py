@@ -64,6 +64,7 @@ LINE = Rule(_line, "one line of text")
 BETWEEN = Rule(_between, "a number between 0 and 1")
 FRACTION = Rule(lambda value: _number(value, 0, 1), "a number from 0 to 1")
 PX = Rule(lambda value: _number(value, 1, LARGEST_PX), f"a number of px from 1 to {LARGEST_PX}")
+TIMES = Rule(lambda value: _number(value, 1, 4), "a factor from 1 to 4")
 TABLE = Rule(lambda value: isinstance(value, dict), "a table")
 TABLES = Rule(_tables, "a list of tables")
 FIGURE = Rule(lambda value: _text(value) or _number(value, -1e12, 1e12), "a finite number or text")
@@ -82,6 +83,7 @@ CARD: Rules = {
     "diameter": PX,
     "smallest": PX,
     "largest": PX,
+    "closer": TIMES,
     "licence": TEXT,
     "data": TABLES,
     "training": TABLE,

@@ -41,7 +41,8 @@ class ModelCard:
 
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
-    network likes best; smallest, largest: the range that it was taught. confidence: weights of the logistic model of
+    network likes best; smallest, largest: the range that it was taught. closer: how much larger a picture is shown a
+    second time, for the mean of both maps; 1: it is shown once. confidence: weights of the logistic model of
     core.instances.confidence, {} where nothing was calibrated. cuts: weights and limit of the model of
     core.instances.cuts, {} where particles are told apart by their cores alone. sha256: of the weights file beside the
     card. data: {"title", "licence", "split"} of each source, and "base" where it was not this model but the one it
@@ -60,6 +61,7 @@ class ModelCard:
     diameter: float = 28.0
     smallest: float = 12.0
     largest: float = 80.0
+    closer: float = 1.0
     licence: str = "MIT"
     data: list[dict[str, Any]] = field(default_factory=list)
     training: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A picture as a network sees it: looked at, shown at its working scale, and the maps brought back."""
+"""A picture as a network sees it: looked at, shown at its working scale and closer, and the maps brought back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from .runtime import Runtime
 from .scout import View, look, shown
 
 Told = Callable[[float], None]
+Axes = tuple[int, ...]  # along which a picture is mirrored
+ONCE: tuple[Axes, ...] = ((),)
+CLOSER: tuple[Axes, ...] = ((1,),)  # mirrored, so that both showings have as little in common as they can
+EVERY: tuple[Axes, ...] = ((), (0,), (1,), (0, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,7 @@ def choose_view(
 
 def see(
     network: nn.Module,
+    card: ModelCard,
     picture: NDArray[np.float32],
     view: View,
     runtime: Runtime,
@@ -55,19 +60,28 @@ def see(
     flips: bool = False,
     progress: Told = untold,
 ) -> Seen:
-    """The maps of a picture (H, W) float32 in 0..1 under a view.
+    """The maps of a picture (H, W) float32 in 0..1 under a view, and closer where the card says so: their mean.
 
-    flips: show it in its four mirrored forms as well and take the mean of the maps.
+    flips: each time show it in its four mirrored forms and take the mean of the maps.
     """
-    if is_one_grey(picture):
-        return Seen(np.zeros((2, *picture.shape), np.uint8), view)
-    bright = shown(picture, view.polarity)
-    scaled = bright if view.scale == 1 else resize(bright, view.scale)
-    maps = (
-        _mirrored(network, scaled, runtime, progress) if flips else predict(network, scaled, runtime, progress=progress)
-    )
     shape = picture.shape[0], picture.shape[1]
-    return Seen(np.stack([resize_map(each, shape) for each in maps]), view)
+    if is_one_grey(picture):
+        return Seen(np.zeros((2, *shape), np.uint8), view)
+    bright = shown(picture, view.polarity)
+    showings = [(view.scale, EVERY if flips else ONCE)]
+    if card.closer > 1:
+        showings.append((view.scale * card.closer, EVERY if flips else CLOSER))
+    efforts = np.cumsum([0.0] + [scale**2 for scale, _ in showings])
+    total = np.zeros((2, *shape), np.uint16)
+    for number, (scale, ways) in enumerate(showings):
+
+        def told(done: float, number: int = number) -> None:
+            progress(float(efforts[number] + done * (efforts[number + 1] - efforts[number])) / float(efforts[-1]))
+
+        maps = _mean(network, bright if scale == 1 else resize(bright, scale), ways, runtime, told)
+        for part, each in zip(total, maps, strict=True):
+            part += resize_map(each, shape)
+    return Seen(_divided(total, len(showings)), view)
 
 
 def is_one_grey(picture: NDArray[np.float32]) -> bool:
@@ -75,9 +89,10 @@ def is_one_grey(picture: NDArray[np.float32]) -> bool:
     return not picture.any()
 
 
-def _mirrored(network: nn.Module, picture: NDArray[np.float32], runtime: Runtime, progress: Told) -> Maps:
-    """Mean of the maps over the picture, its mirror images and the picture turned by half."""
-    ways: list[tuple[int, ...]] = [(), (0,), (1,), (0, 1)]
+def _mean(
+    network: nn.Module, picture: NDArray[np.float32], ways: tuple[Axes, ...], runtime: Runtime, progress: Told
+) -> Maps:
+    """Mean of the maps over the picture mirrored in these ways."""
     total = np.zeros((2, *picture.shape), np.uint16)
     for number, axes in enumerate(ways):
 
@@ -86,4 +101,9 @@ def _mirrored(network: nn.Module, picture: NDArray[np.float32], runtime: Runtime
 
         maps = predict(network, np.flip(picture, axes), runtime, progress=told)
         total += np.flip(maps, tuple(axis + 1 for axis in axes))
-    return np.rint(total / len(ways)).astype(np.uint8)
+    return _divided(total, len(ways))
+
+
+def _divided(total: NDArray[np.uint16], by: int) -> Maps:
+    """Rounded quotient, in integers: in floats a large picture would take gigabytes."""
+    return ((total + by // 2) // by).astype(np.uint8)

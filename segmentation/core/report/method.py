@@ -70,9 +70,17 @@ def _sentences(analysis: Analysis) -> Iterator[str]:
         f" distance from that particle's edge; {used.polarity} particles were taken where the probability exceeded"
         f" {used.threshold:.3g}, and touching ones were separated by the distance."
     )
-    if analysis.recipe.flips:
-        yield "The maps are means over the image and its mirror images."
+    yield from _showings(analysis.recipe.flips, used.closer)
     yield from after_outlining(found, analysis.recipe.filter)
+
+
+def _showings(flips: bool, closer: float) -> Iterator[str]:
+    """Over which forms of the image the maps were averaged, where it was more than one."""
+    larger = f"{closer:.3g} times as large"
+    if flips:
+        yield f"The maps are means over the image and its mirror images{f', also {larger}' * (closer > 1)}."
+    elif closer > 1:
+        yield f"The maps are means over the image and its mirror image, {larger}."
 
 
 def after_outlining(found: Statistics, filter: bool) -> Iterator[str]:

@@ -49,7 +49,7 @@ class Predictor:
         network = self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
         view = choose_view(network, self.card, picture, self.runtime, polarity=self.polarity, scale=self.scale)
-        found = see(network, picture, view, self.runtime, flips=self.flips)
+        found = see(network, self.card, picture, view, self.runtime, flips=self.flips)
         return Seen(found.maps, view.polarity, view.scale, time.perf_counter() - began)
 
 
