@@ -40,6 +40,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         "smallest": recipe.sizes[0],
         "largest": recipe.sizes[1],
         **_inherited(recipe),
+        **{name: value for name in ("diameter", "closer") if (value := getattr(recipe, name))},
         **extra,
         "architecture": recipe.architecture,
         "training": training_facts(recipe),

@@ -45,16 +45,17 @@ class TrainingRecipe:
 
     sources: tables of FolderEntry and RenderedEntry. validation: share of the groups held out, `fold`: which
     share; with `folds` = n the groups are parted into n and fold 0..n-1 is held out. sizes: typical particle
-    diameters in px that are taught. heads: maps to predict. pretrained: the encoder's weights, see
-    `pretrained.load_encoder`. start_from: a model (name, or its card's file) whose weights are trained on, those
-    of its encoder where the recipe has another decoder. freeze: steps in which a pretrained encoder rests.
-    keep_statistics: batch normalisation keeps what it knows of the pictures that it was trained on before. steps:
-    optimiser steps. batch: crops a step. crop: side in px. rate: for new layers; encoder_rate: for pretrained
-    ones. decay: of weights. average: decay of the weights' moving average. checkpoint: steps between checkpoints.
-    patience: checkpoints without a better validation loss after which a run stops and its best weights count (0:
-    never). validation_batches: fixed batches that are validated. precision: "bfloat16", "float32" or "auto".
-    device: "auto", "cpu", "cuda", ... threads: of the processor (0: all). workers: processes that prepare crops
-    (0: one on a processor, more beside a GPU).
+    diameters in px that are taught. diameter, closer: of the card (0: as the model that it starts from, or the
+    usual). heads: maps to predict. pretrained: the encoder's weights, see `pretrained.load_encoder`. start_from:
+    a model (name, or its card's file) whose weights are trained on, those of its encoder where the recipe has
+    another decoder. freeze: steps in which a pretrained encoder rests. keep_statistics: batch normalisation keeps
+    what it knows of the pictures that it was trained on before. steps: optimiser steps. batch: crops a step.
+    crop: side in px. rate: for new layers; encoder_rate: for pretrained ones. decay: of weights. average: decay
+    of the weights' moving average. checkpoint: steps between checkpoints. patience: checkpoints without a better
+    validation loss after which a run stops and its best weights count (0: never). validation_batches: fixed
+    batches that are validated. precision: "bfloat16", "float32" or "auto". device: "auto", "cpu", "cuda", ...
+    threads: of the processor (0: all). workers: processes that prepare crops (0: one on a processor, more beside
+    a GPU).
     """
 
     name: str
@@ -70,6 +71,8 @@ class TrainingRecipe:
     keep_statistics: bool = False
     heads: list[str] = field(default_factory=lambda: list(HEADS))
     sizes: list[float] = field(default_factory=lambda: list(SIZES))
+    diameter: float = 0.0
+    closer: float = 0.0
     steps: int = 3000
     batch: int = 12
     crop: int = 256
@@ -114,6 +117,9 @@ class TrainingRecipe:
             source_entry(number, source)
         rising = len(self.sizes) == 2 and 0 < self.sizes[0] < self.sizes[1]
         require(rising, "sizes is the smallest and the largest typical diameter in px.")
+        taught = self.diameter == 0 or self.sizes[0] <= self.diameter <= self.sizes[1]
+        require(taught, "diameter is one of the sizes in px, or 0.")
+        require(self.closer == 0 or 1 <= self.closer <= 4, "closer is a factor from 1 to 4, or 0.")
         known = [*HEADS, *AUXILIARY]
         named = self.heads == list(HEADS) or (self.heads[:2] == list(HEADS) and self.heads == known)
         require(named, f"heads is {list(HEADS)} or {known}.")

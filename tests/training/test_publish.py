@@ -37,6 +37,15 @@ def test_weights_from_data_of_unknown_licence_are_their_owners(tmp_path, sources
     assert published(tmp_path, sources=sources).licence == licence
 
 
+def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path):
+    first = published(tmp_path, name="first", diameter=36.0, closer=1.4)
+    base = {"start_from": str(tmp_path / "first.toml")}
+    same, other = published(tmp_path, name="same", **base), published(tmp_path, name="other", closer=2.0, **base)
+    assert [(c.diameter, c.closer) for c in (first, same, other)] == [(36.0, 1.4), (36.0, 1.4), (36.0, 2.0)]
+    usual = published(tmp_path, name="usual")
+    assert (usual.diameter, usual.closer) == (28.0, 1.0)
+
+
 def test_a_licence_that_the_recipe_gives_stays(tmp_path):
     assert published(tmp_path, licence="CC-BY-4.0").licence == "CC-BY-4.0"
 

@@ -47,6 +47,8 @@ RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
         (HEAD + RENDERED + "rate = -1" + NETWORK, "rate is above 0"),
         (HEAD + RENDERED + 'precision = "float8"' + NETWORK, "precision is bfloat16"),
         (HEAD + RENDERED + 'heads = ["foreground"]' + NETWORK, "heads is"),
+        (HEAD + RENDERED + "diameter = 100" + NETWORK, "diameter is one of the sizes"),
+        (HEAD + RENDERED + "closer = 0.7" + NETWORK, "closer is a factor from 1 to 4"),
         (HEAD + "sources = []" + NETWORK, "names no source"),
         (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "source 1 has kind 'web'"),
         (HEAD + 'sources = [{ kind = "folder" }]' + NETWORK, "source 1 lacks 'path'"),
