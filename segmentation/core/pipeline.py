@@ -111,6 +111,7 @@ def segment(
             flips=recipe.flips,
             progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
         ).maps
+    del picture  # of a large image a quarter of a gigabyte, which separating can use
     progress("separating particles", SEPARATING)
     with clock.stage("instances"):
         found = outline(maps, view.scale, threshold, card)

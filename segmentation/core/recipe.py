@@ -21,7 +21,7 @@ class Recipe:
     filter: whether particles that are small, unresolved or unlike a particle are set aside.
     data_bar: "auto" finds the data bar; an integer says how many rows at the bottom it takes (0: none).
     scale: factor by which the image is resampled for the network; None decides from the image.
-    flips: whether the network also sees the image mirrored, the maps being averaged: three to four times the time.
+    flips: whether the network also sees the image mirrored, the maps being averaged: four times the time.
     edge: what becomes of particles that touch the frame: "exclude" sets them aside; "weight" does so too and
         weights the others by how likely they were to touch it (Miles 1974, Lantuejoul 1978).
     calibration: None takes what the file says.

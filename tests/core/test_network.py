@@ -132,3 +132,11 @@ def test_resizing_keeps_means_and_positions():
     assert small.shape == (32, 32) and small[15, 0] == 0 and small[16, 0] == 1
     back = resize_map((small * 255).astype(np.uint8), (64, 64))
     assert back.shape == (64, 64) and back[20, 5] == 0 and back[44, 5] == 255
+
+
+@pytest.mark.parametrize("scale", [0.37, 1.4])
+def test_a_picture_resized_in_bands_shows_no_seams(monkeypatch, scale):
+    picture = np.random.default_rng(0).random((120, 90)).astype(np.float32)
+    whole = resize(picture, scale)
+    monkeypatch.setattr("segmentation.core.network.resample.BAND", 7 * whole.shape[1])
+    assert np.abs(resize(picture, scale) - whole).max() < 1e-4

@@ -6,13 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+BAND = 2**25  # px that are resized at once; above it, what Pillow copies on the way would take gigabytes
+
 
 def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """(H, W) float32 at `scale` times the size: averaged over areas when smaller, bicubic when larger."""
     rows, columns = (max(1, round(n * scale)) for n in picture.shape)
     how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    out: NDArray[np.float32] = np.asarray(Image.fromarray(picture).resize((columns, rows), how))
-    return out.clip(0, 1)
+    image, out = Image.fromarray(picture), np.empty((rows, columns), np.float32)
+    step = max(1, BAND // columns)
+    for top in range(0, rows, step):
+        bottom = min(rows, top + step)
+        # Pillow looks beyond the box where its filter reaches, so that bands leave no seam.
+        box = 0, top * picture.shape[0] / rows, picture.shape[1], bottom * picture.shape[0] / rows
+        np.clip(np.asarray(image.resize((columns, bottom - top), how, box)), 0, 1, out=out[top:bottom])
+    return out
 
 
 def resize_map(values: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:

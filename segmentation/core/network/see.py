@@ -93,17 +93,24 @@ def _mean(
     network: nn.Module, picture: NDArray[np.float32], ways: tuple[Axes, ...], runtime: Runtime, progress: Told
 ) -> Maps:
     """Mean of the maps over the picture mirrored in these ways."""
-    total = np.zeros((2, *picture.shape), np.uint16)
-    for number, axes in enumerate(ways):
 
-        def told(done: float, number: int = number) -> None:
+    def seen(number: int, axes: Axes) -> Maps:
+        def told(done: float) -> None:
             progress((number + done) / len(ways))
 
         maps = predict(network, np.flip(picture, axes), runtime, progress=told)
-        total += np.flip(maps, tuple(axis + 1 for axis in axes))
+        return np.flip(maps, tuple(axis + 1 for axis in axes))
+
+    if len(ways) == 1:
+        return seen(0, ways[0])
+    total = np.zeros((2, *picture.shape), np.uint16)
+    for number, axes in enumerate(ways):
+        total += seen(number, axes)
     return _divided(total, len(ways))
 
 
 def _divided(total: NDArray[np.uint16], by: int) -> Maps:
-    """Rounded quotient, in integers: in floats a large picture would take gigabytes."""
-    return ((total + by // 2) // by).astype(np.uint8)
+    """Rounded quotient, in integers and in place: a large picture's would take gigabytes more."""
+    total += by // 2
+    total //= by
+    return total.astype(np.uint8)

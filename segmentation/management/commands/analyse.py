@@ -38,9 +38,7 @@ class Command(BaseCommand):
             "--data-bar", type=inputs.rows, default="auto", metavar="ROWS", help="rows it takes at the bottom; 0: none"
         )
         parser.add_argument("--scale", type=inputs.scale, metavar="S", help="working scale; by default chosen")
-        parser.add_argument(
-            "--flips", action="store_true", help="average over mirrored images: three to four times the time"
-        )
+        parser.add_argument("--flips", action="store_true", help="average over mirrored images: four times the time")
         parser.add_argument("--edge", choices=["exclude", "weight"], default="exclude", help=inputs.EDGE)
         parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the images as one sample")
