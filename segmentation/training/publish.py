@@ -19,6 +19,7 @@ from .settings import TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts")
+FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 
 
@@ -62,7 +63,8 @@ def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
     if not recipe.start_from:
         return {}
     base = base_card(recipe.start_from)
-    return {name: getattr(base, name) for name in INHERITED}
+    new = recipe.architecture not in ({}, base.architecture)
+    return {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
 
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:

@@ -46,6 +46,16 @@ def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path)
     assert (usual.diameter, usual.closer) == (28.0, 1.0)
 
 
+def test_what_was_fitted_to_a_network_stays_with_it(tmp_path):
+    first = published(tmp_path, name="first", diameter=36.0)
+    file = tmp_path / "first.toml"
+    weights = dict.fromkeys((*cards.CUT_TRAITS, cards.INTERCEPT), 1.0) | {cards.LIMIT: 0.4}
+    file.write_text(file.read_text() + "\n[cuts]\n" + "".join(f"{name} = {value}\n" for name, value in weights.items()))
+    same = published(tmp_path, name="same", start_from=str(file))
+    other = published(tmp_path, name="other", start_from=str(file), architecture={**first.architecture, "filters": 5})
+    assert (same.cuts, same.diameter) == (weights, 36.0) and (other.cuts, other.diameter) == ({}, 36.0)
+
+
 def test_a_licence_that_the_recipe_gives_stays(tmp_path):
     assert published(tmp_path, licence="CC-BY-4.0").licence == "CC-BY-4.0"
 
