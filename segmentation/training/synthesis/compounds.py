@@ -1,4 +1,4 @@
-"""Bodies made of others: sintered aggregates, core-shell and hollow particles."""
+"""Any body by the name of its family; core-shell and hollow particles."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .bodies import Body, Floats, Form, ellipsoid, grid, make_body, random_rotation
+from .aggregates import aggregate, sintered
+from .bodies import Body, Floats, Form, ellipsoid, make_body, random_rotation
 
 
 def any_body(family: str, diameter: float, rng: np.random.Generator, form: Form) -> Body:
     """A body of any family; `diameter` px is that of the primaries in an aggregate."""
     if family == "aggregate":
         return aggregate(diameter, rng, form)
+    if family == "sintered":
+        return sintered(diameter, rng, form)
     if family in ("core-shell", "hollow"):
         return with_core(make_body("ellipsoid", diameter, rng, form), diameter, rng, form, void=family == "hollow")
     return make_body(family, diameter, rng, form)
@@ -39,86 +42,3 @@ def _placed(field: NDArray[np.float32], shape: tuple[int, ...], shift: Floats) -
     source = tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(first, view.shape, strict=True))
     view[...] = field[source]
     return out
-
-
-def aggregate(diameter: float, rng: np.random.Generator, form: Form) -> Body:
-    """Primaries of about `diameter` px sintered together: each touches an earlier one in a random direction.
-
-    Necks are spheres at the contacts; a pixel of a neck belongs to the nearer of its two primaries.
-    """
-    count = int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
-    centres, radii, parents = _grow(count, diameter / 2, rng)
-    reach = radii[:, None]
-    x, y = grid((centres - reach).min(axis=0)[:2], (centres + reach).max(axis=0)[:2], rng.uniform(-0.5, 0.5, 2))
-    union = _Union(x, y, centres)
-    for number, (centre, radius) in enumerate(zip(centres, radii, strict=True)):
-        union.add(centre, radius, (number, number))
-    for child in range(1, count):
-        parent = parents[child]
-        radius = form.neck * min(radii[child], radii[parent])
-        towards = centres[parent] - centres[child]
-        middle = centres[child] + towards * radii[child] / (radii[child] + radii[parent])
-        if radius > 0.7:
-            union.add(middle, radius, (child, parent))
-    return union.body()
-
-
-def _renumbered(part: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Parts in sight numbered 0, 1, ...; -1 (outside) becomes 0."""
-    seen = np.unique(part[part >= 0])
-    return np.searchsorted(seen, np.maximum(part, seen[0])).astype(np.int32)
-
-
-def _grow(count: int, radius: float, rng: np.random.Generator) -> tuple[Floats, Floats, list[int]]:
-    """Centres (n, 3), radii (n,) and parents of a cluster that grows by one touching sphere after the other."""
-    radii = radius * np.exp(rng.normal(0, rng.uniform(0.02, 0.2), count))
-    centres, parents = np.zeros((count, 3)), [0] * count
-    compact = rng.uniform(0, 1)
-    for number in range(1, count):
-        best = np.inf
-        for _ in range(3):
-            parent = int(rng.integers(number))
-            direction = rng.normal(size=3) * [1, 1, 0.6]
-            gap = (radii[number] + radii[parent]) * rng.uniform(0.8, 0.98)
-            centre = centres[parent] + direction / np.linalg.norm(direction) * gap
-            apart = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
-            # Not inside another primary; of the rest, near the middle in compact aggregates.
-            cost = 10 * max(0.0, 0.8 - apart.min()) + compact * np.linalg.norm(centre) / radius
-            if cost < best:
-                best, parents[number], centres[number] = cost, parent, centre
-    return centres, radii, parents
-
-
-class _Union:
-    """Spheres added one by one; (h, w) fields as those of a Body, -inf and inf where nothing is."""
-
-    def __init__(self, x: NDArray[np.float32], y: NDArray[np.float32], centres: Floats) -> None:
-        self.x, self.y, self.centres = x, y, centres
-        self.top = np.full((y.shape[0], x.shape[1]), -np.inf, np.float32)
-        self.bottom, self.mass = -self.top, np.zeros_like(self.top)
-        self.part = np.zeros(self.top.shape, np.int32)
-
-    def add(self, centre: Floats, radius: float, owners: tuple[int, int]) -> None:
-        """Add a sphere; where it is on top, the pixel belongs to the nearer of the two primaries `owners`."""
-        columns = np.flatnonzero(np.abs(self.x[0] - centre[0]) <= radius)
-        rows = np.flatnonzero(np.abs(self.y[:, 0] - centre[1]) <= radius)
-        if not len(rows) or not len(columns):
-            return
-        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        xs, ys = self.x[:, window[1]], self.y[window[0]]
-        square = radius**2 - (xs - centre[0]) ** 2 - (ys - centre[1]) ** 2
-        root = np.sqrt(np.maximum(square, 0)).astype(np.float32)
-        upper, lower = np.float32(centre[2]) + root, np.float32(centre[2]) - root
-        inside = square > 0
-        seen = inside & (upper > self.top[window])
-        first, second = (((xs - self.centres[o][0]) ** 2 + (ys - self.centres[o][1]) ** 2) for o in owners)
-        self.part[window][seen] = np.where(first <= second, *owners)[seen]
-        self.top[window][seen] = upper[seen]
-        self.bottom[window][inside] = np.minimum(lower, self.bottom[window])[inside]
-        if owners[0] == owners[1]:
-            self.mass[window] += 2 * root
-
-    def body(self) -> Body:
-        inside, nothing = self.top > self.bottom, np.float32(np.nan)
-        part = _renumbered(np.where(inside, self.part, -1))
-        return Body(np.where(inside, self.top, nothing), np.where(inside, self.bottom, nothing), self.mass, part)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .bodies import AGGREGATES
 from .settings import (
     ExposureSettings,
     RenderSettings,
@@ -19,7 +20,7 @@ from .settings import (
 DIAMETERS = (8.0, 150.0)
 FAMILY_WEIGHTS = {
     "facetted": 14, "rounded": 20, "sphere": 16, "ellipsoid": 12, "rod": 8, "cube": 5, "octahedron": 4,
-    "platelet": 5, "fragment": 5, "aggregate": 7, "core-shell": 2, "hollow": 2,
+    "platelet": 5, "fragment": 5, "aggregate": 5, "sintered": 15, "core-shell": 2, "hollow": 2,
 }  # fmt: skip
 
 
@@ -70,10 +71,10 @@ def draw_scene(dice: Dice, diameters: tuple[float, float]) -> SceneSettings:
     kind = dice.pick("kind", {"sem": 76, "transmission": 24})
     through = kind == "transmission"
     family = dice.pick("family", {f: w * _liking(f, through) for f, w in FAMILY_WEIGHTS.items()})
-    layout = dice.pick("layout", {"random": 35, "clustered": 55, "packed": 5 if family == "aggregate" else 10})
+    layout = dice.pick("layout", {"random": 35, "clustered": 55, "packed": 5 if family in AGGREGATES else 10})
     diameter = dice.scaled("diameter", *diameters)
     polarity = dice.pick("polarity", {"bright": 25, "dark": 75} if through else {"bright": 88, "dark": 12})
-    dense = layout == "packed" or family == "aggregate"
+    dense = layout == "packed" or family in AGGREGATES
     return SceneSettings(
         kind=kind,
         polarity=polarity,
@@ -95,7 +96,7 @@ def draw_scene(dice: Dice, diameters: tuple[float, float]) -> SceneSettings:
         relief=dice.pick("relief", {"smooth": 40, "grain": 28, "bumps": 12, "pits": 6, "stripes": 5, "debris": 9}),
         relief_height=dice.scaled("relief_height", 0.004, 0.05),
         relief_period=dice.scaled("relief_period", 0.05, 0.3),
-        primaries=dice.scaled("primaries", 3, 25),
+        primaries=dice.scaled("primaries", *((2, 10) if family == "sintered" else (3, 25))),
         neck=dice.between("neck", 0.2, 0.8),
         whole=dice.whole("whole", 0, 0),
         core=dice.between("core", 0.4, 0.9),

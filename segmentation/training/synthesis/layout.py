@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .bodies import AGGREGATES
 from .noise import smooth_field
 from .settings import SceneSettings
 
@@ -23,7 +24,7 @@ def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.
         fine = rng.random(most) < scene.fine_share
         sizes[fine] *= scene.fine_size
     sizes = np.clip(sizes, 3, 4 * scene.diameter)
-    each = scene.primaries if scene.family == "aggregate" else 1.0
+    each = scene.primaries if scene.family in AGGREGATES else 1.0
     covered = np.cumsum(np.pi / 4 * sizes**2) * each / area
     return sizes[: max(1, int(np.searchsorted(covered, scene.cover)))]
 

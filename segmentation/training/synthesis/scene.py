@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label as connected
 
-from .bodies import FAMILIES, Body, Form
+from .bodies import CONVEX, Body, Form
 from .compounds import any_body
 from .layout import draw_diameters, draw_places
 from .relief import dressed, relief_field
@@ -92,8 +92,7 @@ def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.
 
 def _family(scene: SceneSettings, rng: np.random.Generator) -> str:
     """The scene's family, or one of the simple ones among them."""
-    simple = [f for f in FAMILIES if f not in ("aggregate", "core-shell", "hollow")]
-    return scene.family if rng.random() >= scene.mixing else simple[int(rng.integers(len(simple)))]
+    return scene.family if rng.random() >= scene.mixing else CONVEX[int(rng.integers(len(CONVEX)))]
 
 
 def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:

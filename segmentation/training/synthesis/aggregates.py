@@ -1,0 +1,181 @@
+"""Aggregates: spheres that touch with necks, and rounded primaries sintered into each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .bodies import Body, Floats, Form, ellipsoid, grid, make_body, random_rotation, softened
+
+Range = tuple[float, float]
+CRYSTALLITES = 0.3  # share of sintered primaries that are rounded polyhedra; the others are ellipsoids
+
+
+def aggregate(diameter: float, rng: np.random.Generator, form: Form) -> Body:
+    """Primaries of about `diameter` px sintered together: each touches an earlier one in a random direction.
+
+    Necks are spheres at the contacts; a pixel of a neck belongs to the nearer of its two primaries.
+    """
+    count = int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
+    centres, radii, parents = grow(count, diameter / 2, rng)
+    reach = radii[:, None]
+    x, y = grid((centres - reach).min(axis=0)[:2], (centres + reach).max(axis=0)[:2], rng.uniform(-0.5, 0.5, 2))
+    union = _Union(x, y, centres)
+    for number, (centre, radius) in enumerate(zip(centres, radii, strict=True)):
+        union.add(centre, radius, (number, number))
+    for child in range(1, count):
+        parent = parents[child]
+        radius = form.neck * min(radii[child], radii[parent])
+        towards = centres[parent] - centres[child]
+        middle = centres[child] + towards * radii[child] / (radii[child] + radii[parent])
+        if radius > 0.7:
+            union.add(middle, radius, (child, parent))
+    return union.body()
+
+
+def renumbered(part: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Parts in sight numbered 0, 1, ...; -1 (outside) becomes 0."""
+    seen = np.unique(part[part >= 0])
+    return np.searchsorted(seen, np.maximum(part, seen[0])).astype(np.int32)
+
+
+def grow(
+    count: int, radius: float, rng: np.random.Generator, spreads: Range = (0.02, 0.2), reaches: Range = (0.8, 0.98)
+) -> tuple[Floats, Floats, list[int]]:
+    """Centres (n, 3), radii (n,) and parents of a cluster that grows by one sphere after the other.
+
+    spreads: range of the SD of ln(radius) in one cluster. reaches: range of the distance of touching centres,
+    relative to the sum of their radii.
+    """
+    radii = radius * np.exp(rng.normal(0, rng.uniform(*spreads), count))
+    centres, parents = np.zeros((count, 3)), [0] * count
+    compact = rng.uniform(0, 1)
+    for number in range(1, count):
+        best = np.inf
+        for _ in range(3):
+            parent = int(rng.integers(number))
+            direction = rng.normal(size=3) * [1, 1, 0.6]
+            gap = (radii[number] + radii[parent]) * rng.uniform(*reaches)
+            centre = centres[parent] + direction / np.linalg.norm(direction) * gap
+            apart = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
+            # Not inside another primary; of the rest, near the middle in compact aggregates.
+            cost = 10 * max(0.0, reaches[0] - apart.min()) + compact * np.linalg.norm(centre) / radius
+            if cost < best:
+                best, parents[number], centres[number] = cost, parent, centre
+    return centres, radii, parents
+
+
+class _Union:
+    """Spheres added one by one; (h, w) fields as those of a Body, -inf and inf where nothing is."""
+
+    def __init__(self, x: NDArray[np.float32], y: NDArray[np.float32], centres: Floats) -> None:
+        self.x, self.y, self.centres = x, y, centres
+        self.top = np.full((y.shape[0], x.shape[1]), -np.inf, np.float32)
+        self.bottom, self.mass = -self.top, np.zeros_like(self.top)
+        self.part = np.zeros(self.top.shape, np.int32)
+
+    def add(self, centre: Floats, radius: float, owners: tuple[int, int]) -> None:
+        """Add a sphere; where it is on top, the pixel belongs to the nearer of the two primaries `owners`."""
+        columns = np.flatnonzero(np.abs(self.x[0] - centre[0]) <= radius)
+        rows = np.flatnonzero(np.abs(self.y[:, 0] - centre[1]) <= radius)
+        if not len(rows) or not len(columns):
+            return
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        xs, ys = self.x[:, window[1]], self.y[window[0]]
+        square = radius**2 - (xs - centre[0]) ** 2 - (ys - centre[1]) ** 2
+        root = np.sqrt(np.maximum(square, 0)).astype(np.float32)
+        upper, lower = np.float32(centre[2]) + root, np.float32(centre[2]) - root
+        inside = square > 0
+        seen = inside & (upper > self.top[window])
+        first, second = (((xs - self.centres[o][0]) ** 2 + (ys - self.centres[o][1]) ** 2) for o in owners)
+        self.part[window][seen] = np.where(first <= second, *owners)[seen]
+        self.top[window][seen] = upper[seen]
+        self.bottom[window][inside] = np.minimum(lower, self.bottom[window])[inside]
+        if owners[0] == owners[1]:
+            self.mass[window] += 2 * root
+
+    def body(self) -> Body:
+        inside, nothing = self.top > self.bottom, np.float32(np.nan)
+        part = renumbered(np.where(inside, self.part, -1))
+        return Body(np.where(inside, self.top, nothing), np.where(inside, self.bottom, nothing), self.mass, part)
+
+
+def sintered(diameter: float, rng: np.random.Generator, form: Form) -> Body:
+    """Ellipsoids and rounded crystallites of about `diameter` px, unlike in size, that have grown into each other.
+
+    The higher `form.neck`, the softer the creases between them and the rounder the hollows of the outline, so that
+    shape tells them apart more than a line does. A pixel belongs to the primary that is on top there.
+    """
+    count = int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
+    centres, radii, _ = grow(count, diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
+    neck = form.neck * diameter
+    bodies = [_primary(2 * radius, rng, form) for radius in radii]
+    return _Pile(bodies, centres, margin=int(0.25 * neck) + 1).fused(neck)
+
+
+def _primary(diameter: float, rng: np.random.Generator, form: Form) -> Body:
+    if rng.random() < CRYSTALLITES:
+        return make_body("facetted", diameter, rng, replace(form, rounding=max(0.5, form.rounding)))
+    return ellipsoid(diameter / 2 * np.exp(rng.normal(0, 0.18, 3)), random_rotation(rng))
+
+
+class _Pile:
+    """Bodies at places in space; (h, w) fields: the highest surface, the one below it, the lowest, whose the highest
+    is (-1: nobody's)."""
+
+    def __init__(self, bodies: list[Body], centres: Floats, margin: int) -> None:
+        sizes = np.array([body.top.shape for body in bodies])
+        places = np.round(centres[:, 1::-1]).astype(int) - sizes // 2  # row and column of each body's first pixel
+        places += margin - places.min(axis=0)
+        shape = tuple((places + sizes).max(axis=0) + margin)
+        self.top = np.full(shape, -np.inf, np.float32)
+        self.second, self.bottom = self.top.copy(), -self.top
+        self.part = np.full(shape, -1, np.int32)
+        for number, (body, (row, column)) in enumerate(zip(bodies, places, strict=True)):
+            window = slice(row, row + body.top.shape[0]), slice(column, column + body.top.shape[1])
+            self._add(body, np.float32(centres[number, 2]), window, number)
+
+    def _add(self, body: Body, height: np.float32, window: tuple[slice, slice], number: int) -> None:
+        inside, nothing = np.isfinite(body.top), np.float32(np.inf)
+        upper = np.where(inside, body.top + height, -nothing)
+        lower = np.where(inside, body.bottom + height, nothing)
+        before = self.top[window].copy()
+        self.part[window][upper > before] = number
+        self.top[window] = np.maximum(before, upper)
+        self.second[window] = np.maximum(self.second[window], np.minimum(before, upper))
+        self.bottom[window] = np.minimum(self.bottom[window], lower)
+
+    def fused(self, neck: float) -> Body:
+        """One solid whose creases and hollows are filled over about `neck` px."""
+        inside = self.part >= 0
+        nothing = np.float32(np.nan)
+        top, bottom = np.where(inside, self.top, nothing), np.where(inside, self.bottom, nothing)
+        part = self.part
+        if neck > 1:
+            both = np.isfinite(self.second)
+            width = np.float32(0.12 * neck)
+            top[both] += width * np.log1p(np.exp((self.second[both] - self.top[both]) / width))
+            top, bottom, part = _filled(top, bottom, part, 0.25 * neck)
+        inside = part >= 0
+        mass = np.where(inside, top - bottom, np.float32(0))
+        return Body(top, bottom, mass, renumbered(part))
+
+
+def _filled(
+    top: NDArray[np.float32], bottom: NDArray[np.float32], part: NDArray[np.int32], radius: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """The fields with the hollows of the outline closed by a disc of `radius` px; each new pixel joins the nearest."""
+    inside = part >= 0
+    distance, nearest = ndimage.distance_transform_edt(~inside, return_indices=True)
+    new = ~inside & (ndimage.distance_transform_edt(distance <= radius) > radius)
+    upper, lower = (softened(f, inside, 0.5 * radius) for f in (top, bottom))
+    half = np.maximum((upper - lower) / 4, np.float32(0.4))
+    middle = (upper + lower) / 2
+    return (
+        np.where(new, middle + half, top),
+        np.where(new, middle - half, bottom),
+        np.where(new, part[tuple(nearest)], part),
+    )
