@@ -134,6 +134,15 @@ def test_doubtful_outlines_go_where_most_are_wrong(tmp_path):
     assert found.confidence == pytest.approx([1 / (1 + np.exp(-0.1))], rel=1e-3)
 
 
+def test_a_hopeless_outline_goes_anywhere(tmp_path):
+    card = card_with(tmp_path, peak=10.0, intercept=-4.4)  # 0.97 and 0.08
+    found = outline(MAPS, 1.0, 0.5, card)
+    assert found.dropped == 1 and np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
+    assert found.expected == pytest.approx(found.confidence[0]) and found.expected > 0.9
+    every = outline(MAPS, 1.0, 0.5, card, every=True)
+    assert every.dropped == 0 and np.array_equal(every.labels, LABELS) and len(every.confidence) == 2
+
+
 def test_an_uncalibrated_card_drops_nothing(tmp_path):
     found = outline(MAPS // 2 + 10, 1.0, 0.3, tiny_card(tmp_path))
     assert found.dropped == 0 and found.labels.max() > 0

@@ -155,6 +155,21 @@ def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
     assert said_of_it in words and ("means over" in words) == bool(said_of_it)
 
 
+@pytest.mark.parametrize(
+    ("dropped", "expected", "said"),
+    [
+        (0, 0.9, ""),
+        (1, 0.9, "1 outline was left out whose calibrated chance of being right is under 10 %."),
+        (1204, 0.3, "1,204 outlines were left out whose calibrated chance of being right is under 50 %."),
+    ],
+)
+def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
+    analysis = make_analysis(4)
+    used = replace(analysis.segmentation, dropped=dropped, expected=expected)
+    words = method(replace(analysis, segmentation=used))
+    assert said in words and ("left out whose" in words) == bool(said)
+
+
 def test_same_analysis_same_bytes():
     assert written(make_analysis(30)) == written(make_analysis(30))
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from segmentation.core.network.scout import KEEP, Look, clearest, typical_diameter, working_scale
+from segmentation.core.network.scout import KEEP, Look, _clear_throughout, clearest, typical_diameter, working_scale
 
 CARD = SimpleNamespace(smallest=12.0, largest=80.0, diameter=36.0, core=0.5, threshold=0.5)
 
@@ -45,3 +45,12 @@ def test_typical_diameter_weighs_by_length_and_takes_no_speck():
     assert typical_diameter(maps, CARD) == pytest.approx(120, rel=0.03)
     assert typical_diameter(maps[:, :60], CARD) == pytest.approx(20, rel=0.06)
     assert typical_diameter(np.zeros((2, 50, 50), np.uint8), CARD) is None
+
+
+def test_a_single_shape_counts_less_than_many():
+    """Bright spheres on dark ground: from afar the ground between them is one clear, dark particle."""
+    spheres = [Look(1.0, 0.88, 40.0, 47), Look(0.5, 0.75, 20.0, 45), Look(0.25, 0.44, 10.0, 12)]
+    ground = [Look(1.0, 0.74, 30.0, 45), Look(0.5, 0.78, 300.0, 2), Look(0.25, 0.88, 150.0, 1)]
+    assert _clear_throughout(spheres) > _clear_throughout(ground)
+    alone = [Look(1.0, 0.95, 300.0, 1)] * 3
+    assert _clear_throughout(alone) > _clear_throughout(spheres), "but one that is clearly the clearest is taken"

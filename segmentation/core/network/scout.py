@@ -20,6 +20,7 @@ LOOK = 512  # px, longest side of the picture in the first looks
 COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
 DECIDING = 3  # of these looks decide on the polarity; in the smallest too little is left to see
 OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by the clearest look alone
+ALONE = 0.05  # by so much a single core counts less, and each of n by an n-th of it: one may be the ground between many
 CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 30 rendered blanks 70 % stay below, of 52 EMPS 2 %
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
@@ -44,12 +45,13 @@ class View:
 class Look:
     """What one pass saw. at: scale of the picture. clarity: how clear the particles are, 0 for none.
 
-    diameter: length-weighted median ECD in px of the picture as shown; None without particles.
+    diameter: length-weighted median ECD in px of the picture as shown; None without particles. cores: their number.
     """
 
     at: float
     clarity: float
     diameter: float | None
+    cores: int = 0
 
 
 def look(
@@ -82,7 +84,7 @@ def look(
 
 def _clear_throughout(looks: list[Look]) -> float:
     """The clarity of the clearest look, and a little of all of them: one clear look may be a chance of its scale."""
-    every = [each.clarity for each in looks]
+    every = [each.clarity * (1 - ALONE / max(each.cores, 1)) for each in looks]
     return max(every) + OTHERS * sum(every) / len(every)
 
 
@@ -94,18 +96,21 @@ def shown(picture: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float3
 def see(network: nn.Module, card: ModelCard, picture: NDArray[np.float32], at: float, runtime: Runtime) -> Look:
     """One pass over a picture that is shown at scale `at`."""
     maps = predict(network, picture, runtime)
-    return Look(at, clarity(maps, card), typical_diameter(maps, card))
+    clear, count = clarity(maps, card)
+    return Look(at, clear, typical_diameter(maps, card), count)
 
 
-def clarity(maps: Maps, card: ModelCard) -> float:
-    """How high the cores rise (area-weighted mean of their peaks) times how sure the foreground is; 0 to 1."""
+def clarity(maps: Maps, card: ModelCard) -> tuple[float, int]:
+    """How high the cores rise (area-weighted mean of their peaks) times how sure the foreground is, 0 to 1; and their
+    number."""
     foreground, distance = maps
     inside = foreground >= card.threshold * 255
     cores, count = ndimage.label(distance >= card.core * 255)
     if count == 0 or inside.mean() < NOTHING:
-        return 0.0
+        return 0.0, 0
     peaks = ndimage.maximum(distance, cores, np.arange(1, count + 1))
-    return float(np.average(peaks, weights=np.bincount(cores.ravel())[1:]) * foreground[inside].mean() / 255**2)
+    height = np.average(peaks, weights=np.bincount(cores.ravel())[1:])
+    return float(height * foreground[inside].mean() / 255**2), count
 
 
 def typical_diameter(maps: Maps, card: ModelCard) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from segmentation import __version__
 
 from ..analysis import Analysis
+from ..instances.outline import EVEN, HOPELESS
 from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, Reason
 from ..measure.statistics import Statistics
@@ -71,7 +72,14 @@ def _sentences(analysis: Analysis) -> Iterator[str]:
         f" {used.threshold:.3g}, and touching ones were separated by the distance."
     )
     yield from _showings(analysis.recipe.flips, used.closer)
+    if used.dropped:
+        yield _dropped(used.dropped, EVEN if used.expected < EVEN else HOPELESS)
     yield from after_outlining(found, analysis.recipe.filter)
+
+
+def _dropped(count: int, least: float) -> str:
+    outlines = "outline was" if count == 1 else "outlines were"
+    return f"{count:,} {outlines} left out whose calibrated chance of being right is under {100 * least:.0f} %."
 
 
 def _showings(flips: bool, closer: float) -> Iterator[str]:

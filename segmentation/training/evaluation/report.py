@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from ...core.instances.confidence import traits
-from ...core.instances.outline import outline, particles
+from ...core.instances.outline import HOPELESS, outline, particles
 from ...core.network.cards import ModelCard, check_weights
 from ..files import write_whole
 from ..targets import inner_distance
@@ -41,7 +41,8 @@ class Options:
     pixels unless all of them say something. threshold: None takes the card's. chains: further post-processings of
     the same maps, names in CHAINS. truth_through: also show what every chain makes of perfect maps.
     pictures: how many of the best, of the median and of the worst images to show. calibrate: also fit the model of
-    the particles' confidence, and tell the reliability of one that was fitted on the other images."""
+    the particles' confidence, and tell the reliability of one that was fitted on the other images; no outline is
+    dropped then."""
 
     rows: int | None = None
     nm: float | None = None
@@ -101,7 +102,7 @@ def _gather(
     for number, (example, unit) in enumerate(zip(examples, units, strict=True), start=1):
         micrograph, truth = cut(example, options.rows)
         seen = predictor.see(micrograph, len(truth))
-        outlines = outline(seen.maps, seen.scale, threshold, card)
+        outlines = outline(seen.maps, seen.scale, threshold, card, every=options.calibrate)
         found = outlines.labels
         rows = len(found)
         for chain, counts in gathered.counts.items():
@@ -172,7 +173,8 @@ def _report(
 def _reliabilities(
     examples: Sequence[Example], gathered: Gathered, predictor: Predictor, options: Options
 ) -> dict[str, Any]:
-    """The reliability of the card's confidence; with `calibrate` the new weights, and their reliability instead."""
+    """The reliability of the card's confidence; with `calibrate` the new weights, and instead their reliability on
+    what will be shown."""
     rights = [image.right for image in gathered.counts[OWN]]
     right = np.concatenate(rights)
     if not options.calibrate:
@@ -183,7 +185,8 @@ def _reliabilities(
     truth = [*rights, *(np.zeros(len(some), bool) for some in invented)]
     apart = cross_fitted(every, truth, groups)[: len(right)]
     weights = fit(np.concatenate(every), np.concatenate(truth))
-    return {"reliability": reliability(apart, right), "confidence": weights}
+    shown = apart >= HOPELESS
+    return {"reliability": reliability(apart[shown], right[shown]), "confidence": weights}
 
 
 def pooled(images: Sequence[ImageCounts], nm: bool) -> dict[str, Any]:
