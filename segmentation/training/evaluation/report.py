@@ -174,7 +174,7 @@ def _reliabilities(
     examples: Sequence[Example], gathered: Gathered, predictor: Predictor, options: Options
 ) -> dict[str, Any]:
     """The reliability of the card's confidence; with `calibrate` the new weights, and instead their reliability on
-    what will be shown."""
+    outlines that are not hopeless."""
     rights = [image.right for image in gathered.counts[OWN]]
     right = np.concatenate(rights)
     if not options.calibrate:

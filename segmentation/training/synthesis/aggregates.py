@@ -19,7 +19,7 @@ def aggregate(diameter: float, rng: np.random.Generator, form: Form) -> Body:
 
     Necks are spheres at the contacts; a pixel of a neck belongs to the nearer of its two primaries.
     """
-    count = int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
+    count = _count(rng, form)
     centres, radii, parents = grow(count, diameter / 2, rng)
     reach = radii[:, None]
     x, y = grid((centres - reach).min(axis=0)[:2], (centres + reach).max(axis=0)[:2], rng.uniform(-0.5, 0.5, 2))
@@ -34,6 +34,11 @@ def aggregate(diameter: float, rng: np.random.Generator, form: Form) -> Body:
         if radius > 0.7:
             union.add(middle, radius, (child, parent))
     return union.body()
+
+
+def _count(rng: np.random.Generator, form: Form) -> int:
+    """Primaries of one aggregate, `form.primaries` on average."""
+    return int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
 
 
 def renumbered(part: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -109,8 +114,7 @@ def sintered(diameter: float, rng: np.random.Generator, form: Form) -> Body:
     The higher `form.neck`, the softer the creases between them and the rounder the hollows of the outline, so that
     shape tells them apart more than a line does. A pixel belongs to the primary that is on top there.
     """
-    count = int(np.clip(rng.geometric(1 / form.primaries), 2, 4 * form.primaries))
-    centres, radii, _ = grow(count, diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
+    centres, radii, _ = grow(_count(rng, form), diameter / 2, rng, spreads=(0.1, 0.45), reaches=(0.6, 0.95))
     neck = form.neck * diameter
     bodies = [_primary(2 * radius, rng, form) for radius in radii]
     return _Pile(bodies, centres, margin=int(0.25 * neck) + 1).fused(neck)
