@@ -10,7 +10,8 @@ from segmentation.training.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw
 from segmentation.training.synthesis.exposure import drifted
 from segmentation.training.synthesis.render import compose, render, render_blank, render_sem, render_settings
 from segmentation.training.synthesis.scene import build_scene, split_pieces, visible_labels
-from segmentation.training.synthesis.settings import BadSetting, checked, every_setting, parse_fixed
+from segmentation.training.synthesis.settings import TEXTURES, BadSetting, checked, every_setting, parse_fixed
+from segmentation.training.synthesis.substrate import PATTERNS
 
 CLEAN = {"annotation": "none", "drift": 0}
 
@@ -141,6 +142,25 @@ def test_without_overlap_every_outline_is_whole():
     free = np.setdiff1d(labels, np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     areas = np.bincount(labels.ravel())[free]
     assert len(free) > 10 and areas.min() > 0.6 * np.pi / 4 * 20**2
+
+
+@pytest.mark.parametrize("texture", TEXTURES)
+def test_a_pattern_of_the_substrate_is_seen_but_never_labelled(texture):
+    fixed = {"kind": "sem", "cover": 0.3, "texture_contrast": 0.4, **CLEAN}
+    plain, patterned = rendered(3, texture="none", **fixed), rendered(3, texture=texture, **fixed)
+    assert np.array_equal(plain.labels, patterned.labels) and plain.labels.any()
+    assert np.array_equal(plain.grey, patterned.grey) == (texture == "none")
+
+
+def test_contours_are_thin_rims_some_of_them_closed():
+    closed = 0
+    for seed in range(6):
+        rims = PATTERNS["contours"]((200, 240), 24, np.random.default_rng(seed)) > 1
+        assert 0 < rims.mean() < 0.4 and ndimage.distance_transform_edt(rims).max() < 5
+        gaps, count = ndimage.label(~rims)
+        outer = np.unique(np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]]))
+        closed += (np.bincount(gaps.ravel(), minlength=count + 1)[1:] > 20).sum() - (outer > 0).sum()
+    assert closed > 6
 
 
 def test_polarity_and_kind_are_what_was_asked_for():

@@ -136,7 +136,8 @@ def draw_shading(dice: Dice, scene: SceneSettings) -> ShadingSettings:
 def draw_substrate(dice: Dice, scene: SceneSettings) -> SubstrateSettings:
     through, blank = scene.kind == "transmission", scene.kind == "blank"
     textures = {
-        "none": 36, "worms": 10, "wrinkles": 12, "rings": 7, "contours": 10, "cracks": 6, "mosaic": 6, "pits": 7, "ripples": 6,
+        "none": 31, "contours": 9, "worms": 10, "wrinkles": 12, "rings": 8, "cracks": 7, "mosaic": 7, "pits": 8,
+        "ripples": 8,
     }  # fmt: skip
     return SubstrateSettings(
         ground=dice.between("ground", 0.1, 0.35),

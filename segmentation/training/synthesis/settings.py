@@ -14,7 +14,7 @@ POLARITIES = ("bright", "dark")
 LAWS = ("log-normal", "bimodal")
 LAYOUTS = ("random", "clustered", "packed")
 RELIEFS = ("smooth", "grain", "bumps", "pits", "stripes", "debris")
-TEXTURES = ("none", "worms", "wrinkles", "rings", "contours", "cracks", "mosaic", "pits", "ripples")
+TEXTURES = ("none", "contours", "worms", "wrinkles", "rings", "cracks", "mosaic", "pits", "ripples")
 FILTERS = ("none", "smooth", "median", "average")
 ANNOTATIONS = ("none", "letter", "scale-bar", "data-bar")
 

@@ -75,6 +75,21 @@ def _lit(pattern: Field, share: float, period: float, angle: float) -> Field:
     return (1 - share) * pattern + share * np.clip(slope, -3, 3)
 
 
+def _contours(shape: Shape, period: float, rng: np.random.Generator) -> Field:
+    """Thin bright rims around nothing, closed or broken: flakes and dents of a carbon tab, blisters of a film."""
+    angle, sided = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.9)
+    out = np.zeros(shape, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        height = band_field(shape, period * rng.uniform(0.6, 1.6), rng)
+        down, right = np.gradient(height)
+        slope = np.hypot(down, right) + np.float32(0.2 / period)
+        away = (height - rng.uniform(0.2, 1.8)) / slope  # px to the contour, near it
+        facing = 1 + sided * (np.cos(angle) * right + np.sin(angle) * down) / slope
+        bright = np.clip(rng.uniform(-0.6, 1) + smooth_field(shape, period * rng.uniform(0.6, 4), rng), 0, 2)
+        out += 6 * bright * facing * np.exp(-((away / np.float32(rng.uniform(0.5, 1.4))) ** 2))
+    return out.astype(np.float32)
+
+
 def _worms(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     """Short winding ridges: polymer and carbon tabs."""
     return np.tanh(1.5 * band_field(shape, period, rng))
@@ -118,21 +133,6 @@ def _rings(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     return out
 
 
-def _contours(shape: Shape, period: float, rng: np.random.Generator) -> Field:
-    """Thin bright rims around nothing, closed or broken: flakes and dents of a carbon tab, blisters of a film."""
-    angle, sided = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.9)
-    out = np.zeros(shape, np.float32)
-    for _ in range(int(rng.integers(1, 4))):
-        height = band_field(shape, period * rng.uniform(0.6, 1.6), rng)
-        down, right = np.gradient(height)
-        slope = np.hypot(down, right) + np.float32(0.2 / period)
-        away = (height - rng.uniform(0.2, 1.8)) / slope  # px to the contour, near it
-        facing = 1 + sided * (np.cos(angle) * right + np.sin(angle) * down) / slope
-        bright = np.clip(rng.uniform(-0.6, 1) + smooth_field(shape, period * rng.uniform(0.6, 4), rng), 0, 2)
-        out += 6 * bright * facing * np.exp(-((away / np.float32(rng.uniform(0.5, 1.4))) ** 2))
-    return out.astype(np.float32)
-
-
 def _pits(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     """Small dark holes, of a filter membrane or of etching."""
     distance, nearest = distance_to_points(shape, 2 * period, rng)
@@ -149,10 +149,10 @@ def _ripples(shape: Shape, period: float, rng: np.random.Generator) -> Field:
 
 
 PATTERNS: dict[str, Callable[[Shape, float, np.random.Generator], Field]] = {
+    "contours": _contours,
     "worms": _worms,
     "wrinkles": _wrinkles,
     "rings": _rings,
-    "contours": _contours,
     "cracks": _cracks,
     "mosaic": _mosaic,
     "pits": _pits,
