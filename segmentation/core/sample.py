@@ -38,7 +38,8 @@ class Found:
 
     recipe: the settings as asked for. threshold, polarity, scale: what was used where they leave it open.
     model, model_sha256: name of the ModelCard and hash of its weights. width, height: of the image in px; data_bar:
-    its first row, None where there is none. instrument: what the file says of it, by name.
+    its first row, None where there is none. instrument: what the file says of it, by name. expected, dropped: as of
+    `Segmentation`.
     """
 
     recipe: Recipe | None = None
@@ -51,6 +52,8 @@ class Found:
     height: int | None = None
     data_bar: int | None = None
     instrument: Mapping[str, Any] = field(default_factory=dict)
+    expected: float = 1.0
+    dropped: int = 0
 
     @classmethod
     def of(cls, analysis: Analysis) -> Found:
@@ -67,6 +70,8 @@ class Found:
             rows,
             used.rows if used.rows < rows else None,
             analysis.micrograph.metadata,
+            used.expected,
+            used.dropped,
         )
 
 

@@ -199,6 +199,14 @@ def test_masks_of_other_tools_have_no_network(tmp_path):
     assert "outlined by another tool" in words and "SHA-256 of the weights" not in words and "threshold" not in words
 
 
+def test_the_method_adds_up_the_outlines_that_were_dropped():
+    said = "outlines were left out whose calibrated chance of being right is under"
+    words = sample_method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
+    assert f"5 {said} 10 %." in words and f"9 {said} 50 %." in words
+    excluded = seen(2, dropped=(0, 7))
+    assert said not in sample_method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
+
+
 def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
     assert "smaller than the filter" not in sample_method(combine("off", seen(2)))
     assert "smaller than the filter" in sample_method(combine("on", seen(2), filter=True))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from segmentation import __version__
 
 from ..analysis import Analysis
 from ..instances.outline import EVEN, HOPELESS
+from ..instances.segmentation import Segmentation
 from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, Reason
 from ..measure.statistics import Statistics
 from ..micrograph.types import Calibration
-from ..sample import BY_USER, FAILED, Sample
+from ..sample import BY_USER, FAILED, Found, Sample
 from .sections import model_label
 from .wording import MASKS, SOURCES, model_words, one_line, settings, significant
 
@@ -72,14 +74,19 @@ def _sentences(analysis: Analysis) -> Iterator[str]:
         f" {used.threshold:.3g}, and touching ones were separated by the distance."
     )
     yield from _showings(analysis.recipe.flips, used.closer)
-    if used.dropped:
-        yield _dropped(used.dropped, EVEN if used.expected < EVEN else HOPELESS)
+    yield from _dropped([used])
     yield from after_outlining(found, analysis.recipe.filter)
 
 
-def _dropped(count: int, least: float) -> str:
-    outlines = "outline was" if count == 1 else "outlines were"
-    return f"{count:,} {outlines} left out whose calibrated chance of being right is under {100 * least:.0f} %."
+def _dropped(images: Iterable[Segmentation | Found]) -> Iterator[str]:
+    """How many outlines the files do not show, by the limit that they were under."""
+    counts: Counter[float] = Counter()
+    for image in images:
+        counts[EVEN if image.expected < EVEN else HOPELESS] += image.dropped
+    for least, count in sorted(counts.items()):
+        if count:
+            outlines = "outline was" if count == 1 else "outlines were"
+            yield f"{count:,} {outlines} left out whose calibrated chance of being right is under {100 * least:.0f} %."
 
 
 def _showings(flips: bool, closer: float) -> Iterator[str]:
@@ -145,6 +152,7 @@ def sample_method(sample: Sample) -> str:
             f"Particles in {counted} electron micrograph{'' if one else 's'} of one specimen ({scale}) were outlined"
             f" {_with(sample)} and pooled.",
             *([f"{left_out}."] if left_out else []),
+            *_dropped(member.found for _, member in sample.counted),
             *after_outlining(found, sample.filter),
         ]
     )
