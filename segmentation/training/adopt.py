@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..core.network.architectures import UnknownArchitecture, build
+from ..core.network.card_entries import check_entry
 from ..core.network.cards import AlteredWeights, ModelCard, available, check_weights, read_card
 from ..core.network.runtime import read_weights
 from .files import write_whole
@@ -36,6 +37,10 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
         raise BadModel(f"A model's name is small letters, digits, dots and dashes, not {name!r}.")
     if name in {known.name for known in available()} or (folder / f"{name}.toml").exists():
         raise BadModel(f"There is a model named {name!r} already: give this one another name with --name.")
+    try:
+        check_entry("title", title or card.title)
+    except ValueError as error:
+        raise BadModel(f"A model's {error}") from error
     weights = card.weights.read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise BadModel(f"The weights of {file} changed while they were read.")

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
+from ..core.network.card_entries import CARD, SOURCE, Rules, check_entry
 from .synthesis.draw import DIAMETERS
 from .synthesis.settings import BadSetting, checked
 
@@ -26,6 +27,14 @@ def require(possible: bool, sentence: str) -> None:
     """Raise BadRecipe with the sentence unless it is possible."""
     if not possible:
         raise BadRecipe(sentence)
+
+
+def require_entry(name: str, value: object, rules: Rules = CARD) -> None:
+    """Raise BadRecipe unless the ModelCard that the training will write may hold this."""
+    try:
+        check_entry(name, value, rules)
+    except ValueError as error:
+        raise BadRecipe(str(error)) from error
 
 
 def keep_apart(*places: Path) -> None:
@@ -159,6 +168,8 @@ class FolderEntry:
         require(self.use in ("both", "training", "validation"), "use is both, training or validation.")
         require(not (self.groups and self.group_pattern), "groups and group_pattern exclude each other.")
         require(self.weight > 0, "weight is above 0.")
+        require_entry("title", self.title, SOURCE)
+        require_entry("licence", self.licence, SOURCE)
         require(has_group(self.group_pattern), f"group_pattern {self.group_pattern!r} is no pattern with a bracket.")
 
 

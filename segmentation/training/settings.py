@@ -23,6 +23,7 @@ from .entries import (
     Schedule,
     SourceEntry,
     require,
+    require_entry,
     source_entry,
     table,
 )
@@ -98,6 +99,8 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         require(bool(NAME.fullmatch(self.name)), f"name is small letters, digits, dots and dashes, not {self.name!r}.")
+        for name in ("title", "summary", "licence", "limits"):
+            require_entry(name, getattr(self, name))
         require(self.name != "recipe", "name is another word than recipe, which is the frozen recipe's.")
         least = min(self.steps, self.batch, self.checkpoint, self.validation_batches)
         require(least >= 1, "steps, batch, checkpoint and validation_batches are at least 1.")

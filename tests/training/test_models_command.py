@@ -63,6 +63,12 @@ def test_a_model_may_be_given_another_name(run, shelf):
     cards.check_weights(mine)
 
 
+def test_a_title_has_one_line(run, shelf):
+    with pytest.raises(CommandError, match="title is one line of text"):
+        call_command("models", "add", run, "--name", "mine", "--title", "My\nown")
+    assert not list(shelf.glob("mine*"))
+
+
 def test_a_replaced_model_is_noticed(run, shelf):
     call_command("models", "add", run)
     file = shelf / "tiny.toml"

@@ -120,9 +120,15 @@ def check_entries(card: Mapping[str, object], needed: Collection[str]) -> None:
 def _check(table: Mapping[str, object], rules: Rules, needed: Collection[str], where: str) -> None:
     if missing := [name for name in needed if name not in table]:
         raise ValueError(f"{where}it lacks {', '.join(missing)}.")
-    for name, rule in rules.items():
-        if name in table and not rule.fits(table[name]):
-            raise ValueError(f"{where}{name} is {rule.words}, not {_shortly(table[name])}.")
+    for name in rules:
+        if name in table:
+            check_entry(name, table[name], rules, where)
+
+
+def check_entry(name: str, value: object, rules: Rules = CARD, where: str = "") -> None:
+    """Raise ValueError, with a sentence, unless the entry `name` of a card may be `value`."""
+    if not rules[name].fits(value):
+        raise ValueError(f"{where}{name} is {rules[name].words}, not {_shortly(value)}.")
 
 
 def _shortly(value: object) -> str:
