@@ -80,13 +80,13 @@ def _contours(shape: Shape, period: float, rng: np.random.Generator) -> Field:
     angle, sided = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.9)
     out = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(1, 4))):
-        height = band_field(shape, period * rng.uniform(0.6, 1.6), rng)
+        height = band_field(shape, max(15.0, period * rng.uniform(0.6, 1.6)), rng)  # finer rims fuse into spots
         down, right = np.gradient(height)
         slope = np.hypot(down, right) + np.float32(0.2 / period)
         away = (height - rng.uniform(0.2, 1.8)) / slope  # px to the contour, near it
         facing = 1 + sided * (np.cos(angle) * right + np.sin(angle) * down) / slope
         bright = np.clip(rng.uniform(-0.6, 1) + smooth_field(shape, period * rng.uniform(0.6, 4), rng), 0, 2)
-        out += 6 * bright * facing * np.exp(-((away / np.float32(rng.uniform(0.5, 1.4))) ** 2))
+        out += 4 * bright * facing * np.exp(-((away / np.float32(rng.uniform(0.5, 1.4))) ** 2))
     return out.astype(np.float32)
 
 
