@@ -22,9 +22,12 @@ DEEPSEGM_REQUIRE_LOGIN = env.flag("DEEPSEGM_REQUIRE_LOGIN")
 DEEPSEGM_MAX_UPLOAD_MB = env.number("DEEPSEGM_MAX_UPLOAD_MB", 200, least=1)
 DEEPSEGM_MAX_MEGAPIXELS = env.number("DEEPSEGM_MAX_MEGAPIXELS", 500, least=1)
 DEEPSEGM_INSPECTION_SECONDS = env.number("DEEPSEGM_INSPECTION_SECONDS", 60, least=1)
-DEEPSEGM_INSPECTION_MEMORY_MB = env.number("DEEPSEGM_INSPECTION_MEMORY_MB", 6000, least=500)
+DEEPSEGM_INSPECTION_MEMORY_MB = env.number("DEEPSEGM_INSPECTION_MEMORY_MB", 3000, least=500)
+DEEPSEGM_JOB_MEMORY_MB = env.number("DEEPSEGM_JOB_MEMORY_MB", 6000)
+DEEPSEGM_MIN_FREE_MB = env.number("DEEPSEGM_MIN_FREE_MB", 500)
 DEEPSEGM_UPLOADS_PER_HOUR = env.number("DEEPSEGM_UPLOADS_PER_HOUR", 600, least=1)
 DEEPSEGM_WAITING_JOBS = env.number("DEEPSEGM_WAITING_JOBS", 100, least=1)
+DEEPSEGM_WAITING_MEGAPIXELS = env.number("DEEPSEGM_WAITING_MEGAPIXELS", 1000, least=1)
 DEEPSEGM_SAMPLE_IMAGES = env.number("DEEPSEGM_SAMPLE_IMAGES", 200, least=1)
 DEEPSEGM_WAITING_SAMPLES = env.number("DEEPSEGM_WAITING_SAMPLES", 3, least=1)
 DEEPSEGM_MAX_ARCHIVE_MB = env.number("DEEPSEGM_MAX_ARCHIVE_MB", 20 * DEEPSEGM_MAX_UPLOAD_MB, least=1)
@@ -69,8 +72,9 @@ if DEEPSEGM_TRUSTED_PROXIES:
 SECURE_SSL_REDIRECT = HTTPS and bool(DEEPSEGM_TRUSTED_PROXIES)
 SECURE_REDIRECT_EXEMPT = [r"^healthz"]
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
-# HSTS speaks for this host only; its sister hosts and browsers' preload lists are their owner's business.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# HSTS speaks for this host only; its sister hosts and browsers' preload lists are their owner's business. The folder
+# for temporary files is made at the start.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "files.E001"]
 
 # The application
 INSTALLED_APPS = [
@@ -162,6 +166,7 @@ _BUCKET = {
         "secret_key": env.secret("DEEPSEGM_BUCKET_SECRET") or None,
         "file_overwrite": True,
         "default_acl": None,
+        "max_memory_size": 2**24,
     },
 }
 STORAGES = {
@@ -174,7 +179,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 300
-FILE_UPLOAD_TEMP_DIR = env.text("DEEPSEGM_TEMP") or None
+# A folder of our own, as what killed processes leave in it is removed.
+FILE_UPLOAD_TEMP_DIR = str(Path(env.text("DEEPSEGM_TEMP", str(DEEPSEGM_DATA)), "deepsegm-temp").absolute())
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 # A sample in one plain form: each image may have a file beside it, and a few fields.
@@ -195,14 +201,19 @@ CELERY_IMPORTS = ["worker.tasks"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "analyses"
-# A rescue must not wait behind a long analysis: in production a second small worker takes this queue.
-CELERY_TASK_ROUTES = {"worker.rescue": {"queue": "upkeep"}, "worker.purge": {"queue": "upkeep"}}
+# Looking into uploads and rescuing must not wait behind a long analysis: a second small worker takes these queues.
+CELERY_TASK_ROUTES = {
+    "worker.inspect_uploads": {"queue": "inspections"},
+    "worker.rescue": {"queue": "upkeep"},
+    "worker.purge": {"queue": "upkeep"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS
 CELERY_TASK_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS + 60
 CELERY_WORKER_CONCURRENCY = DEEPSEGM_CONCURRENCY
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = env.number("DEEPSEGM_JOBS_PER_CHILD", 100, least=1)
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * DEEPSEGM_JOB_MEMORY_MB or None  # KiB: half of it, and it is renewed
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = not DEEPSEGM_EMBEDDED
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,16 +21,27 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from . import services
-from .core.micrograph.types import Calibration
-from .forms import SettingsForm, calibration_for, refuse_tall_bar
-from .models import Artifact, Job, Upload
-from .services import Refused
+from .core.micrograph import parse_width
+from .forms import SettingsForm
+from .models import Artifact, Job
+from .services import Refused, trouble
+from .services.callers import SHORTEST_SECRET, new_secret, visitor_of
+from .services.trouble import FULL
 from .views.serving import serve_artifact
+
+logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
 NOTHING = "There is nothing here: the address may be wrong, the result deleted, or the account not the right one."
 SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
-OWNER_ONLY = "Only whoever made this analysis may do that."
+OWNER_ONLY = (
+    "Only whoever made this may do that: send the account that made it, or the secret that came with the answer as"
+    " 'Authorization: Bearer SECRET'."
+)
+TOO_LARGE = "The request is larger than this site accepts; send one image at a time."
+BROKEN = "Something went wrong in our software: try again, and if it happens once more tell the administrator."
+LOCKED_OUT = "Too many wrong passwords for this name: wait a quarter of an hour, then try again."
+READING = "reading the image"
 
 
 def endpoint(*methods: str) -> Callable[[View], View]:
@@ -63,23 +75,42 @@ def _answer(view: View, request: HttpRequest, args: Any, kwargs: Any) -> HttpRes
     except Http404:
         return error(NOTHING, 404)
     except (RequestDataTooBig, TooManyFilesSent):
-        return error("The request is larger than this site accepts; send one image at a time.", 413)
+        return error(TOO_LARGE, 413)
     except (SuspiciousOperation, BadRequest, MultiPartParserError):
         return error("The request could not be understood; send multipart/form-data with a field named file.", 400)
+    except Exception as problem:
+        return failed(request, problem)
+
+
+def failed(request: HttpRequest, problem: BaseException | None) -> JsonResponse:
+    """What went wrong in our software or on our machine; the log has the rest."""
+    why = trouble(problem) if problem else ""
+    if why:
+        logger.warning("%s %s: %s (%s).", request.method, request.path, why, problem)
+        return error(f"{why}: try again in a moment.", 507 if why == FULL else 503)
+    logger.error("%s %s failed.", request.method, request.path, exc_info=problem)
+    return error(BROKEN, 500)
 
 
 def _sign_in(request: HttpRequest) -> None:
-    """Set request.user from the header alone: cookies count for nothing, so a foreign page can do nothing."""
-    request.user, request.visitor = AnonymousUser(), None
+    """Set request.user and request.visitor from the header alone.
+
+    Cookies count for nothing, so a foreign page can do nothing. A script without an account may have a secret, by which
+    it is known as a browser is by its cookie.
+    """
+    request.user, request.visitor, request.secret = AnonymousUser(), None, ""
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme:
-        user = _user(request, encoded) if scheme.lower() == "basic" else None
+    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and len(said.strip()) >= SHORTEST_SECRET:
+        request.secret = said.strip()
+        request.visitor = visitor_of(request.secret)
+    elif scheme:
+        user = _user(request, said) if scheme.lower() == "basic" else None
         if user is None:
             raise Refused(SIGN_IN, 401)
         request.user = user
-    elif settings.DEEPSEGM_REQUIRE_LOGIN:
+    if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
 
 
@@ -88,7 +119,27 @@ def _user(request: HttpRequest, encoded: str) -> Any:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return authenticate(request, username=name, password=password)
+    if "\0" in name:
+        return None
+    user = authenticate(request, username=name, password=password)
+    if user is None and getattr(request, "axes_locked_out", False):
+        raise Refused(LOCKED_OUT, 429)
+    return user
+
+
+def identify(request: HttpRequest) -> dict[str, Any]:
+    """Who makes something: an account, or a script by its secret, which it is given now if it has none."""
+    if not request.user.is_authenticated and not request.secret:
+        request.secret = new_secret()
+        request.visitor = visitor_of(request.secret)
+    return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
+
+
+def secret_of(request: HttpRequest) -> dict[str, str]:
+    """What an answer to a request that made something says, beside the thing itself, to a script without an account."""
+    if request.user.is_authenticated:
+        return {}
+    return {"secret": request.secret}
 
 
 @endpoint("POST")
@@ -98,11 +149,15 @@ def jobs(request: HttpRequest) -> HttpResponse:
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
     form = valid_settings(request)
-    side = request.FILES.getlist("side")
-    who = {"user": request.user, "visitor": None, "address": request.address_hash}
-    upload = services.receive_upload(file=file, side=side, **who)
-    job = _start(request, form, upload)
-    response = JsonResponse(described(request, job), status=202)
+    asked = _asked(request)
+    who, key = identify(request), key_of(request)
+    upload = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
+    try:
+        job = services.create_job(upload=upload, recipe=form.recipe(), asked=asked, key=key, **who)
+    except (ValueError, Refused) as problem:
+        services.delete_upload(upload=upload)
+        raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
+    response = JsonResponse({**described(request, job), **secret_of(request)}, status=202)
     response["Location"] = reverse("api-job", args=[job.pk])
     return response
 
@@ -115,36 +170,26 @@ def valid_settings(request: HttpRequest) -> SettingsForm:
     return form
 
 
-def token_of(request: HttpRequest) -> str:
-    """What makes two requests one."""
+def key_of(request: HttpRequest) -> str:
+    """What makes two requests of one caller one."""
     return request.headers.get("Idempotency-Key", "")[:200]
 
 
-def _start(request: HttpRequest, form: SettingsForm, upload: Upload) -> Job:
-    """The job of a fresh upload, which goes again where the settings do not suit it."""
-    try:
-        recipe = form.recipe(_calibration(request, upload))
-        refuse_tall_bar(recipe, upload)
-        token = token_of(request)
-        return services.create_job(upload=upload, recipe=recipe, user=request.user, visitor=None, token=token)
-    except (ValueError, Refused) as problem:
-        services.delete_upload(upload=upload)
-        if isinstance(problem, Refused):
-            raise
-        raise Refused(str(problem)) from None
-
-
-def _calibration(request: HttpRequest, upload: Upload) -> Calibration | None:
-    """Scripts get no default width: without one the file's own counts, and without that pixels."""
+def _asked(request: HttpRequest) -> dict[str, Any]:
+    """What was said of the scale. Scripts get no default width: without one the file's own counts, else pixels."""
     text = request.POST.get("width")
-    return None if text is None else calibration_for(text, "typed", upload)
+    try:
+        parse_width(text or "")
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
+    return {"width": text, "origin": "typed"}
 
 
 @endpoint("GET", "HEAD", "DELETE")
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A job's state and result; DELETE removes it."""
     if request.method == "DELETE":
-        services.delete_job(job=_own(request, pk))
+        services.delete_job(job=_own(request, pk, "delete"))
         return HttpResponse(status=204)
     return JsonResponse(described(request, _visible(request, pk)))
 
@@ -179,12 +224,16 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "url": address(reverse("api-job", args=[job.pk])),
         "page": address(reverse("job", args=[job.pk])),
         "state": job.state,
-        "stage": job.stage,
+        "stage": job.stage or ("" if job.ready or job.is_finished else READING),
         "progress": job.progress,
         "position": job.position(),
         "expected_seconds": job.expected_seconds(),
         "error": job.error or None,
-        "image": {"name": job.upload.name, "width": job.upload.width, "height": job.upload.height},
+        "image": {
+            "name": job.upload.name,
+            "width": job.upload.width or None,
+            "height": job.upload.height or None,
+        },
         "recipe": job.recipe,
         "result": job.summary or None,
         "files": {name: address(reverse("api-artifact", args=[job.pk, name])) for name in names},
@@ -197,13 +246,13 @@ def error(sentence: str, status: int) -> JsonResponse:
 
 def _visible(request: HttpRequest, pk: UUID) -> Job:
     job = Job.objects.select_related("upload").filter(pk=pk).first()
-    if job is None or not job.is_visible_to(request.user, None):
+    if job is None or not job.is_visible_to(request.user, request.visitor):
         raise Http404
     return job
 
 
-def _own(request: HttpRequest, pk: UUID) -> Job:
+def _own(request: HttpRequest, pk: UUID, action: str = "change") -> Job:
     job = _visible(request, pk)
-    if not job.is_changeable_by(request.user, None):
+    if not job.is_changeable_by(request.user, request.visitor, action):
         raise Refused(OWNER_ONLY, 403)
     return job

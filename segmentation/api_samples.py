@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
 from . import services
-from .api import OWNER_ONLY, endpoint, token_of, valid_settings
+from .api import OWNER_ONLY, endpoint, identify, key_of, secret_of, valid_settings
 from .core.micrograph import parse_width
 from .forms.samples import parse_pixel
 from .models import Sample, SampleArtifact
@@ -27,21 +27,19 @@ def samples(request: HttpRequest) -> HttpResponse:
     """Start a sample: 202 with its address and a sentence for each file that was not taken."""
     form = valid_settings(request)
     scale = _scale(request)
-    intake = _intake(request)
-    made = _start(request, intake, recipe=form.recipe(), scale=scale)
-    response = JsonResponse(described(request, made), status=202)
+    who = identify(request)
+    intake = _intake(request, who)
+    made = _start(request, intake, who, recipe=form.recipe(), scale=scale)
+    response = JsonResponse({**described(request, made), **secret_of(request)}, status=202)
     response["Location"] = reverse("api-sample", args=[made.pk])
     return response
 
 
-def _start(request: HttpRequest, intake: Intake, **settings: Any) -> Sample:
+def _start(request: HttpRequest, intake: Intake, who: dict[str, Any], **settings: Any) -> Sample:
     """The sample of fresh uploads, which go again where it may not be."""
-    name, token = request.POST.get("name", ""), token_of(request)
-    who = {"user": request.user, "visitor": None}
+    name, key = request.POST.get("name", ""), key_of(request)
     try:
-        return services.create_sample(
-            name=name, uploads=intake.uploads, notes=intake.notes, token=token, **who, **settings
-        )
+        return services.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, key=key, **who, **settings)
     except Refused:
         for upload in intake.uploads:
             services.discard_unused(upload)
@@ -52,7 +50,7 @@ def _start(request: HttpRequest, intake: Intake, **settings: Any) -> Sample:
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """State, pooled result and images; DELETE removes all of it."""
     if request.method == "DELETE":
-        services.delete_sample(sample=_own(request, pk))
+        services.delete_sample(sample=_own(request, pk, "delete"))
         return HttpResponse(status=204)
     return JsonResponse(described(request, _visible(request, pk)))
 
@@ -61,7 +59,8 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Add images."""
     found = _own(request, pk)
-    intake = _intake(request)
+    who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
+    intake = _intake(request, who)
     said = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
     return JsonResponse({**described(request, found), "notes": _notes(said)}, status=202)
 
@@ -162,12 +161,11 @@ def _scale(request: HttpRequest) -> Scale:
         raise Refused(str(problem)) from None
 
 
-def _intake(request: HttpRequest) -> Intake:
+def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
     """The files of a request; Refused where not one is an image."""
     files = request.FILES.getlist("file")
     if not files:
         raise Refused(NO_FILES)
-    who = {"user": request.user, "visitor": None, "address": request.address_hash}
     intake = Intake.of(services.receive_files(files=files, **who))
     if not intake.uploads:
         first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
@@ -181,13 +179,13 @@ def _notes(notes: list[Note]) -> list[dict[str, str]]:
 
 def _visible(request: HttpRequest, pk: UUID) -> Sample:
     found = Sample.objects.filter(pk=pk).first()
-    if found is None or not found.is_visible_to(request.user, None):
+    if found is None or not found.is_visible_to(request.user, request.visitor):
         raise Http404
     return found
 
 
-def _own(request: HttpRequest, pk: UUID) -> Sample:
+def _own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
     found = _visible(request, pk)
-    if not found.is_changeable_by(request.user, None):
+    if not found.is_changeable_by(request.user, request.visitor, action):
         raise Refused(OWNER_ONLY, 403)
     return found

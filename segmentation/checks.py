@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from .core.network import cards
 
 BROKERS = ("spool", "redis", "rediss", "sentinel", "unix", "socket", "amqp", "amqps", "memory")
+EXAMPLE = "change-me"  # how each secret of docker/example.env begins
 
 
 @register(Tags.files)
@@ -30,12 +31,13 @@ def data_folder(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.files)
 def temporary_folder(**kwargs: Any) -> list[CheckMessage]:
-    """Uploads pass through it."""
-    try:
-        folder = Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
-        problem = probe(folder)
-    except OSError as error:
-        folder, problem = Path(tempfile.gettempprefix()), str(error)
+    """Uploads and working copies pass through it; it is made at the start, in a folder that is there."""
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    if not folder.exists():
+        folder = folder.parent
+        if folder == settings.DEEPSEGM_DATA and not folder.exists():
+            return []
+    problem = probe(folder)
     hint = "Make it writable, or set DEEPSEGM_TEMP to a folder with room for the largest uploads."
     sentence = f"The folder for temporary files, {folder}, cannot be written to ({problem})."
     return [Error(sentence, hint=hint, id="deepsegm.E002")] if problem else []
@@ -96,6 +98,23 @@ def secret_key(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Set DEEPSEGM_SECRET_KEY or DEEPSEGM_SECRET_KEY_FILE, or let `manage.py up` make one."
     return [Warning("There is no lasting secret key.", hint=hint, id="deepsegm.W004")]
+
+
+@register(Tags.security)
+def example_secrets(**kwargs: Any) -> list[CheckMessage]:
+    """Everyone knows the secrets of docker/example.env, so that not even `up` starts with one."""
+    options = settings.STORAGES["default"].get("OPTIONS", {})
+    secrets = {
+        "DEEPSEGM_SECRET_KEY": settings.SECRET_KEY,
+        "DEEPSEGM_DATABASE_URL (POSTGRES_PASSWORD)": settings.DATABASES["default"].get("PASSWORD"),
+        "DEEPSEGM_BROKER_URL (REDIS_PASSWORD)": urlsplit(settings.CELERY_BROKER_URL).password,
+        "DEEPSEGM_BUCKET_KEY (STORE_KEY)": options.get("access_key"),
+        "DEEPSEGM_BUCKET_SECRET (STORE_SECRET)": options.get("secret_key"),
+    }
+    known = [name for name, value in secrets.items() if (value or "").startswith(EXAMPLE)]
+    hint = "Replace each by the output of: python3 -c 'import secrets; print(secrets.token_hex(32))'."
+    sentence = f"Published example values, which begin with {EXAMPLE}, are in use for {', '.join(known)}."
+    return [Error(sentence, hint=hint, id="deepsegm.E008")] if known else []
 
 
 @register

@@ -9,6 +9,7 @@ from .views import adopting, arriving, calibration, jobs, pages, results, sample
 urlpatterns = [
     path("", upload.home, name="home"),
     path("uploads/", arriving.uploads, name="uploads"),
+    path("uploads/cards/", arriving.cards, name="upload-cards"),
     path("uploads/pairs/", arriving.pairs, name="upload-pairs"),
     path("uploads/<uuid:pk>/preview.png", upload.preview, name="upload-preview"),
     path("uploads/<uuid:pk>/reading.png", calibration.reading, name="upload-reading"),

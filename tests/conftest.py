@@ -17,6 +17,11 @@ from PIL import Image
 from segmentation.core.network.cards import ModelCard, UnknownModel
 from segmentation.core.recipe import Recipe
 
+# What is said of a file of words, by its first bytes.
+TEXT_FILE = (
+    "The file looks like a text file; upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC."
+)
+
 
 def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     """A small grey image with one bright square, as the bytes of a file."""
@@ -38,6 +43,9 @@ def own_storage(settings, tmp_path):
     """Files and data of this test only."""
     settings.DEEPSEGM_DATA = tmp_path / "data"
     settings.DEEPSEGM_DATA.mkdir()
+    settings.DEEPSEGM_MIN_FREE_MB = 1
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "deepsegm-temp")
+    Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir()
     files = settings.DEEPSEGM_DATA / "files"
     settings.STORAGES = {
         **settings.STORAGES,
@@ -65,15 +73,31 @@ def model(monkeypatch, tmp_path):
 
 @pytest.fixture
 def bell(monkeypatch):
-    """The ids of jobs and samples that the worker was rung for; no broker is touched."""
+    """The ids of jobs and samples that the worker was rung for; no broker is touched.
+
+    What comes in is looked into at once, as by a worker that is faster than the page.
+    """
     rung: list[str] = []
 
-    def send_task(name: str, args: list[str], **options: object) -> None:
+    def send_task(name: str, args: tuple[str, ...] = (), **options: object) -> None:
+        if name == "worker.inspect_uploads":
+            inspect_now(monkeypatch)
+            return
         assert name in ("worker.run_job", "worker.run_sample")
         rung.append(args[0])
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)
     return rung
+
+
+def inspect_now(monkeypatch) -> None:
+    """Look into all uploads that wait; without a pulse, which on its own connection sees no test's transaction."""
+    from worker import tasks
+    from worker.pulse import Pulse
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "Pulse", lambda row: Pulse(row, seconds=3600))
+        tasks.inspect_uploads()
 
 
 @pytest.fixture
@@ -102,6 +126,7 @@ def make_upload(db, own_storage):
             "name": "tio2.png",
             "sha256": "b" * 64,
             "size": len(content),
+            "state": "done",
             "kind": "PNG",
             "width": 64,
             "height": 48,

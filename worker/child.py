@@ -1,19 +1,46 @@
-"""The Celery worker as `up` starts it: `python -m worker.child`. It never outlives its parent."""
+"""The Celery workers as `up` starts them: `python -m worker.child QUEUE`. They never outlive their parent."""
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import sys
 import threading
 import time
 import warnings
 
 SECONDS = 1.0
-# With one machine and one worker there is nobody to gossip with.
-COMMAND = [
-    *("--quiet", "worker", "--queues=analyses"),
-    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-]
+ANALYSES, INSPECTIONS = "analyses", "inspections"
+# With one machine and one worker of each kind there is nobody to gossip with.
+QUIET = ("--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
+# Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
+OPTIONS = {
+    ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
+    INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=2"),
+}
+NICENESS = 5  # the pages come first
+
+_in_pool = threading.Event()
+
+
+def enter_pool(parent: int, megabytes: int) -> None:
+    """Make this process a child of a worker's pool: it dies with its parent, and takes so much memory at most.
+
+    What counts is memory of its own (RLIMIT_DATA): libraries mapped into a process that uses a GPU have many times it.
+    """
+    _in_pool.set()
+    die_with_parent(parent)
+    if megabytes:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = megabytes << 20
+        resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def end_pool_child() -> None:
+    """End this process at once, whatever it is at, if it is a pool's child: the pool makes another."""
+    if _in_pool.is_set():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_with_parent(parent: int) -> None:
@@ -30,14 +57,15 @@ def die_with_parent(parent: int) -> None:
     threading.Thread(target=watch, name="watch for the parent", daemon=True).start()
 
 
-def main() -> None:
+def main(queue: str) -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
+    os.nice(NICENESS)
     from deepsegm.celery import app
 
     # Our messages are JSON, which root may read as safely as anyone; the address of the site should stay in sight.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
-    app.worker_main(COMMAND)
+    app.worker_main(list(QUIET + OPTIONS[queue]))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.core.files.storage import default_storage
+
+from segmentation.core.micrograph.types import UnreadableImage
+
+from .inspection import most_pixels
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph.types import Micrograph
     from segmentation.models import Upload
 
 
+GONE = "The stored file of this image is gone: upload it again."
+
+
 def fetch(stored: str, folder: Path) -> Path:
-    """A copy of a file of the storage, in `folder` under its own last name."""
-    copy = folder / PurePosixPath(stored).name
-    with default_storage.open(stored, "rb") as source, copy.open("wb") as local:
-        shutil.copyfileobj(source, local, 2**20)
+    """A file of the storage as a local one: where it lies, else a copy in `folder`; raises UnreadableImage if gone."""
+    try:
+        with suppress(NotImplementedError):
+            local = Path(default_storage.path(stored))
+            local.stat()
+            return local
+        copy = folder / PurePosixPath(stored).name
+        with default_storage.open(stored, "rb") as source, copy.open("wb") as file:
+            shutil.copyfileobj(source, file, 2**20)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnreadableImage(GONE) from None
     return copy
 
 
@@ -27,5 +41,4 @@ def micrograph_of(upload: Upload, folder: Path) -> Micrograph:
     from segmentation.core.micrograph import read
 
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in upload.side]
-    limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
-    return read(fetch(upload.file.name, folder), name=upload.name, max_pixels=limit, side=side)
+    return read(fetch(upload.file.name, folder), name=upload.name, max_pixels=most_pixels(), side=side)

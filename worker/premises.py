@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TextIO
 
+from django.conf import settings
 from django.core.management.utils import get_random_secret_key
 
 from segmentation.checks import probe
@@ -20,6 +21,7 @@ def open_data_folder(folder: Path) -> None:
     """Make the folder if need be, for its owner's eyes only, and try to write in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
         problem = probe(folder)
     except OSError as error:
         problem = error.strerror or str(error)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from segmentation.models import Job, Lost, Sample
+from segmentation.models import Attempted, Lost
+
+from .child import end_pool_child
 
 logger = logging.getLogger(__name__)
-SECONDS = 5.0
+SECONDS = 2.0
+GRACE_SECONDS = 1.5
 
 
 class Pulse:
-    """A thread that beats for a job or a sample as long as the `with` block lasts.
+    """A thread that beats for a row as long as the `with` block lasts.
 
-    `lost` is set once a beat finds that the row is no longer this attempt's.
+    `lost` is set once a beat finds that the row is no longer this attempt's. Whoever works on it should stop then;
+    one that is in the middle of a long computation and has not noticed after GRACE_SECONDS is stopped by `end`.
     """
 
-    def __init__(self, row: Job | Sample, seconds: float | None = None) -> None:
+    def __init__(self, row: Attempted, seconds: float | None = None, end: Callable[[], None] = end_pool_child) -> None:
         self.lost = threading.Event()
         self._row = row
         self._seconds = min(SECONDS, settings.DEEPSEGM_SILENCE_SECONDS / 6) if seconds is None else seconds
+        self._end = end
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"pulse of {row.pk}", daemon=True)
 
@@ -44,11 +50,20 @@ class Pulse:
                 self._once()
         finally:
             connection.close()
+        if self.lost.is_set() and not self._over.wait(GRACE_SECONDS):
+            logger.info("%s: stopped in the middle, as nobody wants its result any more.", self._row.pk)
+            self._end()
 
     def _once(self) -> None:
         try:
             self._row.report()
         except Lost:
-            self.lost.set()
+            if not self._is_published():
+                self.lost.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
+
+    def _is_published(self) -> bool:
+        """Whether this attempt itself has ended the row, and is only tidying up."""
+        row = self._row
+        return type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed")).exists()

@@ -2,6 +2,8 @@
 
     claim ──None──> nothing to do: another worker has the job, or it was cancelled or deleted
       │
+    room on the disk? ──no──> postpone
+      │
     fetch the micrograph, read it ─────────────┐
       │                                        │
     analyse, or measure the parent's outlines ─┼──UnreadableImage, UnknownModel, time limit, ...──> fail_job
@@ -11,8 +13,10 @@
     publish (files and state in one transaction)
 
     Lost, from any report on the way: cancelled, deleted, changed or given to another attempt; stop without a trace.
+    Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
-A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`).
+A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); an upload, too,
+to be looked into (`inspecting`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -20,30 +24,35 @@ Everything heavy is imported inside the tasks, so that torch lives only in the p
 
 from __future__ import annotations
 
+import errno
 import logging
-import tempfile
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from segmentation import services
 from segmentation.core.instances.segmentation import Segmentation
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
-from segmentation.models import Job, Lost, Sample
+from segmentation.models import Attempted, Job, Lost, Sample, Upload
+from segmentation.services.space import is_scarce
 
 from . import tables
 from .failures import sentence_for
 from .fetching import micrograph_of
+from .inspecting import inspect
 from .pulse import Pulse
 from .samples import pool_sample
+from .scratch import scratch, sweep
 from .summary import summarise
 
 if TYPE_CHECKING:
@@ -52,21 +61,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
+AT_A_STRETCH = 20  # uploads
 WRITING, STORING = 0.75, 0.97
 Progress = Callable[[str, float], None]
-Work = Callable[[Job, Progress, Path], None] | Callable[[Sample, Progress, Path], None]
+Work = Callable[[Any, Progress, Path], None]
 
 
 @shared_task(name="worker.run_job")
 def run_job(pk: str) -> None:
     """Run one job to its end, whatever that is."""
-    _run(Job.objects.claim(pk), pk, _attempt)
+    _run(Job, pk, _attempt)
 
 
 @shared_task(name="worker.run_sample")
 def run_sample(pk: str) -> None:
     """Pool one sample."""
-    _run(Sample.objects.claim(pk), pk, pool_sample)
+    _run(Sample, pk, pool_sample)
+
+
+@shared_task(name="worker.inspect_uploads")
+def inspect_uploads() -> None:
+    """Look into what has come in, in turn; after a while let another message go on, so that a worker can stop."""
+    for _ in range(AT_A_STRETCH):
+        upload = Upload.objects.next_in_turn()
+        if upload is None:
+            return
+        _run(Upload, upload.pk, inspect)
+    services.ring_inspection()
 
 
 @shared_task(name="worker.rescue")
@@ -79,28 +100,31 @@ def rescue() -> None:
 def purge() -> None:
     """For Celery beat: every hour."""
     services.tidy()
+    sweep()
 
 
-def _run(row: Job | Sample | None, pk: str, work: Work) -> None:
-    """One attempt at a claimed row, from the first sign of life to the last word."""
+def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
+    """Claim a row and make one attempt at it, from the first sign of life to the last word."""
+    row = kind.objects.claim(pk)
     if row is None:
-        logger.info("%s is not waiting any more.", pk)
         return
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
-        with Pulse(row) as pulse, tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-            work(row, Teller(row, pulse), Path(folder))
+        if kind is not Upload and is_scarce():
+            raise OSError(errno.ENOSPC, "less than DEEPSEGM_MIN_FREE_MB are free")
+        with Pulse(row) as pulse, scratch() as folder:
+            work(row, Teller(row, pulse), folder)
         logger.info("%s: done.", pk)
     except Lost:
         logger.info("%s: attempt %s is over, the row was cancelled, changed, deleted or passed on.", pk, row.attempt)
     except Exception as error:
-        _fail(row, error)
+        _end(row, error)
 
 
 class Teller:
     """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Lost`."""
 
-    def __init__(self, row: Job | Sample, pulse: Pulse) -> None:
+    def __init__(self, row: Attempted, pulse: Pulse) -> None:
         self._row, self._pulse = row, pulse
         self._stage, self._told = "", 0.0
 
@@ -161,15 +185,32 @@ def _parents_outlines(job: Job) -> Segmentation | None:
     return known if known.model_sha256 == cards.find(recipe.model).sha256 else None
 
 
-def _fail(row: Job | Sample, error: Exception) -> None:
-    """End the attempt with a sentence; when even that cannot be stored, silence lets `rescue` take over."""
-    sentence = sentence_for(row, error)
-    try:
-        if isinstance(row, Job):
-            services.fail_job(job=row, sentence=sentence)
-        else:
-            services.fail_sample(sample=row, sentence=sentence)
-    except Lost:
-        logger.info("%s: attempt %s failed after the row had been taken from it.", row.pk, row.attempt)
-    except DatabaseError:
-        logger.exception("%s: the failure could not be stored.", row.pk)
+def _end(row: Attempted, error: Exception) -> None:
+    """End an attempt that met an error: put it off where the machine is in trouble, else fail it with a sentence.
+
+    Where even that cannot be stored it is tried until it can: nothing else could be done meanwhile.
+    """
+    why = services.trouble(error)
+    if why:
+        logger.warning("%s: put off, %s (%s).", row.pk, why, error)
+        change = partial(services.postpone, row=row, why=why)
+    else:
+        change = partial(FAIL[type(row)], row, sentence_for(row, error))
+    for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
+        try:
+            change()
+            break
+        except Lost:
+            logger.info("%s: attempt %s failed after the row had been taken from it.", row.pk, row.attempt)
+            break
+        except (DatabaseError, OSError) as trouble:
+            logger.warning("%s: its end could not be stored (%s).", row.pk, trouble)
+            connection.close()
+            time.sleep(wait)
+
+
+FAIL: dict[type[Attempted], Callable[[Any, str], None]] = {
+    Job: lambda row, sentence: services.fail_job(job=row, sentence=sentence),
+    Sample: lambda row, sentence: services.fail_sample(sample=row, sentence=sentence),
+    Upload: lambda row, sentence: services.fail_upload(upload=row, sentence=sentence),
+}

@@ -1,16 +1,17 @@
 """What people type, turned into Recipes and Calibrations; every error is a sentence that says what to do."""
 
-from .calibration import (
+from ..services.calibration import (
     accepted,
     badge,
     calibration_for,
     disagreements,
     file_badge,
     own_calibration,
+    refuse_tall_bar,
     suggested,
     width_text,
 )
-from .settings import SettingsForm, model_choices, refuse_tall_bar
+from .settings import SettingsForm, model_choices
 
 __all__ = [
     "SettingsForm",

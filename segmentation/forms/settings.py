@@ -11,7 +11,6 @@ from django import forms
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.recipe import DEFAULT_MODEL, Recipe
-from ..models import Upload
 from .fields import (
     GREATEST_SCALE,
     LEAST_SCALE,
@@ -134,9 +133,3 @@ class SettingsForm(forms.Form):
         if wanted in dict(model_choices()):
             recipe = recipe.with_(model=wanted)
         return cls(initial=cls.initial_of(recipe))
-
-
-def refuse_tall_bar(recipe: Recipe, upload: Upload) -> None:
-    """Raises ValueError where the data bar leaves no row to analyse."""
-    if recipe.data_bar != "auto" and recipe.data_bar >= upload.height:
-        raise ValueError(f"The data bar cannot take {recipe.data_bar} rows: the image has only {upload.height}.")

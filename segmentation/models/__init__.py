@@ -14,6 +14,9 @@ Every arrow is one conditional UPDATE on the state (and, for a running job, on t
 processes that want the same arrow exactly one gets it. `attempt` only ever grows: a worker that was given up
 for dead and comes back holds an old number, and each of its reports is refused with `Lost`.
 
+An upload is looked into the same way before any of that (`Upload`): a job of an image that has not been read yet is
+QUEUED but not `ready`, and nobody takes it. A row whose `due` lies ahead waits for disk, storage or database to mend.
+
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
 
     create_sample ──> WAITING ──last image ends──> QUEUED ──claim──> RUNNING ──publish──> DONE
@@ -21,7 +24,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import SHOWN_NAME, Lost, Owned, StoredFile, shown_name
+from .base import SHOWN_NAME, Attempted, Lost, Owned, StoredFile, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
 from .samples import Sample, SampleArtifact
 from .uploads import Upload, preview_path, upload_path
@@ -29,6 +32,7 @@ from .uploads import Upload, preview_path, upload_path
 __all__ = [
     "SHOWN_NAME",
     "Artifact",
+    "Attempted",
     "Job",
     "Lost",
     "Owned",

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 SHOWN_NAME = 150
@@ -42,25 +42,36 @@ class Owned(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # An account's rows go with it: left behind without an owner they would become public.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    # The browser, or the script's secret (services.callers), that made an unowned row.
     visitor = models.UUIDField(null=True, blank=True, db_index=True, editable=False)
+    # Keyed hash of the maker's network address, for the limits.
+    address = models.CharField(max_length=64, blank=True, default="", db_index=True, editable=False)
     created = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
 
     class Meta:
         abstract = True
 
     def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
-        """Owned: its owner and staff. Unowned: whoever has the link, unless the site is closed."""
+        """Owned: its owner and staff who may see such rows. Unowned: who has the link, unless the site is closed."""
         signed_in = user is not None and user.is_authenticated
         if self.owner_id is None:
             return signed_in or not settings.DEEPSEGM_REQUIRE_LOGIN
-        return signed_in and (user.is_staff or user.pk == self.owner_id)
+        return signed_in and (user.pk == self.owner_id or self.staff_may(user, "view"))
 
-    def is_changeable_by(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
-        """Who may cancel, retry or delete: of an unowned row, the browser that made it (not whoever has the link)."""
+    def is_changeable_by(self, user: Any, visitor: uuid.UUID | None = None, action: str = "change") -> bool:
+        """Who may cancel, retry or, as the `action` "delete", delete it: its maker, and staff who may do that.
+
+        The maker of an unowned row is the browser or script that made it, not whoever has the link.
+        """
         if not self.is_visible_to(user, visitor):
             return False
-        staff = user is not None and user.is_staff
-        return staff or self.owner_id is not None or self.visitor in (None, visitor)
+        made = user.pk == self.owner_id if self.owner_id else self.visitor is not None and self.visitor == visitor
+        return made or self.staff_may(user, action)
+
+    def staff_may(self, user: Any, action: str) -> bool:
+        """Whether the admin lets a member of staff do that with rows of this kind."""
+        staff = user is not None and user.is_authenticated and user.is_staff
+        return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
 class Lost(Exception):
@@ -72,6 +83,7 @@ class Attempted(models.Model):
 
     attempt: grows with every claim and fences off workers given up for dead.
     losses: workers lost in a row; a retry by a person starts again at 0.
+    faults: how often in a row disk, storage or database were in trouble; due: not to be taken before, because of that.
     rung: when the worker was last rung for it.
     """
 
@@ -79,6 +91,8 @@ class Attempted(models.Model):
 
     attempt = models.PositiveIntegerField(default=0, editable=False)
     losses = models.PositiveSmallIntegerField(default=0, editable=False)
+    faults = models.PositiveSmallIntegerField(default=0, editable=False)
+    due = models.DateTimeField(null=True, blank=True, editable=False)
     stage = models.CharField(max_length=100, blank=True)
     progress = models.FloatField(default=0.0)
     error = models.TextField(blank=True)
@@ -105,19 +119,30 @@ class Attempted(models.Model):
 class AttemptedQuerySet(OwnedQuerySet):
     related: tuple[str, ...] = ()
 
+    def waiting(self) -> AttemptedQuerySet:
+        """What a worker may take now."""
+        return self.filter(Q(due=None) | Q(due__lte=timezone.now()), state="queued")
+
     def claim(self, pk: Any) -> Any:
         """Take a queued row for this worker; None when it is not there to be taken (a second doorbell)."""
+        if not self.waiting().filter(pk=pk).exists():  # a look costs less than a lock
+            return None
         now = timezone.now()
         with transaction.atomic():
-            claimed = self.filter(pk=pk, state="queued").update(
-                state="running",
-                attempt=F("attempt") + 1,
-                started=now,
-                heartbeat=now,
-                finished=None,
-                stage="starting",
-                progress=0.0,
-                error="",
+            claimed = (
+                self.waiting()
+                .filter(pk=pk)
+                .update(
+                    state="running",
+                    attempt=F("attempt") + 1,
+                    started=now,
+                    heartbeat=now,
+                    finished=None,
+                    stage="starting",
+                    progress=0.0,
+                    error="",
+                    due=None,
+                )
             )
             return self.select_related(*self.related).get(pk=pk) if claimed else None
 

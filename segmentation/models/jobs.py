@@ -20,13 +20,17 @@ RECENT_JOBS = 20
 class JobQuerySet(AttemptedQuerySet):
     related = ("upload", "parent")
 
+    def waiting(self) -> JobQuerySet:
+        return super().waiting().filter(ready=True)
+
 
 class Job(Owned, Attempted):
     """One Recipe applied to one micrograph; see the top of this package for the states.
 
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
-    submission: what makes a second submission of the same form the same job.
+    submission: what makes a second submission of the same form the same job. content: hash of what was submitted.
+    ready: whether its upload has been looked into. asked: what the sender said of the scale, until then.
     summary: what the result page shows without opening a file.
     """
 
@@ -44,6 +48,9 @@ class Job(Owned, Attempted):
     recipe = models.JSONField()
     model_name = models.CharField("model", max_length=100, db_index=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)
+    content = models.CharField(max_length=64, blank=True, default="", editable=False)
+    ready = models.BooleanField(default=True, editable=False)
+    asked = models.JSONField(default=dict, blank=True, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     queued = models.DateTimeField(default=timezone.now, editable=False)
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
@@ -69,7 +76,8 @@ class Job(Owned, Attempted):
 
     @property
     def can_retry(self) -> bool:
-        return self.state in (self.State.FAILED, self.State.CANCELLED)
+        """An image that cannot be read will not be read at a second try either."""
+        return self.state in (self.State.FAILED, self.State.CANCELLED) and self.upload.state != Upload.State.FAILED
 
     @property
     def duration(self) -> timedelta | None:
@@ -86,7 +94,7 @@ class Job(Owned, Attempted):
 
     def position(self) -> int | None:
         """Place in the queue, 1 for the next one; None when the job does not wait."""
-        if self.state != self.State.QUEUED:
+        if self.state != self.State.QUEUED or not self.ready:
             return None
         return self._ahead().count() + 1
 
@@ -107,7 +115,7 @@ class Job(Owned, Attempted):
         before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
         if self.sample_id is None:  # of a sample only the images that have been rung for stand before a single one
             before &= Q(sample=None) | Q(rung__isnull=False)
-        return Job.objects.filter(before, state=self.State.QUEUED)
+        return Job.objects.filter(before, state=self.State.QUEUED, ready=True)
 
     def _remaining(self, expected: float) -> float:
         """Seconds left of a running job that should take `expected`, trusting its own progress once it is late."""

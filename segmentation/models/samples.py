@@ -20,7 +20,7 @@ class Sample(Owned, Attempted):
     assumed: whether `value` is the default width, which nobody checked.
     notes: sentences about what came in and was not taken, as {"name", "sentence"}.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
-    submission: what makes a second submission of the same form the same sample.
+    submission: what makes a second submission of the same form the same sample. content: hash of what was submitted.
     """
 
     class State(models.TextChoices):
@@ -45,6 +45,7 @@ class Sample(Owned, Attempted):
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)
+    content = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = AttemptedQuerySet.as_manager()
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 from django.db import models
+from django.db.models import Max, Min
+from django.db.models.functions import Cast, Coalesce, NullIf
+from django.utils import timezone
 
-from .base import SHOWN_NAME, Owned, OwnedQuerySet
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
+
+RECENT = timedelta(hours=1)
 
 
 def upload_path(upload: Upload, name: str) -> str:
@@ -21,38 +27,94 @@ def preview_path(upload: Upload, name: str) -> str:
     return f"{upload.folder}/preview.png"
 
 
-class Upload(Owned):
-    """A micrograph as it came, and what inspection found in it.
+class UploadQuerySet(AttemptedQuerySet):
+    def next_in_turn(self) -> Upload | None:
+        """The upload to be looked into next: the first of the sender who has waited longest since his last one.
 
-    name: the file's own name, for display only. address: keyed hash of the sender's IP, for the limits.
-    calibration: `Calibration` as a dict. data_bar: first row of the data bar, None when there is none.
-    reading: what was read in the data bar, a suggestion; {} when there is none.
-    side: the files of the microscope that came beside it, as {"name": its own, "file": where it is stored}.
+        Who sends a hundred files does not stand before whoever sends one. A sender is an account or, for the anonymous,
+        a network address: cookies and secrets are easily made.
+        """
+        waiting = self.waiting().by_sender()
+        first = dict(waiting.values_list("sender").annotate(Min("created")).order_by())
+        if not first:
+            return None
+        recent = self.filter(created__gt=timezone.now() - RECENT, started__isnull=False).by_sender()
+        served = dict(recent.values_list("sender").annotate(Max("started")).order_by())
+        never = min(first.values()) - RECENT
+        sender = min(first, key=lambda each: (served.get(each, never), first[each]))
+        return waiting.filter(sender=sender).order_by("created", "pk").first()
+
+    def by_sender(self) -> UploadQuerySet:
+        text = models.CharField()
+        address = NullIf("address", models.Value(""))
+        return self.annotate(sender=Coalesce(Cast("owner", text), address, Cast("visitor", text), models.Value("")))
+
+
+class Upload(Owned, Attempted):
+    """A file as it came: a micrograph with what inspection found in it, or an archive of micrographs.
+
+    It is stored and answered at once and looked into by a worker:
+
+        RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
+
+    name: the file's own name, for display only. sha256: of the file's bytes.
+    kind, width, height, calibration, metadata, notes: known once it is DONE; calibration: `Calibration` as a dict.
+    data_bar: first row of the data bar, None when there is none.
+    reading: what was read in the data bar, a suggestion; {} when there is none. read_bar: whether it is to be read.
+    side: the files of the microscope that came beside it, as {"name", "sha256", "file": where it is stored}.
+    is_archive: whether it holds the images and is none itself; archive: the one that it came in.
+    sample: the sample that it is for, until it is taken in there.
+    asked: what the sender said of its scale and, for images of an archive, of all else (services.settling).
     """
+
+    class State(models.TextChoices):
+        RECEIVING = "receiving", "arriving"
+        QUEUED = "queued", "waiting to be read"
+        RUNNING = "running", "being read"
+        DONE = "done", "read"
+        FAILED = "failed", "cannot be read"
+
+    UNFINISHED = (State.RECEIVING, State.QUEUED, State.RUNNING)
 
     file = models.FileField(upload_to=upload_path, max_length=200)
     preview = models.FileField(upload_to=preview_path, max_length=200)
     name = models.CharField(max_length=SHOWN_NAME + 12)
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.BigIntegerField("size in bytes")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RECEIVING, db_index=True)
     kind = models.CharField(max_length=100, blank=True)
-    width = models.PositiveIntegerField("width in px")
-    height = models.PositiveIntegerField("height in px")
+    width = models.PositiveIntegerField("width in px", default=0)
+    height = models.PositiveIntegerField("height in px", default=0)
     calibration = models.JSONField(default=dict)
     metadata = models.JSONField(default=dict, blank=True)
     notes = models.JSONField(default=list, blank=True)
     data_bar = models.PositiveIntegerField(null=True, blank=True)
     reading = models.JSONField(default=dict, blank=True)
+    read_bar = models.BooleanField(default=True, editable=False)
     side = models.JSONField(default=list, blank=True)
-    address = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+    is_archive = models.BooleanField(default=False, editable=False)
+    archive = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="images")
+    sample = models.ForeignKey(
+        "segmentation.Sample", models.CASCADE, null=True, blank=True, related_name="arriving", editable=False
+    )
+    asked = models.JSONField(default=dict, blank=True, editable=False)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = UploadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in self.UNFINISHED
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is an image that can be analysed."""
+        return self.state == self.State.DONE and not self.is_archive
 
     @property
     def folder(self) -> str:

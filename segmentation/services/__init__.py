@@ -4,10 +4,11 @@ A rule that the user broke raises `Refused`: one sentence and an HTTP status.
 """
 
 from .archives import Note, is_archive
+from .doorbell import ring_inspection
 from .intake import Intake, receive_files, sorted_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
-from .publishing import fail_job, fail_sample, publish, publish_sample
+from .publishing import fail_job, fail_sample, postpone, publish, publish_sample
 from .refusal import Refused
 from .samples import (
     Scale,
@@ -20,6 +21,8 @@ from .samples import (
     replace_image,
     retry_failed,
 )
+from .settling import fail_upload, publish_archive, publish_inspection, start_archive, start_images
+from .trouble import trouble
 from .upkeep import purge, put_back, rescue, ring_all, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
 
@@ -39,9 +42,13 @@ __all__ = [
     "discard_unused",
     "fail_job",
     "fail_sample",
+    "fail_upload",
     "include_image",
     "is_archive",
+    "postpone",
     "publish",
+    "publish_archive",
+    "publish_inspection",
     "publish_sample",
     "purge",
     "put_back",
@@ -55,8 +62,12 @@ __all__ = [
     "retry_failed",
     "retry_job",
     "ring_all",
+    "ring_inspection",
     "sample_upload",
     "sorted_files",
+    "start_archive",
+    "start_images",
     "storage_used",
     "tidy",
+    "trouble",
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import stat
 import struct
-import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -26,6 +25,7 @@ from ..core.micrograph.pairing import pair
 from ..core.micrograph.types import UnreadableImage
 from ..models import shown_name
 from .refusal import Refused
+from .trouble import trouble
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
@@ -94,10 +94,10 @@ def is_archive(file: Any) -> bool:
     return head in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def unpacked(path: Path) -> Iterator[Incoming | Note]:
+def unpacked(path: Path, folder: Path) -> Iterator[Incoming | Note]:
     """The images of an archive, each with its side files, and a Note for everything that was not taken.
 
-    The files of an Incoming are gone when the next one is asked for.
+    The files of an Incoming lie in `folder` and are gone when the next one is asked for.
     Raises Refused where nothing of the archive can be used (422).
     """
     _check_directory(path)
@@ -114,10 +114,10 @@ def unpacked(path: Path) -> Iterator[Incoming | Note]:
         notes: list[Note] = []
         usable = _usable(entries, notes)
         yield from notes
-        yield from _images(archive, usable)
+        yield from _images(archive, usable, folder)
 
 
-def _images(archive: zipfile.ZipFile, usable: dict[str, zipfile.ZipInfo]) -> Iterator[Incoming | Note]:
+def _images(archive: zipfile.ZipFile, usable: dict[str, zipfile.ZipInfo], folder: Path) -> Iterator[Incoming | Note]:
     """The usable entries, sorted into images and side files."""
     pairing = pair(list(usable))
     yield from (Note(_shown(name), ALONE, 422) for name in pairing.alone)
@@ -131,15 +131,12 @@ def _images(archive: zipfile.ZipFile, usable: dict[str, zipfile.ZipInfo]) -> Ite
             continue
         if _points_outside(name):
             yield Note(_shown(name), OUTSIDE.format(name=shown_name(name)))
-        with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-            try:
-                with _extracted(
-                    archive, {each: usable[each] for each in (name, *sides)}, Path(folder), budget
-                ) as files:
-                    yield Incoming(files[0], files[1:])
-                taken += 1
-            except _Unusable as bad:
-                yield Note(_shown(name), str(bad), 422)
+        try:
+            with _extracted(archive, {each: usable[each] for each in (name, *sides)}, folder, budget) as files:
+                yield Incoming(files[0], files[1:])
+            taken += 1
+        except _Unusable as bad:
+            yield Note(_shown(name), str(bad), 422)
 
 
 def _usable(entries: list[zipfile.ZipInfo], notes: list[Note]) -> dict[str, zipfile.ZipInfo]:
@@ -211,13 +208,15 @@ def _extracted(
     files: list[LocalFile] = []
     try:
         for number, (name, info) in enumerate(entries.items()):
-            path = folder / str(number)
+            path = folder / f"entry-{number}"
             _extract(archive, info, path, budget)
             files.append(LocalFile(path.open("rb"), name=shown_name(name)))
         yield files
     finally:
         for file in files:
             file.close()
+        for number in range(len(entries)):
+            (folder / f"entry-{number}").unlink(missing_ok=True)
 
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget: _Budget) -> None:
@@ -233,7 +232,9 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget
                 if size > budget.left:
                     raise _Unusable(TOO_MUCH.format(limit=budget.limit))
                 copy.write(block)
-    except _FAULTS:
+    except _FAULTS as error:
+        if trouble(error):  # the disk's fault, not the archive's
+            raise
         raise _Unusable(BROKEN) from None
     budget.left -= size
 

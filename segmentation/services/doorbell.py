@@ -16,6 +16,7 @@ from ..models import Job, Sample
 
 logger = logging.getLogger(__name__)
 TASKS = {Job: "worker.run_job", Sample: "worker.run_sample"}
+INSPECT = "worker.inspect_uploads"
 
 
 def ring_after_commit(pk: Any) -> None:
@@ -40,6 +41,14 @@ def ring(pks: Iterable[Any], kind: type[Job] | type[Sample] = Job) -> int:
     return len(rung)
 
 
+def ring_inspection() -> None:
+    """Ring for the uploads that have not been looked into: one bell is for all of them."""
+    try:
+        current_app.send_task(INSPECT)
+    except Exception as error:
+        logger.warning("The inspecting worker could not be rung (%s); it will be rung again.", error)
+
+
 def ring_next(sample: Any) -> int:
     """Ring for the next images of a sample, by its id, so that one more than can run at once is in the queue.
 
@@ -50,5 +59,5 @@ def ring_next(sample: Any) -> int:
     room = settings.DEEPSEGM_CONCURRENCY + 1 - images.filter(heard).count()
     if room <= 0:
         return 0
-    waiting = images.filter(state=Job.State.QUEUED, rung=None).order_by("queued", "pk")
+    waiting = images.waiting().filter(rung=None).order_by("queued", "pk")
     return ring(list(waiting.values_list("pk", flat=True)[:room]))

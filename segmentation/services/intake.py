@@ -9,9 +9,9 @@ from uuid import UUID
 
 from ..core.micrograph.pairing import pair
 from ..models import Upload, shown_name
-from .archives import ALONE, Incoming, Note, is_archive, unpacked
+from .archives import ALONE, Incoming, Note, is_archive
 from .refusal import Refused
-from .uploads import on_disk, receive_upload
+from .uploads import receive_upload
 
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 
@@ -50,28 +50,24 @@ def sorted_files(files: Sequence[Any]) -> tuple[list[Incoming], list[Note]]:
     return images, [Note(shown_name(name), ALONE, 422) for name in pairing.alone]
 
 
-def receive_files(*, files: Sequence[Any], user: Any, visitor: UUID | None, address: str) -> Iterator[Upload | Note]:
-    """Store the images of one drop, one at a time; what cannot be taken becomes a Note and stops nothing."""
-    who = {"user": user, "visitor": visitor, "address": address}
+def receive_files(
+    *, files: Sequence[Any], user: Any, visitor: UUID | None, address: str, asked: dict[str, Any] | None = None
+) -> Iterator[Upload | Note]:
+    """Store the files of one drop, one at a time; what cannot be taken becomes a Note and stops nothing.
+
+    An archive is stored as it is, and unpacked by the worker. asked: as of `Upload`, for all of them.
+    """
+    who = {"user": user, "visitor": visitor, "address": address, "asked": asked}
     images, notes = sorted_files(files)
     yield from notes
-    who["read_bar"] = len(images) <= FEW
     for image in images:
-        yield from _archive(image.file, who) if is_archive(image.file) else _one(image, who)
-
-
-def _archive(file: Any, who: dict[str, Any]) -> Iterator[Upload | Note]:
-    name = shown_name(file.name or "")
-    try:
-        with on_disk(file) as path:
-            for each in unpacked(path):
-                yield from [each] if isinstance(each, Note) else _one(each, {**who, "read_bar": False})
-    except Refused as refusal:
-        yield Note(name, refusal.sentence, refusal.status)
-
-
-def _one(image: Incoming, who: dict[str, Any]) -> Iterator[Upload | Note]:
-    try:
-        yield receive_upload(file=image.file, side=image.side, **who)
-    except Refused as refusal:
-        yield Note(shown_name(image.file.name or ""), refusal.sentence, refusal.status)
+        try:
+            yield receive_upload(
+                file=image.file,
+                side=image.side,
+                read_bar=len(images) <= FEW,
+                is_archive=is_archive(image.file),
+                **who,
+            )
+        except Refused as refusal:
+            yield Note(shown_name(image.file.name or ""), refusal.sentence, refusal.status)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,11 +11,19 @@ from django.utils import timezone
 from ..core.network import cards
 from ..core.recipe import Recipe
 from ..models import Job, Upload
+from .calibration import asked_calibration, refuse_tall_bar
+from .callers import fingerprint, submission_of
 from .doorbell import ring_after_commit
-from .limits import check_waiting
+from .limits import check_megapixels, check_waiting
 from .pooling import refresh_after_commit
 from .refusal import Refused
+from .space import frees_room
 from .uploads import discard_unused
+
+OTHER_CONTENT = (
+    "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
+)
+UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
 
 
 @transaction.atomic
@@ -27,42 +33,109 @@ def create_job(
     recipe: Recipe,
     user: Any,
     visitor: UUID | None,
-    token: str,
+    address: str = "",
+    token: str = "",
+    key: str = "",
+    asked: dict[str, Any] | None = None,
     parent: Job | None = None,
 ) -> Job:
-    """Queue an analysis and ring the worker.
+    """Queue an analysis and ring the worker, once the image has been looked into.
 
-    The same token, file and recipe give the same job again, so that a double click or a reload makes no second one;
-    the surplus upload is then removed. An empty token never matches.
+    token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
+    job; the surplus upload is then removed. asked: what was said of the scale (`asked_calibration`), where the recipe's
+    calibration is not to count. Raises Refused (409 where the key stands for another submission, 422 where the image
+    has turned out to be none, 429 too many), ValueError where the image and what was asked for do not go together.
     """
     check_model(recipe.model)
-    submission = _submission(token, upload.sha256, recipe, user)
+    content = fingerprint(files_of(upload), recipe.as_dict(), asked)
+    submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
-        check_waiting(user=user, visitor=visitor, address=upload.address)
-        existing, created = Job.objects.get_or_create(
+        existing = _created(
+            upload,
+            recipe,
+            asked,
+            user=user,
+            visitor=visitor,
+            address=address,
+            parent=parent,
             submission=submission,
-            defaults={
-                "upload": upload,
-                "parent": parent,
-                "recipe": recipe.as_dict(),
-                "model_name": recipe.model,
-                "owner": user if user is not None and user.is_authenticated else None,
-                "visitor": visitor,
-            },
+            content=content,
         )
-        if created:
-            ring_after_commit(existing.pk)
+    if existing.content != content:
+        raise Refused(OTHER_CONTENT, 409)
     if existing.upload_id != upload.pk:
         discard_unused(upload)
     return existing
 
 
-def rerun_job(*, job: Job, recipe: Recipe, user: Any, visitor: UUID | None, token: str) -> Job:
-    """Analyse a job's micrograph again with other settings; the outlines are kept where they cannot change."""
-    return create_job(upload=job.upload, recipe=recipe, user=user, visitor=visitor, token=token, parent=job)
+def _created(
+    upload: Upload,
+    recipe: Recipe,
+    asked: dict[str, Any] | None,
+    *,
+    user: Any,
+    visitor: UUID | None,
+    address: str,
+    **fields: Any,
+) -> Job:
+    """A new job, or the one that was made at the same moment. The upload is locked, so that it cannot end unnoticed."""
+    check_waiting(user=user, visitor=visitor, address=address)
+    upload = Upload.objects.select_for_update().get(pk=upload.pk)
+    if upload.state == Upload.State.FAILED:
+        raise Refused(upload.error, 422)
+    if upload.is_read:
+        recipe = fitting(recipe, asked, upload)
+        check_megapixels(upload, user=user, visitor=visitor, address=address)
+    job, created = Job.objects.get_or_create(
+        submission=fields.pop("submission"),
+        defaults={
+            "upload": upload,
+            "recipe": recipe.as_dict(),
+            "model_name": recipe.model,
+            "owner": user if user is not None and user.is_authenticated else None,
+            "visitor": visitor,
+            "address": address,
+            "ready": upload.is_read,
+            "asked": {} if upload.is_read or asked is None else asked,
+            **fields,
+        },
+    )
+    if created and job.ready:
+        ring_after_commit(job.pk)
+    return job
 
 
+def fitting(recipe: Recipe, asked: dict[str, Any] | None, upload: Upload) -> Recipe:
+    """The recipe with the calibration that was asked for; raises ValueError where the image does not suit it."""
+    if asked is not None:
+        recipe = recipe.with_(calibration=asked_calibration(asked, upload))
+    refuse_tall_bar(recipe, upload)
+    return recipe
+
+
+def make_ready(job: Job) -> None:
+    """Let a job run whose image has just been read, or fail it with a sentence."""
+    try:
+        recipe = fitting(job.get_recipe(), job.asked or None, job.upload)
+        check_megapixels(job.upload, user=job.owner, visitor=job.visitor, address=job.address)
+    except (ValueError, Refused) as problem:
+        changed = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
+    else:
+        changed = {"recipe": recipe.as_dict(), "queued": timezone.now()}
+        ring_after_commit(job.pk)
+    Job.objects.filter(pk=job.pk).update(ready=True, asked={}, **changed)
+
+
+def rerun_job(*, job: Job, recipe: Recipe, **who: Any) -> Job:
+    """Analyse a job's micrograph again with other settings; the outlines are kept where they cannot change.
+
+    who: user, visitor, address and token, as for `create_job`.
+    """
+    return create_job(upload=job.upload, recipe=recipe, parent=job, **who)
+
+
+@frees_room
 def cancel_job(*, job: Job) -> Job:
     """Stop a job that waits or runs; cancelling twice is once."""
     return _move(
@@ -76,8 +149,17 @@ def cancel_job(*, job: Job) -> Job:
 
 @transaction.atomic
 def retry_job(*, job: Job) -> Job:
-    """Queue a failed or cancelled job once more; retrying twice is once."""
+    """Queue a failed or cancelled job once more; retrying twice is once.
+
+    Raises Refused (409 where it cannot be tried again, 429 where its maker has too many under way).
+    """
     now = timezone.now()
+    if job.upload.state == Upload.State.FAILED:
+        raise Refused(UNREADABLE, 409)
+    if job.can_retry:
+        maker = {"user": job.owner, "visitor": job.visitor, "address": job.address}
+        check_waiting(**maker)
+        check_megapixels(job.upload, **maker)
     _move(
         job,
         (Job.State.FAILED, Job.State.CANCELLED),
@@ -86,17 +168,20 @@ def retry_job(*, job: Job) -> Job:
         queued=now,
         rung=None,
         losses=0,
+        faults=0,
+        due=None,
         stage="",
         progress=0.0,
         error="",
         started=None,
         finished=None,
     )
-    if job.sample_id is None:
+    if job.sample_id is None and job.ready:
         ring_after_commit(job.pk)
     return job
 
 
+@frees_room
 @transaction.atomic
 def delete_job(*, job: Job) -> None:
     """Remove a job and its files in any state, and its micrograph when no other job needs it."""
@@ -125,7 +210,6 @@ def check_model(name: str) -> None:
         raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)
 
 
-def _submission(token: str, sha256: str, recipe: Recipe, user: Any) -> str:
-    """Hash of what makes two submissions one; the account is part of it, so that a token opens nobody else's job."""
-    said = [token or uuid4().hex, sha256, recipe.as_dict(), getattr(user, "pk", None)]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+def files_of(upload: Upload) -> list[str]:
+    """The hashes of an upload's file and of those beside it."""
+    return [upload.sha256, *(each.get("sha256", "") for each in upload.side)]

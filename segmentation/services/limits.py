@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from ..models import Job, Sample, Upload
@@ -40,7 +40,7 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the permitted number of unfinished jobs; those of samples are counted by `check_samples`."""
     limit = settings.DEEPSEGM_WAITING_JOBS
-    mine = _sender(user, visitor, address, prefix="upload__")
+    mine = _sender(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
             f"{limit} of your analyses are waiting or running, which is the limit: "
@@ -52,14 +52,29 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the permitted number of samples with images under way."""
     limit = settings.DEEPSEGM_WAITING_SAMPLES
-    jobs = Job.objects.filter(_sender(user, visitor, address, prefix="upload__"), state__in=Job.UNFINISHED)
-    if Sample.objects.filter(pk__in=jobs.values("sample")).count() >= limit:
+    mine = Sample.objects.filter(_sender(user, visitor, address))
+    jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
+    arriving = Upload.objects.filter(sample__in=mine, state__in=Upload.UNFINISHED)
+    if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
         raise Refused(
             f"{limit} of your samples are under way, which is the limit: come back when one of them is done.", 429
         )
 
 
-def _sender(user: Any, visitor: UUID | None, address: str, prefix: str = "") -> Q:
+def check_megapixels(upload: Upload, *, user: Any, visitor: UUID | None, address: str) -> None:
+    """Refuse an image with which more pixels of one sender would wait than permitted, those of samples among them."""
+    limit = settings.DEEPSEGM_WAITING_MEGAPIXELS
+    waiting = Job.objects.filter(_sender(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
+    pixels = waiting.aggregate(all=Sum(F("upload__width") * F("upload__height")))["all"] or 0
+    if pixels / 1e6 + upload.megapixels > limit:
+        raise Refused(
+            f"With this image more than {limit} megapixels of yours would be waiting, which is the limit: "
+            "try again when some of them are done.",
+            429,
+        )
+
+
+def _sender(user: Any, visitor: UUID | None, address: str) -> Q:
     """Rows of this account; for the anonymous those of this browser or, as cookies are easily dropped, address."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)
@@ -67,5 +82,5 @@ def _sender(user: Any, visitor: UUID | None, address: str, prefix: str = "") -> 
     if visitor:
         mine |= Q(visitor=visitor)
     if address:
-        mine |= Q(**{f"{prefix}address": address})
+        mine |= Q(address=address)
     return Q(owner=None) & mine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Artifact, Job, Sample, SampleArtifact
+from ..models import Artifact, Job, Sample, SampleArtifact, Upload
 from . import bundles
 from .files import remove_folder
 from .pooling import refresh_after_commit
 
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 TYPES = {
     ".npz": "application/octet-stream",
     ".tif": "image/tiff",
@@ -34,13 +36,13 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
     Raises `Lost` when the job is no longer this attempt's; its files are then removed again.
     """
-    _publish(job, Artifact, {"job": job}, files, stage="", progress=1.0, error="", losses=0, summary=summary)
+    _publish(job, Artifact, {"job": job}, files, stage="", progress=1.0, error="", summary=summary)
     refresh_after_commit(job.sample_id)
 
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
     """Store the files of a pooling and set the sample done, as `publish` does for a job."""
-    _publish(sample, SampleArtifact, {"sample": sample}, files, stage="", progress=1.0, losses=0, pooled=pooled)
+    _publish(sample, SampleArtifact, {"sample": sample}, files, stage="", progress=1.0, pooled=pooled)
 
 
 def fail_job(*, job: Job, sentence: str) -> None:
@@ -52,6 +54,23 @@ def fail_job(*, job: Job, sentence: str) -> None:
 def fail_sample(*, sample: Sample, sentence: str) -> None:
     """Set this attempt's pooling failed with a sentence for its user; raises `Lost`."""
     _finish(sample, Sample.State.FAILED, error=sentence)
+
+
+def postpone(*, row: Job | Sample | Upload, why: str) -> None:
+    """Queue an attempt's row again, to be taken a while later: the machine is in trouble, not the image.
+
+    No worker is lost by that. why: what the machine suffers from, for the page. Raises `Lost`.
+    """
+    wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
+    row.change(
+        state="queued",
+        stage=why,
+        progress=0.0,
+        rung=None,
+        started=None,
+        faults=row.faults + 1,
+        due=timezone.now() + wait,
+    )
 
 
 def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], **fields: Any) -> None:
@@ -81,4 +100,4 @@ def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
 
 def _finish(row: Job | Sample, state: str, **fields: Any) -> None:
     now = timezone.now()
-    row.change(state=state, finished=now, **fields)
+    row.change(state=state, finished=now, losses=0, faults=0, **fields)

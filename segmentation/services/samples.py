@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -11,15 +10,17 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.micrograph.types import Calibration
 from ..core.recipe import Recipe
 from ..models import SHOWN_NAME, Job, Sample, Upload
 from ..models.samples import TYPED
 from . import limits
 from .archives import Note
-from .jobs import check_model
+from .calibration import asked_calibration
+from .callers import fingerprint, submission_of
+from .jobs import OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
 from .refusal import Refused
+from .space import frees_room
 from .uploads import discard_unused
 
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
@@ -27,6 +28,7 @@ NOT_ITS_IMAGE = "This is no result of an image of the sample."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
+FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
 
 
@@ -57,43 +59,52 @@ def create_sample(
     scale: Scale,
     user: Any,
     visitor: UUID | None,
-    token: str,
+    address: str = "",
+    token: str = "",
+    key: str = "",
     notes: Iterable[Note] = (),
-    calibrations: Mapping[Any, Calibration | None] | None = None,
+    asked: Mapping[Any, dict[str, Any]] | None = None,
 ) -> Sample:
-    """Queue an analysis of each image, to be pooled at the end.
+    """Queue an analysis of each image, to be pooled at the end; what is still to be read is taken in afterwards.
 
-    calibrations: by the id of an upload, where the rule is not to decide. notes: what intake had to say.
-    The same token of the same account gives the same sample again. Raises Refused (400 no images, 429 too many).
+    asked: by the id of an upload, what was said of its scale (`asked_calibration`) where the rule is not to decide.
+    notes: what intake had to say. token, key: what makes two submissions one (`submission_of`). Raises Refused
+    (400 no images, 409 where the key stands for another submission, 429 too many).
     """
     check_model(recipe.model)
     scale.check()
-    submission = _submission(token, user)
+    uploads, asked = list(uploads), dict(asked or {})
+    files = [[*files_of(upload), asked.get(upload.pk)] for upload in uploads]
+    content = fingerprint(files, _clean(name), recipe.as_dict(), scale.fields())
+    submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     existing = Sample.objects.filter(submission=submission).first()
-    uploads = list(uploads)
+    if existing is not None and existing.content != content:
+        raise Refused(OTHER_CONTENT, 409)
     if existing is not None:
         for upload in uploads:
             discard_unused(upload)
         return existing
     if not uploads:
         raise Refused(NO_IMAGES)
-    limits.check_samples(user=user, visitor=visitor, address=uploads[0].address)
+    limits.check_samples(user=user, visitor=visitor, address=address)
     sample = Sample.objects.create(
         name=_clean(name),
         recipe=recipe.with_(calibration=None).as_dict(),
         **scale.fields(),
         owner=user if user is not None and user.is_authenticated else None,
         visitor=visitor,
+        address=address,
         submission=submission,
+        content=content,
     )
-    _enrol(sample, uploads, notes, calibrations or {})
+    _take_in(sample, uploads, notes, asked)
     return sample
 
 
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Upload], notes: Iterable[Note] = ()) -> list[Note]:
-    """Queue more images by the sample's own settings; returns what there is to say about this lot."""
-    return _enrol(sample, list(uploads), notes, {})
+    """Queue more images by the sample's own settings; returns what there is to say about this lot already."""
+    return _take_in(sample, list(uploads), notes, {})
 
 
 @transaction.atomic
@@ -127,11 +138,14 @@ def replace_image(*, sample: Sample, job: Job) -> None:
 def retry_failed(*, sample: Sample) -> int:
     """Queue the images that failed or were cancelled once more, and the pooling; returns how many images."""
     again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED))
+    again = again.exclude(upload__state=Upload.State.FAILED)
     count = Job.objects.filter(pk__in=list(again.values_list("pk", flat=True))).update(
         state=Job.State.QUEUED,
         queued=timezone.now(),
         rung=None,
         losses=0,
+        faults=0,
+        due=None,
         stage="",
         progress=0.0,
         error="",
@@ -142,11 +156,15 @@ def retry_failed(*, sample: Sample) -> int:
     return count
 
 
+@frees_room
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> int:
-    """Stop the images that wait or run; those that are done stay and are pooled. Returns how many."""
+    """Stop the images that arrive, wait or run; those that are done stay and are pooled. Returns how many."""
     under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
     count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
+    for upload in sample.arriving.all():
+        upload.delete()
+        count += 1
     refresh_after_commit(sample.pk)
     return count
 
@@ -174,6 +192,7 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     return len(made)
 
 
+@frees_room
 @transaction.atomic
 def delete_sample(*, sample: Sample) -> None:
     """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them."""
@@ -199,43 +218,78 @@ def _locked(sample: Sample) -> None:
         raise Refused("This sample has been deleted.", 404)
 
 
-def _enrol(
-    sample: Sample, uploads: list[Upload], notes: Iterable[Note], calibrations: Mapping[Any, Calibration | None]
-) -> list[Note]:
-    """Make the jobs; what is not taken is discarded and said."""
+def remark(sample: Sample, notes: Iterable[Note]) -> None:
+    """Add sentences about what came in to those that the sample's page shows; none twice."""
     _locked(sample)
-    said = list(notes)
+    sample.refresh_from_db(fields=["notes"])
+    said = ({"name": note.name, "sentence": note.sentence} for note in notes)
+    sample.notes = list({(each["name"], each["sentence"]): each for each in [*sample.notes, *said]}.values())
+    sample.save(update_fields=["notes"])
+
+
+def enrol(sample: Sample, uploads: Iterable[Upload]) -> list[Note]:
+    """Make the jobs of images that have been read; what is not taken is discarded and noted. Within a transaction."""
+    _locked(sample)
     known = dict(sample.jobs.values_list("upload__sha256", "upload__name"))
-    room = settings.DEEPSEGM_SAMPLE_IMAGES - len(known)
-    made = []
+    notes = []
     for upload in uploads:
-        recipe = Recipe.from_dict(sample.recipe).with_(
-            calibration=calibrations.get(upload.pk, sample.calibration_for(upload))
-        )
-        why = _why_not(upload, recipe, known, room - len(made))
-        if why:
-            said.append(Note(upload.name, why, 409))
+        Upload.objects.filter(pk=upload.pk).update(sample=None)
+        upload.sample = None
+        try:
+            job = _enrolled(sample, upload, known)
+        except (Refused, ValueError) as problem:
+            notes.append(Note(upload.name, str(problem), 409))
             discard_unused(upload)
             continue
         known[upload.sha256] = upload.name
-        made.append(_job(sample, upload, recipe))
-    Job.objects.bulk_create(made)
-    remarks = ({"name": note.name, "sentence": note.sentence} for note in said)
-    sample.notes = list({(each["name"], each["sentence"]): each for each in [*sample.notes, *remarks]}.values())
-    sample.save(update_fields=["notes"])
+        job.save(force_insert=True)
+    remark(sample, notes)
     refresh_after_commit(sample.pk)
-    return said
+    return notes
 
 
-def _why_not(upload: Upload, recipe: Recipe, known: Mapping[str, str], room: int) -> str:
-    """Why an image cannot belong to the sample; "" when it can."""
+def _enrolled(sample: Sample, upload: Upload, known: Mapping[str, str]) -> Job:
+    """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
     if upload.sha256 in known:
-        return f"This is the same file as {known[upload.sha256]}; it is analysed once."
-    if room <= 0:
-        return f"The sample is full: {settings.DEEPSEGM_SAMPLE_IMAGES} images are the limit, and this one was left out."
-    if recipe.data_bar != "auto" and recipe.data_bar >= upload.height:
-        return f"The data bar cannot take {recipe.data_bar} rows: the image has only {upload.height}; it was left out."
-    return ""
+        raise Refused(f"This is the same file as {known[upload.sha256]}; it is analysed once.", 409)
+    if len(known) >= settings.DEEPSEGM_SAMPLE_IMAGES:
+        raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
+    calibration = asked_calibration(upload.asked, upload) if upload.asked else sample.calibration_for(upload)
+    recipe = fitting(Recipe.from_dict(sample.recipe).with_(calibration=calibration), None, upload)
+    limits.check_megapixels(upload, user=sample.owner, visitor=sample.visitor, address=sample.address)
+    return _job(sample, upload, recipe, created=upload.created)
+
+
+def _take_in(
+    sample: Sample, uploads: list[Upload], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
+) -> list[Note]:
+    """Enrol the images that have been read, and keep the others for when they have; returns all notes."""
+    now = Upload.objects.select_for_update().in_bulk([upload.pk for upload in uploads])
+    ready, said = [], list(notes)
+    for upload in _with_contents(now[upload.pk] for upload in uploads if upload.pk in now):
+        upload.asked = asked.get(upload.pk) or asked.get(upload.archive_id) or {}
+        if upload.is_archive:
+            said += [Note(**note) for note in upload.notes]
+        if upload.state == Upload.State.FAILED:
+            said.append(Note(upload.name, upload.error, 422))
+            discard_unused(upload)
+        elif upload.is_read:
+            ready.append(upload)
+        elif not upload.is_finished:
+            upload.sample = sample
+            upload.save(update_fields=["sample", "asked"])
+    remark(sample, said)
+    return [*said, *enrol(sample, ready)]
+
+
+def _with_contents(uploads: Iterable[Upload]) -> list[Upload]:
+    """The uploads, and of archives among them the images that have come out so far."""
+    found: dict[Any, Upload] = {}
+    for upload in uploads:
+        found[upload.pk] = upload
+        images = upload.images.filter(jobs=None, sample=None).order_by("created") if upload.is_archive else ()
+        found.update((image.pk, image) for image in images)
+    return list(found.values())
 
 
 def _job(sample: Sample, upload: Upload, recipe: Recipe, **fields: Any) -> Job:
@@ -246,11 +300,7 @@ def _job(sample: Sample, upload: Upload, recipe: Recipe, **fields: Any) -> Job:
         model_name=recipe.model,
         owner_id=sample.owner_id,
         visitor=sample.visitor,
+        address=sample.address,
         submission=uuid4().hex,
         **fields,
     )
-
-
-def _submission(token: str, user: Any) -> str:
-    said = f"sample {token or uuid4().hex} {getattr(user, 'pk', None)}"
-    return hashlib.sha256(said.encode()).hexdigest()

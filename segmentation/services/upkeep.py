@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Artifact, Job, Sample, SampleArtifact, StoredFile, Upload
+from ..models import Artifact, Attempted, Job, Sample, SampleArtifact, StoredFile, Upload
 from . import bundles
-from .doorbell import ring, ring_next
+from .doorbell import ring, ring_inspection, ring_next
 from .jobs import delete_job
-from .pooling import stuck
+from .pooling import refresh_after_commit, stuck
 from .samples import delete_sample
+from .settling import give_up_on
 
 MAX_LOSSES = 3
 ABANDONED = timedelta(days=1)
-POOLING_GAVE_UP = (
-    "The pooling stopped {losses} times without finishing, most likely because the computer ran out of memory: "
-    "exclude images, or ask the administrator."
-)
-GAVE_UP = (
-    "The analysis stopped {losses} times without finishing, most likely because the computer ran out of memory: "
-    "try a smaller or cropped image, or ask the administrator."
-)
+ARRIVING = timedelta(hours=1)
+UNHEARD = timedelta(seconds=3)
+_STOPPED = "stopped {losses} times without finishing, most likely because the computer ran out of memory: "
+GAVE_UP: dict[type[Attempted], str] = {
+    Job: f"The analysis {_STOPPED}try a smaller or cropped image, or ask the administrator.",
+    Sample: f"The pooling {_STOPPED}exclude images, or ask the administrator.",
+    Upload: f"Reading the image {_STOPPED}save it again as TIFF or PNG, or upload a smaller part of it.",
+}
 
 
 class Purged(NamedTuple):
@@ -35,55 +38,105 @@ class Purged(NamedTuple):
     bytes: int
 
 
-def rescue(*, silence: timedelta | None = None) -> int:
-    """Put jobs whose worker has been silent too long back into the queue, and ring for jobs that nobody heard.
+class Watch:
+    """Which running rows have been silent for too long, as seen by this process.
 
-    silence: how long is too long; DEEPSEGM_SILENCE_SECONDS by default. After three lost workers a job fails.
-    A second doorbell for one job is harmless, as `claim` gives it to one worker only. Returns the number of rescued.
+    A row is silent as long as its heartbeat stays what it was. For how long, this process' own monotonic clock says:
+    the clocks of workers and server may jump. While the database could not be asked nobody could write to it either,
+    so that time does not count.
     """
-    limit = timezone.now() - (timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS) if silence is None else silence)
-    silent = Job.objects.filter(state=Job.State.RUNNING, heartbeat__lte=limit)
-    silent.filter(losses__gte=MAX_LOSSES - 1).update(
-        state=Job.State.FAILED, error=GAVE_UP.format(losses=MAX_LOSSES), finished=timezone.now()
-    )
-    rescued = _queue(silent, losses=F("losses") + 1)
+
+    LONGEST_GAP = 15.0  # seconds between two looks, from which on the database was away
+
+    def __init__(self) -> None:
+        self._since: dict[Any, tuple[Any, float]] = {}
+        self._looked = 0.0
+
+    def silent(self, kind: type[Attempted], seconds: float, now: float) -> list[Any]:
+        """The ids of the running rows of a kind that have shown no sign of life for so many seconds."""
+        beats = dict(kind.objects.filter(state="running").values_list("pk", "heartbeat"))
+        known = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
+        self._since = {pk: known.get(pk, (beat, now)) for pk, beat in beats.items()}
+        if now - self._looked > self.LONGEST_GAP:
+            self._since = {pk: (beat, now) for pk, beat in beats.items()}
+        self._looked = now
+        return [pk for pk, (_, since) in self._since.items() if now - since >= seconds]
+
+
+_watches: dict[type[Attempted], Watch] = {}
+
+
+def rescue(*, lost: Collection[type[Attempted]] = ()) -> int:
+    """Put rows whose worker has been silent too long back into the queue, and ring for rows that nobody heard.
+
+    Called every few seconds by one process, which `Watch`es the heartbeats; DEEPSEGM_SILENCE_SECONDS is too long.
+    lost: kinds of which whatever runs has lost its worker, as the caller knows. After three lost workers a row fails.
+    A second doorbell for one row is harmless, as `claim` gives it to one worker only. Returns the number of rescued.
+    """
+    rescued = sum(_rescue(kind, sentence, kind in lost) for kind, sentence in GAVE_UP.items())
+    limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
     ring(_unheard(limit).values_list("pk", flat=True))
-    return rescued + _rescue_samples(limit)
+    stuck().update(state=Sample.State.QUEUED, rung=None)
+    _ring_images()
+    unheard = Sample.objects.waiting().filter(Q(rung=None) | Q(rung__lte=limit))
+    ring(list(unheard.values_list("pk", flat=True)), Sample)
+    if Upload.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Upload):
+        ring_inspection()
+    return rescued
+
+
+def _rescue(kind: type[Attempted], sentence: str, lost: bool) -> int:
+    """One kind of row; a heartbeat that came meanwhile keeps its row running."""
+    seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
+    silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
+    rows = kind.objects.filter(state="running")
+    rows = rows if lost else rows.filter(pk__in=silent)
+    count = 0
+    for row in list(rows.only("pk", "attempt", "heartbeat", "losses")):
+        same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
+        try:
+            if row.losses < MAX_LOSSES - 1:
+                count += _queue(same, losses=F("losses") + 1)
+            elif same.update(state="failed", error=sentence.format(losses=MAX_LOSSES), finished=timezone.now()):
+                _failed(kind.objects.get(pk=row.pk))
+        except DatabaseError:  # a full disk can be read: no heartbeat could be written either
+            _watches.pop(kind, None)
+            raise
+    return count
+
+
+def _failed(row: Attempted) -> None:
+    """What else there is to do when a row has lost its last worker."""
+    if isinstance(row, Upload):
+        give_up_on(row, row.error)
+    elif isinstance(row, Job):
+        refresh_after_commit(row.sample_id)
 
 
 def put_back() -> int:
     """Queue all that runs again, for the embedded worker's end: the next start takes it up. No loss counts."""
-    samples = _queue(Sample.objects.filter(state=Sample.State.RUNNING))
-    return _queue(Job.objects.filter(state=Job.State.RUNNING)) + samples
+    return sum(_queue(kind.objects.filter(state="running")) for kind in GAVE_UP)
 
 
 def ring_all() -> int:
-    """Ring for every queued job and sample: at a start, when nothing can still be ringing."""
-    waiting = Job.objects.filter(state=Job.State.QUEUED)
+    """Ring for every queued job, sample and upload: at a start, when nothing can still be ringing."""
+    waiting = Job.objects.waiting()
     rung = ring(waiting.filter(sample=None).order_by("queued").values_list("pk", flat=True))
     waiting.exclude(sample=None).update(rung=None)
     stuck().update(state=Sample.State.QUEUED)
     rung += _ring_images()
-    return rung + ring(Sample.objects.filter(state=Sample.State.QUEUED).values_list("pk", flat=True), Sample)
+    if Upload.objects.waiting().exists():
+        ring_inspection()
+    return rung + ring(Sample.objects.waiting().values_list("pk", flat=True), Sample)
 
 
-def _rescue_samples(limit: object) -> int:
-    """The same for poolings, and for samples whose last image ended unnoticed."""
-    silent = Sample.objects.filter(state=Sample.State.RUNNING, heartbeat__lte=limit)
-    silent.filter(losses__gte=MAX_LOSSES - 1).update(
-        state=Sample.State.FAILED, error=POOLING_GAVE_UP.format(losses=MAX_LOSSES), finished=timezone.now()
-    )
-    rescued = _queue(silent, losses=F("losses") + 1)
-    stuck().update(state=Sample.State.QUEUED, rung=None)
-    _ring_images()
-    unheard = Sample.objects.filter(Q(rung=None) | Q(rung__lte=limit), state=Sample.State.QUEUED)
-    ring(list(unheard.values_list("pk", flat=True)), Sample)
-    return rescued
+def _is_busy(kind: type[Attempted]) -> bool:
+    return kind.objects.filter(state="running").exists()
 
 
 def _ring_images() -> int:
     """For every sample with images that wait unrung, the next ones."""
-    waiting = Job.objects.filter(state=Job.State.QUEUED, rung=None, sample__isnull=False)
+    waiting = Job.objects.waiting().filter(rung=None, sample__isnull=False)
     return sum(ring_next(pk) for pk in set(waiting.values_list("sample", flat=True)))
 
 
@@ -95,7 +148,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     samples = Sample.objects.filter(~Exists(young), created__lt=limit)
     jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
     kept = Job.objects.exclude(pk__in=jobs)
-    uploads = Upload.objects.filter(created__lt=limit).exclude(pk__in=kept.values("upload"))
+    uploads = Upload.objects.filter(created__lt=limit, sample=None).exclude(pk__in=kept.values("upload"))
     pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
     size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
     found = Purged(jobs.count(), uploads.count(), size)
@@ -105,15 +158,19 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
         for job in jobs.filter(sample=None).select_related("upload"):
             delete_job(job=job)
         with transaction.atomic():
-            Upload.objects.filter(created__lt=limit, jobs=None).delete()
+            Upload.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
     return found
 
 
 def tidy() -> Purged:
-    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, and uploads that were never analysed after a day."""
+    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, and what a crash
+    left of uploads that never arrived."""
+    broken = Upload.objects.filter(state=Upload.State.RECEIVING, created__lt=timezone.now() - ARRIVING)
+    with transaction.atomic():
+        broken.delete()
     if settings.DEEPSEGM_RETENTION_DAYS:
         return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
-    abandoned = Upload.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None)
+    abandoned = Upload.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
     found = Purged(0, abandoned.count(), _bytes(abandoned))
     with transaction.atomic():
         abandoned.delete()
@@ -126,17 +183,17 @@ def storage_used() -> int:
 
 
 def _queue(rows: QuerySet, **fields: object) -> int:
-    return rows.update(state=Job.State.QUEUED, rung=None, stage="", progress=0.0, started=None, **fields)
+    return rows.update(state="queued", rung=None, stage="", progress=0.0, started=None, **fields)
 
 
 def _unheard(limit: object) -> QuerySet:
     """Queued jobs whose doorbell was lost: never rung, or rung long ago while no worker is busy or others overtook."""
     overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("rung"))
     lost = Q(rung__lte=limit) & Exists(overtaken)
-    if not Job.objects.filter(state=Job.State.RUNNING).exists():
+    if not _is_busy(Job):
         lost |= Q(rung__lte=limit)
     unrung = Q(rung=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
-    return Job.objects.filter(unrung | lost, state=Job.State.QUEUED).order_by("queued")
+    return Job.objects.waiting().filter(unrung | lost).order_by("queued")
 
 
 def _bytes(rows: QuerySet) -> int:

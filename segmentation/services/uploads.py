@@ -1,68 +1,73 @@
-"""Micrographs coming in: limits first, then inspection in a child process, then storage."""
+"""Files coming in: limits first, then storage; looking into them is a worker's work (settling has what follows)."""
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from .. import inspection
-from ..models import Upload, shown_name
+from ..core.micrograph.kinds import HEAD_BYTES, recognise
+from ..core.micrograph.types import UnreadableImage
+from ..models import Sample, Upload, shown_name
 from . import limits
-from .files import remove_folder
+from .doorbell import ring_inspection
 from .refusal import Refused
+from .space import NO_ROOM, check_space, frees_room
+from .trouble import is_full
 
-logger = logging.getLogger(__name__)
 SAMPLE = Path("sample", "sem-sample.tif")
 
 
 def receive_upload(
-    *, file: Any, user: Any, visitor: UUID | None, address: str, side: Sequence[Any] = (), read_bar: bool = True
+    *,
+    file: Any,
+    user: Any,
+    visitor: UUID | None,
+    address: str,
+    side: Sequence[Any] = (),
+    read_bar: bool = True,
+    is_archive: bool = False,
+    archive: Upload | None = None,
+    sample: Sample | None = None,
+    asked: dict[str, Any] | None = None,
 ) -> Upload:
-    """Check, inspect and store one micrograph, and the files of the microscope that came beside it.
+    """Store one file, and the files of the microscope that came beside it, and ring for it to be looked into.
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
-    read_bar: whether the text of the data bar is read, which takes seconds.
-    Raises Refused (413 too large, 429 too many, 422 unreadable, 503 busy, 507 no room); nothing of the files
+    read_bar: whether the text of the data bar is read, too, which takes seconds. The others: fields of `Upload`.
+    Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); nothing of the files
     stays behind then.
     """
     for each in (file, *side):
         limits.check_size(each.size)
     limits.check_uploads(user=user, visitor=visitor, address=address)
-    name = shown_name(file.name or "")
-    with ExitStack() as stack:
-        path = stack.enter_context(on_disk(file))
-        beside = [(shown_name(each.name or ""), stack.enter_context(on_disk(each))) for each in side]
-        found = _inspected(path, name=name, side=beside, read_bar=read_bar)
-        upload = Upload(
-            name=name,
-            size=file.size + sum(each.size for each in side),
-            owner=user if user is not None and user.is_authenticated else None,
-            visitor=visitor,
-            address=address,
-            **found.facts,
-        )
-        _store(upload, path, found.preview, beside)
+    size = sum(each.size for each in (file, *side))
+    check_space(size)
+    if not is_archive:
+        _check_kind(file)
+    upload = Upload.objects.create(
+        name=shown_name(file.name or ""),
+        size=size,
+        sha256=sha256_of(file),
+        owner=user if user is not None and user.is_authenticated else None,
+        visitor=visitor,
+        address=address,
+        read_bar=read_bar,
+        is_archive=is_archive,
+        archive=archive,
+        sample=sample,
+        asked=asked or {},
+    )
+    _store(upload, file, side)
+    ring_inspection()
     return upload
-
-
-def _inspected(path: Path, **said: Any) -> inspection.Inspection:
-    try:
-        return inspection.inspect(path, **said)
-    except inspection.Busy as busy:
-        raise Refused(str(busy), 503) from None
-    except inspection.Unreadable as bad:
-        raise Refused(str(bad), 422) from None
 
 
 def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Upload:
@@ -72,6 +77,7 @@ def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Upload:
         return receive_upload(file=File(opened, name=SAMPLE.name), user=user, visitor=visitor, address=address)
 
 
+@frees_room
 @transaction.atomic
 def delete_upload(*, upload: Upload) -> None:
     """Remove a micrograph, its jobs and all their files."""
@@ -79,49 +85,46 @@ def delete_upload(*, upload: Upload) -> None:
 
 
 def discard_unused(upload: Upload) -> None:
-    """Remove a micrograph that no job needs."""
-    if not upload.jobs.exists():
-        upload.delete()
+    """Remove a micrograph that no job needs, nor a sample that waits for it."""
+    for unused in Upload.objects.filter(pk=upload.pk, jobs=None, sample=None):
+        unused.delete()
 
 
-@contextmanager
-def on_disk(file: Any) -> Iterator[Path]:
-    """The file's bytes as a local file: where Django has put it, else a temporary copy."""
-    if hasattr(file, "temporary_file_path"):
-        yield Path(file.temporary_file_path())
-        return
-    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-        path = Path(folder, "upload")
-        try:
-            with path.open("wb") as copy:
-                copy.writelines(file.chunks())
-        except OSError as error:
-            raise _no_room(error) from error
-        yield path
-
-
-def _store(upload: Upload, path: Path, preview: bytes, side: list[tuple[str, Path]]) -> None:
-    """Files first, then the row; when either fails, neither stays."""
+def _check_kind(file: Any) -> None:
+    """Refuse what is no image by its first bytes: all that can be told without decoding."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
     try:
-        with path.open("rb") as opened:
-            upload.file.save(upload.name, File(opened), save=False)
-        upload.preview.save("preview.png", ContentFile(preview), save=False)
-        upload.side = [_store_side(upload, number, *each) for number, each in enumerate(side, 1)]
-        upload.save(force_insert=True)
-    except OSError as error:
-        remove_folder(upload.folder)
-        raise _no_room(error) from error
-    except BaseException:
-        remove_folder(upload.folder)
+        recognise(head)
+    except UnreadableImage as bad:
+        raise Refused(str(bad), 422) from None
+
+
+def _store(upload: Upload, file: Any, side: Sequence[Any]) -> None:
+    """The row is there first, so that whatever a crash leaves behind belongs to one; a failure leaves neither."""
+    try:
+        upload.file.save(upload.name, file, save=False)
+        upload.side = [_store_side(upload, number, each) for number, each in enumerate(side, 1)]
+        upload.state = Upload.State.QUEUED
+        upload.save(update_fields=["file", "side", "state"])
+    except BaseException as error:
+        upload.delete()
+        if is_full(error):
+            raise Refused(NO_ROOM, 507) from error
         raise
 
 
-def _store_side(upload: Upload, number: int, name: str, path: Path) -> dict[str, str]:
-    suffix = PurePosixPath(name).suffix.lower()
-    with path.open("rb") as opened:
-        return {"name": name, "file": default_storage.save(f"{upload.folder}/side-{number}{suffix}", File(opened))}
+def _store_side(upload: Upload, number: int, file: Any) -> dict[str, str]:
+    name, sha256 = shown_name(file.name or ""), sha256_of(file)
+    place = f"{upload.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+    return {"name": name, "sha256": sha256, "file": default_storage.save(place, file)}
 
 
-def _no_room(error: OSError) -> Refused:
-    logger.error("An upload could not be stored: %s", error)
-    return Refused("The server could not store the image: tell its administrator that the disk may be full.", 507)
+def sha256_of(file: Any) -> str:
+    """Of a Django `File`'s bytes, which is then at its start again."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks(2**20):
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()

@@ -26,10 +26,10 @@ def visible_job(request: HttpRequest, pk: UUID) -> Job:
     return job
 
 
-def own_job(request: HttpRequest, pk: UUID) -> Job:
-    """The job of the one who made it, or of staff; 404 for strangers, 403 for those who only have the link."""
+def own_job(request: HttpRequest, pk: UUID, action: str = "change") -> Job:
+    """The job of the one who made it, or of staff who may do that; 404 for strangers, 403 for those with the link."""
     job = visible_job(request, pk)
-    if not job.is_changeable_by(request.user, request.visitor):
+    if not job.is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
     return job
 

@@ -1,52 +1,66 @@
-"""Files from the upload page's script: one at a time with what belongs beside it, or an archive of many."""
+"""Files from the upload page's script, one at a time, and what becomes of them while the page is open."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
 from ..core.micrograph.pairing import pair
 from ..middleware import ensure_visitor
 from ..models import Upload, shown_name
-from ..services import Note, Refused, is_archive, receive_files, receive_upload
+from ..services import Note, Refused, is_archive, receive_upload
 from ..services.archives import ALONE
-from .upload import card, status_of_refusal
+from .upload import card, status_of_refusal, to_uuid
 
 NO_FILE = "No file came with the request; choose it again."
 NO_NAMES = "The names of the files could not be read; reload the page and drop the files again."
 MOST_NAMES = 5000
+MOST_ASKED = 400
 TOO_MANY = f"More than {MOST_NAMES} files at once are too many: drop the images of one sample."
 
 
 @require_POST
 def uploads(request: HttpRequest) -> HttpResponse:
-    """A file and its side files; answers with its card, or with a card that says what is wrong.
+    """A file and its side files, or an archive; answers at once with its card, or with one that says what is wrong.
 
-    quick: sent with files of a large drop, whose data bars are not read. An archive is answered with the cards of
-    everything in it, each sent as soon as it is made.
+    quick: sent with files of a large drop, whose data bars are not read.
     """
     file = request.FILES.get("file")
-    if file is not None and is_archive(file):
-        ensure_visitor(request)
-        return StreamingHttpResponse(_cards(request, file), status=201)
     try:
         if file is None:
             raise Refused(NO_FILE)
-        visitor = ensure_visitor(request)
-        side = request.FILES.getlist("side")
-        who = {"user": request.user, "visitor": visitor, "address": request.address_hash}
-        upload = receive_upload(file=file, side=side, read_bar="quick" not in request.POST, **who)
-        return render(request, "_upload.html", {"card": card(upload)}, status=201)
+        upload = receive_upload(
+            file=file,
+            side=request.FILES.getlist("side"),
+            user=request.user,
+            visitor=ensure_visitor(request),
+            address=request.address_hash,
+            read_bar="quick" not in request.POST,
+            is_archive=is_archive(file),
+        )
+        return HttpResponse(_card(request, upload), status=201)
     except Refused as refusal:
-        name = shown_name(file.name or "") if file else "The upload"
-        context = {"name": name, "sentence": refusal.sentence, "wrong": True}
-        return render(request, "_upload_error.html", context, status=status_of_refusal(refusal.status))
+        note = Note(shown_name(file.name or "") if file else "The upload", refusal.sentence, refusal.status)
+        return HttpResponse(_remark(request, note), status=status_of_refusal(refusal.status))
+
+
+@require_POST
+def cards(request: HttpRequest) -> JsonResponse:
+    """What has become of uploads that were still to be looked into, as their cards by id.
+
+    upload: ids; known: those of images that the page shows already. The card of an archive comes after those of what
+    has come out of it, and is not among them any more once that is all. It changes nothing, but asks with many ids.
+    """
+    wanted = _ids(request.POST.getlist("upload"))
+    known = set(_ids(request.POST.getlist("known")))
+    mine = Upload.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
+    found = {str(pk): _card(request, mine[pk], known) if pk in mine else "" for pk in wanted}
+    return JsonResponse({"cards": found})
 
 
 @require_POST
@@ -66,14 +80,23 @@ def pairs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"images": list(pairing.images.items()), "alone": alone})
 
 
-def _cards(request: HttpRequest, file: Any) -> Iterator[str]:
-    who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
-    for each in receive_files(files=[file], **who):
-        yield _fragment(request, each) + "\n"
+def _card(request: HttpRequest, upload: Upload, known: Collection[UUID] = ()) -> str:
+    """The card of an upload, preceded by those of the images that have come out of it."""
+    images = upload.images.exclude(pk__in=known).order_by("created") if upload.is_archive else ()
+    parts = [_card(request, image) for image in images]
+    if upload.state == Upload.State.FAILED:
+        parts.append(_remark(request, Note(upload.name, upload.error, 422)))
+    elif upload.is_archive and upload.is_finished:
+        parts += [_remark(request, Note(**note)) for note in upload.notes]
+    else:
+        parts.append(render_to_string("_upload.html", {"card": card(upload)}, request))
+    return "".join(parts)
 
 
-def _fragment(request: HttpRequest, each: Upload | Note) -> str:
-    if isinstance(each, Upload):
-        return render_to_string("_upload.html", {"card": card(each)}, request)
-    context = {"name": each.name, "sentence": each.sentence, "wrong": each.status >= 400}
+def _remark(request: HttpRequest, note: Note) -> str:
+    context = {"name": note.name, "sentence": note.sentence, "wrong": note.status >= 400}
     return render_to_string("_upload_error.html", context, request)
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    return [pk for pk in map(to_uuid, texts[:MOST_ASKED]) if pk]

@@ -25,6 +25,7 @@ from .revisions import revisions, sample_of
 from .serving import serve_artifact
 from .words import scale_words
 
+NOT_READ = "The image is still being read: wait a moment, then try again."
 OFFERED = {
     "report.pdf": ("Report, PDF", "two to four pages, for filing"),
     "figure.png": ("Figure, PNG", "four panels, 300 dpi"),
@@ -86,7 +87,7 @@ def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    found = own_job(request, pk)
+    found = own_job(request, pk, "delete")
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
         return render(request, "delete.html", {"job": found, "others": others})
@@ -100,6 +101,8 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = visible_job(request, pk)
     if request.method != "POST":
         return redirect("job", pk)
+    if not found.upload.is_read:
+        return _not_read(request, found)
     form = SettingsForm(request.POST)
     try:
         calibration = _calibration(request, found)
@@ -122,6 +125,8 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = visible_job(request, pk)
     if request.method != "POST":
         return redirect("job", pk)
+    if not found.upload.is_read:
+        return _not_read(request, found)
     try:
         calibration = _chosen(request.POST.get("width", ""), found, request.POST.get("origin") or "typed")
     except ValueError as error:
@@ -151,11 +156,15 @@ def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
     return redirect("job", pk)
 
 
+def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
+    return refused(request, Refused(found.upload.error or NOT_READ, 409), reverse("job", args=[found.pk]))
+
+
 def _again(request: HttpRequest, found: Job, recipe: Recipe) -> HttpResponse:
-    visitor = ensure_visitor(request)
+    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     token = request.POST.get("token", "")[:64]
     try:
-        new = rerun_job(job=found, recipe=recipe, user=request.user, visitor=visitor, token=token)
+        new = rerun_job(job=found, recipe=recipe, token=token, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
     response = redirect("job", new.pk)
@@ -197,6 +206,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "acquired": acquired(found.upload),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": found.is_changeable_by(request.user, request.visitor),
+        "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
         "form": SettingsForm(initial=SettingsForm.initial_of(found.get_recipe())),
         "width": request.POST.get("width", _text(recipe_calibration(found), found)),

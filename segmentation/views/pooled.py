@@ -11,7 +11,7 @@ from django.db.models import Count, F, QuerySet, Sum
 from django.urls import reverse
 
 from ..core.measure.advice import more_images_words
-from ..models import Artifact, Job, Sample, seconds_per_megapixel
+from ..models import Artifact, Job, Sample, Upload, seconds_per_megapixel
 from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
 from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant, trimmed
@@ -42,18 +42,21 @@ class Progress:
     under_way: int
     now: tuple[Job, ...] = ()
     seconds: float | None = None
+    arriving: int = 0
 
     @classmethod
     def of(cls, sample: Sample) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
+        arriving = sample.arriving.filter(state__in=Upload.UNFINISHED).count()
         left = sample.members.filter(state__in=Job.UNFINISHED)
         return cls(
-            sum(counts.values()),
+            sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
             counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
-            sum(counts.get(state, 0) for state in Job.UNFINISHED),
+            sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
             tuple(left.filter(state=Job.State.RUNNING).select_related("upload").defer("summary")),
             _seconds(left),
+            arriving,
         )
 
     @property
@@ -70,6 +73,7 @@ class Progress:
         """How many are done, and how long the rest takes."""
         said = f"{self.done} of {self.total} images done"
         said += f", {self.failed} without a result" if self.failed else ""
+        said += f", {self.arriving} still to be read" if self.arriving else ""
         return said + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property

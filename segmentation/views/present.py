@@ -50,6 +50,10 @@ class Status:
 
 def status_of(job: Job) -> Status:
     """The state of a job in words."""
+    if job.state == Job.State.QUEUED and job.stage:
+        return Status(f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It goes on by itself once that is mended.")
+    if job.state == Job.State.QUEUED and not job.ready:
+        return Status("Reading the image", "Its size and its scale are looked at first.")
     if job.state == Job.State.QUEUED:
         return Status("Waiting for its turn", _waiting(job))
     if job.state == Job.State.RUNNING:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from ..models import Artifact, Job
+from ..models import Artifact, Job, Upload
 from .words import capital, significant
 
 A_PAGE = 50
@@ -26,8 +26,17 @@ def results(request: HttpRequest) -> HttpResponse:
     pictured = Artifact.objects.filter(job__in=[job.pk for job in page], name="thumbnail.png")
     pictures = set(pictured.values_list("job_id", flat=True))
     rows = [_row(job, job.pk in pictures) for job in page]
-    context = {"page": page, "rows": rows, "any_active": any(row["active"] for row in rows)}
+    archives = _archives(request)
+    any_active = any(row["active"] for row in rows) or any(not archive.is_finished for archive in archives)
+    context = {"page": page, "rows": rows, "archives": archives, "any_active": any_active}
     return render(request, "_results.html" if request.htmx else "results.html", context)
+
+
+def _archives(request: HttpRequest) -> list[Upload]:
+    """Archives whose images are to be analysed one by one: those being unpacked, or with something left out."""
+    mine = Upload.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
+    asked = mine.exclude(asked={}).order_by("created")
+    return [archive for archive in asked if not archive.is_finished or archive.notes or archive.error]
 
 
 def _row(job: Job, pictured: bool) -> dict[str, Any]:

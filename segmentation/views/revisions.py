@@ -47,7 +47,7 @@ def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
     every = Job.objects.filter(upload=job.upload_id)
-    if user.is_authenticated and user.is_staff:
+    if job.staff_may(user, "view"):
         found = list(every.filter(owner=job.owner_id))
     else:
         found = list(every.visible_to(user, visitor))

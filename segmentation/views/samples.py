@@ -162,7 +162,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
-    found = own(request, pk)
+    found = own(request, pk, "delete")
     if request.method != "POST":
         return render(request, "samples/delete.html", {"sample": found, "count": found.members.count()})
     services.delete_sample(sample=found)
@@ -186,10 +186,10 @@ def visible(request: HttpRequest, pk: UUID) -> Sample:
     return found
 
 
-def own(request: HttpRequest, pk: UUID) -> Sample:
-    """The sample of the one who made it, or of staff; 404 for strangers, 403 for those who only have the link."""
+def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
+    """The sample of whoever made it, or of staff who may do that; 404 for strangers, 403 for those with the link."""
     found = visible(request, pk)
-    if not found.is_changeable_by(request.user, request.visitor):
+    if not found.is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
     return found
 
@@ -236,6 +236,7 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
         "files": files,
         "figure": next((each for each in files if each["name"] == "figure.png"), None),
         "address": request.build_absolute_uri(_address(found)),
+        "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,
         "scale_form": ScaleForm(initial=_scale_of(found)),

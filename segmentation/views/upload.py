@@ -12,6 +12,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ..core.micrograph import parse_width
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
@@ -28,7 +29,7 @@ from ..forms import (
 from ..forms.samples import SampleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, Upload
-from ..services import Note, Refused, create_job, create_sample, receive_files, sample_upload
+from ..services import Note, Refused, create_job, create_sample, receive_files, sample_upload, start_archive
 from .access import refused, visible_upload
 from .serving import serve_preview
 
@@ -98,10 +99,11 @@ def home(request: HttpRequest) -> HttpResponse:
     _receive(sent)
     if sent.one_sample:
         return _one_sample(sent)
-    recipes = _recipes(sent)
+    asked = _asked(sent)
+    _refuse_unfit(sent)
     if sent.problems or sent.width_errors or not sent.form.is_valid():
         return _again(sent)
-    jobs = _start(sent, recipes)
+    jobs = _start(sent, asked)
     if sent.problems:
         return _again(sent)
     return _to(jobs)
@@ -116,9 +118,9 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
     """Analyse the sample image with the default settings."""
-    who = {"user": request.user, "visitor": ensure_visitor(request)}
+    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     try:
-        upload = sample_upload(**who, address=request.address_hash)
+        upload = sample_upload(**who)
         return redirect("job", create_job(upload=upload, recipe=Recipe(), token=_token(request), **who).pk)
     except Refused as refusal:
         return refused(request, refusal)
@@ -134,7 +136,12 @@ def sample_download(request: HttpRequest) -> FileResponse:
 
 
 def card(upload: Upload, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
-    """What the page shows of an upload; without `text` its width is the file's own, else the default."""
+    """What the page shows of an upload; without `text` its width is the file's own, else the default.
+
+    One that has not been looked into has neither size nor badge yet.
+    """
+    if not upload.is_read:
+        return {"upload": upload, "width": DEFAULT_WIDTH if text is None else text, "origin": origin, "error": error}
     own = own_calibration(upload)
     own_width = width_text(own.width_nm(upload.width) or 0.0) if own else ""
     if text is None:
@@ -153,12 +160,13 @@ def card(upload: Upload, text: str | None = None, origin: str = "", error: str =
 
 def _kept(request: HttpRequest) -> list[Upload]:
     """The images that came with an earlier request, in their order."""
-    wanted = [pk for pk in map(_uuid, request.POST.getlist("upload")) if pk]
+    wanted = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
     mine = Upload.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
     return [mine[pk] for pk in dict.fromkeys(wanted) if pk in mine]
 
 
-def _uuid(text: str) -> UUID | None:
+def to_uuid(text: str) -> UUID | None:
+    """The number that a page sent back, None where it is none."""
     try:
         return UUID(text)
     except ValueError:
@@ -191,7 +199,7 @@ def status_of_refusal(status: int) -> int:
 def _one_sample(sent: Submission) -> HttpResponse:
     """All images as one sample: what is no image is noted there and holds up nothing."""
     request = sent.request
-    calibrations = _calibrations(sent) if sent.own_scales else {}
+    asked = _asked(sent) if sent.own_scales else {}
     gone = any(problem.sentence == GONE for problem in sent.problems)
     if gone or not sent.uploads or sent.width_errors or not sent.form.is_valid() or not sent.sample.is_valid():
         return _again(sent)
@@ -203,9 +211,10 @@ def _one_sample(sent: Submission) -> HttpResponse:
             scale=sent.sample.scale(),
             user=request.user,
             visitor=ensure_visitor(request),
+            address=request.address_hash,
             token=_token(request),
             notes=[*_left(request), *sent.notes],
-            calibrations=calibrations,
+            asked=asked,
         )
     except Refused as refusal:
         sent.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
@@ -215,13 +224,17 @@ def _one_sample(sent: Submission) -> HttpResponse:
     return response
 
 
-def _calibrations(sent: Submission) -> dict[UUID, Any]:
-    """The scale of each image as its field says; widths that cannot be are noted as errors."""
+def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
+    """What the field of each image says of its scale; widths that cannot be are noted as errors."""
     found = {}
     for upload in sent.uploads:
         text, origin, name = sent.width_of(upload)
+        found[upload.pk] = {"width": text, "origin": origin}
         try:
-            found[upload.pk] = calibration_for(text, origin, upload)
+            if upload.is_read:
+                calibration_for(text, origin, upload)
+            else:
+                parse_width(text)
         except ValueError as error:
             sent.width_errors[name] = str(error)
     return found
@@ -233,50 +246,49 @@ def _left(request: HttpRequest) -> list[Note]:
     return [Note("", " ".join(text.split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
-def _recipes(sent: Submission) -> list[Recipe]:
-    """A Recipe for each image; widths and data bars that cannot be are noted as errors."""
-    calibrations = _calibrations(sent)
-    if not sent.form.is_valid():
-        return []
-    known = [upload for upload in sent.uploads if upload.pk in calibrations]
-    return [_recipe(sent, upload, calibrations[upload.pk]) for upload in known]
+def _refuse_unfit(sent: Submission) -> None:
+    """Note images that have turned out to be none, and data bars that cannot be."""
+    for upload in list(sent.uploads):
+        if upload.state == Upload.State.FAILED:
+            sent.problems.append(Problem(upload.name, upload.error))
+            sent.uploads.remove(upload)
+        elif upload.is_read and sent.form.is_valid():
+            try:
+                refuse_tall_bar(sent.form.recipe(), upload)
+            except ValueError as error:
+                sent.problems.append(Problem(upload.name, str(error)))
 
 
-def _recipe(sent: Submission, upload: Upload, calibration: Any) -> Recipe:
-    recipe = sent.form.recipe(calibration)
-    try:
-        refuse_tall_bar(recipe, upload)
-    except ValueError as error:
-        sent.problems.append(Problem(upload.name, str(error)))
-    return recipe
-
-
-def _start(sent: Submission, recipes: list[Recipe]) -> list[Job]:
+def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
-    request, token = sent.request, _token(sent.request)
-    visitor = ensure_visitor(request)
+    request, recipe, token = sent.request, sent.form.recipe(), _token(sent.request)
+    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     jobs: list[Job] = []
-    for upload, recipe in zip(list(sent.uploads), recipes, strict=True):
+    for upload in list(sent.uploads):
+        if upload.is_archive:
+            start_archive(archive=upload, recipe=recipe, asked=asked[upload.pk])
+            sent.uploads.remove(upload)
+            continue
         try:
-            job = create_job(upload=upload, recipe=recipe, user=request.user, visitor=visitor, token=token)
-        except Refused as refusal:
-            sent.problems.append(Problem(upload.name, refusal.sentence, status_of_refusal(refusal.status)))
+            jobs.append(create_job(upload=upload, recipe=recipe, asked=asked[upload.pk], token=token, **who))
+        except (Refused, ValueError) as problem:
+            status = status_of_refusal(getattr(problem, "status", 400))
+            sent.problems.append(Problem(upload.name, str(problem), status))
             break
-        jobs.append(job)
         sent.uploads.remove(upload)
     return jobs
 
 
 def _to(jobs: list[Job]) -> HttpResponse:
     """On to the result, or to the list where there are several; by 303, so that a reload repeats nothing."""
-    one = len({job.pk for job in jobs}) == 1
+    one = len({job.pk for job in jobs}) == 1  # none where only an archive came
     response = redirect("job", jobs[0].pk) if one else redirect("results")
     response.status_code = 303
     return response
 
 
 def _token(request: HttpRequest) -> str:
-    token = _uuid(request.POST.get("token", ""))
+    token = to_uuid(request.POST.get("token", ""))
     return (token or uuid4()).hex
 
 

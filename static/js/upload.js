@@ -18,7 +18,8 @@ const main = {
 const AT_ONCE = 2;
 const FEW = 12; // files of one drop, up to which the server also reads data bars
 const COMPACT = 8; // from so many images on the cards are small
-const BROKEN_OFF = "The connection broke before the whole archive had been read. What has arrived is kept; drop it again for the rest.";
+const ASK_MS = 700; // between two questions about what is still being read
+const ASKED_AT_ONCE = 50;
 const sample = new SampleFields(document.getElementById("sample-fields"), () => arrange());
 let acquainted = cards.children.length > 0; // the first answer brings the visitor's cookie: until then one at a time
 const waiting = [];
@@ -75,30 +76,18 @@ function sentenceFor(status) {
   return "The file could not be stored just now. Try again in a moment.";
 }
 
+const posting = () => ({ "X-CSRFToken": form.elements.namedItem("csrfmiddlewaretoken").value });
 const fragmentOf = (html) => document.createRange().createContextualFragment(html);
 
-// An archive is answered card by card, each as soon as it is made: those that are whole are shown.
-function arrived(request, shown) {
-  const html = request.responseText.slice(shown.read);
-  const end = html.lastIndexOf("</article>");
-  if (end < 0) return;
-  const whole = end + "</article>".length;
-  shown.read += whole;
-  shown.card.before(fragmentOf(html.slice(0, whole)));
-  shown.line.textContent = "unpacking and reading the images";
-  arrange();
-}
-
 function answered(request, shown, file) {
-  if (request.status > 0) arrived(request, shown);
-  if (shown.read === 0) shown.card.replaceWith(errorCard(file.name, sentenceFor(request.status)));
-  else if (request.status === 0) shown.card.replaceWith(errorCard(file.name, BROKEN_OFF));
-  else shown.card.remove();
+  const card = request.status > 0 && request.responseText.includes("</article>");
+  shown.card.replaceWith(card ? fragmentOf(request.responseText) : errorCard(file.name, sentenceFor(request.status)));
   sending -= 1;
   acquainted = true;
   tell(request.status < 300 && request.status > 0 ? `${file.name} has arrived.` : "");
   arrange();
   next();
+  askSoon();
 }
 
 function send({ file, sides, quick, shown }) {
@@ -109,13 +98,12 @@ function send({ file, sides, quick, shown }) {
   if (quick) body.append("quick", "on");
   sending += 1;
   request.open("POST", form.dataset.uploads);
-  request.setRequestHeader("X-CSRFToken", form.elements.namedItem("csrfmiddlewaretoken").value);
+  for (const [name, value] of Object.entries(posting())) request.setRequestHeader(name, value);
   request.upload.addEventListener("progress", (event) => {
     if (!event.lengthComputable) return;
     shown.bar.value = event.loaded / event.total;
-    shown.line.textContent = event.loaded < event.total ? "uploading" : "reading the image";
+    shown.line.textContent = event.loaded < event.total ? "uploading" : "storing the file";
   });
-  request.addEventListener("progress", () => request.status < 300 && arrived(request, shown));
   request.addEventListener("loadend", () => answered(request, shown, file));
   request.send(body);
 }
@@ -130,8 +118,7 @@ async function pair(files) {
   const names = files.map((each) => each.path);
   if (names.length === 1) return { images: [[names[0], []]], alone: [] };
   const body = new URLSearchParams({ names: JSON.stringify(names) });
-  const headers = { "X-CSRFToken": form.elements.namedItem("csrfmiddlewaretoken").value };
-  const answer = await fetch(form.dataset.pairs, { method: "POST", body, headers }).catch(() => null);
+  const answer = await fetch(form.dataset.pairs, { method: "POST", body, headers: posting() }).catch(() => null);
   if (answer?.ok) return answer.json();
   const said = await answer?.json().catch(() => null);
   return { images: said?.error ? [] : names.map((name) => [name, []]), alone: said?.error ? [{ name: "", sentence: said.error }] : [] };
@@ -145,12 +132,39 @@ async function take(files, name = "") {
   for (const { name: who, sentence } of alone) cards.append(errorCard(who, sentence));
   for (const [path, beside] of pairs) {
     const each = { file: byPath.get(path), sides: beside.map((side) => byPath.get(side)), quick: pairs.length > FEW };
-    waiting.push({ ...each, shown: { ...sendingCard(each), read: 0 } });
+    waiting.push({ ...each, shown: sendingCard(each) });
   }
   const archive = pairs.length === 1 && /\.zip$/i.test(pairs[0][0]) ? files[0].file.name.replace(/\.zip$/i, "") : "";
   sample.offer(name || archive);
   images.classList.toggle("has-cards", cards.children.length > 0);
   next();
+}
+
+// ---- what the server is still reading -------------------------------------------------------------
+
+const pending = () => [...cards.querySelectorAll("[data-pending]")];
+const dropped = new Set(); // cards that the user has removed
+let asking = null;
+
+function askSoon() {
+  if (!asking && pending().length) asking = setTimeout(ask, document.hidden ? 5 * ASK_MS : ASK_MS);
+}
+
+// A card changes when there is news of it; an archive's is preceded by what has come out of it, and goes in the end.
+async function ask() {
+  const asked = pending().slice(0, ASKED_AT_ONCE).map((card) => card.dataset.pending);
+  const query = new URLSearchParams(asked.map((id) => ["upload", id]));
+  const shown = [...cards.querySelectorAll("[name=upload]")].map((input) => input.value);
+  for (const id of [...shown, ...dropped]) if (!asked.includes(id)) query.append("known", id);
+  const answer = await fetch(form.dataset.cards, { method: "POST", body: query, headers: posting() }).catch(() => null);
+  const said = answer?.ok ? await answer.json().catch(() => null) : null;
+  for (const [id, html] of Object.entries(said?.cards ?? {})) {
+    const card = cards.querySelector(`[data-pending="${id}"]`);
+    if (card && card.outerHTML !== html.trim()) card.replaceWith(fragmentOf(html));
+  }
+  asking = null;
+  if (said) arrange();
+  askSoon();
 }
 
 // ---- widths -------------------------------------------------------------------------------------
@@ -178,7 +192,7 @@ function arrange() {
   const all = uploads();
   const alone = all.length === 1 && !sample.chosen ? all[0] : null;
   const ruled = sample.chosen && sample.rule !== "own";
-  sample.count(all.length + sending + waiting.length);
+  sample.count(all.length + pending().length + sending + waiting.length);
   cards.classList.toggle("compact", all.length >= COMPACT);
   if (alone && alone !== mirrored) meet(alone);
   mirrored = alone;
@@ -226,8 +240,9 @@ function edited(event) {
 }
 
 function removed(card) {
+  dropped.add(card.dataset.upload);
   card.remove();
-  if (!uploads().length) {
+  if (!uploads().length && !pending().length) {
     main.input.value = form.dataset.defaultWidth;
     main.origin.value = "default";
   }
@@ -252,7 +267,7 @@ function guard(started = false) {
 
 function submitted(event) {
   if (event.submitter?.name === "remove") return;
-  if (!uploads().length) {
+  if (!uploads().length && !pending().length) {
     event.preventDefault();
     document.getElementById("why").textContent = "Choose at least one image first, or try the sample.";
     picker.focus();
@@ -318,4 +333,5 @@ window.addEventListener("pageshow", (event) => {
 for (const note of document.querySelectorAll("[data-nojs]")) note.hidden = true;
 document.querySelector("[data-drop-text]").textContent = "Drop SEM images here, or choose files";
 arrange();
+askSoon();
 form.querySelector("[aria-invalid=true]:enabled")?.focus();

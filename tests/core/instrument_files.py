@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.hostile import raw_tiff
+from tests.hostile import raw_tiff, tiff
 
 _DM_TYPES = {"<i2": 2, "<i4": 3, "<u2": 4, "<u4": 5, "<f4": 6, "<f8": 7, "|u1": 10, "|i1": 9}
 _DM_PIXELS = {"<i2": 1, "<f4": 2, "|u1": 6, "<i4": 7, "|i1": 9, "<u2": 10, "<u4": 11, "<f8": 12, "<c8": 3}
@@ -165,6 +165,15 @@ def exif_tiff(note: bytes) -> bytes:
     place = len(raw_tiff({34665: (4, 1, 0)}))
     entry = struct.pack("<HHII", 37500, 7, len(note), place + 2 + 12 + 4)
     return raw_tiff({34665: (4, 1, place)}) + struct.pack("<H", 1) + entry + struct.pack("<I", 0) + note
+
+
+def noted_tiff(pixels: np.ndarray, note: bytes, **options: Any) -> bytes:
+    """Pixels (H, W) as TIFF with a MakerNote in an Exif directory at its end; options as of tifffile.imwrite."""
+    content = tiff(pixels, extratags=[(34664, 4, 1, 0, True)], **options)  # tifffile writes no tag 34665
+    place = len(content)
+    pointer = struct.pack("<HHII", 34665, 4, 1, place)
+    exif = struct.pack("<HHHIII", 1, 37500, 7, len(note), place + 2 + 12 + 4, 0)
+    return content.replace(struct.pack("<HHII", 34664, 4, 1, 0), pointer, 1) + exif + note
 
 
 def sis_tiff(exponent: int, width: float, height: float | None = None, offset: int | None = None) -> bytes:

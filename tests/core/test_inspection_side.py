@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segmentation import inspection
 from tests.hostile import image, tiff
+from worker import inspection
 
 
 def test_side_files_reach_the_child(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_side_files_reach_the_child(tmp_path: Path) -> None:
 def test_the_bar_is_read_only_where_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[list[str]] = []
 
-    def run(command: list[str]) -> bytes:
+    def run(command: list[str], alive: object) -> bytes:
         said.append(command)
         raise inspection.Unreadable("enough")
 

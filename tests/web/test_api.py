@@ -10,10 +10,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation import inspection
 from segmentation.core.recipe import Recipe
 from segmentation.models import Job, Upload
-from tests.conftest import picture
+from segmentation.services.callers import visitor_of
+from tests.conftest import TEXT_FILE, picture
+from worker import inspection
 
 from .finished import FILES, SUMMARY, ZEISS, visit
 
@@ -23,7 +24,7 @@ JOBS = "/api/v1/jobs"
 
 @pytest.fixture(autouse=True)
 def quick_inspection(monkeypatch):
-    def inspect(path, *, name, side=(), read_bar=True):
+    def inspect(path, *, name, side=(), read_bar=True, alive=None):
         content = path.read_bytes()
         if not content.startswith(b"\x89PNG"):
             raise inspection.Unreadable("This is no image; send a TIFF.")
@@ -31,7 +32,7 @@ def quick_inspection(monkeypatch):
         facts |= {"calibration": ZEISS, "metadata": {}, "notes": [], "data_bar": None}
         return inspection.Inspection(facts, picture())
 
-    monkeypatch.setattr("segmentation.inspection.inspect", inspect)
+    monkeypatch.setattr("worker.inspection.inspect", inspect)
 
 
 @pytest.fixture
@@ -43,6 +44,10 @@ def script():
 def basic(name, password=None):
     text = f"{name}:{password if password is not None else name + chr(39) + 's password'}"
     return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+def secret(text):
+    return {"Authorization": f"Bearer {text}"}
 
 
 def send(script, content=None, headers=None, **typed):
@@ -78,11 +83,29 @@ class TestStart:
         assert script.get(f"{JOBS}/{job.pk}").status_code == 404
         assert script.get(f"{JOBS}/{job.pk}", headers=basic("alice")).status_code == 200
 
-    def test_the_same_key_makes_one_job(self, script):
-        key = {"Idempotency-Key": "run 7"}
+    @pytest.mark.parametrize("caller", [basic("alice"), secret("a secret of my own")])
+    def test_the_same_key_of_one_caller_makes_one_job(self, script, alice, caller):
+        key = {"Idempotency-Key": "run 7", **caller}
         assert send(script, headers=key).json()["id"] == send(script, headers=key).json()["id"]
-        assert send(script).json()["id"] != send(script).json()["id"]
-        assert Job.objects.count() == 3
+        assert send(script, headers=caller).json()["id"] != send(script, headers=caller).json()["id"]
+        assert Job.objects.count() == Upload.objects.count() == 3
+
+    def test_a_key_belongs_to_its_caller(self, script, alice, charlie):
+        """A stranger with the same key gets a job of his own, never another's, and cannot touch it."""
+        callers = [basic("alice"), basic("charlie"), secret("s" * 16), secret("t" * 16), {}, {}]
+        said = [send(script, headers={"Idempotency-Key": "run-1", **caller}).json() for caller in callers]
+        assert len({each["id"] for each in said}) == len(callers)
+        assert script.delete(f"{JOBS}/{said[4]['id']}", headers=secret(said[5]["secret"])).status_code == 403
+        assert script.delete(f"{JOBS}/{said[4]['id']}", headers=secret(said[4]["secret"])).status_code == 204
+
+    @pytest.mark.parametrize("other", [{"content": picture(80)}, {"filter": "on"}, {"width": "100 nm"}])
+    def test_a_key_stands_for_one_content(self, script, alice, other):
+        key = {"Idempotency-Key": "run 7", **basic("alice")}
+        first = send(script, headers=key)
+        second = send(script, headers=key, **other)
+        assert (first.status_code, second.status_code) == (202, 409)
+        assert "another submission of yours" in second.json()["error"]
+        assert Upload.objects.count() == 1
 
     @pytest.mark.parametrize(
         ("typed", "told"),
@@ -102,7 +125,7 @@ class TestStart:
         assert not Upload.objects.exists()
 
     def test_bad_images(self, script, settings):
-        assert send(script, b"text").json() == {"error": "This is no image; send a TIFF."}
+        assert send(script, b"text").json() == {"error": TEXT_FILE}
         assert send(script, b"text").status_code == 422
         settings.DEEPSEGM_MAX_UPLOAD_MB = 1
         assert send(script, bytes(2**20 + 1)).status_code == 413
@@ -166,12 +189,24 @@ class TestChange:
         assert not Job.objects.exists()
 
     def test_cancel_too_late(self, script, make_job):
-        response = script.post(f"{JOBS}/{make_job(state=Job.State.DONE).pk}/cancel")
+        job = make_job(state=Job.State.DONE, visitor=visitor_of("s" * 16))
+        response = script.post(f"{JOBS}/{job.pk}/cancel", headers=secret("s" * 16))
         assert response.status_code == 409
 
-    def test_a_scripts_own_anonymous_job_belongs_to_its_link(self, script):
-        address = f"{JOBS}/{send(script).json()['id']}"
-        assert script.delete(address).status_code == 204
+    def test_a_scripts_own_anonymous_job_belongs_to_its_secret(self, script):
+        said = send(script).json()
+        address = f"{JOBS}/{said['id']}"
+        assert "secret" not in script.get(address).json()
+        for stranger in ({}, secret("x" * 32)):
+            assert script.get(address, headers=stranger).status_code == 200
+            assert script.post(f"{address}/cancel", headers=stranger).status_code == 403
+            assert script.delete(address, headers=stranger).status_code == 403
+        assert script.delete(address, headers=secret(said["secret"])).status_code == 204
+
+    def test_what_was_made_before_there_were_secrets_is_only_the_staffs_to_delete(self, script, make_job, ada):
+        address = f"{JOBS}/{make_job().pk}"
+        assert script.delete(address).status_code == 403
+        assert script.delete(address, headers=basic("ada")).status_code == 204
 
     @pytest.mark.parametrize(("method", "end"), [("post", "/cancel"), ("delete", "")])
     def test_a_browsers_job_is_not_a_scripts_to_change(self, script, make_job, method, end):

@@ -10,7 +10,8 @@ from django.test import Client
 
 from segmentation.core.recipe import Recipe
 from segmentation.models import Job, Sample, Upload
-from tests.conftest import picture
+from segmentation.services.callers import visitor_of
+from tests.conftest import TEXT_FILE, picture
 
 from .archive import zipped
 from .test_api import basic, quick_inspection  # noqa: F401  a fixture
@@ -18,6 +19,8 @@ from .test_views_samples import finished  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.django_db
 SAMPLES = "/api/v1/samples"
+MINE = {"Authorization": "Bearer a secret of my own"}
+VISITOR = visitor_of("a secret of my own")
 DONE, FAILED, QUEUED = Job.State.DONE, Job.State.FAILED, Job.State.QUEUED
 
 
@@ -92,7 +95,10 @@ class TestStart:
     def test_no_image(self, script):
         assert "fields named file" in script.post(SAMPLES).json()["error"]
         response = send(script, SimpleUploadedFile("a.tif", b"text"))
-        assert (response.status_code, response.json()) == (422, {"error": "a.tif: This is no image; send a TIFF."})
+        assert (response.status_code, response.json()) == (
+            422,
+            {"error": "a.tif: " + TEXT_FILE},
+        )
         assert not Sample.objects.exists()
 
     def test_limits_leave_no_upload(self, script, settings):
@@ -100,10 +106,31 @@ class TestStart:
         assert [send(script, png("a.png", 64 + n)).status_code for n in range(2)] == [202, 429]
         assert Upload.objects.count() == 1
 
-    def test_the_same_key_makes_one(self, script):
-        key = {"Idempotency-Key": "run 7"}
+    def test_the_same_key_of_one_caller_makes_one(self, script):
+        key = {"Idempotency-Key": "run 7", **MINE}
         assert send(script, png(), headers=key).json()["id"] == send(script, png(), headers=key).json()["id"]
         assert Upload.objects.count() == 1
+
+    def test_a_key_belongs_to_its_caller(self, script, alice):
+        """The second stranger with the key "run-1" was given the first one's sample, and could delete it."""
+        callers = [basic("alice"), MINE, {}, {}]
+        said = [
+            send(script, png(f"{number}.png", 64 + number), headers={"Idempotency-Key": "run-1", **caller}).json()
+            for number, caller in enumerate(callers)
+        ]
+        assert [each["images"][0]["name"] for each in said] == ["0.png", "1.png", "2.png", "3.png"]
+        assert Sample.objects.count() == 4
+        stranger = {"Authorization": f"Bearer {said[3]['secret']}"}
+        assert script.delete(f"{SAMPLES}/{said[2]['id']}", headers=stranger).status_code == 403
+
+    @pytest.mark.parametrize("other", [{"name": "Batch 8"}, {"edge": "weight"}, {"width": "9 um"}, {"file": "more"}])
+    def test_a_key_stands_for_one_content(self, script, other):
+        key = {"Idempotency-Key": "run 7", **MINE}
+        files = [png(), png("b.png", 70)] if other.pop("file", "") else [png()]
+        assert send(script, png(), headers=key).status_code == 202
+        response = send(script, *files, headers=key, **other)
+        assert response.status_code == 409 and "another submission of yours" in response.json()["error"]
+        assert (Sample.objects.count(), Upload.objects.count()) == (1, 1)
 
     def test_side_files_of_a_single_job(self, script):
         side = SimpleUploadedFile("a.hdr", b"x")
@@ -133,24 +160,26 @@ class TestRead:
 
 class TestChange:
     def test_an_image_out(self, script, finished):  # noqa: F811
-        sample = finished()
+        sample = finished(visitor=VISITOR)
         job = sample.jobs.order_by("created")[0]
         address = f"{SAMPLES}/{sample.pk}/images/{job.pk}"
-        assert script.post(address, {"included": "off"}).json()["images"][0]["included"] is False
-        assert script.post(address, {"included": "perhaps"}).status_code == 400
-        assert script.post(f"{SAMPLES}/{sample.pk}/images/{uuid4()}", {"included": "on"}).status_code == 404
+        other = f"{SAMPLES}/{sample.pk}/images/{uuid4()}"
+        assert script.post(address, {"included": "off"}, headers=MINE).json()["images"][0]["included"] is False
+        assert script.post(address, {"included": "perhaps"}, headers=MINE).status_code == 400
+        assert script.post(other, {"included": "on"}, headers=MINE).status_code == 404
 
     def test_more_images(self, script, finished):  # noqa: F811
-        sample = finished()
-        said = script.post(f"{SAMPLES}/{sample.pk}/images", {"file": [png("n.png", 70), png("n2.png", 70)]}).json()
+        sample = finished(visitor=VISITOR)
+        files = {"file": [png("n.png", 70), png("n2.png", 70)]}
+        said = script.post(f"{SAMPLES}/{sample.pk}/images", files, headers=MINE).json()
         assert len(said["images"]) == 3
         assert [note["name"] for note in said["notes"]] == ["n2.png"]
 
     def test_retry_cancel_delete(self, script, finished):  # noqa: F811
-        address = f"{SAMPLES}/{finished(DONE, FAILED).pk}"
-        assert script.post(f"{address}/retry").json()["under_way"] == 1
-        assert script.post(f"{address}/cancel").json()["under_way"] == 0
-        assert script.delete(address).status_code == 204
+        address = f"{SAMPLES}/{finished(DONE, FAILED, visitor=VISITOR).pk}"
+        assert script.post(f"{address}/retry", headers=MINE).json()["under_way"] == 1
+        assert script.post(f"{address}/cancel", headers=MINE).json()["under_way"] == 0
+        assert script.delete(address, headers=MINE).status_code == 204
         assert not Sample.objects.exists() and not Job.objects.exists()
 
     @pytest.mark.parametrize("end", ["/retry", "/cancel", "/images", "/images/{job}", ""])

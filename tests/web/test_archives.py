@@ -26,7 +26,7 @@ def opened(tmp_path_factory):
         path = folder / "upload"
         path.write_bytes(content)
         images, notes = [], []
-        for each in unpacked(path):
+        for each in unpacked(path, folder):
             if isinstance(each, Note):
                 notes.append((each.name, each.sentence))
             else:

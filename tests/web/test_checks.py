@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from django.core.checks.registry import registry
 
 from segmentation import checks
 
@@ -13,8 +16,8 @@ def ids(check):
     return [message.id for message in found]
 
 
-def test_a_sound_house_has_nothing_to_say(settings):
-    settings.FILE_UPLOAD_TEMP_DIR = None
+def test_a_sound_house_has_nothing_to_say(settings, tmp_path):
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     for check in (checks.data_folder, checks.temporary_folder, checks.broker, checks.bucket, checks.proxies):
         assert ids(check) == []
     assert ids(checks.weights) == []
@@ -24,14 +27,17 @@ def test_folders_that_cannot_be_written_to(settings, tmp_path):
     file = tmp_path / "file"
     file.touch()
     settings.DEEPSEGM_DATA = file
-    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "none")
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "none" / "deepsegm-temp")
     assert ids(checks.data_folder) == ["deepsegm.E001"]
     assert ids(checks.temporary_folder) == ["deepsegm.E002"]
 
 
 def test_a_folder_still_to_be_made_is_fine(settings, tmp_path):
     settings.DEEPSEGM_DATA = tmp_path / "none"
-    assert ids(checks.data_folder) == []
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "none" / "deepsegm-temp")
+    assert ids(checks.data_folder) == ids(checks.temporary_folder) == []
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "deepsegm-temp")
+    assert ids(checks.temporary_folder) == []
 
 
 def test_a_probe_leaves_nothing(tmp_path):
@@ -85,6 +91,36 @@ def test_a_secret_key_for_one_process_only(settings):
     assert ids(checks.secret_key) == ["deepsegm.W004"]
     settings.DEEPSEGM_SECRET_KEY_LASTS = True
     assert ids(checks.secret_key) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SECRET_KEY", "change-me-to-fifty", "DEEPSEGM_SECRET_KEY"),
+        ("DATABASES", {"default": {"PASSWORD": "change-me-db"}}, "POSTGRES_PASSWORD"),
+        ("CELERY_BROKER_URL", "redis://:change-me-redis@redis:6379/0", "REDIS_PASSWORD"),
+        ("STORAGES", {"default": {"OPTIONS": {"access_key": "change-me-key", "secret_key": "b"}}}, "STORE_KEY"),
+        ("STORAGES", {"default": {"OPTIONS": {"access_key": "a", "secret_key": "change-me-key"}}}, "STORE_SECRET"),
+    ],
+)
+def test_each_published_secret_is_refused(monkeypatch, name, value, said):
+    own = {
+        "SECRET_KEY": "k",
+        "DATABASES": {"default": {}},
+        "STORAGES": {"default": {}},
+        "CELERY_BROKER_URL": "redis://r",
+    }
+    monkeypatch.setattr(checks, "settings", SimpleNamespace(**own))
+    assert ids(checks.example_secrets) == []
+    monkeypatch.setattr(checks.settings, name, value)
+    (error,) = checks.example_secrets()
+    assert error.id == "deepsegm.E008" and said in error.msg and error.is_serious()
+    assert error.msg.count("DEEPSEGM_") == 1
+
+
+def test_published_secrets_stop_a_start_too():
+    """`up` runs the ordinary checks only."""
+    assert checks.example_secrets in registry.get_checks()
 
 
 def test_models_that_are_not_there(model, monkeypatch):

@@ -115,7 +115,7 @@ def test_an_unowned_row_is_seen_by_link_but_changed_by_its_maker(make_job, charl
     assert job.is_visible_to(NOBODY, None) and job.is_visible_to(charlie, uuid4())
     assert job.is_changeable_by(NOBODY, visitor) and job.is_changeable_by(ada, None)
     assert not job.is_changeable_by(NOBODY, uuid4()) and not job.is_changeable_by(charlie, None)
-    assert make_job().is_changeable_by(NOBODY, None)
+    assert not make_job().is_changeable_by(NOBODY, None)
     settings.DEEPSEGM_REQUIRE_LOGIN = True
     assert not job.is_visible_to(NOBODY, visitor) and not job.is_changeable_by(NOBODY, visitor)
     assert job.is_visible_to(charlie, None)

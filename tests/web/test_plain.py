@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from segmentation import inspection
-from segmentation.inspection import Unreadable
 from segmentation.plain import plain
+from worker import inspection
+from worker.inspection import Unreadable
 
 
 @pytest.mark.parametrize(

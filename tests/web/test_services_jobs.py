@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -24,8 +24,12 @@ def commit(django_capture_on_commit_callbacks):
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
-def create(upload, *, recipe=None, user=NOBODY, visitor=None, token="token"):
-    return services.create_job(upload=upload, recipe=recipe or Recipe(), user=user, visitor=visitor, token=token)
+ME = UUID(int=7)
+
+
+def create(upload, *, recipe=None, user=NOBODY, visitor=ME, address="", token="token", **more):
+    who = {"user": user, "visitor": visitor, "address": address}
+    return services.create_job(upload=upload, recipe=recipe or Recipe(), token=token, **who, **more)
 
 
 def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_upload, commit, bell):
@@ -43,7 +47,7 @@ def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_upload, co
 def test_a_double_click_makes_one_job_and_keeps_one_upload(make_upload, commit, bell):
     first, second = make_upload(), make_upload()
     with commit():
-        assert create(first, visitor=uuid4()) == create(second, visitor=uuid4())
+        assert create(first) == create(second)
     assert list(Upload.objects.all()) == [first]
     assert len(bell) == 1
     assert not second.file.storage.exists(second.file.name)
@@ -92,20 +96,33 @@ def test_the_waiting_jobs_of_one_visitor_are_limited(make_upload, settings, alic
     settings.DEEPSEGM_WAITING_JOBS = 2
     visitor, address = uuid4(), "hash"
     upload = make_upload(visitor=visitor, address=address)
-    create(upload, visitor=visitor, token="1")
-    running = create(upload, visitor=visitor, token="2")
+    mine = {"visitor": visitor, "address": address}
+    create(upload, **mine, token="1")
+    running = create(upload, **mine, token="2")
     with pytest.raises(Refused, match="2 of your analyses are waiting or running") as refused:
-        create(upload, visitor=visitor, token="3")
+        create(upload, **mine, token="3")
     assert refused.value.status == 429
     with pytest.raises(Refused):
-        create(upload, visitor=uuid4(), token="same address, cookie dropped")
+        create(upload, visitor=uuid4(), address=address, token="same address, cookie dropped")
     with pytest.raises(Refused):
-        create(make_upload(address="elsewhere"), visitor=visitor, token="same cookie, elsewhere")
-    create(upload, user=alice, visitor=visitor, token="an account is counted for itself")
-    create(make_upload(address="other"), visitor=uuid4(), token="others are not concerned")
-    assert create(upload, visitor=visitor, token="2") == running
+        create(upload, visitor=visitor, address="elsewhere", token="same cookie, elsewhere")
+    create(upload, user=alice, **mine, token="an account is counted for itself")
+    create(upload, visitor=uuid4(), address="other", token="whoever runs another's image again is counted himself")
+    assert create(upload, **mine, token="2") == running
     Job.objects.filter(pk=running.pk).update(state="done")
-    create(upload, visitor=visitor, token="4")
+    create(upload, **mine, token="4")
+
+
+def test_the_pixels_of_one_visitor_that_wait_are_limited(make_upload, make_sample, settings, alice):
+    settings.DEEPSEGM_WAITING_MEGAPIXELS = 10
+    large = make_upload(width=3000, height=2000)
+    first = create(large, token="1")
+    with pytest.raises(Refused, match="10 megapixels of yours") as refused:
+        create(large, token="2")
+    assert refused.value.status == 429
+    create(large, visitor=uuid4(), token="others are not concerned")
+    Job.objects.filter(pk=first.pk).update(state="done")
+    create(large, token="3")
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])

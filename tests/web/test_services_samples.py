@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
@@ -26,7 +26,10 @@ def committed(django_capture_on_commit_callbacks):
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
-def create(uploads, user=None, visitor=None, token="", **said):
+ME = UUID(int=7)
+
+
+def create(uploads, user=None, visitor=ME, token="", **said):
     known = {"name": "Batch 7", "recipe": Recipe(), "scale": Scale()}
     return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
 
@@ -171,9 +174,8 @@ class TestScale:
 
     def test_what_the_page_says_of_an_image_comes_first(self, make_upload):
         upload = make_upload()
-        drawn = Calibration(3.0, "drawn")
-        sample = create([upload], calibrations={upload.pk: drawn})
-        assert self.calibrations(sample) == [drawn]
+        sample = create([upload], asked={upload.pk: {"width": "192", "origin": "drawn:50:1:150 nm"}})
+        assert self.calibrations(sample) == [Calibration.of_line(150, 50, 1)]
 
     def test_a_rule_without_its_number(self, make_upload):
         with pytest.raises(Refused, match="Say how many"):
@@ -316,8 +318,7 @@ class TestPooling:
         sample = make_sample(DONE, state=Sample.State.QUEUED)
         for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
             Sample.objects.claim(sample.pk)
-            Sample.objects.update(heartbeat=timezone.now() - timedelta(hours=1))
-            services.rescue()
+            services.rescue(lost=(Sample,))
             assert state(sample) == expected
         assert "stopped 3 times" in sample.error
 

@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
@@ -28,27 +29,81 @@ def running(make_job, **fields):
     return make_job(**{"state": "running", "attempt": 1, "started": ago(minutes=5), **fields})
 
 
-def test_a_silent_job_is_queued_and_rung(make_job, bell):
+class Clock:
+    """This process' monotonic clock."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def watch(self, seconds: float) -> int:
+        """Look every three seconds for so long, as the site does; returns how many were rescued."""
+        rescued = 0
+        for _ in range(int(seconds // 3)):
+            self.now += 3
+            rescued += services.rescue()
+        return rescued
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr("segmentation.services.upkeep.time.monotonic", made)
+    monkeypatch.setattr("segmentation.services.upkeep._watches", {})
+    return made
+
+
+def test_a_silent_job_is_queued_and_rung(make_job, bell, clock):
     job = running(make_job, heartbeat=ago(seconds=31), progress=0.6, stage="segmenting")
-    assert services.rescue() == 1
+    assert clock.watch(30) == 0
+    assert clock.watch(6) == 1
     job.refresh_from_db()
     assert (job.state, job.losses, job.attempt, job.progress, job.stage) == ("queued", 1, 1, 0.0, "")
     assert bell == [str(job.pk)]
     assert Job.objects.claim(job.pk).attempt == 2
 
 
-def test_a_job_that_gives_signs_of_life_is_left_alone(make_job, bell):
+def test_a_job_that_gives_signs_of_life_is_left_alone(make_job, bell, clock):
     job = running(make_job, heartbeat=ago(seconds=29))
-    assert services.rescue() == 0
+    for _ in range(5):
+        assert clock.watch(21) == 0
+        Job.objects.get(pk=job.pk).report()
     job.refresh_from_db()
     assert (job.state, bell) == ("running", [])
+
+
+def test_a_clock_that_jumps_costs_no_attempt(make_job, clock):
+    """Neither the server's, by a day, nor that of a worker, which dates its heartbeats."""
+    job = running(make_job, heartbeat=ago(days=1))
+    assert clock.watch(21) == 0
+    Job.objects.filter(pk=job.pk).update(heartbeat=ago(days=-1))
+    assert clock.watch(21) == 0
+
+
+def test_time_in_which_the_database_was_away_does_not_count(make_job, clock, monkeypatch):
+    job = running(make_job, heartbeat=ago(seconds=5))
+    assert clock.watch(12) == 0
+    clock.now += 600
+    assert clock.watch(21) == 0
+    with monkeypatch.context() as patch, pytest.raises(OperationalError):
+        patch.setattr("segmentation.services.upkeep._queue", full)
+        clock.watch(30)
+    assert clock.watch(21) == 0
+    job.refresh_from_db()
+    assert (job.state, job.losses) == ("running", 0)
+
+
+def full(*args, **kwargs):
+    raise OperationalError("database or disk is full")
 
 
 def test_after_three_lost_workers_a_job_fails_in_plain_words(make_job, bell):
     job = make_job()
     for lost in (1, 2, 3):
         assert Job.objects.claim(job.pk).attempt == lost
-        services.rescue(silence=timedelta(0))
+        services.rescue(lost=(Job,))
     job.refresh_from_db()
     assert (job.state, len(bell)) == ("failed", 2)
     assert "stopped 3 times" in job.error and job.finished is not None
@@ -57,7 +112,7 @@ def test_after_three_lost_workers_a_job_fails_in_plain_words(make_job, bell):
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
     first = running(make_job, heartbeat=ago(minutes=1), queued=ago(minutes=9))
     second = make_job()
-    services.rescue()
+    services.rescue(lost=(Job,))
     first.refresh_from_db()
     assert (first.position(), second.position()) == (1, 2)
 

@@ -1,19 +1,19 @@
-"""Micrographs coming in: limits before anything else, inspection in a child, nothing left of what is refused."""
+"""Files coming in: limits before anything else, nobody waits for a decoder, nothing left of what is refused."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from segmentation import inspection, services
+from segmentation import services
 from segmentation.models import Upload
 from segmentation.services import Refused
 from tests.conftest import picture
@@ -29,11 +29,6 @@ def receive(content=None, name="a.png", user=NOBODY, visitor=None, address="hash
 
 def nothing_is_left(folder: Path) -> bool:
     return not Upload.objects.exists() and not [path for path in folder.rglob("*") if path.is_file()]
-
-
-def child(monkeypatch, **options):
-    """Replace the inspecting child by a shell command."""
-    monkeypatch.setattr(inspection, "_command", lambda *given: ["sh", "-c", options["does"]])
 
 
 def test_a_good_image_is_stored_with_what_was_found(own_storage, alice):
@@ -55,75 +50,31 @@ def test_two_files_of_one_name_are_two_uploads(own_storage):
     assert first.file.name != second.file.name
 
 
-def test_a_large_file_that_django_has_on_disk_is_inspected_where_it_lies(own_storage, monkeypatch):
-    seen = []
-    inspect = inspection.inspect
-    monkeypatch.setattr(inspection, "inspect", lambda path, **said: seen.append(path) or inspect(path, **said))
-    with TemporaryUploadedFile("a.png", "image/png", len(picture()), None) as file:
-        file.write(picture())
-        file.flush()
-        upload = services.receive_upload(file=file, user=None, visitor=None, address="")
-        assert seen == [Path(file.temporary_file_path())]
-    assert upload.file.read() == picture()
+def test_nothing_waits_for_a_decoder(own_storage, monkeypatch):
+    """What is answered is a row that a worker has still to look into."""
+    rung = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: rung.append(name))
+    upload = receive()
+    upload.refresh_from_db()
+    assert (upload.state, upload.width, upload.preview.name) == ("queued", 0, "")
+    assert upload.sha256 == hashlib.sha256(picture()).hexdigest()
+    assert rung == ["worker.inspect_uploads"]
 
 
-@pytest.mark.parametrize(
-    ("content", "name"),
-    [(b"", "a.tif"), (b"plain text", "a.png"), (b"<html></html>", "a.tif"), (picture()[:60], "--help.png")],
-)
-def test_what_is_no_image_is_refused_in_one_sentence(own_storage, content, name):
+@pytest.mark.parametrize(("content", "name"), [(b"", "a.tif"), (b"plain text", "a.png"), (b"<html></html>", "a.tif")])
+def test_what_is_no_image_by_its_first_bytes_is_refused_at_once(own_storage, content, name):
     with pytest.raises(Refused) as refused:
         receive(content, name=name)
     assert refused.value.status == 422
-    assert refused.value.sentence.endswith(".") and "Traceback" not in refused.value.sentence
+    assert refused.value.sentence.endswith(".")
     assert nothing_is_left(own_storage)
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_read(own_storage, settings, monkeypatch):
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(own_storage, settings):
     settings.DEEPSEGM_MAX_UPLOAD_MB = 1
-    monkeypatch.setattr(inspection, "inspect", None)
     with pytest.raises(Refused, match="limit is 1 MB") as refused:
         receive(b"x" * (2**20 + 1))
     assert refused.value.status == 413
-
-
-def test_too_many_megapixels_are_refused(own_storage, settings):
-    settings.DEEPSEGM_MAX_MEGAPIXELS = 1
-    with pytest.raises(Refused) as refused:
-        receive(picture(1200, 1000))
-    assert refused.value.status == 422
-    assert nothing_is_left(own_storage)
-
-
-@pytest.mark.parametrize("does", ["kill -9 $$", "kill -SEGV $$", "exit 3", "echo junk", "echo '{}'", "echo '[]'"])
-def test_an_inspection_that_dies_or_babbles_is_the_files_fault(own_storage, monkeypatch, does):
-    child(monkeypatch, does=does)
-    with pytest.raises(Refused, match="could not be read") as refused:
-        receive()
-    assert refused.value.status == 422
-    assert nothing_is_left(own_storage)
-
-
-def test_an_inspection_that_hangs_is_killed(own_storage, monkeypatch, settings, tmp_path):
-    settings.DEEPSEGM_INSPECTION_SECONDS = 1
-    child(monkeypatch, does=f"echo $$ > {tmp_path}/pid; exec sleep 600")
-    with pytest.raises(Refused, match="took too long"):
-        receive()
-    pid = (tmp_path / "pid").read_text().strip()
-    assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode
-
-
-def test_too_many_inspections_at_once_are_refused_for_the_moment(own_storage, monkeypatch):
-    monkeypatch.setattr(inspection, "WAIT_SECONDS", 0)
-    for _ in range(inspection.AT_ONCE):
-        inspection._slots.acquire()
-    try:
-        with pytest.raises(Refused, match="busy") as refused:
-            receive()
-    finally:
-        inspection._slots.release(inspection.AT_ONCE)
-    assert refused.value.status == 503
-    assert receive().width == 64
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
@@ -131,18 +82,35 @@ def test_a_full_disk_is_said_and_leaves_nothing(own_storage, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("django.core.files.storage.FileSystemStorage._save", full)
-    with pytest.raises(Refused, match="disk may be full") as refused:
+    with pytest.raises(Refused, match="no room for more images") as refused:
         receive()
     assert refused.value.status == 507
     assert nothing_is_left(own_storage)
 
 
-def test_a_row_that_cannot_be_written_leaves_no_file(own_storage, monkeypatch):
+def test_uploads_are_refused_while_there_is_still_some_room(own_storage, settings, monkeypatch):
+    left = shutil.disk_usage(own_storage.parent).free
+    settings.DEEPSEGM_MIN_FREE_MB = left // 2**20 + 100
+    with pytest.raises(Refused, match="no room for more images: delete") as refused:
+        receive()
+    assert refused.value.status == 507
+    assert nothing_is_left(own_storage)
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_row_that_cannot_be_written_leaves_no_file(
+    own_storage, monkeypatch, time, django_capture_on_commit_callbacks
+):
+    save, calls = Upload.save, []
+
     def broken(*args, **kwargs):
-        raise RuntimeError
+        calls.append(1)
+        if len(calls) == time:
+            raise RuntimeError
+        save(*args, **kwargs)
 
     monkeypatch.setattr(Upload, "save", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError), django_capture_on_commit_callbacks(execute=True):
         receive()
     assert nothing_is_left(own_storage)
 

@@ -13,10 +13,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from segmentation import inspection
 from segmentation.models import Artifact, Job, Sample, SampleArtifact, Upload
 from segmentation.views.pooled import bars
-from tests.conftest import picture
+from tests.conftest import TEXT_FILE, picture
+from worker import inspection
 
 from .archive import zipped
 from .finished import SUMMARY, ZEISS, visit, words
@@ -24,7 +24,7 @@ from .finished import SUMMARY, ZEISS, visit, words
 pytestmark = pytest.mark.django_db
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
 VISITOR = uuid4()
-SENTENCE = "The file looks like a text file; upload the micrograph itself."
+SENTENCE = TEXT_FILE
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def quick_inspection(monkeypatch):
     """Reads PNGs in this process; returns what each inspection was told."""
     told = []
 
-    def inspect(path, *, name, side=(), read_bar=True):
+    def inspect(path, *, name, side=(), read_bar=True, alive=None):
         told.append((name, [beside for beside, _ in side], read_bar))
         content = path.read_bytes()
         try:
@@ -52,7 +52,7 @@ def quick_inspection(monkeypatch):
         }
         return inspection.Inspection(facts, picture())
 
-    monkeypatch.setattr("segmentation.inspection.inspect", inspect)
+    monkeypatch.setattr("worker.inspection.inspect", inspect)
     return told
 
 
@@ -229,23 +229,42 @@ class TestArriving:
         side = SimpleUploadedFile("a.hdr", b"x")
         response = client.post("/uploads/", {"file": png("a.png"), "side": [side], "quick": "on"})
         assert response.status_code == 201
-        assert "With a.hdr beside it." in words(response)
+        assert "With a.hdr beside it." in self.asked(client)
         assert quick_inspection == [("a.png", ["a.hdr"], False)]
 
-    def test_an_archive_is_answered_card_by_card(self, client):
+    def asked(self, client, *known):
+        """What the page is told next of the first upload."""
+        first = Upload.objects.order_by("created").first()
+        said = client.post("/uploads/cards/", {"upload": str(first.pk), "known": [str(pk) for pk in known]})
+        return " ".join(said.json()["cards"][str(first.pk)].split())
+
+    def test_an_archive_becomes_the_cards_of_what_is_in_it(self, client):
         file = archive(("a.png", picture(64)), ("b.doc", b"words"), ("c.png", picture(65)))
         response = client.post("/uploads/", {"file": file})
-        assert response.status_code == 201 and response.streaming
-        cards = [part.decode() for part in response.streaming_content]
-        assert ["data-upload=" in card for card in cards] == [True, False, True]
-        assert all(card.strip().startswith("<article") and card.count("</article>") == 1 for card in cards)
-        assert 'name="left" value="b.doc: ' in cards[1]
+        assert response.status_code == 201 and "data-pending=" in words(response)
         assert client.cookies["visitor"].value
+        cards = self.asked(client).split("</article>")[:-1]
+        assert ["data-upload=" in card for card in cards] == [True, True, False]
+        assert 'name="left" value="b.doc: ' in cards[2]
+        known = Upload.objects.get(name="a.png").pk
+        assert str(known) not in self.asked(client, known)
+
+    def test_an_archive_that_is_being_unpacked_shows_what_has_come_out(self, client):
+        client.post("/uploads/", {"file": archive(("a.png", picture(64)))})
+        Upload.objects.filter(is_archive=True).update(state="running", stage="unpacking the archive, 1 image so far")
+        cards = self.asked(client).split("</article>")[:-1]
+        assert ["data-upload=" in card for card in cards] == [True, False]
+        assert "1 image so far" in cards[1] and "data-pending=" in cards[1]
 
     def test_an_archive_of_no_use_is_one_card(self, client):
-        response = client.post("/uploads/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04 cut")})
-        (card,) = [part.decode() for part in response.streaming_content]
-        assert "x.zip" in card and "damaged" in card
+        client.post("/uploads/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04 cut")})
+        card = self.asked(client)
+        assert "x.zip" in card and "damaged" in card and card.count("<article") == 1
+
+    def test_strangers_are_told_nothing(self, client, make_upload):
+        make_upload(visitor=uuid4())
+        assert self.asked(client) == ""
+        assert client.post("/uploads/cards/", {"upload": ["nonsense", "\0"]}).json() == {"cards": {}}
 
     def test_names_are_paired(self, client):
         names = ["f/a.tif", "f/a.txt", "g/a.tif", "b.hdr", "c.png"]
@@ -283,8 +302,7 @@ class TestPage:
         assert images[first.pk].outlier == "far larger than the others"
         assert images[second.pk].reason == "It has no calibration."
         assert images[third.pk].reason == "left out by you" and images[third.pk].n == "261"
-        page = words(client.get(page_of(sample)))
-        assert "Outlier</span>" in page and "Include</button>" in page
+        assert "Outlier</span>" in words(client.get(page_of(sample)))
 
     def test_progress_over_all(self, client, make_sample):
         sample = make_sample(DONE, FAILED, RUNNING, QUEUED)

@@ -10,15 +10,16 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from segmentation import inspection
 from segmentation.core.recipe import Recipe
 from segmentation.models import Job, Upload
-from tests.conftest import picture
+from tests.conftest import TEXT_FILE, picture
+from worker import inspection
 
 from .finished import ZEISS, visit, words
 
 pytestmark = pytest.mark.django_db
-SENTENCE = "The file looks like a text file; upload the micrograph itself."
+SENTENCE = TEXT_FILE
+DAMAGED = "The PNG file is damaged."
 CALIBRATED = b"calibrated"
 
 
@@ -26,13 +27,13 @@ CALIBRATED = b"calibrated"
 def quick_inspection(monkeypatch):
     """Reads PNGs in this process; files that end in `CALIBRATED` carry Zeiss's calibration."""
 
-    def inspect(path, *, name, side=(), read_bar=True):
+    def inspect(path, *, name, side=(), read_bar=True, alive=None):
         content = path.read_bytes()
         try:
             with Image.open(io.BytesIO(content)) as image:
                 width, height = image.size
         except OSError:
-            raise inspection.Unreadable(SENTENCE) from None
+            raise inspection.Unreadable(DAMAGED) from None
         facts = {
             "width": width,
             "height": height,
@@ -45,7 +46,7 @@ def quick_inspection(monkeypatch):
         }
         return inspection.Inspection(facts, picture())
 
-    monkeypatch.setattr("segmentation.inspection.inspect", inspect)
+    monkeypatch.setattr("worker.inspection.inspect", inspect)
 
 
 def good(name="a.png", width=64, tail=b""):
@@ -243,11 +244,17 @@ class TestWrong:
 class TestScript:
     """What the page's script asks for."""
 
+    def asked(self, client):
+        """What the page is told of its one upload."""
+        pk = str(Upload.objects.get().pk)
+        return " ".join(client.post("/uploads/cards/", {"upload": pk}).json()["cards"][pk].split())
+
     def test_a_file_becomes_a_card(self, client):
         response = client.post("/uploads/", {"file": good("nice.png", 1024, CALIBRATED)})
-        page = words(response)
         upload = Upload.objects.get()
         assert response.status_code == 201
+        assert words(response).startswith("<article") and f'data-pending="{upload.pk}"' in words(response)
+        page = self.asked(client)
         assert page.startswith("<article")
         assert f'data-upload="{upload.pk}"' in page
         assert "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px" in page
@@ -257,7 +264,8 @@ class TestScript:
         assert "The file has 3 pages; the first is used." in page
 
     def test_a_file_without_calibration_gets_the_default(self, client):
-        page = words(client.post("/uploads/", {"file": good()}))
+        client.post("/uploads/", {"file": good()})
+        page = self.asked(client)
         assert "default, please check" in page
         assert 'value="default"' in page
 
@@ -267,6 +275,11 @@ class TestScript:
         assert words(response).startswith("<article")
         assert SENTENCE in words(response)
         assert "<i>" not in words(response)
+
+    def test_what_turns_out_to_be_no_image_becomes_a_sentence(self, client):
+        response = client.post("/uploads/", {"file": SimpleUploadedFile("cut.png", picture()[:20])})
+        assert response.status_code == 201
+        assert DAMAGED in self.asked(client) and "data-pending" not in self.asked(client)
 
     def test_no_file(self, client):
         assert client.post("/uploads/").status_code == 400

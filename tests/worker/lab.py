@@ -36,7 +36,7 @@ class Lab:
 
     def run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "tests.worker.lab", *arguments]
-        done = subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -110,8 +110,8 @@ def main(word: str) -> None:
         print(_create())
     if word == "create-sample":
         print(_create_sample())
-    if word == "rescue":
-        print(services.rescue())
+    if word == "rescue":  # one process watches the heartbeats, as in `up`
+        print(wait_for(services.rescue, "a silence is noticed", 40.0))
     if word == "cancel":
         from segmentation.models import Job
 
@@ -155,7 +155,7 @@ def _upload(letter: str) -> Any:
     from . import fake
 
     cards.available = lambda: [fake.CARD]
-    upload = Upload(name=f"{letter}.png", sha256=letter * 64, size=100, width=64, height=48)
+    upload = Upload(name=f"{letter}.png", sha256=letter * 64, size=100, state="done", width=64, height=48)
     upload.file.save("a.png", ContentFile(picture()), save=False)
     upload.preview.save("preview.png", ContentFile(picture()))
     return upload

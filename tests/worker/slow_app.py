@@ -1,4 +1,4 @@
-"""The real worker with an analysis, and a pooling, that take some seconds: `python -m tests.worker.slow_app`.
+"""The real worker with an analysis, and a pooling, that take some seconds: `python -m tests.worker.slow_app QUEUE`.
 
 LAB_SECONDS: how long each takes. LAB_LOG: a file that gets a line when one begins and one when it ends.
 """
@@ -6,12 +6,13 @@ LAB_SECONDS: how long each takes. LAB_LOG: a file that gets a line when one begi
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
 import django
 
-from worker.child import COMMAND, die_with_parent
+from worker.child import ANALYSES, OPTIONS, QUIET, die_with_parent
 
 from . import fake
 
@@ -56,7 +57,7 @@ def main() -> None:
     import worker.tasks
 
     worker.tasks.pool_sample = pool_sample
-    app.worker_main(COMMAND)
+    app.worker_main([*QUIET, *OPTIONS[(*sys.argv[1:], ANALYSES)[0]]])
 
 
 if __name__ == "__main__":

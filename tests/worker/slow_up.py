@@ -1,11 +1,8 @@
 """`manage.py up` whose worker is the slow one of `slow_app`."""
 
-import functools
 import sys
 
 from django.core.management import execute_from_command_line
-
-from worker.supervise import Supervisor
 
 if __name__ == "__main__":
     import django
@@ -15,5 +12,5 @@ if __name__ == "__main__":
     django.setup()
     from worker.management.commands import up
 
-    up.Supervisor = functools.partial(Supervisor, (sys.executable, "-m", "tests.worker.slow_app"))
+    up.COMMAND = (sys.executable, "-m", "tests.worker.slow_app")
     execute_from_command_line(["manage.py", "up", *sys.argv[1:]])

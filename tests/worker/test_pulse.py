@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from django.db import DatabaseError
@@ -17,11 +19,12 @@ from .lab import wait_for
 class FakeJob:
     """Counts reports; raises what it is told to."""
 
-    pk = 1
+    pk = attempt = 1
 
-    def __init__(self, *errors):
+    def __init__(self, *errors, published=False):
         self.errors = list(errors)
         self.reports = 0
+        FakeJob.objects = SimpleNamespace(filter=lambda **said: SimpleNamespace(exists=lambda: published))
 
     def report(self, **said):
         self.reports += 1
@@ -52,6 +55,32 @@ def test_a_lost_job_stops_the_work_at_its_next_report():
     assert job.reports == 1
 
 
+def test_whoever_does_not_notice_is_stopped_in_the_middle(monkeypatch):
+    """Cancelling is felt within seconds even where a computation reports nothing."""
+    monkeypatch.setattr("worker.pulse.GRACE_SECONDS", 0.05)
+    ended = threading.Event()
+    with Pulse(FakeJob(Job.Lost()), seconds=0.01, end=ended.set):
+        assert ended.wait(5)
+
+
+def test_whoever_notices_in_time_is_not(monkeypatch):
+    ended = threading.Event()
+    with Pulse(FakeJob(Job.Lost()), seconds=0.01, end=ended.set) as pulse:
+        wait_for(pulse.lost.is_set, "the loss is noticed")
+    time.sleep(0.1)
+    assert not ended.is_set()
+
+
+def test_an_attempt_that_has_published_is_not_lost(monkeypatch):
+    monkeypatch.setattr("worker.pulse.GRACE_SECONDS", 0.01)
+    ended = threading.Event()
+    job = FakeJob(*[Job.Lost()] * 3, published=True)
+    with Pulse(job, seconds=0.01, end=ended.set) as pulse:
+        wait_for(lambda: job.reports > 3, "it beats on")
+        assert not pulse.lost.is_set()
+    assert not ended.is_set()
+
+
 def test_a_database_that_is_away_for_a_moment_does_not_stop_it():
     job = FakeJob(DatabaseError("locked"), DatabaseError("locked"))
     with Pulse(job, seconds=0.01) as pulse:
@@ -63,4 +92,4 @@ def test_the_default_pace_is_well_within_the_permitted_silence(settings):
     settings.DEEPSEGM_SILENCE_SECONDS = 6
     assert Pulse(FakeJob())._seconds == 1
     settings.DEEPSEGM_SILENCE_SECONDS = 600
-    assert Pulse(FakeJob())._seconds == 5
+    assert Pulse(FakeJob())._seconds == 2

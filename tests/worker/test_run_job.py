@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
-from datetime import timedelta
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.base import ContentFile
+from django.db import OperationalError
+from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
@@ -97,8 +100,9 @@ def test_a_doorbell_for_a_deleted_job_does_nothing(science, make_job):
         (UnreadableImage("The file ends too early: save it again."), "The file ends too early: save it again."),
         (AlteredWeights("The weights were altered."), "The weights were altered."),
         (SoftTimeLimitExceeded(), "took longer than the 30 minutes allowed"),
-        (MemoryError(), "needs more memory than this computer has free"),
+        (MemoryError(), "needs more memory than an analysis may have here"),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "needs more memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "needs more memory"),
         (ZeroDivisionError("division by zero"), "Something went wrong in our software"),
     ],
 )
@@ -115,6 +119,82 @@ def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error
     assert "Traceback" not in job.error and "division" not in job.error
     assert job.finished is not None
     assert stored_files(own_storage / "jobs") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+        (OperationalError("database or disk is full"), "disk is full"),
+        (OSError(errno.EIO, "Input/output error"), "storage cannot be reached"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "storage cannot be reached"),
+        (EndpointConnectionError(endpoint_url="http://store"), "storage cannot be reached"),
+        (OperationalError("server closed the connection unexpectedly"), "database cannot be reached"),
+    ],
+)
+def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, error, why):
+    """12 of 20 accepted jobs failed on a full disk, "wrong in our software"."""
+
+    def analyse(*args, **kwargs):
+        raise UnreadableImage("The file is damaged.") from error
+
+    science.analyse = analyse
+    job = make_job()
+    waits = []
+    for _ in range(6):
+        Job.objects.update(due=None)
+        began = timezone.now()
+        run_job(str(job.pk))
+        job.refresh_from_db()
+        assert (job.state, job.error, job.losses) == ("queued", "", 0)
+        assert why in job.stage
+        waits.append((job.due - began).total_seconds())
+    assert [round(wait) for wait in waits] == [2, 4, 8, 16, 30, 30]
+    run_job(str(job.pk))
+    assert Job.objects.get().attempt == 6  # it is not due
+    science.analyse = fake.analyse
+    Job.objects.update(due=timezone.now())
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.stage, job.faults, job.due) == ("done", "", 0, None)
+
+
+def test_without_room_nothing_is_computed(science, make_job, settings):
+    settings.DEEPSEGM_MIN_FREE_MB = 10**9
+    science.analyse = None
+    job = make_job()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.stage) == ("queued", "The server's disk is full")
+
+
+def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, monkeypatch):
+    slept, change = [], Job.change
+
+    def away(row, **fields):
+        if fields.get("state") == "failed" and len(slept) < 5:
+            raise OperationalError("database or disk is full")
+        change(row, **fields)
+
+    def analyse(*args, **kwargs):
+        raise UnreadableImage("The file is damaged.")
+
+    science.analyse = analyse
+    monkeypatch.setattr(Job, "change", away)
+    monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
+    monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
+    job = make_job()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error, slept) == ("failed", "The file is damaged.", [1, 2, 5, 10, 10])
+
+
+def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
+    job = make_job()
+    (own_storage / job.upload.file.name).unlink()
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("failed", "The stored file of this image is gone: upload it again.")
 
 
 def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
@@ -142,7 +222,7 @@ def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, ma
     [
         pytest.param(lambda job: services.cancel_job(job=job), id="cancelled"),
         pytest.param(lambda job: services.delete_job(job=job), id="deleted"),
-        pytest.param(lambda job: services.rescue(silence=timedelta(0)), id="rescued"),
+        pytest.param(lambda job: services.rescue(lost=(Job,)), id="rescued"),
     ],
 )
 @pytest.mark.parametrize("when", ["analysing", "writing", "failing"])

@@ -10,7 +10,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,17 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import close_old_connections, connection
 
 from segmentation import services
+from segmentation.models import Attempted, Job, Sample, Upload
+from segmentation.services.space import keep_reserve
 from worker import premises
-from worker.supervise import Supervisor
+from worker.child import ANALYSES, INSPECTIONS
+from worker.scratch import sweep
+from worker.supervise import COMMAND, Supervisor
 
 logger = logging.getLogger("worker.up")
 
 RESCUE_SECONDS = 3.0
+KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample), INSPECTIONS: (Upload,)}
 TIDY_SECONDS = 3600.0
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -118,29 +123,37 @@ def address(server: Any) -> tuple[str, int]:
 
 @contextmanager
 def working(wanted: bool) -> Iterator[None]:
-    """One supervised worker; in embedded mode no job that it leaves behind stays behind."""
+    """Two supervised workers, for analyses and for inspections; embedded, no job that they leave stays behind."""
     if not wanted:
         yield
         return
     if settings.DEEPSEGM_EMBEDDED:
         premises.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        services.rescue(silence=timedelta(0))
+        services.rescue(lost=(Job, Sample, Upload))
         services.ring_all()
-    supervisor = Supervisor(folder=settings.BASE_DIR, ended=_worker_ended)
-    supervisor.start()
+    supervisors = [
+        Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, kinds))
+        for queue, kinds in KINDS.items()
+    ]
+    for supervisor in supervisors:
+        supervisor.start()
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        supervisor.stop()
+        stopping = [threading.Thread(target=supervisor.stop) for supervisor in supervisors]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
         if settings.DEEPSEGM_EMBEDDED:
             services.put_back()
 
 
-def _worker_ended() -> None:
-    """The only worker is gone, so whatever runs has lost it; no need to wait until it has been silent for long."""
+def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
+    """The only worker of its kind is gone, so what ran has lost it; no need to wait until it has long been silent."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: services.rescue(silence=timedelta(0)))
+        _safely(lambda: services.rescue(lost=kinds))
         connection.close()
 
 
@@ -156,6 +169,8 @@ def upkeep() -> Iterator[None]:
             if time.monotonic() - tidied > TIDY_SECONDS or not tidied:
                 tidied = time.monotonic()
                 _safely(services.tidy)
+                _safely(sweep)
+            _safely(keep_reserve)
             close_old_connections()
         connection.close()
 

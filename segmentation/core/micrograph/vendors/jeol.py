@@ -1,26 +1,38 @@
-"""JEOL: `$CM_…` and `$$SM_…` lines in the Exif MakerNote (tag 37500) or in a `.txt` file beside the image."""
+"""JEOL: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` file beside the image.
+
+Two notations: lines `$CM_MAG 10000` and `$$SM_WD 8.1`, and `$CM_MAG=10000` and `$SM_WD=8.1` with tabs between them.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .facts import Facts, Tags, kept, lines_of, pair_of, scaled, text_of
-from .units import leading_number, nanometres, number, quantity_nm, rounding
+from .units import SQRT3, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 37500
+LARGEST_NOTE = 1 << 20  # bytes that are looked at
+LONGEST_VALUE = 200
+SAME = 0.01  # pixel sizes that differ by less, apart from their rounding, are one
+_UNICODE = b"UNICODE\0"
 _NEEDLES = (("$CM_", "utf-16-le"), ("$CM_", "utf-16-be"), ("$CM_", "ascii"))
-_LINE = re.compile(r"\s*\$+([A-Z][A-Z0-9_]*)[ \t]*(.*?)\s*")
-_EACH = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?\s*[^\s0-9.,]+")
+_ENTRY = re.compile(r"\s*\$+([A-Z][A-Z0-9_]*)[ \t]*=?(.*)")
+_LENGTH = r"([0-9.,]+(?:[eE][+-]?[0-9]+)?)\s*([^\s0-9.,]\S*)?"
+_LENGTHS = re.compile(rf"{_LENGTH}(?:\s+{_LENGTH})?")
 
 
 def read(tags: Tags) -> Facts | None:
     """What the MakerNote says, None where it is not JEOL's."""
-    raw = tags.exif(TAG) or tags.raw(TAG)
+    raw = tags.raw(TAG) or tags.exif(TAG)
     return None if raw is None else read_note(raw)
 
 
 def read_note(raw: bytes) -> Facts | None:
-    """What the bytes of a MakerNote say: the text may follow a header of a few bytes, in UTF-16 or plain."""
+    """What the bytes of a MakerNote say: UTF-16 after a word that says so, or any text after a few other bytes."""
+    raw = raw[:LARGEST_NOTE]
+    if raw.startswith(_UNICODE):
+        return _facts(raw[len(_UNICODE) :].decode("utf-16-le", errors="replace"), "JEOL MakerNote")
     for needle, encoding in _NEEDLES:
         start = raw.find(needle.encode(encoding))
         if start >= 0:
@@ -31,53 +43,73 @@ def read_note(raw: bytes) -> Facts | None:
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What the text file beside an image says, None where it is not JEOL's."""
-    text = text_of(raw)
-    return _facts(text, "JEOL text file") if "$CM_" in text or "$$SM_" in text else None
+    return _facts(text_of(raw), "JEOL text file")
 
 
-def _facts(text: str, where: str) -> Facts:
+def _facts(text: str, where: str) -> Facts | None:
     """A pixel size in the order in which they are told: as such, by the field of view, by the micron bar."""
-    entries: dict[str, str] = {}
-    for form in filter(None, map(_LINE.fullmatch, lines_of(text))):
-        entries.setdefault(form[1], form[2])
+    if "$CM_" not in text and "$SM_" not in text:
+        return None
+    entries = _entries(text)
     columns, rows = pair_of(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
     banner = number(entries.get("SM_PNU_HEIGHT"))
-    size, height, uncertainty, key = _pixel_size(entries, columns, rows)
-    return Facts(
-        nm_per_pixel=size,
-        detail=f"{where}, {key}",
-        relative_uncertainty=uncertainty,
-        height_nm=height,
+    told = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
+    field = _size("$CM_FIELD_OF_VIEW", entries.get("CM_FIELD_OF_VIEW", ""), columns, rows)
+    size = next((size for size in (told, field) if plausible_pixel(size.nm_per_pixel)), _bar_size(entries))
+    return replace(
+        size,
+        detail=f"{where}, {size.detail}",
         columns=columns,
         rows=rows,
         stored_rows=rows + int(banner) if rows and banner and 0 < banner < rows else None,
         metadata=_metadata(entries),
+        notes=_doubt(told, field),
     )
 
 
-def _pixel_size(
-    entries: dict[str, str], columns: int | None, rows: int | None
-) -> tuple[float | None, float | None, float | None, str]:
-    """Width and height of a pixel in nm, the width's relative uncertainty, and the key."""
-    sizes = _EACH.findall(entries.get("CM_PIXEL_SIZE", ""))
-    if sizes and quantity_nm(sizes[0]):
-        return quantity_nm(sizes[0]), quantity_nm(sizes[-1]), rounding(sizes[0]), "$CM_PIXEL_SIZE"
-    fields = _EACH.findall(entries.get("CM_FIELD_OF_VIEW", ""))
-    field = quantity_nm(fields[0]) if fields else None
-    if field and columns:
-        down = quantity_nm(fields[1]) if len(fields) > 1 else None
-        return field / columns, down / rows if down and rows else None, rounding(fields[0]), "$CM_FIELD_OF_VIEW"
-    marker, bar = _marker(entries.get("SM_MICRON_MARKER", "")), number(entries.get("SM_MICRON_BAR"))
-    if marker and bar and bar > 0:
-        return marker / bar, None, rounding(entries["SM_MICRON_BAR"]), "$$SM_MICRON_BAR"
-    return None, None, None, ""
+def _entries(text: str) -> dict[str, str]:
+    """The values by name, cut to LONGEST_VALUE characters; the first of a name counts."""
+    entries: dict[str, str] = {}
+    for form in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
+        entries.setdefault(form[1], form[2].strip("\0 \t")[:LONGEST_VALUE])
+    return entries
 
 
-def _marker(text: str) -> float | None:
-    """The length of the micron bar: nominal, so without rounding of its own."""
-    form = re.fullmatch(r"\s*([0-9.,]+)\s*(\S+)\s*", text)
-    value, factor = (number(form[1]), nanometres(form[2])) if form else (None, None)
-    return value * factor if value and factor else None
+def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
+    """The pixel of a field of `columns` x `rows` px; of two lengths (width, height) one unit may serve for both."""
+    form = _LENGTHS.fullmatch(text)
+    if form is None:
+        return Facts(detail=key)
+    across, unit, down, last = (part or "" for part in form.groups())
+    width, height = quantity_nm(f"{across} {unit or last}"), quantity_nm(f"{down} {last or unit}")
+    return Facts(
+        nm_per_pixel=width / columns if width and columns else None,
+        detail=key,
+        relative_uncertainty=rounding(across),
+        height_nm=height / rows if height and rows else None,
+    )
+
+
+def _bar_size(entries: dict[str, str]) -> Facts:
+    """The length of the micron bar is nominal, so without rounding of its own."""
+    marker, bar = quantity_nm(entries.get("SM_MICRON_MARKER", "")), number(entries.get("SM_MICRON_BAR"))
+    return Facts(
+        nm_per_pixel=marker / bar if marker and bar and bar > 0 else None,
+        detail="$$SM_MICRON_BAR",
+        relative_uncertainty=rounding(entries.get("SM_MICRON_BAR")),
+    )
+
+
+def _doubt(told: Facts, field: Facts) -> tuple[str, ...]:
+    """A sentence where two pixel sizes differ by more than their written digits allow."""
+    one, other = plausible_pixel(told.nm_per_pixel), plausible_pixel(field.nm_per_pixel)
+    half_digits = SQRT3 * ((told.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
+    if not one or not other or abs(one / other - 1) <= SAME + half_digits:
+        return ()
+    return (
+        f"The file's header gives {one:.4g} nm per pixel, but its field of view {other:.4g} nm: "
+        "please check the image width.",
+    )
 
 
 def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
@@ -85,7 +117,7 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
     distance = entries.get("SM_WD", "")
     in_nm = quantity_nm(distance)
     return kept(
-        instrument=f"JEOL {entries.get('CM_INSTRUMENT', '')}",
+        instrument=f"JEOL {entries.get('SM_NICKNAME') or entries.get('CM_INSTRUMENT', '')}",
         detector=entries.get("FE_DETECTOR_NAME") or signal,
         voltage_kv=leading_number(entries.get("CM_ACCEL_VOLT") or entries.get("CM_ACCEL_VOLTAGE")),
         working_distance_mm=scaled(in_nm, 1e-6) if in_nm else leading_number(distance),

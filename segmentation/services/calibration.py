@@ -9,7 +9,7 @@ from typing import Any
 from ..core.micrograph import parse_width
 from ..core.micrograph.crosscheck import crosscheck
 from ..core.micrograph.types import Calibration
-from ..core.recipe import DEFAULT_WIDTH_NM
+from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
 from ..models import Upload
 
 SAME_NM = 0.0051  # widths are shown with two decimals
@@ -83,6 +83,21 @@ def calibration_for(text: str, origin: str, upload: Upload) -> Calibration | Non
         return Calibration.absent()
     source = "default" if width == DEFAULT_WIDTH_NM and untouched else "typed"
     return Calibration.of_width(width, upload.width, source, typed=text.strip())
+
+
+def asked_calibration(asked: dict[str, Any], upload: Upload) -> Calibration | None:
+    """The calibration meant by what was asked for before the image had been read: {"width": text, "origin": origin}.
+
+    No text means what the file says. Raises ValueError as `calibration_for`.
+    """
+    text = asked.get("width")
+    return None if text is None else calibration_for(text, asked.get("origin", ""), upload)
+
+
+def refuse_tall_bar(recipe: Recipe, upload: Upload) -> None:
+    """Raises ValueError where the data bar leaves no row to analyse."""
+    if recipe.data_bar != "auto" and recipe.data_bar >= upload.height:
+        raise ValueError(f"The data bar cannot take {recipe.data_bar} rows: the image has only {upload.height}.")
 
 
 def _shown(own: Calibration, origin: str, upload: Upload) -> set[str]:

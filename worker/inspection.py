@@ -1,4 +1,4 @@
-"""Looking into an uploaded file in a child process, so that no file can harm the web server.
+"""Looking into an uploaded file in a child process, so that no file can harm the worker.
 
 A child that takes too long is killed; one that dies (of memory, or of a fault in a decoder) takes nothing with it.
 """
@@ -9,35 +9,29 @@ import json
 import logging
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from .plain import plain
+from segmentation.core.cost import affordable_pixels
+from segmentation.plain import plain
+
+from .scratch import scratch
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 2
-WAIT_SECONDS = 60
 LONGEST_KIND = 100
+LOOK_SECONDS = 0.5  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
-BUSY = "The server is busy reading other images: please upload this one again in a minute."
-
-_slots = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Unreadable(Exception):
     """The file is no image that can be analysed; the message is one sentence for the user."""
-
-
-class Busy(Exception):
-    """Too many inspections at once; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +42,29 @@ class Inspection:
     preview: bytes
 
 
-def inspect(path: Path, *, name: str, side: Sequence[tuple[str, Path]] = (), read_bar: bool = True) -> Inspection:
-    """What the file at `path` is, its uploader calling it `name`; raises Unreadable or Busy.
+def most_pixels() -> int:
+    """The most pixels of an image that is taken at all: what the limits of this site allow an analysis to cost."""
+    limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
+    return min(limit, affordable_pixels(settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
+
+
+def inspect(
+    path: Path,
+    *,
+    name: str,
+    side: Sequence[tuple[str, Path]] = (),
+    read_bar: bool = True,
+    alive: Callable[[], None] = lambda: None,
+) -> Inspection:
+    """What the file at `path` is, its uploader calling it `name`; raises Unreadable.
 
     side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
-    is read too, as a suggestion: some seconds of work.
+    is read too, as a suggestion: some seconds of work. alive: called now and then; whatever it raises ends the child.
     """
-    if not _slots.acquire(timeout=WAIT_SECONDS):
-        raise Busy(BUSY)
-    try:
-        with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-            preview = Path(folder, "preview.png")
-            said = _parse(_run(_command(path, name, preview, side, read_bar)))
-            return Inspection(said, preview.read_bytes())
-    finally:
-        _slots.release()
+    with scratch() as folder:
+        preview = folder / "preview.png"
+        said = _parse(_run(_command(path, name, preview, side, read_bar), alive))
+        return Inspection(said, preview.read_bytes())
 
 
 def _command(
@@ -76,29 +78,36 @@ def _command(
         *(f"--side={json.dumps([given, str(place)])}" for given, place in side),
         *([] if read_bar else ["--no-reading"]),
         f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
-        f"--max-pixels={settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000}",
+        f"--max-pixels={most_pixels()}",
         f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
     ]
 
 
-def _run(command: list[str]) -> bytes:
+def _run(command: list[str], alive: Callable[[], None]) -> bytes:
     """The child's standard output; its death and its slowness are the file's fault as far as the user can help."""
-    try:
-        child = subprocess.run(
-            command,
-            cwd=settings.BASE_DIR,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=settings.DEEPSEGM_INSPECTION_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Unreadable(TOO_SLOW) from None
-    if child.returncode or child.stderr:
-        logger.warning("Inspection ended with %s: %s", child.returncode, child.stderr[-2000:].decode(errors="replace"))
+    end = time.monotonic() + settings.DEEPSEGM_INSPECTION_SECONDS
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, **pipes) as child:
+        try:
+            output, errors = _heard(child, end, alive)
+        finally:
+            child.kill()
+    if child.returncode or errors:
+        logger.warning("Inspection ended with %s: %s", child.returncode, errors[-2000:].decode(errors="replace"))
     if child.returncode:
         raise Unreadable(DIED)
-    return child.stdout
+    return output
+
+
+def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None]) -> tuple[bytes, bytes]:
+    """What the child says until it ends by itself; raises Unreadable at `end`."""
+    while True:
+        try:
+            return child.communicate(timeout=LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end:
+                raise Unreadable(TOO_SLOW) from None
+            alive()
 
 
 def _parse(output: bytes) -> dict[str, Any]:

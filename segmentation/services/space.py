@@ -1,0 +1,91 @@
+"""Room on the disk: uploads stop while some is left, and what frees room works even when none is.
+
+A full disk cannot even note in the database that a job is deleted. So a reserve, a file of zeros, lies in the data
+folder and is given up for that; it is made anew once there is room.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import OperationalError
+
+from .refusal import Refused
+from .trouble import is_full
+
+logger = logging.getLogger(__name__)
+RESERVE = "reserve"
+LARGEST_RESERVE = 4 * 2**20
+SMALLEST_PART = 16  # of the disk
+NO_ROOM = "The server has no room for more images: delete results that you no longer need, or ask its administrator."
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def free_bytes() -> int | None:
+    """What is left where images come in and results go; None where no disk of this machine holds them."""
+    left = [shutil.disk_usage(folder).free for folder in _folders() if folder.is_dir()]
+    return min(left, default=None)
+
+
+def is_scarce(wanted: int = 0) -> bool:
+    """Whether less than DEEPSEGM_MIN_FREE_MB would be left after so many bytes more."""
+    left = free_bytes()
+    return left is not None and left - wanted < settings.DEEPSEGM_MIN_FREE_MB * 2**20
+
+
+def check_space(wanted: int) -> None:
+    """Raises Refused (507) where there is no room for a file of so many bytes."""
+    if is_scarce(wanted):
+        raise Refused(NO_ROOM, 507)
+
+
+def keep_reserve() -> None:
+    """Make the reserve where it is missing and there is room."""
+    file = settings.DEEPSEGM_DATA / RESERVE
+    if file.exists() or is_scarce():
+        return
+    size = min(LARGEST_RESERVE, shutil.disk_usage(file.parent).total // SMALLEST_PART)
+    aside = file.with_suffix(".part")
+    try:
+        aside.write_bytes(bytes(size))
+        aside.replace(file)
+    except OSError:
+        aside.unlink(missing_ok=True)
+
+
+def frees_room(service: Callable[P, R]) -> Callable[P, R]:
+    """A service by which users free room: on a full disk it is tried once more at the cost of the reserve."""
+
+    @wraps(service)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return service(*args, **kwargs)
+        except (OperationalError, OSError) as error:
+            if not is_full(error) or not _give_up_reserve():
+                raise
+        return service(*args, **kwargs)
+
+    return wrapped
+
+
+def _give_up_reserve() -> bool:
+    try:
+        (settings.DEEPSEGM_DATA / RESERVE).unlink()
+    except OSError:
+        return False
+    logger.warning("The disk is full: the reserve is given up so that things can be deleted.")
+    return True
+
+
+def _folders() -> list[Path]:
+    """The data folder, the folder for temporary files and, unless it is a bucket, where results lie."""
+    stored: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
+    return [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(stored)] if stored else [])]

@@ -1,0 +1,50 @@
+"""Faults of the machine (disk, storage, database, broker) told from faults of an image: they pass, and end no job."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from django.db import InterfaceError, OperationalError
+
+FULL = "The server's disk is full"
+STORAGE = "The server's storage cannot be reached just now"
+DATABASE = "The server's database cannot be reached just now"
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+OF_THE_MACHINE = {
+    *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EAGAIN),
+    *(errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE),
+    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EBUSY),
+}
+REMOTE = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")  # modules whose errors are a network's
+
+
+def trouble(error: BaseException) -> str:
+    """What the machine suffers from, as a clause; "" where the error is not the machine's."""
+    return next(filter(None, map(_of, _chain(error))), "")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether it comes of a full disk."""
+    return trouble(error) == FULL
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came of: a reader calls a file damaged that the disk could not deliver."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__
+
+
+def _of(error: BaseException) -> str:
+    if isinstance(error, OperationalError | InterfaceError):
+        return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
+    if isinstance(error, OSError):
+        if error.errno in NO_SPACE:
+            return FULL
+        if error.errno in OF_THE_MACHINE:
+            return STORAGE
+    return STORAGE if f"{type(error).__module__}.".startswith(REMOTE) else ""

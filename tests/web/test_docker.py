@@ -1,0 +1,155 @@
+"""The container files: nothing published is accepted, every service is confined, every queue has a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pytest
+import yaml
+from django.conf import settings
+from PIL import Image
+
+from tests.core.bars import zeiss
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCKERFILE = (REPOSITORY / "docker" / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (REPOSITORY / "docker" / "example.env").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+OWN = {name: "5f2c9a7be81d4063" * 4 if value.startswith("change-me") else value for name, value in EXAMPLE.items()}
+# Refuses the modules named in MISSING, in this process and in every child.
+MISSING = """
+import os, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in os.environ["MISSING"].split():
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+MODULES = {"scikit-image": "skimage", "segmentation-models-pytorch": "segmentation_models_pytorch"}
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """manage.py or a module under these DEEPSEGM_ variables only."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
+    environment = {**kept, "DJANGO_SETTINGS_MODULE": "deepsegm.settings", **variables}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def container(file: dict[str, str]) -> dict[str, str]:
+    """The environment of a container of ours where docker/.env is `file`."""
+    given = SERVICES["web"]["environment"]
+    return file | {name: Template(re.sub(r":\?[^}]*", "", value)).substitute(file) for name, value in given.items()}
+
+
+def megabytes(limit: str) -> int:
+    return int(limit[:-1]) * {"m": 1, "g": 1024}[limit[-1]]
+
+
+def queues(service: str) -> set[str]:
+    words = shlex.split(SERVICES[service].get("command") or " ".join(json.loads(DOCKERFILE.rpartition("CMD ")[2])))
+    return set(words[words.index("--queues") + 1].split(","))
+
+
+def test_the_example_is_refused_unchanged(tmp_path):
+    done = run("manage.py", "check", "--deploy", DEEPSEGM_DATA=str(tmp_path), **container(EXAMPLE))
+    assert done.returncode == 1 and "deepsegm.E008" in done.stderr
+    for name in ("SECRET_KEY", "DATABASE_URL", "BROKER_URL", "BUCKET_KEY", "BUCKET_SECRET"):
+        assert f"DEEPSEGM_{name}" in done.stderr
+    assert all(name in done.stderr for name in EXAMPLE if name != "DEEPSEGM_URL")
+
+
+def test_secrets_of_ones_own_are_accepted(tmp_path):
+    done = run("manage.py", "check", "--deploy", DEEPSEGM_DATA=str(tmp_path), **container(OWN))
+    assert done.returncode == 0, done.stderr
+    assert "deepsegm.E" not in done.stderr and "deepsegm.W004" not in done.stderr and "security.W009" not in done.stderr
+
+
+def test_up_does_not_start_with_a_published_secret(tmp_path):
+    secret = EXAMPLE["DEEPSEGM_SECRET_KEY"]
+    done = run("manage.py", "up", "--no-worker", "--port", "0", DEEPSEGM_DATA=str(tmp_path), DEEPSEGM_SECRET_KEY=secret)
+    assert done.returncode == 1 and "DEEPSEGM_SECRET_KEY" in done.stderr
+
+
+def test_compose_checks_the_secrets_before_anything_keeps_them():
+    assert SERVICES["check"]["command"] == "python manage.py check --tag security"
+    for name in ("postgres", "redis", "store", "web"):
+        assert SERVICES[name]["depends_on"]["check"] == {"condition": "service_completed_successfully"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_confined(name):
+    service = SERVICES[name]
+    assert megabytes(service["mem_limit"]) >= 256
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True and service["tmpfs"]
+    assert not service.get("privileged") and not service.get("network_mode")
+    assert "build" in service or re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", service["image"])
+
+
+def test_base_images_have_whole_versions():
+    outside = re.findall(r"^FROM (\S+:\S+)", DOCKERFILE, re.MULTILINE)
+    assert outside and all(re.search(r":\d+\.\d+\.\d+-", image) for image in outside)
+
+
+@pytest.mark.parametrize("name", ["worker", "inspector"])
+def test_workers_are_asked_for_signs_of_life(name):
+    kind, command = SERVICES[name]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL" and "inspect ping --destination celery@$$HOSTNAME" in command
+
+
+def test_each_queue_has_a_worker():
+    routes = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+    assert {settings.CELERY_TASK_DEFAULT_QUEUE, *routes} <= queues("worker") | queues("inspector")
+    assert queues("worker") == {"analyses"}  # whatever is short would wait behind an analysis
+    assert json.loads(DOCKERFILE.rpartition("CMD ")[2])[-3] == "analyses"
+
+
+def test_limits_leave_room_for_what_the_settings_allow():
+    assert megabytes(SERVICES["worker"]["mem_limit"]) >= settings.DEEPSEGM_JOB_MEMORY_MB + 1500
+    assert megabytes(SERVICES["inspector"]["mem_limit"]) >= 2 * settings.DEEPSEGM_INSPECTION_MEMORY_MB + 300
+    assert "--concurrency 2" in SERVICES["inspector"]["command"]
+
+
+def test_redis_wants_a_password_that_its_command_does_not_show():
+    redis = SERVICES["redis"]
+    assert "requirepass $$REDISCLI_AUTH" in redis["command"][-1] and "noeviction" in redis["command"][-1]
+    assert redis["environment"] == {"REDISCLI_AUTH": "${REDIS_PASSWORD}"}
+
+
+def test_what_a_read_only_root_leaves_writable():
+    for name in OURS:
+        places = [volume.rpartition(":")[2] for volume in SERVICES[name]["volumes"]]
+        assert places == ["/data", "/scratch"]
+        assert {place.partition(":")[0] for place in SERVICES[name]["tmpfs"]} == {"/tmp", "/home/deepsegm"}
+    assert "DEEPSEGM_DATA=/data DEEPSEGM_TEMP=/scratch TMPDIR=/scratch" in DOCKERFILE
+
+
+def test_the_small_image_has_all_that_the_inspector_needs(tmp_path):
+    left_out = re.search(r"grep -vE '\^\(([^)]*)\)", DOCKERFILE)[1].split("|")
+    (tmp_path / "sitecustomize.py").write_text(MISSING)
+    modules = " ".join(MODULES.get(name, name) for name in left_out)
+    environment = {"PYTHONPATH": str(tmp_path), "MISSING": modules, "DEEPSEGM_DATA": str(tmp_path)}
+    assert "No module named 'torch'" in run("-c", "import torch", **environment).stderr
+    done = run("-c", "import django; django.setup(); import deepsegm.celery, worker.tasks", **environment)
+    assert done.returncode == 0, done.stderr
+    noise = np.random.default_rng(0).integers(40, 200, (700, 1024), np.uint8)
+    Image.fromarray(np.vstack([noise, zeiss("100 nm", 200, "5.120 µm")])).save(tmp_path / "bar.png")
+    done = run("-m", "segmentation.core.micrograph.inspect", str(tmp_path / "bar.png"), **environment)
+    assert done.returncode == 0, done.stderr
+    assert "100 nm" in json.loads(done.stdout)["reading"]["texts"], done.stderr

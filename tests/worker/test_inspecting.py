@@ -1,0 +1,404 @@
+"""Looking into uploads: in a child process, in turn, once, and what follows for jobs and samples."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import tifffile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+
+from segmentation import services
+from segmentation.core.recipe import Recipe
+from segmentation.models import Job, Lost, Sample, Upload
+from segmentation.services import Refused, Scale
+from tests.conftest import picture
+from tests.web.archive import zipped
+from worker import inspection
+from worker.tasks import inspect_uploads
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pulse")]
+WHO = {"user": None, "visitor": None, "address": ""}
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch):
+    """Nobody answers: what comes in waits until a test looks into it."""
+    rung: list[str] = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: rung.append(name))
+    return rung
+
+
+@pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def receive(content=None, name="a.png", **said):
+    file = SimpleUploadedFile(name, picture() if content is None else content)
+    return services.receive_upload(file=file, **{**WHO, **said})
+
+
+def looked_into(upload=None):
+    inspect_uploads()
+    upload = upload or Upload.objects.get()
+    upload.refresh_from_db()
+    return upload
+
+
+def child(monkeypatch, does):
+    """Replace the inspecting child by a shell command."""
+    monkeypatch.setattr(inspection, "_command", lambda *given: ["sh", "-c", does])
+
+
+class TestOne:
+    def test_a_good_image(self, settings):
+        upload = looked_into(receive())
+        assert (upload.state, upload.width, upload.height, upload.kind) == ("done", 64, 48, "PNG, 8 bit")
+        assert upload.preview.read().startswith(b"\x89PNG")
+        assert upload.calibration["source"] == "none"
+        assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+
+    def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
+        with commit():
+            upload = looked_into(receive(picture()[:60], name="--help.png"))
+        assert upload.state == "failed" and upload.error.endswith(".") and "Traceback" not in upload.error
+        assert not [path for path in own_storage.rglob("*") if path.is_file()]
+
+    @pytest.mark.parametrize("does", ["kill -9 $$", "kill -SEGV $$", "exit 3", "echo junk", "echo '{}'", "echo '[]'"])
+    def test_a_child_that_dies_or_babbles_is_the_files_fault(self, monkeypatch, does):
+        child(monkeypatch, does)
+        upload = looked_into(receive())
+        assert upload.state == "failed" and "could not be read" in upload.error
+
+    def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
+        settings.DEEPSEGM_INSPECTION_SECONDS = 1
+        child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
+        assert "took too long" in looked_into(receive()).error
+        assert not _lives(tmp_path / "pid")
+
+    def test_a_child_whose_upload_was_deleted_is_killed(self, monkeypatch, tmp_path):
+        child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
+        upload = receive()
+        report = Upload.report
+
+        def deleted(row, **said):
+            if (tmp_path / "pid").exists():
+                Upload.objects.all().delete()
+            report(row, **said)
+
+        monkeypatch.setattr(Upload, "report", deleted)
+        monkeypatch.setattr("worker.tasks.EVERY_SECONDS", 0.0)
+        inspect_uploads()
+        assert not Upload.objects.filter(pk=upload.pk).exists()
+        assert not _lives(tmp_path / "pid")
+
+    def test_an_end_that_comes_too_late_changes_nothing(self):
+        mine = Upload.objects.claim(receive().pk)
+        Upload.objects.update(state="queued")
+        assert Upload.objects.claim(mine.pk).attempt == 2
+        with pytest.raises(Lost):
+            services.publish_inspection(upload=mine, facts={}, preview=b"")
+        with pytest.raises(Lost):
+            services.fail_upload(upload=mine, sentence="late")
+        assert Upload.objects.get().state == "running"
+
+    def test_trouble_with_the_storage_is_not_the_files_fault(self, monkeypatch):
+        def full(*args, **kwargs):
+            raise OSError(28, "No space left on device")
+
+        upload = receive()
+        with monkeypatch.context() as patch:
+            patch.setattr("django.core.files.storage.FileSystemStorage._save", full)
+            assert (looked_into(upload).state, upload.stage) == ("queued", "The server's disk is full")
+        assert looked_into(upload).state == "queued"  # not due yet
+        Upload.objects.update(due=None)
+        assert looked_into(upload).state == "done"
+
+
+class TestCost:
+    """What a file would cost is told from its declared size, before anything is decoded."""
+
+    def test_more_pixels_than_an_analysis_may_cost(self, settings, tmp_path):
+        settings.DEEPSEGM_JOB_MEMORY_MB = 6000
+        path = tmp_path / "blank.png"
+        Image.new("L", (12000, 12000)).save(path, compress_level=1)
+        upload = looked_into(receive(path.read_bytes()))
+        assert upload.state == "failed"
+        assert "too large (12000 x 12000 px; the limit is 94" in upload.error and "smaller part" in upload.error
+
+    def test_a_small_file_that_declares_a_giant(self, settings, tmp_path):
+        path = tmp_path / "fax.tif"
+        tifffile.imwrite(path, np.zeros((64, 64), np.uint8))
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages[0].tags["ImageWidth"].overwrite(20000)
+            file.pages[0].tags["ImageLength"].overwrite(20000)
+        upload = looked_into(receive(path.read_bytes(), name="fax.tif"))
+        assert upload.state == "failed" and "too large (20000 x 20000 px" in upload.error
+
+    def test_time_counts_too(self, settings):
+        settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS = 0, 60
+        assert inspection.most_pixels() == 10_000_000
+        settings.DEEPSEGM_MAX_MEGAPIXELS = 1
+        assert inspection.most_pixels() == 1_000_000
+
+
+class TestTurns:
+    def test_every_sender_comes_in_turn(self, alice):
+        """Nine archives of one visitor do not stand before the one image of another."""
+        many = [receive(picture(64 + n), address="many", visitor=uuid4()) for n in range(3)]
+        one = receive(picture(80), address="one")
+        order = []
+        while (upload := Upload.objects.next_in_turn()) is not None:
+            order.append(Upload.objects.claim(upload.pk).pk)
+            if len(order) == 1:
+                late = receive(picture(90), user=alice)
+        assert order == [many[0].pk, one.pk, late.pk, many[1].pk, many[2].pk]
+
+    def test_a_worker_stops_between_uploads_and_lets_another_message_go_on(self, monkeypatch, bells):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+        receive(), receive()
+        bells.clear()
+        inspect_uploads()
+        assert Upload.objects.filter(state="done").count() == 1
+        assert bells == ["worker.inspect_uploads"]
+
+    def test_a_lost_bell_is_rung_again(self, bells, monkeypatch):
+        receive()
+        bells.clear()
+        services.rescue()
+        assert bells == []  # just now it was rung
+        monkeypatch.setattr("segmentation.services.upkeep.UNHEARD", -services.upkeep.UNHEARD)
+        services.rescue()
+        assert bells == ["worker.inspect_uploads"]
+
+    def test_after_three_lost_workers_it_fails_with_what_waits_for_it(self, commit):
+        upload = receive()
+        job = services.create_job(upload=upload, recipe=Recipe(), **WHO)
+        for _ in range(3):
+            assert Upload.objects.claim(upload.pk)
+            services.rescue(lost=(Upload,))
+        upload.refresh_from_db()
+        job.refresh_from_db()
+        assert (upload.state, job.state) == ("failed", "failed")
+        assert "stopped 3 times" in upload.error and job.error == upload.error
+
+
+class TestJobs:
+    def start(self, upload, **said):
+        return services.create_job(upload=upload, **{"recipe": Recipe(), **WHO, **said})
+
+    def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, bells):
+        upload = receive()
+        with commit():
+            job = self.start(upload, asked={"width": "640 nm", "origin": "typed"})
+        assert (job.state, job.ready, job.position()) == ("queued", False, None)
+        assert Job.objects.claim(job.pk) is None
+        services.ring_all()
+        assert set(bells) == {"worker.inspect_uploads"}
+        with commit():
+            inspect_uploads()
+        job.refresh_from_db()
+        assert job.ready and job.get_recipe().calibration.nm_per_pixel == 10
+        assert bells[-1] == "worker.run_job"
+        assert Job.objects.claim(job.pk).attempt == 1
+
+    def test_a_job_of_what_is_no_image_fails_with_the_sentence(self, commit):
+        upload = receive(picture()[:60])
+        job = self.start(upload)
+        looked_into(upload)
+        job.refresh_from_db()
+        assert (job.state, job.error) == ("failed", upload.error)
+        with pytest.raises(Refused, match="trying again would not help"):
+            services.retry_job(job=job)
+
+    def test_settings_that_do_not_suit_the_image_fail_it(self):
+        job = self.start(receive(), recipe=Recipe(data_bar=4000))
+        inspect_uploads()
+        job.refresh_from_db()
+        assert (job.state, job.error) == ("failed", "The data bar cannot take 4000 rows: the image has only 48.")
+
+    def test_the_pixels_of_one_sender_are_limited_once_they_are_known(self, settings):
+        settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
+        jobs = [self.start(receive(picture(1000, 600), **who), **who) for who in [{**WHO, "visitor": uuid4()}] * 2]
+        inspect_uploads()
+        assert sorted(Job.objects.values_list("state", flat=True)) == ["failed", "queued"]
+        assert "1 megapixels of yours" in Job.objects.get(state="failed").error
+        assert {job.pk for job in jobs} == set(Job.objects.values_list("pk", flat=True))
+
+    def test_a_cancelled_one_stays_cancelled(self):
+        job = services.cancel_job(job=self.start(receive()))
+        inspect_uploads()
+        job.refresh_from_db()
+        assert job.state == "cancelled"
+        services.retry_job(job=job)
+
+
+class TestSamples:
+    def start(self, uploads, **said):
+        known = {"name": "Batch", "uploads": uploads, "recipe": Recipe(), "scale": Scale(), **WHO}
+        return services.create_sample(**{**known, **said})
+
+    def state(self, sample):
+        return Sample.objects.get(pk=sample.pk).state
+
+    def test_images_are_taken_in_as_they_are_read_in_the_order_in_which_they_came(self, commit):
+        uploads = [receive(picture(64 + n), name=f"{n}.png") for n in range(3)]
+        with commit():
+            sample = self.start(uploads, asked={uploads[1].pk: {"width": "65", "origin": "typed"}})
+        assert (self.state(sample), sample.jobs.count()) == ("waiting", 0)
+        services.rescue()
+        assert self.state(sample) == "waiting"
+        with commit():
+            inspect_uploads()
+        jobs = list(sample.members.order_by("created", "pk"))
+        assert [job.upload.name for job in jobs] == ["0.png", "1.png", "2.png"]
+        assert [getattr(job.get_recipe().calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
+
+    def test_what_cannot_be_read_is_noted_and_the_rest_goes_on(self, commit):
+        with commit():
+            sample = self.start([receive(picture()[:60], name="bad.png")])
+        with commit():
+            inspect_uploads()
+        assert [note["name"] for note in Sample.objects.get().notes] == ["bad.png"]
+        assert self.state(sample) == "queued"  # to be pooled: it says that there is nothing to pool
+
+    def test_the_same_file_twice_is_taken_once(self, commit):
+        self.start([receive(name="a.png"), receive(name="b.png")])
+        with commit():
+            inspect_uploads()
+        assert Job.objects.count() == Upload.objects.count() == 1
+        assert "same file as a.png" in Sample.objects.get().notes[0]["sentence"]
+
+    def test_cancelling_forgets_what_is_still_to_be_read(self, commit):
+        sample = self.start([receive()])
+        with commit():
+            assert services.cancel_sample(sample=sample) == 1
+        assert not Upload.objects.exists() and self.state(sample) == "queued"
+
+    def test_deleting_takes_along_what_is_still_to_be_read(self):
+        services.delete_sample(sample=self.start([receive()]))
+        assert not Upload.objects.exists()
+
+
+class TestArchives:
+    def archive(self, *entries, **said):
+        content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])
+        return receive(content, name="batch.zip", is_archive=True, **said)
+
+    def test_it_becomes_uploads_of_its_sender(self, own_storage, commit):
+        visitor = uuid4()
+        archive = self.archive(visitor=visitor, address="hash")
+        with commit():
+            inspect_uploads()
+        archive.refresh_from_db()
+        assert archive.state == "done" and [note["name"] for note in archive.notes] == ["c.doc"]
+        assert not list(own_storage.glob(f"uploads/{archive.pk}/*"))
+        images = archive.images.order_by("created")
+        assert [(each.name, each.width, each.visitor, each.address) for each in images] == [
+            ("a.png", 64, visitor, "hash"),
+            ("b.png", 65, visitor, "hash"),
+        ]
+
+    def test_a_second_attempt_stores_nothing_twice(self, monkeypatch):
+        archive = self.archive(("a.png", picture(64)), ("b.png", picture(64)), ("b (2).png", picture(66)))
+        receive_upload, count = services.receive_upload, []
+
+        def killed(**said):
+            count.append(1)
+            if len(count) == 3:
+                raise OSError(5, "Input/output error")
+            return receive_upload(**said)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(services, "receive_upload", killed)
+            inspect_uploads()
+        assert archive.images.count() == 2
+        Upload.objects.update(due=None)
+        assert looked_into(archive).state == "done"
+        assert sorted(archive.images.values_list("name", flat=True)) == ["a.png", "b (2).png", "b.png"]
+
+    def test_for_a_sample(self, commit):
+        archive = self.archive()
+        sample = services.create_sample(
+            name="Batch", uploads=[archive], recipe=Recipe(), scale=Scale("pixel", 2.5, typed="2.5"), **WHO
+        )
+        with commit():
+            inspect_uploads()
+        jobs = sample.members.order_by("created")
+        assert [job.upload.name for job in jobs] == ["a.png", "b.png"]
+        assert {job.get_recipe().calibration.nm_per_pixel for job in jobs} == {2.5}
+        assert [note["name"] for note in Sample.objects.get().notes] == ["c.doc"]
+
+    def test_one_that_is_half_unpacked_when_the_sample_is_made(self, commit):
+        archive = self.archive(("a.png", picture(64)))
+        with commit():
+            inspect_uploads()
+        Upload.objects.filter(pk=archive.pk).update(state="running", attempt=2)
+        archive.refresh_from_db()
+        sample = services.create_sample(name="B", uploads=[archive], recipe=Recipe(), scale=Scale(), **WHO)
+        assert [job.upload.name for job in sample.jobs.all()] == ["a.png"]
+        archive.refresh_from_db()
+        with commit():
+            services.publish_archive(upload=archive, notes=[])
+        assert Upload.objects.filter(sample=sample).count() == 0
+
+    def test_each_image_by_itself(self, commit):
+        archive = self.archive()
+        services.start_archive(archive=archive, recipe=Recipe(filter=True), asked={"width": "65", "origin": "typed"})
+        with commit():
+            inspect_uploads()
+        jobs = {job.upload.name: job.get_recipe() for job in Job.objects.all()}
+        assert set(jobs) == {"a.png", "b.png"} and all(recipe.filter for recipe in jobs.values())
+        assert jobs["b.png"].calibration.nm_per_pixel == 1.0
+
+    def test_without_room_it_waits_and_nothing_of_it_is_called_damaged(self, settings):
+        archive = self.archive(("a.png", picture(64)))
+        settings.DEEPSEGM_MIN_FREE_MB = 10**9
+        assert (looked_into(archive).state, archive.stage) == ("queued", "The server's disk is full")
+        settings.DEEPSEGM_MIN_FREE_MB = 1
+        Upload.objects.update(due=None)
+        assert looked_into(archive).images.count() == 1
+
+
+def test_memory_beyond_the_limit_ends_the_child_alone(settings, tmp_path):
+    """A decoder that takes more than it may dies, and its sender is told; the worker has not felt it."""
+    settings.DEEPSEGM_INSPECTION_MEMORY_MB = 500
+    settings.DEEPSEGM_JOB_MEMORY_MB = 0
+    path = tmp_path / "large.png"
+    Image.new("I;16", (9000, 9000)).save(path, compress_level=1)
+    upload = looked_into(receive(path.read_bytes()))
+    assert upload.state == "failed" and "memory" in upload.error
+
+
+POOL_CHILD = """
+import os, threading, resource
+from worker.child import end_pool_child, enter_pool
+end_pool_child()
+enter_pool(os.getppid(), 600)
+try:
+    held = bytearray(10**9)
+except MemoryError:
+    print("refused", flush=True)
+threading.Thread(target=end_pool_child).start()
+while True:
+    pass
+"""
+
+
+def test_a_pool_child_may_take_so_much_memory_and_ends_in_the_middle_of_anything():
+    done = subprocess.run([sys.executable, "-c", POOL_CHILD], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("refused", -signal.SIGKILL), done.stderr
+    assert threading.active_count() >= 1
+
+
+def _lives(pid_file):
+    pid = pid_file.read_text().strip()
+    return not subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode

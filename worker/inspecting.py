@@ -1,0 +1,78 @@
+"""Looking into uploads: an image becomes facts and a preview, an archive becomes uploads."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from segmentation import services
+from segmentation.models import Upload
+from segmentation.services.archives import Incoming, Note, unpacked
+from segmentation.services.uploads import sha256_of
+
+from . import inspection
+from .fetching import fetch
+
+Progress = Callable[[str, float], None]
+UNPACKING = "unpacking the archive"
+READING = "reading the image"
+
+
+def inspect(upload: Upload, progress: Progress, folder: Path) -> None:
+    """Look into one upload and publish what was found; raises Unreadable where it is of no use, Lost."""
+    if upload.is_archive:
+        _unpack(upload, progress, folder)
+        return
+    progress(READING, 0.1)
+    path = fetch(upload.file.name, folder)
+    side = [(beside["name"], fetch(beside["file"], folder)) for beside in upload.side]
+    found = inspection.inspect(
+        path, name=upload.name, side=side, read_bar=upload.read_bar, alive=lambda: progress(READING, 0.5)
+    )
+    facts = {name: value for name, value in found.facts.items() if name != "sha256"}
+    services.publish_inspection(upload=upload, facts=facts, preview=found.preview)
+
+
+def _unpack(upload: Upload, progress: Progress, folder: Path) -> None:
+    """Store what is in an archive; of what an attempt that was cut short has stored nothing is stored again."""
+    progress(UNPACKING, 0.0)
+    stored = Counter(upload.images.values_list("name", "sha256"))
+    notes: list[Note] = []
+    count = 0
+    for each in unpacked(fetch(upload.file.name, folder), folder):
+        if isinstance(each, Note):
+            notes.append(each)
+            continue
+        upload.refresh_from_db(fields=["sample", "asked"])
+        notes += _take(upload, each, stored)
+        count += 1
+        progress(f"{UNPACKING}, {count} {'image' if count == 1 else 'images'} so far", 0.5)
+    services.publish_archive(upload=upload, notes=notes)
+
+
+def _take(archive: Upload, incoming: Incoming, stored: Counter[tuple[str, str]]) -> list[Note]:
+    """Store an image of an archive as if it had come by itself; raises OSError where there is no room."""
+    file = incoming.file
+    known = (file.name, sha256_of(file))
+    if stored[known]:
+        stored[known] -= 1
+        return []
+    try:
+        services.receive_upload(
+            file=file,
+            side=incoming.side,
+            user=archive.owner,
+            visitor=archive.visitor,
+            address=archive.address,
+            read_bar=archive.read_bar,
+            archive=archive,
+            sample=archive.sample,
+            asked=archive.asked if archive.sample else None,
+        )
+    except services.Refused as refusal:
+        if refusal.status == 507:
+            raise OSError(errno.ENOSPC, refusal.sentence) from refusal
+        return [Note(file.name, refusal.sentence, refusal.status)]
+    return services.start_images(archive)

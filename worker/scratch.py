@@ -1,0 +1,77 @@
+"""Folders for work in progress. They hold customers' images, so what a killed process leaves behind is removed.
+
+Each is locked as long as its process lives: the kernel lets go of the lock however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+PREFIX = "deepsegm-"
+LOCK = "lock"
+# Django writes a large upload to a file of such a name, for as long as its request takes.
+UPLOADS, UPLOAD_SECONDS = "*.upload*", 3600.0
+YOUNG_SECONDS = 60.0
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for one piece of work, gone when it ends."""
+    folder = Path(tempfile.mkdtemp(dir=_place(), prefix=PREFIX))
+    try:
+        with (folder / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            work = folder / "work"
+            work.mkdir()
+            yield work
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> int:
+    """Remove what killed processes left in the folder for temporary files; returns how many things."""
+    place = _place()
+    left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder)]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    old = [file for file in place.glob(UPLOADS) if _age(file) > UPLOAD_SECONDS]
+    for file in old:
+        file.unlink(missing_ok=True)
+    if left or old:
+        logger.info("%d temporary files and folders of killed processes were removed.", len(left) + len(old))
+    return len(left) + len(old)
+
+
+def _place() -> Path:
+    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return place
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        with (folder / LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _age(folder) > 0
+    except FileNotFoundError:
+        return _age(folder) > YOUNG_SECONDS  # killed before the lock was made, or about to make it
+    except OSError:
+        return False
+
+
+def _age(path: Path) -> float:
+    """Seconds since the last change; 0 where it is gone."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return 0.0
