@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -87,11 +88,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "axes",
     "segmentation",
     "worker",
 ]
 MIDDLEWARE = [
     "segmentation.middleware.TrustedProxies",
+    "segmentation.middleware.NoNulBytes",
     "django.middleware.security.SecurityMiddleware",
     "segmentation.middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -104,6 +107,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "segmentation.views.errors.Trouble",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "deepsegm.urls"
 WSGI_APPLICATION = "deepsegm.wsgi.application"
@@ -124,6 +129,17 @@ TEMPLATES = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "segmentation.accounts.OneAtATime"]
+# Who guesses is locked out for one name from one address: nobody else is, not even behind the same unknown proxy.
+AXES_FAILURE_LIMIT = env.number("DEEPSEGM_WRONG_PASSWORDS", 10, least=1)
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "segmentation.accounts.client_network"
+AXES_LOCKOUT_CALLABLE = "segmentation.views.errors.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.{name}"}
@@ -231,11 +247,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"calm": {"()": "deepsegm.calm.Calm"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["calm"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR"},  # a 404 is news to the visitor only
+        "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},  # scanners try any name
+        "axes": {"level": "ERROR"},
         "segmentation": {"level": LOG_LEVEL},
         "worker": {"level": LOG_LEVEL},
         "celery": {"level": "WARNING"},

@@ -8,5 +8,8 @@ urlpatterns = [
     path("", include("segmentation.urls")),
 ]
 
-# An oversized form is a bad request to Django; our page says so with 413.
-handler400 = "segmentation.views.pages.bad_request"
+# Scripts get JSON; an oversized form is a bad request to Django, of which our page says so with 413.
+handler400 = "segmentation.views.errors.bad_request"
+handler403 = "segmentation.views.errors.forbidden"
+handler404 = "segmentation.views.errors.not_found"
+handler500 = "segmentation.views.errors.broken"

@@ -21,26 +21,23 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from . import services
+from .accounts import Crowded
 from .core.micrograph import parse_width
 from .forms import SettingsForm
 from .models import Artifact, Job
-from .services import Refused, trouble
+from .services import Refused
 from .services.callers import SHORTEST_SECRET, new_secret, visitor_of
-from .services.trouble import FULL
+from .views.errors import BROKEN, LOCKED_OUT, NOTHING, TOO_LARGE, error, in_trouble
 from .views.serving import serve_artifact
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
-NOTHING = "There is nothing here: the address may be wrong, the result deleted, or the account not the right one."
 SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
 OWNER_ONLY = (
     "Only whoever made this may do that: send the account that made it, or the secret that came with the answer as"
     " 'Authorization: Bearer SECRET'."
 )
-TOO_LARGE = "The request is larger than this site accepts; send one image at a time."
-BROKEN = "Something went wrong in our software: try again, and if it happens once more tell the administrator."
-LOCKED_OUT = "Too many wrong passwords for this name: wait a quarter of an hour, then try again."
 READING = "reading the image"
 
 
@@ -79,16 +76,11 @@ def _answer(view: View, request: HttpRequest, args: Any, kwargs: Any) -> HttpRes
     except (SuspiciousOperation, BadRequest, MultiPartParserError):
         return error("The request could not be understood; send multipart/form-data with a field named file.", 400)
     except Exception as problem:
-        return failed(request, problem)
+        return in_trouble(request, problem) or _failed(request)
 
 
-def failed(request: HttpRequest, problem: BaseException | None) -> JsonResponse:
-    """What went wrong in our software or on our machine; the log has the rest."""
-    why = trouble(problem) if problem else ""
-    if why:
-        logger.warning("%s %s: %s (%s).", request.method, request.path, why, problem)
-        return error(f"{why}: try again in a moment.", 507 if why == FULL else 503)
-    logger.error("%s %s failed.", request.method, request.path, exc_info=problem)
+def _failed(request: HttpRequest) -> JsonResponse:
+    logger.exception("%s %s failed.", request.method, request.path)
     return error(BROKEN, 500)
 
 
@@ -119,9 +111,10 @@ def _user(request: HttpRequest, encoded: str) -> Any:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    if "\0" in name:
-        return None
-    user = authenticate(request, username=name, password=password)
+    try:
+        user = authenticate(request, username=name, password=password)
+    except Crowded as crowded:
+        raise Refused(crowded.message, 429) from None
     if user is None and getattr(request, "axes_locked_out", False):
         raise Refused(LOCKED_OUT, 429)
     return user
@@ -238,10 +231,6 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "result": job.summary or None,
         "files": {name: address(reverse("api-artifact", args=[job.pk, name])) for name in names},
     }
-
-
-def error(sentence: str, status: int) -> JsonResponse:
-    return JsonResponse({"error": sentence}, status=status)
 
 
 def _visible(request: HttpRequest, pk: UUID) -> Job:

@@ -9,10 +9,13 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import BadRequest
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
+SIGN_IN = "Sign in first: reload the page."
+LONGEST_ADDRESS = 45
 VISITOR_COOKIE = "visitor"
 VISITOR_SECONDS = 400 * 24 * 3600
 FORWARDED = (
@@ -82,13 +85,38 @@ class ContentSecurityPolicy:
         return response
 
 
+class NoNulBytes:
+    """No address of ours has NUL bytes in it, and PostgreSQL takes none in a text."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("a NUL byte in the address")
+        return self.get_response(request)
+
+
 class RequireLogin(LoginRequiredMiddleware):
-    """With DEEPSEGM_REQUIRE_LOGIN every view asks for sign-in but those marked `login_not_required`."""
+    """With DEEPSEGM_REQUIRE_LOGIN every view asks for sign-in but those marked `login_not_required`.
+
+    A page's script, which asks for a part of it, is told 401: a sign-in form is no answer to it.
+    """
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if not settings.DEEPSEGM_REQUIRE_LOGIN:
             return None
-        return super().process_view(request, view, args, kwargs)
+        answer = super().process_view(request, view, args, kwargs)
+        if answer is None or not is_for_script(request):
+            return answer
+        refused = HttpResponse(SIGN_IN, status=401, content_type="text/plain; charset=utf-8")
+        refused["HX-Refresh"] = "true"
+        return refused
+
+
+def is_for_script(request: HttpRequest) -> bool:
+    """Whether a script asks, and not somebody who opens a page."""
+    return request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
 
 
 class Visitor:
@@ -135,4 +163,18 @@ def read_visitor(request: HttpRequest) -> UUID | None:
 
 def hash_address(address: str) -> str:
     """A keyed hash: enough to count one sender's uploads, useless to find out who it was."""
-    return salted_hmac("segmentation.address", address, algorithm="sha256").hexdigest() if address else ""
+    network = network_of(address)
+    return salted_hmac("segmentation.address", network, algorithm="sha256").hexdigest() if network else ""
+
+
+def network_of(address: str) -> str:
+    """What one sender's addresses have in common: of IPv6 the first 64 bits, as the rest is his to choose."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:LONGEST_ADDRESS]
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(parsed) >> 64 << 64))

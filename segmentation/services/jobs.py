@@ -136,6 +136,7 @@ def rerun_job(*, job: Job, recipe: Recipe, **who: Any) -> Job:
 
 
 @frees_room
+@transaction.atomic
 def cancel_job(*, job: Job) -> Job:
     """Stop a job that waits or runs; cancelling twice is once."""
     return _move(

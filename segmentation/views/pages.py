@@ -1,4 +1,4 @@
-"""Help, models, sign-in, health, and the pages for requests that went wrong."""
+"""Help, models, sign-in, health."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
-from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -21,6 +20,7 @@ from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..models import Job
 from ..services.adopting import adoptable
+from ..services.space import is_scarce
 from .serving import serve_picture
 
 FIGURES = {
@@ -178,16 +178,11 @@ def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
 @require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> JsonResponse:
-    """For monitors: whether the site and its database answer."""
+    """For monitors: whether the database answers and there is room for more images."""
     try:
         Job.objects.exists()
     except DatabaseError:
-        return JsonResponse({"ok": False}, status=503)
+        return JsonResponse({"ok": False, "why": "the database does not answer"}, status=503)
+    if is_scarce():
+        return JsonResponse({"ok": False, "why": "the disk is full: no uploads are taken"}, status=503)
     return JsonResponse({"ok": True})
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler400: what was too large says so."""
-    if isinstance(exception, RequestDataTooBig | TooManyFilesSent):
-        return render(request, "413.html", status=413)
-    return render(request, "400.html", status=400)

@@ -22,7 +22,7 @@ def check_size(columns: int, rows: int, max_pixels: int) -> None:
     """Refuse a declared size before anything is decoded."""
     if columns * rows > max_pixels:
         raise UnreadableImage(
-            f"The image is too large ({columns} x {rows} px; the limit is {max_pixels / 1e6:g} megapixels): "
+            f"The image is too large ({columns} x {rows} px; the limit is {max_pixels / 1e6:.4g} megapixels): "
             "upload a smaller part of it."
         )
     if min(columns, rows) < SMALLEST_SIDE:

@@ -21,10 +21,14 @@ from django.core import checks
 from django.core.management import BaseCommand, CommandError, call_command
 from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import close_old_connections, connection
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask
 
 from segmentation import services
 from segmentation.models import Attempted, Job, Sample, Upload
 from segmentation.services.space import keep_reserve
+from segmentation.views.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from worker import premises
 from worker.child import ANALYSES, INSPECTIONS
 from worker.scratch import sweep
@@ -32,6 +36,7 @@ from worker.supervise import COMMAND, Supervisor
 
 logger = logging.getLogger("worker.up")
 
+THREADS = 16
 RESCUE_SECONDS = 3.0
 KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample), INSPECTIONS: (Upload,)}
 TIDY_SECONDS = 3600.0
@@ -99,11 +104,12 @@ class Command(BaseCommand):
 def listen(bind: str, port: int) -> Any:
     """A server that holds its port already; one sentence when it cannot."""
     try:
+        BaseWSGIServer.channel_class = Channel
         return waitress.create_server(
             get_internal_wsgi_application(),
             host=bind,
             port=port,
-            threads=8,
+            threads=THREADS,
             ident=None,
             max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
             clear_untrusted_proxy_headers=False,  # our own middleware does it, under every server
@@ -113,6 +119,27 @@ def listen(bind: str, port: int) -> Any:
             f"DeepSegm cannot listen on {bind}, port {port} ({getattr(error, 'strerror', None) or error}): "
             f"stop the program that uses it, or choose another with --port {port + 1}."
         ) from None
+
+
+class RefusedTask(ErrorTask):
+    """What waitress refuses before Django sees it, such as a request that is too large: in JSON to scripts."""
+
+    def execute(self) -> None:
+        request = self.request
+        if not getattr(request, "path", "").startswith(API):
+            super().execute()
+            return
+        sentence = TOO_LARGE if request.error.code == 413 else NOT_UNDERSTOOD
+        body = error(sentence, request.error.code).content
+        self.status = f"{request.error.code} {request.error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    error_task_class = RefusedTask
 
 
 def address(server: Any) -> tuple[str, int]:

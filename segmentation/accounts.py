@@ -1,0 +1,51 @@
+"""Signing in: who guesses is locked out per name and address (django-axes), and never takes the site's threads."""
+
+from __future__ import annotations
+
+import threading
+from ipaddress import ip_address
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from .middleware import network_of
+
+LONGEST_NAME = 150  # of Django's users
+CROWDED = "Too many people are signing in at this moment: try again in a few seconds."
+
+# A password takes a processor a good part of a second on purpose. One is checked at a time and few requests wait for
+# that, so that the threads that serve pages are never all taken.
+_checking = threading.Lock()
+_room = threading.BoundedSemaphore(3)
+
+
+class Crowded(ValidationError):
+    """Too many passwords wait to be checked; the message is one sentence for the user."""
+
+
+class OneAtATime(ModelBackend):
+    """Django's own accounts; raises Crowded where too many passwords are being checked."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if username is not None and (len(username) > LONGEST_NAME or "\0" in username):
+            return None
+        if not _room.acquire(blocking=False):
+            raise Crowded(CROWDED)
+        try:
+            with _checking:
+                return super().authenticate(request, username, password, **kwargs)
+        finally:
+            _room.release()
+
+
+def client_network(request: HttpRequest) -> str:
+    """What counts as one guesser, beside the name that he tries: his address, or the network of an IPv6 address."""
+    network = network_of(request.META.get("REMOTE_ADDR", ""))
+    try:
+        return str(ip_address(network))
+    except ValueError:  # a socket, and the column is for addresses
+        return "0.0.0.0"

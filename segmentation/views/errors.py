@@ -1,0 +1,85 @@
+"""Answers to requests that went wrong: a page for people, one line of JSON for scripts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.defaults import page_not_found, permission_denied, server_error
+
+from ..services import trouble
+from ..services.trouble import FULL
+
+logger = logging.getLogger(__name__)
+API = "/api/"
+NOT_UNDERSTOOD = "The request could not be understood."
+TOO_LARGE = "The request is larger than this site accepts; send one image at a time."
+NOTHING = "There is nothing here: the address may be wrong, the result deleted, or the account not the right one."
+FORBIDDEN = "This is not allowed."
+BROKEN = "Something went wrong in our software: try again, and if it happens once more tell the administrator."
+LOCKED_OUT = "Too many wrong passwords for this name: wait a quarter of an hour, then try again."
+
+
+def error(sentence: str, status: int) -> JsonResponse:
+    """What a script is told."""
+    return JsonResponse({"error": sentence}, status=status)
+
+
+class Trouble:
+    """Disk, storage or database in trouble: a page that says so, which is no fault of our software."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
+        return in_trouble(request, problem)
+
+
+def in_trouble(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
+    """The answer where the machine is in trouble, None where it is not."""
+    why = trouble(problem)
+    if not why:
+        return None
+    logger.warning("%s %s: %s (%s).", request.method, request.path, why, problem)
+    sentence = f"{why}: delete what is not needed, or try again later." if why == FULL else f"{why}: try again later."
+    status = 507 if why == FULL else 503
+    if request.path.startswith(API):
+        return error(sentence, status)
+    return render(None, "refused.html", {"sentence": sentence}, status=status)  # asks the database nothing
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: what was too large says so."""
+    large = isinstance(exception, RequestDataTooBig | TooManyFilesSent)
+    if request.path.startswith(API):
+        return error(TOO_LARGE, 413) if large else error(NOT_UNDERSTOOD, 400)
+    return render(None, "413.html", status=413) if large else render(None, "400.html", status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler403."""
+    return error(FORBIDDEN, 403) if request.path.startswith(API) else permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404."""
+    return error(NOTHING, 404) if request.path.startswith(API) else page_not_found(request, exception)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """handler500."""
+    return error(BROKEN, 500) if request.path.startswith(API) else server_error(request)
+
+
+def locked_out(request: HttpRequest, response: Any, credentials: Any) -> HttpResponse:
+    """After too many wrong passwords."""
+    if request.path.startswith(API):
+        return error(LOCKED_OUT, 429)
+    return render(request, "refused.html", {"sentence": LOCKED_OUT}, status=429)
