@@ -15,8 +15,8 @@ from segmentation.models import Attempted, Lost
 from .child import end_pool_child
 
 logger = logging.getLogger(__name__)
-SECONDS = 2.0
-GRACE_SECONDS = 1.5
+SECONDS = 1.0
+GRACE_SECONDS = 1.0
 
 
 class Pulse:

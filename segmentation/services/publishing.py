@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -15,6 +14,7 @@ from django.utils import timezone
 
 from ..models import Artifact, Job, Sample, SampleArtifact, Upload
 from . import bundles
+from .archives import LocalFile
 from .files import remove_folder
 from .pooling import refresh_after_commit
 
@@ -89,13 +89,15 @@ def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, 
 
 
 def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
+    """Put one file into the storage; on the same disk it is moved there, which takes no more room."""
+    size = source.stat().st_size
     if source.name == bundles.NAME:
         stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
     else:
         with source.open("rb") as opened:
-            stored = default_storage.save(f"{folder}/{source.name}", File(opened))
+            stored = default_storage.save(f"{folder}/{source.name}", LocalFile(opened))
     kind = TYPES.get(source.suffix) or mimetypes.guess_type(source.name)[0] or "application/octet-stream"
-    return {"name": source.name, "file": stored, "size": source.stat().st_size, "content_type": kind}
+    return {"name": source.name, "file": stored, "size": size, "content_type": kind}
 
 
 def _finish(row: Job | Sample, state: str, **fields: Any) -> None:

@@ -89,7 +89,7 @@ def test_a_database_that_is_away_for_a_moment_does_not_stop_it():
 
 
 def test_the_default_pace_is_well_within_the_permitted_silence(settings):
-    settings.DEEPSEGM_SILENCE_SECONDS = 6
-    assert Pulse(FakeJob())._seconds == 1
+    settings.DEEPSEGM_SILENCE_SECONDS = 5
+    assert Pulse(FakeJob())._seconds == 5 / 6
     settings.DEEPSEGM_SILENCE_SECONDS = 600
-    assert Pulse(FakeJob())._seconds == 2
+    assert Pulse(FakeJob())._seconds == 1

@@ -193,3 +193,38 @@ def test_a_folder_that_was_cleared_away_is_made_again(channel, spool):
 
 def test_a_start_without_a_spool_is_fine(tmp_path):
     empty_spool(tmp_path / "none")
+
+
+def test_after_a_message_the_next_is_looked_for_at_once(tmp_path, monkeypatch):
+    """A doorbell that finds nothing to do cost 0.2 s: so long the worker slept before it took the next one."""
+    slept = []
+    monkeypatch.setattr("worker.spool.time.sleep", slept.append)
+    options = {"folder": str(tmp_path / "spool"), "polling_interval": 0.2}
+    with Connection("spool://", transport_options=options) as connection:
+        queue = connection.SimpleQueue("analyses")
+        for _ in range(2):
+            with pytest.raises(Empty):
+                queue.get(timeout=0.001)
+            connection.transport._wait = 0.2
+            queue.put("ring")
+            queue.get(timeout=1).ack()
+            assert connection.transport._wait < 0.02
+        slept.clear()
+        end = iter([0.0] * 10 + [5.0] * 10)
+        monkeypatch.setattr("worker.spool.time.monotonic", lambda: next(end))
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=2.0)
+    assert slept[0] < 0.02 and slept == sorted(slept) and max(slept) == 0.2
+
+
+def test_a_message_that_finds_no_room_leaves_nothing(tmp_path, monkeypatch):
+    def full(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    with Connection("spool://", transport_options={"folder": str(tmp_path / "spool")}) as connection:
+        queue = connection.SimpleQueue("analyses")
+        monkeypatch.setattr("pathlib.Path.write_bytes", full)
+        with pytest.raises(OSError, match="No space"):
+            queue.put("ring")
+    assert not [path for path in (tmp_path / "spool").rglob("*") if path.is_file()]
