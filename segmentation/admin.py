@@ -75,8 +75,8 @@ class JobAdmin(LookOnly):
 
     @admin.display(description="")
     def thumbnail(self, job: Job) -> SafeString:
-        address = _address(job, THUMBNAIL) or reverse("upload-preview", args=[job.upload_id])
-        return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
+        address = _address(job, THUMBNAIL)
+        return _image(address) if address else _preview(job.upload)
 
     @admin.display(ordering="upload__name")
     def micrograph(self, job: Job) -> str:
@@ -186,9 +186,21 @@ class SampleAdmin(LookOnly):
 
 @admin.register(Upload)
 class UploadAdmin(LookOnly):
-    list_display = ("picture", "name", "owner", "kind", "width", "height", "bytes", "analyses", "created")
+    list_display = (
+        "picture",
+        "name",
+        "owner",
+        "state",
+        "kind",
+        "width",
+        "height",
+        "bytes",
+        "analyses",
+        "problem",
+        "created",
+    )
     list_display_links = ("picture", "name")
-    list_filter = ("kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "sha256", "owner__username")
     readonly_fields = ("picture", "bytes")
 
@@ -197,12 +209,15 @@ class UploadAdmin(LookOnly):
 
     @admin.display(description="")
     def picture(self, upload: Upload) -> SafeString:
-        address = reverse("upload-preview", args=[upload.pk])
-        return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
+        return _preview(upload)
 
     @admin.display(description="size", ordering="size")
     def bytes(self, upload: Upload) -> str:
         return filesizeformat(upload.size)
+
+    @admin.display(description="error", ordering="error")
+    def problem(self, upload: Upload) -> str:
+        return truncatechars(upload.error, 60)
 
     @admin.display(ordering="analyses")
     def analyses(self, upload: Any) -> int:
@@ -213,6 +228,15 @@ def _address(job: Any, name: str) -> str | None:
     """Where a picture of a job is served, None when it has none."""
     names = [artifact.name for artifact in job.pictures]
     return reverse("artifact", args=[job.pk, name]) if name in names else None
+
+
+def _preview(upload: Upload) -> SafeString | str:
+    """The preview of an upload that has been read."""
+    return _image(reverse("upload-preview", args=[upload.pk])) if upload.preview else ""
+
+
+def _image(address: str) -> SafeString:
+    return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
 
 
 def _duration(took: timedelta | None) -> str:

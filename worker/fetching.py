@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from django.core.files.storage import default_storage
 
 from segmentation.core.micrograph.types import UnreadableImage
-
-from .inspection import most_pixels
+from segmentation.services.limits import most_pixels
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph.types import Micrograph

@@ -17,8 +17,8 @@ from typing import Any
 
 from django.conf import settings
 
-from segmentation.core.cost import affordable_pixels
 from segmentation.plain import plain
+from segmentation.services.limits import most_pixels
 
 from .scratch import scratch
 
@@ -40,12 +40,6 @@ class Inspection:
 
     facts: dict[str, Any]
     preview: bytes
-
-
-def most_pixels() -> int:
-    """The most pixels of an image that is taken at all: what the limits of this site allow an analysis to cost."""
-    limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
-    return min(limit, affordable_pixels(settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
 
 
 def inspect(

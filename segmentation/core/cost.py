@@ -6,15 +6,8 @@ Measured on two cores without AMX, with dense images of many particles (tests/be
 from __future__ import annotations
 
 BASE_MB = 1500  # libraries, network and the figure's canvas
-BYTES_PER_PIXEL = 50  # of the image: pixels, maps, labels and those of other thresholds, hulls
-BYTES_PER_SHOWN_PIXEL = 12  # of the image as the network is shown it: the picture and its maps
+BYTES_PER_PIXEL = 50  # pixels, maps, labels and those of other thresholds, hulls
 SECONDS_PER_MEGAPIXEL = 6.0
-
-
-def memory_mb(pixels: int, magnification: float = 1.0) -> float:
-    """Memory in MB (2**20 bytes) for so many pixels, shown to the network `magnification` times as large."""
-    shown = max(0.0, magnification**2 - 2.0)  # what the network is shown at the usual scales is in the measured bytes
-    return BASE_MB + pixels * (BYTES_PER_PIXEL + BYTES_PER_SHOWN_PIXEL * shown) / 2**20
 
 
 def affordable_pixels(megabytes: int, seconds: int) -> int:

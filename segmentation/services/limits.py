@@ -10,8 +10,15 @@ from django.conf import settings
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
+from ..core.cost import affordable_pixels
 from ..models import Job, Sample, Upload
 from .refusal import Refused
+
+
+def most_pixels() -> int:
+    """The most pixels of an image that is taken at all: what the limits of this site allow an analysis to cost."""
+    limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
+    return min(limit, affordable_pixels(settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
 
 
 def check_size(size: int) -> None:

@@ -20,6 +20,7 @@ from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..models import Job
 from ..services.adopting import adoptable
+from ..services.limits import most_pixels
 from ..services.space import is_scarce
 from .serving import serve_picture
 
@@ -56,7 +57,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
     context = {
         "reasons": [(str(reason), reason.definition) for reason in Reason],
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
-        "max_megapixels": settings.DEEPSEGM_MAX_MEGAPIXELS,
+        "max_megapixels": most_pixels() // 1_000_000,
         "retention_days": settings.DEEPSEGM_RETENTION_DAYS,
         "site": request.build_absolute_uri("/").rstrip("/"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,44 @@ def test_back_and_reload_repeat_nothing(visit, discs):
     page.go_forward()
     assert result(page) == address
     assert jobs_of(page) == 1
+
+
+def test_the_button_need_not_wait_until_an_image_has_been_read(visit, discs):
+    page = visit()
+    page.set_input_files("#files", str(discs))
+    page.locator("[data-pending], [data-upload]").first.wait_for()
+    start(page)
+    result(page)
+    assert "10 nm/px, from the file" in page.locator(".head").inner_text()
+    assert jobs_of(page) == 1
+
+
+def archived(folder, *paths):
+    made = folder / "batch.zip"
+    with zipfile.ZipFile(made, "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+        archive.writestr("notes.doc", b"words")
+    return made
+
+
+def test_an_archive_becomes_its_images(visit, discs, plain, tmp_path):
+    page = visit()
+    page.set_input_files("#files", str(archived(tmp_path, discs, plain)))
+    page.locator(ARRIVED).nth(1).wait_for()
+    page.locator(".card.error").wait_for()
+    assert page.locator("[data-pending]").count() == 0
+    assert page.locator(".card h3").all_inner_texts() == [discs.name, plain.name]
+    assert page.locator("#one_sample").is_checked()
+
+
+def test_an_archive_without_javascript_makes_single_results(visit, discs, plain, tmp_path):
+    page = visit(java_script_enabled=False)
+    page.set_input_files("#files", str(archived(tmp_path, discs, plain)))
+    start(page)
+    page.wait_for_url("**/results/")
+    page.locator(".state.done").nth(1).wait_for()
+    assert "notes.doc: " in page.locator(".notice").inner_text()
 
 
 def test_several_files_each_with_its_own_width(visit, discs, plain):

@@ -19,6 +19,7 @@ from segmentation import services
 from segmentation.core.recipe import Recipe
 from segmentation.models import Job, Lost, Sample, Upload
 from segmentation.services import Refused, Scale
+from segmentation.services.limits import most_pixels
 from tests.conftest import picture
 from tests.web.archive import zipped
 from worker import inspection
@@ -145,9 +146,9 @@ class TestCost:
 
     def test_time_counts_too(self, settings):
         settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS = 0, 60
-        assert inspection.most_pixels() == 10_000_000
+        assert most_pixels() == 10_000_000
         settings.DEEPSEGM_MAX_MEGAPIXELS = 1
-        assert inspection.most_pixels() == 1_000_000
+        assert most_pixels() == 1_000_000
 
 
 class TestTurns:
