@@ -136,6 +136,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "segmentation.accounts.client_name"
 AXES_CLIENT_IP_CALLABLE = "segmentation.accounts.client_network"
 AXES_LOCKOUT_CALLABLE = "segmentation.views.errors.locked_out"
 AXES_DISABLE_ACCESS_LOG = True

@@ -42,6 +42,12 @@ class OneAtATime(ModelBackend):
             _room.release()
 
 
+def client_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
+    """The name that is tried, as a database can store it."""
+    name = (credentials or {}).get("username") or request.POST.get("username")
+    return name and name.replace("\0", "")[:LONGEST_NAME]
+
+
 def client_network(request: HttpRequest) -> str:
     """What counts as one guesser, beside the name that he tries: his address, or the network of an IPv6 address."""
     network = network_of(request.META.get("REMOTE_ADDR", ""))

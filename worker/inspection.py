@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from .scratch import scratch
 logger = logging.getLogger(__name__)
 
 LONGEST_KIND = 100
+KILLS = (signal.SIGKILL, signal.SIGTERM)
 LOOK_SECONDS = 0.5  # between two looks at whether anybody still wants the answer
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
@@ -32,6 +34,10 @@ DIED = "The image could not be read: it is damaged or needs too much memory; sav
 
 class Unreadable(Exception):
     """The file is no image that can be analysed; the message is one sentence for the user."""
+
+
+class Killed(Unreadable):
+    """Somebody killed the child, such as a system without memory: another try may succeed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ def _run(command: list[str], alive: Callable[[], None]) -> bytes:
             child.kill()
     if child.returncode or errors:
         logger.warning("Inspection ended with %s: %s", child.returncode, errors[-2000:].decode(errors="replace"))
+    if -child.returncode in KILLS:
+        raise Killed(DIED)
     if child.returncode:
         raise Unreadable(DIED)
     return output

@@ -45,11 +45,13 @@ from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
 from segmentation.models import Attempted, Job, Lost, Sample, Upload
 from segmentation.services.space import is_scarce
+from segmentation.services.upkeep import MAX_LOSSES
 
 from . import tables
 from .failures import sentence_for
 from .fetching import micrograph_of
 from .inspecting import inspect
+from .inspection import Killed
 from .pulse import Pulse
 from .samples import pool_sample
 from .scratch import scratch, sweep
@@ -194,6 +196,8 @@ def _end(row: Attempted, error: Exception) -> None:
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(services.postpone, row=row, why=why)
+    elif isinstance(error, Killed) and row.losses < MAX_LOSSES - 1:
+        change = partial(services.lose, row=row)
     else:
         change = partial(FAIL[type(row)], row, sentence_for(row, error))
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):

@@ -8,7 +8,7 @@ from .doorbell import ring_inspection
 from .intake import Intake, receive_files, sorted_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
-from .publishing import fail_job, fail_sample, postpone, publish, publish_sample
+from .publishing import fail_job, fail_sample, lose, postpone, publish, publish_sample
 from .refusal import Refused
 from .samples import (
     Scale,
@@ -45,6 +45,7 @@ __all__ = [
     "fail_upload",
     "include_image",
     "is_archive",
+    "lose",
     "postpone",
     "publish",
     "publish_archive",

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Artifact, Job, Sample, SampleArtifact, Upload
+from ..models import Artifact, Attempted, Job, Sample, SampleArtifact
 from . import bundles
 from .archives import LocalFile
 from .files import remove_folder
@@ -56,7 +56,7 @@ def fail_sample(*, sample: Sample, sentence: str) -> None:
     _finish(sample, Sample.State.FAILED, error=sentence)
 
 
-def postpone(*, row: Job | Sample | Upload, why: str) -> None:
+def postpone(*, row: Attempted, why: str) -> None:
     """Queue an attempt's row again, to be taken a while later: the machine is in trouble, not the image.
 
     No worker is lost by that. why: what the machine suffers from, for the page. Raises `Lost`.
@@ -71,6 +71,11 @@ def postpone(*, row: Job | Sample | Upload, why: str) -> None:
         faults=row.faults + 1,
         due=timezone.now() + wait,
     )
+
+
+def lose(*, row: Attempted) -> None:
+    """Queue an attempt's row again whose worker was killed under it; raises `Lost`."""
+    row.change(state="queued", stage="", progress=0.0, rung=None, started=None, losses=row.losses + 1)
 
 
 def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], **fields: Any) -> None:

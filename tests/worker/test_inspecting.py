@@ -73,11 +73,25 @@ class TestOne:
         assert upload.state == "failed" and upload.error.endswith(".") and "Traceback" not in upload.error
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
-    @pytest.mark.parametrize("does", ["kill -9 $$", "kill -SEGV $$", "exit 3", "echo junk", "echo '{}'", "echo '[]'"])
+    @pytest.mark.parametrize("does", ["kill -SEGV $$", "exit 3", "echo junk", "echo '{}'", "echo '[]'"])
     def test_a_child_that_dies_or_babbles_is_the_files_fault(self, monkeypatch, does):
         child(monkeypatch, does)
         upload = looked_into(receive())
         assert upload.state == "failed" and "could not be read" in upload.error
+
+    def test_a_child_that_somebody_kills_is_started_again_twice(self, monkeypatch, tmp_path):
+        """The system does when memory is short: that is not the file's fault at once."""
+        with monkeypatch.context() as patch:
+            child(patch, "kill -9 $$")
+            upload = receive()
+            inspect_uploads()
+            upload.refresh_from_db()
+            assert (upload.state, upload.error) == ("failed", inspection.DIED)
+            assert upload.attempt == 3
+            patch.setattr("worker.tasks.AT_A_STRETCH", 2)
+            second = looked_into(receive())
+            assert (second.state, second.losses) == ("queued", 2)
+        assert looked_into(second).state == "done"
 
     def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
         settings.DEEPSEGM_INSPECTION_SECONDS = 1

@@ -33,7 +33,12 @@ def start(*command, env, **options):
 
 
 def worker(env):
-    return start("-m", "celery", "-A", "deepsegm", "worker", "-Q", "analyses,upkeep", "-l", "WARNING", env=env)
+    return start("-m", "celery", "-A", "deepsegm", "worker", "-Q", "analyses", "-l", "WARNING", env=env)
+
+
+def inspector(env):
+    queues = ("-Q", "inspections,upkeep", "--pool", "threads", "--concurrency", "2", "-n", "inspector@%h")
+    return start("-m", "celery", "-A", "deepsegm", "worker", *queues, "-l", "WARNING", env=env)
 
 
 def line_with(process, pattern):
@@ -103,6 +108,8 @@ def job(site, pk) -> dict:
 
 def test_a_killed_worker_loses_nothing(site, env):
     sent = send(site, SAMPLE)
+    kill_with_children(inspector(env))
+    small = inspector(env)
     first = worker(env)
     wait_for(lambda: job(site, sent["id"])["state"] == "running", "the job runs", 120)
     kill_with_children(first)
@@ -110,8 +117,9 @@ def test_a_killed_worker_loses_nothing(site, env):
     try:
         done = wait_for(lambda: (now := job(site, sent["id"]))["state"] == "done" and now, "the job is done", 180)
     finally:
-        second.terminate()
-        second.wait(60)
+        for process in (second, small):
+            process.terminate()
+            process.wait(60)
     assert done["result"]["statistics"]["n_kept"] > 40
     with urllib.request.urlopen(f"{site}/api/v1/jobs/{sent['id']}/files/particles.csv") as response:
         assert b"min_feret_nm" in response.read()
