@@ -19,6 +19,8 @@ class Calm(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING:
             return True
+        if record.exc_info and getattr(record.exc_info[0], "__name__", "") == "WorkerLostError":
+            record.exc_info = None  # a child was ended, as for a job that was cancelled: no line of code is to blame
         kind, now = (record.pathname, record.lineno), time.monotonic()
         since, count = self._said.get(kind, (now, 0))
         if now - since > self.SECONDS:

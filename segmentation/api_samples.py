@@ -40,7 +40,7 @@ def _start(request: HttpRequest, intake: Intake, who: dict[str, Any], **settings
     name, key = request.POST.get("name", ""), key_of(request)
     try:
         return services.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, key=key, **who, **settings)
-    except Refused:
+    except Exception:
         for upload in intake.uploads:
             services.discard_unused(upload)
         raise

@@ -86,15 +86,20 @@ class ContentSecurityPolicy:
 
 
 class NoNulBytes:
-    """No address of ours has NUL bytes in it, and PostgreSQL takes none in a text."""
+    """No address, header or cookie of ours has NUL bytes in it, and PostgreSQL takes none in a text."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("a NUL byte in the address")
+        said = (request.path_info, *request.COOKIES.values(), *filter(_is_text, request.META.values()))
+        if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in said):
+            raise BadRequest("a NUL byte")
         return self.get_response(request)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 class RequireLogin(LoginRequiredMiddleware):

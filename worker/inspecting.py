@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from django.db import IntegrityError
+
 from segmentation import services
-from segmentation.models import Upload
+from segmentation.models import Lost, Upload
 from segmentation.services.archives import Incoming, Note, unpacked
 from segmentation.services.uploads import sha256_of
 
@@ -35,21 +37,28 @@ def inspect(upload: Upload, progress: Progress, folder: Path) -> None:
     services.publish_inspection(upload=upload, facts=facts, preview=found.preview)
 
 
-def _unpack(upload: Upload, progress: Progress, folder: Path) -> None:
-    """Store what is in an archive; of what an attempt that was cut short has stored nothing is stored again."""
+def _unpack(archive: Upload, progress: Progress, folder: Path) -> None:
+    """Store what is in an archive; what an attempt that was cut short has stored is not stored again."""
     progress(UNPACKING, 0.0)
-    stored = Counter(upload.images.values_list("name", "sha256"))
+    for broken in archive.images.filter(state=Upload.State.RECEIVING):
+        broken.delete()
+    stored = Counter(archive.images.values_list("name", "sha256"))
     notes: list[Note] = []
     count = 0
-    for each in unpacked(fetch(upload.file.name, folder), folder):
+    for each in unpacked(fetch(archive.file.name, folder), folder):
         if isinstance(each, Note):
             notes.append(each)
             continue
-        upload.refresh_from_db(fields=["sample", "asked"])
-        notes += _take(upload, each, stored)
+        try:
+            archive.refresh_from_db(fields=["owner", "sample", "asked"])
+            notes += _take(archive, each, stored)
+        except (Upload.DoesNotExist, IntegrityError) as error:
+            if Upload.objects.filter(pk=archive.pk).exists():
+                raise
+            raise Lost from error
         count += 1
         progress(f"{UNPACKING}, {count} {'image' if count == 1 else 'images'} so far", 0.5)
-    services.publish_archive(upload=upload, notes=notes)
+    services.publish_archive(upload=archive, notes=notes)
 
 
 def _take(archive: Upload, incoming: Incoming, stored: Counter[tuple[str, str]]) -> list[Note]:

@@ -113,11 +113,11 @@ def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None]
 
 
 def _parse(output: bytes) -> dict[str, Any]:
-    """The facts of the child's one line, as the fields of an Upload."""
+    """The facts of the child's one line, as the fields of an Upload; raises OSError for a fault of the machine."""
     try:
         said = plain(json.loads(output))
         if not said["ok"]:
-            raise Unreadable(said["error"])
+            raise OSError(said["errno"], said["error"]) if "errno" in said else Unreadable(said["error"])
         names = ("width", "height", "sha256", "calibration", "metadata", "notes", "data_bar")
         reading = said.get("reading") or {}
         return {**{name: said[name] for name in names}, "kind": said["kind"][:LONGEST_KIND], "reading": reading}

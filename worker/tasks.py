@@ -41,7 +41,7 @@ from django.db import DatabaseError, connection
 
 from segmentation import services
 from segmentation.core.instances.segmentation import Segmentation
-from segmentation.core.micrograph.types import Micrograph
+from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.network import cards
 from segmentation.models import Attempted, Job, Lost, Sample, Upload
 from segmentation.services.space import is_scarce
@@ -51,7 +51,7 @@ from . import tables
 from .failures import sentence_for
 from .fetching import micrograph_of
 from .inspecting import inspect
-from .inspection import Killed
+from .inspection import Killed, Unreadable
 from .pulse import Pulse
 from .samples import pool_sample
 from .scratch import scratch, sweep
@@ -199,7 +199,8 @@ def _end(row: Attempted, error: Exception) -> None:
     elif isinstance(error, Killed) and row.losses < MAX_LOSSES - 1:
         change = partial(services.lose, row=row)
     else:
-        change = partial(FAIL[type(row)], row, sentence_for(row, error))
+        unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused))
+        change = partial(FAIL[type(row)], row, sentence_for(row, error), unreadable)
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:
             change()
@@ -213,8 +214,10 @@ def _end(row: Attempted, error: Exception) -> None:
             time.sleep(wait)
 
 
-FAIL: dict[type[Attempted], Callable[[Any, str], None]] = {
-    Job: lambda row, sentence: services.fail_job(job=row, sentence=sentence),
-    Sample: lambda row, sentence: services.fail_sample(sample=row, sentence=sentence),
-    Upload: lambda row, sentence: services.fail_upload(upload=row, sentence=sentence),
+FAIL: dict[type[Attempted], Callable[[Any, str, bool], None]] = {
+    Job: lambda row, sentence, unreadable: services.fail_job(job=row, sentence=sentence),
+    Sample: lambda row, sentence, unreadable: services.fail_sample(sample=row, sentence=sentence),
+    Upload: lambda row, sentence, unreadable: services.fail_upload(
+        upload=row, sentence=sentence, unreadable=unreadable
+    ),
 }

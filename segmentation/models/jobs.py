@@ -77,7 +77,7 @@ class Job(Owned, Attempted):
     @property
     def can_retry(self) -> bool:
         """An image that cannot be read will not be read at a second try either."""
-        return self.state in (self.State.FAILED, self.State.CANCELLED) and self.upload.state != Upload.State.FAILED
+        return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.upload.is_useless
 
     @property
     def duration(self) -> timedelta | None:

@@ -112,6 +112,11 @@ class Upload(Owned, Attempted):
         return self.state not in self.UNFINISHED
 
     @property
+    def is_useless(self) -> bool:
+        """Whether it cannot be read, and its bytes are gone."""
+        return self.state == self.State.FAILED and not self.file
+
+    @property
     def is_read(self) -> bool:
         """Whether it is an image that can be analysed."""
         return self.state == self.State.DONE and not self.is_archive

@@ -13,7 +13,7 @@ from ..core.recipe import Recipe
 from ..models import Job, Upload
 from .calibration import asked_calibration, refuse_tall_bar
 from .callers import fingerprint, submission_of
-from .doorbell import ring_after_commit
+from .doorbell import ring_after_commit, ring_inspection
 from .limits import check_megapixels, check_waiting
 from .pooling import refresh_after_commit
 from .refusal import Refused
@@ -23,6 +23,18 @@ from .uploads import discard_unused
 OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
+# What a row has at the start of its first attempt.
+AFRESH: dict[str, Any] = {
+    "rung": None,
+    "losses": 0,
+    "faults": 0,
+    "due": None,
+    "stage": "",
+    "progress": 0.0,
+    "error": "",
+    "started": None,
+    "finished": None,
+}
 UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
 
 
@@ -38,12 +50,14 @@ def create_job(
     key: str = "",
     asked: dict[str, Any] | None = None,
     parent: Job | None = None,
+    shelve: bool = False,
 ) -> Job:
     """Queue an analysis and ring the worker, once the image has been looked into.
 
     token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
     job; the surplus upload is then removed. asked: what was said of the scale (`asked_calibration`), where the recipe's
-    calibration is not to count. Raises Refused (409 where the key stands for another submission, 422 where the image
+    calibration is not to count. shelve: what its maker's limits do not allow becomes a failed job, to be tried again
+    later, and is not refused. Raises Refused (409 where the key stands for another submission, 422 where the image
     has turned out to be none, 429 too many), ValueError where the image and what was asked for do not go together.
     """
     check_model(recipe.model)
@@ -51,17 +65,9 @@ def create_job(
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
-        existing = _created(
-            upload,
-            recipe,
-            asked,
-            user=user,
-            visitor=visitor,
-            address=address,
-            parent=parent,
-            submission=submission,
-            content=content,
-        )
+        who = {"user": user, "visitor": visitor, "address": address}
+        fields = {"submission": submission, "content": content, "parent": parent}
+        existing = _created(upload, recipe, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
     if existing.upload_id != upload.pk:
@@ -73,20 +79,26 @@ def _created(
     upload: Upload,
     recipe: Recipe,
     asked: dict[str, Any] | None,
-    *,
-    user: Any,
-    visitor: UUID | None,
-    address: str,
-    **fields: Any,
+    who: dict[str, Any],
+    shelve: bool,
+    fields: dict[str, Any],
 ) -> Job:
     """A new job, or the one that was made at the same moment. The upload is locked, so that it cannot end unnoticed."""
-    check_waiting(user=user, visitor=visitor, address=address)
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
     if upload.state == Upload.State.FAILED:
         raise Refused(upload.error, 422)
-    if upload.is_read:
+    state, error, ready = Job.State.QUEUED, "", upload.is_read
+    try:
+        check_waiting(**who)
+        if upload.is_read:
+            check_megapixels(upload, **who)
+    except Refused as refusal:
+        if not shelve:
+            raise
+        state, error, ready = Job.State.FAILED, refusal.sentence, False
+    if ready:
         recipe = fitting(recipe, asked, upload)
-        check_megapixels(upload, user=user, visitor=visitor, address=address)
+    user = who["user"]
     job, created = Job.objects.get_or_create(
         submission=fields.pop("submission"),
         defaults={
@@ -94,14 +106,16 @@ def _created(
             "recipe": recipe.as_dict(),
             "model_name": recipe.model,
             "owner": user if user is not None and user.is_authenticated else None,
-            "visitor": visitor,
-            "address": address,
-            "ready": upload.is_read,
-            "asked": {} if upload.is_read or asked is None else asked,
+            "visitor": who["visitor"],
+            "address": who["address"],
+            "state": state,
+            "error": error,
+            "ready": ready,
+            "asked": {} if ready or asked is None else asked,
             **fields,
         },
     )
-    if created and job.ready:
+    if created and ready:
         ring_after_commit(job.pk)
     return job
 
@@ -115,16 +129,16 @@ def fitting(recipe: Recipe, asked: dict[str, Any] | None, upload: Upload) -> Rec
 
 
 def make_ready(job: Job) -> None:
-    """Let a job run whose image has just been read, or fail it with a sentence."""
+    """Let a job run whose image has been read, or fail it with a sentence: what was asked for stays for another try."""
     try:
         recipe = fitting(job.get_recipe(), job.asked or None, job.upload)
         check_megapixels(job.upload, user=job.owner, visitor=job.visitor, address=job.address)
     except (ValueError, Refused) as problem:
-        changed = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
-    else:
-        changed = {"recipe": recipe.as_dict(), "queued": timezone.now()}
-        ring_after_commit(job.pk)
-    Job.objects.filter(pk=job.pk).update(ready=True, asked={}, **changed)
+        ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
+        Job.objects.filter(pk=job.pk).update(**ended)
+        return
+    Job.objects.filter(pk=job.pk).update(recipe=recipe.as_dict(), ready=True, asked={}, queued=timezone.now())
+    ring_after_commit(job.pk)
 
 
 def rerun_job(*, job: Job, recipe: Recipe, **who: Any) -> Job:
@@ -155,7 +169,8 @@ def retry_job(*, job: Job) -> Job:
     Raises Refused (409 where it cannot be tried again, 429 where its maker has too many under way).
     """
     now = timezone.now()
-    if job.upload.state == Upload.State.FAILED:
+    job.upload = _locked(job)
+    if job.upload.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.can_retry:
         maker = {"user": job.owner, "visitor": job.visitor, "address": job.address}
@@ -167,17 +182,15 @@ def retry_job(*, job: Job) -> Job:
         "Only an analysis that failed or was cancelled can be tried again.",
         state=Job.State.QUEUED,
         queued=now,
-        rung=None,
-        losses=0,
-        faults=0,
-        due=None,
-        stage="",
-        progress=0.0,
-        error="",
-        started=None,
-        finished=None,
+        **AFRESH,
     )
-    if job.sample_id is None and job.ready:
+    if job.upload.state == Upload.State.FAILED:
+        Upload.objects.filter(pk=job.upload_id).update(state=Upload.State.QUEUED, **AFRESH)
+        transaction.on_commit(ring_inspection)
+    elif job.upload.is_read and not job.ready:
+        make_ready(job)
+        job.refresh_from_db()
+    elif job.sample_id is None and job.ready:
         ring_after_commit(job.pk)
     return job
 
@@ -186,7 +199,7 @@ def retry_job(*, job: Job) -> Job:
 @transaction.atomic
 def delete_job(*, job: Job) -> None:
     """Remove a job and its files in any state, and its micrograph when no other job needs it."""
-    upload = job.upload
+    upload = _locked(job)
     job.delete()
     discard_unused(upload)
 
@@ -202,6 +215,11 @@ def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> J
         raise Refused(otherwise, 409)
     refresh_after_commit(job.sample_id)
     return job
+
+
+def _locked(job: Job) -> Upload:
+    """The upload of a job, locked before the job itself is: a worker that has read it takes them in that order, too."""
+    return Upload.objects.select_for_update().get(pk=job.upload_id)
 
 
 def check_model(name: str) -> None:

@@ -17,7 +17,7 @@ from . import limits
 from .archives import Note
 from .calibration import asked_calibration
 from .callers import fingerprint, submission_of
-from .jobs import OTHER_CONTENT, check_model, files_of, fitting
+from .jobs import AFRESH, OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
 from .refusal import Refused
 from .space import frees_room
@@ -78,27 +78,26 @@ def create_sample(
     content = fingerprint(files, _clean(name), recipe.as_dict(), scale.fields())
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     existing = Sample.objects.filter(submission=submission).first()
-    if existing is not None and existing.content != content:
-        raise Refused(OTHER_CONTENT, 409)
     if existing is not None:
-        for upload in uploads:
-            discard_unused(upload)
-        return existing
+        return _same(existing, content, uploads)
     if not uploads:
         raise Refused(NO_IMAGES)
     limits.check_samples(user=user, visitor=visitor, address=address)
-    sample = Sample.objects.create(
-        name=_clean(name),
-        recipe=recipe.with_(calibration=None).as_dict(),
-        **scale.fields(),
-        owner=user if user is not None and user.is_authenticated else None,
-        visitor=visitor,
-        address=address,
+    sample, created = Sample.objects.get_or_create(
         submission=submission,
-        content=content,
+        defaults={
+            "name": _clean(name),
+            "recipe": recipe.with_(calibration=None).as_dict(),
+            **scale.fields(),
+            "owner": user if user is not None and user.is_authenticated else None,
+            "visitor": visitor,
+            "address": address,
+            "content": content,
+        },
     )
-    _take_in(sample, uploads, notes, asked)
-    return sample
+    if created:
+        _take_in(sample, uploads, notes, asked)
+    return sample if created else _same(sample, content, uploads)
 
 
 @transaction.atomic
@@ -136,22 +135,21 @@ def replace_image(*, sample: Sample, job: Job) -> None:
 
 @transaction.atomic
 def retry_failed(*, sample: Sample) -> int:
-    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images."""
-    again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED))
-    again = again.exclude(upload__state=Upload.State.FAILED)
-    count = Job.objects.filter(pk__in=list(again.values_list("pk", flat=True))).update(
-        state=Job.State.QUEUED,
-        queued=timezone.now(),
-        rung=None,
-        losses=0,
-        faults=0,
-        due=None,
-        stage="",
-        progress=0.0,
-        error="",
-        started=None,
-        finished=None,
-    )
+    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images.
+
+    As many as their maker's limits allow: raises Refused (429) where he has too many samples under way.
+    """
+    _locked(sample)
+    if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
+        limits.check_samples(**_maker(sample))
+    again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("upload")
+    count = 0
+    for job in again.order_by("created", "pk"):
+        try:
+            limits.check_megapixels(job.upload, **_maker(sample))
+        except Refused:
+            break
+        count += Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED, queued=timezone.now(), **AFRESH)
     refresh_after_commit(sample.pk)
     return count
 
@@ -160,9 +158,10 @@ def retry_failed(*, sample: Sample) -> int:
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> int:
     """Stop the images that arrive, wait or run; those that are done stay and are pooled. Returns how many."""
+    arriving = list(Upload.objects.select_for_update().filter(sample=sample))
     under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
     count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
-    for upload in sample.arriving.all():
+    for upload in arriving:
         upload.delete()
         count += 1
     refresh_after_commit(sample.pk)
@@ -218,6 +217,15 @@ def _locked(sample: Sample) -> None:
         raise Refused("This sample has been deleted.", 404)
 
 
+def _same(sample: Sample, content: str, uploads: Iterable[Upload]) -> Sample:
+    """The sample that a submission has made already; the surplus uploads go. Raises Refused where that was another."""
+    if sample.content != content:
+        raise Refused(OTHER_CONTENT, 409)
+    for upload in uploads:
+        discard_unused(upload)
+    return sample
+
+
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
     """Add sentences about what came in to those that the sample's page shows; none twice."""
     _locked(sample)
@@ -256,8 +264,16 @@ def _enrolled(sample: Sample, upload: Upload, known: Mapping[str, str]) -> Job:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
     calibration = asked_calibration(upload.asked, upload) if upload.asked else sample.calibration_for(upload)
     recipe = fitting(Recipe.from_dict(sample.recipe).with_(calibration=calibration), None, upload)
-    limits.check_megapixels(upload, user=sample.owner, visitor=sample.visitor, address=sample.address)
-    return _job(sample, upload, recipe, created=upload.created)
+    job = _job(sample, upload, recipe, created=upload.created)
+    try:
+        limits.check_megapixels(upload, **_maker(sample))
+    except Refused as refusal:  # it may be tried again when there is room
+        job.state, job.error = Job.State.FAILED, refusal.sentence
+    return job
+
+
+def _maker(sample: Sample) -> dict[str, Any]:
+    return {"user": sample.owner, "visitor": sample.visitor, "address": sample.address}
 
 
 def _take_in(
@@ -280,6 +296,11 @@ def _take_in(
             upload.save(update_fields=["sample", "asked"])
     remark(sample, said)
     return [*said, *enrol(sample, ready)]
+
+
+def take_in(sample: Sample, uploads: list[Upload], *, asked: dict[str, Any]) -> None:
+    """Take in images of one archive, read or not; of all of them the same was asked. Within a transaction."""
+    _take_in(sample, uploads, (), {upload.pk: asked for upload in uploads} if asked else {})
 
 
 def _with_contents(uploads: Iterable[Upload]) -> list[Upload]:

@@ -95,10 +95,11 @@ def _rescue(kind: type[Attempted], sentence: str, lost: bool) -> int:
     for row in list(rows.only("pk", "attempt", "heartbeat", "losses")):
         same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
         try:
-            if row.losses < MAX_LOSSES - 1:
-                count += _queue(same, losses=F("losses") + 1)
-            elif same.update(state="failed", error=sentence.format(losses=MAX_LOSSES), finished=timezone.now()):
-                _failed(kind.objects.get(pk=row.pk))
+            with transaction.atomic():
+                if row.losses < MAX_LOSSES - 1:
+                    count += _queue(same, losses=F("losses") + 1)
+                elif same.update(state="failed", error=sentence.format(losses=MAX_LOSSES), finished=timezone.now()):
+                    _failed(kind.objects.get(pk=row.pk))
         except DatabaseError:  # a full disk can be read: no heartbeat could be written either
             _watches.pop(kind, None)
             raise

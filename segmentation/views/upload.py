@@ -29,7 +29,16 @@ from ..forms import (
 from ..forms.samples import SampleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, Upload
-from ..services import Note, Refused, create_job, create_sample, receive_files, sample_upload, start_archive
+from ..services import (
+    Note,
+    Refused,
+    create_job,
+    create_sample,
+    discard_unused,
+    receive_files,
+    sample_upload,
+    start_archive,
+)
 from .access import refused, visible_upload
 from .serving import serve_preview
 
@@ -82,7 +91,7 @@ class Submission:
         name, origin = f"width_{upload.pk}", f"origin_{upload.pk}"
         if name not in self.typed:
             name, origin = "width", "width_origin"
-        return self.typed.get(name, DEFAULT_WIDTH), self.typed.get(origin, ""), name
+        return printable(self.typed.get(name, DEFAULT_WIDTH)), printable(self.typed.get(origin, "")), name
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,6 +103,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.POST.get("remove"):
         sent.uploads = [upload for upload in sent.uploads if str(upload.pk) != request.POST["remove"]]
         return _again(sent, status=200)
+    _forget_removed(request)
     if len(sent.uploads) < len(set(request.POST.getlist("upload"))):
         sent.problems.append(Problem("", GONE))
     _receive(sent)
@@ -163,6 +173,18 @@ def _kept(request: HttpRequest) -> list[Upload]:
     wanted = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
     mine = Upload.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
     return [mine[pk] for pk in dict.fromkeys(wanted) if pk in mine]
+
+
+def printable(text: str) -> str:
+    """What was sent in a field, without what cannot be seen and at a length that a field may have."""
+    return "".join(c for c in text if c.isprintable())[:LONGEST_LEFT]
+
+
+def _forget_removed(request: HttpRequest) -> None:
+    """Images of an archive that the user has taken off the page while it was still being unpacked."""
+    removed = [pk for pk in map(to_uuid, request.POST.getlist("removed")[:MOST_LEFT]) if pk]
+    for upload in Upload.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
+        discard_unused(upload)
 
 
 def to_uuid(text: str) -> UUID | None:
@@ -243,7 +265,7 @@ def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
 def _left(request: HttpRequest) -> list[Note]:
     """What the page's script was told of files that were not taken, for the sample's own list."""
     texts = request.POST.getlist("left")[:MOST_LEFT]
-    return [Note("", " ".join(text.split())[:LONGEST_LEFT]) for text in texts if text.strip()]
+    return [Note("", " ".join(printable(text).split())[:LONGEST_LEFT]) for text in texts if text.strip()]
 
 
 def _refuse_unfit(sent: Submission) -> None:
@@ -266,7 +288,7 @@ def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
     jobs: list[Job] = []
     for upload in list(sent.uploads):
         if upload.is_archive:
-            start_archive(archive=upload, recipe=recipe, asked=asked[upload.pk])
+            start_archive(archive=upload, recipe=recipe, asked=asked[upload.pk], token=token)
             sent.uploads.remove(upload)
             continue
         try:

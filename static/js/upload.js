@@ -240,7 +240,9 @@ function edited(event) {
 }
 
 function removed(card) {
-  dropped.add(card.dataset.upload);
+  const id = card.dataset.upload ?? card.dataset.pending;
+  if (!dropped.has(id)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "removed", value: id }));
+  dropped.add(id);
   card.remove();
   if (!uploads().length && !pending().length) {
     main.input.value = form.dataset.defaultWidth;

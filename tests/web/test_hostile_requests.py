@@ -85,6 +85,22 @@ def test_nul_bytes_in_fields(field, bell):
         assert response.status_code in (202, 400), response.content
 
 
+@pytest.mark.parametrize("field", ["width", "width_origin", "left", "sample_name", "rule_own", "token", "upload"])
+@pytest.mark.parametrize("one_sample", ["", "on"])
+def test_nul_bytes_in_the_page_s_form(client, field, one_sample, bell):
+    from .test_api_samples import png
+
+    typed = {"file": png(), "width": "640", "one_sample": one_sample, field: "drawn:50:1:1\0 nm"}
+    assert client.post("/", typed).status_code in (303, 400)
+
+
+@pytest.mark.parametrize("name", ["sessionid", "visitor", "csrftoken", "messages"])
+def test_nul_bytes_in_cookies(name):
+    for address in ("/", "/results/", "/api/v1/jobs"):
+        response = Client(headers={"Cookie": f'{name}="\\000\\000"'}).get(address)
+        assert response.status_code in (400, 405)
+
+
 class TestJson:
     """Scripts are told everything in JSON."""
 

@@ -24,8 +24,9 @@ PROXY = "10.0.0.1"
 
 
 @pytest.fixture(autouse=True)
-def _three(settings):
+def _three(settings, monkeypatch):
     settings.AXES_FAILURE_LIMIT = 3
+    monkeypatch.setattr(accounts, "_right", {})
 
 
 def form(name="alice", password="wrong", address="192.0.2.1", **headers):
@@ -124,7 +125,7 @@ def test_few_wait_for_their_password_and_the_others_are_told(alice, monkeypatch)
 
     monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", slow)
     backend, request = accounts.OneAtATime(), RequestFactory().get("/")
-    waiting = [threading.Thread(target=backend.authenticate, args=(request, "a", "b")) for _ in range(3)]
+    waiting = [threading.Thread(target=backend.authenticate, args=(request, "a", "b")) for _ in range(accounts.AT_ONCE)]
     for thread in waiting:
         thread.start()
     checking.wait(5)
@@ -138,7 +139,31 @@ def test_few_wait_for_their_password_and_the_others_are_told(alice, monkeypatch)
         go_on.set()
         for thread in waiting:
             thread.join()
-    assert accounts._room._value == 3
+    assert accounts._room._value == accounts.AT_ONCE
+
+
+def test_a_script_that_asks_again_and_again_pays_once(alice, monkeypatch):
+    assert script(password="alice's password").status_code == 404
+    monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *said, **more: None)
+    assert script(password="alice's password").status_code == 404
+    assert script(password="wrong").status_code == 401
+
+
+@pytest.mark.parametrize("change", ["password", "inactive", "deleted", "time"])
+def test_what_was_right_is_forgotten_with_any_change(alice, monkeypatch, change):
+    assert script(password="alice's password").status_code == 404
+    if change == "password":
+        alice.set_password("new")
+        alice.save()
+    if change == "inactive":
+        alice.is_active = False
+        alice.save()
+    if change == "deleted":
+        alice.delete()
+    if change == "time":
+        monkeypatch.setattr(accounts, "_right", {key: (*kept[:2], 0.0) for key, kept in accounts._right.items()})
+        monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *said, **more: None)
+    assert script(password="alice's password").status_code == 401
 
 
 def test_a_name_that_no_account_can_have_is_not_even_checked(monkeypatch):

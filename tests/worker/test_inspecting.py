@@ -115,6 +115,27 @@ class TestOne:
         assert not Upload.objects.filter(pk=upload.pk).exists()
         assert not _lives(tmp_path / "pid")
 
+    def test_a_full_disk_under_the_child_is_not_the_files_fault(self, monkeypatch):
+        command = inspection._command
+
+        def to_a_full_disk(path, name, preview, side=(), read_bar=True):
+            return command(path, name, Path("/dev/full"), side, read_bar)
+
+        upload = receive()
+        with monkeypatch.context() as patch:
+            patch.setattr(inspection, "_command", to_a_full_disk)
+            assert (looked_into(upload).state, upload.stage) == ("queued", "The server's disk is full")
+        Upload.objects.update(due=None)
+        assert looked_into(upload).state == "done"
+
+    def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
+        mine = Upload.objects.claim(receive().pk)
+        with commit():
+            Upload.objects.get(pk=mine.pk).delete()
+        with pytest.raises(Lost):
+            services.publish_inspection(upload=mine, facts={}, preview=b"picture")
+        assert not [path for path in own_storage.rglob("*") if path.is_file()]
+
     def test_an_end_that_comes_too_late_changes_nothing(self):
         mine = Upload.objects.claim(receive().pk)
         Upload.objects.update(state="queued")
@@ -254,6 +275,35 @@ class TestJobs:
         job.refresh_from_db()
         assert job.state == "cancelled"
         services.retry_job(job=job)
+        assert Job.objects.claim(job.pk).get_recipe().calibration is None
+
+    def test_a_retry_has_the_scale_that_was_asked_for(self, settings):
+        settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
+        who = {**WHO, "visitor": uuid4()}
+        first, second = (
+            self.start(receive(picture(1000, 600), **who), **who, asked={"width": "1 um", "origin": "typed"})
+            for _ in range(2)
+        )
+        inspect_uploads()
+        second.refresh_from_db()
+        assert second.state == "failed"
+        with pytest.raises(Refused, match="1 megapixels"):
+            services.retry_job(job=second)
+        Job.objects.filter(pk=first.pk).update(state="done")
+        second.refresh_from_db()
+        services.retry_job(job=second)
+        assert Job.objects.claim(second.pk).get_recipe().calibration.nm_per_pixel == 1.0
+
+    def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
+        job = self.start(receive())
+        with monkeypatch.context() as patch:
+            patch.setattr(inspection, "_parse", lambda output: 1 / 0)
+            inspect_uploads()
+        job.refresh_from_db()
+        assert job.state == "failed" and "not in your image: try again" in job.error
+        services.retry_job(job=Job.objects.get(pk=job.pk))
+        inspect_uploads()
+        assert Job.objects.claim(job.pk)
 
 
 class TestSamples:
@@ -291,6 +341,17 @@ class TestSamples:
             inspect_uploads()
         assert Job.objects.count() == Upload.objects.count() == 1
         assert "same file as a.png" in Sample.objects.get().notes[0]["sentence"]
+
+    def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
+        settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
+        visitor = uuid4()
+        sample = self.start([receive(picture(1000, 600 + n), visitor=visitor) for n in range(3)], visitor=visitor)
+        with commit():
+            inspect_uploads()
+        assert sorted(sample.jobs.values_list("state", flat=True)) == ["failed", "failed", "queued"]
+        assert services.retry_failed(sample=sample) == 0
+        sample.jobs.filter(state="queued").update(state="done")
+        assert services.retry_failed(sample=sample) == 1
 
     def test_cancelling_forgets_what_is_still_to_be_read(self, commit):
         sample = self.start([receive()])
@@ -365,9 +426,89 @@ class TestArchives:
             services.publish_archive(upload=archive, notes=[])
         assert Upload.objects.filter(sample=sample).count() == 0
 
+    def test_an_image_that_comes_out_while_the_sample_is_made_belongs_to_it(self, commit, monkeypatch):
+        """The worker has read where its images go, the form is sent, and then the image is stored."""
+        archive = self.archive(("a.png", picture(64)), ("b.png", picture(65)))
+        receive_upload, made = services.receive_upload, []
+
+        def late(**said):
+            if not made:
+                known = {"recipe": Recipe(), "scale": Scale(), **WHO}
+                mine = Upload.objects.get(pk=archive.pk)
+                made.append(services.create_sample(name="B", uploads=[mine], **known))
+            return receive_upload(**said)
+
+        monkeypatch.setattr(services, "receive_upload", late)
+        with commit():
+            inspect_uploads()
+        assert [job.upload.name for job in made[0].members.order_by("created")] == ["a.png", "b.png"]
+        assert not Upload.objects.filter(sample=made[0]).exists()
+
+    def test_of_an_attempt_that_was_killed_while_storing_nothing_is_missing(self, commit):
+        first, fresh = self.archive(("a.png", picture(64)), ("b.png", picture(65))), None
+        with commit():
+            inspect_uploads()
+        first.images.filter(name="b.png").update(state="receiving")
+        fresh = self.archive(("a.png", picture(64)), ("b.png", picture(65)))
+        first.images.update(archive=fresh)
+        assert looked_into(fresh).state == "done"
+        assert sorted(fresh.images.values_list("name", "state")) == [("a.png", "done"), ("b.png", "done")]
+
+    def test_what_its_browser_adopts_meanwhile_is_the_accounts(self, commit, alice, monkeypatch):
+        visitor = uuid4()
+        archive = self.archive(visitor=visitor)
+        receive_upload = services.receive_upload
+
+        def late(**said):
+            Upload.objects.filter(pk=archive.pk).update(owner=alice)
+            return receive_upload(**said)
+
+        monkeypatch.setattr(services, "receive_upload", late)
+        services.start_archive(archive=archive, recipe=Recipe(), asked={}, token="t")
+        with commit():
+            inspect_uploads()
+        assert {upload.owner for upload in Upload.objects.all()} == {alice}
+        assert {job.owner for job in Job.objects.all()} == {alice}
+
+    def test_sent_twice_it_makes_no_second_jobs(self, commit):
+        visitor = uuid4()
+        for _ in range(2):
+            archive = self.archive(visitor=visitor)
+            services.start_archive(archive=archive, recipe=Recipe(), asked={}, token="form")
+        with commit():
+            inspect_uploads()
+        assert sorted(job.upload.name for job in Job.objects.all()) == ["a.png", "b.png"]
+        assert Upload.objects.filter(is_archive=False).count() == 2
+
+    def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
+        settings.DEEPSEGM_WAITING_JOBS = 1
+        archive = self.archive(address="hash")
+        asked = {"width": "65", "origin": "typed"}
+        services.start_archive(archive=archive, recipe=Recipe(), asked=asked, token="t")
+        with commit():
+            inspect_uploads()
+        assert sorted(Job.objects.values_list("upload__name", "state")) == [("a.png", "queued"), ("b.png", "failed")]
+        Job.objects.filter(state="queued").update(state="done")
+        job = services.retry_job(job=Job.objects.get(state="failed"))
+        assert Job.objects.claim(job.pk).get_recipe().calibration.nm_per_pixel == 1.0
+
+    def test_one_that_is_deleted_meanwhile_is_no_error(self, monkeypatch, caplog):
+        archive = self.archive()
+        receive_upload = services.receive_upload
+
+        def late(**said):
+            Upload.objects.filter(pk=archive.pk).delete()
+            return receive_upload(**said)
+
+        monkeypatch.setattr(services, "receive_upload", late)
+        inspect_uploads()
+        assert "Traceback" not in caplog.text
+        Upload.objects.all().delete()
+
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
-        services.start_archive(archive=archive, recipe=Recipe(filter=True), asked={"width": "65", "origin": "typed"})
+        asked = {"width": "65", "origin": "typed"}
+        services.start_archive(archive=archive, recipe=Recipe(filter=True), asked=asked, token="t")
         with commit():
             inspect_uploads()
         jobs = {job.upload.name: job.get_recipe() for job in Job.objects.all()}

@@ -6,6 +6,7 @@ A file can make a decoder take all memory or die; here only this process dies. P
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import resource
@@ -41,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         report = {"ok": False, "error": str(error)}
     except MemoryError:
         report = {"ok": False, "error": "The image needs more memory than there is: upload a smaller part of it."}
-    except OSError:
-        report = {"ok": False, "error": "The preview could not be made: try again."}
+    except OSError as error:  # of the disk: images that cannot be read are UnreadableImage
+        report = {"ok": False, "errno": error.errno or errno.EIO, "error": str(error)}
     sys.stdout.write(json.dumps(report, allow_nan=False) + "\n")
     return 0
 
