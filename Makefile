@@ -2,16 +2,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test e2e lint benchmarks screenshots clean
+.PHONY: run test test-services e2e lint benchmarks screenshots clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
 
+# One process a core, each with one thread: more threads than cores are slower than one.
+PARALLEL := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: .venv/test-ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(PARALLEL) $(ARGS)
+
+# The same on PostgreSQL and Redis, for what touches them; .ci/services starts both.
+test-services: .venv/test-ready
+	bash .ci/services $(PARALLEL) -m "not e2e and not benchmark" tests/web tests/worker $(ARGS)
 
 e2e: .venv/test-ready
-	$(BIN)/python -m pytest -m e2e $(ARGS)
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile tests/e2e $(ARGS)
 
 benchmarks: .venv/test-ready
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks $(ARGS)
