@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from segmentation.models import Job, Upload, shown_name, upload_path
@@ -174,3 +176,21 @@ def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, dja
         alice.delete()
     assert not Upload.objects.exists() and not Job.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_there_before_uploads_had_a_state_has_been_read():
+    """The migration of version 0005: nothing is looked into again, and jobs count against their sender."""
+    executor = MigrationExecutor(connection)
+    executor.migrate([("segmentation", "0005_sample_typed")])
+    old = executor.loader.project_state([("segmentation", "0005_sample_typed")]).apps
+    upload = old.get_model("segmentation", "Upload").objects.create(
+        name="a.png", sha256="a" * 64, size=1, width=64, height=48, address="hash"
+    )
+    old.get_model("segmentation", "Job").objects.create(upload=upload, recipe={}, submission="s")
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+    now, job = Upload.objects.get(), Job.objects.get()
+    assert (now.state, now.is_read, now.width, now.address) == ("done", True, 64, "hash")
+    assert (job.ready, job.address, job.asked) == (True, "hash", {})
+    assert Upload(name="b").state == "receiving"

@@ -1,0 +1,123 @@
+"""How long a page takes while others poll and upload. Prints; asserts nothing about seconds.
+
+Run: make benchmarks ARGS=tests/benchmarks/test_load.py. The clients run on the same cores as the site, so that a site
+with cores of its own answers faster. Aim on two cores, with SQLite: page p95 under 100 ms.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.worker.lab import REPOSITORY, Lab
+
+pytestmark = pytest.mark.benchmark
+SECONDS, POLLING = 30.0, 50
+
+
+def micrograph(seed: int, columns: int = 1024, rows: int = 768) -> bytes:
+    """A PNG of noise with one bright square."""
+    pixels = np.random.default_rng(seed).integers(60, 90, (rows, columns)).astype(np.uint8)
+    pixels[rows // 4 : rows // 2, columns // 4 : columns // 2] = 200
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+class Visitor:
+    """A browser with its cookies; `took` holds the seconds of each request by what was asked for."""
+
+    took: dict[str, list[float]]
+
+    def __init__(self, site: str) -> None:
+        self._connection = HTTPConnection(urlsplit(site).netloc, timeout=120)
+        self._cookies: dict[str, str] = {}
+
+    def ask(self, kind: str, address: str, body: bytes | None = None, **headers: str) -> bytes:
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        began = time.perf_counter()
+        self._connection.request("POST" if body else "GET", address, body, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert answer.status < 400, (address, answer.status, content[:200])
+        self.took.setdefault(kind, []).append(time.perf_counter() - began)
+        for cookie in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return content
+
+    def send(self, kind: str, address: str, name: str, content: bytes) -> bytes:
+        """A file, as the upload page sends it."""
+        found = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self.ask("page", "/"))
+        assert found
+        mark = uuid4().hex
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
+        said = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-CSRFToken": found[1].decode()}
+        return self.ask(kind, address, body, **said)
+
+
+@pytest.fixture
+def site(tmp_path):
+    lab = Lab(tmp_path / "data")
+    command = [sys.executable, "manage.py", "up", "--port", "0"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
+        yield next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line)))
+        process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("load", ["10 upload", "9 send an archive of 25"])
+def test_pages_under_load(site, load):
+    Visitor.took = {}
+    jobs = [json.loads(Visitor(site).send("job", "/api/v1/jobs", "a.png", micrograph(n)))["id"] for n in range(5)]
+    end = time.monotonic() + SECONDS
+
+    def poll():
+        visitor = Visitor(site)
+        time.sleep(random.random())
+        while time.monotonic() < end:
+            visitor.ask("poll", f"/jobs/{random.choice(jobs)}/status/")
+            if random.random() < 0.2:
+                visitor.ask("page", "/")
+                visitor.ask("static", "/static/css/deepsegm.css")
+            time.sleep(1)
+
+    def upload(number):
+        visitor = Visitor(site)
+        while time.monotonic() < end:
+            visitor.send("upload", "/uploads/", "a.png", micrograph(number))
+            time.sleep(2)
+
+    def archive(number):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for image in range(25):
+                archive.writestr(f"{image}.png", micrograph(25 * number + image, 200, 150))
+        Visitor(site).send("upload", "/uploads/", "batch.zip", file.getvalue())
+
+    others = [(upload, n) for n in range(10)] if load == "10 upload" else [(archive, n) for n in range(9)]
+    threads = [threading.Thread(target=poll) for _ in range(POLLING)]
+    threads += [threading.Thread(target=send, args=(number,)) for send, number in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(f"\n{POLLING} clients poll, {load}:")
+    for kind, seconds in Visitor.took.items():
+        middle, late = np.percentile(seconds, [50, 95])
+        print(f"  {kind:8s} n {len(seconds):5d}   median {1e3 * middle:6.1f} ms   p95 {1e3 * late:6.1f} ms")
