@@ -27,10 +27,11 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 from .base import SHOWN_NAME, Attempted, Lost, Owned, StoredFile, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
 from .samples import Sample, SampleArtifact
-from .uploads import Upload, preview_path, upload_path
+from .uploads import Arrival, Upload, preview_path, upload_path
 
 __all__ = [
     "SHOWN_NAME",
+    "Arrival",
     "Artifact",
     "Attempted",
     "Job",

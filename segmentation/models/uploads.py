@@ -27,6 +27,10 @@ def preview_path(upload: Upload, name: str) -> str:
     return f"{upload.folder}/preview.png"
 
 
+class Arrival(Owned):
+    """That something was sent, kept for an hour: whoever deletes it at once has sent it all the same."""
+
+
 class UploadQuerySet(AttemptedQuerySet):
     def next_in_turn(self) -> Upload | None:
         """The upload to be looked into next: the first of the sender who has waited longest since his last one.

@@ -11,8 +11,10 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from ..core.cost import affordable_pixels
-from ..models import Job, Sample, Upload
+from ..models import Arrival, Job, Sample, Upload
 from .refusal import Refused
+
+AN_HOUR = timedelta(hours=1)
 
 
 def most_pixels() -> int:
@@ -35,11 +37,11 @@ def check_size(size: int) -> None:
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse more than the hourly number of uploads, saying when to come back."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
-    recent = Upload.objects.filter(_sender(user, visitor, address), created__gt=now - timedelta(hours=1))
+    recent = Arrival.objects.filter(_sender(user, visitor, address), created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
     if len(times) < limit:
         return
-    minutes = max(1, round((times[-1] + timedelta(hours=1) - now).total_seconds() / 60))
+    minutes = max(1, round((times[-1] + AN_HOUR - now).total_seconds() / 60))
     unit = "minute" if minutes == 1 else "minutes"
     raise Refused(f"{limit} images an hour is the limit and you have reached it: come back in {minutes} {unit}.", 429)
 

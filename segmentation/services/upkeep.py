@@ -12,10 +12,11 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Artifact, Attempted, Job, Sample, SampleArtifact, StoredFile, Upload
+from ..models import Arrival, Artifact, Attempted, Job, Sample, SampleArtifact, StoredFile, Upload
 from . import bundles
 from .doorbell import ring, ring_inspection, ring_next
 from .jobs import delete_job
+from .limits import AN_HOUR
 from .pooling import refresh_after_commit, stuck
 from .samples import delete_sample
 from .settling import give_up_on
@@ -169,6 +170,7 @@ def tidy() -> Purged:
     broken = Upload.objects.filter(state=Upload.State.RECEIVING, created__lt=timezone.now() - ARRIVING)
     with transaction.atomic():
         broken.delete()
+    Arrival.objects.filter(created__lt=timezone.now() - AN_HOUR).delete()
     if settings.DEEPSEGM_RETENTION_DAYS:
         return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
     abandoned = Upload.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)

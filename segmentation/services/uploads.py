@@ -15,7 +15,7 @@ from django.db import transaction
 
 from ..core.micrograph.kinds import HEAD_BYTES, recognise
 from ..core.micrograph.types import UnreadableImage
-from ..models import Sample, Upload, shown_name
+from ..models import Arrival, Sample, Upload, shown_name
 from . import limits
 from .doorbell import ring_inspection
 from .refusal import Refused
@@ -52,13 +52,14 @@ def receive_upload(
     check_space(size)
     if not is_archive:
         _check_kind(file)
+    owner = user if user is not None and user.is_authenticated else None
+    sender = {"owner": owner, "visitor": visitor, "address": address}
+    Arrival.objects.create(**sender)
     upload = Upload.objects.create(
         name=shown_name(file.name or ""),
         size=size,
         sha256=sha256_of(file),
-        owner=user if user is not None and user.is_authenticated else None,
-        visitor=visitor,
-        address=address,
+        **sender,
         read_bar=read_bar,
         is_archive=is_archive,
         archive=archive,

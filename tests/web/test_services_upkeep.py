@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Job, Upload
+from segmentation.models import Arrival, Job, Upload
 
 pytestmark = pytest.mark.django_db
 
@@ -232,3 +232,10 @@ def test_the_command_explains_an_age_it_cannot_read(text):
 def test_the_storage_used(make_job):
     make_job(files=("figure.png", "particles.csv"))
     assert services.storage_used() == Upload.objects.get().size + 14
+
+
+def test_tidying_forgets_arrivals_of_more_than_an_hour_ago(db):
+    for minutes in (59, 61):
+        Arrival.objects.create(created=ago(minutes=minutes))
+    services.tidy()
+    assert Arrival.objects.count() == 1
