@@ -39,6 +39,15 @@ def micrograph(seed: int, columns: int = 1024, rows: int = 768) -> bytes:
     return file.getvalue()
 
 
+def archived(seed: int) -> bytes:
+    """A ZIP of 25 small ones."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(25):
+            archive.writestr(f"{number}.png", micrograph(seed + number, 200, 150))
+    return file.getvalue()
+
+
 class Visitor:
     """A browser with its cookies; `took` holds the seconds of each request by what was asked for."""
 
@@ -79,12 +88,15 @@ def site(tmp_path):
     with subprocess.Popen(command, cwd=REPOSITORY, env=lab.env, stdout=subprocess.PIPE, text=True) as process:
         yield next(found[1] for line in process.stdout if (found := re.search(r"at (http://\S+?)/ ", line)))
         process.send_signal(signal.SIGTERM)
+        process.communicate()
 
 
 @pytest.mark.parametrize("load", ["10 upload", "9 send an archive of 25"])
 def test_pages_under_load(site, load):
     Visitor.took = {}
     jobs = [json.loads(Visitor(site).send("job", "/api/v1/jobs", "a.png", micrograph(n)))["id"] for n in range(5)]
+    images = [micrograph(number) for number in range(10)]
+    archives = [archived(25 * number) for number in range(9)]
     end = time.monotonic() + SECONDS
 
     def poll():
@@ -100,15 +112,11 @@ def test_pages_under_load(site, load):
     def upload(number):
         visitor = Visitor(site)
         while time.monotonic() < end:
-            visitor.send("upload", "/uploads/", "a.png", micrograph(number))
+            visitor.send("upload", "/uploads/", "a.png", images[number])
             time.sleep(2)
 
     def archive(number):
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            for image in range(25):
-                archive.writestr(f"{image}.png", micrograph(25 * number + image, 200, 150))
-        Visitor(site).send("upload", "/uploads/", "batch.zip", file.getvalue())
+        Visitor(site).send("upload", "/uploads/", "batch.zip", archives[number])
 
     others = [(upload, n) for n in range(10)] if load == "10 upload" else [(archive, n) for n in range(9)]
     threads = [threading.Thread(target=poll) for _ in range(POLLING)]
