@@ -32,13 +32,23 @@ def start(*command, env, **options):
     return subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, env=env, text=True, **options)
 
 
-def worker(env):
-    return start("-m", "celery", "-A", "deepsegm", "worker", "-Q", "analyses", "-l", "WARNING", env=env)
+@pytest.fixture
+def celery(env):
+    """Starts workers, of which none outlives the test: it would take the jobs of the next."""
+    made = []
+
+    def work(*options):
+        made.append(start("-m", "celery", "-A", "deepsegm", "worker", *options, "-l", "WARNING", env=env))
+        return made[-1]
+
+    yield work
+    for process in made:
+        process.terminate()
+        process.wait(60)
 
 
-def inspector(env):
-    queues = ("-Q", "inspections,upkeep", "--pool", "threads", "--concurrency", "2", "-n", "inspector@%h")
-    return start("-m", "celery", "-A", "deepsegm", "worker", *queues, "-l", "WARNING", env=env)
+WORKER = ("-Q", "analyses")
+INSPECTOR = ("-Q", "inspections,upkeep", "--pool", "threads", "--concurrency", "2", "-n", "inspector@%h")
 
 
 def line_with(process, pattern):
@@ -106,20 +116,15 @@ def job(site, pk) -> dict:
         return json.load(response)
 
 
-def test_a_killed_worker_loses_nothing(site, env):
+def test_a_killed_worker_loses_nothing(site, env, celery):
     sent = send(site, SAMPLE)
-    kill_with_children(inspector(env))
-    small = inspector(env)
-    first = worker(env)
+    kill_with_children(celery(*INSPECTOR))
+    celery(*INSPECTOR)
+    first = celery(*WORKER)
     wait_for(lambda: job(site, sent["id"])["state"] == "running", "the job runs", 120)
     kill_with_children(first)
-    second = worker(env)
-    try:
-        done = wait_for(lambda: (now := job(site, sent["id"]))["state"] == "done" and now, "the job is done", 180)
-    finally:
-        for process in (second, small):
-            process.terminate()
-            process.wait(60)
+    celery(*WORKER)
+    done = wait_for(lambda: (now := job(site, sent["id"]))["state"] == "done" and now, "the job is done", 180)
     assert done["result"]["statistics"]["n_kept"] > 40
     with urllib.request.urlopen(f"{site}/api/v1/jobs/{sent['id']}/files/particles.csv") as response:
         assert b"min_feret_nm" in response.read()
