@@ -16,7 +16,7 @@ from .child import end_pool_child
 
 logger = logging.getLogger(__name__)
 SECONDS = 1.0
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.5
 
 
 class Pulse:
