@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from uuid import uuid4
 
@@ -552,7 +551,6 @@ while True:
 def test_a_pool_child_may_take_so_much_memory_and_ends_in_the_middle_of_anything():
     done = subprocess.run([sys.executable, "-c", POOL_CHILD], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.returncode) == ("refused", -signal.SIGKILL), done.stderr
-    assert threading.active_count() >= 1
 
 
 def _lives(pid_file):

@@ -1,0 +1,49 @@
+"""Folders for work in progress: gone with their work, and with whoever was killed over it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from worker.scratch import scratch, sweep
+
+KILLED = """
+import os, signal, django
+django.setup()
+from worker.scratch import scratch
+with scratch() as folder:
+    (folder / "customer.tif").write_bytes(b"image")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_folder_goes_with_its_work(settings):
+    with scratch() as folder:
+        (folder / "a.tif").write_bytes(b"image")
+        assert sweep() == 0
+        assert (folder / "a.tif").exists()
+    assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+
+
+def test_what_a_killed_process_left_is_removed(settings, tmp_path):
+    env = {**os.environ, "DEEPSEGM_TEMP": str(tmp_path / "t"), "DJANGO_SETTINGS_MODULE": "deepsegm.settings"}
+    subprocess.run([sys.executable, "-c", KILLED], env=env, cwd=settings.BASE_DIR, timeout=60, check=False)
+    place = tmp_path / "t" / "deepsegm-temp"
+    assert [path.name for path in place.rglob("*.tif")] == ["customer.tif"]
+    settings.FILE_UPLOAD_TEMP_DIR = str(place)
+    assert sweep() == 1
+    assert not list(place.iterdir())
+
+
+def test_of_djangos_uploads_only_old_ones_are_removed(settings):
+    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    old, young, other = (place / name for name in ("tmpa.upload.tif", "tmpb.upload.tif", "notes.txt"))
+    for file in (old, young, other):
+        file.write_bytes(b"image")
+    for file in (old, other):
+        os.utime(file, (time.time() - 7200, time.time() - 7200))
+    assert sweep() == 1
+    assert sorted(place.iterdir()) == sorted([young, other])
