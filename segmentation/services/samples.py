@@ -96,14 +96,14 @@ def create_sample(
         },
     )
     if created:
-        _take_in(sample, uploads, notes, asked)
+        take_in(sample, uploads, notes, asked)
     return sample if created else _same(sample, content, uploads)
 
 
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Upload], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images by the sample's own settings; returns what there is to say about this lot already."""
-    return _take_in(sample, list(uploads), notes, {})
+    return take_in(sample, list(uploads), notes, {})
 
 
 @transaction.atomic
@@ -276,10 +276,13 @@ def _maker(sample: Sample) -> dict[str, Any]:
     return {"user": sample.owner, "visitor": sample.visitor, "address": sample.address}
 
 
-def _take_in(
+def take_in(
     sample: Sample, uploads: list[Upload], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
 ) -> list[Note]:
-    """Enrol the images that have been read, and keep the others for when they have; returns all notes."""
+    """Enrol the images that have been read, and keep the others for when they have; returns all notes.
+
+    asked: as for `create_sample`; what was asked of an archive holds for its images. Within a transaction.
+    """
     now = Upload.objects.select_for_update().in_bulk([upload.pk for upload in uploads])
     ready, said = [], list(notes)
     for upload in _with_contents(now[upload.pk] for upload in uploads if upload.pk in now):
@@ -296,11 +299,6 @@ def _take_in(
             upload.save(update_fields=["sample", "asked"])
     remark(sample, said)
     return [*said, *enrol(sample, ready)]
-
-
-def take_in(sample: Sample, uploads: list[Upload], *, asked: dict[str, Any]) -> None:
-    """Take in images of one archive, read or not; of all of them the same was asked. Within a transaction."""
-    _take_in(sample, uploads, (), {upload.pk: asked for upload in uploads} if asked else {})
 
 
 def _with_contents(uploads: Iterable[Upload]) -> list[Upload]:

@@ -60,7 +60,7 @@ def publish_archive(*, upload: Upload, notes: list[Note]) -> None:
             Job.objects.filter(upload__archive=upload, owner=None).update(owner=upload.owner_id)
         if upload.sample is not None:
             loose = upload.images.filter(jobs=None, sample=None).exclude(state=Upload.State.FAILED)
-            take_in(upload.sample, list(loose.order_by("created")), asked=upload.asked)
+            take_in(upload.sample, list(loose.order_by("created")), (), {upload.pk: upload.asked})
         notes = [*notes, *start_images(upload)]
         said = [{"name": note.name, "sentence": note.sentence} for note in notes]
         Upload.objects.filter(pk=upload.pk).update(notes=said)
