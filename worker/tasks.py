@@ -40,7 +40,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from segmentation import services
-from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.network import cards
 from segmentation.models import Attempted, Job, Lost, Sample, Upload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .instances.segmentation import Segmentation
+from .labels.segmentation import Segmentation
 from .measure.statistics import Statistics
 from .measure.table import ParticleTable
 from .micrograph.types import Calibration, Micrograph

@@ -14,7 +14,7 @@ from PIL import Image
 from skimage.measure import label as connected
 
 from .analysis import Analysis
-from .instances.segmentation import Segmentation
+from .labels.segmentation import Segmentation
 from .micrograph.names import clean_name
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .pipeline import Progress, quiet, remeasure

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis import Analysis
-from .instances.outline import EVEN, outline
-from .instances.segmentation import Segmentation
+from .labels.outline import EVEN, outline
+from .labels.segmentation import Segmentation
 from .measure.alternatives import confidence_under, without_corners
 from .measure.filters import set_aside
 from .measure.shapes import measure

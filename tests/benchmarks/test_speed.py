@@ -13,7 +13,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from segmentation.core.instances.outline import particles
+from segmentation.core.labels.outline import particles
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find

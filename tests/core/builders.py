@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.core.analysis import Analysis
-from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise

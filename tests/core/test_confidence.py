@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.instances.confidence import confidence, likely_right, traits
-from segmentation.core.instances.outline import outline
-from segmentation.core.instances.separate import mean_over_labels
+from segmentation.core.labels.confidence import confidence, likely_right, traits
+from segmentation.core.labels.outline import outline
+from segmentation.core.labels.separate import mean_over_labels
 from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
 from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.instances.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
-from segmentation.core.instances.outline import particles
-from segmentation.core.instances.separate import separate
+from segmentation.core.labels.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
+from segmentation.core.labels.outline import particles
+from segmentation.core.labels.separate import separate
 from segmentation.core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT, read_card
-from segmentation.training.targets import inner_distance
+from segmentation.lab.targets import inner_distance
 from tests.core.test_network import tiny_card
 from tests.core.test_separate import label_discs
 

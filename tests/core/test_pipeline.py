@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from segmentation.core import pipeline
-from segmentation.core.instances.segmentation import Segmentation
-from segmentation.core.instances.separate import separate
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.separate import separate
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.network.predict import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, remeasure
 from segmentation.core.recipe import Recipe
-from segmentation.training.evaluation.metrics import score
-from segmentation.training.synthesis.bodies import make_body
-from segmentation.training.synthesis.render import render_blank, render_sem
-from segmentation.training.synthesis.sample import data_bar
+from segmentation.lab.evaluation.metrics import score
+from segmentation.lab.synthesis.bodies import make_body
+from segmentation.lab.synthesis.render import render_blank, render_sem
+from segmentation.lab.synthesis.sample import data_bar
 
 NOWHERE = Calibration.absent()
 

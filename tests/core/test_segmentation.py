@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 
 LABELS = np.array([[0, 1], [2, 2]], np.int32)
 CONFIDENCE = np.array([0.9, 0.25], np.float32)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segmentation.core.instances.separate import fill_holes, mean_over_labels, renumber, separate
-from segmentation.training.targets import inner_distance
+from segmentation.core.labels.separate import fill_holes, mean_over_labels, renumber, separate
+from segmentation.lab.targets import inner_distance
 
 
 def disc(shape, row, column, radius):

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import contents, labels, result, viewer, write_all

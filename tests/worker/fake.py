@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from segmentation.core.instances.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..instances.segmentation import Segmentation
+from ..labels.segmentation import Segmentation
 from .hulls import ferets, find_hulls
 from .runs import find_runs
 from .straight import convex_outlines

@@ -11,8 +11,8 @@ from typing import Any
 from .card_entries import check_entries
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
-TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.instances.confidence
-CUT_TRAITS = ("saddle", "lower", "higher", "size", "ratio")  # see core.instances.cuts
+TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.labels.confidence
+CUT_TRAITS = ("saddle", "lower", "higher", "size", "ratio")  # see core.labels.cuts
 INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
 NEEDED = ("name", "title", "summary", "version", "architecture", "sha256")
@@ -46,8 +46,8 @@ class ModelCard:
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. closer: how much larger a picture is shown a
     second time, for the mean of both maps; 1: it is shown once. confidence: weights of the logistic model of
-    core.instances.confidence, {} where nothing was calibrated. cuts: weights and limit of the model of
-    core.instances.cuts, {} where particles are told apart by their cores alone. sha256: of the weights file beside the
+    core.labels.confidence, {} where nothing was calibrated. cuts: weights and limit of the model of
+    core.labels.cuts, {} where particles are told apart by their cores alone. sha256: of the weights file beside the
     card. data: {"title", "licence", "split"} of each source, and "base" where it was not this model but the one it
     started from that was taught on it; scores: {"data", "split", ...figures}. What each may be: card_entries.
     """

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from segmentation import __version__
 
 from ..analysis import Analysis
-from ..instances.outline import EVEN, HOPELESS
-from ..instances.segmentation import Segmentation
+from ..labels.outline import EVEN, HOPELESS
+from ..labels.segmentation import Segmentation
 from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, Reason
 from ..measure.statistics import Statistics

@@ -35,9 +35,9 @@ class Command(BaseCommand):
             self._check(options)
 
     def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.training.empty import write_squares
-        from segmentation.training.entries import BadRecipe
-        from segmentation.training.pictures import BadDataset
+        from segmentation.lab.empty import write_squares
+        from segmentation.lab.entries import BadRecipe
+        from segmentation.lab.pictures import BadDataset
 
         if options["out"] is None:
             raise CommandError("Say with --out where the squares go.")
@@ -50,8 +50,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check(self, options: dict[str, Any]) -> None:
-        from segmentation.training.check import inspect
-        from segmentation.training.check_pictures import write_pictures
+        from segmentation.lab.check import inspect
+        from segmentation.lab.check_pictures import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         checked = inspect(options["folder"], **names)
@@ -70,8 +70,8 @@ class Command(BaseCommand):
 
 def _labelled(options: dict[str, Any]) -> Any:
     """The micrographs of a folder, or those that a recipe holds out."""
-    from segmentation.training.data import read_folder
-    from segmentation.training.settings import make_sources, read_recipe
+    from segmentation.lab.data import read_folder
+    from segmentation.lab.settings import make_sources, read_recipe
 
     folder = options["folder"]
     if folder.suffix.lower() == ".toml":

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        from segmentation.training.evaluation.published import CHAINS
+        from segmentation.lab.evaluation.published import CHAINS
 
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
         parser.add_argument("dataset", type=Path, metavar="DATASET")
@@ -49,10 +49,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.training.evaluation.logistic import TooFew
-        from segmentation.training.evaluation.report import evaluate
-        from segmentation.training.pictures import BadDataset
-        from segmentation.training.settings import BadRecipe
+        from segmentation.lab.evaluation.logistic import TooFew
+        from segmentation.lab.evaluation.report import evaluate
+        from segmentation.lab.pictures import BadDataset
+        from segmentation.lab.settings import BadRecipe
 
         _check(options)
         card, file = _card(options["model"])
@@ -87,7 +87,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
-        from segmentation.training.evaluation.choosing import write_threshold
+        from segmentation.lab.evaluation.choosing import write_threshold
 
         chosen = report["thresholds"]["chosen"]
         if chosen is None:
@@ -103,9 +103,9 @@ class Command(BaseCommand):
 
     def _fit_cuts(self, card: ModelCard, file: Path, examples: Any, options: dict[str, Any]) -> ModelCard:
         """The card with the cuts that were fitted on the examples and on rendered pictures."""
-        from segmentation.training.evaluation.calibrating import write_weights
-        from segmentation.training.evaluation.cutting import RULE, fit_cuts
-        from segmentation.training.evaluation.dataset import check
+        from segmentation.lab.evaluation.calibrating import write_weights
+        from segmentation.lab.evaluation.cutting import RULE, fit_cuts
+        from segmentation.lab.evaluation.dataset import check
 
         check(examples, options["rows"])
         self.stdout.write("fitting where to cut, on these images and rendered ones")
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         return replace(card, cuts=weights)
 
     def _calibrate(self, report: dict[str, Any], file: Path) -> None:
-        from segmentation.training.evaluation.calibrating import write_weights
+        from segmentation.lab.evaluation.calibrating import write_weights
 
         found = report["reliability"]
         facts = {
@@ -185,9 +185,9 @@ def _is_recipe(dataset: Path) -> bool:
 
 
 def _examples(options: dict[str, Any]) -> Any:
-    from segmentation.training.entries import keep_apart
-    from segmentation.training.evaluation.dataset import of_folder, of_recipe
-    from segmentation.training.settings import make_sources, read_recipe
+    from segmentation.lab.entries import keep_apart
+    from segmentation.lab.evaluation.dataset import of_folder, of_recipe
+    from segmentation.lab.settings import make_sources, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
@@ -203,7 +203,7 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
     import torch
 
     from segmentation.core.network.runtime import Runtime
-    from segmentation.training.evaluation.predictions import Predictor
+    from segmentation.lab.evaluation.predictions import Predictor
 
     runtime = Runtime(options["device"])
     try:
@@ -215,7 +215,7 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
 
 
 def _options(options: dict[str, Any]) -> Any:
-    from segmentation.training.evaluation.report import Options
+    from segmentation.lab.evaluation.report import Options
 
     return Options(
         rows=options["rows"],

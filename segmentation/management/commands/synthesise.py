@@ -41,9 +41,9 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.training.pictures import BadDataset
-        from segmentation.training.synthesis.settings import BadSetting
-        from segmentation.training.synthesis.write import CannotWrite, real_ones, write_beside, write_pictures
+        from segmentation.lab.pictures import BadDataset
+        from segmentation.lab.synthesis.settings import BadSetting
+        from segmentation.lab.synthesis.write import CannotWrite, real_ones, write_beside, write_pictures
 
         if options["list"]:
             self._list_settings()
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         return show
 
     def _list_settings(self) -> None:
-        from segmentation.training.synthesis.settings import allowed, every_setting
+        from segmentation.lab.synthesis.settings import allowed, every_setting
 
         for setting in every_setting():
             self.stdout.write(f"{setting.name:18} {setting.metadata['what']}: {allowed(setting)}")
@@ -79,9 +79,9 @@ class Command(BaseCommand):
 
 def _order(options: dict[str, Any]) -> Any:
     """The Order of the command line. Raises CommandError and BadSetting."""
-    from segmentation.training.synthesis.draw import DIAMETERS
-    from segmentation.training.synthesis.settings import checked, parse_fixed
-    from segmentation.training.synthesis.write import Order
+    from segmentation.lab.synthesis.draw import DIAMETERS
+    from segmentation.lab.synthesis.settings import checked, parse_fixed
+    from segmentation.lab.synthesis.write import Order
 
     if options["n"] < 1:
         raise CommandError("--n must be at least 1.")

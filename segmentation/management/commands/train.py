@@ -30,12 +30,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.training.check import check_sources
-        from segmentation.training.entries import BadRecipe
-        from segmentation.training.pictures import BadDataset
-        from segmentation.training.publish import publish
-        from segmentation.training.settings import read_recipe
-        from segmentation.training.train import scores_of, train
+        from segmentation.lab.check import check_sources
+        from segmentation.lab.entries import BadRecipe
+        from segmentation.lab.pictures import BadDataset
+        from segmentation.lab.publish import publish
+        from segmentation.lab.settings import read_recipe
+        from segmentation.lab.train import scores_of, train
 
         try:
             recipe = _recipe(options)
@@ -59,8 +59,8 @@ class Command(BaseCommand):
 
 def _recipe(options: dict[str, Any]) -> Any:
     """The recipe of the file or the folder, with what the command line says instead."""
-    from segmentation.training.finetune import fine_tuning
-    from segmentation.training.settings import read_recipe
+    from segmentation.lab.finetune import fine_tuning
+    from segmentation.lab.settings import read_recipe
 
     if options["fine_tune"]:
         recipe = fine_tuning(options["recipe"], options["fine_tune"], options["fold"] or 0)

@@ -26,12 +26,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.training.entries import BadRecipe
-        from segmentation.training.files import alone_in
-        from segmentation.training.gan.settings import MissingStage, read_gan_recipe
-        from segmentation.training.gan.stages import Work, run_stage
-        from segmentation.training.gan.stock import check_sources
-        from segmentation.training.pictures import BadDataset
+        from segmentation.lab.entries import BadRecipe
+        from segmentation.lab.files import alone_in
+        from segmentation.lab.gan.settings import MissingStage, read_gan_recipe
+        from segmentation.lab.gan.stages import Work, run_stage
+        from segmentation.lab.gan.stock import check_sources
+        from segmentation.lab.pictures import BadDataset
 
         if options["minutes"] is not None and not options["minutes"] > 0:
             raise CommandError("--minutes is a number above 0.")
@@ -72,6 +72,6 @@ def _device(name: str) -> Any:
 
 def _freeze(recipe: dict[str, Any], out: Path) -> None:
     """The recipe as RUN/recipe.json, for whoever looks at the run later."""
-    from segmentation.training.files import write_whole
+    from segmentation.lab.files import write_whole
 
     write_whole(out / "recipe.json", json.dumps(recipe, indent=2).encode())

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.training.entries import BadRecipe
-from segmentation.training.gan.compose import canvas, compose, drawn, put_beneath
-from segmentation.training.gan.cyclegan import contrast
-from segmentation.training.gan.networks import ImagePool, make_patch_critic, make_translator
-from segmentation.training.gan.noise import perlin
-from segmentation.training.gan.outlines import Generator, gradient_penalty, make_critic
-from segmentation.training.gan.reject import bright_enough
-from segmentation.training.gan.settings import MaskSettings, OutlineSettings, read_gan_recipe
-from segmentation.training.gan.shapes import at_diameter, clean, shape_of, silhouettes
-from segmentation.training.gan.stock import estimated_diameter
+from segmentation.lab.entries import BadRecipe
+from segmentation.lab.gan.compose import canvas, compose, drawn, put_beneath
+from segmentation.lab.gan.cyclegan import contrast
+from segmentation.lab.gan.networks import ImagePool, make_patch_critic, make_translator
+from segmentation.lab.gan.noise import perlin
+from segmentation.lab.gan.outlines import Generator, gradient_penalty, make_critic
+from segmentation.lab.gan.reject import bright_enough
+from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, read_gan_recipe
+from segmentation.lab.gan.shapes import at_diameter, clean, shape_of, silhouettes
+from segmentation.lab.gan.stock import estimated_diameter
 
 
 def disc(diameter):

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-from segmentation.training.synthesis.aggregates import _Pile, aggregate, grow
-from segmentation.training.synthesis.bodies import (
+from segmentation.lab.synthesis.aggregates import _Pile, aggregate, grow
+from segmentation.lab.synthesis.bodies import (
     AGGREGATES,
     CONVEX,
     FAMILIES,
@@ -18,9 +18,9 @@ from segmentation.training.synthesis.bodies import (
     random_rotation,
     round_edges,
 )
-from segmentation.training.synthesis.compounds import any_body
-from segmentation.training.synthesis.draw import draw_settings
-from segmentation.training.synthesis.noise import (
+from segmentation.lab.synthesis.compounds import any_body
+from segmentation.lab.synthesis.draw import draw_settings
+from segmentation.lab.synthesis.noise import (
     band_field,
     blur,
     distance_to_points,
@@ -28,9 +28,9 @@ from segmentation.training.synthesis.noise import (
     smooth_field,
     warped,
 )
-from segmentation.training.synthesis.relief import dressed, relief_field
-from segmentation.training.synthesis.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
-from segmentation.training.synthesis.settings import RELIEFS
+from segmentation.lab.synthesis.relief import dressed, relief_field
+from segmentation.lab.synthesis.sample import BAR_ROWS, SHAPE, draw_sample, write_sample
+from segmentation.lab.synthesis.settings import RELIEFS
 
 
 @pytest.mark.parametrize("family", CONVEX)

@@ -5,10 +5,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.training.data import RenderedSource
-from segmentation.training.entries import BadRecipe, source_entry
-from segmentation.training.synthesis import foreign
-from segmentation.training.synthesis.foreign import draw_empty
+from segmentation.lab.data import RenderedSource
+from segmentation.lab.entries import BadRecipe, source_entry
+from segmentation.lab.synthesis import foreign
+from segmentation.lab.synthesis.foreign import draw_empty
 
 from .folders import make_folder
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.instances.separate import renumber
+from ...core.labels.separate import renumber
 from ...core.measure.shapes import measure
 from ...core.measure.statistics import NANO_NM
 from .matching import SMALLEST, Labels

@@ -6,9 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from segmentation.core.network import cards
-from segmentation.training.publish import publish
-from segmentation.training.train import train
-from tests.training.folders import make_folder, tiny
+from segmentation.lab.publish import publish
+from segmentation.lab.train import train
+from tests.lab.folders import make_folder, tiny
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 The pieces are those of a watershed, too many at first. Neighbours are joined one after the other, the least likely cut
 first, as long as one is less likely than the model's limit. How likely a cut is says a logistic model, fitted on images
-with truth (training/evaluation/cutting.py), of three heights of the inner distance and two sizes.
+with truth (lab/evaluation/cutting.py), of three heights of the inner distance and two sizes.
 """
 
 from __future__ import annotations

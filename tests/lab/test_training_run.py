@@ -17,16 +17,16 @@ from PIL import Image
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.training.curves import Row, best_of
-from segmentation.training.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
-from segmentation.training.files import CannotWrite, InUse, alone_in, write_whole
-from segmentation.training.pictures import BadDataset
-from segmentation.training.publish import publish, to_toml
-from segmentation.training.settings import make_sources, read_recipe
-from segmentation.training.start import plateaus, rate_factor, start_run
-from segmentation.training.targets import HEADS
-from segmentation.training.train import ROOM, patience_is_over, scores_of, train
-from tests.training.folders import curve, make_folder, quietly, save, tiny
+from segmentation.lab.curves import Row, best_of
+from segmentation.lab.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
+from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
+from segmentation.lab.pictures import BadDataset
+from segmentation.lab.publish import publish, to_toml
+from segmentation.lab.settings import make_sources, read_recipe
+from segmentation.lab.start import plateaus, rate_factor, start_run
+from segmentation.lab.targets import HEADS
+from segmentation.lab.train import ROOM, patience_is_over, scores_of, train
+from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")

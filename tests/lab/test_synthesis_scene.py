@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.training.synthesis import scene as scene_module
-from segmentation.training.synthesis.bodies import FAMILIES
-from segmentation.training.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_settings
-from segmentation.training.synthesis.exposure import drifted
-from segmentation.training.synthesis.render import compose, render, render_blank, render_sem, render_settings
-from segmentation.training.synthesis.scene import build_scene, split_pieces, visible_labels
-from segmentation.training.synthesis.settings import TEXTURES, BadSetting, checked, every_setting, parse_fixed
-from segmentation.training.synthesis.substrate import PATTERNS
+from segmentation.lab.synthesis import scene as scene_module
+from segmentation.lab.synthesis.bodies import FAMILIES
+from segmentation.lab.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_settings
+from segmentation.lab.synthesis.exposure import drifted
+from segmentation.lab.synthesis.render import compose, render, render_blank, render_sem, render_settings
+from segmentation.lab.synthesis.scene import build_scene, split_pieces, visible_labels
+from segmentation.lab.synthesis.settings import TEXTURES, BadSetting, checked, every_setting, parse_fixed
+from segmentation.lab.synthesis.substrate import PATTERNS
 
 CLEAN = {"annotation": "none", "drift": 0}
 

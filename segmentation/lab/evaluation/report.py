@@ -12,8 +12,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ...core.instances.confidence import traits
-from ...core.instances.outline import HOPELESS, outline, particles
+from ...core.labels.confidence import traits
+from ...core.labels.outline import HOPELESS, outline, particles
 from ...core.network.cards import ModelCard, check_weights
 from ..files import write_whole
 from ..targets import inner_distance

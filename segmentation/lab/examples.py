@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from ..core.instances.separate import separate
+from ..core.labels.separate import separate
 from .files import write_whole
 
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines

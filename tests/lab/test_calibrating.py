@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from segmentation.core.instances.confidence import likely_right
+from segmentation.core.labels.confidence import likely_right
 from segmentation.core.network.cards import INTERCEPT, TRAITS
-from segmentation.training.evaluation.calibrating import cross_fitted, fit, write_weights
-from segmentation.training.evaluation.logistic import TooFew
+from segmentation.lab.evaluation.calibrating import cross_fitted, fit, write_weights
+from segmentation.lab.evaluation.logistic import TooFew
 
 
 def draw(n, seed):

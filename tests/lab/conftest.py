@@ -2,9 +2,9 @@
 
 import pytest
 
-from segmentation.training.publish import publish
-from segmentation.training.train import train
-from tests.training.folders import make_folder, quietly, tiny
+from segmentation.lab.publish import publish
+from segmentation.lab.train import train
+from tests.lab.folders import make_folder, quietly, tiny
 
 
 @pytest.fixture

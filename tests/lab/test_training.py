@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.training.augmentation import augment
-from segmentation.training.data import (
+from segmentation.lab.augmentation import augment
+from segmentation.lab.data import (
     Crops,
     RenderedSource,
     bright_particles,
@@ -15,12 +15,12 @@ from segmentation.training.data import (
     resample,
     validation_groups,
 )
-from segmentation.training.entries import Augmentation, FolderEntry, Loss
-from segmentation.training.evaluation.metrics import score
-from segmentation.training.losses import map_loss
-from segmentation.training.pictures import BadDataset, read_grey
-from segmentation.training.targets import inner_distance, targets, weights_near_contacts
-from tests.training.folders import SIDE, discs, make_folder, save
+from segmentation.lab.entries import Augmentation, FolderEntry, Loss
+from segmentation.lab.evaluation.metrics import score
+from segmentation.lab.losses import map_loss
+from segmentation.lab.pictures import BadDataset, read_grey
+from segmentation.lab.targets import inner_distance, targets, weights_near_contacts
+from tests.lab.folders import SIDE, discs, make_folder, save
 
 
 def test_inner_distance_is_one_at_the_core_and_small_at_contacts():

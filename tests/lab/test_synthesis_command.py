@@ -10,11 +10,11 @@ import tifffile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.training.data import read_folder
-from segmentation.training.synthesis.bodies import FAMILIES
-from segmentation.training.synthesis.settings import every_setting
-from segmentation.training.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
-from segmentation.training.synthesis.write import Order
+from segmentation.lab.data import read_folder
+from segmentation.lab.synthesis.bodies import FAMILIES
+from segmentation.lab.synthesis.settings import every_setting
+from segmentation.lab.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
+from segmentation.lab.synthesis.write import Order
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

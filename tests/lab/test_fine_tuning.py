@@ -9,15 +9,15 @@ from django.core.management import CommandError, call_command
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.training.entries import AUXILIARY, BadRecipe
-from segmentation.training.finetune import fine_tuning
-from segmentation.training.pictures import BadDataset
-from segmentation.training.publish import publish
-from segmentation.training.settings import make_sources
-from segmentation.training.start import start_run
-from segmentation.training.targets import HEADS
-from segmentation.training.train import train
-from tests.training.folders import curve, make_folder, quietly, save, tiny
+from segmentation.lab.entries import AUXILIARY, BadRecipe
+from segmentation.lab.finetune import fine_tuning
+from segmentation.lab.pictures import BadDataset
+from segmentation.lab.publish import publish
+from segmentation.lab.settings import make_sources
+from segmentation.lab.start import start_run
+from segmentation.lab.targets import HEADS
+from segmentation.lab.train import train
+from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.instances.confidence import likely_right, traits
-from ...core.instances.outline import particles
+from ...core.labels.confidence import likely_right, traits
+from ...core.labels.outline import particles
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT, TRAITS
 from ..files import write_whole
@@ -27,7 +27,7 @@ Right = NDArray[np.bool_]
 def fit(values: Floats, right: Right) -> dict[str, float]:
     """Weights for `likely_right` by penalised maximum likelihood.
 
-    values: (n, traits) as of core.instances.confidence.traits. right: (n,). Raises TooFew.
+    values: (n, traits) as of core.labels.confidence.traits. right: (n,). Raises TooFew.
     """
     if min(right.sum(), (~right).sum()) < FEWEST:
         raise TooFew(

@@ -12,19 +12,19 @@ from PIL import Image
 from scipy import ndimage, stats
 
 from segmentation.core.network.cards import find
-from segmentation.training.evaluation.choosing import with_entry, write_threshold
-from segmentation.training.evaluation.counts import count_image
-from segmentation.training.evaluation.dataset import check, of_folder, read_labels
-from segmentation.training.evaluation.kinds import Kind
-from segmentation.training.evaluation.matching import ious, overlap_of, without_specks
-from segmentation.training.evaluation.published import published, published_later
-from segmentation.training.evaluation.reliability import reliability
-from segmentation.training.evaluation.report import OWN, choice, ranked, through_chain
-from segmentation.training.evaluation.sizes import SizeSample, min_ferets
-from segmentation.training.evaluation.summary import ap_by_iou, kinds_of, summarise
-from segmentation.training.evaluation.thresholds import THRESHOLDS, choose, curve, sweep_image
-from segmentation.training.pictures import BadDataset
-from segmentation.training.targets import inner_distance
+from segmentation.lab.evaluation.choosing import with_entry, write_threshold
+from segmentation.lab.evaluation.counts import count_image
+from segmentation.lab.evaluation.dataset import check, of_folder, read_labels
+from segmentation.lab.evaluation.kinds import Kind
+from segmentation.lab.evaluation.matching import ious, overlap_of, without_specks
+from segmentation.lab.evaluation.published import published, published_later
+from segmentation.lab.evaluation.reliability import reliability
+from segmentation.lab.evaluation.report import OWN, choice, ranked, through_chain
+from segmentation.lab.evaluation.sizes import SizeSample, min_ferets
+from segmentation.lab.evaluation.summary import ap_by_iou, kinds_of, summarise
+from segmentation.lab.evaluation.thresholds import THRESHOLDS, choose, curve, sweep_image
+from segmentation.lab.pictures import BadDataset
+from segmentation.lab.targets import inner_distance
 from tests.core.builders import disc_labels
 
 CARD = find("particles-multires")

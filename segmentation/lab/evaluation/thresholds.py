@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.instances.outline import particles
+from ...core.labels.outline import particles
 from ...core.network.cards import ModelCard
 from .matching import Labels, match, overlap_of, without_specks
 from .summary import share

@@ -10,12 +10,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.training.agreement import agreement, has_shape_of_gaps
-from segmentation.training.check import common_suffix, inspect
-from segmentation.training.look import has_soft_edges, mirrored, surroundings
-from segmentation.training.pictures import read_grey, read_raw_labels
-from segmentation.training.settings import make_sources
-from tests.training.folders import SIDE, discs, make_folder, save, tiny
+from segmentation.lab.agreement import agreement, has_shape_of_gaps
+from segmentation.lab.check import common_suffix, inspect
+from segmentation.lab.look import has_soft_edges, mirrored, surroundings
+from segmentation.lab.pictures import read_grey, read_raw_labels
+from segmentation.lab.settings import make_sources
+from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTICLES = ROOT.parent / "shared" / "data" / "particles"

@@ -11,16 +11,16 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 from scipy import ndimage
 
-from segmentation.core.instances.outline import outline
+from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pipeline import Clock, segment
 from segmentation.core.recipe import Recipe
-from segmentation.training.data import read_folder
-from segmentation.training.evaluation.dataset import of_recipe
-from segmentation.training.evaluation.predictions import Predictor, Seen
-from segmentation.training.targets import inner_distance
+from segmentation.lab.data import read_folder
+from segmentation.lab.evaluation.dataset import of_recipe
+from segmentation.lab.evaluation.predictions import Predictor, Seen
+from segmentation.lab.targets import inner_distance
 from tests.core.builders import disc_labels, grey_of
 from tests.core.test_network import tiny_card
 
@@ -135,7 +135,7 @@ def test_a_full_disk_is_said_of_the_report(card, folder, tmp_path, able, monkeyp
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segmentation.training.evaluation.report.tifffile.imwrite", full)
+    monkeypatch.setattr("segmentation.lab.evaluation.report.tifffile.imwrite", full)
     with pytest.raises(CommandError, match=r"^The report in .*report cannot be written .No space left on device"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
 
@@ -235,7 +235,7 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
 
 
 def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.training.evaluation import calibrating
+    from segmentation.lab.evaluation import calibrating
 
     monkeypatch.setattr(calibrating, "FEWEST", 2)
     monkeypatch.setattr(calibrating, "EMPTY", 2)
@@ -256,7 +256,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.training.evaluation import calibrating
+    from segmentation.lab.evaluation import calibrating
 
     monkeypatch.setattr(calibrating, "FEWEST", 1000)
     monkeypatch.setattr(calibrating, "EMPTY", 2)
@@ -265,7 +265,7 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
 
 
 def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.training.evaluation import cutting
+    from segmentation.lab.evaluation import cutting
 
     monkeypatch.setattr(cutting, "RENDERED", 3)
     monkeypatch.setattr(cutting, "FEWEST", 1)
@@ -277,7 +277,7 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
 
 
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.training.evaluation import cutting
+    from segmentation.lab.evaluation import cutting
 
     monkeypatch.setattr(cutting, "RENDERED", 1)
     monkeypatch.setattr(cutting, "FEWEST", 10_000)

