@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from . import services
-from .models import Artifact, Job, Sample, SampleArtifact, Upload
+from .models import Artifact, Job, Micrograph, Sample, SampleArtifact
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
@@ -63,7 +63,7 @@ class JobAdmin(LookOnly):
         ("sample", admin.EmptyFieldListFilter),
         ("owner", admin.RelatedOnlyFieldListFilter),
     )
-    search_fields = ("id", "upload__name", "upload__sha256", "owner__username", "error")
+    search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     readonly_fields = ("thumbnail", "page", "figure", "dimensions", "size", "took")
     actions = ("retry", "cancel")
@@ -71,24 +71,24 @@ class JobAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         pictures = Artifact.objects.filter(name__in=(THUMBNAIL, FIGURE))
         shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
-        return super().get_queryset(request).select_related("upload", "owner").prefetch_related(shown)
+        return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(shown)
 
     @admin.display(description="")
     def thumbnail(self, job: Job) -> SafeString:
         address = _address(job, THUMBNAIL)
-        return _image(address) if address else _preview(job.upload)
+        return _image(address) if address else _preview(job.micrograph)
 
-    @admin.display(ordering="upload__name")
+    @admin.display(ordering="micrograph__name")
     def micrograph(self, job: Job) -> str:
-        return truncatechars(job.upload.name, 40)
+        return truncatechars(job.micrograph.name, 40)
 
     @admin.display(description="pixels")
     def dimensions(self, job: Job) -> str:
-        return f"{job.upload.width} × {job.upload.height}"
+        return f"{job.micrograph.width} × {job.micrograph.height}"
 
-    @admin.display(ordering="upload__size")
+    @admin.display(ordering="micrograph__size")
     def size(self, job: Job) -> str:
-        return filesizeformat(job.upload.size)
+        return filesizeformat(job.micrograph.size)
 
     @admin.display
     def took(self, job: Job) -> str:
@@ -130,7 +130,7 @@ class JobAdmin(LookOnly):
                 service(job=job)
                 count += 1
             except services.Refused as refused:
-                self.message_user(request, f"“{job.upload.name}”: {refused.sentence}", messages.WARNING)
+                self.message_user(request, f"“{job.micrograph.name}”: {refused.sentence}", messages.WARNING)
         if count:
             self.message_user(request, f"{count} {'job is' if count == 1 else 'jobs are'} {done}.", messages.SUCCESS)
 
@@ -148,7 +148,7 @@ class SampleAdmin(LookOnly):
         own = super().get_queryset(request).select_related("owner")
         sizes = SampleArtifact.objects.filter(sample=OuterRef("pk")).order_by().values("sample")
         files = Subquery(sizes.annotate(all=Sum("size")).values("all"))
-        return own.annotate(image_count=Count("jobs__upload", distinct=True), files_size=files)
+        return own.annotate(image_count=Count("jobs__micrograph", distinct=True), files_size=files)
 
     @admin.display(ordering="image_count")
     def images(self, sample: Any) -> int:
@@ -184,7 +184,7 @@ class SampleAdmin(LookOnly):
             services.delete_sample(sample=sample)
 
 
-@admin.register(Upload)
+@admin.register(Micrograph)
 class UploadAdmin(LookOnly):
     list_display = (
         "picture",
@@ -208,20 +208,20 @@ class UploadAdmin(LookOnly):
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
 
     @admin.display(description="")
-    def picture(self, upload: Upload) -> SafeString:
-        return _preview(upload)
+    def picture(self, micrograph: Micrograph) -> SafeString:
+        return _preview(micrograph)
 
     @admin.display(description="size", ordering="size")
-    def bytes(self, upload: Upload) -> str:
-        return filesizeformat(upload.size)
+    def bytes(self, micrograph: Micrograph) -> str:
+        return filesizeformat(micrograph.size)
 
     @admin.display(description="error", ordering="error")
-    def problem(self, upload: Upload) -> str:
-        return truncatechars(upload.error, 60)
+    def problem(self, micrograph: Micrograph) -> str:
+        return truncatechars(micrograph.error, 60)
 
     @admin.display(ordering="analyses")
-    def analyses(self, upload: Any) -> int:
-        return upload.analyses
+    def analyses(self, micrograph: Any) -> int:
+        return micrograph.analyses
 
 
 def _address(job: Any, name: str) -> str | None:
@@ -230,9 +230,9 @@ def _address(job: Any, name: str) -> str | None:
     return reverse("artifact", args=[job.pk, name]) if name in names else None
 
 
-def _preview(upload: Upload) -> SafeString | str:
+def _preview(micrograph: Micrograph) -> SafeString | str:
     """The preview of an upload that has been read."""
-    return _image(reverse("upload-preview", args=[upload.pk])) if upload.preview else ""
+    return _image(reverse("upload-preview", args=[micrograph.pk])) if micrograph.preview else ""
 
 
 def _image(address: str) -> SafeString:

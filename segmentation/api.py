@@ -144,11 +144,11 @@ def jobs(request: HttpRequest) -> HttpResponse:
     form = valid_settings(request)
     asked = _asked(request)
     who, key = identify(request), key_of(request)
-    upload = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
+    micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
     try:
-        job = services.create_job(upload=upload, recipe=form.recipe(), asked=asked, key=key, **who)
+        job = services.create_job(micrograph=micrograph, recipe=form.recipe(), asked=asked, key=key, **who)
     except (ValueError, Refused) as problem:
-        services.delete_upload(upload=upload)
+        services.delete_upload(micrograph=micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
     response = JsonResponse({**described(request, job), **secret_of(request)}, status=202)
     response["Location"] = reverse("api-job", args=[job.pk])
@@ -196,7 +196,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 @endpoint("GET", "HEAD")
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file that a job made."""
-    stored = Artifact.objects.select_related("job__upload").filter(job=_visible(request, pk), name=name).first()
+    stored = Artifact.objects.select_related("job__micrograph").filter(job=_visible(request, pk), name=name).first()
     if stored is None:
         raise Http404
     return serve_artifact(request, stored, download=True)
@@ -223,9 +223,9 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "expected_seconds": job.expected_seconds(),
         "error": job.error or None,
         "image": {
-            "name": job.upload.name,
-            "width": job.upload.width or None,
-            "height": job.upload.height or None,
+            "name": job.micrograph.name,
+            "width": job.micrograph.width or None,
+            "height": job.micrograph.height or None,
         },
         "recipe": job.recipe,
         "result": job.summary or None,
@@ -234,7 +234,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
 
 
 def _visible(request: HttpRequest, pk: UUID) -> Job:
-    job = Job.objects.select_related("upload").filter(pk=pk).first()
+    job = Job.objects.select_related("micrograph").filter(pk=pk).first()
     if job is None or not job.is_visible_to(request.user, request.visitor):
         raise Http404
     return job

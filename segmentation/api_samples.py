@@ -41,8 +41,8 @@ def _start(request: HttpRequest, intake: Intake, who: dict[str, Any], **settings
     try:
         return services.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, key=key, **who, **settings)
     except Exception:
-        for upload in intake.uploads:
-            services.discard_unused(upload)
+        for micrograph in intake.uploads:
+            services.discard_unused(micrograph)
         raise
 
 
@@ -136,7 +136,7 @@ def _image(request: HttpRequest, image: Image) -> dict[str, Any]:
     return {
         "id": str(job.pk),
         "url": request.build_absolute_uri(reverse("api-job", args=[job.pk])),
-        "name": job.upload.name,
+        "name": job.micrograph.name,
         "state": job.state,
         "error": job.error or None,
         "included": job.included,

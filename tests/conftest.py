@@ -116,9 +116,9 @@ def ada(db, django_user_model):
 
 
 @pytest.fixture
-def make_upload(db, own_storage):
+def make_micrograph(db, own_storage):
     """Stored uploads without inspection; any field may be given."""
-    from segmentation.models import Upload
+    from segmentation.models import Micrograph
 
     def make(**fields):
         content = fields.pop("content", picture())
@@ -132,26 +132,26 @@ def make_upload(db, own_storage):
             "height": 48,
             "calibration": {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None},
         }
-        upload = Upload(**{**known, **fields})
-        upload.file.save(upload.name, ContentFile(content), save=False)
-        upload.preview.save("preview.png", ContentFile(picture()), save=False)
-        upload.save()
-        return upload
+        micrograph = Micrograph(**{**known, **fields})
+        micrograph.file.save(micrograph.name, ContentFile(content), save=False)
+        micrograph.preview.save("preview.png", ContentFile(picture()), save=False)
+        micrograph.save()
+        return micrograph
 
     return make
 
 
 @pytest.fixture
-def make_job(make_upload):
+def make_job(make_micrograph):
     """Stored jobs in any state; `files` are made artifacts of the last attempt."""
     from segmentation.models import Artifact, Job
 
     def make(*, files=(), **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
-        upload = fields.pop("upload", None) or make_upload(**owned)
+        micrograph = fields.pop("micrograph", None) or make_micrograph(**owned)
         recipe = fields.pop("recipe", Recipe())
         known = {"recipe": recipe.as_dict(), "model_name": recipe.model, "submission": uuid4().hex}
-        job = Job.objects.create(upload=upload, **{**known, **fields})
+        job = Job.objects.create(micrograph=micrograph, **{**known, **fields})
         for name in files:
             artifact = Artifact(
                 job=job, attempt=job.attempt, name=name, size=7, content_type="application/octet-stream"
@@ -163,7 +163,7 @@ def make_job(make_upload):
 
 
 @pytest.fixture
-def make_sample(make_upload, make_job):
+def make_sample(make_micrograph, make_job):
     """A stored sample with a job in each of the states given."""
     from segmentation.models import Job, Sample
 
@@ -173,8 +173,8 @@ def make_sample(make_upload, make_job):
         known = {"name": "Batch 7", "recipe": recipe.as_dict(), "submission": uuid4().hex}
         sample = Sample.objects.create(**{**known, **fields})
         for number, state in enumerate(states or (Job.State.DONE,)):
-            upload = make_upload(name=f"{number}.png", sha256=f"{number:064d}", **owned)
-            make_job(upload=upload, sample=sample, state=state, recipe=recipe, **owned)
+            micrograph = make_micrograph(name=f"{number}.png", sha256=f"{number:064d}", **owned)
+            make_job(micrograph=micrograph, sample=sample, state=state, recipe=recipe, **owned)
         return sample
 
     return make

@@ -10,7 +10,7 @@ from django.conf import settings
 from segmentation import services
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
-from segmentation.models import Attempted, Job, Sample, Upload
+from segmentation.models import Attempted, Job, Micrograph, Sample
 
 from .inspection import Unreadable
 
@@ -25,7 +25,7 @@ BROKEN = (
     "administrator the number of this {what}, {id}."
 )
 
-WHAT: dict[type[Attempted], str] = {Job: "analysis", Sample: "sample", Upload: "upload"}
+WHAT: dict[type[Attempted], str] = {Job: "analysis", Sample: "sample", Micrograph: "upload"}
 
 
 def sentence_for(row: Attempted, error: Exception) -> str:

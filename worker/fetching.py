@@ -13,8 +13,8 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.services.limits import most_pixels
 
 if TYPE_CHECKING:
-    from segmentation.core.micrograph.types import Micrograph
-    from segmentation.models import Upload
+    from segmentation.core.micrograph import types
+    from segmentation.models import Micrograph
 
 
 GONE = "The stored file of this image is gone: upload it again."
@@ -35,9 +35,9 @@ def fetch(stored: str, folder: Path) -> Path:
     return copy
 
 
-def micrograph_of(upload: Upload, folder: Path) -> Micrograph:
-    """The upload as a Micrograph, with what the files beside it say; raises UnreadableImage."""
+def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:
+    """The micrograph as read, with what the files beside it say; raises UnreadableImage."""
     from segmentation.core.micrograph import read
 
-    side = [(beside["name"], fetch(beside["file"], folder)) for beside in upload.side]
-    return read(fetch(upload.file.name, folder), name=upload.name, max_pixels=most_pixels(), side=side)
+    side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
+    return read(fetch(micrograph.file.name, folder), name=micrograph.name, max_pixels=most_pixels(), side=side)

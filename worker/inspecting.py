@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import IntegrityError
 
 from segmentation import services
-from segmentation.models import Lost, Upload
+from segmentation.models import Lost, Micrograph
 from segmentation.services.archives import Incoming, Note, unpacked
 from segmentation.services.uploads import sha256_of
 
@@ -22,25 +22,25 @@ UNPACKING = "unpacking the archive"
 READING = "reading the image"
 
 
-def inspect(upload: Upload, progress: Progress, folder: Path) -> None:
-    """Look into one upload and publish what was found; raises Unreadable where it is of no use, Lost."""
-    if upload.is_archive:
-        _unpack(upload, progress, folder)
+def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
+    """Look into one micrograph and publish what was found; raises Unreadable where it is of no use, Lost."""
+    if micrograph.is_archive:
+        _unpack(micrograph, progress, folder)
         return
     progress(READING, 0.1)
-    path = fetch(upload.file.name, folder)
-    side = [(beside["name"], fetch(beside["file"], folder)) for beside in upload.side]
+    path = fetch(micrograph.file.name, folder)
+    side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
     found = inspection.inspect(
-        path, name=upload.name, side=side, read_bar=upload.read_bar, alive=lambda: progress(READING, 0.5)
+        path, name=micrograph.name, side=side, read_bar=micrograph.read_bar, alive=lambda: progress(READING, 0.5)
     )
     facts = {name: value for name, value in found.facts.items() if name != "sha256"}
-    services.publish_inspection(upload=upload, facts=facts, preview=found.preview)
+    services.publish_inspection(micrograph=micrograph, facts=facts, preview=found.preview)
 
 
-def _unpack(archive: Upload, progress: Progress, folder: Path) -> None:
+def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     """Store what is in an archive; what an attempt that was cut short has stored is not stored again."""
     progress(UNPACKING, 0.0)
-    for broken in archive.images.filter(state=Upload.State.RECEIVING):
+    for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
     stored = Counter(archive.images.values_list("name", "sha256"))
     notes: list[Note] = []
@@ -52,16 +52,16 @@ def _unpack(archive: Upload, progress: Progress, folder: Path) -> None:
         try:
             archive.refresh_from_db(fields=["owner", "sample", "asked"])
             notes += _take(archive, each, stored)
-        except (Upload.DoesNotExist, IntegrityError) as error:
-            if Upload.objects.filter(pk=archive.pk).exists():
+        except (Micrograph.DoesNotExist, IntegrityError) as error:
+            if Micrograph.objects.filter(pk=archive.pk).exists():
                 raise
             raise Lost from error
         count += 1
         progress(f"{UNPACKING}, {count} {'image' if count == 1 else 'images'} so far", 0.5)
-    services.publish_archive(upload=archive, notes=notes)
+    services.publish_archive(micrograph=archive, notes=notes)
 
 
-def _take(archive: Upload, incoming: Incoming, stored: Counter[tuple[str, str]]) -> list[Note]:
+def _take(archive: Micrograph, incoming: Incoming, stored: Counter[tuple[str, str]]) -> list[Note]:
     """Store an image of an archive as if it had come by itself; raises OSError where there is no room."""
     file = incoming.file
     known = (file.name, sha256_of(file))

@@ -42,7 +42,7 @@ class Killed(Unreadable):
 
 @dataclass(frozen=True)
 class Inspection:
-    """facts: the fields of an Upload by name. preview: a PNG."""
+    """facts: the fields of an Micrograph by name. preview: a PNG."""
 
     facts: dict[str, Any]
     preview: bytes
@@ -113,7 +113,7 @@ def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None]
 
 
 def _parse(output: bytes) -> dict[str, Any]:
-    """The facts of the child's one line, as the fields of an Upload; raises OSError for a fault of the machine."""
+    """The facts of the child's one line, as the fields of a Micrograph; raises OSError for a fault of the machine."""
     try:
         said = plain(json.loads(output))
         if not said["ok"]:

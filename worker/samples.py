@@ -61,11 +61,11 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
     from segmentation.core.sample import LeftOut
 
     settings = Recipe.from_dict(sample.recipe)
-    every = list(sample.members.select_related("upload").order_by("created", "pk"))
+    every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(every):
         progress("reading the tables", POOLING * number / len(every))
-        name, sha256 = job.upload.name, job.upload.sha256
+        name, sha256 = job.micrograph.name, job.micrograph.sha256
         member = _member(job) if job.state == Job.State.DONE else None
         if member is None:
             left_out.append(LeftOut.failed(name, _why(job), sha256))
@@ -102,16 +102,16 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
-    return Member(job.upload.name, table, calibration, clarity, job.upload.sha256, _found(job))
+    return Member(job.micrograph.name, table, calibration, clarity, job.micrograph.sha256, _found(job))
 
 
 def _found(job: Job) -> Found:
     """How the particles of an image were found, as far as its summary says: those of older versions say less."""
     from segmentation.core.sample import Found
 
-    said, upload = job.summary, job.upload
+    said, micrograph = job.summary, job.micrograph
     model, image = said.get("model") or {}, said.get("image") or {}
-    kind = {"kind": upload.kind} if upload.kind else {}
+    kind = {"kind": micrograph.kind} if micrograph.kind else {}
     return Found(
         job.get_recipe(),
         model.get("name", ""),
@@ -119,8 +119,8 @@ def _found(job: Job) -> Found:
         said.get("threshold"),
         said.get("polarity", ""),
         said.get("scale"),
-        image.get("width", upload.width),
-        image.get("height", upload.height),
+        image.get("width", micrograph.width),
+        image.get("height", micrograph.height),
         said.get("data_bar"),
-        {**kind, **upload.metadata},
+        {**kind, **micrograph.metadata},
     )

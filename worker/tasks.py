@@ -15,8 +15,8 @@
     Lost, from any report on the way: cancelled, deleted, changed or given to another attempt; stop without a trace.
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
-A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); an upload, too,
-to be looked into (`inspecting`).
+A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so does a
+micrograph that is to be looked into (`inspecting`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -41,15 +41,15 @@ from django.db import DatabaseError, connection
 
 from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
-from segmentation.models import Attempted, Job, Lost, Sample, Upload
+from segmentation.models import Attempted, Job, Lost, Micrograph, Sample
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_LOSSES
 
 from . import tables
 from .failures import sentence_for
-from .fetching import micrograph_of
+from .fetching import pixels_of
 from .inspecting import inspect
 from .inspection import Killed, Unreadable
 from .pulse import Pulse
@@ -59,6 +59,7 @@ from .summary import summarise
 
 if TYPE_CHECKING:
     from segmentation.core.analysis import Analysis
+    from segmentation.core.micrograph import types
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +86,10 @@ def run_sample(pk: str) -> None:
 def inspect_uploads() -> None:
     """Look into what has come in, in turn; after a while let another message go on, so that a worker can stop."""
     for _ in range(AT_A_STRETCH):
-        upload = Upload.objects.next_in_turn()
-        if upload is None:
+        micrograph = Micrograph.objects.next_in_turn()
+        if micrograph is None:
             return
-        _run(Upload, upload.pk, inspect)
+        _run(Micrograph, micrograph.pk, inspect)
     services.ring_inspection()
 
 
@@ -112,7 +113,7 @@ def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
         return
     logger.info("%s: attempt %s begins.", pk, row.attempt)
     try:
-        if kind is not Upload and is_scarce():
+        if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, "less than DEEPSEGM_MIN_FREE_MB are free")
         with Pulse(row) as pulse, scratch() as folder:
             work(row, Teller(row, pulse), folder)
@@ -144,7 +145,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     from segmentation.core import report
 
     progress("reading the image", 0.0)
-    micrograph = micrograph_of(job.upload, folder)
+    micrograph = pixels_of(job.micrograph, folder)
     analysis, reused = _analysis(job, micrograph, progress)
     progress("drawing the figure", WRITING)
     out = folder / "results"
@@ -158,7 +159,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     services.publish(job=job, files=files, summary=summarise(analysis, reused=reused))
 
 
-def _analysis(job: Job, micrograph: Micrograph, progress: Progress) -> tuple[Analysis, bool]:
+def _analysis(job: Job, micrograph: types.Micrograph, progress: Progress) -> tuple[Analysis, bool]:
     """The analysis, and whether the parent's outlines served again."""
     from segmentation.core import pipeline
 
@@ -173,7 +174,7 @@ def _analysis(job: Job, micrograph: Micrograph, progress: Progress) -> tuple[Ana
 def _parents_outlines(job: Job) -> Segmentation | None:
     """What the parent job found, where this job must find the same: same image, same settings, same weights."""
     parent, recipe = job.parent, job.get_recipe()
-    if parent is None or parent.upload_id != job.upload_id or parent.state != Job.State.DONE:
+    if parent is None or parent.micrograph_id != job.micrograph_id or parent.state != Job.State.DONE:
         return None
     stored = parent.artifact("segmentation.npz")
     if stored is None or not recipe.segments_like(parent.get_recipe()):
@@ -217,7 +218,7 @@ def _end(row: Attempted, error: Exception) -> None:
 FAIL: dict[type[Attempted], Callable[[Any, str, bool], None]] = {
     Job: lambda row, sentence, unreadable: services.fail_job(job=row, sentence=sentence),
     Sample: lambda row, sentence, unreadable: services.fail_sample(sample=row, sentence=sentence),
-    Upload: lambda row, sentence, unreadable: services.fail_upload(
-        upload=row, sentence=sentence, unreadable=unreadable
+    Micrograph: lambda row, sentence, unreadable: services.fail_upload(
+        micrograph=row, sentence=sentence, unreadable=unreadable
     ),
 }

@@ -14,7 +14,7 @@ Every arrow is one conditional UPDATE on the state (and, for a running job, on t
 processes that want the same arrow exactly one gets it. `attempt` only ever grows: a worker that was given up
 for dead and comes back holds an old number, and each of its reports is refused with `Lost`.
 
-An upload is looked into the same way before any of that (`Upload`): a job of an image that has not been read yet is
+A micrograph is looked into the same way before any of that: a job of an image that has not been read yet is
 QUEUED but not `ready`, and nobody takes it. A row whose `due` lies ahead waits for disk, storage or database to mend.
 
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
@@ -26,8 +26,8 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 
 from .base import SHOWN_NAME, Attempted, Lost, Owned, StoredFile, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
+from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
-from .uploads import Arrival, Upload, preview_path, upload_path
 
 __all__ = [
     "SHOWN_NAME",
@@ -36,11 +36,11 @@ __all__ = [
     "Attempted",
     "Job",
     "Lost",
+    "Micrograph",
     "Owned",
     "Sample",
     "SampleArtifact",
     "StoredFile",
-    "Upload",
     "preview_path",
     "seconds_per_megapixel",
     "shown_name",

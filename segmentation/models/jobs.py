@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from ..core.recipe import Recipe
 from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
+from .micrographs import Micrograph
 from .samples import Sample
-from .uploads import Upload
 
 RECENT_JOBS = 20
 
 
 class JobQuerySet(AttemptedQuerySet):
-    related = ("upload", "parent")
+    related = ("micrograph", "parent")
 
     def waiting(self) -> JobQuerySet:
         return super().waiting().filter(ready=True)
@@ -43,7 +43,7 @@ class Job(Owned, Attempted):
 
     UNFINISHED = (State.QUEUED, State.RUNNING)
 
-    upload = models.ForeignKey(Upload, models.CASCADE, related_name="jobs")
+    micrograph = models.ForeignKey(Micrograph, models.CASCADE, related_name="jobs")
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reruns")
     recipe = models.JSONField()
     model_name = models.CharField("model", max_length=100, db_index=True)
@@ -64,7 +64,7 @@ class Job(Owned, Attempted):
         indexes = [models.Index(fields=["state", "queued"])]
 
     def __str__(self) -> str:
-        return f"{self.upload.name} ({self.get_state_display()})"
+        return f"{self.micrograph.name} ({self.get_state_display()})"
 
     @property
     def folder(self) -> str:
@@ -77,7 +77,7 @@ class Job(Owned, Attempted):
     @property
     def can_retry(self) -> bool:
         """An image that cannot be read will not be read at a second try either."""
-        return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.upload.is_useless
+        return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.micrograph.is_useless
 
     @property
     def duration(self) -> timedelta | None:
@@ -103,12 +103,12 @@ class Job(Owned, Attempted):
         pace = None if self.is_finished else seconds_per_megapixel()
         if pace is None:
             return None
-        mine = pace * self.upload.megapixels
+        mine = pace * self.micrograph.megapixels
         if self.state == self.State.RUNNING:
             return self._remaining(mine)
-        running = Job.objects.filter(state=self.State.RUNNING).select_related("upload")
+        running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph")
         waiting = pace * _megapixels(self._ahead())
-        waiting += sum(job._remaining(pace * job.upload.megapixels) for job in running)
+        waiting += sum(job._remaining(pace * job.micrograph.megapixels) for job in running)
         return waiting / settings.DEEPSEGM_CONCURRENCY + mine
 
     def _ahead(self) -> models.QuerySet:
@@ -127,14 +127,14 @@ class Job(Owned, Attempted):
 
 def seconds_per_megapixel() -> float | None:
     """The pace of recent jobs; None without experience."""
-    recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False).select_related("upload")
+    recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False).select_related("micrograph")
     jobs = list(recent.order_by("-finished").defer("summary")[:RECENT_JOBS])
-    megapixels = sum(job.upload.megapixels for job in jobs)
+    megapixels = sum(job.micrograph.megapixels for job in jobs)
     return sum(job.duration.total_seconds() for job in jobs) / megapixels if megapixels else None
 
 
 def _megapixels(jobs: models.QuerySet) -> float:
-    return (jobs.aggregate(pixels=Sum(F("upload__width") * F("upload__height")))["pixels"] or 0) / 1e6
+    return (jobs.aggregate(pixels=Sum(F("micrograph__width") * F("micrograph__height")))["pixels"] or 0) / 1e6
 
 
 class Artifact(StoredFile):

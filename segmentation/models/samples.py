@@ -6,7 +6,7 @@ from django.db import models
 
 from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile
-from .uploads import Upload
+from .micrographs import Micrograph
 
 TYPED = 100  # characters of a typed number and its unit
 
@@ -64,17 +64,17 @@ class Sample(Owned, Attempted):
         """The jobs of its images; of an image measured again, the latest."""
         return self.jobs.exclude(reruns__sample=self.pk)
 
-    def calibration_for(self, upload: Upload) -> Calibration | None:
+    def calibration_for(self, micrograph: Micrograph) -> Calibration | None:
         """What the rule says of an image; None means what the file itself says."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
-        own = upload.calibration.get("nm_per_pixel")
+        own = micrograph.calibration.get("nm_per_pixel")
         if self.rule == self.Rule.OWN and own:
             return None
         if self.value is None:
             return Calibration.absent()
         source = "default" if self.assumed else "typed"
-        return Calibration.of_width(self.value, upload.width, source, typed=self.typed)
+        return Calibration.of_width(self.value, micrograph.width, source, typed=self.typed)
 
 
 class SampleArtifact(StoredFile):

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ..models import Job, Owned, Upload
+from ..models import Job, Micrograph, Owned
 from .refusal import Refused
 
 
@@ -32,8 +32,8 @@ def adopt(*, user: Any, visitor: UUID | None) -> int:
     count = _of(Job, visitor).update(owner=user)
     for kind in Owned.__subclasses__():
         rows = _of(kind, visitor)
-        if kind is Upload:
-            rows = rows.exclude(pk__in=Job.objects.exclude(owner=user).values("upload"))
+        if kind is Micrograph:
+            rows = rows.exclude(pk__in=Job.objects.exclude(owner=user).values("micrograph"))
         rows.update(owner=user)
     return count
 

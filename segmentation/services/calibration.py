@@ -10,7 +10,7 @@ from ..core.micrograph import parse_width
 from ..core.micrograph.crosscheck import crosscheck
 from ..core.micrograph.types import Calibration
 from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
-from ..models import Upload
+from ..models import Micrograph
 
 SAME_NM = 0.0051  # widths are shown with two decimals
 SHORTEST_PX = 5.0
@@ -30,15 +30,15 @@ def width_text(width_nm: float) -> str:
     return f"{width_nm:.2f}".rstrip("0").rstrip(".")
 
 
-def own_calibration(upload: Upload) -> Calibration | None:
+def own_calibration(micrograph: Micrograph) -> Calibration | None:
     """What the file itself says, or None where it says nothing."""
-    said = Calibration(**upload.calibration) if upload.calibration else Calibration.absent()
+    said = Calibration(**micrograph.calibration) if micrograph.calibration else Calibration.absent()
     return said if said.nm_per_pixel else None
 
 
-def suggested(upload: Upload) -> Calibration | None:
+def suggested(micrograph: Micrograph) -> Calibration | None:
     """What was read in the data bar, for the user to accept; None where nothing was."""
-    said = upload.reading or {}
+    said = micrograph.reading or {}
     pixel = said.get("nm_per_pixel")
     if not pixel:
         return None
@@ -54,9 +54,9 @@ def _read_words(said: dict[str, Any]) -> str:
     return ", ".join(quoted + bar)
 
 
-def contradictions(upload: Upload) -> str:
+def contradictions(micrograph: Micrograph) -> str:
     """A sentence where the texts of one data bar say different things, else ""."""
-    said = upload.reading or {}
+    said = micrograph.reading or {}
     ways = said.get("ways") or {}
     if len(ways) < 2 or said.get("confidence", 1.0) >= LEAST_CONFIDENCE:
         return ""
@@ -64,45 +64,45 @@ def contradictions(upload: Upload) -> str:
     return f"The data bar contradicts itself or was misread: {each}. Check which is right."
 
 
-def calibration_for(text: str, origin: str, upload: Upload) -> Calibration | None:
+def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:
     """The calibration meant by the text of a width field; None means what the file says.
 
     origin: how the page says that the text came about: "file", "default", "typed", "data bar" (the suggestion was
     accepted), "drawn:PIXELS:ERROR:LENGTH" (a line of so many px, read to so many px), or "" where it noted nothing.
     Raises ValueError with a sentence where the text is not a width, or the line no line.
     """
-    offered = _offered(origin, upload)
-    if offered and _means(text, offered, upload):
+    offered = _offered(origin, micrograph)
+    if offered and _means(text, offered, micrograph):
         return offered
-    own = own_calibration(upload)
+    own = own_calibration(micrograph)
     untouched = origin in {"", "default", "file"}
-    if own and untouched and text.strip() in _shown(own, origin, upload):
+    if own and untouched and text.strip() in _shown(own, origin, micrograph):
         return None
     width = parse_width(text)
     if width is None:
         return Calibration.absent()
     source = "default" if width == DEFAULT_WIDTH_NM and untouched else "typed"
-    return Calibration.of_width(width, upload.width, source, typed=text.strip())
+    return Calibration.of_width(width, micrograph.width, source, typed=text.strip())
 
 
-def asked_calibration(asked: dict[str, Any], upload: Upload) -> Calibration | None:
+def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibration | None:
     """The calibration meant by what was asked for before the image had been read: {"width": text, "origin": origin}.
 
     No text means what the file says. Raises ValueError as `calibration_for`.
     """
     text = asked.get("width")
-    return None if text is None else calibration_for(text, asked.get("origin", ""), upload)
+    return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
 
 
-def refuse_tall_bar(recipe: Recipe, upload: Upload) -> None:
+def refuse_tall_bar(recipe: Recipe, micrograph: Micrograph) -> None:
     """Raises ValueError where the data bar leaves no row to analyse."""
-    if recipe.data_bar != "auto" and recipe.data_bar >= upload.height:
-        raise ValueError(f"The data bar cannot take {recipe.data_bar} rows: the image has only {upload.height}.")
+    if recipe.data_bar != "auto" and recipe.data_bar >= micrograph.height:
+        raise ValueError(f"The data bar cannot take {recipe.data_bar} rows: the image has only {micrograph.height}.")
 
 
-def _shown(own: Calibration, origin: str, upload: Upload) -> set[str]:
+def _shown(own: Calibration, origin: str, micrograph: Micrograph) -> set[str]:
     """What a field shows while nobody has edited it."""
-    shown = {width_text(own.width_nm(upload.width) or 0.0)}
+    shown = {width_text(own.width_nm(micrograph.width) or 0.0)}
     return shown if origin == "file" else shown | {width_text(DEFAULT_WIDTH_NM)}
 
 
@@ -111,14 +111,14 @@ def accepted(origin: str) -> str:
     return origin if origin == "data bar" or origin.startswith("drawn") else ""
 
 
-def _offered(origin: str, upload: Upload) -> Calibration | None:
+def _offered(origin: str, micrograph: Micrograph) -> Calibration | None:
     """What was accepted or drawn, whatever stands in the field."""
     if not accepted(origin):
         return None
-    return suggested(upload) if origin == "data bar" else _drawn(origin, upload)
+    return suggested(micrograph) if origin == "data bar" else _drawn(origin, micrograph)
 
 
-def _drawn(origin: str, upload: Upload) -> Calibration:
+def _drawn(origin: str, micrograph: Micrograph) -> Calibration:
     """The calibration of a drawn line; raises ValueError with a sentence."""
     line = _LINE.fullmatch(origin)
     if line is None:
@@ -126,7 +126,7 @@ def _drawn(origin: str, upload: Upload) -> Calibration:
     across, error = float(line[1]), float(line[2])
     if across < SHORTEST_PX or error >= across:
         raise ValueError(SHORT_LINE)
-    if across > math.hypot(upload.width, upload.height) + 1:
+    if across > math.hypot(micrograph.width, micrograph.height) + 1:
         raise ValueError(LONG_LINE)
     try:
         length = parse_width(line[3])
@@ -137,24 +137,24 @@ def _drawn(origin: str, upload: Upload) -> Calibration:
     return Calibration.of_line(length, across, error)
 
 
-def _means(text: str, calibration: Calibration, upload: Upload) -> bool:
+def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
     """Whether a field shows the width that a calibration gives the image."""
     try:
         width = parse_width(text)
     except ValueError:
         return False
-    return width is not None and abs(width - (calibration.width_nm(upload.width) or 0.0)) <= SAME_NM
+    return width is not None and abs(width - (calibration.width_nm(micrograph.width) or 0.0)) <= SAME_NM
 
 
-def disagreements(upload: Upload, used: Calibration | None = None) -> list[str]:
+def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:
     """A sentence for each two of file, data bar and the calibration in use that are more than 2 % apart.
 
     The first is about a data bar that contradicts itself.
     """
     chosen = used if used and used.source in {"drawn", "typed"} else None
-    known = filter(None, (own_calibration(upload), suggested(upload), chosen))
+    known = filter(None, (own_calibration(micrograph), suggested(micrograph), chosen))
     found = crosscheck({NAMES.get(each.source, each.source): each for each in known})
-    return [*filter(None, [contradictions(upload)]), *found]
+    return [*filter(None, [contradictions(micrograph)]), *found]
 
 
 def file_badge(own: Calibration) -> str:
@@ -163,14 +163,14 @@ def file_badge(own: Calibration) -> str:
     return f"from the file{source}: {own.nm_per_pixel:.4g} nm/px"
 
 
-def badge(text: str, origin: str, upload: Upload) -> dict[str, str]:
+def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
     """What the text of a width field means, as its badge says it; `static/js/width.js` says the same."""
     try:
-        calibration = calibration_for(text, origin, upload)
+        calibration = calibration_for(text, origin, micrograph)
     except ValueError:
         return {"text": "not a width", "look": "bad"}
     if calibration is None:
-        return {"text": file_badge(own_calibration(upload) or Calibration.absent()), "look": "good"}
+        return {"text": file_badge(own_calibration(micrograph) or Calibration.absent()), "look": "good"}
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "look": ""}
     scale = f"{calibration.nm_per_pixel:.4g} nm/px"

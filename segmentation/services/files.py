@@ -1,4 +1,4 @@
-"""Files go with their rows: whatever deletes an upload, a job or a sample, its folder in the storage goes too."""
+"""Files go with their rows: whatever deletes a micrograph, a job or a sample, its folder in the storage goes too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Sample, Upload
+from ..models import Job, Micrograph, Sample
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ def _remove(folder: str) -> None:
 
 @receiver(post_delete, sender=Job)
 @receiver(post_delete, sender=Sample)
-@receiver(post_delete, sender=Upload)
-def remove_files(instance: Job | Sample | Upload, **kwargs: Any) -> None:
+@receiver(post_delete, sender=Micrograph)
+def remove_files(instance: Job | Sample | Micrograph, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
     folder = instance.folder
     transaction.on_commit(lambda: remove_folder(folder))

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from ..core.micrograph.pairing import pair
-from ..models import Upload, shown_name
+from ..models import Micrograph, shown_name
 from .archives import ALONE, Incoming, Note, is_archive
 from .refusal import Refused
 from .uploads import receive_upload
@@ -20,7 +20,7 @@ FEW = 12  # images of one drop, up to which data bars are read: more would keep 
 class Intake:
     """The images of a drop, stored, and what there is to say about the rest."""
 
-    uploads: list[Upload] = field(default_factory=list)
+    uploads: list[Micrograph] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     @property
@@ -29,7 +29,7 @@ class Intake:
         return [note for note in self.notes if note.status >= 400]
 
     @classmethod
-    def of(cls, arriving: Iterator[Upload | Note]) -> Intake:
+    def of(cls, arriving: Iterator[Micrograph | Note]) -> Intake:
         """All of `receive_files` at once."""
         intake = cls()
         for each in arriving:
@@ -52,10 +52,10 @@ def sorted_files(files: Sequence[Any]) -> tuple[list[Incoming], list[Note]]:
 
 def receive_files(
     *, files: Sequence[Any], user: Any, visitor: UUID | None, address: str, asked: dict[str, Any] | None = None
-) -> Iterator[Upload | Note]:
+) -> Iterator[Micrograph | Note]:
     """Store the files of one drop, one at a time; what cannot be taken becomes a Note and stops nothing.
 
-    An archive is stored as it is, and unpacked by the worker. asked: as of `Upload`, for all of them.
+    An archive is stored as it is, and unpacked by the worker. asked: as of `Micrograph`, for all of them.
     """
     who = {"user": user, "visitor": visitor, "address": address, "asked": asked}
     images, notes = sorted_files(files)

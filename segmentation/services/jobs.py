@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ..core.network import cards
 from ..core.recipe import Recipe
-from ..models import Job, Upload
+from ..models import Job, Micrograph
 from .calibration import asked_calibration, refuse_tall_bar
 from .callers import fingerprint, submission_of
 from .doorbell import ring_after_commit, ring_inspection
@@ -41,7 +41,7 @@ UNREADABLE = "The image cannot be read, so trying again would not help: upload i
 @transaction.atomic
 def create_job(
     *,
-    upload: Upload,
+    micrograph: Micrograph,
     recipe: Recipe,
     user: Any,
     visitor: UUID | None,
@@ -55,54 +55,54 @@ def create_job(
     """Queue an analysis and ring the worker, once the image has been looked into.
 
     token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
-    job; the surplus upload is then removed. asked: what was said of the scale (`asked_calibration`), where the recipe's
-    calibration is not to count. shelve: what its maker's limits do not allow becomes a failed job, to be tried again
-    later, and is not refused. Raises Refused (409 where the key stands for another submission, 422 where the image
-    has turned out to be none, 429 too many), ValueError where the image and what was asked for do not go together.
+    job; the surplus micrograph is then removed. asked: what was said of the scale (`asked_calibration`), where the
+    recipe's calibration is not to count. shelve: what its maker's limits do not allow becomes a failed job, to be tried
+    again later, and is not refused. Raises Refused (409 where the key stands for another submission, 422 where the
+    image has turned out to be none, 429 too many), ValueError where image and request do not go together.
     """
     check_model(recipe.model)
-    content = fingerprint(files_of(upload), recipe.as_dict(), asked)
+    content = fingerprint(files_of(micrograph), recipe.as_dict(), asked)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent}
-        existing = _created(upload, recipe, asked, who, shelve, fields)
+        existing = _created(micrograph, recipe, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
-    if existing.upload_id != upload.pk:
-        discard_unused(upload)
+    if existing.micrograph_id != micrograph.pk:
+        discard_unused(micrograph)
     return existing
 
 
 def _created(
-    upload: Upload,
+    micrograph: Micrograph,
     recipe: Recipe,
     asked: dict[str, Any] | None,
     who: dict[str, Any],
     shelve: bool,
     fields: dict[str, Any],
 ) -> Job:
-    """A new job, or the one that was made at the same moment. The upload is locked, so that it cannot end unnoticed."""
-    upload = Upload.objects.select_for_update().get(pk=upload.pk)
-    if upload.state == Upload.State.FAILED:
-        raise Refused(upload.error, 422)
-    state, error, ready = Job.State.QUEUED, "", upload.is_read
+    """A new job, or the one that was made at the same moment. The micrograph is locked: it cannot end unnoticed."""
+    micrograph = Micrograph.objects.select_for_update().get(pk=micrograph.pk)
+    if micrograph.state == Micrograph.State.FAILED:
+        raise Refused(micrograph.error, 422)
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read
     try:
         check_waiting(**who)
-        if upload.is_read:
-            check_megapixels(upload, **who)
+        if micrograph.is_read:
+            check_megapixels(micrograph, **who)
     except Refused as refusal:
         if not shelve:
             raise
         state, error, ready = Job.State.FAILED, refusal.sentence, False
     if ready:
-        recipe = fitting(recipe, asked, upload)
+        recipe = fitting(recipe, asked, micrograph)
     user = who["user"]
     job, created = Job.objects.get_or_create(
         submission=fields.pop("submission"),
         defaults={
-            "upload": upload,
+            "micrograph": micrograph,
             "recipe": recipe.as_dict(),
             "model_name": recipe.model,
             "owner": user if user is not None and user.is_authenticated else None,
@@ -120,19 +120,19 @@ def _created(
     return job
 
 
-def fitting(recipe: Recipe, asked: dict[str, Any] | None, upload: Upload) -> Recipe:
+def fitting(recipe: Recipe, asked: dict[str, Any] | None, micrograph: Micrograph) -> Recipe:
     """The recipe with the calibration that was asked for; raises ValueError where the image does not suit it."""
     if asked is not None:
-        recipe = recipe.with_(calibration=asked_calibration(asked, upload))
-    refuse_tall_bar(recipe, upload)
+        recipe = recipe.with_(calibration=asked_calibration(asked, micrograph))
+    refuse_tall_bar(recipe, micrograph)
     return recipe
 
 
 def make_ready(job: Job) -> None:
     """Let a job run whose image has been read, or fail it with a sentence: what was asked for stays for another try."""
     try:
-        recipe = fitting(job.get_recipe(), job.asked or None, job.upload)
-        check_megapixels(job.upload, user=job.owner, visitor=job.visitor, address=job.address)
+        recipe = fitting(job.get_recipe(), job.asked or None, job.micrograph)
+        check_megapixels(job.micrograph, user=job.owner, visitor=job.visitor, address=job.address)
     except (ValueError, Refused) as problem:
         ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
         Job.objects.filter(pk=job.pk).update(**ended)
@@ -146,7 +146,7 @@ def rerun_job(*, job: Job, recipe: Recipe, **who: Any) -> Job:
 
     who: user, visitor, address and token, as for `create_job`.
     """
-    return create_job(upload=job.upload, recipe=recipe, parent=job, **who)
+    return create_job(micrograph=job.micrograph, recipe=recipe, parent=job, **who)
 
 
 @frees_room
@@ -169,13 +169,13 @@ def retry_job(*, job: Job) -> Job:
     Raises Refused (409 where it cannot be tried again, 429 where its maker has too many under way).
     """
     now = timezone.now()
-    job.upload = _locked(job)
-    if job.upload.is_useless:
+    job.micrograph = _locked(job)
+    if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.can_retry:
         maker = {"user": job.owner, "visitor": job.visitor, "address": job.address}
         check_waiting(**maker)
-        check_megapixels(job.upload, **maker)
+        check_megapixels(job.micrograph, **maker)
     _move(
         job,
         (Job.State.FAILED, Job.State.CANCELLED),
@@ -184,10 +184,10 @@ def retry_job(*, job: Job) -> Job:
         queued=now,
         **AFRESH,
     )
-    if job.upload.state == Upload.State.FAILED:
-        Upload.objects.filter(pk=job.upload_id).update(state=Upload.State.QUEUED, **AFRESH)
+    if job.micrograph.state == Micrograph.State.FAILED:
+        Micrograph.objects.filter(pk=job.micrograph_id).update(state=Micrograph.State.QUEUED, **AFRESH)
         transaction.on_commit(ring_inspection)
-    elif job.upload.is_read and not job.ready:
+    elif job.micrograph.is_read and not job.ready:
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:
@@ -199,9 +199,9 @@ def retry_job(*, job: Job) -> Job:
 @transaction.atomic
 def delete_job(*, job: Job) -> None:
     """Remove a job and its files in any state, and its micrograph when no other job needs it."""
-    upload = _locked(job)
+    micrograph = _locked(job)
     job.delete()
-    discard_unused(upload)
+    discard_unused(micrograph)
 
 
 def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> Job:
@@ -217,9 +217,9 @@ def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> J
     return job
 
 
-def _locked(job: Job) -> Upload:
+def _locked(job: Job) -> Micrograph:
     """The upload of a job, locked before the job itself is: a worker that has read it takes them in that order, too."""
-    return Upload.objects.select_for_update().get(pk=job.upload_id)
+    return Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
 
 
 def check_model(name: str) -> None:
@@ -229,6 +229,6 @@ def check_model(name: str) -> None:
         raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)
 
 
-def files_of(upload: Upload) -> list[str]:
+def files_of(micrograph: Micrograph) -> list[str]:
     """The hashes of an upload's file and of those beside it."""
-    return [upload.sha256, *(each.get("sha256", "") for each in upload.side)]
+    return [micrograph.sha256, *(each.get("sha256", "") for each in micrograph.side)]

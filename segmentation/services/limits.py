@@ -11,7 +11,7 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from ..core.cost import affordable_pixels
-from ..models import Arrival, Job, Sample, Upload
+from ..models import Arrival, Job, Micrograph, Sample
 from .refusal import Refused
 
 AN_HOUR = timedelta(hours=1)
@@ -63,19 +63,19 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     limit = settings.DEEPSEGM_WAITING_SAMPLES
     mine = Sample.objects.filter(_sender(user, visitor, address))
     jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
-    arriving = Upload.objects.filter(sample__in=mine, state__in=Upload.UNFINISHED)
+    arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
         raise Refused(
             f"{limit} of your samples are under way, which is the limit: come back when one of them is done.", 429
         )
 
 
-def check_megapixels(upload: Upload, *, user: Any, visitor: UUID | None, address: str) -> None:
+def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None, address: str) -> None:
     """Refuse an image with which more pixels of one sender would wait than permitted, those of samples among them."""
     limit = settings.DEEPSEGM_WAITING_MEGAPIXELS
     waiting = Job.objects.filter(_sender(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
-    pixels = waiting.aggregate(all=Sum(F("upload__width") * F("upload__height")))["all"] or 0
-    if pixels / 1e6 + upload.megapixels > limit:
+    pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
+    if pixels / 1e6 + micrograph.megapixels > limit:
         raise Refused(
             f"With this image more than {limit} megapixels of yours would be waiting, which is the limit: "
             "try again when some of them are done.",

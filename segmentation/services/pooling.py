@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Sample, Upload
+from ..models import Job, Micrograph, Sample
 from .doorbell import ring, ring_next
 
 
@@ -26,7 +26,7 @@ def refresh_sample(pk: Any) -> None:
     """Fence off any pooling that runs, ring for the images that wait, or for the pooling when none does."""
     under_way = (
         Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
-        or Upload.objects.filter(sample=pk, state__in=Upload.UNFINISHED).exists()
+        or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
     )
     state = Sample.State.WAITING if under_way else Sample.State.QUEUED
     fresh = {"rung": None, "losses": 0, "stage": "", "progress": 0.0, "error": ""}
@@ -41,7 +41,7 @@ def refresh_sample(pk: Any) -> None:
 def stuck() -> QuerySet:
     """Samples that wait for images of which none is under way: whoever should have said so died."""
     under_way = Job.objects.filter(sample=OuterRef("pk"), state__in=Job.UNFINISHED)
-    arriving = Upload.objects.filter(sample=OuterRef("pk"), state__in=Upload.UNFINISHED)
+    arriving = Micrograph.objects.filter(sample=OuterRef("pk"), state__in=Micrograph.UNFINISHED)
     return Sample.objects.filter(~Exists(under_way), ~Exists(arriving), state=Sample.State.WAITING)
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.recipe import Recipe
-from ..models import SHOWN_NAME, Job, Sample, Upload
+from ..models import SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
 from . import limits
 from .archives import Note
@@ -54,7 +54,7 @@ class Scale(NamedTuple):
 def create_sample(
     *,
     name: str,
-    uploads: Iterable[Upload],
+    uploads: Iterable[Micrograph],
     recipe: Recipe,
     scale: Scale,
     user: Any,
@@ -67,14 +67,14 @@ def create_sample(
 ) -> Sample:
     """Queue an analysis of each image, to be pooled at the end; what is still to be read is taken in afterwards.
 
-    asked: by the id of an upload, what was said of its scale (`asked_calibration`) where the rule is not to decide.
+    asked: by the id of a micrograph, what was said of its scale (`asked_calibration`) where the rule is not to decide.
     notes: what intake had to say. token, key: what makes two submissions one (`submission_of`). Raises Refused
     (400 no images, 409 where the key stands for another submission, 429 too many).
     """
     check_model(recipe.model)
     scale.check()
     uploads, asked = list(uploads), dict(asked or {})
-    files = [[*files_of(upload), asked.get(upload.pk)] for upload in uploads]
+    files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
     content = fingerprint(files, _clean(name), recipe.as_dict(), scale.fields())
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     existing = Sample.objects.filter(submission=submission).first()
@@ -101,7 +101,7 @@ def create_sample(
 
 
 @transaction.atomic
-def add_images(*, sample: Sample, uploads: Iterable[Upload], notes: Iterable[Note] = ()) -> list[Note]:
+def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images by the sample's own settings; returns what there is to say about this lot already."""
     return take_in(sample, list(uploads), notes, {})
 
@@ -121,14 +121,14 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     Raises Refused where the image is none of the sample's (404) or one of the two is under way or failed (409).
     """
     _locked(sample)
-    now = sample.members.filter(upload=job.upload_id).first()
+    now = sample.members.filter(micrograph=job.micrograph_id).first()
     if now is None:
         raise Refused(NOT_ITS_IMAGE, 404)
     if now.pk == job.pk:
         return
     if not now.is_finished or job.state != Job.State.DONE:
         raise Refused(UNFINISHED, 409)
-    sample.jobs.filter(upload=job.upload_id).update(sample=None)
+    sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
     Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included)
     refresh_after_commit(sample.pk)
 
@@ -142,11 +142,11 @@ def retry_failed(*, sample: Sample) -> int:
     _locked(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**_maker(sample))
-    again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("upload")
+    again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
     count = 0
     for job in again.order_by("created", "pk"):
         try:
-            limits.check_megapixels(job.upload, **_maker(sample))
+            limits.check_megapixels(job.micrograph, **_maker(sample))
         except Refused:
             break
         count += Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED, queued=timezone.now(), **AFRESH)
@@ -158,11 +158,11 @@ def retry_failed(*, sample: Sample) -> int:
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> int:
     """Stop the images that arrive, wait or run; those that are done stay and are pooled. Returns how many."""
-    arriving = list(Upload.objects.select_for_update().filter(sample=sample))
+    arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
     under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
     count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
-    for upload in arriving:
-        upload.delete()
+    for micrograph in arriving:
+        micrograph.delete()
         count += 1
     refresh_after_commit(sample.pk)
     return count
@@ -182,10 +182,10 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
         setattr(sample, name, value)
     sample.save(update_fields=Scale._fields)
     made = []
-    for job in sample.members.select_related("upload").order_by("created", "pk"):
-        recipe = job.get_recipe().with_(calibration=sample.calibration_for(job.upload))
+    for job in sample.members.select_related("micrograph").order_by("created", "pk"):
+        recipe = job.get_recipe().with_(calibration=sample.calibration_for(job.micrograph))
         if recipe != job.get_recipe():
-            made.append(_job(sample, job.upload, recipe, parent=job, included=job.included))
+            made.append(_job(sample, job.micrograph, recipe, parent=job, included=job.included))
     Job.objects.bulk_create(made)
     refresh_after_commit(sample.pk)
     return len(made)
@@ -195,10 +195,10 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 @transaction.atomic
 def delete_sample(*, sample: Sample) -> None:
     """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them."""
-    uploads = list(Upload.objects.filter(jobs__sample=sample).distinct())
+    uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
     sample.delete()
-    for upload in uploads:
-        discard_unused(upload)
+    for micrograph in uploads:
+        discard_unused(micrograph)
 
 
 def _clean(name: str) -> str:
@@ -217,12 +217,12 @@ def _locked(sample: Sample) -> None:
         raise Refused("This sample has been deleted.", 404)
 
 
-def _same(sample: Sample, content: str, uploads: Iterable[Upload]) -> Sample:
+def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
     """The sample that a submission has made already; the surplus uploads go. Raises Refused where that was another."""
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
-    for upload in uploads:
-        discard_unused(upload)
+    for micrograph in uploads:
+        discard_unused(micrograph)
     return sample
 
 
@@ -235,38 +235,40 @@ def remark(sample: Sample, notes: Iterable[Note]) -> None:
     sample.save(update_fields=["notes"])
 
 
-def enrol(sample: Sample, uploads: Iterable[Upload]) -> list[Note]:
+def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
     """Make the jobs of images that have been read; what is not taken is discarded and noted. Within a transaction."""
     _locked(sample)
-    known = dict(sample.jobs.values_list("upload__sha256", "upload__name"))
+    known = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
-    for upload in uploads:
-        Upload.objects.filter(pk=upload.pk).update(sample=None)
-        upload.sample = None
+    for micrograph in uploads:
+        Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
+        micrograph.sample = None
         try:
-            job = _enrolled(sample, upload, known)
+            job = _enrolled(sample, micrograph, known)
         except (Refused, ValueError) as problem:
-            notes.append(Note(upload.name, str(problem), 409))
-            discard_unused(upload)
+            notes.append(Note(micrograph.name, str(problem), 409))
+            discard_unused(micrograph)
             continue
-        known[upload.sha256] = upload.name
+        known[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
     remark(sample, notes)
     refresh_after_commit(sample.pk)
     return notes
 
 
-def _enrolled(sample: Sample, upload: Upload, known: Mapping[str, str]) -> Job:
+def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) -> Job:
     """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
-    if upload.sha256 in known:
-        raise Refused(f"This is the same file as {known[upload.sha256]}; it is analysed once.", 409)
+    if micrograph.sha256 in known:
+        raise Refused(f"This is the same file as {known[micrograph.sha256]}; it is analysed once.", 409)
     if len(known) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    calibration = asked_calibration(upload.asked, upload) if upload.asked else sample.calibration_for(upload)
-    recipe = fitting(Recipe.from_dict(sample.recipe).with_(calibration=calibration), None, upload)
-    job = _job(sample, upload, recipe, created=upload.created)
+    calibration = (
+        asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
+    )
+    recipe = fitting(Recipe.from_dict(sample.recipe).with_(calibration=calibration), None, micrograph)
+    job = _job(sample, micrograph, recipe, created=micrograph.created)
     try:
-        limits.check_megapixels(upload, **_maker(sample))
+        limits.check_megapixels(micrograph, **_maker(sample))
     except Refused as refusal:  # it may be tried again when there is room
         job.state, job.error = Job.State.FAILED, refusal.sentence
     return job
@@ -277,43 +279,43 @@ def _maker(sample: Sample) -> dict[str, Any]:
 
 
 def take_in(
-    sample: Sample, uploads: list[Upload], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
+    sample: Sample, uploads: list[Micrograph], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
 ) -> list[Note]:
     """Enrol the images that have been read, and keep the others for when they have; returns all notes.
 
     asked: as for `create_sample`; what was asked of an archive holds for its images. Within a transaction.
     """
-    now = Upload.objects.select_for_update().in_bulk([upload.pk for upload in uploads])
+    now = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     ready, said = [], list(notes)
-    for upload in _with_contents(now[upload.pk] for upload in uploads if upload.pk in now):
-        upload.asked = asked.get(upload.pk) or asked.get(upload.archive_id) or {}
-        if upload.is_archive:
-            said += [Note(**note) for note in upload.notes]
-        if upload.state == Upload.State.FAILED:
-            said.append(Note(upload.name, upload.error, 422))
-            discard_unused(upload)
-        elif upload.is_read:
-            ready.append(upload)
-        elif not upload.is_finished:
-            upload.sample = sample
-            upload.save(update_fields=["sample", "asked"])
+    for micrograph in _with_contents(now[micrograph.pk] for micrograph in uploads if micrograph.pk in now):
+        micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
+        if micrograph.is_archive:
+            said += [Note(**note) for note in micrograph.notes]
+        if micrograph.state == Micrograph.State.FAILED:
+            said.append(Note(micrograph.name, micrograph.error, 422))
+            discard_unused(micrograph)
+        elif micrograph.is_read:
+            ready.append(micrograph)
+        elif not micrograph.is_finished:
+            micrograph.sample = sample
+            micrograph.save(update_fields=["sample", "asked"])
     remark(sample, said)
     return [*said, *enrol(sample, ready)]
 
 
-def _with_contents(uploads: Iterable[Upload]) -> list[Upload]:
+def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
     """The uploads, and of archives among them the images that have come out so far."""
-    found: dict[Any, Upload] = {}
-    for upload in uploads:
-        found[upload.pk] = upload
-        images = upload.images.filter(jobs=None, sample=None).order_by("created") if upload.is_archive else ()
+    found: dict[Any, Micrograph] = {}
+    for micrograph in uploads:
+        found[micrograph.pk] = micrograph
+        images = micrograph.images.filter(jobs=None, sample=None).order_by("created") if micrograph.is_archive else ()
         found.update((image.pk, image) for image in images)
     return list(found.values())
 
 
-def _job(sample: Sample, upload: Upload, recipe: Recipe, **fields: Any) -> Job:
+def _job(sample: Sample, micrograph: Micrograph, recipe: Recipe, **fields: Any) -> Job:
     return Job(
-        upload=upload,
+        micrograph=micrograph,
         sample=sample,
         recipe=recipe.as_dict(),
         model_name=recipe.model,

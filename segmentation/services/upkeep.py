@@ -12,7 +12,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Arrival, Artifact, Attempted, Job, Sample, SampleArtifact, StoredFile, Upload
+from ..models import Arrival, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, StoredFile
 from . import bundles
 from .doorbell import ring, ring_inspection, ring_next
 from .jobs import delete_job
@@ -29,7 +29,7 @@ _STOPPED = "stopped {losses} times without finishing, most likely because the co
 GAVE_UP: dict[type[Attempted], str] = {
     Job: f"The analysis {_STOPPED}try a smaller or cropped image, or ask the administrator.",
     Sample: f"The pooling {_STOPPED}exclude images, or ask the administrator.",
-    Upload: f"Reading the image {_STOPPED}save it again as TIFF or PNG, or upload a smaller part of it.",
+    Micrograph: f"Reading the image {_STOPPED}save it again as TIFF or PNG, or upload a smaller part of it.",
 }
 
 
@@ -81,7 +81,7 @@ def rescue(*, lost: Collection[type[Attempted]] = ()) -> int:
     _ring_images()
     unheard = Sample.objects.waiting().filter(Q(rung=None) | Q(rung__lte=limit))
     ring(list(unheard.values_list("pk", flat=True)), Sample)
-    if Upload.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Upload):
+    if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
         ring_inspection()
     return rescued
 
@@ -109,7 +109,7 @@ def _rescue(kind: type[Attempted], sentence: str, lost: bool) -> int:
 
 def _failed(row: Attempted) -> None:
     """What else there is to do when a row has lost its last worker."""
-    if isinstance(row, Upload):
+    if isinstance(row, Micrograph):
         give_up_on(row, row.error)
     elif isinstance(row, Job):
         refresh_after_commit(row.sample_id)
@@ -121,13 +121,13 @@ def put_back() -> int:
 
 
 def ring_all() -> int:
-    """Ring for every queued job, sample and upload: at a start, when nothing can still be ringing."""
+    """Ring for every queued job, sample and micrograph: at a start, when nothing can still be ringing."""
     waiting = Job.objects.waiting()
     rung = ring(waiting.filter(sample=None).order_by("queued").values_list("pk", flat=True))
     waiting.exclude(sample=None).update(rung=None)
     stuck().update(state=Sample.State.QUEUED)
     rung += _ring_images()
-    if Upload.objects.waiting().exists():
+    if Micrograph.objects.waiting().exists():
         ring_inspection()
     return rung + ring(Sample.objects.waiting().values_list("pk", flat=True), Sample)
 
@@ -150,30 +150,30 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     samples = Sample.objects.filter(~Exists(young), created__lt=limit)
     jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
     kept = Job.objects.exclude(pk__in=jobs)
-    uploads = Upload.objects.filter(created__lt=limit, sample=None).exclude(pk__in=kept.values("upload"))
+    uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=kept.values("micrograph"))
     pooled = _bytes(SampleArtifact.objects.filter(sample__in=samples))
     size = _bytes(Artifact.objects.filter(job__in=jobs)) + _bytes(uploads) + pooled
     found = Purged(jobs.count(), uploads.count(), size)
     if not dry_run:
         for sample in samples:
             delete_sample(sample=sample)
-        for job in jobs.filter(sample=None).select_related("upload"):
+        for job in jobs.filter(sample=None).select_related("micrograph"):
             delete_job(job=job)
         with transaction.atomic():
-            Upload.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
+            Micrograph.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
     return found
 
 
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, and what a crash
     left of uploads that never arrived."""
-    broken = Upload.objects.filter(state=Upload.State.RECEIVING, created__lt=timezone.now() - ARRIVING)
+    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=timezone.now() - ARRIVING)
     with transaction.atomic():
         broken.delete()
     Arrival.objects.filter(created__lt=timezone.now() - AN_HOUR).delete()
     if settings.DEEPSEGM_RETENTION_DAYS:
         return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
-    abandoned = Upload.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
+    abandoned = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
     found = Purged(0, abandoned.count(), _bytes(abandoned))
     with transaction.atomic():
         abandoned.delete()
@@ -182,7 +182,7 @@ def tidy() -> Purged:
 
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
-    return sum(_bytes(kind.objects.all()) for kind in (Upload, Artifact, SampleArtifact))
+    return sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
 
 
 def _queue(rows: QuerySet, **fields: object) -> int:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from ..core.micrograph.kinds import HEAD_BYTES, recognise
 from ..core.micrograph.types import UnreadableImage
-from ..models import Arrival, Sample, Upload, shown_name
+from ..models import Arrival, Micrograph, Sample, shown_name
 from . import limits
 from .doorbell import ring_inspection
 from .refusal import Refused
@@ -34,14 +34,14 @@ def receive_upload(
     side: Sequence[Any] = (),
     read_bar: bool = True,
     is_archive: bool = False,
-    archive: Upload | None = None,
+    archive: Micrograph | None = None,
     sample: Sample | None = None,
     asked: dict[str, Any] | None = None,
-) -> Upload:
+) -> Micrograph:
     """Store one file, and the files of the microscope that came beside it, and ring for it to be looked into.
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
-    read_bar: whether the text of the data bar is read, too, which takes seconds. The others: fields of `Upload`.
+    read_bar: whether the text of the data bar is read, too, which takes seconds. The others: fields of `Micrograph`.
     Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); nothing of the files
     stays behind then.
     """
@@ -55,7 +55,7 @@ def receive_upload(
     owner = user if user is not None and user.is_authenticated else None
     sender = {"owner": owner, "visitor": visitor, "address": address}
     Arrival.objects.create(**sender)
-    upload = Upload.objects.create(
+    micrograph = Micrograph.objects.create(
         name=shown_name(file.name or ""),
         size=size,
         sha256=sha256_of(file),
@@ -66,12 +66,12 @@ def receive_upload(
         sample=sample,
         asked=asked or {},
     )
-    _store(upload, file, side)
+    _store(micrograph, file, side)
     ring_inspection()
-    return upload
+    return micrograph
 
 
-def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Upload:
+def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Micrograph:
     """The sample image, as if the user had uploaded it."""
     path = Path(settings.STATICFILES_DIRS[0]) / SAMPLE
     with path.open("rb") as opened:
@@ -80,14 +80,14 @@ def sample_upload(*, user: Any, visitor: UUID | None, address: str) -> Upload:
 
 @frees_room
 @transaction.atomic
-def delete_upload(*, upload: Upload) -> None:
+def delete_upload(*, micrograph: Micrograph) -> None:
     """Remove a micrograph, its jobs and all their files."""
-    upload.delete()
+    micrograph.delete()
 
 
-def discard_unused(upload: Upload) -> None:
+def discard_unused(micrograph: Micrograph) -> None:
     """Remove a micrograph that no job needs, nor a sample that waits for it."""
-    for unused in Upload.objects.filter(pk=upload.pk, jobs=None, sample=None):
+    for unused in Micrograph.objects.filter(pk=micrograph.pk, jobs=None, sample=None):
         unused.delete()
 
 
@@ -102,23 +102,23 @@ def _check_kind(file: Any) -> None:
         raise Refused(str(bad), 422) from None
 
 
-def _store(upload: Upload, file: Any, side: Sequence[Any]) -> None:
+def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """The row is there first, so that whatever a crash leaves behind belongs to one; a failure leaves neither."""
     try:
-        upload.file.save(upload.name, file, save=False)
-        upload.side = [_store_side(upload, number, each) for number, each in enumerate(side, 1)]
-        upload.state = Upload.State.QUEUED
-        upload.save(update_fields=["file", "side", "state"])
+        micrograph.file.save(micrograph.name, file, save=False)
+        micrograph.side = [_store_side(micrograph, number, each) for number, each in enumerate(side, 1)]
+        micrograph.state = Micrograph.State.QUEUED
+        micrograph.save(update_fields=["file", "side", "state"])
     except BaseException as error:
-        upload.delete()
+        micrograph.delete()
         if is_full(error):
             raise Refused(NO_ROOM, 507) from error
         raise
 
 
-def _store_side(upload: Upload, number: int, file: Any) -> dict[str, str]:
+def _store_side(micrograph: Micrograph, number: int, file: Any) -> dict[str, str]:
     name, sha256 = shown_name(file.name or ""), sha256_of(file)
-    place = f"{upload.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
+    place = f"{micrograph.folder}/side-{number}{PurePosixPath(name).suffix.lower()}"
     return {"name": name, "sha256": sha256, "file": default_storage.save(place, file)}
 
 

@@ -1,1 +1,1 @@
-"""The pages: upload, job and result, my results, everything else; all of them also work without JavaScript."""
+"""The pages: micrograph, job and result, my results, everything else; all of them also work without JavaScript."""

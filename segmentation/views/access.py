@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..models import Job, Upload
+from ..models import Job, Micrograph
 from ..services import Refused
 
 NOT_YOURS = (
@@ -20,7 +20,7 @@ NOT_YOURS = (
 
 def visible_job(request: HttpRequest, pk: UUID) -> Job:
     """The job, or 404."""
-    job = Job.objects.select_related("upload", "parent").filter(pk=pk).first()
+    job = Job.objects.select_related("micrograph", "parent").filter(pk=pk).first()
     if job is None or not job.is_visible_to(request.user, request.visitor):
         raise Http404
     return job
@@ -34,12 +34,12 @@ def own_job(request: HttpRequest, pk: UUID, action: str = "change") -> Job:
     return job
 
 
-def visible_upload(request: HttpRequest, pk: UUID) -> Upload:
-    """The upload, or 404."""
-    upload = Upload.objects.filter(pk=pk).first()
-    if upload is None or not upload.is_visible_to(request.user, request.visitor):
+def visible_upload(request: HttpRequest, pk: UUID) -> Micrograph:
+    """The micrograph, or 404."""
+    micrograph = Micrograph.objects.filter(pk=pk).first()
+    if micrograph is None or not micrograph.is_visible_to(request.user, request.visitor):
         raise Http404
-    return upload
+    return micrograph
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from ..core.micrograph.pairing import pair
 from ..middleware import ensure_visitor
-from ..models import Upload, shown_name
+from ..models import Micrograph, shown_name
 from ..services import Note, Refused, is_archive, receive_upload
 from ..services.archives import ALONE
 from .upload import card, status_of_refusal, to_uuid
@@ -34,7 +34,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
     try:
         if file is None:
             raise Refused(NO_FILE)
-        upload = receive_upload(
+        micrograph = receive_upload(
             file=file,
             side=request.FILES.getlist("side"),
             user=request.user,
@@ -43,7 +43,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
             read_bar="quick" not in request.POST,
             is_archive=is_archive(file),
         )
-        return HttpResponse(_card(request, upload), status=201)
+        return HttpResponse(_card(request, micrograph), status=201)
     except Refused as refusal:
         note = Note(shown_name(file.name or "") if file else "The upload", refusal.sentence, refusal.status)
         return HttpResponse(_remark(request, note), status=status_of_refusal(refusal.status))
@@ -58,7 +58,7 @@ def cards(request: HttpRequest) -> JsonResponse:
     """
     wanted = _ids(request.POST.getlist("upload"))
     known = set(_ids(request.POST.getlist("known")))
-    mine = Upload.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
     found = {str(pk): _card(request, mine[pk], known) if pk in mine else "" for pk in wanted}
     return JsonResponse({"cards": found})
 
@@ -80,16 +80,16 @@ def pairs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"images": list(pairing.images.items()), "alone": alone})
 
 
-def _card(request: HttpRequest, upload: Upload, known: Collection[UUID] = ()) -> str:
-    """The card of an upload, preceded by those of the images that have come out of it."""
-    images = upload.images.exclude(pk__in=known).order_by("created") if upload.is_archive else ()
+def _card(request: HttpRequest, micrograph: Micrograph, known: Collection[UUID] = ()) -> str:
+    """The card of a micrograph, preceded by those of the images that have come out of it."""
+    images = micrograph.images.exclude(pk__in=known).order_by("created") if micrograph.is_archive else ()
     parts = [_card(request, image) for image in images]
-    if upload.state == Upload.State.FAILED:
-        parts.append(_remark(request, Note(upload.name, upload.error, 422)))
-    elif upload.is_archive and upload.is_finished:
-        parts += [_remark(request, Note(**note)) for note in upload.notes]
+    if micrograph.state == Micrograph.State.FAILED:
+        parts.append(_remark(request, Note(micrograph.name, micrograph.error, 422)))
+    elif micrograph.is_archive and micrograph.is_finished:
+        parts += [_remark(request, Note(**note)) for note in micrograph.notes]
     else:
-        parts.append(render_to_string("_upload.html", {"card": card(upload)}, request))
+        parts.append(render_to_string("_upload.html", {"card": card(micrograph)}, request))
     return "".join(parts)
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.types import Calibration
 from ..forms import calibration_for, disagreements, own_calibration, suggested, width_text
-from ..models import Artifact, Job, Upload
+from ..models import Artifact, Job, Micrograph
 from .access import visible_upload
 from .present import used_calibration
 from .serving import SANDBOX
@@ -51,14 +51,14 @@ class Suggestion:
     pictured: bool
 
 
-def suggestion(upload: Upload, job: Job | None = None) -> Suggestion | None:
-    """The suggestion for an upload, or for the calibration of its job; None where nothing was read."""
-    read = suggested(upload)
+def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
+    """The suggestion for a micrograph, or for the calibration of its job; None where nothing was read."""
+    read = suggested(micrograph)
     if read is None or read.nm_per_pixel is None:
         return None
-    used = used_calibration(job) if job else own_calibration(upload) or Calibration.absent()
-    width = width_text(read.width_nm(upload.width) or 0.0)
-    pictured = box_of(upload) is not None
+    used = used_calibration(job) if job else own_calibration(micrograph) or Calibration.absent()
+    width = width_text(read.width_nm(micrograph.width) or 0.0)
+    pictured = box_of(micrograph) is not None
     return Suggestion(
         _state(read, used), pixel_size(read.nm_per_pixel), uncertainty(read), width, read.detail, pictured
     )
@@ -76,12 +76,12 @@ def _state(read: Calibration, used: Calibration) -> str:
 @require_safe
 def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of an upload's picture in which its scale was read."""
-    upload = visible_upload(request, pk)
-    box, (tag, file) = box_of(upload), _picture(upload)
+    micrograph = visible_upload(request, pk)
+    box, (tag, file) = box_of(micrograph), _picture(micrograph)
     if box is None:
         raise Http404
     etag = f'"{tag}-reading"'
-    response = get_conditional_response(request, etag=etag) or HttpResponse(_crop(file, box, upload), "image/png")
+    response = get_conditional_response(request, etag=etag) or HttpResponse(_crop(file, box, micrograph), "image/png")
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
@@ -93,36 +93,36 @@ def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def check(request: HttpRequest, pk: UUID) -> JsonResponse:
     """Whether a width that is being typed agrees with file and data bar, for the page's script."""
-    upload = visible_upload(request, pk)
+    micrograph = visible_upload(request, pk)
     try:
-        used = calibration_for(request.GET.get("width", ""), request.GET.get("origin", ""), upload)
+        used = calibration_for(request.GET.get("width", ""), request.GET.get("origin", ""), micrograph)
     except ValueError as error:
         return JsonResponse({"error": str(error), "warnings": []})
-    return JsonResponse({"error": "", "warnings": disagreements(upload, used)})
+    return JsonResponse({"error": "", "warnings": disagreements(micrograph, used)})
 
 
-def box_of(upload: Upload) -> tuple[float, float, float, float] | None:
+def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of what was read, in px of the upload; None where that is not known."""
     try:
-        x, y, width, height = map(float, (upload.reading or {}).get("box") or ())
+        x, y, width, height = map(float, (micrograph.reading or {}).get("box") or ())
     except (TypeError, ValueError):
         return None
-    inside = 0 <= x < upload.width and 0 <= y < upload.height and width > 0 and height > 0
+    inside = 0 <= x < micrograph.width and 0 <= y < micrograph.height and width > 0 and height > 0
     return (x, y, x + width, y + height) if inside else None
 
 
-def _picture(upload: Upload) -> tuple[str, Any]:
-    """Our own PNG of the upload, the larger one of a finished analysis before the preview, and its tag."""
-    drawn = Artifact.objects.filter(job__upload=upload, name="image.png").first()
-    return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{upload.pk}-preview", upload.preview)
+def _picture(micrograph: Micrograph) -> tuple[str, Any]:
+    """Our own PNG of the micrograph, the larger one of a finished analysis before the preview, and its tag."""
+    drawn = Artifact.objects.filter(job__micrograph=micrograph, name="image.png").first()
+    return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{micrograph.pk}-preview", micrograph.preview)
 
 
-def _crop(file: Any, box: tuple[float, float, float, float], upload: Upload) -> bytes:
-    """The PNG of a box given in px of the upload, with some margin."""
-    left, top, right, bottom = _widened(box, upload)
+def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> bytes:
+    """The PNG of a box given in px of the micrograph, with some margin."""
+    left, top, right, bottom = _widened(box, micrograph)
     try:
         with file.open("rb") as opened, Image.open(opened, formats=["PNG"]) as picture:
-            across, down = picture.width / upload.width, picture.height / upload.height
+            across, down = picture.width / micrograph.width, picture.height / micrograph.height
             corners = (left * across, top * down, right * across, bottom * down)
             part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
     except (OSError, ValueError):
@@ -132,23 +132,23 @@ def _crop(file: Any, box: tuple[float, float, float, float], upload: Upload) -> 
     return made.getvalue()
 
 
-def _widened(box: tuple[float, float, float, float], upload: Upload) -> tuple[float, float, float, float]:
+def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> tuple[float, float, float, float]:
     """The box with its margins, within the upload and, where the box is, within the data bar."""
     height = box[3] - box[1]
-    first = upload.data_bar if upload.data_bar is not None and upload.data_bar <= box[1] else 0
+    first = micrograph.data_bar if micrograph.data_bar is not None and micrograph.data_bar <= box[1] else 0
     return (
         max(0, box[0] - BESIDE * height),
         max(first, box[1] - AROUND * height),
-        min(upload.width, box[2] + BESIDE * height),
-        min(upload.height, box[3] + AROUND * height),
+        min(micrograph.width, box[2] + BESIDE * height),
+        min(micrograph.height, box[3] + AROUND * height),
     )
 
 
-def acquired(upload: Upload) -> list[tuple[str, str]]:
+def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """What the file tells of its scale, instrument and settings, in words; well-known facts first."""
-    own = own_calibration(upload)
+    own = own_calibration(micrograph)
     scale = [("Scale in the file", scale_words(own) + (f": {own.detail}" if own.detail else ""))] if own else []
-    said = {name: value for name, value in upload.metadata.items() if _is_short(value)}
+    said = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
     first = [_fact(*FACTS[name], said[name]) for name in FACTS if name in said]
     others = [_fact(capital(name.replace("_", " ")), "", said[name]) for name in said if name not in FACTS]
     return [*scale, *first, *others]

@@ -101,7 +101,7 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = visible_job(request, pk)
     if request.method != "POST":
         return redirect("job", pk)
-    if not found.upload.is_read:
+    if not found.micrograph.is_read:
         return _not_read(request, found)
     form = SettingsForm(request.POST)
     try:
@@ -112,7 +112,7 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
         return _page(request, found, form=form, rerun_open=True, status=400)
     recipe = form.recipe(calibration)
     try:
-        refuse_tall_bar(recipe, found.upload)
+        refuse_tall_bar(recipe, found.micrograph)
     except ValueError as error:
         form.add_error("data_bar_rows", str(error))
         return _page(request, found, form=form, rerun_open=True, status=400)
@@ -125,14 +125,14 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = visible_job(request, pk)
     if request.method != "POST":
         return redirect("job", pk)
-    if not found.upload.is_read:
+    if not found.micrograph.is_read:
         return _not_read(request, found)
     try:
         calibration = _chosen(request.POST.get("width", ""), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     recipe = found.get_recipe().with_(calibration=calibration)
-    if led_to(recipe, found.upload) == recipe_calibration(found):
+    if led_to(recipe, found.micrograph) == recipe_calibration(found):
         return redirect("job", pk)
     return _again(request, found, recipe)
 
@@ -141,7 +141,7 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file that a job made."""
     found = visible_job(request, pk)
-    stored = Artifact.objects.select_related("job__upload").filter(job=found, name=name).first()
+    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
     if stored is None:
         raise Http404
     return serve_artifact(request, stored, download="download" in request.GET)
@@ -157,7 +157,7 @@ def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
 
 
 def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
-    return refused(request, Refused(found.upload.error or NOT_READ, 409), reverse("job", args=[found.pk]))
+    return refused(request, Refused(found.micrograph.error or NOT_READ, 409), reverse("job", args=[found.pk]))
 
 
 def _again(request: HttpRequest, found: Job, recipe: Recipe) -> HttpResponse:
@@ -182,14 +182,14 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
 
 def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
     """What was typed, accepted or drawn; typing the width that the file itself gives means the file."""
-    own = own_calibration(found.upload)
+    own = own_calibration(found.micrograph)
     if own and origin == "typed" and text.strip() == _text(own, found):
         return None
-    return calibration_for(text, origin, found.upload)
+    return calibration_for(text, origin, found.micrograph)
 
 
 def _text(calibration: Calibration, found: Job) -> str:
-    nm = calibration.width_nm(found.upload.width)
+    nm = calibration.width_nm(found.micrograph.width)
     return "" if nm is None else width_text(nm)
 
 
@@ -203,7 +203,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "revision": next(each for each in listed if each.here),
         "newest": listed[-1],
         "sample": sample_of(found, request.user, request.visitor),
-        "acquired": acquired(found.upload),
+        "acquired": acquired(found.micrograph),
         "address": request.build_absolute_uri(reverse("job", args=[found.pk])),
         "may_change": found.is_changeable_by(request.user, request.visitor),
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),

@@ -11,7 +11,7 @@ from django.db.models import Count, F, QuerySet, Sum
 from django.urls import reverse
 
 from ..core.measure.advice import more_images_words
-from ..models import Artifact, Job, Sample, Upload, seconds_per_megapixel
+from ..models import Artifact, Job, Micrograph, Sample, seconds_per_megapixel
 from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
 from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant, trimmed
@@ -47,14 +47,14 @@ class Progress:
     @classmethod
     def of(cls, sample: Sample) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
-        arriving = sample.arriving.filter(state__in=Upload.UNFINISHED).count()
+        arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
         left = sample.members.filter(state__in=Job.UNFINISHED)
         return cls(
             sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
             counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
             sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
-            tuple(left.filter(state=Job.State.RUNNING).select_related("upload").defer("summary")),
+            tuple(left.filter(state=Job.State.RUNNING).select_related("micrograph").defer("summary")),
             _seconds(left),
             arriving,
         )
@@ -79,14 +79,14 @@ class Progress:
     @property
     def doing(self) -> list[str]:
         """What happens this moment."""
-        return [f"{job.upload.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
+        return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
 
 
 def _seconds(left: QuerySet) -> float | None:
     pace = seconds_per_megapixel()
     if pace is None:
         return None
-    pixels = left.aggregate(all=Sum(F("upload__width") * F("upload__height")))["all"] or 0
+    pixels = left.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
     return pace * pixels / 1e6 / settings.DEEPSEGM_CONCURRENCY
 
 
@@ -241,7 +241,7 @@ class Pooled:
     @cached_property
     def images(self) -> list[Image]:
         """Every image, in the order in which they came."""
-        jobs = self.sample.members.select_related("upload").defer("summary", "recipe", "upload__metadata")
+        jobs = self.sample.members.select_related("micrograph").defer("summary", "recipe", "micrograph__metadata")
         jobs = list(jobs.order_by("created", "pk"))
         pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
         return self._rows(jobs, set(pictured))
@@ -265,8 +265,8 @@ class Pooled:
 
 def _image(job: Job, number: int, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
     picture = reverse("artifact", args=[job.pk, THUMBNAIL]) if pictured else ""
-    if not picture and job.upload.preview:
-        picture = reverse("upload-preview", args=[job.upload_id])
+    if not picture and job.micrograph.preview:
+        picture = reverse("upload-preview", args=[job.micrograph_id])
     state = capital(job.get_state_display())
     if job.state != Job.State.DONE:
         reason = job.error if job.state == Job.State.FAILED else ""

@@ -10,7 +10,7 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.recipe import Recipe
 from ..forms import own_calibration
-from ..models import Job, Upload
+from ..models import Job, Micrograph
 from .sizes import (
     DEFINITIONS,
     Measure,
@@ -87,12 +87,12 @@ def used_calibration(job: Job) -> Calibration:
 
 def recipe_calibration(job: Job) -> Calibration:
     """What a job's settings lead to."""
-    return led_to(job.get_recipe(), job.upload)
+    return led_to(job.get_recipe(), job.micrograph)
 
 
-def led_to(recipe: Recipe, upload: Upload) -> Calibration:
+def led_to(recipe: Recipe, micrograph: Micrograph) -> Calibration:
     """The calibration of an upload under a recipe: the recipe's, else the file's own, else none."""
-    return recipe.calibration or own_calibration(upload) or Calibration.absent()
+    return recipe.calibration or own_calibration(micrograph) or Calibration.absent()
 
 
 class Result:
@@ -248,7 +248,7 @@ class Result:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
-        said, recipe, upload = self.summary, self.job.get_recipe(), self.job.upload
+        said, recipe, micrograph = self.summary, self.job.get_recipe(), self.job.micrograph
         model = said.get("model", {})
         chosen = "found" if recipe.polarity == "auto" else "chosen"
         threshold = "the model's own" if recipe.threshold is None else "chosen"
@@ -258,7 +258,7 @@ class Result:
             ("Segmentation filter", "ON" if said.get("filter") else "OFF"),
             ("Threshold", f"{significant(said.get('threshold'), 2)} ({threshold})"),
             ("Particles are", f"{said.get('polarity', '?')} ({chosen})"),
-            ("Data bar", _data_bar(said.get("data_bar"), upload)),
+            ("Data bar", _data_bar(said.get("data_bar"), micrograph)),
             ("Working scale", f"{significant(said.get('scale'), 2)} ×"),
             ("Computing time", _seconds(said.get("timings", {}), said.get("reused", False))),
         ]
@@ -269,10 +269,10 @@ def _reason(name: str) -> str:
     return reasons.get(name, OTHER_REASON)
 
 
-def _data_bar(first: int | None, upload: Upload) -> str:
+def _data_bar(first: int | None, micrograph: Micrograph) -> str:
     if first is None:
         return "none"
-    return f"cut off from row {first} ({upload.height - first} rows)"
+    return f"cut off from row {first} ({micrograph.height - first} rows)"
 
 
 def _seconds(timings: dict[str, float], reused: bool) -> str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from ..models import Artifact, Job, Upload
+from ..models import Artifact, Job, Micrograph
 from .words import capital, significant
 
 A_PAGE = 50
@@ -21,7 +21,7 @@ A_PAGE = 50
 @never_cache
 def results(request: HttpRequest) -> HttpResponse:
     """The list, newest first; for HTMX only its fragment, which asks again while something runs."""
-    mine = Job.objects.visible_to(request.user, request.visitor).filter(sample=None).select_related("upload")
+    mine = Job.objects.visible_to(request.user, request.visitor).filter(sample=None).select_related("micrograph")
     page = Paginator(mine.order_by("-created", "pk"), A_PAGE).get_page(request.GET.get("page"))
     pictured = Artifact.objects.filter(job__in=[job.pk for job in page], name="thumbnail.png")
     pictures = set(pictured.values_list("job_id", flat=True))
@@ -32,9 +32,9 @@ def results(request: HttpRequest) -> HttpResponse:
     return render(request, "_results.html" if request.htmx else "results.html", context)
 
 
-def _archives(request: HttpRequest) -> list[Upload]:
+def _archives(request: HttpRequest) -> list[Micrograph]:
     """Archives whose images are to be analysed one by one: those being unpacked, or with something left out."""
-    mine = Upload.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
     asked = mine.exclude(asked={}).order_by("created")
     return [archive for archive in asked if not archive.is_finished or archive.notes or archive.error]
 
@@ -42,7 +42,7 @@ def _archives(request: HttpRequest) -> list[Upload]:
 def _row(job: Job, pictured: bool) -> dict[str, Any]:
     statistics = job.summary.get("statistics") if job.state == Job.State.DONE else None
     median = statistics["median"] if statistics else None
-    preview = reverse("upload-preview", args=[job.upload_id]) if job.upload.preview else ""
+    preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     return {
         "job": job,
         "active": not job.is_finished,

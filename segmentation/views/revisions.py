@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ..core.recipe import Recipe
 from ..forms import model_choices
-from ..models import Job, Sample, Upload
+from ..models import Job, Micrograph, Sample
 from .present import led_to
 from .words import capital, scale_words, significant
 
@@ -40,18 +40,18 @@ def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
     """The sample of the job's image that counts another result of it and could count this one instead."""
     if job.sample_id or job.state != Job.State.DONE:
         return None
-    found = Sample.objects.filter(jobs__upload=job.upload_id).first()
+    found = Sample.objects.filter(jobs__micrograph=job.micrograph_id).first()
     owned = found is not None and (found.owner_id, found.visitor) == (job.owner_id, job.visitor)
     return found if owned and found.is_changeable_by(user, visitor) else None
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
-    every = Job.objects.filter(upload=job.upload_id)
+    every = Job.objects.filter(micrograph=job.micrograph_id)
     if job.staff_may(user, "view"):
         found = list(every.filter(owner=job.owner_id))
     else:
         found = list(every.visible_to(user, visitor))
-    if job.parent and job.parent.upload_id == job.upload_id and job.parent.is_visible_to(user, visitor):
+    if job.parent and job.parent.micrograph_id == job.micrograph_id and job.parent.is_visible_to(user, visitor):
         found.append(job.parent)
     return [*found, job]
 
@@ -65,7 +65,7 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
     return Revision(
         number,
         job,
-        capital(_changed(job, before, here.upload)),
+        capital(_changed(job, before, here.micrograph)),
         f"{statistics['n_kept']} kept" if statistics else capital(job.get_state_display()),
         f"median {significant(median)} {statistics['unit']}" if median is not None else "",
         job.pk == here.pk,
@@ -73,13 +73,13 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
     )
 
 
-def _changed(job: Job, before: Job | None, upload: Upload) -> str:
+def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     recipe = job.get_recipe()
-    calibration = led_to(recipe, upload)
+    calibration = led_to(recipe, micrograph)
     if before is None:
         return scale_words(calibration)
     old = before.get_recipe()
-    changes = [scale_words(calibration)] if calibration != led_to(old, upload) else []
+    changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
     return "; ".join([*changes, *setting_changes(recipe, old)]) or "the same settings once more"
 
 

@@ -10,7 +10,7 @@ from typing import IO
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 
-from ..models import Artifact, SampleArtifact, Upload
+from ..models import Artifact, Micrograph, SampleArtifact
 from ..services import bundles
 
 SHOWN_INLINE = {"image/png", "application/pdf", "application/json"}
@@ -28,7 +28,7 @@ def file_stem(name: str) -> str:
 def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) -> HttpResponse:
     """An artifact named after its upload; what a browser might run is only ever downloaded."""
     kind = artifact.content_type
-    name = f"{file_stem(artifact.job.upload.name)}_{artifact.name}"
+    name = f"{file_stem(artifact.job.micrograph.name)}_{artifact.name}"
     inline = kind in SHOWN_INLINE and not download
     return _serve(
         request, lambda: bundles.opened(artifact), kind, name, inline, tag=f"{artifact.pk}-{artifact.attempt}"
@@ -45,10 +45,12 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
     return _serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
 
 
-def serve_preview(request: HttpRequest, upload: Upload) -> HttpResponse:
-    """The preview of an upload."""
-    name = f"{file_stem(upload.name)}_preview.png"
-    return _serve(request, lambda: upload.preview.open("rb"), "image/png", name, True, tag=f"{upload.pk}-preview")
+def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
+    """The preview of a micrograph."""
+    name = f"{file_stem(micrograph.name)}_preview.png"
+    return _serve(
+        request, lambda: micrograph.preview.open("rb"), "image/png", name, True, tag=f"{micrograph.pk}-preview"
+    )
 
 
 def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:

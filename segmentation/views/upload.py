@@ -28,7 +28,7 @@ from ..forms import (
 )
 from ..forms.samples import SampleForm
 from ..middleware import ensure_visitor
-from ..models import Job, Sample, Upload
+from ..models import Job, Micrograph, Sample
 from ..services import (
     Note,
     Refused,
@@ -68,7 +68,7 @@ class Submission:
     request: HttpRequest
     form: SettingsForm
     sample: SampleForm
-    uploads: list[Upload] = field(default_factory=list)
+    uploads: list[Micrograph] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     width_errors: dict[str, str] = field(default_factory=dict)
@@ -86,9 +86,9 @@ class Submission:
         """Whether the width of each image counts, and not a rule for the whole sample."""
         return not self.one_sample or self.typed.get("rule", "") in ("", Sample.Rule.OWN)
 
-    def width_of(self, upload: Upload) -> tuple[str, str, str]:
+    def width_of(self, micrograph: Micrograph) -> tuple[str, str, str]:
         """The text of the field that an image's width is in, its origin, and the field's name."""
-        name, origin = f"width_{upload.pk}", f"origin_{upload.pk}"
+        name, origin = f"width_{micrograph.pk}", f"origin_{micrograph.pk}"
         if name not in self.typed:
             name, origin = "width", "width_origin"
         return printable(self.typed.get(name, DEFAULT_WIDTH)), printable(self.typed.get(origin, "")), name
@@ -101,7 +101,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return _page(request, SettingsForm.asked(request.GET))
     sent = Submission(request, SettingsForm(request.POST), SampleForm(request.POST), _kept(request))
     if request.POST.get("remove"):
-        sent.uploads = [upload for upload in sent.uploads if str(upload.pk) != request.POST["remove"]]
+        sent.uploads = [micrograph for micrograph in sent.uploads if str(micrograph.pk) != request.POST["remove"]]
         return _again(sent, status=200)
     _forget_removed(request)
     if len(sent.uploads) < len(set(request.POST.getlist("upload"))):
@@ -130,8 +130,8 @@ def sample(request: HttpRequest) -> HttpResponse:
     """Analyse the sample image with the default settings."""
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     try:
-        upload = sample_upload(**who)
-        return redirect("job", create_job(upload=upload, recipe=Recipe(), token=_token(request), **who).pk)
+        micrograph = sample_upload(**who)
+        return redirect("job", create_job(micrograph=micrograph, recipe=Recipe(), token=_token(request), **who).pk)
     except Refused as refusal:
         return refused(request, refusal)
 
@@ -145,33 +145,38 @@ def sample_download(request: HttpRequest) -> FileResponse:
     return FileResponse(path.open("rb"), as_attachment=True, filename=SAMPLE.name, content_type="image/tiff")
 
 
-def card(upload: Upload, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
+def card(micrograph: Micrograph, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
     """What the page shows of an upload; without `text` its width is the file's own, else the default.
 
     One that has not been looked into has neither size nor badge yet.
     """
-    if not upload.is_read:
-        return {"upload": upload, "width": DEFAULT_WIDTH if text is None else text, "origin": origin, "error": error}
-    own = own_calibration(upload)
-    own_width = width_text(own.width_nm(upload.width) or 0.0) if own else ""
+    if not micrograph.is_read:
+        return {
+            "micrograph": micrograph,
+            "width": DEFAULT_WIDTH if text is None else text,
+            "origin": origin,
+            "error": error,
+        }
+    own = own_calibration(micrograph)
+    own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own else ""
     if text is None:
         text, origin = (own_width, "file") if own else (DEFAULT_WIDTH, "default")
     return {
-        "upload": upload,
+        "micrograph": micrograph,
         "width": text,
         "origin": origin,
         "error": error,
         "own_width": own_width,
         "own_badge": file_badge(own) if own else "",
-        "badge": badge(text, origin, upload),
-        "bar_rows": upload.height - upload.data_bar if upload.data_bar is not None else 0,
+        "badge": badge(text, origin, micrograph),
+        "bar_rows": micrograph.height - micrograph.data_bar if micrograph.data_bar is not None else 0,
     }
 
 
-def _kept(request: HttpRequest) -> list[Upload]:
+def _kept(request: HttpRequest) -> list[Micrograph]:
     """The images that came with an earlier request, in their order."""
     wanted = [pk for pk in map(to_uuid, request.POST.getlist("upload")) if pk]
-    mine = Upload.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
+    mine = Micrograph.objects.visible_to(request.user, request.visitor).in_bulk(wanted)
     return [mine[pk] for pk in dict.fromkeys(wanted) if pk in mine]
 
 
@@ -183,8 +188,8 @@ def printable(text: str) -> str:
 def _forget_removed(request: HttpRequest) -> None:
     """Images of an archive that the user has taken off the page while it was still being unpacked."""
     removed = [pk for pk in map(to_uuid, request.POST.getlist("removed")[:MOST_LEFT]) if pk]
-    for upload in Upload.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
-        discard_unused(upload)
+    for micrograph in Micrograph.objects.visible_to(request.user, request.visitor).filter(pk__in=removed):
+        discard_unused(micrograph)
 
 
 def to_uuid(text: str) -> UUID | None:
@@ -202,7 +207,7 @@ def _receive(sent: Submission) -> None:
     if files:
         who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
         for each in receive_files(files=files, **who):
-            if isinstance(each, Upload):
+            if isinstance(each, Micrograph):
                 sent.uploads.append(each)
             else:
                 sent.notes.append(each)
@@ -249,12 +254,12 @@ def _one_sample(sent: Submission) -> HttpResponse:
 def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
     """What the field of each image says of its scale; widths that cannot be are noted as errors."""
     found = {}
-    for upload in sent.uploads:
-        text, origin, name = sent.width_of(upload)
-        found[upload.pk] = {"width": text, "origin": origin}
+    for micrograph in sent.uploads:
+        text, origin, name = sent.width_of(micrograph)
+        found[micrograph.pk] = {"width": text, "origin": origin}
         try:
-            if upload.is_read:
-                calibration_for(text, origin, upload)
+            if micrograph.is_read:
+                calibration_for(text, origin, micrograph)
             else:
                 parse_width(text)
         except ValueError as error:
@@ -270,15 +275,15 @@ def _left(request: HttpRequest) -> list[Note]:
 
 def _refuse_unfit(sent: Submission) -> None:
     """Note images that have turned out to be none, and data bars that cannot be."""
-    for upload in list(sent.uploads):
-        if upload.state == Upload.State.FAILED:
-            sent.problems.append(Problem(upload.name, upload.error))
-            sent.uploads.remove(upload)
-        elif upload.is_read and sent.form.is_valid():
+    for micrograph in list(sent.uploads):
+        if micrograph.state == Micrograph.State.FAILED:
+            sent.problems.append(Problem(micrograph.name, micrograph.error))
+            sent.uploads.remove(micrograph)
+        elif micrograph.is_read and sent.form.is_valid():
             try:
-                refuse_tall_bar(sent.form.recipe(), upload)
+                refuse_tall_bar(sent.form.recipe(), micrograph)
             except ValueError as error:
-                sent.problems.append(Problem(upload.name, str(error)))
+                sent.problems.append(Problem(micrograph.name, str(error)))
 
 
 def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
@@ -286,18 +291,20 @@ def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
     request, recipe, token = sent.request, sent.form.recipe(), _token(sent.request)
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     jobs: list[Job] = []
-    for upload in list(sent.uploads):
-        if upload.is_archive:
-            start_archive(archive=upload, recipe=recipe, asked=asked[upload.pk], token=token)
-            sent.uploads.remove(upload)
+    for micrograph in list(sent.uploads):
+        if micrograph.is_archive:
+            start_archive(archive=micrograph, recipe=recipe, asked=asked[micrograph.pk], token=token)
+            sent.uploads.remove(micrograph)
             continue
         try:
-            jobs.append(create_job(upload=upload, recipe=recipe, asked=asked[upload.pk], token=token, **who))
+            jobs.append(
+                create_job(micrograph=micrograph, recipe=recipe, asked=asked[micrograph.pk], token=token, **who)
+            )
         except (Refused, ValueError) as problem:
             status = status_of_refusal(getattr(problem, "status", 400))
-            sent.problems.append(Problem(upload.name, str(problem), status))
+            sent.problems.append(Problem(micrograph.name, str(problem), status))
             break
-        sent.uploads.remove(upload)
+        sent.uploads.remove(micrograph)
     return jobs
 
 
@@ -326,7 +333,7 @@ def _again(sent: Submission, status: int | None = None) -> HttpResponse:
         "problems": sent.problems,
         "sample": sent.sample,
         "one_sample": sent.one_sample,
-        "cards": [_card_again(sent, upload, main_origin) for upload in sent.uploads],
+        "cards": [_card_again(sent, micrograph, main_origin) for micrograph in sent.uploads],
         "width": main,
         "width_origin": main_origin,
         "width_error": sent.width_errors.get("width", ""),
@@ -334,11 +341,11 @@ def _again(sent: Submission, status: int | None = None) -> HttpResponse:
     return _page(sent.request, sent.form, status or max([400, *bad]), **extra)
 
 
-def _card_again(sent: Submission, upload: Upload, main_origin: str) -> dict[str, Any]:
-    text, origin, name = sent.width_of(upload)
+def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> dict[str, Any]:
+    text, origin, name = sent.width_of(micrograph)
     if name == "width":
-        return card(upload) if main_origin == "default" else card(upload, text, main_origin)
-    return card(upload, text, origin, sent.width_errors.get(name, ""))
+        return card(micrograph) if main_origin == "default" else card(micrograph, text, main_origin)
+    return card(micrograph, text, origin, sent.width_errors.get(name, ""))
 
 
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:

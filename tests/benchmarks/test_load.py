@@ -118,7 +118,7 @@ def test_pages_under_load(site, load):
     def archive(number):
         Visitor(site).send("upload", "/uploads/", "batch.zip", archives[number])
 
-    others = [(upload, n) for n in range(10)] if load == "10 upload" else [(archive, n) for n in range(9)]
+    others = [(micrograph, n) for n in range(10)] if load == "10 upload" else [(archive, n) for n in range(9)]
     threads = [threading.Thread(target=poll) for _ in range(POLLING)]
     threads += [threading.Thread(target=send, args=(number,)) for send, number in others]
     for thread in threads:

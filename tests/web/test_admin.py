@@ -8,10 +8,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from segmentation.models import Job, Upload
+from segmentation.models import Job, Micrograph
 
 JOBS = reverse("admin:segmentation_job_changelist")
-UPLOADS = reverse("admin:segmentation_upload_changelist")
+UPLOADS = reverse("admin:segmentation_micrograph_changelist")
 
 pytestmark = pytest.mark.django_db
 
@@ -23,11 +23,11 @@ def desk(client, ada):
 
 
 @pytest.fixture
-def three(make_job, make_upload, alice):
+def three(make_job, make_micrograph, alice):
     now = timezone.now()
     return (
         make_job(
-            upload=make_upload(name="titania.tif", owner=alice, width=1024, height=768),
+            micrograph=make_micrograph(name="titania.tif", owner=alice, width=1024, height=768),
             owner=alice,
             state="done",
             attempt=1,
@@ -35,8 +35,8 @@ def three(make_job, make_upload, alice):
             finished=now,
             files=("thumbnail.png", "figure.png"),
         ),
-        make_job(upload=make_upload(name="<b>gold</b>.png"), state="failed", error="It broke & stopped."),
-        make_job(upload=make_upload(name="silver.png"), state="queued"),
+        make_job(micrograph=make_micrograph(name="<b>gold</b>.png"), state="failed", error="It broke & stopped."),
+        make_job(micrograph=make_micrograph(name="silver.png"), state="queued"),
     )
 
 
@@ -51,7 +51,7 @@ def test_the_list_shows_what_an_administrator_asks(desk, three):
     for piece in (
         reverse("artifact", args=[done.pk, "thumbnail.png"]),
         reverse("artifact", args=[done.pk, "figure.png"]),
-        reverse("upload-preview", args=[queued.upload_id]),
+        reverse("upload-preview", args=[queued.micrograph_id]),
         "titania.tif",
         "1024 × 768",
         "4.0 s",
@@ -105,7 +105,7 @@ def test_retry_and_cancel_say_what_was_done_and_what_not(desk, three):
 def test_deleting_many_takes_the_files_along(desk, three, own_storage, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         do(desk, "delete_selected", three, post="yes")
-    assert not Job.objects.exists() and not Upload.objects.exists()
+    assert not Job.objects.exists() and not Micrograph.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
 
 
@@ -114,7 +114,7 @@ def test_deleting_one_takes_the_files_along(desk, three, own_storage, django_cap
     with django_capture_on_commit_callbacks(execute=True):
         desk.post(reverse("admin:segmentation_job_delete", args=[done.pk]), {"post": "yes"})
     assert not Job.objects.filter(pk=done.pk).exists()
-    assert not (own_storage / done.folder).exists() and not (own_storage / done.upload.folder).exists()
+    assert not (own_storage / done.folder).exists() and not (own_storage / done.micrograph.folder).exists()
 
 
 def test_a_job_is_looked_at_but_not_edited(desk, three):
@@ -126,13 +126,13 @@ def test_a_job_is_looked_at_but_not_edited(desk, three):
 
 def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):
     page = desk.get(UPLOADS).content.decode()
-    assert "titania.tif" in page and reverse("upload-preview", args=[three[0].upload_id]) in page
-    upload = three[0].upload
-    assert desk.get(reverse("admin:segmentation_upload_change", args=[upload.pk])).status_code == 200
-    data = {"action": "delete_selected", "_selected_action": [str(upload.pk)], "post": "yes"}
+    assert "titania.tif" in page and reverse("upload-preview", args=[three[0].micrograph_id]) in page
+    micrograph = three[0].micrograph
+    assert desk.get(reverse("admin:segmentation_micrograph_change", args=[micrograph.pk])).status_code == 200
+    data = {"action": "delete_selected", "_selected_action": [str(micrograph.pk)], "post": "yes"}
     with django_capture_on_commit_callbacks(execute=True):
         desk.post(UPLOADS, data)
-    assert not Upload.objects.filter(pk=upload.pk).exists() and not Job.objects.filter(pk=three[0].pk).exists()
+    assert not Micrograph.objects.filter(pk=micrograph.pk).exists() and not Job.objects.filter(pk=three[0].pk).exists()
     assert not (own_storage / three[0].folder).exists()
 
 

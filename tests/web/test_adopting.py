@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Sample, Upload
+from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused
 from segmentation.services.adopting import adopt, adoptable
 
@@ -49,14 +49,14 @@ class TestService:
         assert adopt(user=alice, visitor=VISITOR) == 2
         for each in (job, queued):
             each.refresh_from_db()
-            assert (each.owner, each.upload.owner, each.visitor) == (alice, alice, VISITOR)
+            assert (each.owner, each.micrograph.owner, each.visitor) == (alice, alice, VISITOR)
         assert adoptable(user=alice, visitor=VISITOR) == adopt(user=alice, visitor=VISITOR) == 0
 
-    def test_an_image_without_a_job_comes_along(self, make_upload, alice):
-        upload = make_upload(visitor=VISITOR)
+    def test_an_image_without_a_job_comes_along(self, make_micrograph, alice):
+        micrograph = make_micrograph(visitor=VISITOR)
         adopt(user=alice, visitor=VISITOR)
-        upload.refresh_from_db()
-        assert upload.owner == alice
+        micrograph.refresh_from_db()
+        assert micrograph.owner == alice
 
     def test_samples_come_along_and_others_do_not(self, alice):
         recipe = Recipe().as_dict()
@@ -77,22 +77,22 @@ class TestService:
         for visitor in (VISITOR, None):
             assert adopt(user=alice, visitor=visitor) == adoptable(user=alice, visitor=visitor) == 0
         assert owners() == before
-        assert not Upload.objects.filter(owner=alice).exists()
+        assert not Micrograph.objects.filter(owner=alice).exists()
 
     def test_an_image_that_another_browser_analysed_stays_nobodys(self, done, alice):
         mine = done()
-        theirs = done(upload=mine.upload, visitor=OTHER, parent=mine, recipe=Recipe(filter=True))
+        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, recipe=Recipe(filter=True))
         adopt(user=alice, visitor=VISITOR)
         mine.refresh_from_db()
-        assert (mine.owner, mine.upload.owner) == (alice, None)
-        assert visit(Client(), OTHER).get(f"/uploads/{theirs.upload_id}/preview.png").status_code == 200
+        assert (mine.owner, mine.micrograph.owner) == (alice, None)
+        assert visit(Client(), OTHER).get(f"/uploads/{theirs.micrograph_id}/preview.png").status_code == 200
         assert visit(Client(), OTHER).get(f"/jobs/{mine.pk}/").status_code == 404
 
     def test_revisions_made_before_and_after_signing_in_share_their_image(self, done, alice):
         before = done()
-        after = done(upload=before.upload, owner=alice, parent=before)
+        after = done(micrograph=before.micrograph, owner=alice, parent=before)
         adopt(user=alice, visitor=VISITOR)
-        assert Upload.objects.get().owner == alice
+        assert Micrograph.objects.get().owner == alice
         assert set(Job.objects.filter(owner=alice)) == {before, after}
 
     @pytest.mark.parametrize("user", [None, AnonymousUser()])

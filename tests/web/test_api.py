@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Upload
+from segmentation.models import Job, Micrograph
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
 from worker import inspection
@@ -89,7 +89,7 @@ class TestStart:
         key = {"Idempotency-Key": "run 7", **caller}
         assert send(script, headers=key).json()["id"] == send(script, headers=key).json()["id"]
         assert send(script, headers=caller).json()["id"] != send(script, headers=caller).json()["id"]
-        assert Job.objects.count() == Upload.objects.count() == 3
+        assert Job.objects.count() == Micrograph.objects.count() == 3
 
     def test_a_key_belongs_to_its_caller(self, script, alice, charlie):
         """A stranger with the same key gets a job of his own, never another's, and cannot touch it."""
@@ -106,7 +106,7 @@ class TestStart:
         second = send(script, headers=key, **other)
         assert (first.status_code, second.status_code) == (202, 409)
         assert "another submission of yours" in second.json()["error"]
-        assert Upload.objects.count() == 1
+        assert Micrograph.objects.count() == 1
 
     @pytest.mark.parametrize(
         ("typed", "told"),
@@ -123,7 +123,7 @@ class TestStart:
         response = send(script, **typed)
         assert response.status_code == 400
         assert told in response.json()["error"]
-        assert not Upload.objects.exists()
+        assert not Micrograph.objects.exists()
 
     def test_bad_images(self, script, settings):
         assert send(script, b"text").json() == {"error": TEXT_FILE}
@@ -144,7 +144,7 @@ class TestStart:
     def test_waiting_jobs_limit_leaves_no_upload(self, script, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         assert [send(script).status_code for _ in range(2)] == [202, 429]
-        assert Upload.objects.count() == 1
+        assert Micrograph.objects.count() == 1
 
 
 class TestRead:
@@ -233,7 +233,7 @@ class TestSignIn:
         response = send(script, headers=header)
         assert response.status_code == 401
         assert response["WWW-Authenticate"].startswith("Basic")
-        assert not Upload.objects.exists()
+        assert not Micrograph.objects.exists()
 
     def test_the_browsers_session_counts_for_nothing(self, client, alice, make_job):
         client.force_login(alice)

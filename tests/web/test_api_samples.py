@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Sample, Upload
+from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
 
@@ -90,7 +90,7 @@ class TestStart:
     def test_bad_settings_leave_nothing_behind(self, script, typed, told):
         response = send(script, png(), **typed)
         assert response.status_code == 400 and told in response.json()["error"]
-        assert not Upload.objects.exists()
+        assert not Micrograph.objects.exists()
 
     def test_no_image(self, script):
         assert "fields named file" in script.post(SAMPLES).json()["error"]
@@ -104,12 +104,12 @@ class TestStart:
     def test_limits_leave_no_upload(self, script, settings):
         settings.DEEPSEGM_WAITING_SAMPLES = 1
         assert [send(script, png("a.png", 64 + n)).status_code for n in range(2)] == [202, 429]
-        assert Upload.objects.count() == 1
+        assert Micrograph.objects.count() == 1
 
     def test_the_same_key_of_one_caller_makes_one(self, script):
         key = {"Idempotency-Key": "run 7", **MINE}
         assert send(script, png(), headers=key).json()["id"] == send(script, png(), headers=key).json()["id"]
-        assert Upload.objects.count() == 1
+        assert Micrograph.objects.count() == 1
 
     def test_a_key_belongs_to_its_caller(self, script, alice):
         """The second stranger with the key "run-1" was given the first one's sample, and could delete it."""
@@ -130,12 +130,12 @@ class TestStart:
         assert send(script, png(), headers=key).status_code == 202
         response = send(script, *files, headers=key, **other)
         assert response.status_code == 409 and "another submission of yours" in response.json()["error"]
-        assert (Sample.objects.count(), Upload.objects.count()) == (1, 1)
+        assert (Sample.objects.count(), Micrograph.objects.count()) == (1, 1)
 
     def test_side_files_of_a_single_job(self, script):
         side = SimpleUploadedFile("a.hdr", b"x")
         script.post("/api/v1/jobs", {"file": png(), "side": side})
-        assert Upload.objects.get().side[0]["name"] == "a.hdr"
+        assert Micrograph.objects.get().side[0]["name"] == "a.hdr"
 
 
 class TestRead:

@@ -16,7 +16,7 @@ from PIL import Image
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.recipe import Recipe
 from segmentation.forms import badge, calibration_for, disagreements, suggested
-from segmentation.models import Artifact, Job, Upload
+from segmentation.models import Artifact, Job, Micrograph
 from segmentation.views.calibration import acquired
 
 from .finished import FILES, SUMMARY, ZEISS, visit, words
@@ -39,60 +39,60 @@ READING = {
 LINE = "drawn:100:1:500 nm"
 
 
-def upload(calibration=NOTHING, reading=READING, **fields):
-    return Upload(width=1024, height=768, calibration=calibration, reading=reading, **fields)
+def micrograph(calibration=NOTHING, reading=READING, **fields):
+    return Micrograph(width=1024, height=768, calibration=calibration, reading=reading, **fields)
 
 
 class TestSuggestion:
     def test_it_is_a_calibration_that_nobody_has_accepted_yet(self):
-        read = suggested(upload())
+        read = suggested(micrograph())
         assert (read.nm_per_pixel, read.source, read.relative_uncertainty) == (5.0, "data bar", 0.01)
         assert read.detail == "“500 nm”, “Width = 5.1 µm”, scale bar of 500 nm over 100 px"
 
     @pytest.mark.parametrize("reading", [{}, None, {"text": "500 nm"}, {"nm_per_pixel": None}])
     def test_there_need_not_be_one(self, reading):
-        assert suggested(upload(reading=reading)) is None
-        assert calibration_for("5120", "data bar", upload(reading=reading)).source == "typed"
+        assert suggested(micrograph(reading=reading)) is None
+        assert calibration_for("5120", "data bar", micrograph(reading=reading)).source == "typed"
 
     @pytest.mark.parametrize("missing", ["text", "ways", "length_nm", "length_px", "box", "confidence"])
     def test_not_everything_need_be_known(self, missing):
         reading = {name: value for name, value in READING.items() if name != missing}
-        assert suggested(upload(reading=reading)).nm_per_pixel == 5.0
-        assert disagreements(upload(reading=reading)) == []
+        assert suggested(micrograph(reading=reading)).nm_per_pixel == 5.0
+        assert disagreements(micrograph(reading=reading)) == []
 
     def test_accepted_it_is_the_calibration(self):
-        assert calibration_for("5120", "data bar", upload()) == suggested(upload())
-        assert calibration_for("5120", "data bar", upload(ZEISS)) == suggested(upload(ZEISS))
+        assert calibration_for("5120", "data bar", micrograph()) == suggested(micrograph())
+        assert calibration_for("5120", "data bar", micrograph(ZEISS)) == suggested(micrograph(ZEISS))
 
     @pytest.mark.parametrize("origin", ["", "default", "typed", "file"])
     def test_it_is_never_used_by_itself(self, origin):
-        assert calibration_for("5120", origin, upload()).source == "typed"
-        assert calibration_for("7520", origin, upload()).source in {"default", "typed"}
+        assert calibration_for("5120", origin, micrograph()).source == "typed"
+        assert calibration_for("7520", origin, micrograph()).source in {"default", "typed"}
 
     def test_a_width_edited_afterwards_was_typed(self):
-        made = calibration_for("5000", "data bar", upload())
+        made = calibration_for("5000", "data bar", micrograph())
         assert made == Calibration.of_width(5000, 1024)
-        assert calibration_for("7520", "data bar", upload()).source == "typed"
+        assert calibration_for("7520", "data bar", micrograph()).source == "typed"
 
     def test_its_badge(self):
         said = {"text": "read from the data bar: 5 nm/px", "look": "good"}
-        assert badge("5120", "data bar", upload()) == said
+        assert badge("5120", "data bar", micrograph()) == said
 
 
 class TestLine:
     def test_length_over_pixels_with_the_error_of_reading(self):
-        made = calibration_for("5120", LINE, upload())
+        made = calibration_for("5120", LINE, micrograph())
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(2**0.5 / 100)
         assert made.detail == "500 nm over 100 px"
-        assert badge("5120", LINE, upload())["text"] == "drawn on the scale bar: 5 nm/px"
+        assert badge("5120", LINE, micrograph())["text"] == "drawn on the scale bar: 5 nm/px"
 
     @pytest.mark.parametrize("length", ["500", "500 nm", "0.5 µm", "0,5 um", "0.0005 mm"])
     def test_units(self, length):
-        assert calibration_for("5120", f"drawn:100:1:{length}", upload()).nm_per_pixel == pytest.approx(5)
+        assert calibration_for("5120", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(5)
 
     def test_a_width_edited_afterwards_was_typed(self):
-        assert calibration_for("5130", LINE, upload()).source == "typed"
+        assert calibration_for("5130", LINE, micrograph()).source == "typed"
 
     @pytest.mark.parametrize(
         ("origin", "told"),
@@ -115,34 +115,34 @@ class TestLine:
     )
     def test_what_is_no_line_is_explained(self, origin, told):
         with pytest.raises(ValueError, match=told) as error:
-            calibration_for("5120", origin, upload())
+            calibration_for("5120", origin, micrograph())
         assert str(error.value).endswith(".")
 
 
 class TestDisagreement:
     def test_all_three_are_compared(self):
-        assert disagreements(upload({**ZEISS, "nm_per_pixel": 5.05})) == []
-        (two,) = disagreements(upload(ZEISS))
+        assert disagreements(micrograph({**ZEISS, "nm_per_pixel": 5.05})) == []
+        (two,) = disagreements(micrograph(ZEISS))
         assert "file" in two and "data bar" in two and "7.344" in two
-        assert len(disagreements(upload(ZEISS), Calibration.of_width(1024, 1024))) == 3
+        assert len(disagreements(micrograph(ZEISS), Calibration.of_width(1024, 1024))) == 3
 
     def test_a_bar_that_contradicts_itself(self):
         ways = {**READING["ways"], "width": {"nm_per_pixel": 7.0, "relative_uncertainty": 0.02, "text": "<7 µm>"}}
-        (said,) = disagreements(upload(reading={**READING, "ways": ways, "confidence": 0.3}))
+        (said,) = disagreements(micrograph(reading={**READING, "ways": ways, "confidence": 0.3}))
         assert "contradicts itself" in said
         assert "“<7 µm>” gives 7 nm/px" in said
 
     def test_the_default_is_no_claim(self):
-        assert disagreements(upload(), Calibration.of_width(7520, 1024, "default")) == []
+        assert disagreements(micrograph(), Calibration.of_width(7520, 1024, "default")) == []
 
     def test_an_accepted_suggestion_does_not_argue_with_itself(self):
-        assert disagreements(upload(), suggested(upload())) == []
+        assert disagreements(micrograph(), suggested(micrograph())) == []
 
 
 class TestAcquired:
     def test_facts_have_names_and_units(self):
         metadata = {"operator": "x", "voltage_kv": 5.0, "instrument": "Sigma", "working_distance_mm": 4.25}
-        assert acquired(upload(ZEISS, metadata=metadata)) == [
+        assert acquired(micrograph(ZEISS, metadata=metadata)) == [
             ("Scale in the file", "7.344 nm/px, from the file: Zeiss tag 34118, Image Pixel Size"),
             ("Instrument", "Sigma"),
             ("Voltage", "5 kV"),
@@ -151,7 +151,7 @@ class TestAcquired:
         ]
 
     def test_nothing_known_and_nothing_long(self):
-        assert acquired(upload(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
+        assert acquired(micrograph(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
 
 
 @pytest.fixture
@@ -160,12 +160,12 @@ def maker(client):
 
 
 @pytest.fixture
-def stored(make_upload):
+def stored(make_micrograph):
     """An upload of 1024 x 768 px whose preview is half as large, white where the scale was read."""
 
     def make(**fields):
         known = {"width": 1024, "height": 768, "visitor": VISITOR, "reading": READING}
-        made = make_upload(**{**known, **fields})
+        made = make_micrograph(**{**known, **fields})
         pixels = np.zeros((384, 512), np.uint8)
         pixels[350:380, 400:500] = 255
         made.preview.storage.delete(made.preview.name)
@@ -177,9 +177,9 @@ def stored(make_upload):
 
 @pytest.fixture
 def job(make_job, stored):
-    def make(upload=None, **fields):
+    def make(micrograph=None, **fields):
         known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
-        return make_job(upload=upload or stored(), **{**known, **fields})
+        return make_job(micrograph=micrograph or stored(), **{**known, **fields})
 
     return make
 
@@ -237,7 +237,7 @@ class TestCrop:
     def test_without_a_sensible_box_there_is_no_picture(self, maker, stored, box):
         made = stored(reading={**READING, "box": box})
         assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 404
-        page = render_to_string("_suggestion.html", {"upload": made})
+        page = render_to_string("_suggestion.html", {"micrograph": made})
         assert "5 nm/px" in page
         assert "reading.png" not in page
 
@@ -291,7 +291,7 @@ class TestCheck:
 class TestCard:
     def test_it_offers_what_was_read_with_its_picture(self, stored):
         made = stored()
-        card = render_to_string("_suggestion.html", {"upload": made})
+        card = render_to_string("_suggestion.html", {"micrograph": made})
         assert f'src="/uploads/{made.pk}/reading.png"' in card
         assert "The data bar seems to say" in card
         assert "(± 1.0 %)" in card
@@ -299,22 +299,22 @@ class TestCard:
         assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
 
     def test_it_is_quiet_where_the_file_agrees(self, stored):
-        card = render_to_string("_suggestion.html", {"upload": stored(calibration={**ZEISS, "nm_per_pixel": 5.02})})
+        card = render_to_string("_suggestion.html", {"micrograph": stored(calibration={**ZEISS, "nm_per_pixel": 5.02})})
         assert "The data bar agrees" in card
         assert "data-accept" not in card
 
     def test_it_warns_where_the_file_disagrees(self, stored):
-        card = render_to_string("_suggestion.html", {"upload": stored(calibration=ZEISS)})
+        card = render_to_string("_suggestion.html", {"micrograph": stored(calibration=ZEISS)})
         assert "data-accept" in card
         assert re.search(r"<li>The file .*data bar", card)
 
     def test_hostile_text_is_text(self, stored):
-        card = render_to_string("_suggestion.html", {"upload": stored(reading={**READING, "text": "<img src=x>"})})
+        card = render_to_string("_suggestion.html", {"micrograph": stored(reading={**READING, "text": "<img src=x>"})})
         assert "<img src=x>" not in card
         assert "&lt;img src=x&gt;" in card
 
     def test_without_a_reading_the_ruler_is_left(self, stored):
-        card = render_to_string("_suggestion.html", {"upload": stored(reading={}, data_bar=712)})
+        card = render_to_string("_suggestion.html", {"micrograph": stored(reading={}, data_bar=712)})
         assert "data-accept" not in card
         assert 'data-box="0 712 1024 768"' in card
 
@@ -334,7 +334,7 @@ class TestResultPage:
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
-        assert new.get_recipe().calibration == suggested(old.upload)
+        assert new.get_recipe().calibration == suggested(old.micrograph)
         assert new.get_recipe().segments_like(old.get_recipe())
 
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):

@@ -9,15 +9,15 @@ from segmentation.core.recipe import Recipe
 from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
 from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
 from segmentation.forms.samples import ScaleForm
-from segmentation.models import Upload
+from segmentation.models import Micrograph
 
 from .finished import ZEISS
 
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
 
 
-def upload(calibration=NOTHING, width=1024, height=768):
-    return Upload(width=width, height=height, calibration=calibration)
+def micrograph(calibration=NOTHING, width=1024, height=768):
+    return Micrograph(width=width, height=height, calibration=calibration)
 
 
 def recipe(**typed):
@@ -33,43 +33,43 @@ def errors(**typed):
 class TestCalibration:
     @pytest.mark.parametrize("origin", ["", "default", "file", "typed"])
     def test_empty_means_pixels(self, origin):
-        assert calibration_for("  ", origin, upload(ZEISS)) == Calibration.absent()
+        assert calibration_for("  ", origin, micrograph(ZEISS)) == Calibration.absent()
 
     @pytest.mark.parametrize("origin", ["", "default", "file"])
     def test_the_default_left_alone_means_what_the_file_says(self, origin):
-        assert calibration_for("7520", origin, upload(ZEISS)) is None
+        assert calibration_for("7520", origin, micrograph(ZEISS)) is None
 
     def test_a_file_of_another_width_still_wins_over_the_default(self):
-        other = upload({**ZEISS, "nm_per_pixel": 2.5})
+        other = micrograph({**ZEISS, "nm_per_pixel": 2.5})
         assert calibration_for("7520", "", other) is None
         assert calibration_for("2560", "file", other) is None
         assert calibration_for("7520", "file", other).nm_per_pixel == pytest.approx(7520 / 1024)
 
     def test_typing_the_default_is_typing(self):
-        made = calibration_for("7520", "typed", upload(ZEISS))
+        made = calibration_for("7520", "typed", micrograph(ZEISS))
         assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
 
     @pytest.mark.parametrize("origin", ["", "default", "file"])
     def test_the_default_is_marked_where_the_file_is_silent(self, origin):
-        made = calibration_for("7520", origin, upload())
+        made = calibration_for("7520", origin, micrograph())
         assert (made.source, made.nm_per_pixel) == ("default", 7520 / 1024)
 
     @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
     def test_any_other_width_was_typed(self, text):
-        made = calibration_for(text, "default", upload(ZEISS))
+        made = calibration_for(text, "default", micrograph(ZEISS))
         assert made.source == "typed"
         assert made.nm_per_pixel == pytest.approx(3000 / 1024)
 
     @pytest.mark.parametrize("text", ["0", "-1", "1e300", "wide", "7,5 ly", "nan", "7,520"])
     def test_what_is_no_width_is_explained(self, text):
         with pytest.raises(ValueError, match=r"width|unit") as told:
-            calibration_for(text, "typed", upload())
+            calibration_for(text, "typed", micrograph())
         assert str(told.value).endswith(".")
 
     def test_a_width_as_shown_is_understood_again(self):
         own = Calibration(**ZEISS)
         assert width_text(own.width_nm(1024)) == "7520"
-        odd = upload({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
+        odd = micrograph({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
         assert calibration_for(width_text(1234.56789), "file", odd) is None
 
 
@@ -85,7 +85,7 @@ class TestBadge:
         ],
     )
     def test_it_says_where_the_width_comes_from(self, text, origin, own, said):
-        assert badge(text, origin, upload(own))["text"] == said
+        assert badge(text, origin, micrograph(own))["text"] == said
 
 
 @pytest.mark.usefixtures("model")
@@ -184,10 +184,10 @@ class TestSettings:
         assert recipe(**SettingsForm.initial_of(Recipe(data_bar=0))) == Recipe(data_bar=0)
 
     def test_a_data_bar_as_high_as_the_image_is_refused(self):
-        refuse_tall_bar(Recipe(data_bar=767), upload())
-        refuse_tall_bar(Recipe(), upload())
+        refuse_tall_bar(Recipe(data_bar=767), micrograph())
+        refuse_tall_bar(Recipe(), micrograph())
         with pytest.raises(ValueError, match="only 768"):
-            refuse_tall_bar(Recipe(data_bar=768), upload())
+            refuse_tall_bar(Recipe(data_bar=768), micrograph())
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_every_address_of_the_closed_site_asks_for_sign_in_but_the_few(client, s
         "/help/",
         "/models/",
         f"/jobs/{job.pk}/",
-        f"/uploads/{job.upload_id}/preview.png",
+        f"/uploads/{job.micrograph_id}/preview.png",
     ):
         assert client.get(address).status_code == 302, address
     for address in ("/healthz", "/accounts/login/"):

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from segmentation.models import Job, Upload, shown_name, upload_path
+from segmentation.models import Job, Micrograph, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -47,8 +47,8 @@ def test_a_name_fit_for_display(given, shown):
     [("a.TIF", "image.tif"), ("../../x.png", "image.png"), ("a.t/../i", "image"), ("a.ti f", "image"), ("é", "image")],
 )
 def test_a_stored_name_holds_nothing_of_the_users_but_a_harmless_suffix(name, path):
-    upload = Upload()
-    assert upload_path(upload, name) == f"uploads/{upload.pk}/{path}"
+    micrograph = Micrograph()
+    assert upload_path(micrograph, name) == f"uploads/{micrograph.pk}/{path}"
 
 
 def test_claiming_twice_gives_the_job_once(make_job):
@@ -100,7 +100,7 @@ def test_an_old_attempt_is_fenced_off_by_the_new(make_job):
 def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
     visitor = uuid4()
     job = make_job(owner=alice, visitor=visitor)
-    for row in (job, job.upload):
+    for row in (job, job.micrograph):
         assert [row.is_visible_to(user, visitor) for user in (alice, ada, charlie, NOBODY, None)] == [
             True,
             True,
@@ -143,30 +143,30 @@ def test_the_place_in_the_queue(make_job):
     assert (first.position(), second.position()) == (None, 1)
 
 
-def done(make_job, upload, seconds):
+def done(make_job, micrograph, seconds):
     end = timezone.now()
-    make_job(upload=upload, state="done", started=end - timedelta(seconds=seconds), finished=end)
+    make_job(micrograph=micrograph, state="done", started=end - timedelta(seconds=seconds), finished=end)
 
 
-def test_the_time_left_follows_the_pace_of_recent_jobs(make_job, make_upload, settings):
+def test_the_time_left_follows_the_pace_of_recent_jobs(make_job, make_micrograph, settings):
     assert make_job(state="done").expected_seconds() is None
-    waiting = make_job(upload=make_upload(width=2000, height=1000))
+    waiting = make_job(micrograph=make_micrograph(width=2000, height=1000))
     assert waiting.expected_seconds() is None
-    done(make_job, make_upload(width=1000, height=1000), seconds=4)
-    done(make_job, make_upload(width=1000, height=3000), seconds=4)
+    done(make_job, make_micrograph(width=1000, height=1000), seconds=4)
+    done(make_job, make_micrograph(width=1000, height=3000), seconds=4)
     assert waiting.expected_seconds() == pytest.approx(4)
-    behind = make_job(upload=make_upload(width=1000, height=1000))
+    behind = make_job(micrograph=make_micrograph(width=1000, height=1000))
     assert behind.expected_seconds() == pytest.approx(6)
     settings.DEEPSEGM_CONCURRENCY = 2
     assert behind.expected_seconds() == pytest.approx(4)
 
 
-def test_the_time_left_of_a_running_job(make_job, make_upload):
-    done(make_job, make_upload(width=1000, height=1000), seconds=10)
-    upload, now = make_upload(width=1000, height=1000), timezone.now()
-    running = make_job(upload=upload, state="running", started=now - timedelta(seconds=4))
+def test_the_time_left_of_a_running_job(make_job, make_micrograph):
+    done(make_job, make_micrograph(width=1000, height=1000), seconds=10)
+    micrograph, now = make_micrograph(width=1000, height=1000), timezone.now()
+    running = make_job(micrograph=micrograph, state="running", started=now - timedelta(seconds=4))
     assert running.expected_seconds() == pytest.approx(6, abs=1)
-    late = make_job(upload=upload, state="running", started=now - timedelta(seconds=40), progress=0.8)
+    late = make_job(micrograph=micrograph, state="running", started=now - timedelta(seconds=40), progress=0.8)
     assert late.expected_seconds() == pytest.approx(10, abs=1)
 
 
@@ -174,7 +174,7 @@ def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, dja
     make_job(owner=alice, files=("figure.png",))
     with django_capture_on_commit_callbacks(execute=True):
         alice.delete()
-    assert not Upload.objects.exists() and not Job.objects.exists()
+    assert not Micrograph.objects.exists() and not Job.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
 
 
@@ -184,13 +184,13 @@ def test_what_was_there_before_uploads_had_a_state_has_been_read():
     executor = MigrationExecutor(connection)
     executor.migrate([("segmentation", "0005_sample_typed")])
     old = executor.loader.project_state([("segmentation", "0005_sample_typed")]).apps
-    upload = old.get_model("segmentation", "Upload").objects.create(
+    micrograph = old.get_model("segmentation", "Upload").objects.create(
         name="a.png", sha256="a" * 64, size=1, width=64, height=48, address="hash"
     )
-    old.get_model("segmentation", "Job").objects.create(upload=upload, recipe={}, submission="s")
+    old.get_model("segmentation", "Job").objects.create(upload=micrograph, recipe={}, submission="s")
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
-    now, job = Upload.objects.get(), Job.objects.get()
+    now, job = Micrograph.objects.get(), Job.objects.get()
     assert (now.state, now.is_read, now.width, now.address) == ("done", True, 64, "hash")
     assert (job.ready, job.address, job.asked) == (True, "hash", {})
-    assert Upload(name="b").state == "receiving"
+    assert Micrograph(name="b").state == "receiving"

@@ -23,19 +23,21 @@ BEGAN = timezone.now() - timedelta(hours=1)
 
 
 @pytest.fixture
-def upload(make_upload):
-    return make_upload(calibration=ZEISS, visitor=VISITOR)
+def micrograph(make_micrograph):
+    return make_micrograph(calibration=ZEISS, visitor=VISITOR)
 
 
 @pytest.fixture
-def revise(make_job, upload):
+def revise(make_job, micrograph):
     """Jobs of one image, each a minute after the one before."""
     made = []
 
     def make(parent=None, recipe=None, **fields):
         known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
         when = BEGAN + timedelta(minutes=len(made))
-        job = make_job(upload=upload, parent=parent, recipe=recipe or Recipe(), created=when, **{**known, **fields})
+        job = make_job(
+            micrograph=micrograph, parent=parent, recipe=recipe or Recipe(), created=when, **{**known, **fields}
+        )
         made.append(job)
         return job
 
@@ -77,14 +79,14 @@ def test_the_page_links_them_and_marks_the_newest(client, revise):
     assert "This is revision" not in newest
 
 
-def test_deleting_one_keeps_the_others_and_the_image(client, revise, upload):
+def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
     first = revise()
     second = revise(first, Recipe(filter=True))
     third = revise(second, Recipe(threshold=0.3))
     browser = visit(client, VISITOR)
     assert "The other revisions of it (2) and the image stay" in words(browser.get(f"/jobs/{second.pk}/delete/"))
     browser.post(f"/jobs/{second.pk}/delete/")
-    upload.refresh_from_db()
+    micrograph.refresh_from_db()
     third.refresh_from_db()
     assert set(Job.objects.all()) == {first, third}
     assert [each.changed for each in listed(third)] == ["7.344 nm/px, from the file", "Threshold 0.3"]
@@ -149,7 +151,12 @@ class TestInItsSample:
         sample.jobs.update(summary=SUMMARY, visitor=VISITOR)
         counted = sample.jobs.order_by("created")[0]
         again = make_job(
-            upload=counted.upload, parent=counted, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY, files=FILES
+            micrograph=counted.micrograph,
+            parent=counted,
+            visitor=VISITOR,
+            state=Job.State.DONE,
+            summary=SUMMARY,
+            files=FILES,
         )
         return sample, counted, again
 
@@ -164,7 +171,7 @@ class TestInItsSample:
         assert (response.status_code, response["Location"]) == (303, f"/samples/{sample.pk}/#image-{again.pk}")
         assert set(sample.members.values_list("pk", flat=True)) == {
             again.pk,
-            sample.jobs.exclude(upload=again.upload).get().pk,
+            sample.jobs.exclude(micrograph=again.micrograph).get().pk,
         }
         assert Job.objects.get(pk=counted.pk).sample is None
         assert bell == [str(sample.pk)]
@@ -181,10 +188,15 @@ class TestInItsSample:
     def test_of_an_image_measured_again_within_the_sample_only_the_new_one_counts(self, pair, make_job):
         sample, counted, again = pair
         make_job(
-            upload=counted.upload, parent=counted, sample=sample, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY
+            micrograph=counted.micrograph,
+            parent=counted,
+            sample=sample,
+            visitor=VISITOR,
+            state=Job.State.DONE,
+            summary=SUMMARY,
         )
         self.use(sample, again)
-        assert [job.pk for job in sample.members.filter(upload=again.upload)] == [again.pk]
+        assert [job.pk for job in sample.members.filter(micrograph=again.micrograph)] == [again.pk]
 
     @pytest.mark.parametrize("state", [Job.State.RUNNING, Job.State.FAILED])
     def test_what_is_not_done_cannot_count(self, pair, state):

@@ -39,7 +39,7 @@ def test_it_comes_out_byte_for_byte_and_takes_no_room(published, client):
         assert file.read() == made.read_bytes()
     assert stored.size == made.stat().st_size
     assert stored.file.size < 200
-    assert services.storage_used() - job.upload.size == sum(
+    assert services.storage_used() - job.micrograph.size == sum(
         job.artifact(n).size for n in ("particles.csv", "figure.png")
     )
 

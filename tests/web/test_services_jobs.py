@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from segmentation import services
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Upload
+from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
 
 pytestmark = pytest.mark.django_db
@@ -27,15 +27,15 @@ def commit(django_capture_on_commit_callbacks):
 ME = UUID(int=7)
 
 
-def create(upload, *, recipe=None, user=NOBODY, visitor=ME, address="", token="token", **more):
+def create(micrograph, *, recipe=None, user=NOBODY, visitor=ME, address="", token="token", **more):
     who = {"user": user, "visitor": visitor, "address": address}
-    return services.create_job(upload=upload, recipe=recipe or Recipe(), token=token, **who, **more)
+    return services.create_job(micrograph=micrograph, recipe=recipe or Recipe(), token=token, **who, **more)
 
 
-def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_upload, commit, bell):
+def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_micrograph, commit, bell):
     visitor = uuid4()
     with commit():
-        job = create(make_upload(), visitor=visitor, recipe=Recipe(threshold=0.4))
+        job = create(make_micrograph(), visitor=visitor, recipe=Recipe(threshold=0.4))
         assert bell == []
     assert bell == [str(job.pk)]
     job.refresh_from_db()
@@ -44,11 +44,11 @@ def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_upload, co
     assert job.rung is not None
 
 
-def test_a_double_click_makes_one_job_and_keeps_one_upload(make_upload, commit, bell):
-    first, second = make_upload(), make_upload()
+def test_a_double_click_makes_one_job_and_keeps_one_upload(make_micrograph, commit, bell):
+    first, second = make_micrograph(), make_micrograph()
     with commit():
         assert create(first) == create(second)
-    assert list(Upload.objects.all()) == [first]
+    assert list(Micrograph.objects.all()) == [first]
     assert len(bell) == 1
     assert not second.file.storage.exists(second.file.name)
 
@@ -56,34 +56,34 @@ def test_a_double_click_makes_one_job_and_keeps_one_upload(make_upload, commit, 
 @pytest.mark.parametrize(
     "other", [{"token": "other"}, {"recipe": Recipe(filter=True)}, {"user": "alice"}, {"sha256": "c" * 64}]
 )
-def test_any_difference_makes_another_job(make_upload, alice, other):
+def test_any_difference_makes_another_job(make_micrograph, alice, other):
     sha256 = other.pop("sha256", "b" * 64)
     other = {**other, "user": alice} if "user" in other else other
-    assert create(make_upload()) != create(make_upload(sha256=sha256), **other)
+    assert create(make_micrograph()) != create(make_micrograph(sha256=sha256), **other)
 
 
-def test_without_a_token_every_submission_counts(make_upload):
-    upload = make_upload()
-    assert create(upload, token="") != create(upload, token="")
+def test_without_a_token_every_submission_counts(make_micrograph):
+    micrograph = make_micrograph()
+    assert create(micrograph, token="") != create(micrograph, token="")
 
 
-def test_a_signed_in_users_job_is_hers(make_upload, alice):
-    assert create(make_upload(owner=alice), user=alice).owner == alice
+def test_a_signed_in_users_job_is_hers(make_micrograph, alice):
+    assert create(make_micrograph(owner=alice), user=alice).owner == alice
 
 
-def test_an_unknown_model_is_refused_by_name(make_upload):
+def test_an_unknown_model_is_refused_by_name(make_micrograph):
     with pytest.raises(Refused, match="no model named 'grains' here: choose one of particles") as refused:
-        create(make_upload(), recipe=Recipe(model="grains"))
+        create(make_micrograph(), recipe=Recipe(model="grains"))
     assert refused.value.status == 400
 
 
-def test_a_broker_that_is_down_costs_no_job(make_upload, commit, bell, monkeypatch, caplog):
+def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, bell, monkeypatch, caplog):
     def down(*args, **kwargs):
         raise OperationalError("connection refused")
 
     with monkeypatch.context() as patch, commit():
         patch.setattr("celery.current_app.send_task", down)
-        job = create(make_upload())
+        job = create(make_micrograph())
     job.refresh_from_db()
     assert (job.state, job.rung) == ("queued", None)
     assert "could not be rung" in caplog.text
@@ -92,30 +92,30 @@ def test_a_broker_that_is_down_costs_no_job(make_upload, commit, bell, monkeypat
     assert bell == [str(job.pk)]
 
 
-def test_the_waiting_jobs_of_one_visitor_are_limited(make_upload, settings, alice):
+def test_the_waiting_jobs_of_one_visitor_are_limited(make_micrograph, settings, alice):
     settings.DEEPSEGM_WAITING_JOBS = 2
     visitor, address = uuid4(), "hash"
-    upload = make_upload(visitor=visitor, address=address)
+    micrograph = make_micrograph(visitor=visitor, address=address)
     mine = {"visitor": visitor, "address": address}
-    create(upload, **mine, token="1")
-    running = create(upload, **mine, token="2")
+    create(micrograph, **mine, token="1")
+    running = create(micrograph, **mine, token="2")
     with pytest.raises(Refused, match="2 of your analyses are waiting or running") as refused:
-        create(upload, **mine, token="3")
+        create(micrograph, **mine, token="3")
     assert refused.value.status == 429
     with pytest.raises(Refused):
-        create(upload, visitor=uuid4(), address=address, token="same address, cookie dropped")
+        create(micrograph, visitor=uuid4(), address=address, token="same address, cookie dropped")
     with pytest.raises(Refused):
-        create(upload, visitor=visitor, address="elsewhere", token="same cookie, elsewhere")
-    create(upload, user=alice, **mine, token="an account is counted for itself")
-    create(upload, visitor=uuid4(), address="other", token="whoever runs another's image again is counted himself")
-    assert create(upload, **mine, token="2") == running
+        create(micrograph, visitor=visitor, address="elsewhere", token="same cookie, elsewhere")
+    create(micrograph, user=alice, **mine, token="an account is counted for itself")
+    create(micrograph, visitor=uuid4(), address="other", token="whoever runs another's image again is counted himself")
+    assert create(micrograph, **mine, token="2") == running
     Job.objects.filter(pk=running.pk).update(state="done")
-    create(upload, **mine, token="4")
+    create(micrograph, **mine, token="4")
 
 
-def test_the_pixels_of_one_visitor_that_wait_are_limited(make_upload, make_sample, settings, alice):
+def test_the_pixels_of_one_visitor_that_wait_are_limited(make_micrograph, make_sample, settings, alice):
     settings.DEEPSEGM_WAITING_MEGAPIXELS = 10
-    large = make_upload(width=3000, height=2000)
+    large = make_micrograph(width=3000, height=2000)
     first = create(large, token="1")
     with pytest.raises(Refused, match="10 megapixels of yours") as refused:
         create(large, token="2")
@@ -172,9 +172,9 @@ def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, bell):
     visitor = uuid4()
     recipe = Recipe(threshold=0.3)
     rerun = services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t")
-    assert (rerun.upload, rerun.parent, rerun.visitor) == (job.upload, job, visitor)
+    assert (rerun.micrograph, rerun.parent, rerun.visitor) == (job.micrograph, job, visitor)
     assert services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t") == rerun
-    assert Upload.objects.count() == 1
+    assert Micrograph.objects.count() == 1
 
 
 @pytest.mark.parametrize("state", list(Job.State))
@@ -185,19 +185,19 @@ def test_deleting_removes_the_job_its_files_and_its_upload(make_job, own_storage
     stray.touch()
     with commit():
         services.delete_job(job=job)
-    assert not Job.objects.exists() and not Upload.objects.exists()
+    assert not Job.objects.exists() and not Micrograph.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
     assert not (own_storage / job.folder).exists()
 
 
 def test_deleting_keeps_a_micrograph_that_another_job_needs(make_job, own_storage, commit):
     job = make_job(state="done")
-    rerun = make_job(upload=job.upload, parent=job)
+    rerun = make_job(micrograph=job.micrograph, parent=job)
     with commit():
         services.delete_job(job=Job.objects.get(pk=job.pk))
     rerun.refresh_from_db()
     assert rerun.parent is None
-    assert rerun.upload.file.storage.exists(rerun.upload.file.name)
+    assert rerun.micrograph.file.storage.exists(rerun.micrograph.file.name)
 
 
 def test_a_deletion_that_is_rolled_back_keeps_the_files(make_job, own_storage, commit):
@@ -217,8 +217,8 @@ def test_another_storage_than_folders_is_emptied_too(settings, make_job, commit)
         "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     }
     job = make_job(state="done", attempt=1, files=("figure.png",))
-    storage, path = job.upload.file.storage, f"{job.folder}/1/figure.png"
+    storage, path = job.micrograph.file.storage, f"{job.folder}/1/figure.png"
     assert storage.exists(path)
     with commit():
         services.delete_job(job=job)
-    assert not storage.exists(path) and not storage.exists(job.upload.file.name)
+    assert not storage.exists(path) and not storage.exists(job.micrograph.file.name)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Lost, Sample, SampleArtifact, Upload
+from segmentation.models import Job, Lost, Micrograph, Sample, SampleArtifact
 from segmentation.services import Note, Refused, Scale
 
 from .finished import SUMMARY, ZEISS
@@ -34,8 +34,8 @@ def create(uploads, user=None, visitor=ME, token="", **said):
     return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
 
 
-def different(make_upload, count, **fields):
-    return [make_upload(name=f"{number}.png", sha256=f"{number:064d}", **fields) for number in range(count)]
+def different(make_micrograph, count, **fields):
+    return [make_micrograph(name=f"{number}.png", sha256=f"{number:064d}", **fields) for number in range(count)]
 
 
 def state(sample):
@@ -48,98 +48,98 @@ def states(sample):
 
 
 class TestCreate:
-    def test_each_image_becomes_a_job(self, make_upload, alice, committed):
+    def test_each_image_becomes_a_job(self, make_micrograph, alice, committed):
         visitor = uuid4()
         with committed():
-            sample = create(different(make_upload, 3), user=alice, visitor=visitor)
+            sample = create(different(make_micrograph, 3), user=alice, visitor=visitor)
         assert [(job.owner, job.visitor, job.state) for job in sample.jobs.all()] == [(alice, visitor, QUEUED)] * 3
         assert state(sample) == Sample.State.WAITING
 
-    def test_the_same_file_is_analysed_once_and_said(self, make_upload):
-        first, second = make_upload(name="a.png"), make_upload(name="b.png")
+    def test_the_same_file_is_analysed_once_and_said(self, make_micrograph):
+        first, second = make_micrograph(name="a.png"), make_micrograph(name="b.png")
         sample = create([first, second])
-        assert [job.upload for job in sample.jobs.all()] == [first]
+        assert [job.micrograph for job in sample.jobs.all()] == [first]
         ((note),) = sample.notes
         assert note["name"] == "b.png" and "same file as a.png" in note["sentence"]
-        assert not Upload.objects.filter(pk=second.pk).exists()
+        assert not Micrograph.objects.filter(pk=second.pk).exists()
 
-    def test_what_intake_said_is_kept(self, make_upload):
-        sample = create([make_upload()], notes=[Note("a.doc", "This is no image.", 422)])
+    def test_what_intake_said_is_kept(self, make_micrograph):
+        sample = create([make_micrograph()], notes=[Note("a.doc", "This is no image.", 422)])
         assert sample.notes == [{"name": "a.doc", "sentence": "This is no image."}]
 
-    def test_sent_twice_it_is_one(self, make_upload):
-        first = create(different(make_upload, 2), token="t")
-        again = different(make_upload, 2)
+    def test_sent_twice_it_is_one(self, make_micrograph):
+        first = create(different(make_micrograph, 2), token="t")
+        again = different(make_micrograph, 2)
         assert create(again, token="t") == first
-        assert first.jobs.count() == Upload.objects.count() == 2
-        assert create(again[:0] or [make_upload()], token="other") != first
+        assert first.jobs.count() == Micrograph.objects.count() == 2
+        assert create(again[:0] or [make_micrograph()], token="other") != first
 
-    def test_a_token_opens_nobody_elses(self, make_upload, alice):
-        assert create([make_upload()], token="t") != create([make_upload()], user=alice, token="t")
+    def test_a_token_opens_nobody_elses(self, make_micrograph, alice):
+        assert create([make_micrograph()], token="t") != create([make_micrograph()], user=alice, token="t")
 
     def test_without_images_there_is_none(self, db):
         with pytest.raises(Refused, match="no sample to make"):
             create([])
         assert not Sample.objects.exists()
 
-    def test_more_than_the_limit_are_named_and_left_out(self, make_upload, settings):
+    def test_more_than_the_limit_are_named_and_left_out(self, make_micrograph, settings):
         settings.DEEPSEGM_SAMPLE_IMAGES = 2
-        sample = create(different(make_upload, 3))
-        assert sample.jobs.count() == Upload.objects.count() == 2
+        sample = create(different(make_micrograph, 3))
+        assert sample.jobs.count() == Micrograph.objects.count() == 2
         assert sample.notes[0]["name"] == "2.png" and "2 images are the limit" in sample.notes[0]["sentence"]
 
-    def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_upload):
-        tall = make_upload(name="tall.png", sha256="c" * 64, height=480)
-        sample = create([tall, make_upload()], recipe=Recipe(data_bar=100))
-        assert [job.upload for job in sample.jobs.all()] == [tall]
+    def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_micrograph):
+        tall = make_micrograph(name="tall.png", sha256="c" * 64, height=480)
+        sample = create([tall, make_micrograph()], recipe=Recipe(data_bar=100))
+        assert [job.micrograph for job in sample.jobs.all()] == [tall]
         assert "has only 48" in sample.notes[0]["sentence"]
 
-    def test_so_many_samples_under_way_and_no_more(self, make_upload, settings):
+    def test_so_many_samples_under_way_and_no_more(self, make_micrograph, settings):
         settings.DEEPSEGM_WAITING_SAMPLES, settings.DEEPSEGM_WAITING_JOBS = 1, 1
         visitor = uuid4()
-        create(different(make_upload, 5, visitor=visitor), visitor=visitor)
+        create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
         with pytest.raises(Refused, match="1 of your samples") as refused:
-            create([make_upload(visitor=visitor)], visitor=visitor)
+            create([make_micrograph(visitor=visitor)], visitor=visitor)
         assert refused.value.status == 429
-        create([make_upload()], visitor=uuid4())
+        create([make_micrograph()], visitor=uuid4())
 
-    def test_its_images_do_not_use_up_the_single_ones(self, make_upload, settings):
+    def test_its_images_do_not_use_up_the_single_ones(self, make_micrograph, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         visitor = uuid4()
-        create(different(make_upload, 5, visitor=visitor), visitor=visitor)
-        single = make_upload(visitor=visitor)
-        services.create_job(upload=single, recipe=Recipe(), user=None, visitor=visitor, token="")
+        create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
+        single = make_micrograph(visitor=visitor)
+        services.create_job(micrograph=single, recipe=Recipe(), user=None, visitor=visitor, token="")
 
     @pytest.mark.parametrize(
         ("name", "shown"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
     )
-    def test_names(self, make_upload, name, shown):
-        assert create([make_upload()], name=name).name == shown
+    def test_names(self, make_micrograph, name, shown):
+        assert create([make_micrograph()], name=name).name == shown
 
 
 class TestScale:
     def calibrations(self, sample):
         return [job.get_recipe().calibration for job in sample.jobs.order_by("created")]
 
-    def test_each_its_own(self, make_upload):
-        uploads = [make_upload(calibration=ZEISS), make_upload(sha256="c" * 64)]
+    def test_each_its_own(self, make_micrograph):
+        uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
         own, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
         assert own is None
         assert (other.nm_per_pixel, other.source) == (10.0, "typed")
 
-    def test_without_any_it_is_pixels(self, make_upload):
-        assert self.calibrations(create([make_upload()])) == [Calibration.absent()]
+    def test_without_any_it_is_pixels(self, make_micrograph):
+        assert self.calibrations(create([make_micrograph()])) == [Calibration.absent()]
 
-    def test_an_unchecked_default_stays_one(self, make_upload):
-        (made,) = self.calibrations(create([make_upload()], scale=Scale(Sample.Rule.OWN, 7520.0, assumed=True)))
+    def test_an_unchecked_default_stays_one(self, make_micrograph):
+        (made,) = self.calibrations(create([make_micrograph()], scale=Scale(Sample.Rule.OWN, 7520.0, assumed=True)))
         assert made.source == "default"
 
     @pytest.mark.parametrize(
         ("scale", "pixels"),
         [(Scale(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (Scale(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
     )
-    def test_one_for_all_comes_before_the_files(self, make_upload, scale, pixels):
-        uploads = [make_upload(calibration=ZEISS), make_upload(sha256="c" * 64, width=128)]
+    def test_one_for_all_comes_before_the_files(self, make_micrograph, scale, pixels):
+        uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64, width=128)]
         assert [each.nm_per_pixel for each in self.calibrations(create(uploads, scale=scale))] == pixels
 
     @pytest.mark.parametrize(
@@ -152,34 +152,34 @@ class TestScale:
             (Scale(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
         ],
     )
-    def test_its_last_digit_says_how_well_it_is_known(self, make_upload, scale, relative):
+    def test_its_last_digit_says_how_well_it_is_known(self, make_micrograph, scale, relative):
         """Without the text, as in old rows, the number itself is taken as typed in nm."""
-        (made,) = self.calibrations(create([make_upload()], scale=scale))
+        (made,) = self.calibrations(create([make_micrograph()], scale=scale))
         assert made.relative_uncertainty == pytest.approx(relative / 3**0.5)
 
-    def test_images_added_later_are_known_as_well(self, make_upload):
-        first, second = different(make_upload, 2)
+    def test_images_added_later_are_known_as_well(self, make_micrograph):
+        first, second = different(make_micrograph, 2)
         sample = create([first], scale=Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
         services.add_images(sample=Sample.objects.get(), uploads=[second])
         one, other = self.calibrations(sample)
         assert one == other
 
-    def test_an_unchecked_default_is_known_no_better_by_its_digits(self, make_upload):
+    def test_an_unchecked_default_is_known_no_better_by_its_digits(self, make_micrograph):
         scale = Scale(Sample.Rule.OWN, 7520.0, assumed=True, typed="7520")
-        assert self.calibrations(create([make_upload()], scale=scale))[0].relative_uncertainty is None
+        assert self.calibrations(create([make_micrograph()], scale=scale))[0].relative_uncertainty is None
 
-    def test_what_was_typed_fits_and_can_be_read(self, make_upload):
-        sample = create([make_upload()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
+    def test_what_was_typed_fits_and_can_be_read(self, make_micrograph):
+        sample = create([make_micrograph()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
         assert Sample.objects.get(pk=sample.pk).typed == "5." + "0" * 98
 
-    def test_what_the_page_says_of_an_image_comes_first(self, make_upload):
-        upload = make_upload()
-        sample = create([upload], asked={upload.pk: {"width": "192", "origin": "drawn:50:1:150 nm"}})
+    def test_what_the_page_says_of_an_image_comes_first(self, make_micrograph):
+        micrograph = make_micrograph()
+        sample = create([micrograph], asked={micrograph.pk: {"width": "192", "origin": "drawn:50:1:150 nm"}})
         assert self.calibrations(sample) == [Calibration.of_line(150, 50, 1)]
 
-    def test_a_rule_without_its_number(self, make_upload):
+    def test_a_rule_without_its_number(self, make_micrograph):
         with pytest.raises(Refused, match="Say how many"):
-            create([make_upload()], scale=Scale(Sample.Rule.PIXEL))
+            create([make_micrograph()], scale=Scale(Sample.Rule.PIXEL))
 
     def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, committed):
         sample = make_sample(DONE, DONE)
@@ -190,7 +190,7 @@ class TestScale:
             assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
         members = list(sample.members.order_by("created"))
         assert members[0] == before[0] and members[1].parent == before[1]
-        assert members[1].upload == before[1].upload
+        assert members[1].micrograph == before[1].micrograph
         assert Job.objects.filter(pk=before[1].pk, state=DONE).exists()
         assert (sample.rule, sample.value, state(sample)) == ("pixel", 2.5, Sample.State.WAITING)
 
@@ -218,29 +218,29 @@ class TestScale:
 
 
 class TestQueue:
-    def test_only_the_next_images_are_rung_for(self, make_upload, bell, committed):
+    def test_only_the_next_images_are_rung_for(self, make_micrograph, bell, committed):
         with committed():
-            sample = create(different(make_upload, 5))
+            sample = create(different(make_micrograph, 5))
         order = [str(pk) for pk in sample.jobs.order_by("queued").values_list("pk", flat=True)]
         assert bell == order[:2]
         services.rescue()
         assert bell == order[:2]
 
-    def test_when_one_ends_the_next_is_rung_for(self, make_upload, bell, committed):
+    def test_when_one_ends_the_next_is_rung_for(self, make_micrograph, bell, committed):
         with committed():
-            sample = create(different(make_upload, 4))
+            sample = create(different(make_micrograph, 4))
         order = list(sample.jobs.order_by("queued"))
         job = Job.objects.claim(order[0].pk)
         with committed():
             services.fail_job(job=job, sentence="No.")
         assert bell == [str(each.pk) for each in order[:3]]
 
-    def test_a_single_image_stands_behind_those_only(self, make_upload, bell, committed):
+    def test_a_single_image_stands_behind_those_only(self, make_micrograph, bell, committed):
         with committed():
-            create(different(make_upload, 6))
+            create(different(make_micrograph, 6))
         with committed():
             single = services.create_job(
-                upload=make_upload(sha256="f" * 64), recipe=Recipe(), user=None, visitor=None, token=""
+                micrograph=make_micrograph(sha256="f" * 64), recipe=Recipe(), user=None, visitor=None, token=""
             )
         assert single.position() == 3
         assert bell[2] == str(single.pk)
@@ -288,7 +288,7 @@ class TestPooling:
             elif change == "delete":
                 services.delete_job(job=job)
             else:
-                services.delete_upload(upload=job.upload)
+                services.delete_upload(micrograph=job.micrograph)
         assert state(sample) == Sample.State.QUEUED
         assert bell == [str(sample.pk)]
         with pytest.raises(Lost):
@@ -336,11 +336,11 @@ class TestPooling:
 
 
 class TestChange:
-    def test_images_are_added_with_the_samples_settings(self, make_sample, make_upload, committed):
+    def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, committed):
         sample = make_sample(DONE, recipe=Recipe(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
-        same = make_upload(name="same.png", sha256=f"{0:064d}")
+        same = make_micrograph(name="same.png", sha256=f"{0:064d}")
         with committed():
-            said = services.add_images(sample=sample, uploads=[make_upload(sha256="e" * 64), same])
+            said = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
         assert [note.name for note in said] == ["same.png"]
         added = sample.jobs.get(state=QUEUED).get_recipe()
         assert added.filter and added.calibration.nm_per_pixel == 2.0
@@ -365,8 +365,8 @@ class TestChange:
         self, make_sample, make_job, own_storage, committed, tmp_path
     ):
         sample = make_sample(DONE, RUNNING, state=Sample.State.QUEUED)
-        shared = sample.jobs.first().upload
-        make_job(upload=shared)
+        shared = sample.jobs.first().micrograph
+        make_job(micrograph=shared)
         (tmp_path / "a.csv").write_text("a")
         services.publish_sample(
             sample=Sample.objects.claim(sample.pk), files={"a.csv": tmp_path / "a.csv"}, pooled={"of": []}
@@ -374,15 +374,15 @@ class TestChange:
         with committed():
             services.delete_sample(sample=sample)
         assert not Sample.objects.exists() and not SampleArtifact.objects.exists()
-        assert list(Upload.objects.all()) == [shared]
+        assert list(Micrograph.objects.all()) == [shared]
         kept = {path.relative_to(own_storage).parts[:2] for path in own_storage.rglob("*") if path.is_file()}
         assert kept == {("uploads", str(shared.pk))}
 
-    def test_a_deleted_sample_takes_no_more_images(self, make_sample, make_upload):
+    def test_a_deleted_sample_takes_no_more_images(self, make_sample, make_micrograph):
         sample = make_sample(DONE)
         Sample.objects.filter(pk=sample.pk).delete()
         with pytest.raises(Refused) as refused:
-            services.add_images(sample=sample, uploads=[make_upload(sha256="e" * 64)])
+            services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
         assert refused.value.status == 404
 
     def test_retention_takes_a_sample_as_a_whole(self, make_sample):

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Job, Upload
+from segmentation.models import Arrival, Job, Micrograph
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +169,7 @@ def old_and_new(make_job):
 
 
 def age_uploads(**time):
-    Upload.objects.update(created=ago(**time))
+    Micrograph.objects.update(created=ago(**time))
 
 
 def test_purging_removes_old_finished_jobs_with_their_files(make_job, own_storage, commit):
@@ -178,9 +178,9 @@ def test_purging_removes_old_finished_jobs_with_their_files(make_job, own_storag
     with commit():
         purged = services.purge(older_than=timedelta(days=30))
     assert set(Job.objects.all()) == {failed, waiting}
-    assert set(Upload.objects.all()) == {failed.upload, waiting.upload}
-    assert not (own_storage / old.folder).exists() and not (own_storage / old.upload.folder).exists()
-    assert (purged.jobs, purged.uploads, purged.bytes) == (1, 1, 7 + old.upload.size)
+    assert set(Micrograph.objects.all()) == {failed.micrograph, waiting.micrograph}
+    assert not (own_storage / old.folder).exists() and not (own_storage / old.micrograph.folder).exists()
+    assert (purged.jobs, purged.uploads, purged.bytes) == (1, 1, 7 + old.micrograph.size)
 
 
 def test_a_dry_run_counts_the_same_and_removes_nothing(make_job, own_storage):
@@ -188,25 +188,25 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(make_job, own_storage):
     age_uploads(days=40)
     files = sorted(own_storage.rglob("*"))
     dry = services.purge(older_than=timedelta(days=30), dry_run=True)
-    assert (Job.objects.count(), Upload.objects.count(), sorted(own_storage.rglob("*"))) == (3, 3, files)
+    assert (Job.objects.count(), Micrograph.objects.count(), sorted(own_storage.rglob("*"))) == (3, 3, files)
     assert services.purge(older_than=timedelta(days=30)) == dry
 
 
 def test_an_upload_that_a_kept_job_needs_stays(make_job):
     old = make_job(state="done", finished=ago(days=50))
-    make_job(upload=old.upload, state="done", finished=ago(days=1))
+    make_job(micrograph=old.micrograph, state="done", finished=ago(days=1))
     age_uploads(days=60)
     assert services.purge(older_than=timedelta(days=30))[:2] == (1, 0)
-    assert Upload.objects.count() == 1
+    assert Micrograph.objects.count() == 1
 
 
-def test_retention_and_abandoned_uploads(make_job, make_upload, settings):
+def test_retention_and_abandoned_uploads(make_job, make_micrograph, settings):
     old_and_new(make_job)
     age_uploads(hours=12)
-    abandoned = make_upload(created=ago(hours=25))
-    make_upload(created=ago(hours=23))
+    abandoned = make_micrograph(created=ago(hours=25))
+    make_micrograph(created=ago(hours=23))
     assert services.tidy()[:2] == (0, 1)
-    assert not Upload.objects.filter(pk=abandoned.pk).exists()
+    assert not Micrograph.objects.filter(pk=abandoned.pk).exists()
     assert Job.objects.count() == 3
     settings.DEEPSEGM_RETENTION_DAYS = 30
     assert services.tidy().jobs == 1
@@ -217,9 +217,9 @@ def test_the_command_says_what_it_does(make_job):
     age_uploads(days=40)
     out = StringIO()
     call_command("purge_jobs", "--older-than", "30d", "--dry-run", stdout=out)
-    assert out.getvalue().startswith("Would delete 1 job and 1 upload, ")
+    assert out.getvalue().startswith("Would delete 1 job and 1 micrograph, ")
     call_command("purge_jobs", "--older-than", "4w", stdout=out)
-    assert "\nDeleted 2 jobs and 2 uploads, " in out.getvalue()
+    assert "\nDeleted 2 jobs and 2 micrographs, " in out.getvalue()
     assert Job.objects.count() == 1
 
 
@@ -231,7 +231,7 @@ def test_the_command_explains_an_age_it_cannot_read(text):
 
 def test_the_storage_used(make_job):
     make_job(files=("figure.png", "particles.csv"))
-    assert services.storage_used() == Upload.objects.get().size + 14
+    assert services.storage_used() == Micrograph.objects.get().size + 14
 
 
 def test_tidying_forgets_arrivals_of_more_than_an_hour_ago(db):

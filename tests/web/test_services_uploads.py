@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Upload
+from segmentation.models import Arrival, Micrograph
 from segmentation.services import Refused
 from tests.conftest import picture
 
@@ -28,21 +28,21 @@ def receive(content=None, name="a.png", user=NOBODY, visitor=None, address="hash
 
 
 def nothing_is_left(folder: Path) -> bool:
-    return not Upload.objects.exists() and not [path for path in folder.rglob("*") if path.is_file()]
+    return not Micrograph.objects.exists() and not [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_good_image_is_stored_with_what_was_found(own_storage, alice):
     visitor = uuid4()
-    upload = receive(name="Größe 1.PNG", user=alice, visitor=visitor)
-    upload.refresh_from_db()
-    assert (upload.width, upload.height, upload.owner, upload.visitor) == (64, 48, alice, visitor)
-    assert upload.sha256 == hashlib.sha256(picture()).hexdigest()
-    assert upload.name == "Größe 1.PNG"
-    assert upload.file.name == f"uploads/{upload.pk}/image.png"
-    assert upload.file.read() == picture()
-    assert upload.preview.read().startswith(b"\x89PNG")
-    assert upload.calibration["source"] == "none"
-    assert upload.size == len(picture())
+    micrograph = receive(name="Größe 1.PNG", user=alice, visitor=visitor)
+    micrograph.refresh_from_db()
+    assert (micrograph.width, micrograph.height, micrograph.owner, micrograph.visitor) == (64, 48, alice, visitor)
+    assert micrograph.sha256 == hashlib.sha256(picture()).hexdigest()
+    assert micrograph.name == "Größe 1.PNG"
+    assert micrograph.file.name == f"uploads/{micrograph.pk}/image.png"
+    assert micrograph.file.read() == picture()
+    assert micrograph.preview.read().startswith(b"\x89PNG")
+    assert micrograph.calibration["source"] == "none"
+    assert micrograph.size == len(picture())
 
 
 def test_two_files_of_one_name_are_two_uploads(own_storage):
@@ -54,10 +54,10 @@ def test_nothing_waits_for_a_decoder(own_storage, monkeypatch):
     """What is answered is a row that a worker has still to look into."""
     rung = []
     monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: rung.append(name))
-    upload = receive()
-    upload.refresh_from_db()
-    assert (upload.state, upload.width, upload.preview.name) == ("queued", 0, "")
-    assert upload.sha256 == hashlib.sha256(picture()).hexdigest()
+    micrograph = receive()
+    micrograph.refresh_from_db()
+    assert (micrograph.state, micrograph.width, micrograph.preview.name) == ("queued", 0, "")
+    assert micrograph.sha256 == hashlib.sha256(picture()).hexdigest()
     assert rung == ["worker.inspect_uploads"]
 
 
@@ -101,7 +101,7 @@ def test_uploads_are_refused_while_there_is_still_some_room(own_storage, setting
 def test_a_row_that_cannot_be_written_leaves_no_file(
     own_storage, monkeypatch, time, django_capture_on_commit_callbacks
 ):
-    save, calls = Upload.save, []
+    save, calls = Micrograph.save, []
 
     def broken(*args, **kwargs):
         calls.append(1)
@@ -109,7 +109,7 @@ def test_a_row_that_cannot_be_written_leaves_no_file(
             raise RuntimeError
         save(*args, **kwargs)
 
-    monkeypatch.setattr(Upload, "save", broken)
+    monkeypatch.setattr(Micrograph, "save", broken)
     with pytest.raises(RuntimeError), django_capture_on_commit_callbacks(execute=True):
         receive()
     assert nothing_is_left(own_storage)
@@ -120,7 +120,7 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     visitor, now = uuid4(), timezone.now()
     for minutes in (50, 61):
         Arrival.objects.create(visitor=visitor, address="hash", created=now - timedelta(minutes=minutes))
-    services.delete_upload(upload=receive(visitor=visitor))  # it counts all the same
+    services.delete_upload(micrograph=receive(visitor=visitor))  # it counts all the same
     with pytest.raises(Refused, match=r"2 images an hour.*come back in 10 minutes") as refused:
         receive(visitor=visitor)
     assert refused.value.status == 429
@@ -139,5 +139,5 @@ def test_the_sample_comes_in_like_any_image(own_storage, settings, tmp_path):
     sample.write_bytes(picture(kind="TIFF"))
     settings.STATICFILES_DIRS = [tmp_path / "static"]
     visitor = uuid4()
-    upload = services.sample_upload(user=None, visitor=visitor, address="")
-    assert (upload.name, upload.visitor) == ("sem-sample.tif", visitor)
+    micrograph = services.sample_upload(user=None, visitor=visitor, address="")
+    assert (micrograph.name, micrograph.visitor) == ("sem-sample.tif", visitor)

@@ -19,7 +19,7 @@ READ = (
     "/jobs/{job}/files/figure.png",
     "/jobs/{job}/files/outlines.json",
     "/jobs/{job}/files/particles.csv",
-    "/uploads/{upload}/preview.png",
+    "/uploads/{micrograph}/preview.png",
 )
 CHANGE = ("/jobs/{job}/cancel/", "/jobs/{job}/retry/", "/jobs/{job}/delete/")
 RERUN = ("/jobs/{job}/rerun/", "/jobs/{job}/width/")
@@ -44,7 +44,7 @@ def people(alice, charlie, ada):
 
 
 def at(address, job):
-    return address.format(job=job.pk, upload=job.upload_id)
+    return address.format(job=job.pk, micrograph=job.micrograph_id)
 
 
 @pytest.mark.parametrize("address", READ)
@@ -99,7 +99,7 @@ def test_a_forged_cookie_is_nobodys(done, client):
 
 @pytest.mark.parametrize("address", READ + CHANGE + RERUN)
 def test_what_is_not_there_is_not_found(client, address):
-    nothing = address.format(job=uuid4(), upload=uuid4())
+    nothing = address.format(job=uuid4(), micrograph=uuid4())
     method = client.get if address in READ else client.post
     assert method(nothing).status_code == 404
 

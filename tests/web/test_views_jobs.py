@@ -160,7 +160,7 @@ class TestRerun:
         response = maker.post(address(old, "rerun/"), typed)
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, address(new))
-        assert (new.parent, new.upload, new.visitor) == (old, old.upload, VISITOR)
+        assert (new.parent, new.micrograph, new.visitor) == (old, old.micrograph, VISITOR)
         recipe = new.get_recipe()
         assert (recipe.threshold, recipe.filter, recipe.calibration.nm_per_pixel) == (0.6, True, 10.0)
         old.refresh_from_db()
@@ -221,13 +221,13 @@ class TestWidth:
         assert new.get_recipe().calibration.nm_per_pixel == pytest.approx(10)
         assert new.parent == old
 
-    def test_emptied_it_measures_in_pixels(self, maker, job, make_upload):
-        old = job(upload=make_upload(calibration=ZEISS, visitor=VISITOR))
+    def test_emptied_it_measures_in_pixels(self, maker, job, make_micrograph):
+        old = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         maker.post(address(old, "width/"), {"width": ""})
         assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration == Calibration.absent()
 
-    def test_the_same_width_makes_no_new_job(self, maker, job, make_upload):
-        of_file = job(upload=make_upload(calibration=ZEISS, visitor=VISITOR))
+    def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
+        of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         typed = job(recipe=Recipe(calibration=Calibration.of_width(640, 64)))
         for old, text in ((of_file, "470"), (typed, "640"), (typed, " 640 nm ")):
             assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
@@ -322,10 +322,10 @@ class TestResult:
         assert "it removed nothing" in words(maker.get(address(job(summary=same))))
         assert "Filter off" in words(maker.get(address(job())))
 
-    def test_warnings_and_hostile_text_are_text(self, maker, job, make_upload):
+    def test_warnings_and_hostile_text_are_text(self, maker, job, make_micrograph):
         stored = {**SUMMARY, "warnings": ["The file has <3> pages."]}
-        upload = make_upload(name='"><script>x</script>.tif', metadata={"user": "<img src=x>"}, visitor=VISITOR)
-        page = words(maker.get(address(job(summary=stored, upload=upload))))
+        micrograph = make_micrograph(name='"><script>x</script>.tif', metadata={"user": "<img src=x>"}, visitor=VISITOR)
+        page = words(maker.get(address(job(summary=stored, micrograph=micrograph))))
         assert "The file has &lt;3&gt; pages." in page
         assert "<script>x" not in page
         assert "<img src=x>" not in page
@@ -337,8 +337,8 @@ class TestResult:
 
 class TestArtifact:
     @pytest.fixture
-    def done(self, job, make_upload):
-        made = job(upload=make_upload(name='1908318 µm;".tif', visitor=VISITOR))
+    def done(self, job, make_micrograph):
+        made = job(micrograph=make_micrograph(name='1908318 µm;".tif', visitor=VISITOR))
         for name, kind in (("figure.png", "image/png"), ("figure.svg", "image/svg+xml"), ("particles.csv", "text/csv")):
             made.artifacts.filter(name=name).update(content_type=kind)
         return made

@@ -20,7 +20,7 @@ def maker(client):
 
 
 def names(response):
-    return {row["job"].upload.name for row in response.context["rows"]}
+    return {row["job"].micrograph.name for row in response.context["rows"]}
 
 
 def test_empty(client):
@@ -29,10 +29,10 @@ def test_empty(client):
     assert "hx-get" not in page
 
 
-def test_each_sees_their_own(client, make_upload, make_job, alice, charlie, ada):
-    make_job(upload=make_upload(name="alices.tif"), owner=alice, visitor=VISITOR)
-    make_job(upload=make_upload(name="this browsers.tif"), visitor=VISITOR)
-    make_job(upload=make_upload(name="anothers.tif"), visitor=uuid4())
+def test_each_sees_their_own(client, make_micrograph, make_job, alice, charlie, ada):
+    make_job(micrograph=make_micrograph(name="alices.tif"), owner=alice, visitor=VISITOR)
+    make_job(micrograph=make_micrograph(name="this browsers.tif"), visitor=VISITOR)
+    make_job(micrograph=make_micrograph(name="anothers.tif"), visitor=uuid4())
     assert names(client.get("/results/")) == set()
     assert names(visit(client, VISITOR).get("/results/")) == {"this browsers.tif"}
     client.force_login(charlie)
@@ -81,25 +81,25 @@ def test_it_refreshes_itself_only_while_something_runs(maker, make_job):
     assert "htmx-2" not in page
 
 
-def test_pages(maker, make_upload, make_job):
-    upload = make_upload(visitor=VISITOR)
+def test_pages(maker, make_micrograph, make_job):
+    micrograph = make_micrograph(visitor=VISITOR)
     for _ in range(51):
-        make_job(upload=upload, visitor=VISITOR, state=Job.State.CANCELLED)
+        make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.CANCELLED)
     assert "page 1 of 2" in words(maker.get("/results/"))
     assert len(maker.get("/results/?page=2").context["rows"]) == 1
     assert len(maker.get("/results/?page=nonsense").context["rows"]) == 50
 
 
-def test_many_rows_ask_few_questions(maker, make_upload, make_job, django_assert_max_num_queries):
-    upload = make_upload(visitor=VISITOR)
+def test_many_rows_ask_few_questions(maker, make_micrograph, make_job, django_assert_max_num_queries):
+    micrograph = make_micrograph(visitor=VISITOR)
     for _ in range(20):
-        make_job(upload=upload, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY)
+        make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY)
     with django_assert_max_num_queries(5):
         maker.get("/results/")
 
 
-def test_hostile_names_are_text(maker, make_upload, make_job):
-    make_job(upload=make_upload(name="<script>x</script>"), visitor=VISITOR)
+def test_hostile_names_are_text(maker, make_micrograph, make_job):
+    make_job(micrograph=make_micrograph(name="<script>x</script>"), visitor=VISITOR)
     assert "<script>x" not in words(maker.get("/results/"))
 
 

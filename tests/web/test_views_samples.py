@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from segmentation.models import Artifact, Job, Sample, SampleArtifact, Upload
+from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
 from segmentation.views.pooled import bars
 from tests.conftest import TEXT_FILE, picture
 from worker import inspection
@@ -140,7 +140,7 @@ class TestUpload:
         content = [("x/a.png", picture(64)), ("x/b.png", picture(65)), ("x/c.doc", b"words"), ("x/Thumbs.db", b"")]
         send(client, archive(*content))
         sample = Sample.objects.get()
-        assert [job.upload.name for job in sample.jobs.order_by("created")] == ["a.png", "b.png"]
+        assert [job.micrograph.name for job in sample.jobs.order_by("created")] == ["a.png", "b.png"]
         assert {note["name"] for note in sample.notes} == {"", "x/c.doc"}
 
     def test_an_archive_without_the_tick_makes_single_results(self, client):
@@ -151,17 +151,17 @@ class TestUpload:
         side = SimpleUploadedFile("A.TXT", b"$CM_PIXEL_SIZE 1 nm")
         alone = SimpleUploadedFile("lonely.hdr", b"x")
         send(client, png("a.png"), side, alone)
-        upload = Upload.objects.get()
+        micrograph = Micrograph.objects.get()
         assert quick_inspection == [("a.png", ["A.TXT"], True)]
-        assert [beside["name"] for beside in upload.side] == ["A.TXT"]
-        assert upload.size == len(picture()) + len(b"$CM_PIXEL_SIZE 1 nm")
-        assert upload.file.storage.open(upload.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
+        assert [beside["name"] for beside in micrograph.side] == ["A.TXT"]
+        assert micrograph.size == len(picture()) + len(b"$CM_PIXEL_SIZE 1 nm")
+        assert micrograph.file.storage.open(micrograph.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
         assert Sample.objects.get().notes[0]["name"] == "lonely.hdr"
 
     def test_a_side_file_goes_with_its_upload(self, client, own_storage, django_capture_on_commit_callbacks):
         send(client, png("a.png"), SimpleUploadedFile("a.txt", b"x"))
         with django_capture_on_commit_callbacks(execute=True):
-            Upload.objects.get().delete()
+            Micrograph.objects.get().delete()
         assert not list(own_storage.rglob("side-*"))
 
     def test_bars_of_a_large_drop_are_not_read(self, client, quick_inspection):
@@ -198,8 +198,8 @@ class TestUpload:
 
     def test_a_bad_width_of_one_card(self, client):
         send(client, png("a.png", 64), SimpleUploadedFile("n.tif", b"text"), one_sample="")
-        upload = Upload.objects.get()
-        typed = {"upload": str(upload.pk), f"width_{upload.pk}": "wide"}
+        micrograph = Micrograph.objects.get()
+        typed = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "wide"}
         response = send(client, **typed)
         assert response.status_code == 400 and response.context["cards"][0]["error"]
         assert send(client, **typed, rule="pixel", rule_pixel="3").status_code == 303
@@ -208,7 +208,7 @@ class TestUpload:
         token = uuid4().hex
         first, second = (send(client, png(), token=token) for _ in range(2))
         assert first["Location"] == second["Location"]
-        assert Sample.objects.count() == Upload.objects.count() == 1
+        assert Sample.objects.count() == Micrograph.objects.count() == 1
 
     def test_an_image_that_is_gone_is_said_before_anything_begins(self, client):
         response = send(client, png(), upload=str(uuid4()))
@@ -221,7 +221,7 @@ class TestUpload:
         response = send(client, png("b.png", 65))
         assert response.status_code == 429
         assert "1 of your samples" in words(response)
-        assert [card["upload"].name for card in response.context["cards"]] == ["b.png"]
+        assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
 
 
 class TestArriving:
@@ -234,7 +234,7 @@ class TestArriving:
 
     def asked(self, client, *known):
         """What the page is told next of the first upload."""
-        first = Upload.objects.order_by("created").first()
+        first = Micrograph.objects.order_by("created").first()
         said = client.post("/uploads/cards/", {"upload": str(first.pk), "known": [str(pk) for pk in known]})
         return " ".join(said.json()["cards"][str(first.pk)].split())
 
@@ -246,12 +246,14 @@ class TestArriving:
         cards = self.asked(client).split("</article>")[:-1]
         assert ["data-upload=" in card for card in cards] == [True, True, False]
         assert 'name="left" value="b.doc: ' in cards[2]
-        known = Upload.objects.get(name="a.png").pk
+        known = Micrograph.objects.get(name="a.png").pk
         assert str(known) not in self.asked(client, known)
 
     def test_an_archive_that_is_being_unpacked_shows_what_has_come_out(self, client):
         client.post("/uploads/", {"file": archive(("a.png", picture(64)))})
-        Upload.objects.filter(is_archive=True).update(state="running", stage="unpacking the archive, 1 image so far")
+        Micrograph.objects.filter(is_archive=True).update(
+            state="running", stage="unpacking the archive, 1 image so far"
+        )
         cards = self.asked(client).split("</article>")[:-1]
         assert ["data-upload=" in card for card in cards] == [True, False]
         assert "1 image so far" in cards[1] and "data-pending=" in cards[1]
@@ -261,8 +263,8 @@ class TestArriving:
         card = self.asked(client)
         assert "x.zip" in card and "damaged" in card and card.count("<article") == 1
 
-    def test_strangers_are_told_nothing(self, client, make_upload):
-        make_upload(visitor=uuid4())
+    def test_strangers_are_told_nothing(self, client, make_micrograph):
+        make_micrograph(visitor=uuid4())
         assert self.asked(client) == ""
         assert client.post("/uploads/cards/", {"upload": ["nonsense", "\0"]}).json() == {"cards": {}}
 
@@ -330,10 +332,12 @@ class TestPage:
         Sample.objects.update(state=Sample.State.QUEUED)
         assert "from before the last change" in words(client.get(page_of(sample)))
 
-    def test_two_hundred_images_take_few_queries(self, client, make_upload, make_sample, django_assert_max_num_queries):
+    def test_two_hundred_images_take_few_queries(
+        self, client, make_micrograph, make_sample, django_assert_max_num_queries
+    ):
         sample = make_sample(*[DONE] * 3)
-        upload = make_upload()
-        known = {"upload": upload, "sample": sample, "recipe": {}, "model_name": "m", "summary": SUMMARY}
+        micrograph = make_micrograph()
+        known = {"micrograph": micrograph, "sample": sample, "recipe": {}, "model_name": "m", "summary": SUMMARY}
         Job.objects.bulk_create(Job(**known, submission=uuid4().hex, state=DONE) for _ in range(197))
         sample.pooled, sample.state = pooled_of(*sample.jobs.order_by("created", "pk")), Sample.State.DONE
         sample.save()
@@ -486,7 +490,7 @@ class TestAdmin:
         client.force_login(ada)
         typed = {"action": "delete_selected", "_selected_action": [str(sample.pk)], "post": "yes"}
         client.post("/admin/segmentation/sample/", typed)
-        assert not Sample.objects.exists() and not Upload.objects.exists()
+        assert not Sample.objects.exists() and not Micrograph.objects.exists()
 
 
 def test_bars_fill_the_box():

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Upload
+from segmentation.models import Job, Micrograph
 from tests.conftest import TEXT_FILE, picture
 from worker import inspection
 
@@ -98,7 +98,7 @@ class TestPlainForm:
     def test_several_images_make_a_job_each_and_lead_to_the_list(self, client):
         response = send(client, good("a.png", 64), good("b.png", 65), good("b.png", 66))
         assert (response.status_code, response["Location"]) == (303, "/results/")
-        assert sorted(Job.objects.values_list("upload__name", flat=True)) == ["a.png", "b.png", "b.png"]
+        assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["a.png", "b.png", "b.png"]
 
     def test_the_jobs_of_the_signed_in_are_theirs(self, client, alice):
         client.force_login(alice)
@@ -114,7 +114,7 @@ class TestPlainForm:
 
     def test_the_width_left_alone_is_the_files_own_or_the_marked_default(self, client):
         send(client, good("a.png", 64, CALIBRATED), good("b.png", 65))
-        sources = {job.upload.name: recipe_of(job).calibration for job in Job.objects.all()}
+        sources = {job.micrograph.name: recipe_of(job).calibration for job in Job.objects.all()}
         assert sources["a.png"] is None
         assert sources["b.png"].source == "default"
 
@@ -126,14 +126,14 @@ class TestPlainForm:
         token = uuid4().hex
         first, second = (send(client, good(), token=token) for _ in range(2))
         assert first["Location"] == second["Location"]
-        assert (Job.objects.count(), Upload.objects.count()) == (1, 1)
+        assert (Job.objects.count(), Micrograph.objects.count()) == (1, 1)
 
     def test_a_form_of_a_later_visit_makes_another(self, client):
         assert send(client, good())["Location"] != send(client, good())["Location"]
 
     def test_without_the_forms_own_key_nothing_happens(self, client_with_csrf):
         assert send(client_with_csrf, good()).status_code == 403
-        assert not Upload.objects.exists()
+        assert not Micrograph.objects.exists()
 
 
 @pytest.fixture
@@ -152,15 +152,15 @@ class TestWrong:
     def test_a_bad_file_is_explained_and_the_good_one_kept(self, client):
         response = send(client, good("fine.png"), bad(), bad("second.tif"), filter="on", width="3000", threshold="0.3")
         page = words(response)
-        upload = Upload.objects.get()
+        micrograph = Micrograph.objects.get()
         assert response.status_code == 400
         assert page.count(SENTENCE) == 2
         assert "<b>notes.tif</b>" in page
-        assert f'name="upload" value="{upload.pk}"' in page
+        assert f'name="upload" value="{micrograph.pk}"' in page
         assert 'name="filter" value="on" checked' in page
         assert 'value="0.3"' in page
         assert not Job.objects.exists()
-        again = {"upload": str(upload.pk), f"width_{upload.pk}": "3000", f"origin_{upload.pk}": "typed"}
+        again = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "3000", f"origin_{micrograph.pk}": "typed"}
         assert send(client, **again).status_code == 303
         assert recipe_of(Job.objects.get()).calibration.nm_per_pixel == 3000 / 64
 
@@ -173,7 +173,7 @@ class TestWrong:
 
     def test_a_bad_width_of_one_of_several_images(self, client):
         send(client, good("a.png", 64), good("b.png", 65), bad())
-        first, second = Upload.objects.order_by("width")
+        first, second = Micrograph.objects.order_by("width")
         typed = {"upload": [str(first.pk), str(second.pk)], f"width_{first.pk}": "640", f"width_{second.pk}": "wide"}
         response = send(client, **typed)
         assert response.status_code == 400
@@ -210,8 +210,8 @@ class TestWrong:
         settings.DEEPSEGM_WAITING_JOBS = 1
         response = send(client, good("a.png", 64), good("b.png", 65))
         assert response.status_code == 429
-        assert Job.objects.get().upload.name == "a.png"
-        assert [card["upload"].name for card in response.context["cards"]] == ["b.png"]
+        assert Job.objects.get().micrograph.name == "a.png"
+        assert [card["micrograph"].name for card in response.context["cards"]] == ["b.png"]
 
     def test_hostile_names_are_shown_as_text(self, client):
         response = send(client, bad("<script>alert(1)</script>.tif"), bad("../../etc/passwd"), bad("x" * 300 + ".tif"))
@@ -222,10 +222,10 @@ class TestWrong:
 
     def test_an_image_can_be_taken_off_again_without_a_script(self, client):
         send(client, good("a.png", 64), good("b.png", 65), bad())
-        first, second = Upload.objects.order_by("width")
+        first, second = Micrograph.objects.order_by("width")
         response = send(client, upload=[str(first.pk), str(second.pk)], remove=str(first.pk), threshold="0.3")
         assert response.status_code == 200
-        assert [card["upload"] for card in response.context["cards"]] == [second]
+        assert [card["micrograph"] for card in response.context["cards"]] == [second]
         assert 'value="0.3"' in words(response)
 
     @pytest.mark.parametrize("pk", ["nonsense", str(UUID(int=5))])
@@ -235,9 +235,9 @@ class TestWrong:
         assert "no longer here" in words(response)
         assert not Job.objects.exists()
 
-    def test_nobody_can_use_anothers_upload(self, client, make_upload, alice):
-        for upload in (make_upload(owner=alice), make_upload(visitor=uuid4())):
-            assert send(client, upload=str(upload.pk)).status_code == 400
+    def test_nobody_can_use_anothers_upload(self, client, make_micrograph, alice):
+        for micrograph in (make_micrograph(owner=alice), make_micrograph(visitor=uuid4())):
+            assert send(client, upload=str(micrograph.pk)).status_code == 400
         assert not Job.objects.exists()
 
 
@@ -246,17 +246,17 @@ class TestScript:
 
     def asked(self, client):
         """What the page is told of its one upload."""
-        pk = str(Upload.objects.get().pk)
+        pk = str(Micrograph.objects.get().pk)
         return " ".join(client.post("/uploads/cards/", {"upload": pk}).json()["cards"][pk].split())
 
     def test_a_file_becomes_a_card(self, client):
         response = client.post("/uploads/", {"file": good("nice.png", 1024, CALIBRATED)})
-        upload = Upload.objects.get()
+        micrograph = Micrograph.objects.get()
         assert response.status_code == 201
-        assert words(response).startswith("<article") and f'data-pending="{upload.pk}"' in words(response)
+        assert words(response).startswith("<article") and f'data-pending="{micrograph.pk}"' in words(response)
         page = self.asked(client)
         assert page.startswith("<article")
-        assert f'data-upload="{upload.pk}"' in page
+        assert f'data-upload="{micrograph.pk}"' in page
         assert "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px" in page
         assert 'value="7520"' in page
         assert 'value="file"' in page
@@ -294,22 +294,22 @@ class TestScript:
 
     def test_uploaded_images_start_without_being_sent_again(self, client):
         client.post("/uploads/", {"file": good("a.png", 64, CALIBRATED)})
-        upload = Upload.objects.get()
-        response = send(client, upload=str(upload.pk), width="470", width_origin="file")
+        micrograph = Micrograph.objects.get()
+        response = send(client, upload=str(micrograph.pk), width="470", width_origin="file")
         assert response.status_code == 303
         assert recipe_of(Job.objects.get()).calibration is None
 
 
 class TestPreview:
-    def test_its_maker_and_whoever_has_the_link_see_it(self, client, make_upload):
-        upload = make_upload(visitor=uuid4())
-        response = client.get(f"/uploads/{upload.pk}/preview.png")
+    def test_its_maker_and_whoever_has_the_link_see_it(self, client, make_micrograph):
+        micrograph = make_micrograph(visitor=uuid4())
+        response = client.get(f"/uploads/{micrograph.pk}/preview.png")
         assert response["Content-Type"] == "image/png"
         assert b"".join(response.streaming_content).startswith(b"\x89PNG")
         assert client.get(f"/uploads/{uuid4()}/preview.png").status_code == 404
 
-    def test_an_accounts_preview_is_its_own(self, client, make_upload, alice, charlie, ada):
-        address = f"/uploads/{make_upload(owner=alice).pk}/preview.png"
+    def test_an_accounts_preview_is_its_own(self, client, make_micrograph, alice, charlie, ada):
+        address = f"/uploads/{make_micrograph(owner=alice).pk}/preview.png"
         assert client.get(address).status_code == 404
         for user, status in ((alice, 200), (charlie, 404), (ada, 200)):
             client.force_login(user)

@@ -123,8 +123,8 @@ def _create() -> str:
     from segmentation import services
     from segmentation.core.recipe import Recipe
 
-    upload = _upload("b")
-    return str(services.create_job(upload=upload, recipe=Recipe(), user=None, visitor=None, token="").pk)
+    micrograph = _upload("b")
+    return str(services.create_job(micrograph=micrograph, recipe=Recipe(), user=None, visitor=None, token="").pk)
 
 
 def _create_sample() -> str:
@@ -149,16 +149,16 @@ def _upload(letter: str) -> Any:
     from django.core.files.base import ContentFile
 
     from segmentation.core.network import cards
-    from segmentation.models import Upload
+    from segmentation.models import Micrograph
     from tests.conftest import picture
 
     from . import fake
 
     cards.available = lambda: [fake.CARD]
-    upload = Upload(name=f"{letter}.png", sha256=letter * 64, size=100, state="done", width=64, height=48)
-    upload.file.save("a.png", ContentFile(picture()), save=False)
-    upload.preview.save("preview.png", ContentFile(picture()))
-    return upload
+    micrograph = Micrograph(name=f"{letter}.png", sha256=letter * 64, size=100, state="done", width=64, height=48)
+    micrograph.file.save("a.png", ContentFile(picture()), save=False)
+    micrograph.preview.save("preview.png", ContentFile(picture()))
+    return micrograph
 
 
 if __name__ == "__main__":

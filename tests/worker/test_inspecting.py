@@ -16,7 +16,7 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.recipe import Recipe
-from segmentation.models import Job, Lost, Sample, Upload
+from segmentation.models import Job, Lost, Micrograph, Sample
 from segmentation.services import Refused, Scale
 from segmentation.services.limits import most_pixels
 from tests.conftest import picture
@@ -46,11 +46,11 @@ def receive(content=None, name="a.png", **said):
     return services.receive_upload(file=file, **{**WHO, **said})
 
 
-def looked_into(upload=None):
+def looked_into(micrograph=None):
     inspect_uploads()
-    upload = upload or Upload.objects.get()
-    upload.refresh_from_db()
-    return upload
+    micrograph = micrograph or Micrograph.objects.get()
+    micrograph.refresh_from_db()
+    return micrograph
 
 
 def child(monkeypatch, does):
@@ -60,33 +60,38 @@ def child(monkeypatch, does):
 
 class TestOne:
     def test_a_good_image(self, settings):
-        upload = looked_into(receive())
-        assert (upload.state, upload.width, upload.height, upload.kind) == ("done", 64, 48, "PNG, 8 bit")
-        assert upload.preview.read().startswith(b"\x89PNG")
-        assert upload.calibration["source"] == "none"
+        micrograph = looked_into(receive())
+        assert (micrograph.state, micrograph.width, micrograph.height, micrograph.kind) == (
+            "done",
+            64,
+            48,
+            "PNG, 8 bit",
+        )
+        assert micrograph.preview.read().startswith(b"\x89PNG")
+        assert micrograph.calibration["source"] == "none"
         assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():
-            upload = looked_into(receive(picture()[:60], name="--help.png"))
-        assert upload.state == "failed" and upload.error.endswith(".") and "Traceback" not in upload.error
+            micrograph = looked_into(receive(picture()[:60], name="--help.png"))
+        assert micrograph.state == "failed" and micrograph.error.endswith(".") and "Traceback" not in micrograph.error
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
     @pytest.mark.parametrize("does", ["kill -SEGV $$", "exit 3", "echo junk", "echo '{}'", "echo '[]'"])
     def test_a_child_that_dies_or_babbles_is_the_files_fault(self, monkeypatch, does):
         child(monkeypatch, does)
-        upload = looked_into(receive())
-        assert upload.state == "failed" and "could not be read" in upload.error
+        micrograph = looked_into(receive())
+        assert micrograph.state == "failed" and "could not be read" in micrograph.error
 
     def test_a_child_that_somebody_kills_is_started_again_twice(self, monkeypatch, tmp_path):
         """The system does when memory is short: that is not the file's fault at once."""
         with monkeypatch.context() as patch:
             child(patch, "kill -9 $$")
-            upload = receive()
+            micrograph = receive()
             inspect_uploads()
-            upload.refresh_from_db()
-            assert (upload.state, upload.error) == ("failed", inspection.DIED)
-            assert upload.attempt == 3
+            micrograph.refresh_from_db()
+            assert (micrograph.state, micrograph.error) == ("failed", inspection.DIED)
+            assert micrograph.attempt == 3
             patch.setattr("worker.tasks.AT_A_STRETCH", 2)
             second = looked_into(receive())
             assert (second.state, second.losses) == ("queued", 2)
@@ -100,18 +105,18 @@ class TestOne:
 
     def test_a_child_whose_upload_was_deleted_is_killed(self, monkeypatch, tmp_path):
         child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
-        upload = receive()
-        report = Upload.report
+        micrograph = receive()
+        report = Micrograph.report
 
         def deleted(row, **said):
             if (tmp_path / "pid").exists():
-                Upload.objects.all().delete()
+                Micrograph.objects.all().delete()
             report(row, **said)
 
-        monkeypatch.setattr(Upload, "report", deleted)
+        monkeypatch.setattr(Micrograph, "report", deleted)
         monkeypatch.setattr("worker.tasks.EVERY_SECONDS", 0.0)
         inspect_uploads()
-        assert not Upload.objects.filter(pk=upload.pk).exists()
+        assert not Micrograph.objects.filter(pk=micrograph.pk).exists()
         assert not _lives(tmp_path / "pid")
 
     def test_a_full_disk_under_the_child_is_not_the_files_fault(self, monkeypatch):
@@ -120,42 +125,42 @@ class TestOne:
         def to_a_full_disk(path, name, preview, side=(), read_bar=True):
             return command(path, name, Path("/dev/full"), side, read_bar)
 
-        upload = receive()
+        micrograph = receive()
         with monkeypatch.context() as patch:
             patch.setattr(inspection, "_command", to_a_full_disk)
-            assert (looked_into(upload).state, upload.stage) == ("queued", "The server's disk is full")
-        Upload.objects.update(due=None)
-        assert looked_into(upload).state == "done"
+            assert (looked_into(micrograph).state, micrograph.stage) == ("queued", "The server's disk is full")
+        Micrograph.objects.update(due=None)
+        assert looked_into(micrograph).state == "done"
 
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
-        mine = Upload.objects.claim(receive().pk)
+        mine = Micrograph.objects.claim(receive().pk)
         with commit():
-            Upload.objects.get(pk=mine.pk).delete()
+            Micrograph.objects.get(pk=mine.pk).delete()
         with pytest.raises(Lost):
-            services.publish_inspection(upload=mine, facts={}, preview=b"picture")
+            services.publish_inspection(micrograph=mine, facts={}, preview=b"picture")
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
     def test_an_end_that_comes_too_late_changes_nothing(self):
-        mine = Upload.objects.claim(receive().pk)
-        Upload.objects.update(state="queued")
-        assert Upload.objects.claim(mine.pk).attempt == 2
+        mine = Micrograph.objects.claim(receive().pk)
+        Micrograph.objects.update(state="queued")
+        assert Micrograph.objects.claim(mine.pk).attempt == 2
         with pytest.raises(Lost):
-            services.publish_inspection(upload=mine, facts={}, preview=b"")
+            services.publish_inspection(micrograph=mine, facts={}, preview=b"")
         with pytest.raises(Lost):
-            services.fail_upload(upload=mine, sentence="late")
-        assert Upload.objects.get().state == "running"
+            services.fail_upload(micrograph=mine, sentence="late")
+        assert Micrograph.objects.get().state == "running"
 
     def test_trouble_with_the_storage_is_not_the_files_fault(self, monkeypatch):
         def full(*args, **kwargs):
             raise OSError(28, "No space left on device")
 
-        upload = receive()
+        micrograph = receive()
         with monkeypatch.context() as patch:
             patch.setattr("django.core.files.storage.FileSystemStorage._save", full)
-            assert (looked_into(upload).state, upload.stage) == ("queued", "The server's disk is full")
-        assert looked_into(upload).state == "queued"  # not due yet
-        Upload.objects.update(due=None)
-        assert looked_into(upload).state == "done"
+            assert (looked_into(micrograph).state, micrograph.stage) == ("queued", "The server's disk is full")
+        assert looked_into(micrograph).state == "queued"  # not due yet
+        Micrograph.objects.update(due=None)
+        assert looked_into(micrograph).state == "done"
 
 
 class TestCost:
@@ -165,9 +170,9 @@ class TestCost:
         settings.DEEPSEGM_JOB_MEMORY_MB = 6000
         path = tmp_path / "blank.png"
         Image.new("L", (12000, 12000)).save(path, compress_level=1)
-        upload = looked_into(receive(path.read_bytes()))
-        assert upload.state == "failed"
-        assert "too large (12000 x 12000 px; the limit is 94" in upload.error and "smaller part" in upload.error
+        micrograph = looked_into(receive(path.read_bytes()))
+        assert micrograph.state == "failed"
+        assert "too large (12000 x 12000 px; the limit is 94" in micrograph.error and "smaller part" in micrograph.error
 
     def test_a_small_file_that_declares_a_giant(self, settings, tmp_path):
         path = tmp_path / "fax.tif"
@@ -175,8 +180,8 @@ class TestCost:
         with tifffile.TiffFile(path, mode="r+") as file:
             file.pages[0].tags["ImageWidth"].overwrite(20000)
             file.pages[0].tags["ImageLength"].overwrite(20000)
-        upload = looked_into(receive(path.read_bytes(), name="fax.tif"))
-        assert upload.state == "failed" and "too large (20000 x 20000 px" in upload.error
+        micrograph = looked_into(receive(path.read_bytes(), name="fax.tif"))
+        assert micrograph.state == "failed" and "too large (20000 x 20000 px" in micrograph.error
 
     def test_time_counts_too(self, settings):
         settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS = 0, 60
@@ -191,8 +196,8 @@ class TestTurns:
         many = [receive(picture(64 + n), address="many", visitor=uuid4()) for n in range(3)]
         one = receive(picture(80), address="one")
         order = []
-        while (upload := Upload.objects.next_in_turn()) is not None:
-            order.append(Upload.objects.claim(upload.pk).pk)
+        while (micrograph := Micrograph.objects.next_in_turn()) is not None:
+            order.append(Micrograph.objects.claim(micrograph.pk).pk)
             if len(order) == 1:
                 late = receive(picture(90), user=alice)
         assert order == [many[0].pk, one.pk, late.pk, many[1].pk, many[2].pk]
@@ -202,7 +207,7 @@ class TestTurns:
         receive(), receive()
         bells.clear()
         inspect_uploads()
-        assert Upload.objects.filter(state="done").count() == 1
+        assert Micrograph.objects.filter(state="done").count() == 1
         assert bells == ["worker.inspect_uploads"]
 
     def test_a_lost_bell_is_rung_again(self, bells, monkeypatch):
@@ -215,25 +220,25 @@ class TestTurns:
         assert bells == ["worker.inspect_uploads"]
 
     def test_after_three_lost_workers_it_fails_with_what_waits_for_it(self, commit):
-        upload = receive()
-        job = services.create_job(upload=upload, recipe=Recipe(), **WHO)
+        micrograph = receive()
+        job = services.create_job(micrograph=micrograph, recipe=Recipe(), **WHO)
         for _ in range(3):
-            assert Upload.objects.claim(upload.pk)
-            services.rescue(lost=(Upload,))
-        upload.refresh_from_db()
+            assert Micrograph.objects.claim(micrograph.pk)
+            services.rescue(lost=(Micrograph,))
+        micrograph.refresh_from_db()
         job.refresh_from_db()
-        assert (upload.state, job.state) == ("failed", "failed")
-        assert "stopped 3 times" in upload.error and job.error == upload.error
+        assert (micrograph.state, job.state) == ("failed", "failed")
+        assert "stopped 3 times" in micrograph.error and job.error == micrograph.error
 
 
 class TestJobs:
-    def start(self, upload, **said):
-        return services.create_job(upload=upload, **{"recipe": Recipe(), **WHO, **said})
+    def start(self, micrograph, **said):
+        return services.create_job(micrograph=micrograph, **{"recipe": Recipe(), **WHO, **said})
 
     def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, bells):
-        upload = receive()
+        micrograph = receive()
         with commit():
-            job = self.start(upload, asked={"width": "640 nm", "origin": "typed"})
+            job = self.start(micrograph, asked={"width": "640 nm", "origin": "typed"})
         assert (job.state, job.ready, job.position()) == ("queued", False, None)
         assert Job.objects.claim(job.pk) is None
         services.ring_all()
@@ -246,11 +251,11 @@ class TestJobs:
         assert Job.objects.claim(job.pk).attempt == 1
 
     def test_a_job_of_what_is_no_image_fails_with_the_sentence(self, commit):
-        upload = receive(picture()[:60])
-        job = self.start(upload)
-        looked_into(upload)
+        micrograph = receive(picture()[:60])
+        job = self.start(micrograph)
+        looked_into(micrograph)
         job.refresh_from_db()
-        assert (job.state, job.error) == ("failed", upload.error)
+        assert (job.state, job.error) == ("failed", micrograph.error)
         with pytest.raises(Refused, match="trying again would not help"):
             services.retry_job(job=job)
 
@@ -323,7 +328,7 @@ class TestSamples:
         with commit():
             inspect_uploads()
         jobs = list(sample.members.order_by("created", "pk"))
-        assert [job.upload.name for job in jobs] == ["0.png", "1.png", "2.png"]
+        assert [job.micrograph.name for job in jobs] == ["0.png", "1.png", "2.png"]
         assert [getattr(job.get_recipe().calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
 
     def test_what_cannot_be_read_is_noted_and_the_rest_goes_on(self, commit):
@@ -338,7 +343,7 @@ class TestSamples:
         self.start([receive(name="a.png"), receive(name="b.png")])
         with commit():
             inspect_uploads()
-        assert Job.objects.count() == Upload.objects.count() == 1
+        assert Job.objects.count() == Micrograph.objects.count() == 1
         assert "same file as a.png" in Sample.objects.get().notes[0]["sentence"]
 
     def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
@@ -356,11 +361,11 @@ class TestSamples:
         sample = self.start([receive()])
         with commit():
             assert services.cancel_sample(sample=sample) == 1
-        assert not Upload.objects.exists() and self.state(sample) == "queued"
+        assert not Micrograph.objects.exists() and self.state(sample) == "queued"
 
     def test_deleting_takes_along_what_is_still_to_be_read(self):
         services.delete_sample(sample=self.start([receive()]))
-        assert not Upload.objects.exists()
+        assert not Micrograph.objects.exists()
 
 
 class TestArchives:
@@ -396,7 +401,7 @@ class TestArchives:
             patch.setattr(services, "receive_upload", killed)
             inspect_uploads()
         assert archive.images.count() == 2
-        Upload.objects.update(due=None)
+        Micrograph.objects.update(due=None)
         assert looked_into(archive).state == "done"
         assert sorted(archive.images.values_list("name", flat=True)) == ["a.png", "b (2).png", "b.png"]
 
@@ -408,7 +413,7 @@ class TestArchives:
         with commit():
             inspect_uploads()
         jobs = sample.members.order_by("created")
-        assert [job.upload.name for job in jobs] == ["a.png", "b.png"]
+        assert [job.micrograph.name for job in jobs] == ["a.png", "b.png"]
         assert {job.get_recipe().calibration.nm_per_pixel for job in jobs} == {2.5}
         assert [note["name"] for note in Sample.objects.get().notes] == ["c.doc"]
 
@@ -416,14 +421,14 @@ class TestArchives:
         archive = self.archive(("a.png", picture(64)))
         with commit():
             inspect_uploads()
-        Upload.objects.filter(pk=archive.pk).update(state="running", attempt=2)
+        Micrograph.objects.filter(pk=archive.pk).update(state="running", attempt=2)
         archive.refresh_from_db()
         sample = services.create_sample(name="B", uploads=[archive], recipe=Recipe(), scale=Scale(), **WHO)
-        assert [job.upload.name for job in sample.jobs.all()] == ["a.png"]
+        assert [job.micrograph.name for job in sample.jobs.all()] == ["a.png"]
         archive.refresh_from_db()
         with commit():
-            services.publish_archive(upload=archive, notes=[])
-        assert Upload.objects.filter(sample=sample).count() == 0
+            services.publish_archive(micrograph=archive, notes=[])
+        assert Micrograph.objects.filter(sample=sample).count() == 0
 
     def test_an_image_that_comes_out_while_the_sample_is_made_belongs_to_it(self, commit, monkeypatch):
         """The worker has read where its images go, the form is sent, and then the image is stored."""
@@ -433,15 +438,15 @@ class TestArchives:
         def late(**said):
             if not made:
                 known = {"recipe": Recipe(), "scale": Scale(), **WHO}
-                mine = Upload.objects.get(pk=archive.pk)
+                mine = Micrograph.objects.get(pk=archive.pk)
                 made.append(services.create_sample(name="B", uploads=[mine], **known))
             return receive_upload(**said)
 
         monkeypatch.setattr(services, "receive_upload", late)
         with commit():
             inspect_uploads()
-        assert [job.upload.name for job in made[0].members.order_by("created")] == ["a.png", "b.png"]
-        assert not Upload.objects.filter(sample=made[0]).exists()
+        assert [job.micrograph.name for job in made[0].members.order_by("created")] == ["a.png", "b.png"]
+        assert not Micrograph.objects.filter(sample=made[0]).exists()
 
     def test_of_an_attempt_that_was_killed_while_storing_nothing_is_missing(self, commit):
         first, fresh = self.archive(("a.png", picture(64)), ("b.png", picture(65))), None
@@ -459,14 +464,14 @@ class TestArchives:
         receive_upload = services.receive_upload
 
         def late(**said):
-            Upload.objects.filter(pk=archive.pk).update(owner=alice)
+            Micrograph.objects.filter(pk=archive.pk).update(owner=alice)
             return receive_upload(**said)
 
         monkeypatch.setattr(services, "receive_upload", late)
         services.start_archive(archive=archive, recipe=Recipe(), asked={}, token="t")
         with commit():
             inspect_uploads()
-        assert {upload.owner for upload in Upload.objects.all()} == {alice}
+        assert {micrograph.owner for micrograph in Micrograph.objects.all()} == {alice}
         assert {job.owner for job in Job.objects.all()} == {alice}
 
     def test_sent_twice_it_makes_no_second_jobs(self, commit):
@@ -476,8 +481,8 @@ class TestArchives:
             services.start_archive(archive=archive, recipe=Recipe(), asked={}, token="form")
         with commit():
             inspect_uploads()
-        assert sorted(job.upload.name for job in Job.objects.all()) == ["a.png", "b.png"]
-        assert Upload.objects.filter(is_archive=False).count() == 2
+        assert sorted(job.micrograph.name for job in Job.objects.all()) == ["a.png", "b.png"]
+        assert Micrograph.objects.filter(is_archive=False).count() == 2
 
     def test_what_the_limits_do_not_allow_is_kept_for_later(self, commit, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
@@ -486,7 +491,10 @@ class TestArchives:
         services.start_archive(archive=archive, recipe=Recipe(), asked=asked, token="t")
         with commit():
             inspect_uploads()
-        assert sorted(Job.objects.values_list("upload__name", "state")) == [("a.png", "queued"), ("b.png", "failed")]
+        assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
+            ("a.png", "queued"),
+            ("b.png", "failed"),
+        ]
         Job.objects.filter(state="queued").update(state="done")
         job = services.retry_job(job=Job.objects.get(state="failed"))
         assert Job.objects.claim(job.pk).get_recipe().calibration.nm_per_pixel == 1.0
@@ -496,13 +504,13 @@ class TestArchives:
         receive_upload = services.receive_upload
 
         def late(**said):
-            Upload.objects.filter(pk=archive.pk).delete()
+            Micrograph.objects.filter(pk=archive.pk).delete()
             return receive_upload(**said)
 
         monkeypatch.setattr(services, "receive_upload", late)
         inspect_uploads()
         assert "Traceback" not in caplog.text
-        Upload.objects.all().delete()
+        Micrograph.objects.all().delete()
 
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
@@ -510,7 +518,7 @@ class TestArchives:
         services.start_archive(archive=archive, recipe=Recipe(filter=True), asked=asked, token="t")
         with commit():
             inspect_uploads()
-        jobs = {job.upload.name: job.get_recipe() for job in Job.objects.all()}
+        jobs = {job.micrograph.name: job.get_recipe() for job in Job.objects.all()}
         assert set(jobs) == {"a.png", "b.png"} and all(recipe.filter for recipe in jobs.values())
         assert jobs["b.png"].calibration.nm_per_pixel == 1.0
 
@@ -519,7 +527,7 @@ class TestArchives:
         settings.DEEPSEGM_MIN_FREE_MB = 10**9
         assert (looked_into(archive).state, archive.stage) == ("queued", "The server's disk is full")
         settings.DEEPSEGM_MIN_FREE_MB = 1
-        Upload.objects.update(due=None)
+        Micrograph.objects.update(due=None)
         assert looked_into(archive).images.count() == 1
 
 
@@ -529,8 +537,8 @@ def test_memory_beyond_the_limit_ends_the_child_alone(settings, tmp_path):
     settings.DEEPSEGM_JOB_MEMORY_MB = 0
     path = tmp_path / "large.png"
     Image.new("I;16", (9000, 9000)).save(path, compress_level=1)
-    upload = looked_into(receive(path.read_bytes()))
-    assert upload.state == "failed" and "memory" in upload.error
+    micrograph = looked_into(receive(path.read_bytes()))
+    assert micrograph.state == "failed" and "memory" in micrograph.error
 
 
 POOL_CHILD = """

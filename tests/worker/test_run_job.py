@@ -191,7 +191,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
 
 def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
     job = make_job()
-    (own_storage / job.upload.file.name).unlink()
+    (own_storage / job.micrograph.file.name).unlink()
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.error) == ("failed", "The stored file of this image is gone: upload it again.")
@@ -209,8 +209,8 @@ def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, make_upload):
-    job = make_job(upload=make_upload(content=b"no image"))
+def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, make_micrograph):
+    job = make_job(micrograph=make_micrograph(content=b"no image"))
     run_job(str(job.pk))
     job.refresh_from_db()
     assert job.state == "failed"
@@ -291,7 +291,7 @@ def no_network(*args, **kwargs):
 
 def test_a_new_width_keeps_the_parents_outlines(science, parent, make_job):
     recipe = Recipe(calibration=Calibration.of_width(5000, 64), filter=True)
-    job = make_job(upload=parent.upload, parent=parent, recipe=recipe)
+    job = make_job(micrograph=parent.micrograph, parent=parent, recipe=recipe)
     science.analyse = no_network
     run_job(str(job.pk))
     job.refresh_from_db()
@@ -317,7 +317,7 @@ def test_otherwise_the_network_is_asked_again(science, parent, make_job, change,
         stored.file.storage.delete(stored.file.name)
     if change == "not done":
         Job.objects.filter(pk=parent.pk).update(state="failed")
-    job = make_job(upload=parent.upload, parent=Job.objects.get(pk=parent.pk), recipe=recipe)
+    job = make_job(micrograph=parent.micrograph, parent=Job.objects.get(pk=parent.pk), recipe=recipe)
     science.remeasure = no_network
     run_job(str(job.pk))
     job.refresh_from_db()

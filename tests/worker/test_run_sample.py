@@ -13,7 +13,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from segmentation import services
-from segmentation.core import micrograph
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Artifact, Job, Sample
@@ -133,7 +132,7 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
         "4.png": "Not analysed: its stored table cannot be read; run it again.",
     }
     assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("2", "34", "")
-    assert rows["2.png"]["sha256"] == failed.upload.sha256
+    assert rows["2.png"]["sha256"] == failed.micrograph.sha256
     told = json.loads(files["result.json"])
     assert [bool(each["excluded"]) for each in told["images"]] == [False, True, True, True, True]
     assert told["statistics"]["n_kept"] == 2
@@ -145,8 +144,8 @@ def test_the_files_say_how_the_particles_were_found(pooled):
         used = {"threshold": 0.5, "polarity": "bright", "scale": 0.5 + number, "data_bar": 190}
         job.summary |= {"model": MODEL, "image": {"width": 64, "height": 200}, **used}
         job.save()
-        job.upload.metadata = {"instrument": "Zeiss", "voltage_kv": 20.0}
-        job.upload.save()
+        job.micrograph.metadata = {"instrument": "Zeiss", "voltage_kv": 20.0}
+        job.micrograph.save()
     run(sample)
     told = json.loads(files_of(sample)["result.json"])
     assert told["model"]["name"] == "particles" and told["model"]["sha256"] == MODEL["sha256"]
@@ -186,7 +185,7 @@ def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_fi
 
 def test_two_images_of_one_name_keep_apart(pooled, no_files):
     sample = pooled(squares([10, 12]), squares([16]))
-    sample.jobs.first().upload.__class__.objects.update(name="a.tif")
+    sample.jobs.first().micrograph.__class__.objects.update(name="a.tif")
     assert [row["name"] for row in run(sample)["images"]] == ["a.tif", "a.tif (2)"]
 
 
@@ -284,18 +283,20 @@ def test_a_single_image_leaves_none(science, make_job):
     assert job.artifact(tables.NAME) is None and job.artifacts.exists()
 
 
-def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_job, make_upload, monkeypatch):
-    upload = make_upload()
-    stored = default_storage.save(f"{upload.folder}/side-1.txt", ContentFile(b"$CM_PIXEL_SIZE 5 nm"))
-    upload.side = [{"name": "a.txt", "file": stored}]
-    upload.save()
+def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_job, make_micrograph, monkeypatch):
+    from segmentation.core import micrograph as reading
+
+    micrograph = make_micrograph()
+    stored = default_storage.save(f"{micrograph.folder}/side-1.txt", ContentFile(b"$CM_PIXEL_SIZE 5 nm"))
+    micrograph.side = [{"name": "a.txt", "file": stored}]
+    micrograph.save()
     seen = []
-    read = micrograph.read
+    read = reading.read
 
     def noting(path, *, side=(), **said):
         seen.extend((name, beside.read_bytes()) for name, beside in side)
         return read(path, **said)
 
-    monkeypatch.setattr(micrograph, "read", noting)
-    run_job(str(make_job(upload=upload).pk))
+    monkeypatch.setattr(reading, "read", noting)
+    run_job(str(make_job(micrograph=micrograph).pk))
     assert seen == [("a.txt", b"$CM_PIXEL_SIZE 5 nm")]

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         found = services.purge(older_than=older_than, dry_run=dry_run)
         verb = "Would delete" if dry_run else "Deleted"
         size = filesizeformat(found.bytes).replace("\xa0", " ")
-        self.stdout.write(f"{verb} {_count(found.jobs, 'job')} and {_count(found.uploads, 'upload')}, {size}.")
+        self.stdout.write(f"{verb} {_count(found.jobs, 'job')} and {_count(found.uploads, 'micrograph')}, {size}.")
 
 
 def _count(number: int, word: str) -> str:

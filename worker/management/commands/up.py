@@ -26,7 +26,7 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 
 from segmentation import services
-from segmentation.models import Attempted, Job, Sample, Upload
+from segmentation.models import Attempted, Job, Micrograph, Sample
 from segmentation.services.space import keep_reserve
 from segmentation.views.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from worker import premises
@@ -38,7 +38,7 @@ logger = logging.getLogger("worker.up")
 
 THREADS = 16
 RESCUE_SECONDS = 3.0
-KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample), INSPECTIONS: (Upload,)}
+KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample), INSPECTIONS: (Micrograph,)}
 TIDY_SECONDS = 3600.0
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -156,7 +156,7 @@ def working(wanted: bool) -> Iterator[None]:
         return
     if settings.DEEPSEGM_EMBEDDED:
         premises.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        services.rescue(lost=(Job, Sample, Upload))
+        services.rescue(lost=(Job, Sample, Micrograph))
         services.ring_all()
     supervisors = [
         Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, kinds))

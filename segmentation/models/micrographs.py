@@ -16,23 +16,23 @@ from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 RECENT = timedelta(hours=1)
 
 
-def upload_path(upload: Upload, name: str) -> str:
+def upload_path(micrograph: Micrograph, name: str) -> str:
     """Where an uploaded file lies: nothing of its own name but a harmless suffix."""
     suffix = PurePosixPath(name).suffix.lower()
     safe = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
-    return f"{upload.folder}/image{safe}"
+    return f"{micrograph.folder}/image{safe}"
 
 
-def preview_path(upload: Upload, name: str) -> str:
-    return f"{upload.folder}/preview.png"
+def preview_path(micrograph: Micrograph, name: str) -> str:
+    return f"{micrograph.folder}/preview.png"
 
 
 class Arrival(Owned):
     """That something was sent, kept for an hour: whoever deletes it at once has sent it all the same."""
 
 
-class UploadQuerySet(AttemptedQuerySet):
-    def next_in_turn(self) -> Upload | None:
+class MicrographQuerySet(AttemptedQuerySet):
+    def next_in_turn(self) -> Micrograph | None:
         """The upload to be looked into next: the first of the sender who has waited longest since his last one.
 
         Who sends a hundred files does not stand before whoever sends one. A sender is an account or, for the anonymous,
@@ -48,13 +48,13 @@ class UploadQuerySet(AttemptedQuerySet):
         sender = min(first, key=lambda each: (served.get(each, never), first[each]))
         return waiting.filter(sender=sender).order_by("created", "pk").first()
 
-    def by_sender(self) -> UploadQuerySet:
+    def by_sender(self) -> MicrographQuerySet:
         text = models.CharField()
         address = NullIf("address", models.Value(""))
         return self.annotate(sender=Coalesce(Cast("owner", text), address, Cast("visitor", text), models.Value("")))
 
 
-class Upload(Owned, Attempted):
+class Micrograph(Owned, Attempted):
     """A file as it came: a micrograph with what inspection found in it, or an archive of micrographs.
 
     It is stored and answered at once and looked into by a worker:
@@ -103,7 +103,7 @@ class Upload(Owned, Attempted):
     )
     asked = models.JSONField(default=dict, blank=True, editable=False)
 
-    objects = UploadQuerySet.as_manager()
+    objects = MicrographQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]
