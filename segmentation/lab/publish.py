@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 import torch
 from safetensors.torch import save
 from torch import nn
@@ -49,7 +49,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     }
     file = folder / f"{recipe.name}.toml"
     write_whole(file.with_suffix(".safetensors"), weights)
-    write_whole(file, to_toml(card).encode())
+    write_whole(file, tomlkit.dumps(card).encode())
     return file
 
 
@@ -119,37 +119,3 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
     share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
     return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
-
-
-def to_toml(card: dict[str, Any]) -> str:
-    """A card or recipe as TOML: plain entries, then tables, then lists of tables."""
-    plain = {k: v for k, v in card.items() if not _is_table(v) and not _is_table_list(v)}
-    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
-    for key, value in card.items():
-        if _is_table(value):
-            lines += ["", f"[{key}]", *(f"{_key(k)} = {_value(v)}" for k, v in value.items())]
-        elif _is_table_list(value):
-            for entry in value:
-                lines += ["", f"[[{key}]]", *(f"{_key(k)} = {_value(v)}" for k, v in entry.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_table_list(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    # JSON's strings, numbers and booleans are TOML's, too.
-    return json.dumps(value, ensure_ascii=False)

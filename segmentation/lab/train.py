@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import tomlkit
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -20,7 +21,6 @@ from .entries import BadRecipe
 from .examples import draw_examples
 from .files import alone_in, check_room, write_whole
 from .losses import batch_dice, map_loss
-from .publish import to_toml
 from .settings import MACHINE, Sources, TrainingRecipe, make_sources, read_recipe
 from .start import Run, device_of, rate_factor, settled, start_run
 
@@ -56,7 +56,7 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
     if not is_over(run, recipe):
         _check_room(run, out)
     with alone_in(out):
-        write_whole(out / "recipe.toml", to_toml(recipe.as_dict()).encode())
+        write_whole(out / "recipe.toml", tomlkit.dumps(recipe.as_dict()).encode())
         try:
             if not is_over(run, recipe):
                 say("preparing the data")

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tomlkit
 import torch
 from django.core.management import CommandError, call_command
 from PIL import Image
@@ -21,7 +22,7 @@ from segmentation.lab.curves import Row, best_of
 from segmentation.lab.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.lab.pictures import BadDataset
-from segmentation.lab.publish import publish, to_toml
+from segmentation.lab.publish import publish
 from segmentation.lab.settings import make_sources, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
 from segmentation.lab.targets import HEADS
@@ -74,7 +75,7 @@ def test_bad_recipes_are_refused(tmp_path, text, reason):
 
 def test_a_recipe_survives_its_file(tmp_path, folder):
     recipe = tiny(folder, loss=Loss(focal=2.0), optimiser=Optimiser("sgd"), limits=['a "quoted" word', "β-phase"])
-    (tmp_path / "recipe.toml").write_text(to_toml(recipe.as_dict()), encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(recipe.as_dict()), encoding="utf-8")
     assert read_recipe(tmp_path / "recipe.toml") == recipe
 
 
@@ -100,7 +101,7 @@ def test_the_released_recipes_are_valid(file):
 )
 def test_what_cannot_be_trained_is_refused_by_the_command(tmp_path, folder, changes, reason):
     file = tmp_path / "recipe.toml"
-    file.write_text(to_toml({**tiny(folder).as_dict(), **changes}))
+    file.write_text(tomlkit.dumps({**tiny(folder).as_dict(), **changes}))
     with pytest.raises(CommandError, match=reason):
         call_command("train", file, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
@@ -114,7 +115,7 @@ def test_what_is_for_evaluation_only_is_never_trained_on(tmp_path, folder, base,
     place = {"folder": folder, "images": folder / "images", "file": folder / "labels" / "2.png"}[link]
     place.rename(hidden)
     place.symlink_to(hidden)
-    (tmp_path / "recipe.toml").write_text(to_toml(tiny(folder).as_dict()))
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).as_dict()))
     for what in ([tmp_path / "recipe.toml"], [folder, "--fine-tune", base]):
         with pytest.raises(CommandError, match=r"lies in evaluation-only: what is there is never trained on"):
             call_command("train", *what, "--out", tmp_path / "run")
@@ -149,7 +150,7 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
 def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
     """kill -9 of the real command after its first checkpoint, then the same command again."""
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(to_toml(tiny(folder, steps=18, checkpoint=3).as_dict()))
+    recipe.write_text(tomlkit.dumps(tiny(folder, steps=18, checkpoint=3).as_dict()))
     command = [sys.executable, str(ROOT / "manage.py"), "train", str(recipe), "--out", str(tmp_path / "killed")]
     began = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in began.stdout:
@@ -223,7 +224,7 @@ def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
 def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
     """The resumed run may write no file as large as a checkpoint."""
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(to_toml(tiny(folder).as_dict()))
+    recipe.write_text(tomlkit.dumps(tiny(folder).as_dict()))
 
     def stop(line):
         if line.startswith("step 4"):
@@ -377,7 +378,7 @@ def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, chang
     for number in range(4):
         mask = (255 * (np.asarray(Image.open(folder / "labels" / f"{number}.png")) > 0)).astype(np.uint8)
         save(folder / "labels" / f"{number}.png", change(mask))
-    (tmp_path / "recipe.toml").write_text(to_toml(tiny(folder).as_dict()))
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).as_dict()))
     with pytest.raises(CommandError, match=f"data: 0.png.*{reason}.*, and 3 more"):
         call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert capsys.readouterr().out.count("mend: ") == 4
@@ -391,7 +392,7 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
         labels[0, 0] = 77
         save(folder / "labels" / f"{number}_m.png", np.where(labels, labels, 255).astype(np.uint8))
     source = {"kind": "folder", "path": str(folder), "label_suffix": "_m", "background": 255, "only_labelled": True}
-    (tmp_path / "recipe.toml").write_text(to_toml(tiny(folder, sources=[source]).as_dict()))
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder, sources=[source]).as_dict()))
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
     assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said

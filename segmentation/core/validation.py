@@ -1,0 +1,109 @@
+"""Settings as pydantic models, and what pydantic says against a value as one plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, model_validator
+
+# What an entry has to be, by the type of pydantic's error, filled with the error's context.
+WORDS = {
+    "string_type": "text",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+    "string_pattern_mismatch": "text of the pattern {pattern}",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "decimal_parsing": "a number",
+    "finite_number": "a finite number",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "multiple_of": "a multiple of {multiple_of:g}",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "dict_type": "a table",
+    "mapping_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+SENTENCES = ("value_error", "assertion_error")  # what our own validators raise: sentences about the table they are in
+
+
+class Settings(BaseModel):
+    """Settings that take no unknown entries, guess what a misspelt one was to be, and never change.
+
+    A validator raises ValueError with a sentence about the whole table ("low is below high."), or PydanticCustomError
+    with what a single entry has to be ("one line of text").
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _entries_are_known(cls, data: Any) -> Any:
+        known = {name for field in cls.model_fields for name in entry_names(cls, field)}
+        if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - known)):
+            near = [word for name in unknown for word in get_close_matches(name, known, 1)]
+            hint = f" (did you mean {', '.join(near)}?)" if near else ""
+            raise ValueError(f"it has unknown entries: {', '.join(unknown)}{hint}.")
+        return data
+
+    def replaced(self, **changes: Any) -> Self:
+        """The same settings with some entries changed, checked anew; raises ValidationError."""
+        return type(self).model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+
+def entry_names(model: type[BaseModel], field: str) -> list[str]:
+    """The names under which an entry may be written: the field's own and its aliases."""
+    alias = model.model_fields[field].validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [field, *(name for name in choices if isinstance(name, str))]
+
+
+def sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, as one sentence: "loss: dice is at least 0, not -1."
+
+    Missing and unknown entries of the same table are named together. Places in lists count from 1.
+    """
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    where, name = _place(first["loc"])
+    if first["type"] in ("missing", "extra_forbidden"):
+        same = [e["loc"] for e in errors if e["type"] == first["type"] and e["loc"][:-1] == first["loc"][:-1]]
+        names = ", ".join(str(loc[-1]) for loc in same)
+        return f"{where}it {'lacks' if first['type'] == 'missing' else 'has unknown entries:'} {names}."
+    context = first.get("ctx", {})
+    if first["type"] in SENTENCES:
+        return f"{where}{name}{': ' if name else ''}{context['error']}"
+    words = WORDS[first["type"]].format(**context) if first["type"] in WORDS else first["msg"]
+    words = words.replace("'", "")  # those around each choice of a literal
+    return f"{where}{name or 'it'} is {words}, not {_shortly(first['input'])}."
+
+
+def _place(loc: tuple[int | str, ...]) -> tuple[str, str]:
+    """("sources 1: ", "path") of ("sources", 0, "path"): the tables that lead there, and the entry."""
+    names: list[str] = []
+    for part in loc:
+        if isinstance(part, int) and names:
+            names[-1] += f" {part + 1}"
+        else:
+            names.append(str(part))
+    return "".join(f"{name}: " for name in names[:-1]), names[-1] if names else ""
+
+
+def _shortly(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
