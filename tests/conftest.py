@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from segmentation.core.network.cards import ModelCard, UnknownModel
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 
 # What is said of a file of words, by its first bytes.
 TEXT_FILE = (
@@ -149,8 +149,8 @@ def make_job(make_micrograph):
     def make(*, files=(), **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
         micrograph = fields.pop("micrograph", None) or make_micrograph(**owned)
-        recipe = fields.pop("recipe", Recipe())
-        known = {"recipe": recipe.as_dict(), "model_name": recipe.model, "submission": uuid4().hex}
+        recipe = fields.pop("recipe", AnalysisSettings.of())
+        known = {"recipe": recipe.as_dict(), "model_name": recipe.segmentation.model, "submission": uuid4().hex}
         job = Job.objects.create(micrograph=micrograph, **{**known, **fields})
         for name in files:
             artifact = Artifact(
@@ -169,7 +169,7 @@ def make_sample(make_micrograph, make_job):
 
     def make(*states, **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
-        recipe = fields.pop("recipe", Recipe())
+        recipe = fields.pop("recipe", AnalysisSettings.of())
         known = {"name": "Batch 7", "recipe": recipe.as_dict(), "submission": uuid4().hex}
         sample = Sample.objects.create(**{**known, **fields})
         for number, state in enumerate(states or (Job.State.DONE,)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Sample
 from segmentation.plain import plain
 
@@ -43,8 +43,14 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
-    recipe = Recipe.from_dict(sample.recipe)
-    combined = combine(sample.name, members, edge=recipe.edge, filter=recipe.filter, left_out=left_out)
+    recipe = AnalysisSettings.from_dict(sample.recipe)
+    combined = combine(
+        sample.name,
+        members,
+        edge=recipe.measurement.border_correction,
+        filter=recipe.measurement.filter,
+        left_out=left_out,
+    )
     files = write_sample(
         combined,
         folder / "pooled",
@@ -60,7 +66,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
     """The jobs that count with their tables, the images that do not, and a sentence for each unlike the rest."""
     from segmentation.core.sample import LeftOut
 
-    settings = Recipe.from_dict(sample.recipe)
+    settings = AnalysisSettings.from_dict(sample.recipe)
     every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(every):
@@ -75,7 +81,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
         if not job.included:
             left_out.append(LeftOut.by_user(member))
             continue
-        if job.get_recipe().with_(calibration=None) != settings:
+        if job.get_settings().with_(calibration=None) != settings:
             notes.append(OTHERWISE.format(name=name))
         jobs.append(job)
         members.append(member)
@@ -113,7 +119,7 @@ def _found(job: Job) -> Found:
     model, image = said.get("model") or {}, said.get("image") or {}
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
     return Found(
-        job.get_recipe(),
+        job.get_settings(),
         model.get("name", ""),
         model.get("sha256", ""),
         said.get("threshold"),

@@ -163,7 +163,7 @@ def _analysis(job: Job, micrograph: types.Micrograph, progress: Progress) -> tup
     """The analysis, and whether the parent's outlines served again."""
     from segmentation.core import pipeline
 
-    recipe = job.get_recipe()
+    recipe = job.get_settings()
     known = _parents_outlines(job)
     if known is not None:
         return pipeline.remeasure(micrograph, known, recipe, progress), True
@@ -173,11 +173,11 @@ def _analysis(job: Job, micrograph: types.Micrograph, progress: Progress) -> tup
 
 def _parents_outlines(job: Job) -> Segmentation | None:
     """What the parent job found, where this job must find the same: same image, same settings, same weights."""
-    parent, recipe = job.parent, job.get_recipe()
+    parent, recipe = job.parent, job.get_settings()
     if parent is None or parent.micrograph_id != job.micrograph_id or parent.state != Job.State.DONE:
         return None
     stored = parent.artifact("segmentation.npz")
-    if stored is None or not recipe.segments_like(parent.get_recipe()):
+    if stored is None or not recipe.segments_like(parent.get_settings()):
         return None
     try:
         with stored.file.open("rb") as file:
@@ -185,7 +185,7 @@ def _parents_outlines(job: Job) -> Segmentation | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         logger.warning("The outlines of job %s cannot be used again.", parent.pk, exc_info=True)
         return None
-    return known if known.model_sha256 == cards.find(recipe.model).sha256 else None
+    return known if known.model_sha256 == cards.find(recipe.segmentation.model).sha256 else None
 
 
 def _end(row: Attempted, error: Exception) -> None:

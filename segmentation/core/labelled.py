@@ -14,13 +14,12 @@ from PIL import Image
 from skimage.measure import label as connected
 
 from .analysis import Analysis
-from .labels.segmentation import Segmentation
+from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.names import clean_name
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
-from .pipeline import Progress, quiet, remeasure
-from .recipe import Recipe
+from .pipeline import Progress, measure, quiet
+from .settings import DEFAULT_TASK, AnalysisSettings
 
-MODEL = "masks of other tools"
 MAX_PIXELS = 500_000_000
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
@@ -93,19 +92,26 @@ def as_labels(
 
 
 def analyse_mask(
-    mask: Mask, recipe: Recipe, progress: Progress = quiet, *, image: Micrograph | None = None
+    mask: Mask, settings: AnalysisSettings, progress: Progress = quiet, *, image: Micrograph | None = None
 ) -> Analysis:
-    """The mask's particles measured under a recipe's calibration, filter and edge; its other settings mean nothing.
+    """The mask's particles measured under MeasurementSettings; how they were found is not ours to say.
 
     image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Its
-    calibration counts where the recipe has none. Raises UnreadableImage where the sizes differ.
+    calibration counts where the settings have none. Raises UnreadableImage where the sizes differ.
     """
     labels = mask.labels
     n = int(np.max(labels, initial=0))
     micrograph = _drawn(mask) if image is None else _of_image(mask, image)
-    segmentation = Segmentation(labels, np.ones(n, np.float32), len(labels), "bright", 1.0, 0.5, MODEL, mask.sha256)
-    used = replace(recipe, model=MODEL, threshold=None, data_bar=0, scale=None)
-    return remeasure(micrograph, segmentation, used, progress)
+    segmentation = Segmentation(
+        labels,
+        np.arange(1, n + 1, dtype=np.int32),
+        np.zeros(n, np.int32),
+        ("particle",),
+        np.ones(n, np.float32),
+        len(labels),
+        Provenance(micrograph.sha256, DEFAULT_TASK, card={"name": MASKS, "sha256": mask.sha256}),
+    )
+    return measure(micrograph, segmentation, settings, progress)
 
 
 def _drawn(mask: Mask) -> Micrograph:

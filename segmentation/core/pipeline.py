@@ -1,4 +1,4 @@
-"""The whole story on one page: a Micrograph and a Recipe become an Analysis."""
+"""The whole story on one page: a Micrograph is segmented, and what was found is measured."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation import __version__
+
+from . import tasks
 from .analysis import Analysis
-from .labels.outline import EVEN, outline
-from .labels.segmentation import Segmentation
-from .measure.alternatives import confidence_under, without_corners
-from .measure.filters import set_aside
-from .measure.shapes import measure
-from .measure.statistics import seed_of, summarise
-from .measure.table import ParticleTable
+from .labels.segmentation import Provenance, Segmentation
 from .micrograph import clip_outliers, data_bar
 from .micrograph.crosscheck import crosscheck
 from .micrograph.flatness import DRAWN, flat_share
-from .micrograph.types import Calibration, Micrograph, Polarity
+from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard, find
+from .network.inference import Maps, no_progress, predict, predict_augmented
+from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, load_network
-from .network.scout import CLEAR
-from .network.see import choose_view, see
-from .recipe import Recipe
+from .network.scale_search import View, shown
+from .settings import AnalysisSettings, SegmentationSettings
+from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
+Picture = NDArray[np.float32]
 
 CALLED = {"typed": "typed width", "drawn": "drawn scale bar"}  # sources of a calibration, where a word is missing
 
-MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
-
-THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
-
 # Where each stage begins in the whole, as measured on a 1024 x 768 image (tests/benchmarks).
-PREPARING, LOOKING, SEGMENTING, SEPARATING, MEASURING, DONE = 0.0, 0.05, 0.15, 0.60, 0.70, 0.75
+PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = 0.0, 0.05, 0.15, 0.60, 0.70, 0.75
+
+
+class WrongTask(ValueError):
+    """A model was asked for what it was not made for; the message is one sentence."""
 
 
 def quiet(stage: str, fraction: float) -> None:
@@ -59,81 +59,109 @@ class Clock:
 
 def analyse(
     micrograph: Micrograph,
-    recipe: Recipe,
+    settings: AnalysisSettings,
     progress: Progress = quiet,
     *,
     runtime: Runtime | None = None,
     card: ModelCard | None = None,
 ) -> Analysis:
-    """Find, measure and explain every particle of a micrograph.
+    """Find, measure and explain what is in a micrograph.
 
     progress(stage, fraction) is told what happens now and how far the whole is; it may raise to stop.
-    card: the model to use where it is not one of the released ones that recipe.model names.
-    Raises UnknownModel, AlteredWeights.
+    card: the model to use where it is not one of the released ones that the settings name.
+    Raises UnknownModel, AlteredWeights, UnknownTask, WrongTask.
     """
     clock = Clock()
-    segmentation = segment(
-        micrograph, recipe, card or find(recipe.model), progress, runtime=runtime or Runtime(), clock=clock
-    )
-    return remeasure(micrograph, segmentation, recipe, progress, clock=clock)
+    segmentation = segment(micrograph, settings, progress, runtime=runtime, card=card, clock=clock)
+    return measure(micrograph, segmentation, settings, progress, clock=clock)
 
 
 def segment(
     micrograph: Micrograph,
-    recipe: Recipe,
-    card: ModelCard,
+    settings: AnalysisSettings,
     progress: Progress = quiet,
     *,
-    runtime: Runtime,
-    clock: Clock,
+    runtime: Runtime | None = None,
+    card: ModelCard | None = None,
+    clock: Clock | None = None,
 ) -> Segmentation:
-    """The outlines of all particles, in the uploaded image's own pixels."""
-    threshold = card.threshold if recipe.threshold is None else recipe.threshold
+    """What is in a micrograph, in the uploaded image's own pixels; raises as `analyse` does."""
+    task, asked, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
+    card, runtime = card or find(asked.model), runtime or Runtime()
+    if card.task != task.name:
+        raise WrongTask(f"The model {card.name} is for {card.task}, not for {task.name}: choose another model.")
     progress("loading the model", PREPARING)
     with clock.stage("load"):
-        network = load_network(card, runtime)
+        load_network(card, runtime)
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
-        rows = analysed_rows(micrograph, recipe)
+        rows = analysed_rows(micrograph, asked)
         picture = clip_outliers(micrograph.pixels[:rows])
-    progress("looking at size and contrast", LOOKING)
-    polarity: Polarity | None = None if recipe.polarity == "auto" else recipe.polarity
-    with clock.stage("look"):
-        view = choose_view(network, card, picture, runtime, polarity=polarity, scale=recipe.scale)
+    maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
+    del picture  # of a large image a quarter of a gigabyte, which separating can use
+    progress(f"separating {task.things}", SEPARATING)
+    with clock.stage("labels"):
+        found = task.decode(maps, view, card, asked)
+    return _segmentation(micrograph, task, asked, card, view, rows, found)
+
+
+def predict_maps(
+    picture: Picture,
+    asked: SegmentationSettings,
+    card: ModelCard,
+    runtime: Runtime,
+    progress: Progress = quiet,
+    clock: Clock | None = None,
+) -> tuple[Maps, View]:
+    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown.
+
+    A picture without contrast has empty maps: there is nothing to find, whatever a network says of it.
+    """
+    task, clock = tasks.find(card.task), clock or Clock()
+    channels = task.channels(card)
+    if not picture.any():
+        return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
+    network = load_network(card, runtime)
+
+    def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
+        return predict(network, shown, runtime, activation=channels.activation, progress=fraction)
+
+    progress("looking at size and contrast", SEARCHING)
+    with clock.stage("search"):
+        view = task.scale(ask, card, picture, asked)
     progress("segmenting", SEGMENTING)
     with clock.stage("network"):
-        maps = see(
-            network,
-            card,
-            picture,
-            view,
-            runtime,
-            flips=recipe.flips,
+        maps = predict_augmented(
+            ask,
+            shown(picture, view.polarity),
+            view.scale,
+            closer=card.closer,
+            flips=getattr(asked, "flips", False),
             progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
-        ).maps
-    del picture  # of a large image a quarter of a gigabyte, which separating can use
-    progress("separating particles", SEPARATING)
-    with clock.stage("instances"):
-        found = outline(maps, view.scale, threshold, card)
-        alternatives = {
-            f"threshold {step:+.1f}": outline(maps, view.scale, threshold + step, card).labels
-            for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
-            if 0 < threshold + step < 1
-        }
+        )
+    return maps, view
+
+
+def _segmentation(
+    micrograph: Micrograph,
+    task: Task,
+    asked: SegmentationSettings,
+    card: ModelCard,
+    view: View,
+    rows: int,
+    found: Found,
+) -> Segmentation:
+    used = {"polarity": view.polarity, "scale": view.scale, "clarity": view.clarity, "closer": card.closer}
     return Segmentation(
         _whole(found.labels, micrograph),
+        np.arange(1, len(found.confidence) + 1, dtype=np.int32),
+        found.classes,
+        task.class_names,
         found.confidence,
         rows,
-        view.polarity,
-        view.scale,
-        threshold,
-        card.name,
-        card.sha256,
-        view.clarity,
-        {name: _whole(each, micrograph) for name, each in alternatives.items()},
-        found.expected,
-        found.dropped,
-        card.closer,
+        Provenance(micrograph.sha256, task.name, asked.model_dump(), card.entries(), __version__),
+        {**used, **found.used},
+        {name: _whole(each, micrograph) for name, each in found.alternatives.items()},
     )
 
 
@@ -144,109 +172,57 @@ def _whole(labels: NDArray[np.int32], micrograph: Micrograph) -> NDArray[np.int3
     return full
 
 
-def analysed_rows(micrograph: Micrograph, recipe: Recipe) -> int:
+def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int:
     """Rows from the top that are analysed: all but the data bar."""
-    if recipe.data_bar == "auto":
+    if settings.data_bar == "auto":
         return data_bar(micrograph)
-    return max(1, micrograph.shape[0] - recipe.data_bar)
+    return max(1, micrograph.shape[0] - settings.data_bar)
 
 
-def remeasure(
+def measure(
     micrograph: Micrograph,
     segmentation: Segmentation,
-    recipe: Recipe,
+    settings: AnalysisSettings,
     progress: Progress = quiet,
     *,
     clock: Clock | None = None,
 ) -> Analysis:
-    """Measure known outlines under a recipe's calibration and filter; no network is needed."""
+    """Measure what was found; no model is needed, nor need the one that found it still exist."""
     clock = clock or Clock()
     progress("measuring", MEASURING)
-    calibration = recipe.calibration or micrograph.calibration
+    calibration = settings.measurement.calibration or micrograph.calibration
     with clock.stage("measure"):
-        table = _judged(micrograph, segmentation, segmentation.labels, segmentation.confidence, recipe)
-        alternatives = {
-            name: _judged(micrograph, segmentation, labels, confidence_under(labels, segmentation), recipe)
-            for name, labels in segmentation.alternatives.items()
-        }
-        alternatives["Feret without pixel corners"] = without_corners(table, segmentation.labels)
-    with clock.stage("statistics"):
-        statistics = summarise(
-            table,
-            calibration=calibration,
-            edge=recipe.edge,
-            filter=recipe.filter,
-            alternatives=alternatives,
-            seed=seed_of(micrograph.sha256),
+        measured = tasks.find(segmentation.provenance.task).measure(
+            segmentation, micrograph, settings.measurement, calibration
         )
     progress("measured", DONE)
     return Analysis(
         micrograph,
-        recipe,
+        settings,
         calibration,
         segmentation,
-        table,
-        statistics,
+        measured.table,
+        measured.statistics,
         clock.seconds,
-        tuple(_warnings(micrograph, segmentation, calibration)),
+        (*_wrong_file(micrograph, segmentation), *measured.warnings, *_unsure_scale(micrograph, calibration)),
     )
 
 
-def _judged(
-    micrograph: Micrograph,
-    segmentation: Segmentation,
-    labels: NDArray[np.int32],
-    confidence: NDArray[np.float32],
-    recipe: Recipe,
-) -> ParticleTable:
-    calibration = recipe.calibration or micrograph.calibration
-    table = measure(
-        labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=segmentation.rows
-    )
-    return set_aside(table, recipe.filter)
-
-
-def _warnings(micrograph: Micrograph, segmentation: Segmentation, calibration: Calibration) -> Iterator[str]:
-    yield from _doubts(micrograph, segmentation)
-    if calibration.source == "default":
-        yield "The image width is the default of 7520 nm and was not checked: type the true width."
-    if calibration.source == "none":
-        yield "No image width is known, so sizes are in pixels."
-    yield from _disagreements(micrograph.calibration, calibration)
-    yield from micrograph.notes
-
-
-def _doubts(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
-    """Whether the image is one that the model can judge at all."""
+def _wrong_file(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
     flat = flat_share(micrograph.pixels[: segmentation.rows])
     if flat >= DRAWN:
         yield (
             f"{100 * flat:.0f} % of this image is of exactly one grey value, as in drawings, plots and text and hardly"
             " ever in micrographs: is it the right file?"
         )
-    found, dropped = len(segmentation.confidence), segmentation.dropped
-    if dropped and segmentation.expected < EVEN:
-        left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
-        yield (
-            "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
-            f" {dropped} outlines that were more likely wrong than right were dropped; {left}."
-        )
-    elif not found:
-        yield (
-            "No particles were found: the image shows none, or none that the model knows. If it does show some, try the"
-            " other polarity or a lower threshold."
-        )
-    elif segmentation.expected < MOSTLY:
-        yield (
-            f"Only about {100 * segmentation.expected:.0f} % of these outlines are expected to be right, going by"
-            " images on which that was tried: check them before you use the sizes."
-        )
-    elif segmentation.clarity < CLEAR:
-        yield "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
 
 
-def _disagreements(own: Calibration, used: Calibration) -> list[str]:
-    """What the file says against what is used, where the two are not the same thing."""
-    if own.source == used.source:
-        return []
-    return crosscheck({CALLED.get(each.source, each.source): each for each in (own, used)})
+def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[str]:
+    if used.source == "default":
+        yield "The image width is the default of 7520 nm and was not checked: type the true width."
+    if used.source == "none":
+        yield "No image width is known, so sizes are in pixels."
+    own = micrograph.calibration
+    if own.source != used.source:
+        yield from crosscheck({CALLED.get(each.source, each.source): each for each in (own, used)})
+    yield from micrograph.notes

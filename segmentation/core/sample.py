@@ -14,8 +14,8 @@ from .measure.bins import auto_edges
 from .measure.pooling import Pooled, pool, row_of
 from .measure.table import ParticleTable
 from .micrograph.types import Calibration
-from .network.scout import CLEAR
-from .recipe import Recipe
+from .network.scale_search import CLEAR
+from .settings import AnalysisSettings
 
 SEED = 0
 UNCLEAR = "nothing in it is clearly a particle"
@@ -42,7 +42,7 @@ class Found:
     `Segmentation`.
     """
 
-    recipe: Recipe | None = None
+    recipe: AnalysisSettings | None = None
     model: str = ""
     model_sha256: str = ""
     threshold: float | None = None
@@ -58,20 +58,21 @@ class Found:
     @classmethod
     def of(cls, analysis: Analysis) -> Found:
         rows, columns = analysis.micrograph.shape
-        used = analysis.segmentation
+        segmentation = analysis.segmentation
+        used, origin = segmentation.used, segmentation.provenance
         return cls(
-            analysis.recipe,
-            used.model,
-            used.model_sha256,
-            used.threshold,
-            used.polarity,
-            used.scale,
+            analysis.settings,
+            origin.model,
+            origin.weights,
+            used.get("threshold"),
+            used.get("polarity", ""),
+            used.get("scale"),
             columns,
             rows,
-            used.rows if used.rows < rows else None,
+            segmentation.rows if segmentation.rows < rows else None,
             analysis.micrograph.metadata,
-            used.expected,
-            used.dropped,
+            used.get("expected", 1.0),
+            used.get("dropped", 0),
         )
 
 
@@ -93,7 +94,7 @@ class Member:
     @classmethod
     def of(cls, analysis: Analysis) -> Member:
         micrograph = analysis.micrograph
-        clarity = analysis.segmentation.clarity
+        clarity = analysis.segmentation.used.get("clarity", 1.0)
         found = Found.of(analysis)
         return cls(micrograph.name, analysis.table, analysis.calibration, clarity, micrograph.sha256, found)
 

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 LEAST_THRESHOLD, GREATEST_THRESHOLD = 0.05, 0.95
-LEAST_SCALE, GREATEST_SCALE = 0.02, 2.0  # as in core.network.scout, which the web process must not import
+LEAST_SCALE, GREATEST_SCALE = 0.02, 2.0  # as in core.network.scale_search, which the web process must not import
 NO_SCALE = f"The working scale is auto or a factor from {LEAST_SCALE:g} to {GREATEST_SCALE:g}, such as 0.5."
 YES, NO = {"on", "true", "1", "yes"}, {"off", "false", "0", "no", ""}
 

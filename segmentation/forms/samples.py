@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 
 from ..core.micrograph import parse_width
-from ..core.recipe import DEFAULT_WIDTH_NM
+from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import SHOWN_NAME, Sample
 from ..services import Scale
 

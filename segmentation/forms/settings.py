@@ -10,7 +10,7 @@ from django import forms
 
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.recipe import DEFAULT_MODEL, Recipe
+from ..core.settings import DEFAULT_MODEL, AnalysisSettings
 from .fields import (
     GREATEST_SCALE,
     LEAST_SCALE,
@@ -94,10 +94,10 @@ class SettingsForm(forms.Form):
         sentence = f"The typical size of a particle is a number of pixels from {least} to {greatest}."
         return round(best / number_within(typed, least, greatest, sentence), 4)
 
-    def recipe(self, calibration: Calibration | None = None) -> Recipe:
+    def recipe(self, calibration: Calibration | None = None) -> AnalysisSettings:
         """The Recipe of a valid form."""
         data = self.cleaned_data
-        return Recipe(
+        return AnalysisSettings.of(
             model=data["model"] or model_choices()[0][0],
             threshold=data["threshold"],
             polarity=data["polarity"] or "auto",
@@ -110,26 +110,26 @@ class SettingsForm(forms.Form):
         )
 
     @staticmethod
-    def initial_of(recipe: Recipe) -> dict[str, Any]:
+    def initial_of(recipe: AnalysisSettings) -> dict[str, Any]:
         """The fields as they stand for a Recipe."""
-        rows, scale = recipe.data_bar, recipe.scale
+        rows, scale = recipe.segmentation.data_bar, recipe.segmentation.scale
         return {
-            "model": recipe.model,
-            "threshold": "" if recipe.threshold is None else f"{recipe.threshold:g}",
-            "polarity": recipe.polarity,
-            "filter": "on" if recipe.filter else "off",
-            "edge": recipe.edge,
+            "model": recipe.segmentation.model,
+            "threshold": "" if recipe.segmentation.threshold is None else f"{recipe.segmentation.threshold:g}",
+            "polarity": recipe.segmentation.polarity,
+            "filter": "on" if recipe.measurement.filter else "off",
+            "edge": recipe.measurement.border_correction,
             "data_bar": "auto" if rows == "auto" else "rows" if rows else "none",
             "data_bar_rows": rows if rows != "auto" and rows else "",
             "scale": "auto" if scale is None else "factor",
             "scale_factor": "" if scale is None else f"{scale:g}",
-            "flips": "on" if recipe.flips else "off",
+            "flips": "on" if recipe.segmentation.flips else "off",
         }
 
     @classmethod
     def asked(cls, query: Any) -> SettingsForm:
         """The form as a first visit sees it; `?model=NAME` chooses a model that there is."""
-        recipe, wanted = Recipe(), query.get("model", "")
+        recipe, wanted = AnalysisSettings.of(), query.get("model", "")
         if wanted in dict(model_choices()):
             recipe = recipe.with_(model=wanted)
         return cls(initial=cls.initial_of(recipe))

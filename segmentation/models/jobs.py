@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
 from .micrographs import Micrograph
 from .samples import Sample
@@ -86,8 +86,8 @@ class Job(Owned, Attempted):
             return None
         return (self.finished or timezone.now()) - self.started
 
-    def get_recipe(self) -> Recipe:
-        return Recipe.from_dict(self.recipe)
+    def get_recipe(self) -> AnalysisSettings:
+        return AnalysisSettings.from_dict(self.recipe)
 
     def artifact(self, name: str) -> Artifact | None:
         return self.artifacts.filter(name=name).first()

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.micrograph import parse_width
 from ..core.micrograph.crosscheck import crosscheck
 from ..core.micrograph.types import Calibration
-from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
+from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
 from ..models import Micrograph
 
 SAME_NM = 0.0051  # widths are shown with two decimals
@@ -94,10 +94,12 @@ def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibrat
     return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
 
 
-def refuse_tall_bar(recipe: Recipe, micrograph: Micrograph) -> None:
+def refuse_tall_bar(recipe: AnalysisSettings, micrograph: Micrograph) -> None:
     """Raises ValueError where the data bar leaves no row to analyse."""
-    if recipe.data_bar != "auto" and recipe.data_bar >= micrograph.height:
-        raise ValueError(f"The data bar cannot take {recipe.data_bar} rows: the image has only {micrograph.height}.")
+    if recipe.segmentation.data_bar != "auto" and recipe.segmentation.data_bar >= micrograph.height:
+        raise ValueError(
+            f"The data bar cannot take {recipe.segmentation.data_bar} rows: the image has only {micrograph.height}."
+        )
 
 
 def _shown(own: Calibration, origin: str, micrograph: Micrograph) -> set[str]:

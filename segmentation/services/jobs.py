@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.network import cards
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from ..models import Job, Micrograph
 from .calibration import asked_calibration, refuse_tall_bar
 from .callers import fingerprint, submission_of
@@ -42,7 +42,7 @@ UNREADABLE = "The image cannot be read, so trying again would not help: upload i
 def create_job(
     *,
     micrograph: Micrograph,
-    recipe: Recipe,
+    recipe: AnalysisSettings,
     user: Any,
     visitor: UUID | None,
     address: str = "",
@@ -60,7 +60,7 @@ def create_job(
     again later, and is not refused. Raises Refused (409 where the key stands for another submission, 422 where the
     image has turned out to be none, 429 too many), ValueError where image and request do not go together.
     """
-    check_model(recipe.model)
+    check_model(recipe.segmentation.model)
     content = fingerprint(files_of(micrograph), recipe.as_dict(), asked)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
@@ -77,7 +77,7 @@ def create_job(
 
 def _created(
     micrograph: Micrograph,
-    recipe: Recipe,
+    recipe: AnalysisSettings,
     asked: dict[str, Any] | None,
     who: dict[str, Any],
     shelve: bool,
@@ -104,7 +104,7 @@ def _created(
         defaults={
             "micrograph": micrograph,
             "recipe": recipe.as_dict(),
-            "model_name": recipe.model,
+            "model_name": recipe.segmentation.model,
             "owner": user if user is not None and user.is_authenticated else None,
             "visitor": who["visitor"],
             "address": who["address"],
@@ -120,7 +120,7 @@ def _created(
     return job
 
 
-def fitting(recipe: Recipe, asked: dict[str, Any] | None, micrograph: Micrograph) -> Recipe:
+def fitting(recipe: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
     """The recipe with the calibration that was asked for; raises ValueError where the image does not suit it."""
     if asked is not None:
         recipe = recipe.with_(calibration=asked_calibration(asked, micrograph))
@@ -131,7 +131,7 @@ def fitting(recipe: Recipe, asked: dict[str, Any] | None, micrograph: Micrograph
 def make_ready(job: Job) -> None:
     """Let a job run whose image has been read, or fail it with a sentence: what was asked for stays for another try."""
     try:
-        recipe = fitting(job.get_recipe(), job.asked or None, job.micrograph)
+        recipe = fitting(job.get_settings(), job.asked or None, job.micrograph)
         check_megapixels(job.micrograph, user=job.owner, visitor=job.visitor, address=job.address)
     except (ValueError, Refused) as problem:
         ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
@@ -141,7 +141,7 @@ def make_ready(job: Job) -> None:
     ring_after_commit(job.pk)
 
 
-def rerun_job(*, job: Job, recipe: Recipe, **who: Any) -> Job:
+def rerun_job(*, job: Job, recipe: AnalysisSettings, **who: Any) -> Job:
     """Analyse a job's micrograph again with other settings; the outlines are kept where they cannot change.
 
     who: user, visitor, address and token, as for `create_job`.

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from ..models import SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
 from . import limits
@@ -55,7 +55,7 @@ def create_sample(
     *,
     name: str,
     uploads: Iterable[Micrograph],
-    recipe: Recipe,
+    recipe: AnalysisSettings,
     scale: Scale,
     user: Any,
     visitor: UUID | None,
@@ -71,7 +71,7 @@ def create_sample(
     notes: what intake had to say. token, key: what makes two submissions one (`submission_of`). Raises Refused
     (400 no images, 409 where the key stands for another submission, 429 too many).
     """
-    check_model(recipe.model)
+    check_model(recipe.segmentation.model)
     scale.check()
     uploads, asked = list(uploads), dict(asked or {})
     files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
@@ -183,8 +183,8 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     sample.save(update_fields=Scale._fields)
     made = []
     for job in sample.members.select_related("micrograph").order_by("created", "pk"):
-        recipe = job.get_recipe().with_(calibration=sample.calibration_for(job.micrograph))
-        if recipe != job.get_recipe():
+        recipe = job.get_settings().with_(calibration=sample.calibration_for(job.micrograph))
+        if recipe != job.get_settings():
             made.append(_job(sample, job.micrograph, recipe, parent=job, included=job.included))
     Job.objects.bulk_create(made)
     refresh_after_commit(sample.pk)
@@ -265,7 +265,7 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
     calibration = (
         asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
     )
-    recipe = fitting(Recipe.from_dict(sample.recipe).with_(calibration=calibration), None, micrograph)
+    recipe = fitting(AnalysisSettings.from_dict(sample.recipe).with_(calibration=calibration), None, micrograph)
     job = _job(sample, micrograph, recipe, created=micrograph.created)
     try:
         limits.check_megapixels(micrograph, **_maker(sample))
@@ -313,12 +313,12 @@ def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
     return list(found.values())
 
 
-def _job(sample: Sample, micrograph: Micrograph, recipe: Recipe, **fields: Any) -> Job:
+def _job(sample: Sample, micrograph: Micrograph, recipe: AnalysisSettings, **fields: Any) -> Job:
     return Job(
         micrograph=micrograph,
         sample=sample,
         recipe=recipe.as_dict(),
-        model_name=recipe.model,
+        model_name=recipe.segmentation.model,
         owner_id=sample.owner_id,
         visitor=sample.visitor,
         address=sample.address,

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from ..models import Job, Micrograph
 from .archives import Note
 from .files import remove_folder
@@ -76,7 +76,7 @@ def start_images(archive: Micrograph) -> list[Note]:
     archive.refresh_from_db(fields=["asked", "owner"])
     if "recipe" not in archive.asked:
         return []
-    recipe = Recipe.from_dict(archive.asked["recipe"])
+    recipe = AnalysisSettings.from_dict(archive.asked["recipe"])
     asked = {name: archive.asked.get(name) for name in ("width", "origin")}
     who = {"user": archive.owner, "visitor": archive.visitor, "address": archive.address}
     notes = []
@@ -89,7 +89,7 @@ def start_images(archive: Micrograph) -> list[Note]:
     return notes
 
 
-def start_archive(*, archive: Micrograph, recipe: Recipe, asked: dict[str, Any], token: str) -> None:
+def start_archive(*, archive: Micrograph, recipe: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
     """Analyse every image of an archive by itself, as they come out of it; the same token makes no second jobs."""
     archive.asked = {**asked, "recipe": recipe.as_dict(), "token": token}
     Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.micrograph.types import Calibration
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
 from ..models import Artifact, Job
@@ -131,7 +131,7 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
         calibration = _chosen(request.POST.get("width", ""), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
-    recipe = found.get_recipe().with_(calibration=calibration)
+    recipe = found.get_settings().with_(calibration=calibration)
     if led_to(recipe, found.micrograph) == recipe_calibration(found):
         return redirect("job", pk)
     return _again(request, found, recipe)
@@ -160,7 +160,7 @@ def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
     return refused(request, Refused(found.micrograph.error or NOT_READ, 409), reverse("job", args=[found.pk]))
 
 
-def _again(request: HttpRequest, found: Job, recipe: Recipe) -> HttpResponse:
+def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpResponse:
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     token = request.POST.get("token", "")[:64]
     try:
@@ -176,7 +176,7 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     """A field left as it was keeps the calibration with its source; anything else was typed."""
     text = request.POST.get("width", "").strip()
     if text == _text(recipe_calibration(found), found):
-        return found.get_recipe().calibration
+        return found.get_settings().calibration
     return _chosen(text, found)
 
 
@@ -208,7 +208,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "may_change": found.is_changeable_by(request.user, request.visitor),
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
-        "form": SettingsForm(initial=SettingsForm.initial_of(found.get_recipe())),
+        "form": SettingsForm(initial=SettingsForm.initial_of(found.get_settings())),
         "width": request.POST.get("width", _text(recipe_calibration(found), found)),
         "token": uuid4().hex,
         **extra,

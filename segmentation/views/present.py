@@ -8,7 +8,7 @@ from typing import Any
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from ..forms import own_calibration
 from ..models import Job, Micrograph
 from .sizes import (
@@ -87,12 +87,12 @@ def used_calibration(job: Job) -> Calibration:
 
 def recipe_calibration(job: Job) -> Calibration:
     """What a job's settings lead to."""
-    return led_to(job.get_recipe(), job.micrograph)
+    return led_to(job.get_settings(), job.micrograph)
 
 
-def led_to(recipe: Recipe, micrograph: Micrograph) -> Calibration:
+def led_to(recipe: AnalysisSettings, micrograph: Micrograph) -> Calibration:
     """The calibration of an upload under a recipe: the recipe's, else the file's own, else none."""
-    return recipe.calibration or own_calibration(micrograph) or Calibration.absent()
+    return recipe.measurement.calibration or own_calibration(micrograph) or Calibration.absent()
 
 
 class Result:
@@ -248,10 +248,10 @@ class Result:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
-        said, recipe, micrograph = self.summary, self.job.get_recipe(), self.job.micrograph
+        said, recipe, micrograph = self.summary, self.job.get_settings(), self.job.micrograph
         model = said.get("model", {})
-        chosen = "found" if recipe.polarity == "auto" else "chosen"
-        threshold = "the model's own" if recipe.threshold is None else "chosen"
+        chosen = "found" if recipe.segmentation.polarity == "auto" else "chosen"
+        threshold = "the model's own" if recipe.segmentation.threshold is None else "chosen"
         return [
             ("Model", f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"),
             ("Weights", f"sha256 {model.get('sha256', '')[:12]}…"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ..core.recipe import Recipe
+from ..core.settings import AnalysisSettings
 from ..forms import model_choices
 from ..models import Job, Micrograph, Sample
 from .present import led_to
@@ -74,26 +74,32 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
 
 
 def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
-    recipe = job.get_recipe()
+    recipe = job.get_settings()
     calibration = led_to(recipe, micrograph)
     if before is None:
         return scale_words(calibration)
-    old = before.get_recipe()
+    old = before.get_settings()
     changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
     return "; ".join([*changes, *setting_changes(recipe, old)]) or "the same settings once more"
 
 
-def setting_changes(recipe: Recipe, old: Recipe) -> list[str]:
+def setting_changes(recipe: AnalysisSettings, old: AnalysisSettings) -> list[str]:
     """What one recipe has that another has not, in words; the calibration apart."""
     said = {
-        "model": f"model {dict(model_choices()).get(recipe.model, recipe.model)}",
-        "filter": f"filter {'on' if recipe.filter else 'off'}",
-        "edge": f"edge {'weighting' if recipe.edge == 'weight' else 'exclusion'}",
-        "threshold": "the model's own threshold" if recipe.threshold is None else f"threshold {recipe.threshold:g}",
-        "polarity": "polarity found" if recipe.polarity == "auto" else f"{recipe.polarity} particles",
-        "data_bar": _bar(recipe.data_bar),
-        "scale": "working scale found" if recipe.scale is None else f"working scale {recipe.scale:g} ×",
-        "flips": "averaged over mirrored images" if recipe.flips else "no mirrored images",
+        "model": f"model {dict(model_choices()).get(recipe.segmentation.model, recipe.segmentation.model)}",
+        "filter": f"filter {'on' if recipe.measurement.filter else 'off'}",
+        "edge": f"edge {'weighting' if recipe.measurement.border_correction == 'weight' else 'exclusion'}",
+        "threshold": "the model's own threshold"
+        if recipe.segmentation.threshold is None
+        else f"threshold {recipe.segmentation.threshold:g}",
+        "polarity": "polarity found"
+        if recipe.segmentation.polarity == "auto"
+        else f"{recipe.segmentation.polarity} particles",
+        "data_bar": _bar(recipe.segmentation.data_bar),
+        "scale": "working scale found"
+        if recipe.segmentation.scale is None
+        else f"working scale {recipe.segmentation.scale:g} ×",
+        "flips": "averaged over mirrored images" if recipe.segmentation.flips else "no mirrored images",
     }
     return [words for name, words in said.items() if getattr(recipe, name) != getattr(old, name)]
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ..core.micrograph import parse_width
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
-from ..core.recipe import DEFAULT_WIDTH_NM, Recipe
+from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
 from ..forms import (
     SettingsForm,
     accepted,
@@ -131,7 +131,9 @@ def sample(request: HttpRequest) -> HttpResponse:
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     try:
         micrograph = sample_upload(**who)
-        return redirect("job", create_job(micrograph=micrograph, recipe=Recipe(), token=_token(request), **who).pk)
+        return redirect(
+            "job", create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), token=_token(request), **who).pk
+        )
     except Refused as refusal:
         return refused(request, refusal)
 

@@ -17,11 +17,11 @@ from segmentation.core.labels.outline import particles
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
-from segmentation.core.network.predict import predict
+from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse
-from segmentation.core.recipe import Recipe
 from segmentation.core.report import write_all
+from segmentation.core.settings import AnalysisSettings
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.tif"
@@ -46,7 +46,7 @@ def test_shares_of_one_job(tmp_path, name):
         began = time.perf_counter()
         micrograph = read(SAMPLE)
         seconds["read"] = time.perf_counter() - began
-        analysis = analyse(micrograph, Recipe(model=name))
+        analysis = analyse(micrograph, AnalysisSettings.of(model=name))
         seconds |= analysis.timings
         began = time.perf_counter()
         write_all(analysis, tmp_path)
@@ -59,7 +59,7 @@ def test_shares_of_a_large_image():
     tile = read(SAMPLE).pixels[:704]
     pixels = np.tile(tile, (12, 8))[:8192, :8192]
     micrograph = Micrograph(np.ascontiguousarray(pixels), "large.tif", "0" * 64, Calibration(5.0, "metadata"))
-    analysis = analyse(micrograph, Recipe(scale=1.0))
+    analysis = analyse(micrograph, AnalysisSettings.of(scale=1.0))
     print_shares(f"8192 x 8192, {len(analysis.table)} particles", analysis.timings)
 
 

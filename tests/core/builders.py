@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.core.analysis import Analysis
-from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 
 METADATA = Calibration(7.34375, "metadata", "Zeiss tag 34118, Image Pixel Size", 0.02)
 
@@ -47,6 +47,30 @@ def grey_of(labels: NDArray[np.int32], seed: int = 0) -> NDArray[np.uint8]:
     return np.clip(70 + 90 * (labels > 0) + noise, 0, 255).astype(np.uint8)
 
 
+def segmentation_of(
+    labels: NDArray[np.int32],
+    confidence: NDArray[np.float32] | None = None,
+    rows: int | None = None,
+    *,
+    card: dict[str, object] | None = None,
+    **used: object,
+) -> Segmentation:
+    """Particles 1..n of `labels` (H, W) as a model would have found them."""
+    n = int(labels.max(initial=0))
+    known = {"threshold": 0.5, "polarity": "bright", "scale": 1.0, "clarity": 1.0, "closer": 1.0}
+    named = {"name": "particles", "title": "Particles", "version": "1.0", "sha256": "cd" * 32}
+    return Segmentation(
+        labels,
+        np.arange(1, n + 1, dtype=np.int32),
+        np.zeros(n, np.int32),
+        ("particle",),
+        np.full(n, 0.9, np.float32) if confidence is None else confidence,
+        labels.shape[0] if rows is None else rows,
+        Provenance("ab" * 32, "particles", AnalysisSettings.of().segmentation.model_dump(), card or named),
+        {**known, "expected": 1.0, "dropped": 0, **used},
+    )
+
+
 def analysis_of(
     labels: NDArray[np.int32],
     *,
@@ -65,9 +89,9 @@ def analysis_of(
     table = set_aside(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
     return Analysis(
         micrograph=Micrograph(pixels, name, "ab" * 32, calibration, {"instrument": "ZEISS Sigma"}),
-        recipe=Recipe(filter=filter),
+        settings=AnalysisSettings.of(filter=filter),
         calibration=calibration,
-        segmentation=Segmentation(labels, confidence, rows, "bright", 1.0, 0.5, "particles", "cd" * 32),
+        segmentation=segmentation_of(labels, confidence, rows),
         table=table,
         statistics=summarise(table),
         timings={"segmenting": 1.25},

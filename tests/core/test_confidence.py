@@ -1,7 +1,5 @@
 """How likely a particle is right: what is read off the maps, and what is made of it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,10 +7,8 @@ from segmentation.core.labels.confidence import confidence, likely_right, traits
 from segmentation.core.labels.outline import outline
 from segmentation.core.labels.separate import mean_over_labels
 from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
+from segmentation.core.network.inference import predict_augmented
 from segmentation.core.network.resample import resize, resize_map
-from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.core.network.scout import View
-from segmentation.core.network.see import see
 from tests.core.test_network import tiny_card
 
 LABELS = np.zeros((40, 60), np.int32)
@@ -72,7 +68,7 @@ def test_a_card_with_other_weights_than_the_model_has_is_refused(tmp_path):
         read_card(file)
 
 
-def leaning(network, picture, runtime, progress=lambda fraction: None):
+def leaning(picture, progress=lambda fraction: None):
     """Stands for a network that sees the right and the lower side better than the others."""
     progress(1.0)
     rows, columns = np.indices(picture.shape)
@@ -81,33 +77,26 @@ def leaning(network, picture, runtime, progress=lambda fraction: None):
 
 
 @pytest.fixture
-def scene(tmp_path, monkeypatch):
-    """A card, a network that leans, and a picture (64, 96)."""
-    monkeypatch.setattr("segmentation.core.network.see.predict", leaning)
-    card, runtime = tiny_card(tmp_path), Runtime("cpu", "float32")
-    picture = np.random.default_rng(0).random((64, 96)).astype(np.float32)
-    return card, load_network(card, runtime), runtime, picture
+def picture():
+    return np.random.default_rng(0).random((64, 96)).astype(np.float32)
 
 
-def test_flips_average_the_four_mirrored_maps(scene):
-    card, network, runtime, picture = scene
+def test_flips_average_the_four_mirrored_maps(picture):
     told = []
-    found = see(network, card, picture, View("bright", 1.0), runtime, flips=True, progress=told.append).maps
+    found = predict_augmented(leaning, picture, 1.0, flips=True, progress=told.append)
     assert np.abs(found - np.stack([255 * picture * share for share in (95 / 192, 63 / 128)])).max() <= 1
     assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
-def test_a_closer_showing_is_mirrored_and_averaged(scene):
-    card, network, runtime, picture = scene
-    card = replace(card, closer=1.5)
+def test_a_closer_showing_is_mirrored_and_averaged(picture):
     told = []
-    found = see(network, card, picture, View("dark", 1.0), runtime, progress=told.append).maps
-    closer = leaning(network, resize(1 - picture, 1.5)[:, ::-1], runtime)[:, :, ::-1]
+    found = predict_augmented(leaning, picture, 1.0, closer=1.5, progress=told.append)
+    closer = leaning(resize(picture, 1.5)[:, ::-1])[:, :, ::-1]
     second = np.stack([resize_map(np.ascontiguousarray(each), picture.shape) for each in closer]).astype(float)
-    assert np.abs(found - (leaning(network, 1 - picture, runtime) + second) / 2).max() <= 0.5
+    assert np.abs(found - (leaning(picture) + second) / 2).max() <= 0.5
     assert told == pytest.approx([1 / 3.25, 1.0])
-    flips = see(network, card, picture, View("dark", 1.0), runtime, flips=True).maps
-    mirrored = see(network, card, picture[::-1, ::-1], View("dark", 1.0), runtime, flips=True).maps
+    flips = predict_augmented(leaning, picture, 1.0, closer=1.5, flips=True)
+    mirrored = predict_augmented(leaning, picture[::-1, ::-1], 1.0, closer=1.5, flips=True)
     assert np.abs(flips[:, ::-1, ::-1].astype(int) - mirrored).max() <= 2
 
 

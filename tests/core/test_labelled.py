@@ -7,9 +7,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.core.labelled import MODEL, analyse_mask, as_labels, read_mask
+from segmentation.core.labelled import analyse_mask, as_labels, read_mask
+from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 
 TWO = np.zeros((40, 60), np.uint8)
 TWO[5:15, 5:15] = 1
@@ -181,18 +182,18 @@ def mask(written):
 
 
 def test_an_analysis_like_any_other(mask):
-    analysis = analyse_mask(mask, Recipe(calibration=Calibration(2.0, "typed")))
+    analysis = analyse_mask(mask, AnalysisSettings.of(calibration=Calibration(2.0, "typed")))
     assert analysis.statistics.n_kept == 2 and analysis.statistics.unit == "nm"
     np.testing.assert_allclose(analysis.table.length("min_feret"), [20, 20])
     np.testing.assert_allclose(analysis.table.length("area"), [400, 600])
-    assert (analysis.segmentation.model, analysis.segmentation.model_sha256) == (MODEL, mask.sha256)
+    assert (analysis.segmentation.provenance.model, analysis.segmentation.provenance.weights) == (MASKS, mask.sha256)
     assert analysis.micrograph.name == "b.tif"
 
 
 def test_the_image_lends_its_pixels_and_its_calibration(mask):
     pixels = np.full(TWO.shape, 7, np.uint8)
     image = Micrograph(pixels, "b-image.tif", "c" * 64, Calibration(3.0, "metadata"), {"kind": "TIFF"}, ("A note.",))
-    analysis = analyse_mask(mask, Recipe(), image=image)
+    analysis = analyse_mask(mask, AnalysisSettings.of(), image=image)
     assert analysis.calibration.nm_per_pixel == 3.0
     assert analysis.table["mean_grey"].tolist() == [7, 7]
     assert analysis.micrograph.metadata["image"] == "b-image.tif" and "A note." in analysis.micrograph.notes
@@ -201,19 +202,21 @@ def test_the_image_lends_its_pixels_and_its_calibration(mask):
 def test_an_image_of_another_size(mask):
     image = Micrograph(np.zeros((40, 61), np.uint8), "x.tif", "c" * 64, Calibration.absent())
     with pytest.raises(UnreadableImage, match="61 × 40 px and the mask 60 × 40"):
-        analyse_mask(mask, Recipe(), image=image)
+        analyse_mask(mask, AnalysisSettings.of(), image=image)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_particles(tmp_path, count):
     np.save(tmp_path / "few.npy", discs(max(count, 1)) * bool(count))
-    statistics = analyse_mask(read_mask(tmp_path / "few.npy"), Recipe()).statistics
+    statistics = analyse_mask(read_mask(tmp_path / "few.npy"), AnalysisSettings.of()).statistics
     assert statistics.n_kept == count
     assert statistics.sd is None and statistics.intervals["median"] is None
 
 
 def test_a_hundred_thousand_particles(tmp_path):
     np.save(tmp_path / "many.npy", discs(100_000))
-    analysis = analyse_mask(read_mask(tmp_path / "many.npy"), Recipe(calibration=Calibration(1.0, "typed")))
+    analysis = analyse_mask(
+        read_mask(tmp_path / "many.npy"), AnalysisSettings.of(calibration=Calibration(1.0, "typed"))
+    )
     assert analysis.statistics.n_kept == 100_000
     assert analysis.statistics.median == pytest.approx(6.0)

@@ -8,14 +8,16 @@ from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.separate import separate
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, check_weights, find
-from segmentation.core.network.predict import predict
+from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.core.pipeline import analyse, remeasure
-from segmentation.core.recipe import Recipe
+from segmentation.core.pipeline import analyse, measure
+from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.evaluation.metrics import score
 from segmentation.lab.synthesis.bodies import make_body
 from segmentation.lab.synthesis.render import render_blank, render_sem
 from segmentation.lab.synthesis.sample import data_bar
+
+from .builders import segmentation_of
 
 NOWHERE = Calibration.absent()
 
@@ -53,7 +55,7 @@ def test_shipped_cards_fit_their_weights(card):
 
 def test_isolated_particles_are_found_and_measured():
     grey, truth = isolated()
-    analysis = analyse(micrograph_of(grey), Recipe())
+    analysis = analyse(micrograph_of(grey), AnalysisSettings.of())
     scores = score([(analysis.segmentation.labels, truth)])
     assert scores.f50 == 1.0 and scores.dice > 0.93
     areas = np.bincount(truth.ravel())[1:]
@@ -64,37 +66,37 @@ def test_isolated_particles_are_found_and_measured():
 @pytest.mark.parametrize("factor", [0.3, 3])
 def test_the_working_scale_follows_the_particles(factor):
     grey, truth = isolated(diameter=32 * factor, shape=(round(330 * max(1, factor)),) * 2)
-    analysis = analyse(micrograph_of(grey), Recipe())
+    analysis = analyse(micrograph_of(grey), AnalysisSettings.of())
     assert score([(analysis.segmentation.labels, truth)]).f50 > 0.9
-    assert analysis.segmentation.scale * factor == pytest.approx(1, rel=0.6)
+    assert analysis.segmentation.used["scale"] * factor == pytest.approx(1, rel=0.6)
 
 
 def test_dark_particles_are_recognised():
     grey, truth = isolated()
-    analysis = analyse(micrograph_of(255 - grey), Recipe())
-    assert analysis.segmentation.polarity == "dark"
+    analysis = analyse(micrograph_of(255 - grey), AnalysisSettings.of())
+    assert analysis.segmentation.used["polarity"] == "dark"
     assert score([(analysis.segmentation.labels, truth)]).f50 == 1.0
 
 
 def test_a_typed_polarity_overrules():
     grey, _ = isolated()
-    assert analyse(micrograph_of(grey), Recipe(polarity="dark")).segmentation.polarity == "dark"
+    assert analyse(micrograph_of(grey), AnalysisSettings.of(polarity="dark")).segmentation.used["polarity"] == "dark"
 
 
 def test_the_data_bar_is_left_out_and_can_be_kept():
     grey, _ = isolated(shape=(448, 1024))
     with_bar = np.concatenate([grey, data_bar(1024)])
-    found = analyse(micrograph_of(with_bar), Recipe())
+    found = analyse(micrograph_of(with_bar), AnalysisSettings.of())
     assert found.segmentation.rows == 448
     assert not found.segmentation.labels[448:].any()
     assert found.segmentation.labels.shape == with_bar.shape
-    assert analyse(micrograph_of(with_bar), Recipe(data_bar=0)).segmentation.rows == 512
-    assert analyse(micrograph_of(with_bar), Recipe(data_bar=100)).segmentation.rows == 412
+    assert analyse(micrograph_of(with_bar), AnalysisSettings.of(data_bar=0)).segmentation.rows == 512
+    assert analyse(micrograph_of(with_bar), AnalysisSettings.of(data_bar=100)).segmentation.rows == 412
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_an_image_of_one_grey_has_no_particles(value):
-    analysis = analyse(micrograph_of(np.full((200, 300), value, np.uint8)), Recipe())
+    analysis = analyse(micrograph_of(np.full((200, 300), value, np.uint8)), AnalysisSettings.of())
     assert len(analysis.table) == 0 and analysis.statistics.median is None
     assert any("No particles" in warning for warning in analysis.warnings)
 
@@ -102,7 +104,7 @@ def test_an_image_of_one_grey_has_no_particles(value):
 def test_progress_rises_and_names_its_stages():
     told = []
     grey, _ = isolated()
-    analyse(micrograph_of(grey), Recipe(), lambda stage, fraction: told.append((stage, fraction)))
+    analyse(micrograph_of(grey), AnalysisSettings.of(), lambda stage, fraction: told.append((stage, fraction)))
     fractions = [fraction for _, fraction in told]
     assert fractions == sorted(fractions) and fractions[0] >= 0 and fractions[-1] <= 1
     assert {"segmenting", "measuring"} <= {stage for stage, _ in told}
@@ -117,17 +119,17 @@ def test_progress_may_stop_the_analysis():
             raise Stop
 
     with pytest.raises(Stop):
-        analyse(micrograph_of(isolated()[0]), Recipe(), stop)
+        analyse(micrograph_of(isolated()[0]), AnalysisSettings.of(), stop)
 
 
 def test_recalibrating_scales_lengths_and_keeps_outlines(tmp_path):
     grey, _ = isolated()
     micrograph = micrograph_of(grey, Calibration(2.0, "metadata"))
-    first = analyse(micrograph, Recipe())
+    first = analyse(micrograph, AnalysisSettings.of())
     first.segmentation.save(tmp_path / "s.npz")
     stored = Segmentation.load(tmp_path / "s.npz")
     assert np.array_equal(stored.labels, first.segmentation.labels)
-    second = remeasure(micrograph, stored, Recipe(calibration=Calibration(5.0, "typed")))
+    second = measure(micrograph, stored, AnalysisSettings.of(calibration=Calibration(5.0, "typed")))
     assert second.table["min_feret_nm"] == pytest.approx(2.5 * first.table["min_feret_nm"])
     assert second.statistics.median == pytest.approx(2.5 * first.statistics.median)
     assert second.calibration.source == "typed"
@@ -136,7 +138,7 @@ def test_recalibrating_scales_lengths_and_keeps_outlines(tmp_path):
 def test_the_default_width_is_marked():
     grey, _ = isolated()
     default = Calibration.of_width(7520, grey.shape[1], "default")
-    assert any("7520" in w for w in analyse(micrograph_of(grey), Recipe(calibration=default)).warnings)
+    assert any("7520" in w for w in analyse(micrograph_of(grey), AnalysisSettings.of(calibration=default)).warnings)
 
 
 def test_tiles_give_the_same_particles_as_the_whole():
@@ -158,7 +160,9 @@ def test_tiles_give_the_same_particles_as_the_whole():
 def test_blank_substrates_are_doubted():
     """What is invented on a bare substrate is little, and the result says that nothing there is clear."""
     rng = np.random.default_rng(8)
-    analyses = [analyse(micrograph_of(render_blank((384, 512), rng)), Recipe(filter=True)) for _ in range(8)]
+    analyses = [
+        analyse(micrograph_of(render_blank((384, 512), rng)), AnalysisSettings.of(filter=True)) for _ in range(8)
+    ]
     assert np.median([analysis.statistics.n_kept for analysis in analyses]) <= 1
     doubted = [not len(a.table) or any("clearly" in warning for warning in a.warnings) for a in analyses]
     assert np.mean(doubted) > 0.5
@@ -166,25 +170,20 @@ def test_blank_substrates_are_doubted():
 
 def test_clear_particles_are_not_doubted():
     grey, _ = isolated()
-    analysis = analyse(micrograph_of(grey), Recipe())
-    assert analysis.segmentation.clarity > 0.7
+    analysis = analyse(micrograph_of(grey), AnalysisSettings.of())
+    assert analysis.segmentation.used["clarity"] > 0.7
     assert not any("clearly" in warning for warning in analysis.warnings)
 
 
+NO_WIDTH = "No image width is known, so sizes are in pixels."
+
+
 def doubts(pixels, n=4, *, expected=1.0, dropped=0):
-    found = Segmentation(
-        np.zeros(pixels.shape, np.int32),
-        np.ones(n, np.float32),
-        len(pixels),
-        "bright",
-        1.0,
-        0.5,
-        "particles",
-        "ab" * 32,
-        expected=expected,
-        dropped=dropped,
-    )
-    return " ".join(pipeline._doubts(Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent()), found))
+    labels = np.zeros(pixels.shape, np.int32)
+    labels.ravel()[: 2 * n : 2] = np.arange(1, n + 1)
+    found = segmentation_of(labels, expected=expected, dropped=dropped)
+    micrograph = Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent())
+    return " ".join(w for w in pipeline.measure(micrograph, found, AnalysisSettings.of()).warnings if w != NO_WIDTH)
 
 
 class TestDoubts:

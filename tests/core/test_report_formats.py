@@ -110,7 +110,7 @@ def test_xlsx_summary_has_every_interval():
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
 def test_xlsx_metadata_has_every_setting_that_changes_the_numbers(edge):
     analysis = CASES["many"]()
-    recipe = replace(analysis.recipe, edge=edge, flips=True)
+    recipe = replace(analysis.settings, edge=edge, flips=True)
     analysis = replace(analysis, recipe=recipe, statistics=replace(analysis.statistics, edge=edge))
     found = {(line[0], line[1]): line[2] for line in workbook(analysis)["metadata"].iter_rows(values_only=True)}
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]

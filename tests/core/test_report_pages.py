@@ -151,7 +151,7 @@ def test_edge_weights_are_said():
 def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
     analysis = make_analysis(4)
     used = replace(analysis.segmentation, closer=closer)
-    words = method(replace(analysis, segmentation=used, recipe=replace(analysis.recipe, flips=flips)))
+    words = method(replace(analysis, segmentation=used, recipe=replace(analysis.settings, flips=flips)))
     assert said_of_it in words and ("means over" in words) == bool(said_of_it)
 
 

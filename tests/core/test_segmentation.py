@@ -1,17 +1,27 @@
-"""Segmentations as they are stored: everything comes back, and files of earlier versions can be read."""
+"""Segmentations as they are stored: everything comes back, files of earlier versions can be read, others not."""
 
 import io
+import json
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Provenance, Segmentation, UnusableSegmentation
 
-LABELS = np.array([[0, 1], [2, 2]], np.int32)
-CONFIDENCE = np.array([0.9, 0.25], np.float32)
+LABELS = np.array([[0, 3], [7, 7]], np.int32)
+CARD = {"name": "p", "sha256": "cd" * 32}
+ORIGIN = Provenance("ab" * 32, "particles", {"model": "p"}, CARD, "0.2.0", "", ({"id": 3},))
 FOUND = Segmentation(
-    LABELS, CONFIDENCE, 2, "dark", 0.7, 0.45, "particles", "ab" * 32, 0.8, {"threshold +0.1": LABELS % 2}, 0.6, 3, 1.4
+    LABELS,
+    np.array([3, 7], np.int32),
+    np.array([0, 1], np.int32),
+    ("round", "long"),
+    np.array([0.9, 0.25], np.float32),
+    2,
+    ORIGIN,
+    {"polarity": "dark", "scale": 0.7},
+    {"threshold +0.1": LABELS % 2},
 )
 
 
@@ -22,6 +32,22 @@ def stored(found):
     return file
 
 
+def changed(**arrays):
+    """The file of FOUND with other arrays in it."""
+    with np.load(stored(FOUND)) as data:
+        known = {**data, **arrays}
+    file = io.BytesIO()
+    np.savez_compressed(file, **known)
+    file.seek(0)
+    return file
+
+
+def header(**entries):
+    with np.load(stored(FOUND)) as data:
+        said = json.loads(data["header"].tobytes())
+    return np.frombuffer(json.dumps({**said, **entries}).encode(), np.uint8)
+
+
 def same(one, other):
     for entry in fields(Segmentation):
         mine, theirs = getattr(one, entry.name), getattr(other, entry.name)
@@ -29,15 +55,54 @@ def same(one, other):
 
 
 def test_everything_comes_back():
-    same(Segmentation.load(stored(FOUND)), FOUND)
+    same(Segmentation.load(stored(FOUND), ORIGIN), FOUND)
+    assert stored(FOUND).read() == stored(FOUND).read()
 
 
-@pytest.mark.parametrize("known", [4, 6])
+def test_measuring_counts_the_objects_in_the_order_of_their_ids():
+    assert FOUND.dense.tolist() == [[0, 1], [2, 2]]
+    dense = replace(FOUND, labels=np.array([[0, 1], [2, 2]], np.int32), ids=np.array([1, 2], np.int32))
+    assert dense.dense is dense.labels
+
+
+@pytest.mark.parametrize("known", [4, 6, 7])
 def test_files_of_earlier_versions_can_be_read(known):
-    with np.load(stored(FOUND)) as data:
-        arrays = {**data, "numbers": data["numbers"][:known]}
-    older = io.BytesIO()
-    np.savez_compressed(older, **arrays)
-    older.seek(0)
-    lost = {"closer": 1.0} if known == 6 else {"closer": 1.0, "expected": 1.0, "dropped": 0}
-    same(Segmentation.load(older), replace(FOUND, **lost))
+    numbers = [2.0, 0.7, 0.45, 0.8, 0.6, 3.0, 1.4][:known]
+    file = io.BytesIO()
+    labels = np.array([[0, 1], [2, 2]], np.int32)
+    words = np.array(["dark", "p", "cd" * 32])
+    arrays = {"labels": labels, "confidence": FOUND.confidence, "alternative x": labels}
+    np.savez_compressed(file, numbers=np.array(numbers), words=words, **arrays)
+    file.seek(0)
+    found = Segmentation.load(file, ORIGIN)
+    lost = {"closer": 1.0} if known == 6 else {"closer": 1.0, "expected": 1.0, "dropped": 0} if known == 4 else {}
+    known_all = {"scale": 0.7, "threshold": 0.45, "clarity": 0.8, "expected": 0.6, "dropped": 3, "closer": 1.4}
+    assert found.used == {"polarity": "dark", **known_all, **lost}
+    assert (found.rows, found.ids.tolist(), found.class_names) == (2, [1, 2], ("particle",))
+    assert list(found.alternatives) == ["x"] and found.provenance == ORIGIN
+    file.seek(0)
+    with pytest.raises(UnusableSegmentation, match="damaged"):
+        Segmentation.load(file)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (lambda: io.BytesIO(b""), "damaged"),
+        (lambda: io.BytesIO(stored(FOUND).read()[:200]), "damaged"),
+        (lambda: changed(header=np.frombuffer(b"{", np.uint8)), "damaged"),
+        (lambda: changed(labels=LABELS[:1]), "damaged"),
+        (lambda: changed(labels=LABELS + 1), "damaged"),
+        (lambda: changed(labels=LABELS.astype(float)), "damaged"),
+        (lambda: changed(ids=np.array([3, 8], np.int32)), "damaged"),
+        (lambda: changed(classes=np.array([0, 2], np.int32)), "damaged"),
+        (lambda: changed(confidence=np.ones(3, np.float32)), "damaged"),
+        (lambda: changed(header=header(rows=3)), "damaged"),
+        (lambda: changed(header=header(format="deepsegm-segmentation/2")), "newer version"),
+        (lambda: changed(header=header(provenance={**ORIGIN.as_dict(), "micrograph": "ef" * 32})), "another image"),
+    ],
+)
+def test_what_cannot_be_measured_says_so_in_one_sentence(file, said):
+    with pytest.raises(UnusableSegmentation, match=said) as refused:
+        Segmentation.load(file(), ORIGIN)
+    assert str(refused.value).count(".") == 1 and "again" in str(refused.value)

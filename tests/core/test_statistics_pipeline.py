@@ -8,14 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.alternatives import confidence_under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.pipeline import remeasure
-from segmentation.core.recipe import Recipe
+from segmentation.core.pipeline import measure
+from segmentation.core.settings import AnalysisSettings
 from worker.summary import summarise as job_summary
 
-from .builders import disc_labels, grey_of
+from .builders import disc_labels, grey_of, segmentation_of
 
 OWN = Calibration(5.0, "metadata", "a tag", 0.01)
 
@@ -30,13 +29,13 @@ def shrunk(labels):
 def scene(n=60, own=OWN):
     labels = disc_labels(n, (400, 500))
     micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, own)
-    found = Segmentation(labels, np.full(n, 0.9, np.float32), 400, "bright", 1.0, 0.5, "particles", "cd" * 32)
+    found = segmentation_of(labels)
     return micrograph, replace(found, alternatives={"threshold +0.1": shrunk(labels)})
 
 
 def test_alternatives_tell_how_firm_the_fraction_is():
     micrograph, segmentation = scene()
-    rows = remeasure(micrograph, segmentation, Recipe()).statistics.nano["sensitivity"]
+    rows = measure(micrograph, segmentation, AnalysisSettings.of()).statistics.nano["sensitivity"]
     by_name = {row["name"]: row for row in rows}
     assert by_name["threshold +0.1"]["fraction"] >= by_name["as analysed"]["fraction"]
     assert by_name["threshold +0.1"]["n"] > 0
@@ -44,7 +43,7 @@ def test_alternatives_tell_how_firm_the_fraction_is():
 
 def test_sizes_without_pixel_corners_are_no_larger():
     micrograph, segmentation = scene()
-    analysis = remeasure(micrograph, segmentation, Recipe())
+    analysis = measure(micrograph, segmentation, AnalysisSettings.of())
     found = without_corners(analysis.table, segmentation.labels)
     assert (found.length("min_feret") <= analysis.table.length("min_feret") + 1e-9).all()
     assert found.length("min_feret").sum() < analysis.table.length("min_feret").sum()
@@ -55,7 +54,9 @@ def test_sizes_without_pixel_corners_are_no_larger():
 
 def test_outlines_stored_without_alternatives_still_have_a_card():
     micrograph, segmentation = scene()
-    rows = remeasure(micrograph, replace(segmentation, alternatives={}), Recipe()).statistics.nano["sensitivity"]
+    rows = measure(micrograph, replace(segmentation, alternatives={}), AnalysisSettings.of()).statistics.nano[
+        "sensitivity"
+    ]
     assert not any("threshold" in row["name"] for row in rows)
     assert len(rows) == 6
 
@@ -72,24 +73,24 @@ def test_confidence_under_other_outlines():
 
 def test_the_file_seeds_the_draws():
     micrograph, segmentation = scene()
-    first, again = (remeasure(micrograph, segmentation, Recipe()).statistics for _ in range(2))
+    first, again = (measure(micrograph, segmentation, AnalysisSettings.of()).statistics for _ in range(2))
     assert first.as_dict() == again.as_dict()
-    other = remeasure(replace(micrograph, sha256="cd" * 32), segmentation, Recipe()).statistics
+    other = measure(replace(micrograph, sha256="cd" * 32), segmentation, AnalysisSettings.of()).statistics
     assert other.intervals != first.intervals and other.median == first.median
 
 
 def test_edges_weighted_or_excluded():
     micrograph, segmentation = scene()
-    plain = remeasure(micrograph, segmentation, Recipe()).statistics
-    weighted = remeasure(micrograph, segmentation, Recipe(edge="weight")).statistics
+    plain = measure(micrograph, segmentation, AnalysisSettings.of()).statistics
+    weighted = measure(micrograph, segmentation, AnalysisSettings.of(edge="weight")).statistics
     assert (plain.edge, weighted.edge) == ("exclude", "weight")
     assert weighted.mean > plain.mean  # large particles were the likelier to touch the frame
 
 
 def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
     micrograph, segmentation = scene()
-    typed = Recipe(calibration=Calibration(10.0, "drawn", relative_uncertainty=0.05))
-    first, second = (remeasure(micrograph, segmentation, each).statistics for each in (Recipe(), typed))
+    typed = AnalysisSettings.of(calibration=Calibration(10.0, "drawn", relative_uncertainty=0.05))
+    first, second = (measure(micrograph, segmentation, each).statistics for each in (AnalysisSettings.of(), typed))
     assert second.median == pytest.approx(2 * first.median)
     assert (first.relative_uncertainty, second.relative_uncertainty) == (0.01, 0.05)
     width = [np.log(each.intervals["median"][1] / each.intervals["median"][0]) for each in (first, second)]
@@ -98,16 +99,16 @@ def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
 
 def test_calibrations_that_disagree_are_a_warning_that_names_both():
     micrograph, segmentation = scene()
-    typed = Recipe(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
-    said = " ".join(remeasure(micrograph, segmentation, typed).warnings)
+    typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
+    said = " ".join(measure(micrograph, segmentation, typed).warnings)
     assert "metadata" in said and "typed width" in said and "20 %" in said
-    near = Recipe(calibration=Calibration(5.05, "typed"))
-    assert not any("typed width" in each for each in remeasure(micrograph, segmentation, near).warnings)
-    assert not any("metadata" in each for each in remeasure(micrograph, segmentation, Recipe()).warnings)
+    near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
+    assert not any("typed width" in each for each in measure(micrograph, segmentation, near).warnings)
+    assert not any("metadata" in each for each in measure(micrograph, segmentation, AnalysisSettings.of()).warnings)
 
 
 def test_the_summary_of_a_job_stays_small():
     micrograph, segmentation = scene(200)
-    said = job_summary(remeasure(micrograph, segmentation, Recipe()), reused=False)
+    said = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False)
     assert said["edge"] == "exclude"
     assert len(json.dumps(said, allow_nan=False)) < 20_000

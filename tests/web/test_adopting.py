@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused
 from segmentation.services.adopting import adopt, adoptable
@@ -59,7 +59,7 @@ class TestService:
         assert micrograph.owner == alice
 
     def test_samples_come_along_and_others_do_not(self, alice):
-        recipe = Recipe().as_dict()
+        recipe = AnalysisSettings.of().as_dict()
         mine, theirs = (
             Sample.objects.create(name="batch", recipe=recipe, submission=uuid4().hex, visitor=visitor)
             for visitor in (VISITOR, OTHER)
@@ -81,7 +81,7 @@ class TestService:
 
     def test_an_image_that_another_browser_analysed_stays_nobodys(self, done, alice):
         mine = done()
-        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, recipe=Recipe(filter=True))
+        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, recipe=AnalysisSettings.of(filter=True))
         adopt(user=alice, visitor=VISITOR)
         mine.refresh_from_db()
         assert (mine.owner, mine.micrograph.owner) == (alice, None)

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
@@ -66,16 +66,21 @@ class TestStart:
         assert said["id"] == str(job.pk)
         assert said["url"] == f"http://testserver{JOBS}/{job.pk}"
         assert (said["state"], said["position"]) == ("queued", 1)
-        recipe = job.get_recipe()
-        assert recipe.calibration.nm_per_pixel == pytest.approx(10)
-        assert (recipe.filter, recipe.threshold, recipe.polarity, recipe.data_bar) == (True, 0.4, "dark", 8)
+        recipe = job.get_settings()
+        assert recipe.measurement.calibration.nm_per_pixel == pytest.approx(10)
+        assert (
+            recipe.measurement.filter,
+            recipe.segmentation.threshold,
+            recipe.segmentation.polarity,
+            recipe.segmentation.data_bar,
+        ) == (True, 0.4, "dark", 8)
 
     @pytest.mark.parametrize(
         ("typed", "calibration"), [({}, None), ({"width": ""}, "none"), ({"width": "7520"}, "typed")]
     )
     def test_scripts_get_no_default_width(self, script, typed, calibration):
         send(script, **typed)
-        made = Job.objects.get().get_recipe().calibration
+        made = Job.objects.get().get_settings().calibration
         assert (made.source if made else None) == calibration
 
     def test_with_an_account_it_is_private(self, script, alice):
@@ -156,7 +161,7 @@ class TestRead:
         said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
         assert said["state"] == "done"
         assert said["result"]["statistics"]["n_kept"] == 261
-        assert said["recipe"] == Recipe().as_dict()
+        assert said["recipe"] == AnalysisSettings.of().as_dict()
         assert set(said["files"]) == set(FILES)
         address = said["files"]["particles.csv"].removeprefix("http://testserver")
         file = script.get(address, headers=basic("alice"))

@@ -14,7 +14,7 @@ from django.test import Client
 from PIL import Image
 
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.forms import badge, calibration_for, disagreements, suggested
 from segmentation.models import Artifact, Job, Micrograph
 from segmentation.views.calibration import acquired
@@ -191,7 +191,7 @@ def png(pixels):
 
 
 def default():
-    return Recipe(calibration=Calibration.of_width(7520, 1024, "default"))
+    return AnalysisSettings.of(calibration=Calibration.of_width(7520, 1024, "default"))
 
 
 def of_default(**fields):
@@ -334,12 +334,12 @@ class TestResultPage:
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
-        assert new.get_recipe().calibration == suggested(old.micrograph)
-        assert new.get_recipe().segments_like(old.get_recipe())
+        assert new.get_settings().calibration == suggested(old.micrograph)
+        assert new.get_settings().segments_like(old.get_settings())
 
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
         made = stored()
-        used = Recipe(calibration=suggested(made))
+        used = AnalysisSettings.of(calibration=suggested(made))
         done = job(made, recipe=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
         page = words(maker.get(f"/jobs/{done.pk}/"))
         assert "Read from the data bar and accepted" in page
@@ -350,7 +350,7 @@ class TestResultPage:
     def test_a_drawn_line_makes_a_revision(self, maker, job):
         old = job(**of_default())
         maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
-        made = Job.objects.exclude(pk=old.pk).get().get_recipe().calibration
+        made = Job.objects.exclude(pk=old.pk).get().get_settings().calibration
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(0.0141, abs=1e-4)
 
@@ -363,7 +363,7 @@ class TestResultPage:
     def test_a_drawn_line_as_wide_as_the_file_is_a_drawn_line(self, maker, job, stored):
         old = job(stored(calibration={**ZEISS, "nm_per_pixel": 5.0}))
         maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
-        assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration.source == "drawn"
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().calibration.source == "drawn"
 
     def test_disagreements_are_said_once(self, maker, job, stored):
         made = stored(calibration=ZEISS)

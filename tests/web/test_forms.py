@@ -1,11 +1,11 @@
-"""What people type becomes a Recipe, or a sentence."""
+"""What people type becomes a AnalysisSettings, or a sentence."""
 
 from __future__ import annotations
 
 import pytest
 
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
 from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
 from segmentation.forms.samples import ScaleForm
@@ -91,7 +91,7 @@ class TestBadge:
 @pytest.mark.usefixtures("model")
 class TestSettings:
     def test_nothing_typed_is_the_default_recipe(self):
-        assert recipe() == Recipe()
+        assert recipe() == AnalysisSettings.of()
 
     def test_everything_typed(self):
         typed = {
@@ -106,7 +106,9 @@ class TestSettings:
             "flips": "on",
             "edge": "weight",
         }
-        made = Recipe(threshold=0.35, polarity="dark", filter=True, data_bar=56, scale=0.5, flips=True, edge="weight")
+        made = AnalysisSettings.of(
+            threshold=0.35, polarity="dark", filter=True, data_bar=56, scale=0.5, flips=True, edge="weight"
+        )
         assert recipe(**typed) == made
 
     @pytest.mark.parametrize(("typed", "rows"), [("auto", "auto"), ("none", 0), ("56", 56), ("0", 0)])
@@ -129,10 +131,10 @@ class TestSettings:
     def test_the_working_scale(self, typed, factor):
         assert recipe(**typed).scale == factor
 
-    def test_limits_are_the_scouts(self):
-        from segmentation.core.network import scout
+    def test_limits_are_those_of_the_search(self):
+        from segmentation.core.network import scale_search
 
-        assert (LEAST_SCALE, GREATEST_SCALE) == scout.LIMITS
+        assert (LEAST_SCALE, GREATEST_SCALE) == scale_search.LIMITS
 
     def test_a_model_may_be_asked_for_in_the_address(self):
         assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
@@ -177,17 +179,17 @@ class TestSettings:
         assert found[0].endswith(".")
 
     def test_a_recipe_fills_the_form_that_makes_it_again(self):
-        made = Recipe(
+        made = AnalysisSettings.of(
             threshold=0.4, polarity="bright", filter=True, data_bar=12, scale=0.3011, flips=True, edge="weight"
         )
         assert recipe(**SettingsForm.initial_of(made)) == made
-        assert recipe(**SettingsForm.initial_of(Recipe(data_bar=0))) == Recipe(data_bar=0)
+        assert recipe(**SettingsForm.initial_of(AnalysisSettings.of(data_bar=0))) == AnalysisSettings.of(data_bar=0)
 
     def test_a_data_bar_as_high_as_the_image_is_refused(self):
-        refuse_tall_bar(Recipe(data_bar=767), micrograph())
-        refuse_tall_bar(Recipe(), micrograph())
+        refuse_tall_bar(AnalysisSettings.of(data_bar=767), micrograph())
+        refuse_tall_bar(AnalysisSettings.of(), micrograph())
         with pytest.raises(ValueError, match="only 768"):
-            refuse_tall_bar(Recipe(data_bar=768), micrograph())
+            refuse_tall_bar(AnalysisSettings.of(data_bar=768), micrograph())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job
 from segmentation.views.revisions import revisions, setting_changes
 
@@ -36,7 +36,11 @@ def revise(make_job, micrograph):
         known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
         when = BEGAN + timedelta(minutes=len(made))
         job = make_job(
-            micrograph=micrograph, parent=parent, recipe=recipe or Recipe(), created=when, **{**known, **fields}
+            micrograph=micrograph,
+            parent=parent,
+            recipe=recipe or AnalysisSettings.of(),
+            created=when,
+            **{**known, **fields},
         )
         made.append(job)
         return job
@@ -55,9 +59,11 @@ def test_a_lone_result_lists_nothing(client, revise):
 
 def test_each_says_what_it_changed_and_what_came_of_it(revise):
     first = revise()
-    second = revise(first, Recipe(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7))
-    revise(second, second.get_recipe().with_(filter=True, edge="weight"), state=Job.State.RUNNING)
-    fourth = revise(first, Recipe(threshold=0.4, flips=True, scale=0.5, data_bar=8))
+    second = revise(
+        first, AnalysisSettings.of(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7)
+    )
+    revise(second, second.get_settings().with_(filter=True, edge="weight"), state=Job.State.RUNNING)
+    fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
         (1, "7.344 nm/px, from the file", False, False),
         (2, "10 nm/px, typed (± < 0.1 %)", False, True),
@@ -70,7 +76,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
 
 def test_the_page_links_them_and_marks_the_newest(client, revise):
     first = revise()
-    second = revise(first, Recipe(filter=True))
+    second = revise(first, AnalysisSettings.of(filter=True))
     page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
     assert f'<a href="/jobs/{second.pk}/">Revision 2</a> <span class="badge good">newest</span>' in page
     assert "This is revision 1 of 2" in page
@@ -81,8 +87,8 @@ def test_the_page_links_them_and_marks_the_newest(client, revise):
 
 def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
     first = revise()
-    second = revise(first, Recipe(filter=True))
-    third = revise(second, Recipe(threshold=0.3))
+    second = revise(first, AnalysisSettings.of(filter=True))
+    third = revise(second, AnalysisSettings.of(threshold=0.3))
     browser = visit(client, VISITOR)
     assert "The other revisions of it (2) and the image stay" in words(browser.get(f"/jobs/{second.pk}/delete/"))
     browser.post(f"/jobs/{second.pk}/delete/")
@@ -98,20 +104,20 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
 class TestAccess:
     def test_a_link_does_not_lead_to_later_revisions_of_others(self, revise):
         first = revise()
-        second = revise(first, Recipe(filter=True))
+        second = revise(first, AnalysisSettings.of(filter=True))
         assert [each.job for each in listed(first, visitor=OTHER)] == [first]
         assert [each.job for each in listed(second, visitor=OTHER)] == [first, second]
         assert [each.job for each in listed(second, visitor=None)] == [first, second]
 
     def test_others_reruns_of_a_shared_link_are_theirs(self, revise):
         first = revise()
-        theirs = revise(first, Recipe(filter=True), visitor=OTHER)
+        theirs = revise(first, AnalysisSettings.of(filter=True), visitor=OTHER)
         assert [each.job for each in listed(first)] == [first]
         assert [each.job for each in listed(theirs, visitor=OTHER)] == [first, theirs]
 
     def test_a_private_origin_stays_private(self, revise, alice, charlie):
         first = revise(owner=alice)
-        theirs = revise(first, Recipe(filter=True), owner=charlie, visitor=OTHER)
+        theirs = revise(first, AnalysisSettings.of(filter=True), owner=charlie, visitor=OTHER)
         assert [each.job for each in listed(theirs, user=charlie)] == [theirs]
         assert [each.job for each in listed(first, user=alice)] == [first]
         browser = Client()
@@ -120,7 +126,7 @@ class TestAccess:
 
     def test_staff_see_those_of_the_same_owner(self, revise, alice, ada):
         first = revise(owner=alice)
-        second = revise(first, Recipe(filter=True), owner=alice)
+        second = revise(first, AnalysisSettings.of(filter=True), owner=alice)
         assert [each.job for each in listed(first, user=ada)] == [first, second]
 
 
@@ -136,7 +142,7 @@ class TestAccess:
     ],
 )
 def test_every_setting_has_its_words_there_and_back(change, said):
-    old, new = Recipe(), Recipe().with_(**change)
+    old, new = AnalysisSettings.of(), AnalysisSettings.of().with_(**change)
     assert setting_changes(new, old) == ([said] if said else [])
     assert len(setting_changes(old, new)) == len(change)
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from segmentation import services
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
 
@@ -29,18 +29,20 @@ ME = UUID(int=7)
 
 def create(micrograph, *, recipe=None, user=NOBODY, visitor=ME, address="", token="token", **more):
     who = {"user": user, "visitor": visitor, "address": address}
-    return services.create_job(micrograph=micrograph, recipe=recipe or Recipe(), token=token, **who, **more)
+    return services.create_job(
+        micrograph=micrograph, recipe=recipe or AnalysisSettings.of(), token=token, **who, **more
+    )
 
 
 def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_micrograph, commit, bell):
     visitor = uuid4()
     with commit():
-        job = create(make_micrograph(), visitor=visitor, recipe=Recipe(threshold=0.4))
+        job = create(make_micrograph(), visitor=visitor, recipe=AnalysisSettings.of(threshold=0.4))
         assert bell == []
     assert bell == [str(job.pk)]
     job.refresh_from_db()
     assert (job.state, job.attempt, job.owner, job.visitor) == ("queued", 0, None, visitor)
-    assert job.get_recipe() == Recipe(threshold=0.4)
+    assert job.get_settings() == AnalysisSettings.of(threshold=0.4)
     assert job.rung is not None
 
 
@@ -54,7 +56,7 @@ def test_a_double_click_makes_one_job_and_keeps_one_upload(make_micrograph, comm
 
 
 @pytest.mark.parametrize(
-    "other", [{"token": "other"}, {"recipe": Recipe(filter=True)}, {"user": "alice"}, {"sha256": "c" * 64}]
+    "other", [{"token": "other"}, {"recipe": AnalysisSettings.of(filter=True)}, {"user": "alice"}, {"sha256": "c" * 64}]
 )
 def test_any_difference_makes_another_job(make_micrograph, alice, other):
     sha256 = other.pop("sha256", "b" * 64)
@@ -73,7 +75,7 @@ def test_a_signed_in_users_job_is_hers(make_micrograph, alice):
 
 def test_an_unknown_model_is_refused_by_name(make_micrograph):
     with pytest.raises(Refused, match="no model named 'grains' here: choose one of particles") as refused:
-        create(make_micrograph(), recipe=Recipe(model="grains"))
+        create(make_micrograph(), recipe=AnalysisSettings.of(model="grains"))
     assert refused.value.status == 400
 
 
@@ -170,7 +172,7 @@ def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
 def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, bell):
     job = make_job(state="done", visitor=uuid4())
     visitor = uuid4()
-    recipe = Recipe(threshold=0.3)
+    recipe = AnalysisSettings.of(threshold=0.3)
     rerun = services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t")
     assert (rerun.micrograph, rerun.parent, rerun.visitor) == (job.micrograph, job, visitor)
     assert services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t") == rerun

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Lost, Micrograph, Sample, SampleArtifact
 from segmentation.services import Note, Refused, Scale
 
@@ -30,7 +30,7 @@ ME = UUID(int=7)
 
 
 def create(uploads, user=None, visitor=ME, token="", **said):
-    known = {"name": "Batch 7", "recipe": Recipe(), "scale": Scale()}
+    known = {"name": "Batch 7", "recipe": AnalysisSettings.of(), "scale": Scale()}
     return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
 
 
@@ -90,7 +90,7 @@ class TestCreate:
 
     def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_micrograph):
         tall = make_micrograph(name="tall.png", sha256="c" * 64, height=480)
-        sample = create([tall, make_micrograph()], recipe=Recipe(data_bar=100))
+        sample = create([tall, make_micrograph()], recipe=AnalysisSettings.of(data_bar=100))
         assert [job.micrograph for job in sample.jobs.all()] == [tall]
         assert "has only 48" in sample.notes[0]["sentence"]
 
@@ -108,7 +108,7 @@ class TestCreate:
         visitor = uuid4()
         create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
         single = make_micrograph(visitor=visitor)
-        services.create_job(micrograph=single, recipe=Recipe(), user=None, visitor=visitor, token="")
+        services.create_job(micrograph=single, recipe=AnalysisSettings.of(), user=None, visitor=visitor, token="")
 
     @pytest.mark.parametrize(
         ("name", "shown"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
@@ -119,7 +119,7 @@ class TestCreate:
 
 class TestScale:
     def calibrations(self, sample):
-        return [job.get_recipe().calibration for job in sample.jobs.order_by("created")]
+        return [job.get_settings().calibration for job in sample.jobs.order_by("created")]
 
     def test_each_its_own(self, make_micrograph):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
@@ -184,7 +184,9 @@ class TestScale:
     def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, committed):
         sample = make_sample(DONE, DONE)
         before = list(sample.members.order_by("created"))
-        changed = Recipe(calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample"))
+        changed = AnalysisSettings.of(
+            calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample")
+        )
         Job.objects.filter(pk=before[0].pk).update(recipe=changed.as_dict(), included=False)
         with committed():
             assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
@@ -201,7 +203,7 @@ class TestScale:
         assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.50")) == 1
         sample.refresh_from_db()
         assert (sample.value, sample.typed) == (2.5, "2.50")
-        calibration = sample.members.get().get_recipe().calibration
+        calibration = sample.members.get().get_settings().calibration
         assert calibration.relative_uncertainty == pytest.approx(0.005 / 2.5 / 3**0.5)
 
     def test_not_while_images_are_under_way(self, make_sample):
@@ -240,7 +242,11 @@ class TestQueue:
             create(different(make_micrograph, 6))
         with committed():
             single = services.create_job(
-                micrograph=make_micrograph(sha256="f" * 64), recipe=Recipe(), user=None, visitor=None, token=""
+                micrograph=make_micrograph(sha256="f" * 64),
+                recipe=AnalysisSettings.of(),
+                user=None,
+                visitor=None,
+                token="",
             )
         assert single.position() == 3
         assert bell[2] == str(single.pk)
@@ -337,12 +343,12 @@ class TestPooling:
 
 class TestChange:
     def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, committed):
-        sample = make_sample(DONE, recipe=Recipe(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
+        sample = make_sample(DONE, recipe=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
         same = make_micrograph(name="same.png", sha256=f"{0:064d}")
         with committed():
             said = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
         assert [note.name for note in said] == ["same.png"]
-        added = sample.jobs.get(state=QUEUED).get_recipe()
+        added = sample.jobs.get(state=QUEUED).get_settings()
         assert added.filter and added.calibration.nm_per_pixel == 2.0
         assert state(sample) == Sample.State.WAITING
         assert len(sample.notes) == 1

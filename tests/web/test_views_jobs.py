@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job
 
 from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
@@ -133,7 +133,7 @@ class TestActions:
 
 class TestRerun:
     def test_the_form_is_prefilled(self, maker, job):
-        recipe = Recipe(
+        recipe = AnalysisSettings.of(
             threshold=0.35,
             polarity="dark",
             filter=True,
@@ -161,8 +161,12 @@ class TestRerun:
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, address(new))
         assert (new.parent, new.micrograph, new.visitor) == (old, old.micrograph, VISITOR)
-        recipe = new.get_recipe()
-        assert (recipe.threshold, recipe.filter, recipe.calibration.nm_per_pixel) == (0.6, True, 10.0)
+        recipe = new.get_settings()
+        assert (
+            recipe.segmentation.threshold,
+            recipe.measurement.filter,
+            recipe.measurement.calibration.nm_per_pixel,
+        ) == (0.6, True, 10.0)
         old.refresh_from_db()
         assert old.state == Job.State.DONE
 
@@ -173,10 +177,10 @@ class TestRerun:
 
     def test_a_width_left_alone_keeps_its_source(self, maker, job):
         default = Calibration.of_width(7520, 64, "default")
-        old = job(recipe=Recipe(calibration=default, scale=0.5))
+        old = job(recipe=AnalysisSettings.of(calibration=default, scale=0.5))
         maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "7520", "polarity": "dark", **AS_BEFORE})
-        recipe = Job.objects.exclude(pk=old.pk).get().get_recipe()
-        assert recipe == Recipe(calibration=default, scale=0.5, polarity="dark")
+        recipe = Job.objects.exclude(pk=old.pk).get().get_settings()
+        assert recipe == AnalysisSettings.of(calibration=default, scale=0.5, polarity="dark")
 
     @pytest.mark.parametrize(
         ("typed", "told"),
@@ -213,30 +217,30 @@ class TestRerun:
 
 class TestWidth:
     def test_it_measures_the_same_outlines_again(self, maker, job):
-        old = job(recipe=Recipe(threshold=0.3, scale=0.5))
+        old = job(recipe=AnalysisSettings.of(threshold=0.3, scale=0.5))
         response = maker.post(address(old, "width/"), {"width": "0.64 µm", "token": uuid4().hex})
         new = Job.objects.exclude(pk=old.pk).get()
         assert response["Location"] == address(new)
-        assert new.get_recipe().segments_like(old.get_recipe())
-        assert new.get_recipe().calibration.nm_per_pixel == pytest.approx(10)
+        assert new.get_settings().segments_like(old.get_settings())
+        assert new.get_settings().calibration.nm_per_pixel == pytest.approx(10)
         assert new.parent == old
 
     def test_emptied_it_measures_in_pixels(self, maker, job, make_micrograph):
         old = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         maker.post(address(old, "width/"), {"width": ""})
-        assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration == Calibration.absent()
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().calibration == Calibration.absent()
 
     def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
         of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
-        typed = job(recipe=Recipe(calibration=Calibration.of_width(640, 64)))
+        typed = job(recipe=AnalysisSettings.of(calibration=Calibration.of_width(640, 64)))
         for old, text in ((of_file, "470"), (typed, "640"), (typed, " 640 nm ")):
             assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
         assert Job.objects.count() == 2
 
     def test_confirming_the_default_makes_it_typed(self, maker, job):
-        old = job(recipe=Recipe(calibration=Calibration.of_width(7520, 64, "default")))
+        old = job(recipe=AnalysisSettings.of(calibration=Calibration.of_width(7520, 64, "default")))
         maker.post(address(old, "width/"), {"width": "7520"})
-        assert Job.objects.exclude(pk=old.pk).get().get_recipe().calibration.source == "typed"
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().calibration.source == "typed"
 
     def test_nonsense_is_explained_beside_the_field(self, maker, job):
         response = maker.post(address(job(), "width/"), {"width": "<b>wide</b>"})

@@ -112,7 +112,7 @@ class TestUpload:
         sample = Sample.objects.get()
         assert (response.status_code, response["Location"]) == (303, page_of(sample))
         assert sample.name == "Batch 7"
-        assert [job.get_recipe().filter for job in sample.jobs.all()] == [True, True]
+        assert [job.get_settings().filter for job in sample.jobs.all()] == [True, True]
         assert client.get("/samples/").context["rows"][0]["sample"] == sample
         assert not client.get("/results/").context["rows"]
 
@@ -178,7 +178,7 @@ class TestUpload:
     )
     def test_the_scale(self, client, typed, pixel):
         send(client, png(), **typed)
-        assert Job.objects.get().get_recipe().calibration.nm_per_pixel == pixel
+        assert Job.objects.get().get_settings().calibration.nm_per_pixel == pixel
 
     @pytest.mark.parametrize(
         ("typed", "field"),

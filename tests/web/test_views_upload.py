@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from tests.conftest import TEXT_FILE, picture
 from worker import inspection
@@ -62,7 +62,7 @@ def send(client, *files, **typed):
 
 
 def recipe_of(job):
-    return Recipe.from_dict(job.recipe)
+    return AnalysisSettings.from_dict(job.recipe)
 
 
 class TestPage:
@@ -109,8 +109,13 @@ class TestPlainForm:
         typed = {"filter": "on", "threshold": "0,4", "polarity": "dark", "data_bar": "rows", "data_bar_rows": "8"}
         send(client, good(), width="640 nm", **typed)
         recipe = recipe_of(Job.objects.get())
-        assert (recipe.filter, recipe.threshold, recipe.polarity, recipe.data_bar) == (True, 0.4, "dark", 8)
-        assert (recipe.calibration.source, recipe.calibration.nm_per_pixel) == ("typed", 10.0)
+        assert (
+            recipe.measurement.filter,
+            recipe.segmentation.threshold,
+            recipe.segmentation.polarity,
+            recipe.segmentation.data_bar,
+        ) == (True, 0.4, "dark", 8)
+        assert (recipe.measurement.calibration.source, recipe.measurement.calibration.nm_per_pixel) == ("typed", 10.0)
 
     def test_the_width_left_alone_is_the_files_own_or_the_marked_default(self, client):
         send(client, good("a.png", 64, CALIBRATED), good("b.png", 65))
@@ -330,7 +335,7 @@ class TestSample:
         response = client.post("/sample/", {"token": uuid4().hex})
         job = Job.objects.get()
         assert response["Location"] == f"/jobs/{job.pk}/"
-        assert recipe_of(job) == Recipe()
+        assert recipe_of(job) == AnalysisSettings.of()
 
     def test_two_clicks_make_one_job(self, client):
         visit(client, uuid4())

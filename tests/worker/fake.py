@@ -29,7 +29,7 @@ def analysis(micrograph, recipe, segmentation):
     return SimpleNamespace(
         micrograph=micrograph,
         recipe=recipe,
-        calibration=recipe.calibration or micrograph.calibration,
+        calibration=recipe.measurement.calibration or micrograph.calibration,
         segmentation=segmentation,
         table=measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
         statistics=statistics,

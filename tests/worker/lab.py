@@ -121,22 +121,24 @@ def main(word: str) -> None:
 def _create() -> str:
     """One waiting job whose doorbell has been rung, by the service that the site uses."""
     from segmentation import services
-    from segmentation.core.recipe import Recipe
+    from segmentation.core.settings import AnalysisSettings
 
     micrograph = _upload("b")
-    return str(services.create_job(micrograph=micrograph, recipe=Recipe(), user=None, visitor=None, token="").pk)
+    return str(
+        services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), user=None, visitor=None, token="").pk
+    )
 
 
 def _create_sample() -> str:
     """A sample of three images."""
     from segmentation import services
-    from segmentation.core.recipe import Recipe
+    from segmentation.core.settings import AnalysisSettings
 
     uploads = [_upload(letter) for letter in "abc"]
     sample = services.create_sample(
         name="Batch 7",
         uploads=uploads,
-        recipe=Recipe(),
+        recipe=AnalysisSettings.of(),
         scale=services.Scale(),
         user=None,
         visitor=None,

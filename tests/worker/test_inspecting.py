@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from segmentation import services
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Lost, Micrograph, Sample
 from segmentation.services import Refused, Scale
 from segmentation.services.limits import most_pixels
@@ -221,7 +221,7 @@ class TestTurns:
 
     def test_after_three_lost_workers_it_fails_with_what_waits_for_it(self, commit):
         micrograph = receive()
-        job = services.create_job(micrograph=micrograph, recipe=Recipe(), **WHO)
+        job = services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), **WHO)
         for _ in range(3):
             assert Micrograph.objects.claim(micrograph.pk)
             services.rescue(lost=(Micrograph,))
@@ -233,7 +233,7 @@ class TestTurns:
 
 class TestJobs:
     def start(self, micrograph, **said):
-        return services.create_job(micrograph=micrograph, **{"recipe": Recipe(), **WHO, **said})
+        return services.create_job(micrograph=micrograph, **{"recipe": AnalysisSettings.of(), **WHO, **said})
 
     def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, bells):
         micrograph = receive()
@@ -246,7 +246,7 @@ class TestJobs:
         with commit():
             inspect_uploads()
         job.refresh_from_db()
-        assert job.ready and job.get_recipe().calibration.nm_per_pixel == 10
+        assert job.ready and job.get_settings().calibration.nm_per_pixel == 10
         assert bells[-1] == "worker.run_job"
         assert Job.objects.claim(job.pk).attempt == 1
 
@@ -260,7 +260,7 @@ class TestJobs:
             services.retry_job(job=job)
 
     def test_settings_that_do_not_suit_the_image_fail_it(self):
-        job = self.start(receive(), recipe=Recipe(data_bar=4000))
+        job = self.start(receive(), recipe=AnalysisSettings.of(data_bar=4000))
         inspect_uploads()
         job.refresh_from_db()
         assert (job.state, job.error) == ("failed", "The data bar cannot take 4000 rows: the image has only 48.")
@@ -279,7 +279,7 @@ class TestJobs:
         job.refresh_from_db()
         assert job.state == "cancelled"
         services.retry_job(job=job)
-        assert Job.objects.claim(job.pk).get_recipe().calibration is None
+        assert Job.objects.claim(job.pk).get_settings().calibration is None
 
     def test_a_retry_has_the_scale_that_was_asked_for(self, settings):
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
@@ -296,7 +296,7 @@ class TestJobs:
         Job.objects.filter(pk=first.pk).update(state="done")
         second.refresh_from_db()
         services.retry_job(job=second)
-        assert Job.objects.claim(second.pk).get_recipe().calibration.nm_per_pixel == 1.0
+        assert Job.objects.claim(second.pk).get_settings().calibration.nm_per_pixel == 1.0
 
     def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
         job = self.start(receive())
@@ -312,7 +312,7 @@ class TestJobs:
 
 class TestSamples:
     def start(self, uploads, **said):
-        known = {"name": "Batch", "uploads": uploads, "recipe": Recipe(), "scale": Scale(), **WHO}
+        known = {"name": "Batch", "uploads": uploads, "recipe": AnalysisSettings.of(), "scale": Scale(), **WHO}
         return services.create_sample(**{**known, **said})
 
     def state(self, sample):
@@ -329,7 +329,7 @@ class TestSamples:
             inspect_uploads()
         jobs = list(sample.members.order_by("created", "pk"))
         assert [job.micrograph.name for job in jobs] == ["0.png", "1.png", "2.png"]
-        assert [getattr(job.get_recipe().calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
+        assert [getattr(job.get_settings().calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
 
     def test_what_cannot_be_read_is_noted_and_the_rest_goes_on(self, commit):
         with commit():
@@ -408,13 +408,13 @@ class TestArchives:
     def test_for_a_sample(self, commit):
         archive = self.archive()
         sample = services.create_sample(
-            name="Batch", uploads=[archive], recipe=Recipe(), scale=Scale("pixel", 2.5, typed="2.5"), **WHO
+            name="Batch", uploads=[archive], recipe=AnalysisSettings.of(), scale=Scale("pixel", 2.5, typed="2.5"), **WHO
         )
         with commit():
             inspect_uploads()
         jobs = sample.members.order_by("created")
         assert [job.micrograph.name for job in jobs] == ["a.png", "b.png"]
-        assert {job.get_recipe().calibration.nm_per_pixel for job in jobs} == {2.5}
+        assert {job.get_settings().calibration.nm_per_pixel for job in jobs} == {2.5}
         assert [note["name"] for note in Sample.objects.get().notes] == ["c.doc"]
 
     def test_one_that_is_half_unpacked_when_the_sample_is_made(self, commit):
@@ -423,7 +423,7 @@ class TestArchives:
             inspect_uploads()
         Micrograph.objects.filter(pk=archive.pk).update(state="running", attempt=2)
         archive.refresh_from_db()
-        sample = services.create_sample(name="B", uploads=[archive], recipe=Recipe(), scale=Scale(), **WHO)
+        sample = services.create_sample(name="B", uploads=[archive], recipe=AnalysisSettings.of(), scale=Scale(), **WHO)
         assert [job.micrograph.name for job in sample.jobs.all()] == ["a.png"]
         archive.refresh_from_db()
         with commit():
@@ -437,7 +437,7 @@ class TestArchives:
 
         def late(**said):
             if not made:
-                known = {"recipe": Recipe(), "scale": Scale(), **WHO}
+                known = {"recipe": AnalysisSettings.of(), "scale": Scale(), **WHO}
                 mine = Micrograph.objects.get(pk=archive.pk)
                 made.append(services.create_sample(name="B", uploads=[mine], **known))
             return receive_upload(**said)
@@ -468,7 +468,7 @@ class TestArchives:
             return receive_upload(**said)
 
         monkeypatch.setattr(services, "receive_upload", late)
-        services.start_archive(archive=archive, recipe=Recipe(), asked={}, token="t")
+        services.start_archive(archive=archive, recipe=AnalysisSettings.of(), asked={}, token="t")
         with commit():
             inspect_uploads()
         assert {micrograph.owner for micrograph in Micrograph.objects.all()} == {alice}
@@ -478,7 +478,7 @@ class TestArchives:
         visitor = uuid4()
         for _ in range(2):
             archive = self.archive(visitor=visitor)
-            services.start_archive(archive=archive, recipe=Recipe(), asked={}, token="form")
+            services.start_archive(archive=archive, recipe=AnalysisSettings.of(), asked={}, token="form")
         with commit():
             inspect_uploads()
         assert sorted(job.micrograph.name for job in Job.objects.all()) == ["a.png", "b.png"]
@@ -488,7 +488,7 @@ class TestArchives:
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
         asked = {"width": "65", "origin": "typed"}
-        services.start_archive(archive=archive, recipe=Recipe(), asked=asked, token="t")
+        services.start_archive(archive=archive, recipe=AnalysisSettings.of(), asked=asked, token="t")
         with commit():
             inspect_uploads()
         assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
@@ -497,7 +497,7 @@ class TestArchives:
         ]
         Job.objects.filter(state="queued").update(state="done")
         job = services.retry_job(job=Job.objects.get(state="failed"))
-        assert Job.objects.claim(job.pk).get_recipe().calibration.nm_per_pixel == 1.0
+        assert Job.objects.claim(job.pk).get_settings().calibration.nm_per_pixel == 1.0
 
     def test_one_that_is_deleted_meanwhile_is_no_error(self, monkeypatch, caplog):
         archive = self.archive()
@@ -515,11 +515,11 @@ class TestArchives:
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
         asked = {"width": "65", "origin": "typed"}
-        services.start_archive(archive=archive, recipe=Recipe(filter=True), asked=asked, token="t")
+        services.start_archive(archive=archive, recipe=AnalysisSettings.of(filter=True), asked=asked, token="t")
         with commit():
             inspect_uploads()
-        jobs = {job.micrograph.name: job.get_recipe() for job in Job.objects.all()}
-        assert set(jobs) == {"a.png", "b.png"} and all(recipe.filter for recipe in jobs.values())
+        jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}
+        assert set(jobs) == {"a.png", "b.png"} and all(recipe.measurement.filter for recipe in jobs.values())
         assert jobs["b.png"].calibration.nm_per_pixel == 1.0
 
     def test_without_room_it_waits_and_nothing_of_it_is_called_damaged(self, settings):

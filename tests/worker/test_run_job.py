@@ -15,7 +15,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job
 from worker.tasks import run_job
 
@@ -290,7 +290,7 @@ def no_network(*args, **kwargs):
 
 
 def test_a_new_width_keeps_the_parents_outlines(science, parent, make_job):
-    recipe = Recipe(calibration=Calibration.of_width(5000, 64), filter=True)
+    recipe = AnalysisSettings.of(calibration=Calibration.of_width(5000, 64), filter=True)
     job = make_job(micrograph=parent.micrograph, parent=parent, recipe=recipe)
     science.analyse = no_network
     run_job(str(job.pk))
@@ -302,7 +302,7 @@ def test_a_new_width_keeps_the_parents_outlines(science, parent, make_job):
 
 @pytest.mark.parametrize("change", ["threshold", "weights", "damaged", "truncated", "not done", "gone"])
 def test_otherwise_the_network_is_asked_again(science, parent, make_job, change, model, monkeypatch):
-    recipe = Recipe(threshold=0.7) if change == "threshold" else Recipe(filter=True)
+    recipe = AnalysisSettings.of(threshold=0.7) if change == "threshold" else AnalysisSettings.of(filter=True)
     stored = parent.artifact("segmentation.npz")
     if change == "weights":
         object.__setattr__(model, "sha256", "c" * 64)

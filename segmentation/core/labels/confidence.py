@@ -1,4 +1,4 @@
-"""How likely each particle is right: a logistic model of what the maps say of it, fitted on held-out images."""
+"""What the maps say of particles: how likely each is right, how clear they are together, and how large."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from .separate import Labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
 SURE = 230  # of 255; foreground above it
+SMALLEST_AREA = 9  # px
+NOTHING = 0.002  # share of the picture under which it shows no particles
 
 
 def traits(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]:
@@ -51,3 +53,35 @@ def confidence(maps: Maps, labels: Labels, scale: float, card: ModelCard) -> NDA
     if not card.confidence:
         return mean_over_labels(maps[0], labels)
     return likely_right(traits(maps, labels, card.diameter / scale), card.confidence)
+
+
+def clarity(maps: Maps, card: ModelCard) -> tuple[float, float | None, int]:
+    """How clearly two maps (2, H, W) show particles, how large these are and how many: the judge of a scale search.
+
+    Clarity is how high the cores rise (area-weighted mean of their peaks) times how sure the foreground is, 0 to 1.
+    """
+    foreground, distance = maps
+    inside = foreground >= card.threshold * 255
+    cores, count = ndimage.label(distance >= card.core * 255)
+    diameter = typical_diameter(maps, card)
+    if count == 0 or inside.mean() < NOTHING:
+        return 0.0, diameter, 0
+    peaks = ndimage.maximum(distance, cores, np.arange(1, count + 1))
+    height = np.average(peaks, weights=np.bincount(cores.ravel())[1:])
+    return float(height * foreground[inside].mean() / 255**2), diameter, count
+
+
+def typical_diameter(maps: Maps, card: ModelCard) -> float | None:
+    """Median ECD in px, each particle weighted by its ECD; None where there are no particles.
+
+    By number specks would decide, by area a few large particles would, at the cost of all small ones. Cores stand for
+    particles: a core of inner distance above c is 1 - c times as wide as its particle.
+    """
+    cores, _ = ndimage.label((maps[1] >= card.core * 255) & (maps[0] >= card.threshold * 255))
+    areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - card.core) ** 2
+    areas = areas[areas >= SMALLEST_AREA]
+    if not len(areas):
+        return None
+    weights = np.sqrt(areas)
+    middle = areas[np.searchsorted(np.cumsum(weights), weights.sum() / 2)]
+    return float(np.sqrt(4 * middle / np.pi))

@@ -1,81 +1,193 @@
-"""The outlines of one micrograph, as they are stored and measured again."""
+"""What was found in a micrograph: stored once with its whole provenance, and measured as often as one likes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..micrograph.types import Polarity
-
+FORMAT = "deepsegm-segmentation/1"
 ALTERNATIVE = "alternative "  # begins the names of other labels in the file
-UNKNOWN = [1.0, 0.0, 1.0]  # expected, dropped and closer in files of earlier versions, which lack the last of them
+MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
+DAMAGED = "The stored segmentation of this image is damaged: segment the image again."
+NEWER = (
+    "The stored segmentation was written by a newer version of DeepSegm: update DeepSegm, or segment the image again."
+)
+FOREIGN = "The stored segmentation belongs to another image: segment this one again."
+
+
+class UnusableSegmentation(ValueError):
+    """A stored segmentation cannot be measured; the message is one sentence that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a segmentation comes from.
+
+    micrograph: SHA-256 of the image's file. task: the kind of analysis. settings: the SegmentationSettings as asked
+    for. card: the entries of the ModelCard as it was; {"name": MASKS} where no model was used. version: of DeepSegm,
+    "" where it is not known. parent: id of the segmentation that this one is a correction of. edits: the corrections.
+    """
+
+    micrograph: str
+    task: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    parent: str = ""
+    edits: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Provenance:
+        return cls(**{**data, "edits": tuple(data.get("edits", ()))})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {**asdict(self), "edits": list(self.edits)}
+
+    @property
+    def model(self) -> str:
+        return str(self.card.get("name", ""))
+
+    @property
+    def weights(self) -> str:
+        """SHA-256 of the model's weights, "" without a model."""
+        return str(self.card.get("sha256", ""))
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """What the network and the instance step made of a micrograph.
+    """The objects of a micrograph, or its regions.
 
-    labels: (H, W) int32 of the uploaded image's full size; 0 is background, 1..n are particles, none missing.
-    confidence: (n,) float32, mean foreground probability over particle i + 1.
+    labels: (H, W) int32 of the uploaded image's full size; 0 is background, other numbers are ids.
+    ids: (n,) int32, ascending, those in `labels`; an id is never given to another object.
+    classes: (n,) int32, place of each object's class in `class_names`.
+    confidence: (n,) float32, how likely each object is right; NaN where that is not known.
     rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
-    polarity, scale, threshold: what was used (a Recipe may have said "auto").
-    model, model_sha256: the ModelCard's name and the hash of its weights.
-    clarity: how clearly the image shows particles at all, 0 to 1; 1 where polarity and scale were given.
-    alternatives: other labels of the same image by what was changed, "threshold -0.1" and "threshold +0.1": how much
-        a number depends on a setting is told by measuring them too.
-    expected: share of the outlines that is expected to be right, 1 where the model is not calibrated. dropped:
-        doubtful outlines that were left out.
-    closer: how much larger the network was shown the image a second time; 1 where it was shown once.
+    used: what was used where the settings leave it open, and what finding was like, by name (plain JSON types), as the
+        task says: of particles polarity, scale, threshold, clarity, expected, dropped and closer.
+    alternatives: other labels (H, W) int32 of the same image by what was changed: how much a number depends on a
+        setting is told by measuring them too.
     """
 
     labels: NDArray[np.int32]
+    ids: NDArray[np.int32]
+    classes: NDArray[np.int32]
+    class_names: tuple[str, ...]
     confidence: NDArray[np.float32]
     rows: int
-    polarity: Polarity
-    scale: float
-    threshold: float
-    model: str
-    model_sha256: str
-    clarity: float = 1.0
+    provenance: Provenance
+    used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
-    expected: float = 1.0
-    dropped: int = 0
-    closer: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def dense(self) -> NDArray[np.int32]:
+        """(H, W) int32 the labels numbered 1..n in the order of `ids`, as measuring and drawing count them."""
+        if np.array_equal(self.ids, np.arange(1, len(self) + 1)):
+            return self.labels
+        numbers = np.zeros(int(self.ids.max(initial=0)) + 1, np.int32)
+        numbers[self.ids] = np.arange(1, len(self) + 1, dtype=np.int32)
+        return numbers[self.labels]
 
     def save(self, file: Path | BinaryIO) -> None:
-        """Write as compressed .npz without pickles."""
-        numbers = [self.rows, self.scale, self.threshold, self.clarity, self.expected, self.dropped, self.closer]
+        """Write as compressed .npz without pickles; the same segmentation gives the same bytes."""
+        header = {
+            "format": FORMAT,
+            "rows": self.rows,
+            "class_names": list(self.class_names),
+            "used": self.used,
+            "provenance": self.provenance.as_dict(),
+        }
         arrays: dict[str, NDArray[np.generic]] = {
+            "header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8),
             "labels": self.labels,
+            "ids": self.ids,
+            "classes": self.classes,
             "confidence": self.confidence,
-            "numbers": np.array(numbers),
-            "words": np.array([self.polarity, self.model, self.model_sha256]),
         }
         others = {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
         np.savez_compressed(file, allow_pickle=False, **arrays, **others)
 
     @classmethod
-    def load(cls, file: Path | BinaryIO) -> Segmentation:
-        with np.load(file, allow_pickle=False) as data:
-            rows, scale, threshold, clarity, *later = data["numbers"].tolist()
-            expected, dropped, closer = list(later) + UNKNOWN[len(later) :]
-            polarity, model, sha256 = data["words"].tolist()
-            return cls(
-                data["labels"],
-                data["confidence"],
-                int(rows),
-                polarity,
-                scale,
-                threshold,
-                model,
-                sha256,
-                clarity,
-                {name.removeprefix(ALTERNATIVE): data[name] for name in data.files if name.startswith(ALTERNATIVE)},
-                expected,
-                int(dropped),
-                closer,
-            )
+    def load(cls, file: Path | BinaryIO, known: Provenance | None = None) -> Segmentation:
+        """The segmentation in a file; raises UnusableSegmentation where it is damaged, newer or of another image.
+
+        known: what is known of it from elsewhere: files written before FORMAT do not say it themselves, and of the
+        others the image must be the same.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as data:
+                found = _current(data) if "header" in data.files else _before_formats(data, known)
+        except UnusableSegmentation:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise UnusableSegmentation(DAMAGED) from error
+        if known is not None and found.provenance.micrograph != known.micrograph:
+            raise UnusableSegmentation(FOREIGN)
+        return found
+
+
+def _current(data: Any) -> Segmentation:
+    header = json.loads(data["header"].tobytes())
+    if header["format"] != FORMAT:
+        raise UnusableSegmentation(NEWER)
+    found = Segmentation(
+        data["labels"],
+        data["ids"],
+        data["classes"],
+        tuple(header["class_names"]),
+        data["confidence"],
+        header["rows"],
+        Provenance.from_dict(header["provenance"]),
+        header["used"],
+        _alternatives(data),
+    )
+    _check(found)
+    return found
+
+
+def _check(found: Segmentation) -> None:
+    """Raise ValueError where the parts of a file do not fit together."""
+    shape, count = found.labels.shape, len(found.ids)
+    arrays = [found.labels, *found.alternatives.values()]
+    if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
+        raise ValueError("the label images are not alike")
+    present = np.flatnonzero(np.bincount(found.labels.ravel()))
+    if not np.array_equal(present[present > 0], found.ids) or not 0 < found.rows <= shape[0]:
+        raise ValueError("the labels are not those of the ids")
+    if len(found.classes) != count or len(found.confidence) != count:
+        raise ValueError("classes or confidences are missing")
+    if count and not 0 <= found.classes.min() <= found.classes.max() < len(found.class_names):
+        raise ValueError("a class has no name")
+
+
+def _alternatives(data: Any) -> dict[str, NDArray[np.int32]]:
+    return {name.removeprefix(ALTERNATIVE): data[name] for name in data.files if name.startswith(ALTERNATIVE)}
+
+
+def _before_formats(data: Any, known: Provenance | None) -> Segmentation:
+    """Particles as version 0.2 and earlier stored them: numbers and words without names, the latest of them missing."""
+    if known is None:
+        raise ValueError("nothing is known of this file")
+    labels, confidence = data["labels"], data["confidence"]
+    names = ("rows", "scale", "threshold", "clarity", "expected", "dropped", "closer")
+    numbers = data["numbers"].tolist()
+    used = {"expected": 1.0, "dropped": 0, "closer": 1.0, **dict(zip(names, numbers, strict=False))}
+    rows, used["dropped"] = int(used.pop("rows")), int(used["dropped"])
+    used["polarity"] = str(data["words"][0])
+    ids = np.arange(1, len(confidence) + 1, dtype=np.int32)
+    classes = np.zeros(len(ids), np.int32)
+    found = Segmentation(labels, ids, classes, ("particle",), confidence, rows, known, used, _alternatives(data))
+    _check(found)
+    return found

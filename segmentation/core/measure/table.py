@@ -125,6 +125,10 @@ class ParticleTable:
             columns[column_name(name, unit)] = values * factor**power if power else values
         return ParticleTable(columns, nm_per_pixel)
 
+    def identified(self, ids: NDArray[np.int32]) -> ParticleTable:
+        """The same particles under the ids (n,) of their segmentation."""
+        return replace(self, columns={**self.columns, "label": ids.astype(np.int64)})
+
     def judged(self, reasons: NDArray[np.str_]) -> ParticleTable:
         """The same particles, kept where `reasons` (n,) is "" and set aside where it is a word."""
         reasons = reasons.astype(REASON_TYPE)

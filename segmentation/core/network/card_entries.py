@@ -91,6 +91,8 @@ CARD: Rules = {
     "limits": Rule(_texts, "a list of sentences"),
     "confidence": TABLE,
     "cuts": TABLE,
+    "task": Rule(_like(NAME), "small letters, digits, dots and dashes"),
+    "options": TABLE,
 }
 ARCHITECTURE: Rules = {"name": LINE}
 SOURCE: Rules = dict.fromkeys(("title", "licence", "split", "base"), TEXT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class AlteredWeights(ValueError):
 class ModelCard:
     """One released model.
 
+    task: the kind of analysis. options: entries of its own for a task of which this class knows nothing.
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. closer: how much larger a picture is shown a
@@ -59,6 +60,7 @@ class ModelCard:
     architecture: dict[str, Any]
     sha256: str
     weights: Path
+    task: str = "particles"
     threshold: float = 0.5
     core: float = 0.5
     diameter: float = 28.0
@@ -72,6 +74,11 @@ class ModelCard:
     limits: list[str] = field(default_factory=list)
     confidence: dict[str, float] = field(default_factory=dict)
     cuts: dict[str, float] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def entries(self) -> dict[str, Any]:
+        """Everything but where the weights lie: what is kept with every segmentation."""
+        return {name: value for name, value in asdict(self).items() if name != "weights"}
 
     @property
     def size(self) -> int:

@@ -10,7 +10,9 @@ BAND = 2**25  # px that are resized at once; above it, what Pillow copies on the
 
 
 def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """(H, W) float32 at `scale` times the size: averaged over areas when smaller, bicubic when larger."""
+    """(H, W) or (C, H, W) float32 at `scale` times the size: averaged over areas when smaller, bicubic when larger."""
+    if picture.ndim == 3:
+        return np.stack([resize(channel, scale) for channel in picture])
     rows, columns = (max(1, round(n * scale)) for n in picture.shape)
     how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     image, out = Image.fromarray(picture), np.empty((rows, columns), np.float32)

@@ -92,7 +92,7 @@ class Drawing:
     @cached_property
     def shapes(self) -> list[list[Polygon]]:
         rows = self.analysis.segmentation.rows
-        return polygons(self.analysis.segmentation.labels[:rows], len(self.analysis.table), self.scene.cracks)
+        return polygons(self.analysis.segmentation.dense[:rows], len(self.analysis.table), self.scene.cracks)
 
     def write_figure(self, path: Path) -> None:
         figure.write(self.figure, path, "svg" if path.suffix == ".svg" else "pdf", self.pixels)

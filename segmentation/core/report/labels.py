@@ -35,7 +35,7 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
     written[1:] = np.where(analysis.table.kept | all, analysis.table["label"], 0)
     tifffile.imwrite(
         file,
-        written[analysis.segmentation.labels],
+        written[analysis.segmentation.dense],
         compression="zlib",
         software=f"DeepSegm {__version__}",
         **(_plain(analysis) if written.dtype == np.uint32 else _imagej(analysis)),

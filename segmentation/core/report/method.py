@@ -9,14 +9,14 @@ from segmentation import __version__
 
 from ..analysis import Analysis
 from ..labels.outline import EVEN, HOPELESS
-from ..labels.segmentation import Segmentation
+from ..labels.segmentation import MASKS
 from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, Reason
 from ..measure.statistics import Statistics
 from ..micrograph.types import Calibration
 from ..sample import BY_USER, FAILED, Found, Sample
 from .sections import model_label
-from .wording import MASKS, SOURCES, model_words, one_line, settings, significant
+from .wording import SOURCES, model_words, one_line, settings, significant
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -45,9 +45,14 @@ def references(found: Statistics) -> list[str]:
 
 def chosen(analysis: Analysis) -> dict[str, str]:
     """Every setting that changes the numbers, "auto" replaced by what was used: the same in every file."""
-    flips = {} if analysis.segmentation.model == MASKS else {"mirror images averaged": on_off(analysis.recipe.flips)}
+    by_model = analysis.segmentation.provenance.model != MASKS
+    flips = {"mirror images averaged": on_off(_flips(analysis))} if by_model else {}
     edges = "weighted" if analysis.statistics.edge == "weight" else "excluded"
     return {**{name: str(value) for name, value in settings(analysis).items()}, **flips, "edges": edges}
+
+
+def _flips(analysis: Analysis) -> bool:
+    return bool(analysis.segmentation.provenance.settings.get("flips"))
 
 
 def on_off(setting: bool) -> str:
@@ -58,9 +63,9 @@ def _sentences(analysis: Analysis) -> Iterator[str]:
     rows, columns = analysis.micrograph.shape
     used, found = analysis.segmentation, analysis.statistics
     image = f"{one_line(analysis.micrograph.name, 60)}, {columns} × {rows} px, {_pixel_size(analysis.calibration)}"
-    if used.model == MASKS:
+    if used.provenance.model == MASKS:
         yield f"Particles were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
-        yield from after_outlining(found, analysis.recipe.filter)
+        yield from after_outlining(found, analysis.settings.measurement.filter)
         return
     yield (
         f"Particles in one electron micrograph ({image}) were outlined with DeepSegm {__version__} (model"
@@ -70,15 +75,15 @@ def _sentences(analysis: Analysis) -> Iterator[str]:
         yield f"The data bar, from row {used.rows}, was left out."
     yield (
         "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
-        f" distance from that particle's edge; {used.polarity} particles were taken where the probability exceeded"
-        f" {used.threshold:.3g}, and touching ones were separated by the distance."
+        f" distance from that particle's edge; {used.used['polarity']} particles were taken where the probability"
+        f" exceeded {used.used['threshold']:.3g}, and touching ones were separated by the distance."
     )
-    yield from _showings(analysis.recipe.flips, used.closer)
-    yield from _dropped([used])
-    yield from after_outlining(found, analysis.recipe.filter)
+    yield from _showings(_flips(analysis), used.used["closer"])
+    yield from _dropped([Found.of(analysis)])
+    yield from after_outlining(found, analysis.settings.measurement.filter)
 
 
-def _dropped(images: Iterable[Segmentation | Found]) -> Iterator[str]:
+def _dropped(images: Iterable[Found]) -> Iterator[str]:
     """How many outlines the files do not show, by the limit that they were under."""
     counts: Counter[float] = Counter()
     for image in images:

@@ -89,7 +89,7 @@ def _said(value: Any) -> str:
 def _provenance(analysis: Analysis, files: Mapping[str, str]) -> Iterator[Flowable]:
     yield heading("Model")
     used = analysis.segmentation
-    yield facts([("Model", model_words(analysis)), *sections.model(used.model, used.model_sha256)])
+    yield facts([("Model", model_words(analysis)), *sections.model(used.provenance.model, used.provenance.weights)])
     versions = ", ".join(f"{name} {value}" for name, value in as_dict(analysis)["versions"].items())
     yield heading("Versions and checksums (SHA-256)")
     yield words(versions, SMALL)

@@ -45,7 +45,7 @@ class Scene:
     @classmethod
     def of(cls, analysis: Analysis) -> Scene:
         rows = analysis.segmentation.rows
-        labels = analysis.segmentation.labels[:rows]
+        labels = analysis.segmentation.dense[:rows]
         picture = analysed(analysis, LONGEST)
         cracks = find_cracks(labels)
         outlines = smooth_outlines(cracks, len(analysis.table))

@@ -15,7 +15,6 @@ import numpy as np
 from segmentation import __version__
 
 from ..analysis import Analysis
-from .wording import model_version
 
 FORMAT = "deepsegm-result/1"
 SCHEMA = Path(__file__).with_name("result.schema.json")
@@ -28,15 +27,15 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
     says what "auto" and None became. statistics, set_aside (counts by reason), calibration, model, image, versions,
     warnings, metadata (of the file). The same analysis gives the same: running times are not part of it.
     """
-    used = analysis.segmentation
+    used, origin = analysis.segmentation.used, analysis.segmentation.provenance
     result = {
         "format": FORMAT,
-        "settings": analysis.recipe.as_dict(),
-        "used": {"threshold": used.threshold, "polarity": used.polarity, "scale": used.scale},
+        "settings": analysis.settings.as_dict(),
+        "used": {name: used[name] for name in ("threshold", "polarity", "scale") if name in used},
         "calibration": asdict(analysis.calibration),
         "statistics": analysis.statistics.as_dict(),
         "set_aside": analysis.statistics.set_aside,
-        "model": {"name": used.model, "version": model_version(used.model), "sha256": used.model_sha256},
+        "model": {"name": origin.model, "version": origin.card.get("version"), "sha256": origin.weights},
         "image": _image(analysis),
         "versions": versions(),
         "warnings": list(analysis.warnings),

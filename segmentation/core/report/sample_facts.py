@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from ..labels.segmentation import MASKS
 from ..sample import Found, Image, Member, Sample
 from .method import on_off
 from .sections import card_of, model_label
-from .wording import MASKS, SOURCES
+from .wording import SOURCES
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -28,7 +29,7 @@ def facts(sample: Sample, member: Member) -> Facts:
         ("calibration", "relative standard uncertainty"): calibration.relative_uncertainty,
         ("model", "model"): model_label(found.model, found.model_sha256),
         ("model", "sha256 of the weights"): found.model_sha256 if by_network else "",
-        ("settings", "filter"): on_off(sample.filter if found.recipe is None else found.recipe.filter),
+        ("settings", "filter"): on_off(sample.filter if found.recipe is None else found.recipe.measurement.filter),
         ("settings", "edges"): "weighted" if sample.pooled.edge == "weight" else "excluded",
         **(_outlining(found) if by_network else {}),
         **{("instrument", name): _typed(value) for name, value in found.instrument.items()},
@@ -43,7 +44,7 @@ def _outlining(found: Found) -> Facts:
         ("settings", "polarity"): f"{found.polarity} particles" if found.polarity else "",
         ("settings", "working scale"): found.scale,
         ("settings", "data bar"): _data_bar(found),
-        ("settings", "mirror images averaged"): None if found.recipe is None else on_off(found.recipe.flips),
+        ("settings", "mirror images averaged"): _mirrored(found),
     }
 
 
@@ -104,6 +105,11 @@ def _used(found: Found) -> dict[str, Any]:
 def _model(name: str, sha256: str) -> dict[str, Any]:
     card = card_of(name, sha256)
     return {"name": name, "version": None if card is None else card.version, "sha256": sha256}
+
+
+def _mirrored(found: Found) -> str | None:
+    flips = getattr(found.recipe and found.recipe.segmentation, "flips", None)
+    return None if flips is None else on_off(flips)
 
 
 def _data_bar(found: Found) -> str:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from reportlab.platypus import Flowable
 
+from ..labels.segmentation import MASKS
 from ..measure.advice import more_images_words
 from ..measure.filters import Reason
 from ..measure.statistics import Statistics
@@ -31,7 +32,7 @@ from .document import (
 )
 from .figure import draw_distribution
 from .numbers import DIMENSIONLESS, FIGURES, SHAPES, WEIGHTINGS, pair
-from .wording import MASKS, interval, one_line, per_cent, significant
+from .wording import interval, one_line, per_cent, significant
 
 MOST_LINES = 12
 MOST_SCORES = 4

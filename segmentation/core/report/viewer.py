@@ -32,7 +32,7 @@ def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str
     """
     rows, columns = analysis.micrograph.shape
     table, used = analysis.table, analysis.segmentation
-    lines = trace(used.labels[: used.rows], len(table)) if traced is None else traced
+    lines = trace(used.dense[: used.rows], len(table)) if traced is None else traced
     known = _columns(analysis)
     particles = [
         {
@@ -52,7 +52,8 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     table = analysis.table
     found: dict[str, list[float | None]] = {name: table.length(name).tolist() for name in SIZES}
     found |= {name: _short(table[name]) for name in SHAPES}
-    return found | ({"weight": _short(table["edge_weight"])} if analysis.recipe.edge == "weight" else {})
+    weighted = analysis.settings.measurement.border_correction == "weight"
+    return found | ({"weight": _short(table["edge_weight"])} if weighted else {})
 
 
 def _short(values: NDArray[np.float64]) -> list[float | None]:
@@ -72,7 +73,7 @@ def image_png(analysis: Analysis) -> bytes:
 def thumbnail_png(analysis: Analysis) -> bytes:
     """The analysed area with its particles in colour, no side over 320 px, as a PNG."""
     picture = analysed(analysis, THUMBNAIL)
-    labels = sampled(analysis.segmentation.labels[: analysis.segmentation.rows], picture.shape)
+    labels = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], picture.shape)
     return _png(painted(picture, labels, 0.6))
 
 

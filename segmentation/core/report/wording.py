@@ -8,8 +8,8 @@ from typing import Any
 from segmentation import __version__
 
 from ..analysis import Analysis
+from ..labels.segmentation import MASKS
 from ..micrograph.types import Calibration
-from ..network.cards import UnknownModel, find
 
 SOURCES = {
     "metadata": "from the file",
@@ -20,10 +20,6 @@ SOURCES = {
     "default": "default, not checked",
     "none": "not calibrated",
 }
-
-
-# What stands in the place of a model's name where no network was used (core.labelled).
-MASKS = "masks of other tools"
 
 
 def version() -> str:
@@ -62,20 +58,13 @@ def calibration_words(calibration: Calibration) -> str:
     return f"{significant(calibration.nm_per_pixel)} nm/px ({how}{detail})"
 
 
-def model_version(name: str) -> str | None:
-    """The version on the ModelCard, or None where the model is not installed here."""
-    try:
-        return find(name).version
-    except UnknownModel:
-        return None
-
-
 def model_words(analysis: Analysis) -> str:
     """Such as "particles 1.0 (sha256 0123abcd)"."""
-    name, sha256 = analysis.segmentation.model, analysis.segmentation.model_sha256
+    origin = analysis.segmentation.provenance
+    name, sha256 = origin.model, origin.weights
     if name == MASKS:
         return f"none: {MASKS}"
-    number = model_version(name)
+    number = origin.card.get("version")
     return f"{name}{f' {number}' if number else ''} (sha256 {sha256[:8]})"
 
 
@@ -83,14 +72,14 @@ def settings(analysis: Analysis) -> dict[str, Any]:
     """The settings that gave the outlines, "auto" replaced by what was used."""
     used = analysis.segmentation
     rows = analysis.micrograph.shape[0]
-    filter = {"filter": "on" if analysis.recipe.filter else "off"}
-    if used.model == MASKS:
+    filter = {"filter": "on" if analysis.settings.measurement.filter else "off"}
+    if used.provenance.model == MASKS:
         return filter
     return {
         **filter,
-        "threshold": f"{used.threshold:.3g}",
-        "polarity": f"{used.polarity} particles",
-        "scale": f"{used.scale:.3g}",
+        "threshold": f"{used.used['threshold']:.3g}",
+        "polarity": f"{used.used['polarity']} particles",
+        "scale": f"{used.used['scale']:.3g}",
         "data bar": "none" if used.rows >= rows else f"from row {used.rows}",
     }
 

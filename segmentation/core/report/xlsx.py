@@ -112,7 +112,7 @@ def _metadata(analysis: Analysis) -> Iterable[tuple[str, str, Any]]:
     yield "calibration", "detail", calibration.detail
     yield "calibration", "relative standard uncertainty", calibration.relative_uncertainty
     yield "model", "model", model_words(analysis)
-    yield "model", "sha256", analysis.segmentation.model_sha256
+    yield "model", "sha256", analysis.segmentation.provenance.weights
     for name, value in chosen(analysis).items():
         yield "settings", name, value
     yield from basis(analysis.statistics)

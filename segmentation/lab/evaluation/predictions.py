@@ -13,7 +13,8 @@ from ...core.micrograph import clip_outliers, data_bar
 from ...core.micrograph.types import Micrograph, Polarity
 from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime, load_network
-from ...core.network.see import choose_view, see
+from ...core.pipeline import predict_maps
+from ...core.settings import AnalysisSettings
 from .matching import Labels
 
 
@@ -46,11 +47,13 @@ class Predictor:
     def see(self, micrograph: Micrograph, rows: int) -> Seen:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
         began = time.perf_counter()
-        network = self.network()
+        self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
-        view = choose_view(network, self.card, picture, self.runtime, polarity=self.polarity, scale=self.scale)
-        found = see(network, self.card, picture, view, self.runtime, flips=self.flips)
-        return Seen(found.maps, view.polarity, view.scale, time.perf_counter() - began)
+        asked = AnalysisSettings.of(
+            self.card.task, polarity=self.polarity or "auto", scale=self.scale, flips=self.flips
+        ).segmentation
+        maps, view = predict_maps(picture, asked, self.card, self.runtime)
+        return Seen(maps, view.polarity, view.scale, time.perf_counter() - began)
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.network import cards
-from segmentation.core.recipe import DEFAULT_MODEL, Recipe
+from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
 
 from . import _inputs as inputs
 
@@ -79,8 +79,10 @@ class Command(BaseCommand):
         micrograph = read(image, side=inputs.beside(image))
         recipe = _recipe(micrograph, options)
         tall = micrograph.shape[0]
-        if recipe.data_bar != "auto" and recipe.data_bar >= tall:
-            raise UnreadableImage(f"The data bar cannot take {recipe.data_bar} rows: the image has only {tall}.")
+        if recipe.segmentation.data_bar != "auto" and recipe.segmentation.data_bar >= tall:
+            raise UnreadableImage(
+                f"The data bar cannot take {recipe.segmentation.data_bar} rows: the image has only {tall}."
+            )
         with inputs.Bar(image.name) as bar:
             analysis = analyse(micrograph, recipe, bar)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
@@ -91,7 +93,7 @@ class Command(BaseCommand):
         return analysis
 
 
-def _recipe(micrograph: Micrograph, options: dict[str, Any]) -> Recipe:
+def _recipe(micrograph: Micrograph, options: dict[str, Any]) -> AnalysisSettings:
     names = ("model", "threshold", "polarity", "filter", "data_bar", "scale", "flips", "edge")
     calibration = inputs.calibration(options, micrograph.shape[1])
-    return Recipe(**{name: options[name] for name in names}, calibration=calibration)
+    return AnalysisSettings.of(**{name: options[name] for name in names}, calibration=calibration)

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.recipe import Recipe
+from segmentation.core.settings import AnalysisSettings
 
 from . import _inputs as inputs
 
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         from segmentation.core.labelled import analyse_mask, read_mask
 
         mask = read_mask(path, kind=options["kind"], background=options["background"])
-        recipe = Recipe(
+        recipe = AnalysisSettings.of(
             filter=options["filter"],
             edge=options["edge"],
             calibration=inputs.calibration(options, mask.labels.shape[1]),

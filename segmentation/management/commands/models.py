@@ -67,12 +67,12 @@ class Command(BaseCommand):
         from segmentation.core.micrograph import read
         from segmentation.core.micrograph.types import UnreadableImage
         from segmentation.core.pipeline import analyse
-        from segmentation.core.recipe import Recipe
         from segmentation.core.report.example import example_png
+        from segmentation.core.settings import AnalysisSettings
 
         try:
             card = cards.find(options["name"])
-            analysis = analyse(read(options["image"]), Recipe(model=card.name, filter=True))
+            analysis = analyse(read(options["image"]), AnalysisSettings.of(model=card.name, filter=True))
             file = card.weights.parent / f"{card.name}-{options['number']}.png"
             file.write_bytes(example_png(analysis, options["caption"] or options["image"].stem))
         except (cards.UnknownModel, cards.AlteredWeights, UnreadableImage, OSError) as error:

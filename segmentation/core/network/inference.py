@@ -1,0 +1,176 @@
+"""A network over a whole picture: in tiles where it is large, and as often as test-time augmentation wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from .architectures import STRIDE
+from .resample import resize, resize_map
+from .runtime import Runtime
+
+TILE = 1024
+HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/test_pipeline.py measures it)
+Maps = NDArray[np.uint8]
+Picture = NDArray[np.float32]
+Activation = Literal["sigmoid", "softmax"]
+Progress = Callable[[float], None]
+Axes = tuple[int, ...]  # of (H, W) along which a picture is mirrored
+ONCE: tuple[Axes, ...] = ((),)
+MIRRORED: tuple[Axes, ...] = ((1,),)
+EVERY: tuple[Axes, ...] = ((), (0,), (1,), (0, 1))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A window to predict (rows, columns of the padded picture) and the part of it that is kept."""
+
+    window: tuple[slice, slice]
+    kept: tuple[slice, slice]
+
+
+def no_progress(fraction: float) -> None:
+    """A progress that nobody follows."""
+
+
+def predict(
+    network: nn.Module,
+    picture: Picture,
+    runtime: Runtime,
+    *,
+    activation: Activation = "sigmoid",
+    tile: int = TILE,
+    halo: int = HALO,
+    progress: Progress = no_progress,
+) -> Maps:
+    """The maps of a picture.
+
+    picture: (H, W) or (C, H, W) float32 in 0..1, as many channels as the network takes. tile: side of the kept part of
+    a tile in px, a multiple of 32; a picture that fits into tile + 2 halo is predicted at once.
+    Returns (M, H, W) uint8, 0..255 for 0..1, as many maps as the network puts out. `progress` gets 0..1.
+    """
+    if tile % STRIDE or halo % STRIDE:
+        raise ValueError(f"tile and halo are multiples of {STRIDE} px")
+    rows, columns = picture.shape[-2:]
+    padded_shape = -(-rows // STRIDE) * STRIDE, -(-columns // STRIDE) * STRIDE
+    maps = np.empty((0, rows, columns), np.uint8)
+    tiles = list(tiles_of(padded_shape, tile, halo))
+    for number, part in enumerate(tiles, start=1):
+        window = _padded_window(picture, part.window)
+        (top, left), kept = (s.start for s in part.window), part.kept
+        found = _forward(network, window, activation, runtime)
+        if number == 1:
+            maps = np.empty((len(found), rows, columns), np.uint8)
+        target = slice(kept[0].start, min(kept[0].stop, rows)), slice(kept[1].start, min(kept[1].stop, columns))
+        maps[:, target[0], target[1]] = found[
+            :, target[0].start - top : target[0].stop - top, target[1].start - left : target[1].stop - left
+        ]
+        progress(number / len(tiles))
+    return maps
+
+
+def tiles_of(shape: tuple[int, int], tile: int, halo: int) -> Iterator[Tile]:
+    """Tiles that cover `shape` (multiples of 32) once with their kept parts, each seen with its halo."""
+    spans = [list(_spans(n, tile, halo)) for n in shape]
+    for row_window, row_kept in spans[0]:
+        for column_window, column_kept in spans[1]:
+            yield Tile((row_window, column_window), (row_kept, column_kept))
+
+
+def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
+    if length <= tile + 2 * halo:
+        yield slice(0, length), slice(0, length)
+        return
+    for start in range(0, length, tile):
+        stop = min(start + tile, length)
+        yield slice(max(0, start - halo), min(length, stop + halo)), slice(start, stop)
+
+
+def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:
+    """The window, mirrored where it reaches beyond the picture."""
+    part = picture[..., window[0], window[1]]
+    short = [s.stop - s.start - n for s, n in zip(window, part.shape[-2:], strict=True)]
+    margins = [(0, 0)] * (part.ndim - 2) + [(0, n) for n in short]
+    return np.pad(part, margins, mode="symmetric") if any(short) else part
+
+
+@torch.inference_mode()
+def _forward(network: nn.Module, picture: Picture, activation: Activation, runtime: Runtime) -> Maps:
+    device, dtype = runtime.torch_device(), runtime.torch_dtype()
+    channels = torch.from_numpy(np.ascontiguousarray(picture if picture.ndim == 3 else picture[None]))
+    batch = channels[None].to(device) * 2 - 1
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        logits = network(batch.contiguous(memory_format=torch.channels_last))
+    found = logits[0].float()
+    shares = found.softmax(0) if activation == "softmax" else found.sigmoid_()
+    maps: Maps = shares.mul_(255).round_().to(torch.uint8).cpu().numpy()
+    return maps
+
+
+def predict_augmented(
+    predict: Callable[[Picture, Progress], Maps],
+    picture: Picture,
+    scale: float,
+    *,
+    closer: float = 1.0,
+    flips: bool = False,
+    progress: Progress = no_progress,
+) -> Maps:
+    """Mean of the maps over test-time augmentations, (M, H, W) uint8 in the picture's own pixels.
+
+    predict(picture, progress): the maps of one showing. picture: (H, W) or (C, H, W). scale: factor by which it is
+    resampled first. closer: it is shown once more, so many times larger; 1: it is not. flips: each time show it in its
+    four mirrored forms.
+    """
+    shape = picture.shape[-2], picture.shape[-1]
+    showings = [(scale, EVERY if flips else ONCE)]
+    if closer > 1:  # mirrored, so that both showings have as little in common as they can
+        showings.append((scale * closer, EVERY if flips else MIRRORED))
+    efforts = np.cumsum([0.0] + [each**2 for each, _ in showings])
+    total: NDArray[np.uint16] | None = None
+    for number, (each, ways) in enumerate(showings):
+
+        def told(done: float, number: int = number) -> None:
+            progress(float(efforts[number] + done * (efforts[number + 1] - efforts[number])) / float(efforts[-1]))
+
+        maps = _mean(predict, picture if each == 1 else resize(picture, each), ways, told)
+        if total is None:
+            total = np.zeros((len(maps), *shape), np.uint16)
+        for part, seen in zip(total, maps, strict=True):
+            part += resize_map(seen, shape)
+    assert total is not None
+    return _divided(total, len(showings))
+
+
+def _mean(
+    predict: Callable[[Picture, Progress], Maps], picture: Picture, ways: tuple[Axes, ...], progress: Progress
+) -> Maps:
+    """Mean of the maps over the picture mirrored in these ways."""
+
+    def seen(number: int, axes: Axes) -> Maps:
+        def told(done: float) -> None:
+            progress((number + done) / len(ways))
+
+        along = tuple(axis - 2 for axis in axes)
+        return np.flip(predict(np.flip(picture, along), told), along)
+
+    first = seen(0, ways[0])
+    if len(ways) == 1:
+        return first
+    total = first.astype(np.uint16)
+    for number, axes in enumerate(ways[1:], start=1):
+        total += seen(number, axes)
+    return _divided(total, len(ways))
+
+
+def _divided(total: NDArray[np.uint16], by: int) -> Maps:
+    """Rounded quotient, in integers and in place: a large picture's would take gigabytes more."""
+    total += by // 2
+    total //= by
+    return total.astype(np.uint8)

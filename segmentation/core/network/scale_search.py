@@ -1,0 +1,138 @@
+"""The working scale: trial predictions on small copies of a picture tell the size of what it shows, and whether that
+is bright or dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..micrograph.types import Polarity
+from .cards import ModelCard
+from .resample import resize
+
+FIRST_SIDE = 512  # px, longest side of the picture in the first trials
+COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
+DECIDING = 3  # of these trials decide on the polarity; in the smallest too little is left to see
+OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by the clearest trial alone
+ALONE = (
+    0.05  # by so much a single object counts less, and each of n by an n-th of it: one may be the ground between many
+)
+CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 30 rendered blanks 70 % stay below, of 52 EMPS 2 %
+KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
+LIMITS = (0.02, 2.0)
+FINE = 20.0  # px; when the best trial shows objects below this, a finer one may see them better
+BEYOND = 1.5  # times the largest size that was taught: outlines are poor there, but their size is still right
+MAGNIFIED = 0.5  # of what is wanted on a logarithmic scale: a magnified picture is coarse, and coarse ones are split
+ALIKE = 0.98  # trials whose clarity differs by less are as clear as each other
+
+Maps = NDArray[np.uint8]
+Picture = NDArray[np.float32]
+Predict = Callable[[Picture], Maps]
+Judge = Callable[[Maps], tuple[float, float | None, int]]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a picture is shown to the network.
+
+    polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
+    what is looked for, 0 to 1; 1 where nobody looked.
+    """
+
+    polarity: Polarity = "bright"
+    scale: float = 1.0
+    clarity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one prediction saw. scale: of the picture. clarity: how clear the objects are, 0 for none.
+
+    diameter: typical size of an object in px of the picture as shown; None without objects. count: of objects.
+    """
+
+    scale: float
+    clarity: float
+    diameter: float | None
+    count: int = 0
+
+
+def search(
+    predict: Predict,
+    judge: Judge,
+    card: ModelCard,
+    picture: Picture,
+    *,
+    polarity: Polarity | None = None,
+    scale: float | None = None,
+) -> View:
+    """Decide what is left open (None) of polarity and scale.
+
+    judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
+    (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
+    in the larger copies is taken. The clearest copy tells the size.
+    """
+    if polarity is not None and scale is not None:
+        return View(polarity, scale)
+
+    def trial(copy: Picture, at: float, side: Polarity) -> Trial:
+        return Trial(at, *judge(predict(shown(copy, side))))
+
+    first = min(1.0, FIRST_SIDE / max(picture.shape))
+    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER)]
+    sides: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
+    trials = {side: [trial(copy, at, side) for at, copy in copies] for side in sides}
+    chosen = max(sides, key=lambda side: clear_throughout(trials[side][:DECIDING]))
+    known = trials[chosen]
+    if scale is None:
+        known = known + list(_finer(lambda copy, at: trial(copy, at, chosen), picture, known[0]))
+    best = clearest(known, card)
+    return View(chosen, working_scale(best, card) if scale is None else scale, best.clarity)
+
+
+def shown(picture: Picture, polarity: Polarity) -> Picture:
+    """The picture with bright objects, as networks are taught."""
+    return picture if polarity == "bright" else 1 - picture
+
+
+def clear_throughout(trials: list[Trial]) -> float:
+    """The clarity of the clearest trial, and a little of all of them: a single one may be a chance of its scale."""
+    every = [each.clarity * (1 - ALONE / max(each.count, 1)) for each in trials]
+    return max(every) + OTHERS * sum(every) / len(every)
+
+
+def _finer(trial: Callable[[Picture, float], Trial], picture: Picture, finest: Trial) -> Iterator[Trial]:
+    """Further trials, each at twice the resolution, as long as objects are small in the finest so far."""
+    while finest.scale < 1 and (finest.diameter is None or finest.diameter < FINE):
+        at = min(1.0, 2 * finest.scale)
+        finest = trial(resize(picture, at) if at < 1 else picture, at)
+        yield finest
+
+
+def clearest(trials: list[Trial], card: ModelCard) -> Trial:
+    """The trial with the clearest objects, of about a size that the network was taught where there is one.
+
+    Of trials that are as clear the finest: from afar a dense heap is a clear particle, too.
+    """
+    largest = BEYOND * card.largest
+    useful = [each for each in trials if each.diameter and card.smallest <= each.diameter <= largest] or trials
+    clear = max(each.clarity for each in useful)
+    return max((each for each in useful if each.clarity >= ALIKE * clear), key=lambda each: each.scale)
+
+
+def working_scale(best: Trial, card: ModelCard) -> float:
+    """The factor that brings the objects of the clearest trial to the card's favourite size.
+
+    Where nothing is clear, 1: a strong reduction would turn shades of the background into large objects.
+    """
+    if best.diameter is None or best.clarity < CLEAR:
+        return 1.0
+    scale = best.scale * card.diameter / best.diameter
+    if scale > 1:
+        scale **= MAGNIFIED
+    if KEEP[0] <= scale <= KEEP[1]:
+        return 1.0
+    return float(np.clip(scale, *LIMITS))

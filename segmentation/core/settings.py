@@ -1,0 +1,105 @@
+"""What can be asked of an analysis: one definition for forms, API, command line, stored rows and documentation.
+
+Each kind of analysis has its own SegmentationSettings (core.tasks), which say how something is found; the
+MeasurementSettings say how what was found is measured. Stored and sent they are one flat table of plain JSON types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
+
+from .micrograph.types import Calibration
+from .validation import Settings, entry_names
+
+DEFAULT_TASK = "particles"
+DEFAULT_MODEL = "particles"
+DEFAULT_WIDTH_NM = 7520.0
+
+
+def _calibration(value: Any) -> Any:
+    return Calibration(**value) if isinstance(value, dict) else value
+
+
+class SegmentationSettings(Settings):
+    """What every kind of analysis can be told about finding things."""
+
+    model: str = Field(DEFAULT_MODEL, title="Model", description="Name of the model that segments the image.")
+    data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        "auto",
+        title="Data bar",
+        description="Rows at the bottom that the data bar takes; auto finds it, 0: there is none.",
+        json_schema_extra={"unit": "px"},
+    )
+
+
+class MeasurementSettings(Settings):
+    """How what was found is measured; changing these never needs a model."""
+
+    filter: bool = Field(
+        False,
+        title="Segmentation filter",
+        description="Set objects aside that are small, unresolved, unlike what is looked for or of low confidence.",
+    )
+    border_correction: Literal["exclude", "weight"] = Field(
+        "exclude",
+        validation_alias=AliasChoices("border_correction", "edge"),
+        title="Border correction",
+        description=(
+            "Objects that touch the frame are set aside (exclude); weight does so too and weights the others by how"
+            " likely they were to touch it (Miles 1974, Lantuejoul 1978)."
+        ),
+    )
+    calibration: Annotated[
+        Calibration | None,
+        BeforeValidator(_calibration),
+        PlainSerializer(lambda known: None if known is None else asdict(known)),
+    ] = Field(None, title="Calibration", description="The size of a pixel; by default what the file says.")
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """One analysis, fully specified."""
+
+    segmentation: SegmentationSettings
+    measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
+    task: str = DEFAULT_TASK
+
+    @classmethod
+    def of(cls, task: str = DEFAULT_TASK, **settings: Any) -> Self:
+        """The settings of a task by their names, defaults for the others.
+
+        Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
+        """
+        from .tasks import find
+
+        measuring = _names(MeasurementSettings)
+        measurement = {name: value for name, value in settings.items() if name in measuring}
+        others = {name: value for name, value in settings.items() if name not in measuring}
+        return cls(find(task).settings(**others), MeasurementSettings(**measurement), task)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The settings written by `as_dict`, also by versions that knew particles only and called them a recipe."""
+        return cls.of(**data)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types in one flat table; `from_dict` is its inverse."""
+        return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump()}
+
+    def with_(self, **changes: Any) -> Self:
+        """The same with some settings changed, given by their names."""
+        measuring = _names(MeasurementSettings)
+        found = {name: value for name, value in changes.items() if name not in measuring}
+        measured = {name: value for name, value in changes.items() if name in measuring}
+        return replace(
+            self,
+            segmentation=self.segmentation.replaced(**found) if found else self.segmentation,
+            measurement=self.measurement.replaced(**measured) if measured else self.measurement,
+        )
+
+
+def _names(model: type[Settings]) -> set[str]:
+    return {name for field in model.model_fields for name in entry_names(model, field)}

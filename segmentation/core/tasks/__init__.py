@@ -1,0 +1,40 @@
+"""The kinds of analysis, one file each: whatever file of this folder defines TASK is one."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from .base import Task
+
+_added: dict[str, Task] = {}
+
+
+class UnknownTask(LookupError):
+    """No task of this name; the message lists those there are."""
+
+
+@cache
+def _own() -> dict[str, Task]:
+    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
+
+
+def every() -> list[Task]:
+    """All tasks, particles first."""
+    return sorted({**_own(), **_added}.values(), key=lambda task: (task.name != "particles", task.name))
+
+
+def find(name: str) -> Task:
+    """The task of this name; raises UnknownTask."""
+    try:
+        return {**_own(), **_added}[name]
+    except KeyError:
+        known = ", ".join(task.name for task in every())
+        raise UnknownTask(f"There is no kind of analysis named {name!r}; those here are: {known}.") from None
+
+
+def add(task: Task) -> None:
+    """A task from elsewhere than this folder, for the life of the process."""
+    _added[task.name] = task

@@ -1,0 +1,109 @@
+"""The contract of a task: what one kind of analysis is to the rest of the house.
+
+A task is values and plain functions, put together in one file of this folder, which `tasks.find` finds by its name.
+The web process reads tasks, too: what needs scipy, scikit-image, matplotlib or torch is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..micrograph.types import Calibration, Micrograph
+from ..network.scale_search import View
+from ..settings import MeasurementSettings, SegmentationSettings
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+    from ..network.cards import ModelCard
+
+Maps = NDArray[np.uint8]
+Predict = Callable[[NDArray[np.float32]], Maps]
+
+
+def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
+    """The scale of a task whose unit of teaching is the pixel."""
+    return View()
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What `decode` makes of the maps of the analysed rows; as in `Segmentation`, without the data bar's rows.
+
+    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32.
+    """
+
+    labels: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    classes: NDArray[np.int32]
+    used: dict[str, Any] = field(default_factory=dict)
+    alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What the network predicts: a map for each name.
+
+    activation: "sigmoid" makes every map a probability of its own, "softmax" the maps of a pixel one together.
+    """
+
+    names: tuple[str, ...]
+    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A drawn case with known answers, which the conformance test runs.
+
+    picture: (H, W) uint8. maps: (C, H, W) uint8 as a perfect network would give. count: objects to be found.
+    answers: quantity by name, which measuring must give within a relative `tolerance`.
+    """
+
+    picture: NDArray[np.uint8]
+    maps: Maps
+    count: int
+    answers: dict[str, float]
+    tolerance: float = 0.02
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of analysis.
+
+    name: in settings, cards and addresses. title, summary: for people. thing, things: one of what it finds, and
+        several ("particle", "particles"). class_names: of the classes that objects may have, in the order of their
+        numbers.
+    settings: its SegmentationSettings, from which form, API and command line are derived.
+    channels(card): what the network predicts.
+    scale(predict, card, picture, settings): how to show the picture (H, W) float32 in 0..1; predict(picture) gives the
+        maps (C, H, W) uint8 of any picture.
+    decode(maps, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Found.
+    measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, warnings.
+    quantities: names of the numbers that this kind answers with, in the order in which they are shown
+        (core.measure.quantities).
+    panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
+    golden(): a drawn case with known answers.
+    """
+
+    name: str
+    title: str
+    summary: str
+    thing: str
+    things: str
+    class_names: tuple[str, ...]
+    settings: type[SegmentationSettings]
+    channels: Callable[[ModelCard], Channels]
+    scale: Callable[[Predict, ModelCard, NDArray[np.float32], Any], View]
+    decode: Callable[[Maps, View, ModelCard, Any], Found]
+    measure: Callable[[Segmentation, Micrograph, MeasurementSettings, Calibration], Measured]
+    quantities: tuple[str, ...]
+    panels: tuple[str, str, str, str]
+    golden: Callable[[], Golden]

@@ -1,0 +1,182 @@
+"""Particles: a foreground and an inner distance become outlines, sizes and reasons to doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..micrograph.types import Calibration, Micrograph, Polarity
+from ..network.scale_search import CLEAR, LIMITS, View, search
+from ..settings import MeasurementSettings, SegmentationSettings
+from .base import Channels, Found, Golden, Maps, Predict, Task
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+    from ..measure.table import ParticleTable
+    from ..network.cards import ModelCard
+
+MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
+THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
+UNLIKE = (
+    "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
+    " {dropped} outlines that were more likely wrong than right were dropped; {left}."
+)
+NONE_FOUND = (
+    "No particles were found: the image shows none, or none that the model knows. If it does show some, try the other"
+    " polarity or a lower threshold."
+)
+FEW_RIGHT = (
+    "Only about {share:.0f} % of these outlines are expected to be right, going by images on which that was tried:"
+    " check them before you use the sizes."
+)
+UNCLEAR = "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
+
+
+class ParticleSettings(SegmentationSettings):
+    """How particles are found."""
+
+    threshold: float | None = Field(
+        None,
+        ge=0.05,
+        le=0.95,
+        title="Threshold",
+        description="Foreground probability from which a pixel belongs to a particle; by default the model's own.",
+    )
+    polarity: Literal["auto", "bright", "dark"] = Field(
+        "auto",
+        title="Particles are",
+        description="Brighter or darker than their surroundings; auto finds out from the image.",
+    )
+    scale: float | None = Field(
+        None,
+        ge=LIMITS[0],
+        le=LIMITS[1],
+        title="Working scale",
+        description="Factor by which the image is resampled for the network; by default found from the image.",
+    )
+    flips: bool = Field(
+        False,
+        title="Mirrored images",
+        description="Average the network's answers over the image's four mirrored forms: four times the time.",
+    )
+
+
+def channels(card: ModelCard) -> Channels:
+    return Channels(("foreground", "inner_distance"))
+
+
+def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: ParticleSettings) -> View:
+    """Polarity and scale at which the particles are clearest and of the size that the model likes best."""
+    from ..labels.confidence import clarity
+
+    polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
+    return search(predict, lambda maps: clarity(maps, card), card, picture, polarity=polarity, scale=settings.scale)
+
+
+def decode(maps: Maps, view: View, card: ModelCard, settings: ParticleSettings) -> Found:
+    from ..labels.outline import outline
+
+    threshold = card.threshold if settings.threshold is None else settings.threshold
+    found = outline(maps, view.scale, threshold, card)
+    alternatives = {
+        f"threshold {step:+.1f}": outline(maps, view.scale, threshold + step, card).labels
+        for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
+        if 0 < threshold + step < 1
+    }
+    used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
+    return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
+    from ..analysis import Measured
+    from ..measure.alternatives import confidence_under, without_corners
+    from ..measure.statistics import seed_of, summarise
+
+    labels = segmentation.dense
+    table = _judged(labels, segmentation.confidence, segmentation, micrograph, settings, calibration)
+    alternatives = {
+        name: _judged(other, confidence_under(other, segmentation), segmentation, micrograph, settings, calibration)
+        for name, other in segmentation.alternatives.items()
+    }
+    alternatives["Feret without pixel corners"] = without_corners(table, labels)
+    statistics = summarise(
+        table,
+        calibration=calibration,
+        edge=settings.border_correction,
+        filter=settings.filter,
+        alternatives=alternatives,
+        seed=seed_of(micrograph.sha256),
+    )
+    return Measured(table.identified(segmentation.ids), statistics, tuple(_doubts(segmentation)))
+
+
+def _judged(
+    labels: NDArray[np.int32],
+    confidence: NDArray[np.float32],
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    settings: MeasurementSettings,
+    calibration: Calibration,
+) -> ParticleTable:
+    from ..measure import shapes
+    from ..measure.filters import set_aside
+
+    table = shapes.measure(
+        labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=segmentation.rows
+    )
+    return set_aside(table, settings.filter)
+
+
+def _doubts(segmentation: Segmentation) -> Iterator[str]:
+    """Whether the image is one that the model can judge at all."""
+    from ..labels.outline import EVEN
+
+    used, found = segmentation.used, len(segmentation)
+    expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
+    if dropped and expected < EVEN:
+        left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
+        yield UNLIKE.format(dropped=dropped, left=left)
+    elif not found:
+        yield NONE_FOUND
+    elif expected < MOSTLY:
+        yield FEW_RIGHT.format(share=100 * expected)
+    elif used.get("clarity", 1.0) < CLEAR:
+        yield UNCLEAR
+
+
+def golden() -> Golden:
+    """Nine discs of 24 px, two of which touch."""
+    rows, columns = np.mgrid[:160, :160]
+    distance = np.zeros((160, 160))
+    for at in ((30, 30), (30, 80), (30, 130), (80, 30), (80, 80), (80, 104), (130, 30), (130, 80), (130, 130)):
+        distance = np.maximum(distance, 1 - np.hypot(rows - at[0], columns - at[1]) / 12)
+    inside = distance > 0
+    maps = np.stack([np.where(inside, 255, 0), np.round(np.clip(distance, 0, 1) * 255)]).astype(np.uint8)
+    answers: dict[str, Any] = {"median": 24.0}
+    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 9, answers, 0.06)
+
+
+TASK = Task(
+    name="particles",
+    title="Particles",
+    summary="Outlines every particle, measures its size and shape, and says which outlines may be wrong.",
+    thing="particle",
+    things="particles",
+    class_names=("particle",),
+    settings=ParticleSettings,
+    channels=channels,
+    scale=scale,
+    decode=decode,
+    measure=measure,
+    quantities=("median", "mean", "sd", "d10", "d90", "fraction_100nm", "ecd_median"),
+    panels=("image", "segmentation", "doubts", "histogram"),
+    golden=golden,
+)
