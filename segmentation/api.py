@@ -227,7 +227,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
             "width": job.micrograph.width or None,
             "height": job.micrograph.height or None,
         },
-        "recipe": job.recipe,
+        "recipe": job.settings,
         "result": job.summary or None,
         "files": {name: address(reverse("api-artifact", args=[job.pk, name])) for name in names},
     }

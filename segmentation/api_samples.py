@@ -122,7 +122,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "under_way": progress.under_way,
         "expected_seconds": progress.seconds if progress.under_way else None,
         "scale": {"rule": sample.rule, "value": sample.value},
-        "recipe": sample.recipe,
+        "recipe": sample.settings,
         "result": {name: value for name, value in sample.pooled.items() if name != "of"} or None,
         "current": not pooled.active,
         "images": [_image(request, each) for each in pooled.images],

@@ -8,8 +8,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from segmentation import services
+from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
+from segmentation.core.tasks import UnknownTask
 from segmentation.models import Attempted, Job, Micrograph, Sample
 
 from .inspection import Unreadable
@@ -30,11 +32,11 @@ WHAT: dict[type[Attempted], str] = {Job: "analysis", Sample: "sample", Micrograp
 
 def sentence_for(row: Attempted, error: Exception) -> str:
     """What the user is told; whatever is not the image's or the settings' fault goes to the log as well."""
-    if isinstance(error, (UnreadableImage, Unreadable, services.Refused)):
+    if isinstance(error, (UnreadableImage, Unreadable, UnusableSegmentation, services.Refused)):
         return str(error)
     what = WHAT[type(row)]
     logger.error("%s %s: attempt %s failed.", what.capitalize(), row.pk, row.attempt, exc_info=error)
-    if isinstance(error, (cards.UnknownModel, cards.AlteredWeights)):
+    if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, UnknownTask)):
         return str(error)
     if isinstance(error, SoftTimeLimitExceeded):
         return TOO_LONG.format(time=_words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))

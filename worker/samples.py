@@ -43,7 +43,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
-    recipe = AnalysisSettings.from_dict(sample.recipe)
+    recipe = AnalysisSettings.from_dict(sample.settings)
     combined = combine(
         sample.name,
         members,
@@ -66,7 +66,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
     """The jobs that count with their tables, the images that do not, and a sentence for each unlike the rest."""
     from segmentation.core.sample import LeftOut
 
-    settings = AnalysisSettings.from_dict(sample.recipe)
+    settings = AnalysisSettings.from_dict(sample.settings)
     every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(every):

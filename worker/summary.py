@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from segmentation.core.network import cards
 from segmentation.plain import plain
 
 if TYPE_CHECKING:
@@ -14,24 +13,22 @@ if TYPE_CHECKING:
 
 def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
     """Plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
-    found = analysis.segmentation
+    found, origin = analysis.segmentation, analysis.segmentation.provenance
     rows, columns = analysis.micrograph.shape
-    card = cards.find(found.model)
     return plain(
         {
+            "task": origin.task,
             "statistics": analysis.statistics.as_dict(),
             "calibration": asdict(analysis.calibration),
             "model": {
-                "name": found.model,
-                "title": card.title,
-                "version": card.version,
-                "sha256": found.model_sha256,
+                "name": origin.model,
+                "title": origin.card.get("title", origin.model),
+                "version": origin.card.get("version"),
+                "sha256": origin.weights,
             },
             "image": {"width": columns, "height": rows},
             "data_bar": found.rows if found.rows < rows else None,
-            "polarity": found.polarity,
-            "scale": found.scale,
-            "threshold": found.threshold,
+            **{name: found.used.get(name) for name in ("polarity", "scale", "threshold")},
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,

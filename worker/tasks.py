@@ -6,7 +6,9 @@
       │
     fetch the micrograph, read it ─────────────┐
       │                                        │
-    analyse, or measure the parent's outlines ─┼──UnreadableImage, UnknownModel, time limit, ...──> fail_job
+    segment, unless that is done: store it ────┼──UnreadableImage, UnknownModel, time limit, ...──> fail_job
+      │                                        │
+    measure, and show the numbers ─────────────┤
       │                                        │
     write the files ───────────────────────────┘
       │
@@ -27,8 +29,6 @@ from __future__ import annotations
 import errno
 import logging
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from itertools import chain, repeat
@@ -40,9 +40,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from segmentation import services
-from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.network import cards
 from segmentation.models import Attempted, Job, Lost, Micrograph, Sample
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_LOSSES
@@ -58,7 +57,6 @@ from .scratch import scratch, sweep
 from .summary import summarise
 
 if TYPE_CHECKING:
-    from segmentation.core.analysis import Analysis
     from segmentation.core.micrograph import types
 
 logger = logging.getLogger(__name__)
@@ -142,50 +140,48 @@ class Teller:
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
-    from segmentation.core import report
+    from segmentation.core import pipeline, report
 
     progress("reading the image", 0.0)
     micrograph = pixels_of(job.micrograph, folder)
-    analysis, reused = _analysis(job, micrograph, progress)
+    clock, reused = pipeline.Clock(), job.segmentation is not None
+    found = _stored(job) if reused else _segment(job, micrograph, progress, clock, folder)
+    analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)
+    # The page shows the numbers while the files are being written.
+    summary = summarise(analysis, reused=reused)
+    job.change(summary=summary)
     progress("drawing the figure", WRITING)
     out = folder / "results"
     out.mkdir()
     files = report.write_all(
         analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done)
     )
+    files.pop(job.segmentation.file.name.rpartition("/")[2], None)  # it is stored already
     if job.sample_id:
-        files[tables.NAME] = tables.save(analysis.table, analysis.segmentation.clarity, out / tables.NAME)
+        files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
     progress("storing the results", STORING)
-    services.publish(job=job, files=files, summary=summarise(analysis, reused=reused))
+    services.publish(job=job, files=files, summary=summary)
 
 
-def _analysis(job: Job, micrograph: types.Micrograph, progress: Progress) -> tuple[Analysis, bool]:
-    """The analysis, and whether the parent's outlines served again."""
+def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:
+    """What the model finds in the image, stored at once: another attempt at the job need only measure it."""
     from segmentation.core import pipeline
 
-    recipe = job.get_settings()
-    known = _parents_outlines(job)
-    if known is not None:
-        return pipeline.remeasure(micrograph, known, recipe, progress), True
     runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-    return pipeline.analyse(micrograph, recipe, progress, runtime=runtime), False
+    found = pipeline.segment(micrograph, job.get_settings(), progress, runtime=runtime, clock=clock)
+    file = folder / "segmentation.npz"
+    found.save(file)
+    services.keep_segmentation(job=job, file=file, provenance=found.provenance)
+    return found
 
 
-def _parents_outlines(job: Job) -> Segmentation | None:
-    """What the parent job found, where this job must find the same: same image, same settings, same weights."""
-    parent, recipe = job.parent, job.get_settings()
-    if parent is None or parent.micrograph_id != job.micrograph_id or parent.state != Job.State.DONE:
-        return None
-    stored = parent.artifact("segmentation.npz")
-    if stored is None or not recipe.segments_like(parent.get_settings()):
-        return None
+def _stored(job: Job) -> Segmentation:
+    """What was found before; raises UnusableSegmentation."""
     try:
-        with stored.file.open("rb") as file:
-            known = Segmentation.load(file)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        logger.warning("The outlines of job %s cannot be used again.", parent.pk, exc_info=True)
-        return None
-    return known if known.model_sha256 == cards.find(recipe.segmentation.model).sha256 else None
+        with job.segmentation.file.open("rb") as file:
+            return Segmentation.load(file, job.segmentation.get_provenance())
+    except FileNotFoundError as error:
+        raise UnusableSegmentation(DAMAGED) from error
 
 
 def _end(row: Attempted, error: Exception) -> None:
@@ -200,8 +196,7 @@ def _end(row: Attempted, error: Exception) -> None:
     elif isinstance(error, Killed) and row.losses < MAX_LOSSES - 1:
         change = partial(services.lose, row=row)
     else:
-        unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused))
-        change = partial(FAIL[type(row)], row, sentence_for(row, error), unreadable)
+        change = partial(FAIL[type(row)], row, sentence_for(row, error), error)
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:
             change()
@@ -215,10 +210,14 @@ def _end(row: Attempted, error: Exception) -> None:
             time.sleep(wait)
 
 
-FAIL: dict[type[Attempted], Callable[[Any, str, bool], None]] = {
-    Job: lambda row, sentence, unreadable: services.fail_job(job=row, sentence=sentence),
-    Sample: lambda row, sentence, unreadable: services.fail_sample(sample=row, sentence=sentence),
-    Micrograph: lambda row, sentence, unreadable: services.fail_upload(
-        micrograph=row, sentence=sentence, unreadable=unreadable
+FAIL: dict[type[Attempted], Callable[[Any, str, Exception], None]] = {
+    Job: lambda row, sentence, error: services.fail_job(
+        job=row, sentence=sentence, afresh=isinstance(error, UnusableSegmentation)
+    ),
+    Sample: lambda row, sentence, error: services.fail_sample(sample=row, sentence=sentence),
+    Micrograph: lambda row, sentence, error: services.fail_upload(
+        micrograph=row,
+        sentence=sentence,
+        unreadable=isinstance(error, (Unreadable, UnreadableImage, services.Refused)),
     ),
 }

@@ -1,4 +1,4 @@
-"""What is stored: uploads, jobs, samples and the files that those two made.
+"""What is stored: micrographs, what was found in them, jobs, samples and the files that those two made.
 
 The Job row is the truth and the broker only a doorbell. A job's life:
 
@@ -28,6 +28,7 @@ from .base import SHOWN_NAME, Attempted, Lost, Owned, StoredFile, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
+from .segmentations import Segmentation
 
 __all__ = [
     "SHOWN_NAME",
@@ -40,6 +41,7 @@ __all__ = [
     "Owned",
     "Sample",
     "SampleArtifact",
+    "Segmentation",
     "StoredFile",
     "preview_path",
     "seconds_per_megapixel",

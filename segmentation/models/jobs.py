@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.conf import settings
+from django.conf import settings as site
 from django.db import models
 from django.db.models import F, Q, Sum
 from django.utils import timezone
@@ -13,19 +13,22 @@ from ..core.settings import AnalysisSettings
 from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
 from .micrographs import Micrograph
 from .samples import Sample
+from .segmentations import Segmentation
 
 RECENT_JOBS = 20
 
 
 class JobQuerySet(AttemptedQuerySet):
-    related = ("micrograph", "parent")
+    related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
         return super().waiting().filter(ready=True)
 
 
 class Job(Owned, Attempted):
-    """One Recipe applied to one micrograph; see the top of this package for the states.
+    """One analysis of one micrograph; see the top of this package for the states.
+
+    settings: the AnalysisSettings, as JSON. segmentation: what is measured; None while it is still to be found.
 
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
@@ -45,7 +48,10 @@ class Job(Owned, Attempted):
 
     micrograph = models.ForeignKey(Micrograph, models.CASCADE, related_name="jobs")
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reruns")
-    recipe = models.JSONField()
+    settings = models.JSONField()
+    segmentation = models.ForeignKey(
+        Segmentation, models.SET_NULL, null=True, blank=True, related_name="jobs", editable=False
+    )
     model_name = models.CharField("model", max_length=100, db_index=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)
     content = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -86,8 +92,8 @@ class Job(Owned, Attempted):
             return None
         return (self.finished or timezone.now()) - self.started
 
-    def get_recipe(self) -> AnalysisSettings:
-        return AnalysisSettings.from_dict(self.recipe)
+    def get_settings(self) -> AnalysisSettings:
+        return AnalysisSettings.from_dict(self.settings)
 
     def artifact(self, name: str) -> Artifact | None:
         return self.artifacts.filter(name=name).first()
@@ -109,7 +115,7 @@ class Job(Owned, Attempted):
         running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph")
         waiting = pace * _megapixels(self._ahead())
         waiting += sum(job._remaining(pace * job.micrograph.megapixels) for job in running)
-        return waiting / settings.DEEPSEGM_CONCURRENCY + mine
+        return waiting / site.DEEPSEGM_CONCURRENCY + mine
 
     def _ahead(self) -> models.QuerySet:
         before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)

@@ -36,7 +36,7 @@ class Sample(Owned, Attempted):
         PIXEL = "pixel", "one pixel size for all"
 
     name = models.CharField(max_length=SHOWN_NAME)
-    recipe = models.JSONField()
+    settings = models.JSONField()
     rule = models.CharField("calibration", max_length=10, choices=Rule.choices, default=Rule.OWN)
     value = models.FloatField("nm", null=True, blank=True)
     typed = models.CharField("as typed", max_length=TYPED, blank=True, default="")

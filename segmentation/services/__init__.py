@@ -21,6 +21,7 @@ from .samples import (
     replace_image,
     retry_failed,
 )
+from .segmentations import keep_segmentation
 from .settling import fail_upload, publish_archive, publish_inspection, start_archive, start_images
 from .trouble import trouble
 from .upkeep import purge, put_back, rescue, ring_all, storage_used, tidy
@@ -45,6 +46,7 @@ __all__ = [
     "fail_upload",
     "include_image",
     "is_archive",
+    "keep_segmentation",
     "lose",
     "postpone",
     "publish",

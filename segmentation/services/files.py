@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Micrograph, Sample
+from ..models import Job, Micrograph, Sample, Segmentation
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,15 @@ def _remove(folder: str) -> None:
 @receiver(post_delete, sender=Job)
 @receiver(post_delete, sender=Sample)
 @receiver(post_delete, sender=Micrograph)
-def remove_files(instance: Job | Sample | Micrograph, **kwargs: Any) -> None:
+@receiver(post_delete, sender=Segmentation)
+def remove_files(instance: Job | Sample | Micrograph | Segmentation, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too, and only once the deletion is certain."""
     folder = instance.folder
     transaction.on_commit(lambda: remove_folder(folder))
+
+
+@receiver(post_delete, sender=Job)
+def remove_unused_segmentation(instance: Job, **kwargs: Any) -> None:
+    """What was found goes with the last job that measured it."""
+    unused = Segmentation.objects.filter(pk=instance.segmentation_id, jobs=None)
+    transaction.on_commit(lambda: unused.delete())

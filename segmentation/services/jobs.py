@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
-from ..models import Job, Micrograph
+from ..models import Job, Micrograph, Segmentation
 from .calibration import asked_calibration, refuse_tall_bar
 from .callers import fingerprint, submission_of
 from .doorbell import ring_after_commit, ring_inspection
 from .limits import check_megapixels, check_waiting
 from .pooling import refresh_after_commit
 from .refusal import Refused
+from .segmentations import segmentation_for
 from .space import frees_room
 from .uploads import discard_unused
 
@@ -50,23 +51,27 @@ def create_job(
     key: str = "",
     asked: dict[str, Any] | None = None,
     parent: Job | None = None,
+    segmentation: Segmentation | None = None,
     shelve: bool = False,
 ) -> Job:
     """Queue an analysis and ring the worker, once the image has been looked into.
 
     token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
     job; the surplus micrograph is then removed. asked: what was said of the scale (`asked_calibration`), where the
-    recipe's calibration is not to count. shelve: what its maker's limits do not allow becomes a failed job, to be tried
-    again later, and is not refused. Raises Refused (409 where the key stands for another submission, 422 where the
-    image has turned out to be none, 429 too many), ValueError where image and request do not go together.
+    recipe's calibration is not to count. segmentation: what is to be measured, where it is known. shelve: what its
+    maker's limits do not allow becomes a failed job, to be tried again later, and is not refused. Raises Refused (409
+    where the key stands for another submission, 422 where the image has turned out to be none, 429 too many),
+    ValueError where image and request do not go together.
     """
-    check_model(recipe.segmentation.model)
-    content = fingerprint(files_of(micrograph), recipe.as_dict(), asked)
+    if segmentation is None:
+        check_model(recipe.segmentation.model)
+    known = [str(segmentation.pk)] if segmentation else []
+    content = fingerprint(files_of(micrograph), recipe.as_dict(), asked, *known)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
         who = {"user": user, "visitor": visitor, "address": address}
-        fields = {"submission": submission, "content": content, "parent": parent}
+        fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
         existing = _created(micrograph, recipe, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -103,7 +108,7 @@ def _created(
         submission=fields.pop("submission"),
         defaults={
             "micrograph": micrograph,
-            "recipe": recipe.as_dict(),
+            "settings": recipe.as_dict(),
             "model_name": recipe.segmentation.model,
             "owner": user if user is not None and user.is_authenticated else None,
             "visitor": who["visitor"],
@@ -137,16 +142,17 @@ def make_ready(job: Job) -> None:
         ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
         Job.objects.filter(pk=job.pk).update(**ended)
         return
-    Job.objects.filter(pk=job.pk).update(recipe=recipe.as_dict(), ready=True, asked={}, queued=timezone.now())
+    Job.objects.filter(pk=job.pk).update(settings=recipe.as_dict(), ready=True, asked={}, queued=timezone.now())
     ring_after_commit(job.pk)
 
 
-def rerun_job(*, job: Job, recipe: AnalysisSettings, **who: Any) -> Job:
-    """Analyse a job's micrograph again with other settings; the outlines are kept where they cannot change.
+def rerun_job(*, job: Job, recipe: AnalysisSettings, again: bool = False, **who: Any) -> Job:
+    """Analyse a job's micrograph with other settings; what was found is measured anew where only that is asked for.
 
-    who: user, visitor, address and token, as for `create_job`.
+    again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
     """
-    return create_job(micrograph=job.micrograph, recipe=recipe, parent=job, **who)
+    known = None if again else segmentation_for(job, recipe)
+    return create_job(micrograph=job.micrograph, recipe=recipe, parent=job, segmentation=known, **who)
 
 
 @frees_room

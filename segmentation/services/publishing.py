@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from . import bundles
 from .archives import LocalFile
 from .files import remove_folder
 from .pooling import refresh_after_commit
+from .segmentations import NAME
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 TYPES = {
@@ -32,11 +34,14 @@ TYPES = {
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Store an attempt's files and set the job done, in one transaction with their rows.
+    """Store an attempt's files and set the job done, in one transaction with their rows; its segmentation is stored.
 
     Raises `Lost` when the job is no longer this attempt's; its files are then removed again.
     """
-    _publish(job, Artifact, {"job": job}, files, stage="", progress=1.0, error="", summary=summary)
+    found = job.segmentation
+    kind = "application/octet-stream"
+    known = Artifact(job=job, attempt=job.attempt, name=NAME, file=found.file.name, size=found.size, content_type=kind)
+    _publish(job, Artifact, {"job": job}, files, [known], stage="", progress=1.0, error="", summary=summary)
     refresh_after_commit(job.sample_id)
 
 
@@ -45,9 +50,12 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
     _publish(sample, SampleArtifact, {"sample": sample}, files, stage="", progress=1.0, pooled=pooled)
 
 
-def fail_job(*, job: Job, sentence: str) -> None:
-    """Set this attempt's job failed with a sentence for its user; raises `Lost`."""
-    _finish(job, Job.State.FAILED, error=sentence)
+def fail_job(*, job: Job, sentence: str, afresh: bool = False) -> None:
+    """Set this attempt's job failed with a sentence for its user; raises `Lost`.
+
+    afresh: another try is to segment the image, too.
+    """
+    _finish(job, Job.State.FAILED, error=sentence, **({"segmentation": None} if afresh else {}))
     refresh_after_commit(job.sample_id)
 
 
@@ -78,14 +86,17 @@ def lose(*, row: Attempted) -> None:
     row.change(state="queued", stage="", progress=0.0, rung=None, started=None, losses=row.losses + 1)
 
 
-def _publish(row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], **fields: Any) -> None:
+def _publish(
+    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], known: Sequence[Any] = (), **fields: Any
+) -> None:
+    """known: rows of files that are stored already."""
     folder = f"{row.folder}/{row.attempt}"
     try:
         stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             _finish(row, "done", **fields)
             kind.objects.filter(**of).delete()
-            kind.objects.bulk_create(stored)
+            kind.objects.bulk_create([*known, *stored])
     except BaseException:
         remove_folder(folder)
         raise

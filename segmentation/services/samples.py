@@ -20,6 +20,7 @@ from .callers import fingerprint, submission_of
 from .jobs import AFRESH, OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
 from .refusal import Refused
+from .segmentations import segmentation_for
 from .space import frees_room
 from .uploads import discard_unused
 
@@ -87,7 +88,7 @@ def create_sample(
         submission=submission,
         defaults={
             "name": _clean(name),
-            "recipe": recipe.with_(calibration=None).as_dict(),
+            "settings": recipe.with_(calibration=None).as_dict(),
             **scale.fields(),
             "owner": user if user is not None and user.is_authenticated else None,
             "visitor": visitor,
@@ -182,10 +183,11 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
         setattr(sample, name, value)
     sample.save(update_fields=Scale._fields)
     made = []
-    for job in sample.members.select_related("micrograph").order_by("created", "pk"):
+    for job in sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"):
         recipe = job.get_settings().with_(calibration=sample.calibration_for(job.micrograph))
         if recipe != job.get_settings():
-            made.append(_job(sample, job.micrograph, recipe, parent=job, included=job.included))
+            again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, recipe)}
+            made.append(_job(sample, job.micrograph, recipe, **again))
     Job.objects.bulk_create(made)
     refresh_after_commit(sample.pk)
     return len(made)
@@ -265,7 +267,7 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
     calibration = (
         asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
     )
-    recipe = fitting(AnalysisSettings.from_dict(sample.recipe).with_(calibration=calibration), None, micrograph)
+    recipe = fitting(AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration), None, micrograph)
     job = _job(sample, micrograph, recipe, created=micrograph.created)
     try:
         limits.check_megapixels(micrograph, **_maker(sample))
@@ -317,7 +319,7 @@ def _job(sample: Sample, micrograph: Micrograph, recipe: AnalysisSettings, **fie
     return Job(
         micrograph=micrograph,
         sample=sample,
-        recipe=recipe.as_dict(),
+        settings=recipe.as_dict(),
         model_name=recipe.segmentation.model,
         owner_id=sample.owner_id,
         visitor=sample.visitor,

@@ -241,7 +241,7 @@ class Pooled:
     @cached_property
     def images(self) -> list[Image]:
         """Every image, in the order in which they came."""
-        jobs = self.sample.members.select_related("micrograph").defer("summary", "recipe", "micrograph__metadata")
+        jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
         jobs = list(jobs.order_by("created", "pk"))
         pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
         return self._rows(jobs, set(pictured))

@@ -88,7 +88,7 @@ def setting_changes(recipe: AnalysisSettings, old: AnalysisSettings) -> list[str
     said = {
         "model": f"model {dict(model_choices()).get(recipe.segmentation.model, recipe.segmentation.model)}",
         "filter": f"filter {'on' if recipe.measurement.filter else 'off'}",
-        "edge": f"edge {'weighting' if recipe.measurement.border_correction == 'weight' else 'exclusion'}",
+        "border_correction": f"edge {'weighting' if recipe.measurement.border_correction == 'weight' else 'exclusion'}",
         "threshold": "the model's own threshold"
         if recipe.segmentation.threshold is None
         else f"threshold {recipe.segmentation.threshold:g}",
@@ -101,7 +101,8 @@ def setting_changes(recipe: AnalysisSettings, old: AnalysisSettings) -> list[str
         else f"working scale {recipe.segmentation.scale:g} ×",
         "flips": "averaged over mirrored images" if recipe.segmentation.flips else "no mirrored images",
     }
-    return [words for name, words in said.items() if getattr(recipe, name) != getattr(old, name)]
+    now, before = recipe.as_dict(), old.as_dict()
+    return [words for name, words in said.items() if now[name] != before[name]]
 
 
 def _bar(rows: str | int) -> str:

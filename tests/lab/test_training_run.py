@@ -79,7 +79,7 @@ def test_a_recipe_survives_its_file(tmp_path, folder):
     assert read_recipe(tmp_path / "recipe.toml") == recipe
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "segmentation" / "training" / "recipes").glob("particles*.toml")))
+@pytest.mark.parametrize("file", sorted((ROOT / "segmentation" / "lab" / "recipes").glob("particles*.toml")))
 def test_the_released_recipes_are_valid(file):
     assert read_recipe(file).sources
 

@@ -62,7 +62,7 @@ def send(client, *files, **typed):
 
 
 def recipe_of(job):
-    return AnalysisSettings.from_dict(job.recipe)
+    return AnalysisSettings.from_dict(job.settings)
 
 
 class TestPage:

@@ -8,19 +8,31 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
-from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
+from segmentation.core.settings import AnalysisSettings
 
-NAMES = ("figure.png", "particles.csv", "segmentation.npz")
+FILES = ("figure.png", "particles.csv")
+NAMES = (*FILES, "segmentation.npz")
 
 CARD = ModelCard("particles", "Particles", "Finds particles.", "1", {"name": "none"}, "a" * 64, Path("none"))
 
 
-def outlines(sha256: str = "a" * 64) -> Segmentation:
+def outlines(sha256: str = "b" * 64, weights: str = "a" * 64) -> Segmentation:
     labels = np.zeros((48, 64), np.int32)
     labels[12:24, 16:32] = 1
-    return Segmentation(labels, np.ones(1, np.float32), 48, "bright", 1.0, 0.5, "particles", sha256)
+    card = {"name": "particles", "title": "Particles", "version": "1", "sha256": weights}
+    return Segmentation(
+        labels,
+        np.ones(1, np.int32),
+        np.zeros(1, np.int32),
+        ("particle",),
+        np.ones(1, np.float32),
+        48,
+        Provenance(sha256, "particles", AnalysisSettings.of().segmentation.model_dump(), card),
+        {"polarity": "bright", "scale": 1.0, "threshold": 0.5},
+    )
 
 
 def analysis(micrograph, recipe, segmentation):
@@ -28,7 +40,7 @@ def analysis(micrograph, recipe, segmentation):
     statistics = SimpleNamespace(as_dict=lambda: {"n_kept": 1, "median": np.float64(12.5), "sd": float("nan")})
     return SimpleNamespace(
         micrograph=micrograph,
-        recipe=recipe,
+        settings=recipe,
         calibration=recipe.measurement.calibration or micrograph.calibration,
         segmentation=segmentation,
         table=measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
@@ -38,29 +50,27 @@ def analysis(micrograph, recipe, segmentation):
     )
 
 
-def analyse(micrograph, recipe, progress, *, runtime=None):
+def segment(micrograph, recipe, progress, *, runtime=None, clock=None):
     progress("segmenting", 0.2)
-    progress("measuring", 0.7)
-    return analysis(micrograph, recipe, outlines())
+    return outlines(micrograph.sha256)
 
 
-def remeasure(micrograph, segmentation, recipe, progress):
+def measure_again(micrograph, segmentation, recipe, progress, *, clock=None):
     progress("measuring", 0.7)
     return analysis(micrograph, recipe, segmentation)
 
 
 def write_all(found, folder: Path, *, progress=None) -> dict[str, Path]:
-    for number, name in enumerate(NAMES):
-        progress("drawing the figure", number / len(NAMES))
+    for number, name in enumerate(FILES):
+        progress("drawing the figure", number / len(FILES))
         (folder / name).write_bytes(b"content of " + name.encode())
-    found.segmentation.save(folder / "segmentation.npz")
-    return {name: folder / name for name in NAMES}
+    return {name: folder / name for name in FILES}
 
 
 def modules() -> dict[str, ModuleType]:
     """Stand-ins for the pipeline and the report room, by module name."""
     pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report")
-    pipeline.analyse, pipeline.remeasure, pipeline.Runtime = analyse, remeasure, SimpleNamespace
+    pipeline.segment, pipeline.measure, pipeline.Clock = segment, measure_again, SimpleNamespace
     pipeline.Runtime = lambda device, precision: SimpleNamespace(device=device, precision=precision)
     report.write_all = write_all
     return {module.__name__: module for module in (pipeline, report)}

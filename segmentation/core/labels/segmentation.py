@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 FORMAT = "deepsegm-segmentation/1"
 ALTERNATIVE = "alternative "  # begins the names of other labels in the file
 MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
-DAMAGED = "The stored segmentation of this image is damaged: segment the image again."
-NEWER = (
-    "The stored segmentation was written by a newer version of DeepSegm: update DeepSegm, or segment the image again."
-)
-FOREIGN = "The stored segmentation belongs to another image: segment this one again."
+DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
+NEWER = "The stored segmentation was written by a newer version of DeepSegm: update it, or try again to segment anew."
+FOREIGN = "The stored segmentation belongs to another image: try again to segment this one anew."
 
 
 class UnusableSegmentation(ValueError):

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 STAGES = ("outlines", "masks", "cyclegan", "translate", "unet")
-RECIPE = Path(__file__).resolve().parents[2] / "training" / "recipes" / "gan.toml"
+RECIPE = Path(__file__).resolve().parents[2] / "lab" / "recipes" / "gan.toml"
 
 
 class Command(BaseCommand):

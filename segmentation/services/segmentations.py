@@ -1,0 +1,46 @@
+"""What was found is stored as soon as it is there: a job that is tried again need only be measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from ..core.labels.segmentation import Provenance
+from ..core.settings import AnalysisSettings
+from ..models import Job, Segmentation
+from .archives import LocalFile
+from .files import remove_folder
+
+NAME = "segmentation.npz"
+
+
+def keep_segmentation(*, job: Job, file: Path, provenance: Provenance) -> Segmentation:
+    """Store what an attempt found as its job's; raises `Lost` when the job is no longer this attempt's."""
+    found = Segmentation(
+        micrograph_id=job.micrograph_id,
+        task=provenance.task,
+        model_name=provenance.model,
+        weights=provenance.weights,
+        provenance=provenance.as_dict(),
+        size=file.stat().st_size,
+    )
+    try:
+        with file.open("rb") as opened:
+            found.file.name = default_storage.save(f"{found.folder}/{NAME}", LocalFile(opened))
+        with transaction.atomic():
+            found.save(force_insert=True)
+            job.change(segmentation=found)
+    except BaseException:
+        remove_folder(found.folder)
+        raise
+    job.segmentation = found
+    return found
+
+
+def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
+    """What a job found, where other settings would find it the same way: then only measuring is left to do."""
+    same = job.get_settings()
+    alike = (same.task, same.segmentation) == (settings.task, settings.segmentation)
+    return job.segmentation if alike else None
