@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,20 +54,6 @@ class BarReading:
     texts: tuple[str, ...] = ()
     confidence: float = 0.0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "nm_per_pixel": self.nm_per_pixel,
-            "relative_uncertainty": self.relative_uncertainty,
-            "text": self.text,
-            "length_nm": self.length_nm,
-            "length_px": self.length_px,
-            "box": list(self.box),
-            "ways": {name: vars(way) for name, way in self.ways.items()},
-            "texts": list(self.texts),
-            "confidence": self.confidence,
-        }
-
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
     """What the data bar of an image says about its pixel size; None without a bar, or where nothing could be read.
@@ -90,10 +75,12 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
     ways: dict[str, Way] = {}
     places: dict[str, list[float]] = {}
     score: dict[str, float] = {}
-    for name, length, pixels in _printed(found, columns):
-        ways.setdefault(name, Way(length.nm / pixels, length.rounding, length.text))
-        places.setdefault(name, _box_of(length.place))
-        score.setdefault(name, length.place.score)
+    for length in found:
+        if length.meaning in ("width", "pixel size"):  # those that need no line
+            pixels = columns if length.meaning == "width" else 1
+            ways.setdefault(length.meaning, Way(length.nm / pixels, length.rounding, length.text))
+            places.setdefault(length.meaning, _box_of(length.place))
+            score.setdefault(length.meaning, length.place.score)
     scale = _scale_bar(strip, texts, [length for length in found if length.meaning == "scale bar"], ways)
     if scale is not None:
         length, line = scale
@@ -123,15 +110,6 @@ def _strip(pixels: Any) -> NDArray[np.uint8]:
     low, high = limits(pixels, 0.0, 100.0)
     scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
     return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
-
-
-def _printed(found: list[Length], columns: int) -> Iterator[tuple[str, Length, float]]:
-    """The ways that need no line: the printed width of the image, the printed size of a pixel."""
-    for length in found:
-        if length.meaning == "width":
-            yield "width", length, float(columns)
-        elif length.meaning == "pixel size":
-            yield "pixel size", length, 1.0
 
 
 def _scale_bar(

@@ -13,9 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .decoded import Decoded
+from .decoded import AGAIN, Decoded, plane, words
 from .grey import Array, luminance, to_grey
-from .raw import AGAIN, plane, words
 from .types import UnreadableImage
 from .vendors.facts import Facts, kept, scaled
 from .vendors.units import FLOAT32, nanometres

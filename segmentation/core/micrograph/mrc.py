@@ -13,9 +13,8 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE, get_ext_header_dtype
 from mrcfile.utils import dtype_from_mode
 
-from .decoded import Decoded
+from .decoded import AGAIN, Decoded, plane, words
 from .grey import to_grey
-from .raw import AGAIN, plane, words
 from .types import UnreadableImage
 from .vendors.facts import Facts, kept, scaled
 from .vendors.units import FLOAT32, FLOAT64, plausible_pixel

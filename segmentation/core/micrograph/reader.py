@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .decoded import Decoded
-from .fit import fitted
 from .gatan import read_gatan
-from .kinds import HEAD_BYTES, Kind, misnamed, recognise
+from .header import Side, fitted, joined
+from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise
 from .mrc import read_mrc
-from .names import clean_name
 from .picture import read_picture
 from .ser import read_ser
-from .side import Side, joined
 from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
 
@@ -84,8 +82,7 @@ def _sha256(path: Path) -> str:
 
 
 def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
-    read_beside = joined(decoded.header, side, decoded.size)
-    header = fitted(read_beside.facts, decoded)
+    header = fitted(joined(decoded.header, side, decoded.size), decoded)
     size = header.nm_per_pixel
     metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
     rows, columns = decoded.pixels.shape
@@ -96,7 +93,7 @@ def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side
         pixels=decoded.pixels,
         name=name,
         sha256=sha256,
-        calibration=Calibration(size, read_beside.source, header.detail, header.relative_uncertainty)
+        calibration=Calibration(size, header.source, header.detail, header.relative_uncertainty)
         if size
         else Calibration.absent(),
         metadata=metadata,

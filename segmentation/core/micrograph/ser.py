@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .decoded import Decoded
+from .decoded import AGAIN, Decoded, plane, words
 from .grey import to_grey
-from .raw import AGAIN, plane, words
 from .types import UnreadableImage
 from .vendors.facts import Facts, kept
 from .vendors.units import FLOAT64
