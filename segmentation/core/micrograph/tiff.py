@@ -25,6 +25,7 @@ SMALLEST_TILE_LIMIT = 1 << 24  # px: tiles may be larger than a small image
 BYTES_PER_PIXEL = 16
 LARGEST_TAG = 1 << 26
 EXIF = 34665
+_TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
 def read_tiff(path: Path, max_pixels: int) -> Decoded:
@@ -66,11 +67,19 @@ class PageTags:
         file.seek(offset)
         return bytes(file.read(min(count, LARGEST_TAG)))
 
-    def maker_note(self) -> bytes | None:
-        """The MakerNote in the page's Exif directory, None where there is none."""
-        exif = self._page.tags.valueof(EXIF)
-        note = exif.get("MakerNote") if isinstance(exif, dict) else None
-        return note if isinstance(note, bytes) else None
+    def exif(self, code: int) -> bytes | None:
+        """The bytes of tag `code` of the Exif directory of a classic TIFF, None where there is none."""
+        tag = self._page.tags.get(EXIF)
+        if tag is None or self._page.parent.is_bigtiff:
+            return None
+        order = "<" if self.little_endian else ">"
+        offset = int(tag.valueoffset)  # tifffile follows the pointer: this is where the directory begins
+        (count,) = struct.unpack(order + "H", self.at(offset, 2))
+        for found, kind, values, where in struct.iter_unpack(order + "HHII", self.at(offset + 2, 12 * count)):
+            if found == code:
+                size = values * _TYPE_BYTES.get(kind, 1)
+                return self.at(where, size) if size > 4 else struct.pack(order + "I", where)[:size]
+        return None
 
 
 def _page_notes(file: TiffFile) -> list[str]:

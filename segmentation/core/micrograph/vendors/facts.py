@@ -22,8 +22,8 @@ class Tags(Protocol):
     def raw(self, code: int) -> bytes | None:
         """The bytes of tag `code`, None where the page has no such tag."""
 
-    def maker_note(self) -> bytes | None:
-        """The MakerNote in the page's Exif directory, None where there is none."""
+    def exif(self, code: int) -> bytes | None:
+        """The bytes of tag `code` of the page's Exif directory, None where there is none."""
 
     def at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes of the file from `offset`: some vendors' tags point to places in it."""

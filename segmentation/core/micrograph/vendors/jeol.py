@@ -24,7 +24,7 @@ _LENGTHS = re.compile(rf"{_LENGTH}(?:\s+{_LENGTH})?")
 
 def read(tags: Tags) -> Facts | None:
     """What the MakerNote says, None where it is not JEOL's."""
-    raw = tags.raw(TAG) or tags.maker_note()
+    raw = tags.raw(TAG) or tags.exif(TAG)
     return None if raw is None else read_note(raw)
 
 
