@@ -46,8 +46,10 @@ def read(
     head = _head(path)
     kind = recognise(head)
     decoded = _decoded(path, kind, max_pixels)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     wrong_name = misnamed(shown, kind)
-    return _micrograph(decoded, shown, _sha256(path), [wrong_name] if wrong_name else [], side)
+    return _micrograph(decoded, shown, sha256, [wrong_name] if wrong_name else [], side)
 
 
 def _decoded(path: Path, kind: Kind, max_pixels: int) -> Decoded:
@@ -74,11 +76,6 @@ def _head(path: Path) -> bytes:
         raise UnreadableImage("This is a folder, not a file: name the images in it.") from None
     except (OSError, ValueError) as error:
         raise UnreadableImage("The file cannot be opened: check that it may be read.") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
