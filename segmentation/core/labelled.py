@@ -15,7 +15,7 @@ from skimage.measure import label as connected
 
 from .analysis import Analysis
 from .labels.segmentation import MASKS, Provenance, Segmentation
-from .micrograph.names import clean_name
+from .micrograph.kinds import clean_name
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .pipeline import Progress, measure, quiet
 from .settings import DEFAULT_TASK, AnalysisSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,7 @@ def test_ways_that_agree_give_the_surest() -> None:
     assert found.ways["scale bar"].relative_uncertainty == pytest.approx(0.01 / 3**0.5)
     assert set(found.ways) == {"width", "pixel size", "scale bar"}
     assert found.box == (56, 701, 328, 36)
-    assert json.loads(json.dumps(found.as_dict()))["box"] == [56, 701, 328, 36]
+    assert json.loads(json.dumps(asdict(found)))["box"] == [56, 701, 328, 36]
 
 
 def test_nothing_to_read_gives_no_reading() -> None:

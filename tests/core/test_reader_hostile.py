@@ -12,7 +12,7 @@ import pytest
 
 from segmentation.core.micrograph import UnreadableImage, find_data_bar, preview, read
 from segmentation.core.micrograph import picture as picture_module
-from segmentation.core.micrograph.names import LONGEST, clean_name
+from segmentation.core.micrograph.kinds import LONGEST, clean_name
 from tests.hostile import HOSTILE, READABLE, REFUSED, Hostile, image, tiff, twins
 
 

@@ -6,14 +6,13 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import mrcfile
 import numpy as np
 import pytest
 
 from segmentation.core.micrograph import Micrograph, UnreadableImage, read
 from tests.core.instrument_files import Dm, dm, dm_tags, mrc, ser, thermo_header, with_extended
 from tests.hostile import image
-
-mrcfile = pytest.importorskip("mrcfile")
 
 
 def written(folder: Path, content: bytes, name: str = "image", **options: Any) -> Micrograph:

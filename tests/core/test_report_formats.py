@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import zipfile
@@ -130,6 +131,12 @@ def test_no_text_in_xlsx_is_a_formula(name):
                 assert cell.data_type != "f"
                 if isinstance(cell.value, str) and cell.value.startswith(("=", "+", "-", "@")):
                     assert cell.quotePrefix
+
+
+def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
+    with pytest.raises(OSError) as caught:
+        xlsx.write_xlsx(CASES["one"](), tmp_path / "nowhere" / "particles.xlsx")
+    assert caught.value.errno == errno.ENOENT
 
 
 def test_csv_is_read_by_pandas(analysis, tmp_path):

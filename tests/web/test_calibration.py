@@ -334,7 +334,7 @@ class TestResultPage:
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
-        assert new.get_settings().calibration == suggested(old.micrograph)
+        assert new.get_settings().measurement.calibration == suggested(old.micrograph)
         assert new.get_settings().segments_like(old.get_settings())
 
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
@@ -350,7 +350,7 @@ class TestResultPage:
     def test_a_drawn_line_makes_a_revision(self, maker, job):
         old = job(**of_default())
         maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
-        made = Job.objects.exclude(pk=old.pk).get().get_settings().calibration
+        made = Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(0.0141, abs=1e-4)
 
@@ -363,7 +363,7 @@ class TestResultPage:
     def test_a_drawn_line_as_wide_as_the_file_is_a_drawn_line(self, maker, job, stored):
         old = job(stored(calibration={**ZEISS, "nm_per_pixel": 5.0}))
         maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
-        assert Job.objects.exclude(pk=old.pk).get().get_settings().calibration.source == "drawn"
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.source == "drawn"
 
     def test_disagreements_are_said_once(self, maker, job, stored):
         made = stored(calibration=ZEISS)

@@ -113,7 +113,7 @@ class TestSettings:
 
     @pytest.mark.parametrize(("typed", "rows"), [("auto", "auto"), ("none", 0), ("56", 56), ("0", 0)])
     def test_the_data_bar(self, typed, rows):
-        assert recipe(data_bar=typed).data_bar == rows
+        assert recipe(data_bar=typed).segmentation.data_bar == rows
 
     @pytest.mark.parametrize(
         ("typed", "factor"),
@@ -129,7 +129,7 @@ class TestSettings:
         ],
     )
     def test_the_working_scale(self, typed, factor):
-        assert recipe(**typed).scale == factor
+        assert recipe(**typed).segmentation.scale == factor
 
     def test_limits_are_those_of_the_search(self):
         from segmentation.core.network import scale_search
@@ -142,7 +142,7 @@ class TestSettings:
         assert SettingsForm.asked({})["scale"].value() == "auto"
 
     def test_rows_left_over_from_another_choice_do_not_count(self):
-        assert recipe(data_bar="auto", data_bar_rows="nonsense").data_bar == "auto"
+        assert recipe(data_bar="auto", data_bar_rows="nonsense").segmentation.data_bar == "auto"
 
     @pytest.mark.parametrize("text", ["0", "1", "7", "0.96", "half", "nan", "1e999", "-0.5"])
     def test_a_threshold_out_of_range_is_explained(self, text):

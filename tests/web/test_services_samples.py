@@ -119,7 +119,7 @@ class TestCreate:
 
 class TestScale:
     def calibrations(self, sample):
-        return [job.get_settings().calibration for job in sample.jobs.order_by("created")]
+        return [job.get_settings().measurement.calibration for job in sample.jobs.order_by("created")]
 
     def test_each_its_own(self, make_micrograph):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
@@ -203,7 +203,7 @@ class TestScale:
         assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.50")) == 1
         sample.refresh_from_db()
         assert (sample.value, sample.typed) == (2.5, "2.50")
-        calibration = sample.members.get().get_settings().calibration
+        calibration = sample.members.get().get_settings().measurement.calibration
         assert calibration.relative_uncertainty == pytest.approx(0.005 / 2.5 / 3**0.5)
 
     def test_not_while_images_are_under_way(self, make_sample):

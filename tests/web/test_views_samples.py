@@ -178,7 +178,7 @@ class TestUpload:
     )
     def test_the_scale(self, client, typed, pixel):
         send(client, png(), **typed)
-        assert Job.objects.get().get_settings().calibration.nm_per_pixel == pixel
+        assert Job.objects.get().get_settings().measurement.calibration.nm_per_pixel == pixel
 
     @pytest.mark.parametrize(
         ("typed", "field"),

@@ -246,7 +246,7 @@ class TestJobs:
         with commit():
             inspect_uploads()
         job.refresh_from_db()
-        assert job.ready and job.get_settings().calibration.nm_per_pixel == 10
+        assert job.ready and job.get_settings().measurement.calibration.nm_per_pixel == 10
         assert bells[-1] == "worker.run_job"
         assert Job.objects.claim(job.pk).attempt == 1
 
@@ -279,7 +279,7 @@ class TestJobs:
         job.refresh_from_db()
         assert job.state == "cancelled"
         services.retry_job(job=job)
-        assert Job.objects.claim(job.pk).get_settings().calibration is None
+        assert Job.objects.claim(job.pk).get_settings().measurement.calibration is None
 
     def test_a_retry_has_the_scale_that_was_asked_for(self, settings):
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
@@ -296,7 +296,7 @@ class TestJobs:
         Job.objects.filter(pk=first.pk).update(state="done")
         second.refresh_from_db()
         services.retry_job(job=second)
-        assert Job.objects.claim(second.pk).get_settings().calibration.nm_per_pixel == 1.0
+        assert Job.objects.claim(second.pk).get_settings().measurement.calibration.nm_per_pixel == 1.0
 
     def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
         job = self.start(receive())
@@ -329,7 +329,7 @@ class TestSamples:
             inspect_uploads()
         jobs = list(sample.members.order_by("created", "pk"))
         assert [job.micrograph.name for job in jobs] == ["0.png", "1.png", "2.png"]
-        assert [getattr(job.get_settings().calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
+        assert [getattr(job.get_settings().measurement.calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
 
     def test_what_cannot_be_read_is_noted_and_the_rest_goes_on(self, commit):
         with commit():
@@ -414,7 +414,7 @@ class TestArchives:
             inspect_uploads()
         jobs = sample.members.order_by("created")
         assert [job.micrograph.name for job in jobs] == ["a.png", "b.png"]
-        assert {job.get_settings().calibration.nm_per_pixel for job in jobs} == {2.5}
+        assert {job.get_settings().measurement.calibration.nm_per_pixel for job in jobs} == {2.5}
         assert [note["name"] for note in Sample.objects.get().notes] == ["c.doc"]
 
     def test_one_that_is_half_unpacked_when_the_sample_is_made(self, commit):
@@ -497,7 +497,7 @@ class TestArchives:
         ]
         Job.objects.filter(state="queued").update(state="done")
         job = services.retry_job(job=Job.objects.get(state="failed"))
-        assert Job.objects.claim(job.pk).get_settings().calibration.nm_per_pixel == 1.0
+        assert Job.objects.claim(job.pk).get_settings().measurement.calibration.nm_per_pixel == 1.0
 
     def test_one_that_is_deleted_meanwhile_is_no_error(self, monkeypatch, caplog):
         archive = self.archive()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,20 +54,6 @@ class BarReading:
     texts: tuple[str, ...] = ()
     confidence: float = 0.0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "nm_per_pixel": self.nm_per_pixel,
-            "relative_uncertainty": self.relative_uncertainty,
-            "text": self.text,
-            "length_nm": self.length_nm,
-            "length_px": self.length_px,
-            "box": list(self.box),
-            "ways": {name: vars(way) for name, way in self.ways.items()},
-            "texts": list(self.texts),
-            "confidence": self.confidence,
-        }
-
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
     """What the data bar of an image says about its pixel size; None without a bar, or where nothing could be read.
@@ -86,33 +71,31 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
 def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
     """The reading of a strip (h, w) that begins at row `first` of its image, from the texts found on it."""
     found = lengths(texts)
-    columns = strip.shape[1]
-    ways: dict[str, Way] = {}
-    places: dict[str, list[float]] = {}
-    score: dict[str, float] = {}
-    for name, length, pixels in _printed(found, columns):
-        ways.setdefault(name, Way(length.nm / pixels, length.rounding, length.text))
-        places.setdefault(name, _box_of(length.place))
-        score.setdefault(name, length.place.score)
+    told: dict[str, Length] = {}
+    for length in found:
+        if length.meaning in ("width", "pixel size"):  # those that need no line
+            told.setdefault(length.meaning, length)
+    columns = {"width": strip.shape[1], "pixel size": 1}
+    ways = {name: Way(each.nm / columns[name], each.rounding, each.text) for name, each in told.items()}
     scale = _scale_bar(strip, texts, [length for length in found if length.meaning == "scale bar"], ways)
+    boxes: list[Text] = []
     if scale is not None:
         length, line = scale
+        told["scale bar"] = length
         ways["scale bar"] = Way(length.nm / line.length, END_PX / line.length, length.text)
-        places["scale bar"] = _joined(_box_of(length.place), [line.left, line.top, line.right, line.bottom + 1])
-        score["scale bar"] = length.place.score
+        boxes = [length.place, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
     ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
     if not ways:
         return None
-    agreeing, confidence = _agreeing(ways, score)
+    agreeing, confidence = _agreeing(ways, {name: each.place.score for name, each in told.items()})
     best = min(agreeing, key=lambda name: ways[name].relative_uncertainty)
-    box = places[best] if scale is None else _joined(places[best], places["scale bar"])
     return BarReading(
         nm_per_pixel=ways[best].nm_per_pixel,
         relative_uncertainty=ways[best].relative_uncertainty,
         text=ways[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
-        box=_cut(box, strip.shape, first),
+        box=_around([told[best].place, *boxes], strip.shape, first),
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
@@ -123,15 +106,6 @@ def _strip(pixels: Any) -> NDArray[np.uint8]:
     low, high = limits(pixels, 0.0, 100.0)
     scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
     return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
-
-
-def _printed(found: list[Length], columns: int) -> Iterator[tuple[str, Length, float]]:
-    """The ways that need no line: the printed width of the image, the printed size of a pixel."""
-    for length in found:
-        if length.meaning == "width":
-            yield "width", length, float(columns)
-        elif length.meaning == "pixel size":
-            yield "pixel size", length, 1.0
 
 
 def _scale_bar(
@@ -174,17 +148,11 @@ def _agreeing(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str],
     return [best], 0.4 * score[best] if len(ways) > 1 else 0.8 * score[best]
 
 
-def _box_of(text: Text) -> list[float]:
-    return [text.left, text.top, text.right, text.bottom]
-
-
-def _joined(one: list[float], other: list[float]) -> list[float]:
-    return [min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])]
-
-
-def _cut(box: list[float], shape: tuple[int, ...], first: int) -> tuple[int, int, int, int]:
-    """x, y, width, height in the image of a box on the strip, with a margin."""
+def _around(boxes: list[Text], shape: tuple[int, ...], first: int) -> tuple[int, int, int, int]:
+    """x, y, width, height in the image of boxes on the strip, with a margin."""
     rows, columns = shape
-    left, top = max(0, int(box[0]) - MARGIN), max(0, int(box[1]) - MARGIN)
-    right, bottom = min(columns, math.ceil(box[2]) + MARGIN), min(rows, math.ceil(box[3]) + MARGIN)
+    left = max(0, int(min(box.left for box in boxes)) - MARGIN)
+    top = max(0, int(min(box.top for box in boxes)) - MARGIN)
+    right = min(columns, math.ceil(max(box.right for box in boxes)) + MARGIN)
+    bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + MARGIN)
     return left, first + top, max(1, right - left), max(1, bottom - top)

@@ -29,31 +29,20 @@ def crosscheck(calibrations: Mapping[str, Calibration]) -> list[str]:
         if calibration.nm_per_pixel and calibration.nm_per_pixel > 0 and calibration.source != "default"
     }
     return [
-        _sentence(first, known[first], second, known[second])
-        for first, second in combinations(known, 2)
-        if _difference(known[first], known[second]) > LARGEST_DIFFERENCE
+        f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, {apart}."
+        for (first, one), (second, other) in combinations(known.items(), 2)
+        if (apart := _apart(one, other))
     ]
 
 
-def _difference(first: Calibration, second: Calibration) -> float:
-    low, high = sorted((first.nm_per_pixel or math.nan, second.nm_per_pixel or math.nan))
-    return high / low - 1
-
-
-def _sentence(first: str, one: Calibration, second: str, other: Calibration) -> str:
-    difference = _difference(one, other)
-    end = "no more than their uncertainties allow" if _within(difference, one, other) else "check which is right"
-    return (
-        f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, "
-        f"{_amount(difference)}: {end}."
-    )
-
-
-def _within(difference: float, one: Calibration, other: Calibration) -> bool:
-    if one.relative_uncertainty is None and other.relative_uncertainty is None:
-        return False
-    return difference <= COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
-
-
-def _amount(difference: float) -> str:
-    return f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
+def _apart(one: Calibration, other: Calibration) -> str:
+    """How far two calibrations are apart and what that means; "" where it is not far."""
+    low, high = sorted((one.nm_per_pixel or math.nan, other.nm_per_pixel or math.nan))
+    difference = high / low - 1
+    if difference <= LARGEST_DIFFERENCE:
+        return ""
+    amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
+    # without uncertainties nothing is allowed
+    allowed = COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
+    end = "no more than their uncertainties allow" if difference <= allowed else "check which is right"
+    return f"{amount}: {end}"

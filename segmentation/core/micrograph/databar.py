@@ -86,20 +86,17 @@ def _starts(block: Rows, level: float, tolerance: float) -> Iterator[tuple[int, 
     smooth = np.convolve(np.pad(drawn, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     steps = _steps(drawn)
     end = len(block)
+    fewest = max(FEWEST_ROWS, int(end * SMALLEST_SHARE / LARGEST_SHARE))
     for top in np.flatnonzero(steps >= LEAST_STEP).tolist():
         step = float(steps[top])
+        changed = np.abs(block[top + 1] - block[top - 2]) > tolerance  # columns, within three rows
         if (
-            end - top >= _least(end)
-            and _is_sudden(block, top, tolerance)
+            end - top >= fewest
+            and changed.mean() >= 0.5
             and (step >= 0.5 or _is_spread(block[top:], level))
             and _is_bar(block[top:], flat[top:], smooth[top + 1 : end - max(4, (end - top) // 8)], level)
         ):
             yield top, step
-
-
-def _least(block_rows: int) -> int:
-    """Fewest rows of a bar, from the rows of the block that is searched."""
-    return max(FEWEST_ROWS, int(block_rows * SMALLEST_SHARE / LARGEST_SHARE))
 
 
 def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
@@ -125,11 +122,6 @@ def _steps(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
     above = (total[top] - total[top - ROWS_ABOVE]) / ROWS_ABOVE
     steps[top] = below - above
     return steps
-
-
-def _is_sudden(block: Rows, top: int, tolerance: float) -> bool:
-    """Whether most columns change grey within three rows around `top`."""
-    return bool((np.abs(block[top + 1] - block[top - 2]) > tolerance).mean() >= 0.5)
 
 
 def _is_spread(bar: Rows, level: float) -> bool:

@@ -1,13 +1,18 @@
-"""What the file readers hand over, before it becomes a Micrograph."""
+"""What the file readers hand over, before it becomes a Micrograph, and what several of them need for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .grey import Array
+from .grey import Array, check_size
+from .types import UnreadableImage
 from .vendors.facts import Facts
+
+AGAIN = "copy or export it again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +52,20 @@ def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
     if turn is None:
         return pixels, []
     return np.ascontiguousarray(turn(pixels)), ["The image is shown turned or mirrored, as its file asks for."]
+
+
+def plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
+    """The (rows, columns) numbers from byte `offset`; refused before anything is read when they cannot all be there."""
+    if columns <= 0 or rows <= 0:
+        raise UnreadableImage(f"The file does not say how large its image is: {AGAIN}.")
+    check_size(columns, rows, max_pixels)
+    if offset < 0 or offset + columns * rows * dtype.itemsize > path.stat().st_size:
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
+    numbers: Array = np.fromfile(path, dtype, columns * rows, offset=offset)
+    return numbers.reshape(rows, columns)
+
+
+def words(dtype: np.dtype[Any]) -> str:
+    """The kind of numbers for people: "16 bit signed"."""
+    kind = {"f": " float", "i": " signed", "c": " complex"}.get(dtype.kind, "")
+    return f"{8 * dtype.itemsize} bit{kind}"

@@ -13,23 +13,22 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .decoded import Decoded
+from .decoded import AGAIN, Decoded, plane, words
 from .grey import Array, luminance, to_grey
-from .raw import AGAIN, plane, words
 from .types import UnreadableImage
 from .vendors.facts import Facts, kept, scaled
 from .vendors.units import FLOAT32, nanometres
 
 MOST_TAGS = 200_000
 DEEPEST = 40
-PIXELS = "Data"
 LONGEST_TEXT = 4096
 GROUP, DATA = 20, 21
 STRUCT, STRING, ARRAY = 15, 18, 20
 _SIMPLE = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "u1", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _PIXELS = {1: "i2", 2: "f4", 3: "c8", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8", 13: "c16", 14: "u1"}
 COLOUR = 23  # blue, green, red, unused
-Tree = dict[str, Any]
+PIXELS, KIND, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
+Tags = dict[tuple[str, ...], Any]  # values by the names of the groups they are in, and their own
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,22 @@ class Block:
     kind: str | None
 
 
-class _Cursor:
-    """The header's file, with the widths and byte order that its first bytes tell."""
+class _Reader:
+    """The tags of a file, `found` by their path; widths and byte order are those that the first bytes tell.
+
+    A value is a number, a text, a Block, or None for structures, which nothing here needs. Raises ValueError for what
+    is no tree of tags.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         (self.version,) = struct.unpack(">I", self.bytes(4))
-        self.wide = self.version == 4
         self.long()  # the file's size: not to be relied on
         (little,) = struct.unpack(">I", self.bytes(4))
         self.order = "<" if little else ">"
         self.left = MOST_TAGS
+        self.found: Tags = {}
+        self.group(())
 
     def bytes(self, count: int) -> bytes:
         found = self.file.read(count)
@@ -60,64 +64,60 @@ class _Cursor:
         return found
 
     def long(self) -> int:
-        (value,) = struct.unpack(">Q" if self.wide else ">I", self.bytes(8 if self.wide else 4))
+        (value,) = struct.unpack(*((">Q", self.bytes(8)) if self.version == 4 else (">I", self.bytes(4))))
         return int(value)
 
+    def text(self, count: int) -> str:
+        return self.bytes(count).decode("utf-16-le" if self.order == "<" else "utf-16-be", "replace")
 
-def read_gatan(path: Path, max_pixels: int) -> Decoded:
-    """The first image in a DM3 or DM4 file that is no thumbnail, of a stack its first plane."""
-    with path.open("rb") as file:
-        cursor = _Cursor(file)
-        tree = _group(cursor, 0)
-    image = _image(tree, cursor.version)
-    data = image["ImageData"]
-    dimensions = _numbers(data.get("Dimensions"))
-    if len(dimensions) < 2 or dimensions[1] == 1:
-        raise UnreadableImage("The file holds a spectrum or a line profile, not an image: upload the micrograph.")
-    pixels, kind, notes = _pixels(path, data, dimensions, cursor.order, max_pixels)
-    header, more = _facts(data, image.get("ImageTags"), dimensions)
-    return Decoded(pixels, f"DM{cursor.version}, {kind}", (*notes, *more), header)
+    def group(self, path: tuple[str, ...]) -> None:
+        """Find the tags of the group at `path`; one without a name is called by its place in the group."""
+        if len(path) > DEEPEST:
+            raise ValueError("the tags are nested too deeply")
+        self.bytes(2)  # sorted, open
+        for index in range(min(self.long(), MOST_TAGS + 1)):
+            self.left -= 1
+            if self.left < 0:
+                raise ValueError("there are too many tags")
+            kind, length = struct.unpack(">BH", self.bytes(3))
+            name = self.bytes(length).decode("cp1252", "replace") or str(index)
+            if self.version == 4:
+                self.long()  # bytes in the entry
+            if kind == GROUP:
+                self.group((*path, name))
+            elif kind == DATA:
+                self.found[*path, name] = self.value(name)
+            else:
+                raise ValueError("this is no tag")
 
+    def value(self, name: str) -> Any:
+        if self.bytes(4) != b"%%%%":
+            raise ValueError("this is no value")
+        count = self.long()
+        if not 1 <= count <= 1024:
+            raise ValueError("this is no description of a value")
+        info = [self.long() for _ in range(count)]
+        if info[0] == ARRAY:
+            return self.array(info, name)
+        if info[0] == STRING:
+            text = self.text(min(info[1], LONGEST_TEXT))
+            self.file.seek(max(0, info[1] - LONGEST_TEXT), 1)
+            return text
+        if info[0] == STRUCT:
+            self.file.seek(_struct_bytes(info), 1)
+            return None
+        dtype = np.dtype(self.order + _SIMPLE[info[0]])
+        return np.frombuffer(self.bytes(dtype.itemsize), dtype)[0].item()
 
-def _group(cursor: _Cursor, depth: int) -> Tree:
-    """A group of tags by name; those without a name by their number."""
-    if depth > DEEPEST:
-        raise ValueError("the tags are nested too deeply")
-    cursor.bytes(2)  # sorted, open
-    found: Tree = {}
-    for index in range(min(cursor.long(), MOST_TAGS + 1)):
-        cursor.left -= 1
-        if cursor.left < 0:
-            raise ValueError("there are too many tags")
-        kind, length = struct.unpack(">BH", cursor.bytes(3))
-        name = cursor.bytes(length).decode("cp1252", "replace") or str(index)
-        if cursor.wide:
-            cursor.long()  # bytes in the entry
-        if kind not in (GROUP, DATA):
-            raise ValueError("this is no tag")
-        found[name] = _group(cursor, depth + 1) if kind == GROUP else _value(cursor, name)
-    return found
-
-
-def _value(cursor: _Cursor, name: str) -> Any:
-    """A number, a text, a Block, or None for structures, which nothing here needs."""
-    if cursor.bytes(4) != b"%%%%":
-        raise ValueError("this is no value")
-    count = cursor.long()
-    if not 1 <= count <= 1024:
-        raise ValueError("this is no description of a value")
-    info = [cursor.long() for _ in range(count)]
-    if info[0] == ARRAY:
-        return _array(cursor, info, name)
-    if info[0] == STRING:
-        raw = cursor.bytes(min(info[1], LONGEST_TEXT))
-        cursor.file.seek(max(0, info[1] - LONGEST_TEXT), 1)
-        return raw.decode("utf-16-le" if cursor.order == "<" else "utf-16-be", "replace")
-    if info[0] == STRUCT:
-        cursor.file.seek(_struct_bytes(info), 1)
-        return None
-    dtype = np.dtype(cursor.order + _SIMPLE[info[0]])
-    return np.frombuffer(cursor.bytes(dtype.itemsize), dtype)[0].item()
+    def array(self, info: list[int], name: str) -> Any:
+        """A short array of 16-bit numbers is a text, but for the image itself; every other one is left where it is."""
+        kind = _SIMPLE.get(info[1])
+        size = np.dtype(kind).itemsize if kind else _struct_bytes(info[1:])
+        count, offset = info[-1], self.file.tell()
+        if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS[-1]:
+            return self.text(2 * count)
+        self.file.seek(count * size, 1)
+        return Block(offset, count, kind)
 
 
 def _struct_bytes(info: list[int]) -> int:
@@ -125,42 +125,47 @@ def _struct_bytes(info: list[int]) -> int:
     return sum(np.dtype(_SIMPLE[kind]).itemsize for kind in info[4 : 3 + 2 * info[2] : 2])
 
 
-def _array(cursor: _Cursor, info: list[int], name: str) -> Any:
-    """A short array of 16-bit numbers is a text, but for the image itself; every other one is left where it is."""
-    simple = info[1] in _SIMPLE
-    size = np.dtype(_SIMPLE[info[1]]).itemsize if simple else _struct_bytes(info[1:])
-    count, offset = info[-1], cursor.file.tell()
-    if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS:
-        return cursor.bytes(2 * count).decode("utf-16-le" if cursor.order == "<" else "utf-16-be", "replace")
-    cursor.file.seek(count * size, 1)
-    return Block(offset, count, _SIMPLE[info[1]] if simple else None)
+def read_gatan(path: Path, max_pixels: int) -> Decoded:
+    """The first image in a DM3 or DM4 file that is no thumbnail, of a stack its first plane."""
+    with path.open("rb") as file:
+        reader = _Reader(file)
+    image = _image(reader)
+    place = ("ImageData", "Dimensions")
+    dimensions = [value for tag, value in image.items() if tag[:-1] == place and isinstance(value, int)]
+    if len(dimensions) < 2 or dimensions[1] == 1:
+        raise UnreadableImage("The file holds a spectrum or a line profile, not an image: upload the micrograph.")
+    pixels, kind, notes = _pixels(path, image, dimensions, reader.order, max_pixels)
+    unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
+    if unit.startswith("1/"):
+        notes.append(f"The file's pixels are in {unit[:10]}: it is a diffraction pattern or a transform.")
+    header = Facts(
+        nm_per_pixel=_scale(image, "0"),
+        detail="Gatan, calibration of the image",
+        relative_uncertainty=FLOAT32,
+        height_nm=_scale(image, "1"),
+        columns=dimensions[0],
+        stored_rows=dimensions[1],
+        metadata=_metadata(image),
+    )
+    return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked())
 
 
-def _image(tree: Tree, version: int) -> Tree:
-    """The first image that is no thumbnail: those are in colour, and first."""
-    images = [image for image in _values(tree.get("ImageList")) if isinstance(_data(image).get(PIXELS), Block)]
+def _image(reader: _Reader) -> Tags:
+    """The tags of the first image that is no thumbnail: those are in colour, and first."""
+    found = reader.found
+    images = [tag[:2] for tag in found if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(found[tag], Block)]
     if not images:
-        raise UnreadableImage(f"The DM{version} file holds no image: export it as TIFF from the microscope's software.")
-    grey = [image for image in images if _data(image).get("DataType") != COLOUR]
-    chosen: Tree = (grey or images[-1:])[0]
-    return chosen
+        raise UnreadableImage(
+            f"The DM{reader.version} file holds no image: export it as TIFF from the microscope's software."
+        )
+    chosen = next((image for image in images if found.get((*image, *KIND)) != COLOUR), images[-1])
+    return {tag[2:]: value for tag, value in found.items() if tag[:2] == chosen}
 
 
-def _data(image: Any) -> Tree:
-    data = image.get("ImageData") if isinstance(image, dict) else None
-    return data if isinstance(data, dict) else {}
-
-
-def _values(group: Any) -> list[Any]:
-    return list(group.values()) if isinstance(group, dict) else []
-
-
-def _numbers(group: Any) -> list[int]:
-    return [value for value in _values(group) if isinstance(value, int)]
-
-
-def _pixels(path: Path, data: Tree, dimensions: list[int], order: str, max_pixels: int) -> tuple[Array, str, list[str]]:
-    block, kind = data[PIXELS], data.get("DataType")
+def _pixels(
+    path: Path, image: Tags, dimensions: list[int], order: str, max_pixels: int
+) -> tuple[Array, str, list[str]]:
+    block, kind = image[PIXELS], image.get(KIND)
     columns, rows = dimensions[:2]
     notes = [f"The image is a stack of {dimensions[2]} planes; the first is used."] if dimensions[2:3] > [1] else []
     if kind == COLOUR:
@@ -170,60 +175,34 @@ def _pixels(path: Path, data: Tree, dimensions: list[int], order: str, max_pixel
     if kind not in _PIXELS:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype(order + _PIXELS[kind])
-    if (
-        block.count * (np.dtype(block.kind).itemsize if block.kind else dtype.itemsize)
-        < rows * columns * dtype.itemsize
-    ):
+    stored = np.dtype(block.kind) if block.kind else dtype
+    if block.count * stored.itemsize < rows * columns * dtype.itemsize:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
     grey, more = to_grey(plane(path, block.offset, dtype, columns, rows, max_pixels))
     return grey, words(dtype), notes + more
 
 
-def _facts(data: Tree, tags: Any, dimensions: list[int]) -> tuple[Facts, list[str]]:
-    across, down = (_scale(data, axis) for axis in "01")
-    unit = str(_under(data, "Calibrations", "Dimension", "0", "Units") or "").strip("\0 ")
-    reciprocal = unit.startswith("1/")
-    notes = [f"The file's pixels are in {unit[:10]}: it is a diffraction pattern or a transform."] if reciprocal else []
-    header = Facts(
-        nm_per_pixel=across,
-        detail="Gatan, calibration of the image",
-        relative_uncertainty=FLOAT32,
-        height_nm=down,
-        columns=dimensions[0],
-        stored_rows=dimensions[1],
-        metadata=_metadata(tags),
-    )
-    return header.checked(), notes
-
-
-def _scale(data: Tree, axis: str) -> float | None:
-    found = _under(data, "Calibrations", "Dimension", axis)
-    scale = found.get("Scale") if isinstance(found, dict) else None
-    unit = found.get("Units") if isinstance(found, dict) else None
+def _scale(image: Tags, axis: str) -> float | None:
+    """Nanometres per pixel."""
+    scale, unit = (image.get((*SCALES, axis, name)) for name in ("Scale", "Units"))
     factor = nanometres(unit) if isinstance(unit, str) else None
     return scale * factor if isinstance(scale, float) and factor else None
 
 
-def _under(tree: Any, *names: str) -> Any:
-    for name in names:
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree
+def _metadata(image: Tags) -> dict[str, str | float]:
+    def text(*tag: str) -> str:
+        value = image.get(("ImageTags", *tag))
+        return value.strip("\0 ") if isinstance(value, str) else ""
 
+    def positive(*tag: str) -> float | None:
+        value = image.get(("ImageTags", *tag))
+        return value if isinstance(value, float) and value > 0 else None
 
-def _metadata(tags: Any) -> dict[str, str | float]:
-    info, bar = _under(tags, "Microscope Info"), _under(tags, "DataBar")
-    volts, magnification = _under(info, "Voltage"), _under(info, "Indicated Magnification")
-    instrument = _text(info, "Microscope") or _text(_under(tags, "Session Info"), "Microscope") or _text(info, "Name")
-    when = f"{_text(bar, 'Acquisition Date')} {_text(bar, 'Acquisition Time')}"
+    info, bar = "Microscope Info", "DataBar"
     return kept(
-        instrument=instrument,
-        detector=_text(bar, "Device Name") or _text(_under(tags, "Acquisition", "Device"), "Name"),
-        voltage_kv=scaled(volts, 1e-3) if isinstance(volts, float) and volts > 0 else None,
-        magnification=magnification if isinstance(magnification, float) and magnification > 0 else None,
-        date=when,
+        instrument=text(info, "Microscope") or text("Session Info", "Microscope") or text(info, "Name"),
+        detector=text(bar, "Device Name") or text("Acquisition", "Device", "Name"),
+        voltage_kv=scaled(positive(info, "Voltage"), 1e-3),
+        magnification=positive(info, "Indicated Magnification"),
+        date=f"{text(bar, 'Acquisition Date')} {text(bar, 'Acquisition Time')}",
     )
-
-
-def _text(group: Any, name: str) -> str:
-    value = _under(group, name)
-    return value.strip("\0 ") if isinstance(value, str) else ""

@@ -94,7 +94,7 @@ def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
     except Exception:
         logger.exception("The data bar could not be read")
         return {}
-    return {} if reading is None else reading.as_dict()
+    return {} if reading is None else asdict(reading)
 
 
 def _report(micrograph: Micrograph) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What a file is, by its first bytes, never by its name."""
+"""What a file is, by its first bytes, never by its name; and the name under which people know it."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import unicodedata
+from pathlib import PurePath, PurePosixPath
 from typing import Literal
 
 from .types import UnreadableImage
@@ -24,6 +25,7 @@ SUFFIXES: dict[str, Kind] = {
     ".st": "MRC",
 }
 HEAD_BYTES = 4096
+LONGEST = 120  # characters of a name
 INSTEAD = "upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER or MRC"
 
 _READABLE: tuple[tuple[bytes, Kind], ...] = (
@@ -106,3 +108,20 @@ def misnamed(name: str, kind: Kind) -> str | None:
     if not suffix or SUFFIXES.get(suffix) == kind:
         return None
     return f"The file is named {suffix[:12]} but is a {kind} image; it was read as {kind}."
+
+
+def clean_name(name: str) -> str:
+    """The file's own name: without folders of any system and invisible characters, at most LONGEST characters.
+
+    The suffix survives the shortening; a name of which nothing is left becomes "image".
+    """
+    own = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in own)
+    tidy = " ".join(visible.split())
+    if not tidy.strip(". "):
+        return "image"
+    if len(tidy) <= LONGEST:
+        return tidy
+    suffix = PurePosixPath(tidy).suffix
+    suffix = suffix if len(suffix) <= 10 else ""
+    return tidy[: LONGEST - len(suffix)].rstrip() + suffix

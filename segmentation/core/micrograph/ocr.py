@@ -84,26 +84,19 @@ def main(arguments: list[str]) -> int:
 
 def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
     """Text, left, top, right, bottom and score of each text on a grey strip (h, w), read in this process."""
-    scale = _scale(*strip.shape)
+    scale = min(2.0 if len(strip) < SMALL_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))
     if scale != 1:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
         strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
     found = _engine()(np.repeat(strip[..., np.newaxis], 3, axis=2))
-    texts = []
-    for corners, text, score in zip(*(_listed(part) for part in (found.boxes, found.txts, found.scores)), strict=True):
+    texts: list[list[Any]] = []
+    if found.boxes is None:
+        return texts
+    for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True):
         if score >= LEAST_SCORE:
             (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
             texts.append([text, float(left), float(top), float(right), float(bottom), float(score)])
     return texts
-
-
-def _listed(values: Any) -> list[Any]:
-    return [] if values is None else list(values)
-
-
-def _scale(rows: int, columns: int) -> float:
-    enlarged = 2.0 if rows < SMALL_ROWS else 1.0
-    return min(enlarged, LONGEST_SIDE / max(rows, columns))
 
 
 @cache

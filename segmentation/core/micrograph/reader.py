@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .decoded import Decoded
-from .fit import fitted
 from .gatan import read_gatan
-from .kinds import HEAD_BYTES, Kind, misnamed, recognise
+from .header import Side, fitted, joined
+from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise
 from .mrc import read_mrc
-from .names import clean_name
 from .picture import read_picture
 from .ser import read_ser
-from .side import Side, joined
 from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
 
@@ -48,8 +46,10 @@ def read(
     head = _head(path)
     kind = recognise(head)
     decoded = _decoded(path, kind, max_pixels)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     wrong_name = misnamed(shown, kind)
-    return _micrograph(decoded, shown, _sha256(path), [wrong_name] if wrong_name else [], side)
+    return _micrograph(decoded, shown, sha256, [wrong_name] if wrong_name else [], side)
 
 
 def _decoded(path: Path, kind: Kind, max_pixels: int) -> Decoded:
@@ -78,14 +78,8 @@ def _head(path: Path) -> bytes:
         raise UnreadableImage("The file cannot be opened: check that it may be read.") from error
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
-    read_beside = joined(decoded.header, side, decoded.size)
-    header = fitted(read_beside.facts, decoded)
+    header = fitted(joined(decoded.header, side, decoded.size), decoded)
     size = header.nm_per_pixel
     metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
     rows, columns = decoded.pixels.shape
@@ -96,7 +90,7 @@ def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side
         pixels=decoded.pixels,
         name=name,
         sha256=sha256,
-        calibration=Calibration(size, read_beside.source, header.detail, header.relative_uncertainty)
+        calibration=Calibration(size, header.source, header.detail, header.relative_uncertainty)
         if size
         else Calibration.absent(),
         metadata=metadata,

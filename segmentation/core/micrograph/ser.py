@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
-from .decoded import Decoded
+from .decoded import AGAIN, Decoded, plane, words
 from .grey import to_grey
-from .raw import AGAIN, plane, words
 from .types import UnreadableImage
 from .vendors.facts import Facts, kept
 from .vendors.units import FLOAT64
@@ -29,15 +28,31 @@ _TYPES = {1: "u1", 2: "u2", 3: "u4", 4: "i1", 5: "i2", 6: "i4", 7: "f4", 8: "f8"
 def read_ser(path: Path, max_pixels: int) -> Decoded:
     """The first image of the series; sizes are checked before anything is read."""
     with path.open("rb") as file:
-        total, valid, where, step = _header(file)
-        first = _offset(file, where, step)
-        across, down, kind, columns, rows = _element(file, first)
-        date = _date(file, where + total * step, step)
+
+        def at(place: int, layout: struct.Struct) -> tuple[Any, ...]:
+            file.seek(place)
+            return layout.unpack(file.read(layout.size))
+
+        _, _, version, series, _, total, valid = at(0, _HEAD)
+        if series == SPECTRA:
+            raise UnreadableImage("The file holds spectra, not an image: upload the micrograph.")
+        if series != IMAGES or valid < 1 or total < 1:
+            raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
+        place = struct.Struct("<Q" if version >= 0x220 else "<I")
+        (offsets,) = at(_HEAD.size, place)
+        (first,) = at(offsets, place)
+        _, across, _, _, down, _, kind, columns, rows = at(first, _ELEMENT)
+        try:
+            (tag,) = at(offsets + total * place.size, place)
+            _, seconds = at(tag, struct.Struct("<HxxI"))
+        except (struct.error, OSError, OverflowError):
+            seconds = 0
     if kind not in _TYPES:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype("<" + _TYPES[kind])
     pixels, notes = to_grey(plane(path, first + _ELEMENT.size, dtype, columns, rows, max_pixels)[::-1])
-    series = [f"The file is a series of {valid} images; the first is used."] if valid > 1 else []
+    stack = [f"The file is a series of {valid} images; the first is used."] if valid > 1 else []
+    date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else None
     header = Facts(
         nm_per_pixel=across * 1e9,
         detail="TIA SER, calibration of the image",
@@ -47,39 +62,4 @@ def read_ser(path: Path, max_pixels: int) -> Decoded:
         stored_rows=rows,
         metadata=kept(date=date),
     )
-    return Decoded(pixels, f"SER, {words(dtype)}", (*series, *notes), header.checked())
-
-
-def _header(file: BinaryIO) -> tuple[int, int, int, int]:
-    """Elements in the series, those that are there, the place of their offsets, and the bytes of one offset."""
-    _, _, version, kind, _, total, valid = _HEAD.unpack(file.read(_HEAD.size))
-    if kind == SPECTRA:
-        raise UnreadableImage("The file holds spectra, not an image: upload the micrograph.")
-    step = 8 if version >= 0x220 else 4
-    if kind != IMAGES or valid < 1 or total < 1:
-        raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
-    (where,) = struct.unpack("<Q" if step == 8 else "<I", file.read(step))
-    return int(total), int(valid), int(where), step
-
-
-def _offset(file: BinaryIO, where: int, step: int) -> int:
-    file.seek(where)
-    (offset,) = struct.unpack("<Q" if step == 8 else "<I", file.read(step))
-    return int(offset)
-
-
-def _element(file: BinaryIO, first: int) -> tuple[float, float, int, int, int]:
-    """Metres per pixel across and down, the type of the numbers, columns and rows."""
-    file.seek(first)
-    _, across, _, _, down, _, kind, columns, rows = _ELEMENT.unpack(file.read(_ELEMENT.size))
-    return across, down, kind, columns, rows
-
-
-def _date(file: BinaryIO, where: int, step: int) -> str | None:
-    """The time in the first element's tag, None where there is none."""
-    try:
-        file.seek(_offset(file, where, step))
-        _, seconds = struct.unpack("<HxxI", file.read(8))
-    except (struct.error, OSError, OverflowError):
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else None
+    return Decoded(pixels, f"SER, {words(dtype)}", (*stack, *notes), header.checked())

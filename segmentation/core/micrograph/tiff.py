@@ -12,7 +12,7 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import vendors
-from .decoded import Decoded, turned
+from .decoded import AGAIN, Decoded, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
 
@@ -26,7 +26,6 @@ BYTES_PER_PIXEL = 16
 LARGEST_TAG = 1 << 26
 EXIF = 34665
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-AGAIN = "copy or export it again"
 
 
 def read_tiff(path: Path, max_pixels: int) -> Decoded:

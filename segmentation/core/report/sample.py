@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook
-
 from ..measure.distribution import Sizes
 from ..measure.table import ParticleTable
 from ..sample import Image, Sample
@@ -181,7 +179,6 @@ def _write_lines(path: Path, lines: Iterator[tuple[Any, ...]]) -> None:
 
 def _write_xlsx(sample: Sample, path: Path) -> None:
     """Images, summary, metadata and notes; the particles, often too many for a sheet, are in particles.csv."""
-    book = Workbook(write_only=True)
     unit = sample.pooled.unit
     head = ["image", "kept", "set aside", f"median ({unit})", "95 % from", "to", "nm per pixel", "outlier", "excluded"]
     lines = [
@@ -194,11 +191,12 @@ def _write_xlsx(sample: Sample, path: Path) -> None:
         )
         for image in sample.images
     ]
-    xlsx.add_sheet(book, "images", head, lines, widths=(36, 10, 10, 14, 12, 12, 14, 50, 50))
-    xlsx.add_summary(book, sample.pooled)
-    xlsx.add_sheet(book, "metadata", ["group", "name", "value", "image"], _metadata(sample), widths=(18, 36, 70, 36))
-    xlsx.add_sheet(book, "notes", ["note"], [(each,) for each in _notes(sample)], widths=(120,))
-    xlsx.save(book, path)
+    shared = ["group", "name", "value", "image"]
+    with xlsx.workbook(path) as book:
+        xlsx.add_sheet(book, "images", head, lines, widths=(36, 10, 10, 14, 12, 12, 14, 50, 50))
+        xlsx.add_summary(book, sample.pooled)
+        xlsx.add_sheet(book, "metadata", shared, _metadata(sample), widths=(18, 36, 70, 36))
+        xlsx.add_sheet(book, "notes", ["note"], [(each,) for each in _notes(sample)], widths=(120,))
 
 
 def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:

@@ -6,21 +6,17 @@ as such (Excel's leading apostrophe). Written again, the file is the same: it ca
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-import numpy as np
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
+from xlsxwriter import Workbook
+from xlsxwriter.exceptions import FileCreateError
 
-from .. import archive
 from ..analysis import Analysis
 from ..measure.statistics import Statistics
 from . import numbers
@@ -31,20 +27,30 @@ from .wording import SOURCES, model_words, version
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
-HEAD = Font(bold=True)
-DATES = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
-NEVER = rb"\g<1>1980-01-01T00:00:00Z"
+EARLIEST = datetime(1980, 1, 1)
 
 
 def write_xlsx(analysis: Analysis, file: Path | BinaryIO) -> None:
     """Write sheets "particles" (one row each, as in the CSV), "summary" (with 95 % intervals) and "metadata"."""
-    book = Workbook(write_only=True)
     table = analysis.table
-    columns = [_values(values)[:MOST_ROWS] for values in table.columns.values()]
-    add_sheet(book, "particles", list(table.columns), zip(*columns, strict=True))
-    add_summary(book, analysis.statistics)
-    add_sheet(book, "metadata", ["group", "name", "value"], _metadata(analysis), widths=(18, 30, 70))
-    save(book, file)
+    lines = zip(*(values[:MOST_ROWS].tolist() for values in table.columns.values()), strict=True)
+    with workbook(file) as book:
+        add_sheet(book, "particles", list(table.columns), lines)
+        add_summary(book, analysis.statistics)
+        add_sheet(book, "metadata", ["group", "name", "value"], _metadata(analysis), widths=(18, 30, 70))
+
+
+@contextmanager
+def workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
+    """A workbook without dates, in `file` once the block ends; its rows wait on the disk, not in memory."""
+    with TemporaryDirectory() as folder:
+        book = Workbook(file, {"constant_memory": True, "tmpdir": folder})
+        book.set_properties({"created": EARLIEST})
+        yield book
+        try:
+            book.close()
+        except FileCreateError as error:
+            raise error.args[0] from None  # the OSError by which a full disk is known
 
 
 def add_summary(book: Workbook, found: Statistics) -> None:
@@ -56,47 +62,29 @@ def add_summary(book: Workbook, found: Statistics) -> None:
 def add_sheet(
     book: Workbook, title: str, head: Sequence[str], lines: Iterable[Sequence[Any]], widths: Sequence[int] = ()
 ) -> None:
-    """A sheet with a bold first line that stays in view, and a filter; numbers, truths and texts as themselves."""
-    sheet = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-    wide = widths or [max(10, len(name) + 3) for name in head]
-    for i, width in enumerate(wide, 1):
-        sheet.column_dimensions[get_column_letter(i)].width = width
-    sheet.append([_text(sheet, name, bold=True) for name in head])
-    count = 1
-    for line in lines:
-        sheet.append([_text(sheet, value) if isinstance(value, str) else value for value in line])
-        count += 1
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(head))}{count}"
+    """A sheet with a bold first line that stays in view, and a filter; numbers, truths and texts as themselves.
 
-
-def save(book: Workbook, file: Path | BinaryIO) -> None:
-    """Write the workbook without its dates."""
-    written = io.BytesIO()
-    book.save(written)
-    with zipfile.ZipFile(written) as made:
-        parts = [(name, made.read(name)) for name in made.namelist()]
-    core = "docProps/core.xml"
-    archive.write_zip(file, [(name, DATES.sub(NEVER, data) if name == core else data) for name, data in parts])
-
-
-def _text(sheet: Any, words: str, bold: bool = False) -> Any:
-    if not words:
-        return None
-    clean = ILLEGAL_CHARACTERS_RE.sub(" ", words.encode("utf-8", "replace").decode())[:MOST_CHARACTERS]
-    cell = WriteOnlyCell(sheet, clean)
-    cell.data_type = "s"
-    if clean.startswith(FORMULAS):
-        cell.quotePrefix = True
-    if bold:
-        cell.font = HEAD
-    return cell
-
-
-def _values(values: np.ndarray[Any, Any]) -> list[Any]:
-    if values.dtype.kind != "f":
-        return list(values.tolist())
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+    None, the empty text and what is no finite number leave a cell empty.
+    """
+    sheet = book.add_worksheet(title)
+    sheet.freeze_panes(1, 0)
+    for column, name in enumerate(head):
+        sheet.set_column(column, column, widths[column] if widths else max(10, len(name) + 3))
+    sheet.write_row(0, 0, head, book.add_format({"bold": True}))
+    quoted = book.add_format({"quote_prefix": True})
+    row = 0
+    for row, line in enumerate(lines, 1):
+        for column, value in enumerate(line):
+            if value is None or value == "":
+                continue
+            if isinstance(value, bool):
+                sheet.write_boolean(row, column, value)
+            elif isinstance(value, str):
+                text = value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
+                sheet.write_string(row, column, text, quoted if text.startswith(FORMULAS) else None)
+            elif math.isfinite(value):
+                sheet.write_number(row, column, value)
+    sheet.autofilter(0, 0, row, len(head) - 1)
 
 
 def _metadata(analysis: Analysis) -> Iterable[tuple[str, str, Any]]:

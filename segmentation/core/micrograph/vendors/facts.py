@@ -6,7 +6,7 @@ import math
 import re
 import struct
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 from xml.etree import ElementTree
 
 from .units import SQRT3, plausible_pixel
@@ -39,6 +39,7 @@ class Facts:
     height_nm: the height of a pixel where given apart.
     columns, rows: the size of the acquired image as the header has it (without a data bar), where given.
     stored_rows: the rows of the file as the header has it, with a data bar, where given.
+    source: where all this is given, in the image's own header or in a file beside it.
     metadata: instrument, detector, voltage_kv, working_distance_mm, magnification, date: where given.
     notes: sentences for the user.
     """
@@ -50,6 +51,7 @@ class Facts:
     columns: int | None = None
     rows: int | None = None
     stored_rows: int | None = None
+    source: Literal["metadata", "side file"] = "metadata"
     metadata: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

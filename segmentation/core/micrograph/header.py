@@ -1,15 +1,61 @@
-"""Whether the image is still the one that its header describes, or was cropped or resampled afterwards."""
+"""What the header of an image says: completed by the files beside it, and fitted to the pixels that there are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from . import vendors
+from .crosscheck import crosscheck
 from .databar import find_data_bar
 from .decoded import Decoded
+from .kinds import clean_name
+from .types import Calibration
 from .vendors.facts import Facts
 
+Side = tuple[str, Path]
+LARGEST = 1 << 24  # bytes of a side file that are looked at
 SLACK = 1.0  # px by which a resampled height may be rounded
 BAR_SLACK = 2.0  # px by which a data bar's first row may be found wrongly
+
+
+def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:
+    """The header's facts, completed by those of side files; size: columns and rows as the image's file stores them.
+
+    The header comes first wherever both say something; a pixel size that differs by more than 2 % is noted.
+    """
+    found: list[tuple[str, Facts]] = []
+    notes = list(header.notes)
+    for item in side:
+        name, path = (item.name, item) if isinstance(item, Path) else item
+        said = _said_in(path, size)
+        if said is None:
+            notes.append(f"The side file {clean_name(name)} says nothing that can be read, so it was not used.")
+        else:
+            found.append((clean_name(name), said))
+    metadata = dict(header.metadata)
+    for _, facts in found:
+        metadata = {**facts.metadata, **metadata}
+    if found:
+        metadata["side_files"] = ", ".join(name for name, _ in found)[:200]
+    sized = next((facts for _, facts in found if facts.nm_per_pixel), None)
+    if sized is not None and not header.nm_per_pixel:
+        return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source="side file")
+    if sized is not None:
+        known = {"image's own header": header, "side file": sized}
+        notes += crosscheck({name: Calibration(facts.nm_per_pixel, "metadata") for name, facts in known.items()})
+    rows = header.rows or next((facts.rows for _, facts in found if facts.rows), None)
+    return replace(header, metadata=metadata, rows=rows, notes=tuple(notes))
+
+
+def _said_in(path: Path, size: tuple[int, int]) -> Facts | None:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST)
+    except (OSError, ValueError):
+        return None
+    return vendors.side_facts(raw, *size)
 
 
 def fitted(header: Facts, decoded: Decoded) -> Facts:
