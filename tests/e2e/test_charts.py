@@ -50,7 +50,7 @@ def look(visit: Any, analysed: str) -> Any:
 
 def pretend(page: Any, outlines: dict[str, Any]) -> None:
     """Other particles than were stored, for picture, table and histogram alike."""
-    particles = histogram.Particles.read(json.dumps(outlines).encode())
+    particles = histogram.Particles.read(io.BytesIO(json.dumps(outlines).encode()))
 
     def bars_for(route: Any) -> None:
         chosen = dict(parse_qsl(urlsplit(route.request.url).query))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
@@ -14,7 +15,8 @@ from django.core.files.base import ContentFile
 from segmentation.core.measure import bins
 from segmentation.core.measure.fitting import log_normal
 from segmentation.models import Job
-from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE
+from segmentation.views import histogram
+from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE, Particles
 
 from .finished import SUMMARY, visit
 
@@ -46,6 +48,11 @@ def outlines(sizes=SIZES, aside=ASIDE, **changes):
     return {"width": 9, "height": 9, "rows": 9, "unit": "nm", "grain": 2.5, "particles": particles, **changes}
 
 
+def written(content):
+    """As core.report writes it."""
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+
 @pytest.fixture
 def stored(make_job):
     def make(content=None, **owner):
@@ -54,7 +61,7 @@ def stored(make_job):
         )
         artifact = job.artifacts.get()
         artifact.file.delete(save=False)
-        text = content if isinstance(content, bytes) else json.dumps(content or outlines()).encode()
+        text = content if isinstance(content, bytes) else written(content or outlines())
         artifact.file.save(f"{job.folder}/1/outlines.json", ContentFile(text))
         return job
 
@@ -215,6 +222,26 @@ def test_who_may_see_it_and_only_reading(client, stored, alice, charlie):
     client.force_login(alice)
     assert client.get(address).status_code == 200
     assert client.post(address).status_code == 405
+
+
+@pytest.mark.parametrize("chunk", [1, 40, 333, 5000])
+def test_a_file_is_read_in_parts(monkeypatch, chunk):
+    whole = Particles.read(io.BytesIO(written(outlines())))
+    monkeypatch.setattr(histogram, "CHUNK", chunk)
+    for text in (written(outlines()), json.dumps(outlines(), indent=1).encode()):
+        found = Particles.read(io.BytesIO(text))
+        assert (found.unit, found.grain, list(found.columns)) == (whole.unit, whole.grain, list(whole.columns))
+        assert all(np.array_equal(found.columns[name], whole.columns[name], equal_nan=True) for name in whole.columns)
+        assert np.array_equal(found.kept, whole.kept) and np.array_equal(found.weights, whole.weights)
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
+        Particles.read(io.BytesIO(written(outlines())[:-30]))
+
+
+def test_of_a_long_file_little_is_in_memory():
+    text = written(outlines(np.full(5000, 50.0), np.zeros(5000, bool)))
+    parts = [len(part["particles"]) for part in histogram._parts(io.BytesIO(text))]
+    assert sum(parts) == 5000
+    assert max(parts) < 2000
 
 
 def test_twenty_thousand_particles_are_read_once(client, stored):
