@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-services e2e lint benchmarks screenshots clean
+.PHONY: run test js test-services e2e lint benchmarks screenshots clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
@@ -11,7 +11,13 @@ run: .venv/run-ready
 PARALLEL := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: .venv/test-ready
+	@if command -v node >/dev/null; then $(MAKE) --no-print-directory js; \
+	  else echo "The tests of the scripts are skipped: there is no node (Debian's nodejs) here."; fi
 	$(PARALLEL) $(ARGS)
+
+# The scripts' arithmetic, by node's own test runner (18 or later): it needs no package.
+js:
+	node --test tests/js/*.test.mjs
 
 # The same on PostgreSQL and Redis, for what touches them; .ci/services starts both.
 test-services: .venv/test-ready

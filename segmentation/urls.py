@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from . import api, api_samples
-from .views import adopting, arriving, calibration, jobs, pages, results, samples, upload
+from .views import adopting, arriving, calibration, histogram, jobs, pages, results, samples, upload
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -34,6 +34,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/delete/", jobs.delete, name="job-delete"),
     path("jobs/<uuid:pk>/rerun/", jobs.rerun, name="job-rerun"),
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
+    path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
     path("results/", results.results, name="results"),
     path("results/adopt/", adopting.adopt, name="adopt"),

@@ -39,9 +39,11 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     Raises `Lost` when the job is no longer this attempt's; its files are then removed again.
     """
     found = job.segmentation
-    kind = "application/octet-stream"
-    known = Artifact(job=job, attempt=job.attempt, name=NAME, file=found.file.name, size=found.size, content_type=kind)
-    _publish(job, Artifact, {"job": job}, files, [known], stage="", progress=1.0, error="", summary=summary)
+    known = []
+    if found is not None:
+        row = {"job": job, "attempt": job.attempt, "name": NAME, "file": found.file.name}
+        known = [Artifact(**row, size=found.size, content_type="application/octet-stream")]
+    _publish(job, Artifact, {"job": job}, files, known, stage="", progress=1.0, error="", summary=summary)
     refresh_after_commit(job.sample_id)
 
 

@@ -143,11 +143,6 @@ class Result:
         return main_sizes(self.statistics)
 
     @property
-    def grain(self) -> float:
-        """The size of a pixel in the unit of the sizes, for the bins of a histogram."""
-        return self.calibration.nm_per_pixel or 1.0
-
-    @property
     def interval_line(self) -> str:
         return interval_line(self.statistics)
 

@@ -1,7 +1,6 @@
 // Draws one histogram into an SVG element. Colours and strokes are the stylesheet's.
 
-import { linearTicks, logTicks, perCent, plain, scale } from "./chart-scale.js";
-import { density } from "./chart-bins.js";
+import { density, linearTicks, logTicks, perCent, plain, scale } from "./chart-scale.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 22, right: 14, bottom: 46, left: 52 };

@@ -1,4 +1,4 @@
-// Scales, ticks and numbers of the charts.
+// Scales, ticks, curves and numbers of the charts.
 
 const NARROW_SPACE = "\u202f";
 
@@ -29,6 +29,14 @@ export function logTicks(low, high, wanted) {
   if (inside.length < 3) return linearTicks(low, high, wanted).filter((value) => value > 0);
   if (inside.length <= wanted * 1.5) return inside;
   return inside.filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
+}
+
+// The log-normal density by size, which integrates to 1; per unit of ln(size) where `ratio` is set.
+export function density(size, { median, gsd }, ratio = false) {
+  const spread = Math.log(gsd);
+  const off = Math.log(size / median) / spread;
+  const height = Math.exp(-(off ** 2) / 2) / (spread * Math.sqrt(2 * Math.PI));
+  return ratio ? height : height / size;
 }
 
 // Decimals that tell two edges apart which are `width` from each other.

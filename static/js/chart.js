@@ -1,119 +1,137 @@
-// The interactive histogram: its controls, what it shows, and which bin is chosen.
+// The interactive histogram: its controls, the bars that the server sends for them, and which of these is chosen.
 
-import { MOST_TYPED, autoEdges, binOf, histogram, logEdges, logNormal, ratioEdges, typedEdges } from "./chart-bins.js";
 import { draw } from "./chart-draw.js";
 import { decimalsFor, fixed, perCent } from "./chart-scale.js";
 
 const NANO_NM = 100;
 const TALL = 340;
 const LOW = 270;
-// kind: 1 for a length, 2 for an area, 0 for a number without a unit.
-const MEASURES = {
-  min_feret: { title: "Minimum Feret diameter", kind: 1 },
-  max_feret: { title: "Maximum Feret diameter", kind: 1 },
-  ecd: { title: "Equivalent circular diameter", kind: 1 },
-  area: { title: "Area", kind: 2 },
-  aspect_ratio: { title: "Aspect ratio", kind: 0 },
-  circularity: { title: "Circularity", kind: 0 },
-};
-const WEIGHTS = {
-  number: () => 1,
-  area: (particle) => particle.area,
-  volume: (particle) => particle.ecd ** 3,
-};
+const PAUSE = 250; // ms without typing before the server is asked
+const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
+// By the power of a length that a measure is: a number, a length, an area.
+const UNITS = { nm: ["", "nm", "nm²"], um: ["", "µm", "µm²"], px: ["", "px", "px²"] };
 
 const within = (title) => title[0].toLowerCase() + title.slice(1);
 
-// section: holds the controls and the svg; choose(ids, words) is told the particles of the chosen bin, or null.
+// What the server is asked: the query for a state of the controls.
+export function question({ measure, weighting, log, all, typed, factor }) {
+  const bins = typed === "" ? "" : String(Number(typed.replace(",", ".")) * (log ? 1 : factor));
+  return new URLSearchParams({ measure, weighting, log: log ? "1" : "", all: all ? "1" : "", bins }).toString();
+}
+
+// Which particles a bar holds: an upper edge belongs to the next bar, that of the last to the last.
+export function holder({ edges }, { measure, all }, bin) {
+  const [from, to, last] = [edges[bin], edges[bin + 1], bin === edges.length - 2];
+  return (particle) => {
+    const size = particle[measure];
+    return (particle.kept || all) && size >= from && (size < to || (last && size === to));
+  };
+}
+
+// section: holds the controls and the svg; choose(holds, words) is told which particles the chosen bar holds, or null.
 export class Histogram {
-  constructor(section, data, choose) {
-    Object.assign(this, { section, data, choose });
+  constructor(section, choose) {
+    Object.assign(this, { section, choose });
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
     this.quiet = this.readout.textContent;
     this.problem = section.querySelector("[data-chart-problem]");
     this.controls = section.querySelector("[data-chart]");
+    this.bins = null; // what the server said last
+    this.asked = ""; // the question to which that is the answer, or will be
+    this.under = null; // what stops the question under way
     this.chosen = -1;
     this.focused = 0;
-    this.offer();
-    this.controls.hidden = false;
     this.controls.addEventListener("submit", (event) => event.preventDefault());
-    this.controls.addEventListener("input", () => this.changed());
+    this.controls.addEventListener("input", (event) => this.changed(event.target.name === "bins" ? PAUSE : 0));
     this.listen();
     new ResizeObserver(() => this.paint()).observe(this.svg.parentElement);
     this.changed();
   }
 
   // What the stored file does not hold cannot be chosen.
-  offer() {
-    const [first] = this.data.particles;
-    const lacks = (name) => first !== undefined && first[name] === undefined;
-    for (const option of this.field("measure").options) option.hidden = option.disabled = lacks(option.value);
-    for (const choice of this.controls.querySelectorAll("[name=weighting]")) choice.disabled = choice.value !== "number" && lacks("area");
+  offer({ measures, weightings }) {
+    for (const option of this.field("measure").options) option.hidden = option.disabled = !measures.includes(option.value);
+    for (const choice of this.controls.querySelectorAll("[name=weighting]")) choice.disabled = !weightings.includes(choice.value);
+    this.controls.hidden = false;
   }
 
   field(name) {
     return this.controls.querySelector(`[name=${name}]`);
   }
 
-  get state() {
-    const measure = this.field("measure").value;
-    const log = this.field("log").checked;
-    const micrometres = this.data.unit === "nm" && this.field("unit").value === "um";
+  get chosenState() {
+    const measure = this.field("measure");
+    const { text: title, dataset } = measure.selectedOptions[0];
+    const power = Number(dataset.power);
+    const unit = this.bins?.unit === "px" ? "px" : this.field("unit").value;
     return {
-      measure,
+      measure: measure.value,
+      title,
+      power,
       weighting: this.controls.querySelector("[name=weighting]:checked").value,
-      factor: micrometres ? 1000 ** MEASURES[measure].kind : 1,
-      unit: [["", "", ""], ["nm", "µm", "px"], ["nm²", "µm²", "px²"]][MEASURES[measure].kind][this.data.unit === "px" ? 2 : micrometres ? 1 : 0],
-      log,
+      factor: unit === "um" ? 1000 ** power : 1,
+      unit: UNITS[unit][power],
+      log: this.field("log").checked,
       typed: this.field("bins").value.trim(),
       all: this.field("all").checked,
-      fit: this.field("fit").checked && MEASURES[measure].kind > 0,
+      fit: this.field("fit").checked && power > 0,
       cumulative: this.field("cumulative").checked,
-      nano: this.field("nano").checked && this.data.unit === "nm" && MEASURES[measure].kind === 1,
+      nano: this.field("nano").checked && unit !== "px" && power === 1,
     };
   }
 
-  // ---- from the table to bars -------------------------------------------------------------------
+  // ---- from the controls to bars ----------------------------------------------------------------
 
-  changed() {
-    const state = this.state;
+  changed(pause = 0) {
+    const state = this.chosenState;
     this.arrange(state);
-    this.shown = this.data.particles.filter((particle) => (particle.kept || state.all) && particle[state.measure] > 0);
-    const values = this.shown.map((particle) => particle[state.measure]);
-    const weigh = WEIGHTS[state.weighting];
-    const weights = this.shown.map((particle) => weigh(particle) * (particle.weight ?? 1));
-    const edges = values.length ? this.edges(values, state) : null;
-    if (edges) this.bins = { state, values, weights, edges, ...histogram(values, weights, edges) };
-    else if (!values.length) this.bins = null;
+    const asked = question(state);
+    if (asked !== this.asked) this.ask(asked, pause);
+    else if (!this.under) this.show(state);
+  }
+
+  // Only the answer to the last question counts.
+  async ask(asked, pause) {
+    this.under?.abort();
+    const under = (this.under = new AbortController());
+    this.asked = asked;
+    this.section.setAttribute("aria-busy", "true");
+    if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
+    if (under.signal.aborted) return;
+    const answer = await fetch(`${this.section.dataset.bars}?${asked}`, { signal: under.signal }).catch(() => null);
+    const bins = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (under.signal.aborted) return;
+    this.under = null;
+    this.section.removeAttribute("aria-busy");
+    if (bins) this.answered(bins);
+    else this.failed();
+  }
+
+  answered(bins) {
+    const first = this.bins === null;
     this.pick(-1);
-    this.paint();
+    this.bins = bins;
+    if (first) this.offer(bins);
+    const state = this.chosenState;
+    this.arrange(state);
+    this.say(bins.problem);
+    this.show(state);
   }
 
-  arrange(state) {
-    const { kind } = MEASURES[state.measure];
-    this.field("unit").closest(".field").hidden = this.data.unit === "px" || kind === 0;
-    this.field("fit").closest(".choice").hidden = kind === 0;
-    this.field("nano").closest(".choice").hidden = this.data.unit === "px" || kind !== 1;
-    const label = this.section.querySelector("[data-bins-label]");
-    label.textContent = state.log ? "Bins per decade" : "Bin width";
-    this.section.querySelector("[data-bins-unit]").textContent = state.log ? "" : state.unit;
+  failed() {
+    this.asked = "";
+    this.controls.hidden = false;
+    this.say(FAILED);
   }
 
-  edges(values, state) {
-    const grain = MEASURES[state.measure].kind === 1 ? (this.data.grain ?? Number(this.section.dataset.grain)) : 0;
-    this.say("");
-    if (state.typed !== "") {
-      const typed = Number(state.typed.replace(",", "."));
-      if (!(typed > 0)) this.say("Type a number above 0, or leave the field empty.");
-      else {
-        const edges = state.log ? ratioEdges(values, typed) : typedEdges(values, typed * state.factor);
-        if (edges) return edges;
-        this.say(`That would be more than ${MOST_TYPED} bars; choose wider ones.`);
-      }
-    }
-    if (!state.log) return autoEdges(values, grain);
-    return logEdges(values);
+  arrange({ power, log, unit }) {
+    const pixels = this.bins?.unit === "px";
+    this.field("unit").closest(".field").hidden = pixels || power === 0;
+    this.field("fit").closest(".choice").hidden = power === 0;
+    this.field("nano").closest(".choice").hidden = pixels || power !== 1;
+    this.section.querySelector("[data-bins-label]").textContent = log ? "Bins per decade" : "Bin width";
+    this.section.querySelector("[data-bins-unit]").textContent = log ? "" : unit;
   }
 
   say(problem) {
@@ -125,11 +143,19 @@ export class Histogram {
 
   // ---- drawing ----------------------------------------------------------------------------------
 
+  show(state) {
+    this.state = state;
+    this.paint();
+    this.pick(this.chosen);
+  }
+
   paint() {
+    if (!this.bins) return;
     const width = this.svg.parentElement.clientWidth;
-    this.section.querySelector("[data-chart-none]").hidden = this.bins !== null;
-    this.svg.toggleAttribute("hidden", this.bins === null);
-    if (!this.bins || !width) return;
+    const empty = this.bins.n === 0;
+    this.section.querySelector("[data-chart-none]").hidden = !empty;
+    this.svg.toggleAttribute("hidden", empty);
+    if (empty || !width) return;
     const height = width < 480 ? LOW : TALL;
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", height);
@@ -139,54 +165,44 @@ export class Histogram {
   }
 
   picture() {
-    const { state, values, weights, edges, sums, counts, cumulative, total } = this.bins;
+    const { state, bins } = this;
     const asShare = state.weighting !== "number";
-    const unit = asShare ? total : total / values.length; // edge weights change shares and not the number of particles
-    const aside = new Array(sums.length).fill(0);
-    this.shown.forEach((particle, i) => {
-      if (!particle.kept) aside[binOf(values[i], edges)] += weights[i];
-    });
-    const { title } = MEASURES[state.measure];
     return {
-      edges,
-      heights: sums.map((sum) => sum / unit),
-      aside: aside.map((sum) => sum / unit),
-      kept: sums.map((sum, bin) => (sum - aside[bin]) / unit),
-      cumulative: state.cumulative ? cumulative : null,
-      fit: state.fit ? logNormal(values, weights) : null,
-      fitted: asShare ? 1 : values.length,
+      edges: bins.edges,
+      heights: bins.heights,
+      aside: bins.aside,
+      kept: bins.heights.map((height, bin) => height - bins.aside[bin]),
+      cumulative: state.cumulative ? bins.cumulative : null,
+      fit: state.fit ? bins.fit : null,
+      fitted: asShare ? 1 : bins.n,
       line: state.nano ? { at: NANO_NM, name: "100 nm" } : null,
       log: state.log,
       factor: state.factor,
-      xTitle: state.unit ? `${title}, ${state.unit}` : title,
-      yTitle: asShare ? `Share by ${state.weighting}, %` : `Number of particles${this.weighs() ? ", edge-weighted" : ""}`,
+      xTitle: state.unit ? `${state.title}, ${state.unit}` : state.title,
+      yTitle: asShare ? `Share by ${state.weighting}, %` : `Number of particles${bins.weighted ? ", edge-weighted" : ""}`,
       asShare,
-      labels: counts.map((_, bin) => this.words(bin)),
+      labels: bins.counts.map((_, bin) => this.words(bin)),
       chosen: this.chosen,
     };
   }
 
-  // Whether the analysis weighted particles for the frame.
-  weighs() {
-    return this.data.particles.some((particle) => particle.weight !== undefined);
-  }
-
   title() {
-    const { state } = this.bins;
-    return `Histogram: ${within(MEASURES[state.measure].title)} of ${this.shown.length} particles, by ${state.weighting}. Arrow keys go from bin to bin, Enter shows its particles.`;
+    const { title, weighting } = this.state;
+    return `Histogram: ${within(title)} of ${this.bins.n} particles, by ${weighting}. Arrow keys go from bin to bin, Enter shows its particles.`;
   }
 
   range(bin) {
-    const { edges, state } = this.bins;
-    const [from, to] = [edges[bin] / state.factor, edges[bin + 1] / state.factor];
+    const { edges } = this.bins;
+    const { factor, unit } = this.state;
+    const [from, to] = [edges[bin] / factor, edges[bin + 1] / factor];
     const decimals = decimalsFor(to - from);
-    return `${fixed(from, decimals)} to ${fixed(to, decimals)}${state.unit ? ` ${state.unit}` : ""}`;
+    return `${fixed(from, decimals)} to ${fixed(to, decimals)}${unit ? ` ${unit}` : ""}`;
   }
 
   words(bin) {
-    const { counts, shares, cumulative, state } = this.bins;
+    const { counts, shares, cumulative } = this.bins;
     const particles = counts[bin] === 1 ? "1 particle" : `${counts[bin]} particles`;
-    return `${this.range(bin)}: ${particles}, ${perCent(shares[bin])} by ${state.weighting}; ${perCent(cumulative[bin])} up to here`;
+    return `${this.range(bin)}: ${particles}, ${perCent(shares[bin])} by ${this.state.weighting}; ${perCent(cumulative[bin])} up to here`;
   }
 
   // ---- pointing and choosing --------------------------------------------------------------------
@@ -248,12 +264,8 @@ export class Histogram {
     this.section.querySelector("[data-chart-clear]").hidden = bin < 0;
     this.point(-1);
     if (bin < 0 && before < 0) return;
-    this.choose(bin < 0 ? null : this.inBin(bin), bin < 0 ? "" : `${within(MEASURES[this.bins.state.measure].title)} ${this.range(bin)}`);
-  }
-
-  inBin(bin) {
-    const { values, edges } = this.bins;
-    return new Set(this.shown.filter((_, i) => binOf(values[i], edges) === bin).map((particle) => particle.id));
+    if (bin < 0) this.choose(null, "");
+    else this.choose(holder(this.bins, this.state, bin), `${within(this.state.title)} ${this.range(bin)}`);
   }
 }
 

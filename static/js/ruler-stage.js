@@ -1,21 +1,17 @@
 // The picture on which the line is drawn: zoom, the two ends, and the glass under which they are set.
 
-const STEP = 60; // CSS pixels by which an arrow key moves the picture
+import { Viewport, clamp, modified } from "./viewport.js";
+
 const SLIP = 6; // CSS pixels under which a drag was only a click
 const GLASS = 64; // radius of the magnifying glass in CSS pixels
 const LINE = "#ffd84d";
-
-const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
 
 export class Stage {
   // image: { columns, rows, box, name }; changed() is called whenever the line is another one.
   constructor(image, changed) {
     Object.assign(this, { ...image, changed });
     this.picture = null;
-    this.view = { x: 0, y: 0, scale: 1 }; // CSS pixels = (upload - (x, y)) * scale
     this.level = false;
-    this.settled = false;
-    this.pressed = new Map();
     this.dragged = null; // { end, offset, before } while an end is under a pointer
     this.part = 0;
     const [left, top, right, bottom] = image.box ?? [0, 0.9 * image.rows, image.columns, image.rows];
@@ -30,7 +26,17 @@ export class Stage {
     this.box = document.createElement("div");
     this.box.className = "ruler-stage";
     this.box.append(this.canvas, ...this.handles);
-    this.listen();
+    this.viewport = new Viewport(this.canvas, {
+      stage: this.box,
+      modal: true,
+      columns: image.columns,
+      rows: image.rows,
+      draw: () => this.draw(),
+      press: (at, event) => this.grab(at, this.line.drawn ? event.target.closest("[data-end]") : null),
+      drag: (at, event) => this.drag(at, event.shiftKey),
+      release: () => this.release(),
+      cancel: () => this.letGo(true),
+    });
   }
 
   handle(end) {
@@ -42,102 +48,36 @@ export class Stage {
     return made;
   }
 
-  listen() {
-    this.box.addEventListener("pointerdown", (event) => this.down(event));
-    this.box.addEventListener("pointermove", (event) => this.moved(event));
-    this.box.addEventListener("pointerup", (event) => this.up(event));
-    this.box.addEventListener("pointercancel", (event) => this.up(event));
-    this.box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    this.canvas.addEventListener("keydown", (event) => this.keyOnPicture(event));
-    new ResizeObserver(() => this.resize()).observe(this.box);
-  }
-
   async load(address) {
     const picture = new Image();
     picture.src = address;
     await picture.decode();
     this.picture = picture;
-    this.fit();
-    this.settled = true;
+    this.draw();
     this.box.classList.add("ready");
-  }
-
-  // ---- where things are -------------------------------------------------------------------------
-
-  place(event) {
-    const box = this.box.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  }
-
-  toUpload({ x, y }) {
-    return { x: x / this.view.scale + this.view.x, y: y / this.view.scale + this.view.y };
-  }
-
-  toStage({ x, y }) {
-    return { x: (x - this.view.x) * this.view.scale, y: (y - this.view.y) * this.view.scale };
   }
 
   // How well an end can be placed now, in upload pixels: to a point on the screen, and to half a pixel of the picture.
   get error() {
     const coarse = this.picture ? this.columns / this.picture.naturalWidth : 1;
-    return Math.max(0.5, 0.5 * coarse, 1 / this.view.scale);
+    return Math.max(0.5, 0.5 * coarse, 1 / this.viewport.view.scale);
   }
 
   // ---- the view ---------------------------------------------------------------------------------
 
-  resize() {
-    const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = this.box;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
-    if (this.settled) this.show(this.toUpload({ x: clientWidth / 2, y: clientHeight / 2 }), this.view.scale);
-    else this.fit();
-  }
-
-  get fitScale() {
-    return Math.max(1e-6, Math.min(this.box.clientWidth / this.columns, this.box.clientHeight / this.rows));
-  }
-
-  fit() {
-    this.show({ x: this.columns / 2, y: this.rows / 2 }, this.fitScale);
-  }
-
   // A box large enough to read; where it is too wide for the stage, each call shows its next part.
   lookAt([left, top, right, bottom]) {
-    const scale = clamp(this.box.clientHeight / (4 * (bottom - top)), this.fitScale, 12);
+    const scale = clamp(this.box.clientHeight / (4 * (bottom - top)), this.viewport.fitScale, 12);
     const parts = Math.max(1, Math.ceil((scale * (right - left)) / this.box.clientWidth));
     const x = left + (((this.part % parts) + 0.5) / parts) * (right - left);
     this.part += 1;
-    this.show({ x, y: (top + bottom) / 2 }, scale);
+    this.viewport.show({ x, y: (top + bottom) / 2 }, scale);
   }
 
   lookAtLine() {
     const [from, to] = this.line.ends;
     const across = Math.max(Math.abs(to.x - from.x) / this.box.clientWidth, Math.abs(to.y - from.y) / this.box.clientHeight);
-    this.show({ x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 }, 0.75 / Math.max(across, 0.02));
-  }
-
-  // Show the picture at a scale, a point of it in the middle.
-  show(middle, scale) {
-    this.view.scale = clamp(scale, this.fitScale, Math.max(40, this.fitScale));
-    this.view.x = middle.x - this.box.clientWidth / 2 / this.view.scale;
-    this.view.y = middle.y - this.box.clientHeight / 2 / this.view.scale;
-    this.pan(0, 0);
-  }
-
-  zoom(factor, at = { x: this.box.clientWidth / 2, y: this.box.clientHeight / 2 }) {
-    const fixed = this.toUpload(at);
-    const scale = clamp(this.view.scale * factor, this.fitScale, Math.max(40, this.fitScale));
-    this.view = { x: fixed.x - at.x / scale, y: fixed.y - at.y / scale, scale };
-    this.pan(0, 0);
-  }
-
-  // By CSS pixels; the picture stays on the stage and is centred where it is smaller.
-  pan(dx, dy) {
-    const { view, box } = this;
-    view.x = within(view.x + dx / view.scale, this.columns, box.clientWidth / view.scale);
-    view.y = within(view.y + dy / view.scale, this.rows, box.clientHeight / view.scale);
-    this.draw();
+    this.viewport.show({ x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 }, 0.75 / Math.max(across, 0.02));
   }
 
   // ---- the line ---------------------------------------------------------------------------------
@@ -165,54 +105,29 @@ export class Stage {
 
   // ---- pointers ---------------------------------------------------------------------------------
 
-  down(event) {
-    if (event.button > 0) return;
-    const at = this.place(event);
-    this.box.setPointerCapture(event.pointerId);
-    this.pressed.set(event.pointerId, at);
-    if (this.pressed.size > 1) this.letGo(true);
-    else this.grab(at, this.line.drawn ? event.target.closest("[data-end]") : null);
-  }
-
   grab(at, handle) {
     const before = { ...this.line, ends: [...this.line.ends] };
     if (handle) {
       const end = Number(handle.dataset.end);
-      const place = this.toStage(this.line.ends[end]);
+      const place = this.viewport.toStage(this.line.ends[end]);
       this.dragged = { end, offset: { x: place.x - at.x, y: place.y - at.y }, before: null };
       return;
     }
-    const start = this.toUpload(at);
+    const start = this.viewport.toImage(at);
     this.line.ends = [start, { ...start }];
     this.dragged = { end: 1, offset: { x: 0, y: 0 }, before };
     this.set(0, start, false);
   }
 
-  moved(event) {
-    const before = this.pressed.get(event.pointerId);
-    if (!before) return;
-    const now = this.place(event);
-    if (this.pressed.size === 2) this.pinch(event.pointerId, before, now);
-    else if (this.dragged) this.drag(now, event.shiftKey);
-    this.pressed.set(event.pointerId, now);
-  }
-
   drag(now, shift) {
-    const { end, offset } = this.dragged;
-    this.set(end, this.toUpload({ x: now.x + offset.x, y: now.y + offset.y }), shift || this.level);
-  }
-
-  pinch(id, before, now) {
-    const other = [...this.pressed].find(([key]) => key !== id)[1];
-    const spread = (point) => Math.max(1, Math.hypot(point.x - other.x, point.y - other.y));
-    this.zoom(spread(now) / spread(before), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
-    this.pan((before.x - now.x) / 2, (before.y - now.y) / 2);
-  }
-
-  up(event) {
-    this.pressed.delete(event.pointerId);
     if (!this.dragged) return;
-    const slipped = this.line.length * this.view.scale < SLIP;
+    const { end, offset } = this.dragged;
+    this.set(end, this.viewport.toImage({ x: now.x + offset.x, y: now.y + offset.y }), shift || this.level);
+  }
+
+  release() {
+    if (!this.dragged) return;
+    const slipped = this.line.length * this.viewport.view.scale < SLIP;
     const { end } = this.dragged;
     this.letGo(slipped);
     if (!slipped) this.handles[end].focus({ preventScroll: true });
@@ -226,28 +141,16 @@ export class Stage {
     else this.draw();
   }
 
-  wheel(event) {
-    event.preventDefault();
-    const turn = event.deltaMode === 1 ? event.deltaY * 30 : event.deltaY;
-    this.zoom(Math.exp(-turn / 400), this.place(event));
-  }
-
   // ---- keys -------------------------------------------------------------------------------------
-
-  keyOnPicture(event) {
-    const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
-    const move = moves[event.key];
-    if (move) this.pan(...move);
-    else if (!this.keyOfZoom(event)) return;
-    event.preventDefault();
-  }
 
   keyOnEnd(event, end) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const move = moves[event.key];
-    if (move) this.nudge(end, ...move.map((step) => step * (event.shiftKey ? 10 : 1)));
-    else if (!this.keyOfZoom(event, this.toStage(this.line.ends[end]))) return;
-    event.preventDefault();
+    if (!move) this.viewport.keyOfZoom(event, this.viewport.toStage(this.line.ends[end]));
+    else if (!modified(event)) {
+      event.preventDefault();
+      this.nudge(end, ...move.map((step) => step * (event.shiftKey ? 10 : 1)));
+    }
   }
 
   // A level line moves up and down as a whole.
@@ -260,23 +163,13 @@ export class Stage {
     this.set(end, { x: x + dx, y: y + dy });
   }
 
-  keyOfZoom(event, at) {
-    const act = { "+": () => this.zoom(1.5, at), "=": () => this.zoom(1.5, at), "-": () => this.zoom(1 / 1.5, at), 0: () => this.fit() }[event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return false;
-    act();
-    return true;
-  }
-
   // ---- drawing ----------------------------------------------------------------------------------
 
   draw() {
-    const { context, view } = this;
-    const ratio = window.devicePixelRatio || 1;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, -view.x * view.scale * ratio, -view.y * view.scale * ratio);
-    this.paint(view.scale);
-    if (this.dragged && view.scale < 4) this.glass(ratio);
+    const { scale } = this.viewport.view;
+    this.viewport.clear(this.context);
+    this.paint(scale);
+    if (this.dragged && scale < 4) this.glass();
     this.handles.forEach((handle, end) => this.placeHandle(handle, this.line.ends[end], end));
   }
 
@@ -305,10 +198,11 @@ export class Stage {
   }
 
   // What is under the pointer, enlarged, in the corner that the pointer is not in.
-  glass(ratio) {
-    const { context, view } = this;
+  glass() {
+    const { context } = this;
+    const { ratio, view } = this.viewport;
     const end = this.line.ends[this.dragged.end];
-    const at = this.toStage(end);
+    const at = this.viewport.toStage(end);
     const middle = { x: at.x < this.box.clientWidth / 2 ? this.box.clientWidth - GLASS - 8 : GLASS + 8, y: GLASS + 8 };
     const scale = Math.max(4, 3 * view.scale);
     context.save();
@@ -327,14 +221,9 @@ export class Stage {
   }
 
   placeHandle(handle, end, number) {
-    const at = this.toStage(end);
+    const at = this.viewport.toStage(end);
     handle.style.transform = `translate(${at.x}px, ${at.y}px) translate(-50%, -50%)`;
     const name = number === 0 ? "First" : "Second";
     handle.setAttribute("aria-label", `${name} end of the line: ${end.x.toFixed(1)} px from the left, ${end.y.toFixed(1)} px from the top`);
   }
-}
-
-function within(start, length, seen) {
-  if (seen >= length) return (length - seen) / 2;
-  return clamp(start, 0, length - seen);
 }

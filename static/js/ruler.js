@@ -78,9 +78,9 @@ export class Ruler {
     const zooms = element(
       "div",
       { className: "zoom" },
-      button("−", () => this.stage.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
-      button("+", () => this.stage.zoom(1.5), { ariaLabel: "Zoom in" }),
-      button("Fit", () => this.stage.fit()),
+      button("−", () => this.stage.viewport.farther(), { ariaLabel: "Zoom out" }),
+      button("+", () => this.stage.viewport.closer(), { ariaLabel: "Zoom in" }),
+      button("Fit", () => this.stage.viewport.fit()),
     );
     zooms.append(button("Line", () => this.stage.lookAtLine()));
     if (this.image.box) zooms.append(button("Data bar", () => this.stage.lookAt(this.image.box)));

@@ -3,6 +3,7 @@
 
 import { everything, isJunk } from "./dropped.js";
 import { SampleFields } from "./sample-fields.js";
+import { Queue, archiveName, itemsOf, sentenceFor, stillSending } from "./upload-queue.js";
 import { badgeFor } from "./width.js";
 
 const form = document.getElementById("analyse");
@@ -15,15 +16,11 @@ const main = {
   origin: form.elements.namedItem("width_origin"),
   badge: document.getElementById("width_badge"),
 };
-const AT_ONCE = 2;
-const FEW = 12; // files of one drop, up to which the server also reads data bars
 const COMPACT = 8; // from so many images on the cards are small
 const ASK_MS = 700; // between two questions about what is still being read
 const ASKED_AT_ONCE = 50;
 const sample = new SampleFields(document.getElementById("sample-fields"), () => arrange());
-let acquainted = cards.children.length > 0; // the first answer brings the visitor's cookie: until then one at a time
-const waiting = [];
-let sending = 0;
+const queue = new Queue(send, cards.children.length > 0);
 let mirrored = null;
 
 // ---- one file -----------------------------------------------------------------------------------
@@ -69,24 +66,15 @@ function errorCard(name, sentence) {
   return card;
 }
 
-function sentenceFor(status) {
-  if (status === 0) return "The connection broke before the file had arrived. Check the network and drop it again.";
-  if (status === 403) return "This page is too old to send files. Reload it and drop the file again.";
-  if (status === 413) return "The file is larger than this site accepts. Send a smaller one.";
-  return "The file could not be stored just now. Try again in a moment.";
-}
-
 const posting = () => ({ "X-CSRFToken": form.elements.namedItem("csrfmiddlewaretoken").value });
 const fragmentOf = (html) => document.createRange().createContextualFragment(html);
 
 function answered(request, shown, file) {
   const card = request.status > 0 && request.responseText.includes("</article>");
   shown.card.replaceWith(card ? fragmentOf(request.responseText) : errorCard(file.name, sentenceFor(request.status)));
-  sending -= 1;
-  acquainted = true;
+  queue.done();
   tell(request.status < 300 && request.status > 0 ? `${file.name} has arrived.` : "");
   arrange();
-  next();
   askSoon();
 }
 
@@ -96,7 +84,6 @@ function send({ file, sides, quick, shown }) {
   body.append("file", file);
   for (const side of sides) body.append("side", side);
   if (quick) body.append("quick", "on");
-  sending += 1;
   request.open("POST", form.dataset.uploads);
   for (const [name, value] of Object.entries(posting())) request.setRequestHeader(name, value);
   request.upload.addEventListener("progress", (event) => {
@@ -106,11 +93,6 @@ function send({ file, sides, quick, shown }) {
   });
   request.addEventListener("loadend", () => answered(request, shown, file));
   request.send(body);
-}
-
-function next() {
-  while (sending < (acquainted ? AT_ONCE : 1) && waiting.length) send(waiting.shift());
-  guard();
 }
 
 // Which files belong together is asked of the server, so that script, plain form and archives have one rule.
@@ -127,17 +109,12 @@ async function pair(files) {
 // files: [{ file, path }, …] of one drop; name: of the folder or archive that they came in, "" for single files.
 async function take(files, name = "") {
   if (!files.length) return;
-  const byPath = new Map(files.map((each) => [each.path, each.file]));
   const { images: pairs, alone } = await pair(files);
   for (const { name: who, sentence } of alone) cards.append(errorCard(who, sentence));
-  for (const [path, beside] of pairs) {
-    const each = { file: byPath.get(path), sides: beside.map((side) => byPath.get(side)), quick: pairs.length > FEW };
-    waiting.push({ ...each, shown: sendingCard(each) });
-  }
-  const archive = pairs.length === 1 && /\.zip$/i.test(pairs[0][0]) ? files[0].file.name.replace(/\.zip$/i, "") : "";
-  sample.offer(name || archive);
+  queue.add(itemsOf(files, pairs).map((each) => ({ ...each, shown: sendingCard(each) })));
+  sample.offer(name || archiveName(pairs));
   images.classList.toggle("has-cards", cards.children.length > 0);
-  next();
+  guard();
 }
 
 // ---- what the server is still reading -------------------------------------------------------------
@@ -192,7 +169,7 @@ function arrange() {
   const all = uploads();
   const alone = all.length === 1 && !sample.chosen ? all[0] : null;
   const ruled = sample.chosen && sample.rule !== "own";
-  sample.count(all.length + pending().length + sending + waiting.length);
+  sample.count(all.length + pending().length + queue.busy);
   cards.classList.toggle("compact", all.length >= COMPACT);
   if (alone && alone !== mirrored) meet(alone);
   mirrored = alone;
@@ -259,12 +236,8 @@ function tell(text) {
 }
 
 function guard(started = false) {
-  const busy = sending + waiting.length;
-  const why = document.getElementById("why");
-  for (const button of form.querySelectorAll("[data-go]")) button.disabled = busy > 0 || started;
-  if (started) why.textContent = "Starting the analysis …";
-  else if (busy) why.textContent = busy === 1 ? "One file is still on its way." : `${busy} files are still on their way.`;
-  else why.textContent = "";
+  for (const button of form.querySelectorAll("[data-go]")) button.disabled = queue.busy > 0 || started;
+  document.getElementById("why").textContent = started ? "Starting the analysis …" : stillSending(queue.busy);
 }
 
 function submitted(event) {

@@ -1,5 +1,7 @@
 // Draws the micrograph and its particles on a canvas, and knows what lies under a point.
 
+import { Viewport, clamp } from "./viewport.js";
+
 const KEPT = "#53d6ee";
 const ASIDE = "#ff6b5e";
 const SELECTED = "#ffffff";
@@ -10,7 +12,8 @@ const CELL = 64; // px of the upload; particles are found through a grid of such
 const MOST_NUMBERS = 600;
 
 export class Drawing {
-  constructor(canvas, image, data) {
+  // heard: what the viewport is to tell of pointers.
+  constructor(canvas, image, data, heard) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.image = image;
@@ -20,16 +23,13 @@ export class Drawing {
     this.particles = data.particles.map(prepare);
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
-    this.chosen = null; // ids of the particles that stand out, or null for none
+    this.chosen = null; // says whether a particle stands out; null where none was chosen
     this.pointed = null;
     this.selected = null;
-    this.view = { x: 0, y: 0, scale: 1 }; // canvas = (upload - (x, y)) * scale, in CSS pixels
-    this.fitted = true;
     this.fillGrid();
     this.gather();
     canvas.style.aspectRatio = `${data.width} / ${data.height}`;
-    new ResizeObserver(() => this.resize()).observe(canvas);
-    this.resize();
+    this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...heard });
   }
 
   fillGrid() {
@@ -48,7 +48,7 @@ export class Drawing {
     this.colourPaths = COLOURS.map(() => new Path2D());
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason)) continue;
-      const stands = this.chosen?.has(particle.id);
+      const stands = this.chosen?.(particle);
       const name = particle.kept ? (stands ? "chosenKept" : "kept") : stands ? "chosenAside" : "aside";
       this.paths[name].addPath(particle.path);
       if (particle.kept) this.colourPaths[(particle.id * 7) % COLOURS.length].addPath(particle.path);
@@ -69,67 +69,22 @@ export class Drawing {
 
   // ---- where things are -------------------------------------------------------------------------
 
-  at(x, y) {
-    const point = this.toUpload(x, y);
+  // place: on the canvas, or null. Returns the particle there, or null.
+  at(place) {
+    if (!place) return null;
+    const point = this.viewport.toImage(place);
     const near = this.grid.get(`${Math.floor(point.x / CELL)},${Math.floor(point.y / CELL)}`) ?? [];
     const visible = near.filter((particle) => this.visible(particle));
     this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
     return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y)) ?? null;
   }
 
-  toUpload(x, y) {
-    return { x: x / this.view.scale + this.view.x, y: y / this.view.scale + this.view.y };
-  }
-
-  // ---- moving -----------------------------------------------------------------------------------
-
-  resize() {
-    const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = this.canvas;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
-    if (this.fitted) this.fit();
-    else this.move(0, 0);
-  }
-
-  fitScale() {
-    return Math.max(1e-6, Math.min(this.canvas.clientWidth / this.width, this.canvas.clientHeight / this.height));
-  }
-
-  fit() {
-    this.view.scale = this.fitScale();
-    this.fitted = true;
-    this.move(0, 0);
-  }
-
-  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
-    const fixed = this.toUpload(x, y);
-    const least = this.fitScale();
-    const scale = Math.min(Math.max(this.view.scale * factor, least), Math.max(40, 4 * least));
-    this.fitted = scale <= least * 1.001;
-    this.view = { x: fixed.x - x / scale, y: fixed.y - y / scale, scale };
-    this.move(0, 0);
-  }
-
-  // By CSS pixels; the image never leaves the stage and is centred where it is smaller than it.
-  move(dx, dy) {
-    const { view } = this;
-    view.x = held(view.x + dx / view.scale, this.width, this.canvas.clientWidth / view.scale);
-    view.y = held(view.y + dy / view.scale, this.height, this.canvas.clientHeight / view.scale);
-    this.canvas.classList.toggle("zoomed", !this.fitted);
-    this.draw();
-  }
-
-  reveal(particle) {
-    const { box } = particle;
+  // A small particle is magnified, a large one seen as a whole.
+  reveal({ box }) {
     const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
     const stage = Math.min(this.canvas.clientWidth, this.canvas.clientHeight);
-    const wanted = Math.min(Math.max(this.view.scale, (stage * 0.12) / size), (stage * 0.6) / size);
-    this.view.scale = Math.max(wanted, this.fitScale());
-    this.fitted = this.view.scale <= this.fitScale() * 1.001;
-    this.view.x = (box.left + box.right) / 2 - this.canvas.clientWidth / 2 / this.view.scale;
-    this.view.y = (box.top + box.bottom) / 2 - this.canvas.clientHeight / 2 / this.view.scale;
-    this.move(0, 0);
+    const middle = { x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 };
+    this.viewport.show(middle, clamp(this.viewport.view.scale, (0.12 * stage) / size, (0.6 * stage) / size));
   }
 
   // ---- what is shown ----------------------------------------------------------------------------
@@ -160,12 +115,9 @@ export class Drawing {
   }
 
   paint() {
-    const { context, view, layers } = this;
-    const scale = view.scale * (window.devicePixelRatio || 1);
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
-    context.imageSmoothingEnabled = scale < 2;
+    const { context, layers, viewport } = this;
+    viewport.clear(context);
+    context.imageSmoothingEnabled = viewport.view.scale * viewport.ratio < 2;
     if (layers.image) context.drawImage(this.image, 0, 0, this.width, this.height);
     if (layers.image && this.rows < this.height) this.veilDataBar();
     if (layers.labels) this.fillLabels();
@@ -205,7 +157,8 @@ export class Drawing {
 
   // Widths and dashes are in CSS pixels, whatever the zoom.
   stroke(path, colour, width, dash = []) {
-    const { context, view } = this;
+    const { context } = this;
+    const { view } = this.viewport;
     context.strokeStyle = colour;
     context.lineWidth = width / view.scale;
     context.setLineDash(dash.map((length) => length / view.scale));
@@ -220,7 +173,8 @@ export class Drawing {
   }
 
   writeNumbers() {
-    const { context, view } = this;
+    const { context } = this;
+    const { view } = this.viewport;
     const shown = this.particles.filter((particle) => this.visible(particle) && this.inSight(particle.box));
     if (shown.length > MOST_NUMBERS) shown.length = MOST_NUMBERS;
     context.font = `${12 / view.scale}px system-ui, sans-serif`;
@@ -237,7 +191,7 @@ export class Drawing {
   }
 
   inSight(box) {
-    const [from, to] = [this.toUpload(0, 0), this.toUpload(this.canvas.clientWidth, this.canvas.clientHeight)];
+    const [from, to] = [{ x: 0, y: 0 }, { x: this.canvas.clientWidth, y: this.canvas.clientHeight }].map((at) => this.viewport.toImage(at));
     return box.right > from.x && box.left < to.x && box.bottom > from.y && box.top < to.y;
   }
 }
@@ -263,9 +217,4 @@ function* cellsOf(box) {
   for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {
     for (let column = Math.floor(box.left / CELL); column <= Math.floor(box.right / CELL); column++) yield `${column},${row}`;
   }
-}
-
-function held(start, length, seen) {
-  if (seen >= length) return (length - seen) / 2;
-  return Math.min(Math.max(start, 0), length - seen);
 }

@@ -59,9 +59,7 @@ export class ParticleList {
     const down = head.getAttribute("aria-sort") === "ascending";
     for (const other of this.heads) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const value = valueOf(head.dataset.key);
-    const way = down ? -1 : 1;
-    this.order.sort((a, b) => way * compare(value(a), value(b)) || a.id - b.id);
+    this.order = sorted(this.order, head.dataset.key, down);
     this.scroller.scrollTop = 0;
     this.show(this.wanted);
   }
@@ -70,14 +68,8 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = this.summary();
+    this.shown.textContent = summary(this.visible.length, this.particles.length);
     this.fill();
-  }
-
-  summary() {
-    const [some, all] = [this.visible.length, this.particles.length];
-    if (!all) return "No particle was found.";
-    return some ? `${some} of ${all} particles` : `None of ${all} particles fits what is chosen.`;
   }
 
   // ---- the rows in sight ------------------------------------------------------------------------
@@ -92,17 +84,15 @@ export class ParticleList {
   }
 
   sight(spare) {
-    const first = Math.floor(this.scroller.scrollTop / this.rowHeight);
-    const many = Math.ceil(this.scroller.clientHeight / this.rowHeight) + 1;
-    return { from: Math.max(0, first - spare), to: Math.min(this.visible.length, first + many + spare) };
+    const { scrollTop, clientHeight } = this.scroller;
+    return inSight(scrollTop, clientHeight, this.rowHeight, this.visible.length, spare);
   }
 
   fill() {
-    const { from, to } = this.sight(SPARE);
-    [this.from, this.to] = [Math.min(from, to), to];
+    Object.assign(this, this.sight(SPARE));
     const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.id : null;
-    const rows = this.visible.slice(this.from, to).map((particle, i) => this.row(particle, this.from + i));
-    this.body.replaceChildren(...this.gap(this.from), ...rows, ...this.gap(this.visible.length - to));
+    const rows = this.visible.slice(this.from, this.to).map((particle, i) => this.row(particle, this.from + i));
+    this.body.replaceChildren(...this.gap(this.from), ...rows, ...this.gap(this.visible.length - this.to));
     if (focused) this.focus(focused);
     this.measure(rows);
   }
@@ -193,6 +183,24 @@ function cell(content, look) {
   return box;
 }
 
-const valueOf = (key) => (key === "state" ? (particle) => particle.reason : (particle) => particle[key]);
+// By a column and then by number; unknown values are the smallest.
+export function sorted(particles, key, down) {
+  const value = key === "state" ? (particle) => particle.reason : (particle) => particle[key];
+  const way = down ? -1 : 1;
+  return [...particles].sort((a, b) => way * compare(value(a), value(b)) || a.id - b.id);
+}
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : (a ?? -1) - (b ?? -1));
+
+// The rows, of `count`, that a box scrolled to `top` shows, with some to spare on both sides: from, and to before.
+export function inSight(top, height, rowHeight, count, spare) {
+  const first = Math.floor(top / rowHeight);
+  const many = Math.ceil(height / rowHeight) + 1;
+  const to = Math.min(count, first + many + spare);
+  return { from: Math.min(Math.max(0, first - spare), to), to };
+}
+
+export function summary(some, all) {
+  if (!all) return "No particle was found.";
+  return some ? `${some} of ${all} particles` : `None of ${all} particles fits what is chosen.`;
+}

@@ -1,9 +1,8 @@
 // The interactive result: the histogram, the micrograph with its outlines and the table, all of the same particles.
 
 import { Histogram } from "./chart.js";
-import { Chips } from "./viewer-chips.js";
+import { Chips, Choice } from "./viewer-choice.js";
 import { Drawing } from "./viewer-drawing.js";
-import { Gestures } from "./viewer-gestures.js";
 import { ParticleList } from "./viewer-table.js";
 import { digits } from "./width.js";
 
@@ -29,38 +28,12 @@ function sentence(particle, unit) {
   return `Particle ${particle.id}: ${size}; ${particle.kept ? "kept" : `set aside: ${particle.reason}`}`;
 }
 
-// What the histogram and the chips choose, for whoever shows particles.
-class Choice {
-  constructor() {
-    this.hidden = new Set();
-    this.ids = null;
-    this.words = "";
-    this.listener = () => {};
-  }
-
-  hide(hidden) {
-    this.hidden = hidden;
-    this.listener();
-  }
-
-  choose(ids, words) {
-    this.ids = ids;
-    this.words = words;
-    this.listener();
-  }
-
-  holds(particle) {
-    return !this.hidden.has(particle.reason) && (this.ids === null || this.ids.has(particle.id));
-  }
-}
-
 function start(image, data, choice, unchoose) {
   const canvas = section.querySelector("canvas");
   const readout = section.querySelector("[data-readout]");
   const quiet = readout.textContent;
   for (const part of section.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
 
-  const drawing = new Drawing(canvas, image, data);
   let selected = null;
 
   const describe = (particle) => {
@@ -79,7 +52,13 @@ function start(image, data, choice, unchoose) {
     describe(particle);
   };
   const list = new ParticleList(section, data, (particle) => select(particle, { centre: true }));
-  new Gestures(canvas, drawing, { hover, select });
+  const drawing = new Drawing(canvas, image, data, {
+    hover: (at) => hover(drawing.at(at)),
+    tap: (at) => select(drawing.at(at)),
+  });
+  const { viewport } = drawing;
+  canvas.addEventListener("dblclick", (event) => viewport.zoom(2, viewport.place(event)));
+  canvas.addEventListener("keydown", (event) => event.key === "Escape" && select(null));
   new Chips(section, (hidden) => choice.hide(hidden));
   follow(choice, drawing, list, unchoose);
 
@@ -87,7 +66,7 @@ function start(image, data, choice, unchoose) {
     drawing.layers[box.dataset.layer] = box.checked;
     box.addEventListener("change", () => drawing.layer(box.dataset.layer, box.checked));
   }
-  const zoom = { in: () => drawing.zoom(1.5), out: () => drawing.zoom(1 / 1.5), fit: () => drawing.fit() };
+  const zoom = { in: () => viewport.closer(), out: () => viewport.farther(), fit: () => viewport.fit() };
   for (const button of section.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", zoom[button.dataset.zoom]);
   }
@@ -96,9 +75,9 @@ function start(image, data, choice, unchoose) {
 function follow(choice, drawing, list, unchoose) {
   const told = section.querySelector("[data-chosen]");
   const show = () => {
-    drawing.show(choice.hidden, choice.ids);
+    drawing.show(choice.hidden, choice.stands);
     list.show((particle) => choice.holds(particle));
-    told.hidden = choice.ids === null;
+    told.hidden = choice.stands === null;
     told.querySelector("span").textContent = `Only ${choice.words}.`;
   };
   told.querySelector("button").addEventListener("click", unchoose);
@@ -116,9 +95,9 @@ function failed() {
 async function begin() {
   const image = picture(section.dataset.image);
   image.catch(() => {}); // told below, after the table of particles has arrived
-  const data = await outlines(section.dataset.outlines);
   const choice = new Choice();
-  const histogram = new Histogram(chart, data, (ids, words) => choice.choose(ids, words));
+  const histogram = new Histogram(chart, (stands, words) => choice.choose(stands, words));
+  const data = await outlines(section.dataset.outlines);
   start(await image, data, choice, () => histogram.pick(-1));
 }
 

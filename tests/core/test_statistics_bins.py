@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.core.measure.bins import FEWEST, MOST, auto_edges, histogram, ratio_edges, typed_edges
+from segmentation.core.measure.bins import (
+    FEWEST,
+    MOST,
+    MOST_TYPED,
+    auto_edges,
+    histogram,
+    log_edges,
+    ratio_edges,
+    typed_edges,
+)
 
 SIZES = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=200).map(np.array)
 
@@ -40,10 +49,29 @@ def test_ratio_bins_divide_decades():
     assert ratio_edges(np.array([1.0]), -1) is None
 
 
-@given(SIZES)
-def test_ratio_bins_hold_every_size(sizes):
-    edges = ratio_edges(sizes, 10)
-    assert edges[0] <= sizes.min() * (1 + 1e-9) and sizes.max() <= edges[-1] * (1 + 1e-9)
+@given(SIZES, st.floats(1e-3, 1e6))
+def test_chosen_bins_hold_every_size_or_are_too_many(sizes, number):
+    for edges in (typed_edges(sizes, number), ratio_edges(sizes, number)):
+        if edges is None or not np.isfinite(edges).all():
+            continue
+        assert len(edges) <= MOST_TYPED + 1
+        assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
+
+
+@pytest.mark.parametrize("number", [5e-324, 1e-300, 1e300, float("inf")])
+@pytest.mark.parametrize("choose", [typed_edges, ratio_edges])
+def test_any_number_may_be_typed(choose, number):
+    edges = choose(np.array([0.3, 12.5]), number)
+    assert edges is None or len(edges) <= MOST_TYPED + 1
+
+
+@given(st.lists(st.floats(1e-3, 1e5), min_size=1, max_size=200).map(np.array))
+def test_bins_of_the_log_axis_hold_every_size(sizes):
+    edges = log_edges(sizes)
+    assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
+    assert (np.diff(edges) > 0).all()
+    assert FEWEST <= len(edges) - 1 <= MOST
+    assert np.log(edges[2:-1] / edges[1:-2]) == pytest.approx(np.log(edges[2] / edges[1]), rel=1e-3)
 
 
 def test_shares_are_of_all_weights():

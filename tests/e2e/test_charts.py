@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from segmentation.core.measure import bins
+from segmentation.views import histogram
 
 from .conftest import PATIENCE, SIZES
 
@@ -37,7 +40,7 @@ def look(visit: Any, analysed: str) -> Any:
     def open_result(size: str = "desktop", outlines: dict[str, Any] | None = None, **options: Any) -> Any:
         page = visit(size, **options)
         if outlines is not None:
-            page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
+            pretend(page, outlines)
         page.goto(analysed)
         page.locator(".particles tbody tr[data-id]").first.wait_for()
         return page
@@ -45,15 +48,32 @@ def look(visit: Any, analysed: str) -> Any:
     return open_result
 
 
+def pretend(page: Any, outlines: dict[str, Any]) -> None:
+    """Other particles than were stored, for picture, table and histogram alike."""
+    particles = histogram.Particles.read(io.BytesIO(json.dumps(outlines).encode()))
+
+    def bars_for(route: Any) -> None:
+        chosen = dict(parse_qsl(urlsplit(route.request.url).query))
+        route.fulfill(json=histogram.bars(particles, chosen, 1.0))
+
+    page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
+    page.route("**/histogram/?*", bars_for)
+
+
 def stored(page: Any, name: str) -> Any:
     return page.request.get(f"{page.url.split('#')[0]}files/{name}")
 
 
 def bars(page: Any) -> list[tuple[int, str]]:
-    """Particles and share of every bar, as it tells them."""
+    """Particles and share of every bar, as it tells them, once the server has answered."""
+    drawn(page)
     told = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
     found = [re.search(r": (\d+) particles?, ([0-9.]+ %) by", text) for text in told]
     return [(int(match[1]), match[2]) for match in found if match]
+
+
+def drawn(page: Any) -> None:
+    page.locator("#histogram:not([aria-busy])").wait_for()
 
 
 def shown(page: Any) -> int:
@@ -123,6 +143,7 @@ def test_the_picture_shows_them_too(look):
 
 def test_the_histogram_by_keyboard(look):
     page = look()
+    drawn(page)
     page.locator("[name=weighting]:checked").focus()
     page.keyboard.press("Tab")
     readout = page.locator("[data-chart-readout]")
@@ -147,15 +168,18 @@ def test_every_choice_of_the_histogram(look):
     page.fill("[name=bins]", "50")
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
     page.select_option("[name=unit]", "um")
+    drawn(page)
     assert "µm" in page.locator(".chart .axes").text_content()
     page.fill("[name=bins]", "0,05")
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
     for wrong, told in (("0.0000001", "more than 500 bars"), ("-3", "above 0"), ("wide", "above 0")):
         page.fill("[name=bins]", wrong)
+        drawn(page)
         assert told in page.locator("[data-chart-problem]").inner_text()
         assert page.locator("[name=bins]").get_attribute("aria-invalid") == "true"
         assert bars(page)
     page.fill("[name=bins]", "")
+    drawn(page)
     assert not page.locator("[data-chart-problem]").is_visible()
 
     page.get_by_label("Log axis").check()
@@ -163,6 +187,7 @@ def test_every_choice_of_the_histogram(look):
     assert page.locator("[data-bins-label]").inner_text() == "Bins per decade"
     assert len(bars(page)) == len(bins.ratio_edges(np.array(sizes), 12)) - 1
     page.fill("[name=bins]", "")
+    drawn(page)
     assert page.locator("path.fit").count() == 1
     page.get_by_label("Log-normal").uncheck()
     assert page.locator("path.fit").count() == 0
@@ -173,11 +198,45 @@ def test_every_choice_of_the_histogram(look):
     page.get_by_label("Set aside too").check()
     assert sum(count for count, _ in bars(page)) == len(stored(page, "outlines.json").json()["particles"]) > kept
     page.locator("[name=weighting][value=area]").check()
+    drawn(page)
     assert "Share by area" in page.locator(".chart").text_content()
     for measure in ("max_feret", "ecd", "area", "aspect_ratio", "circularity"):
         page.select_option("[name=measure]", measure)
         assert sum(count for count, _ in bars(page)) > kept, measure
     assert not page.locator("[name=unit]").is_visible()
+
+
+def test_only_the_last_choice_counts(look):
+    page = look()
+    drawn(page)
+    waiting: list[Any] = []
+    page.route("**/histogram/?*measure=area*", lambda route: waiting.append(route))
+    page.select_option("[name=measure]", "area")
+    page.wait_for_function("document.querySelector('#histogram').ariaBusy === 'true'")
+    page.select_option("[name=measure]", "ecd")
+    drawn(page)
+    told = page.locator(".chart").text_content()
+    assert len(waiting) == 1
+    waiting[0].fulfill(body="{}")
+    page.wait_for_timeout(200)
+    assert "Equivalent circular diameter, nm" in told
+    assert page.locator(".chart").text_content() == told
+    assert not page.locator("[data-chart-problem]").is_visible()
+
+
+def test_a_server_that_is_away_is_told_and_asked_again(look):
+    page = look()
+    before = bars(page)
+    page.route("**/histogram/?*log=1*", lambda route: route.fulfill(body="<h1>Bad gateway"))
+    page.get_by_label("Log axis").check()
+    drawn(page)
+    assert "could not be made just now" in page.locator("[data-chart-problem]").inner_text()
+    assert bars(page) == before
+    page.unroute("**/histogram/?*log=1*")
+    page.get_by_label("Cumulative").check()
+    assert sum(count for count, _ in bars(page)) == sum(count for count, _ in before)
+    assert bars(page) != before
+    assert not page.locator("[data-chart-problem]").is_visible()
 
 
 def test_reasons_hide_and_show_their_particles(look):
@@ -259,9 +318,10 @@ def test_twenty_thousand_particles(look):
 @pytest.mark.parametrize("n", [0, 1])
 def test_hardly_any_particles(visit, analysed, n):
     page = visit()
-    page.route("**/files/outlines.json", lambda route: route.fulfill(json=crowd(2 * n)))
+    pretend(page, crowd(2 * n))
     page.goto(analysed)
     page.locator("[data-viewer]").wait_for()
+    drawn(page)
     assert page.locator("[data-chart-none]").is_visible() == (n == 0)
     assert sum(count for count, _ in bars(page)) == n
 
@@ -273,12 +333,16 @@ def test_an_older_file_of_outlines_opens(look):
         for name in ("max_feret", "area", "circularity", "aspect_ratio", "confidence"):
             del particle[name]
     page = look(outlines=old)
+    drawn(page)
     assert page.locator(".particles thead th:visible").all_inner_texts()[-1] == "State"
     assert page.locator(".particles thead th:visible").count() == 4
     assert page.locator("[name=weighting][value=area]").is_disabled()
+    assert page.locator("[name=measure] option:not([hidden])").all_inner_texts() == [
+        "Minimum Feret diameter",
+        "Equivalent circular diameter",
+    ]
     sizes = np.array([each["min_feret"] for each in old["particles"] if each["kept"]])
-    edges = bins.auto_edges(sizes, float(page.locator("#histogram").get_attribute("data-grain")))
-    assert [count for count, _ in bars(page)] == np.histogram(sizes, edges)[0].tolist()
+    assert [count for count, _ in bars(page)] == np.histogram(sizes, bins.auto_edges(sizes, 1.0))[0].tolist()
 
 
 def test_edge_weights_count(look):

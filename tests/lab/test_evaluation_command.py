@@ -10,13 +10,13 @@ import tifffile
 from django.core.management import CommandError, call_command
 from PIL import Image
 from scipy import ndimage
+from segmentation.core.recipe import Recipe
 
 from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pipeline import Clock, segment
-from segmentation.core.recipe import Recipe
 from segmentation.lab.data import read_folder
 from segmentation.lab.evaluation.dataset import of_recipe
 from segmentation.lab.evaluation.predictions import Predictor, Seen

@@ -71,7 +71,9 @@ class TestStart:
 
     def test_a_pixel_size_is_uncertain_by_its_last_digit(self, script):
         send(script, png(), nm_per_pixel="5.5")
-        assert Job.objects.get().get_settings().measurement.calibration.relative_uncertainty == pytest.approx(0.05 / 5.5 / 3**0.5)
+        assert Job.objects.get().get_settings().measurement.calibration.relative_uncertainty == pytest.approx(
+            0.05 / 5.5 / 3**0.5
+        )
 
     def test_the_width_of_images_without_a_scale_is_kept_as_typed(self, script):
         send(script, png(), otherwise_width="2,8 µm")

@@ -277,8 +277,8 @@ class TestPage:
         assert re.search(r'href="/jobs/[^"]+/files/report.pdf\?download" download>Report, PDF', told)
         assert re.search(r'href="/jobs/[^"]+/files/bundle.zip\?download" download>All files, ZIP', told)
 
-    def test_the_histogram_knows_the_size_of_a_pixel(self, page):
-        assert 'id="histogram" data-grain="7.34375"' in page()
+    def test_the_histogram_knows_where_its_bars_are(self, page):
+        assert re.search(r'id="histogram" data-bars="/jobs/[0-9a-f-]{36}/histogram/"', page())
 
     def test_edge_weights_are_told(self, page):
         assert "Miles–Lantuéjoul" in page(edge="weight")

@@ -329,7 +329,11 @@ class TestSamples:
             inspect_uploads()
         jobs = list(sample.members.order_by("created", "pk"))
         assert [job.micrograph.name for job in jobs] == ["0.png", "1.png", "2.png"]
-        assert [getattr(job.get_settings().measurement.calibration, "nm_per_pixel", None) for job in jobs] == [None, 1.0, None]
+        assert [getattr(job.get_settings().measurement.calibration, "nm_per_pixel", None) for job in jobs] == [
+            None,
+            1.0,
+            None,
+        ]
 
     def test_what_cannot_be_read_is_noted_and_the_rest_goes_on(self, commit):
         with commit():

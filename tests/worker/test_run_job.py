@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import sys
 
+import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from celery.exceptions import SoftTimeLimitExceeded
@@ -14,7 +17,7 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
-from segmentation.core.network.cards import AlteredWeights
+from segmentation.core.network.cards import AlteredWeights, UnknownModel
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job
 from worker.tasks import run_job
@@ -44,7 +47,7 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     job.refresh_from_db()
     assert (job.state, job.attempt, job.progress, job.error) == ("done", 1, 1.0, "")
     assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)
-    assert stored_files(own_storage / job.folder) == [f"1/{name}" for name in sorted(fake.NAMES)]
+    assert stored_files(own_storage / job.folder) == [f"1/{name}" for name in sorted(fake.FILES)]
     assert job.artifact("particles.csv").content_type == "text/csv"
     assert job.artifact("figure.png").file.read() == b"content of figure.png"
     assert job.summary["statistics"] == {"n_kept": 1, "median": 12.5, "sd": None}
@@ -67,12 +70,12 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
     told = []
     report = Job.report
 
-    def analyse(micrograph, recipe, progress, **kwargs):
+    def segment(micrograph, recipe, progress, **kwargs):
         for step in range(1000):
             progress("segmenting", step / 1000)
-        return fake.analyse(micrograph, recipe, progress)
+        return fake.segment(micrograph, recipe, progress)
 
-    science.analyse = analyse
+    science.segment = segment
     monkeypatch.setattr(Job, "report", lambda job, **said: (told.append(said), report(job, **said)))
     run_job(str(make_job().pk))
     assert len([said for said in told if said.get("stage") == "segmenting"]) < 100
@@ -81,7 +84,7 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
 def test_a_second_doorbell_does_nothing(science, make_job):
     job = make_job()
     run_job(str(job.pk))
-    science.analyse = None
+    science.segment = None
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.attempt) == ("done", 1)
@@ -107,10 +110,10 @@ def test_a_doorbell_for_a_deleted_job_does_nothing(science, make_job):
     ],
 )
 def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error, sentence):
-    def analyse(*args, **kwargs):
+    def segment(*args, **kwargs):
         raise error
 
-    science.analyse = analyse
+    science.segment = segment
     job = make_job()
     run_job(str(job.pk))
     job.refresh_from_db()
@@ -135,10 +138,10 @@ def test_a_failure_is_told_in_one_sentence(science, make_job, own_storage, error
 def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, error, why):
     """12 of 20 accepted jobs failed on a full disk, "wrong in our software"."""
 
-    def analyse(*args, **kwargs):
+    def segment(*args, **kwargs):
         raise UnreadableImage("The file is damaged.") from error
 
-    science.analyse = analyse
+    science.segment = segment
     job = make_job()
     waits = []
     for _ in range(6):
@@ -152,7 +155,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
     assert [round(wait) for wait in waits] == [2, 4, 8, 16, 30, 30]
     run_job(str(job.pk))
     assert Job.objects.get().attempt == 6  # it is not due
-    science.analyse = fake.analyse
+    science.segment = fake.segment
     Job.objects.update(due=timezone.now())
     run_job(str(job.pk))
     job.refresh_from_db()
@@ -161,7 +164,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
 
 def test_without_room_nothing_is_computed(science, make_job, settings):
     settings.DEEPSEGM_MIN_FREE_MB = 10**9
-    science.analyse = None
+    science.segment = None
     job = make_job()
     run_job(str(job.pk))
     job.refresh_from_db()
@@ -176,10 +179,10 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
             raise OperationalError("database or disk is full")
         change(row, **fields)
 
-    def analyse(*args, **kwargs):
+    def segment(*args, **kwargs):
         raise UnreadableImage("The file is damaged.")
 
-    science.analyse = analyse
+    science.segment = segment
     monkeypatch.setattr(Job, "change", away)
     monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
@@ -198,10 +201,10 @@ def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
 
 
 def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):
-    def analyse(*args, **kwargs):
+    def segment(*args, **kwargs):
         raise ZeroDivisionError("division by zero")
 
-    science.analyse = analyse
+    science.segment = segment
     job = make_job()
     run_job(str(job.pk))
     job.refresh_from_db()
@@ -234,14 +237,14 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
     def strike():
         event(Job.objects.get(pk=job.pk))
 
-    def analyse(micrograph, recipe, progress, **kwargs):
+    def segment(micrograph, recipe, progress, **kwargs):
         if when == "analysing":
             strike()
             progress("segmenting", 0.5)
         if when == "failing":
             strike()
             raise ZeroDivisionError
-        return fake.analyse(micrograph, recipe, progress)
+        return fake.segment(micrograph, recipe, progress)
 
     def write_all(found, folder, *, progress):
         files = fake.write_all(found, folder, progress=progress)
@@ -249,7 +252,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
             strike()
         return files
 
-    science.analyse = analyse
+    science.segment = segment
     monkeypatch.setattr(sys.modules["segmentation.core.report"], "write_all", write_all)
     with django_capture_on_commit_callbacks(execute=True):
         run_job(str(job.pk))
@@ -275,7 +278,7 @@ def test_publishing_removes_what_older_attempts_left(science, make_job, own_stor
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half a figure")
     run_job(str(job.pk))
-    assert stored_files(own_storage / job.folder) == [f"2/{name}" for name in sorted(fake.NAMES)]
+    assert stored_files(own_storage / job.folder) == [f"2/{name}" for name in sorted(fake.FILES)]
 
 
 @pytest.fixture
@@ -289,37 +292,108 @@ def no_network(*args, **kwargs):
     raise AssertionError("the network was asked")
 
 
-def test_a_new_width_keeps_the_parents_outlines(science, parent, make_job):
-    recipe = AnalysisSettings.of(calibration=Calibration.of_width(5000, 64), filter=True)
-    job = make_job(micrograph=parent.micrograph, parent=parent, recipe=recipe)
-    science.analyse = no_network
+def again(parent, **settings):
+    """The parent's image with other settings, run."""
+    who = {"user": None, "visitor": None, "token": str(settings)}
+    job = services.rerun_job(job=parent, recipe=AnalysisSettings.of(**settings), **who)
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.state, job.error) == ("done", "")
+    return job
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """The model that found things has been removed since."""
+
+    def find(name, folder=None):
+        raise UnknownModel("There is no model here.")
+
+    monkeypatch.setattr("segmentation.core.network.cards.available", lambda folder=None: [])
+    monkeypatch.setattr("segmentation.core.network.cards.find", find)
+
+
+def test_other_numbers_of_what_was_found_need_no_model(science, parent, no_model):
+    science.segment = no_network
+    job = again(parent, calibration=Calibration.of_width(5000, 64), filter=True)
+    assert (job.state, job.error, job.segmentation) == ("done", "", parent.segmentation)
     assert job.summary["reused"] is True
     assert job.summary["calibration"]["source"] == "typed"
+    assert job.summary["model"] == {"name": "particles", "title": "Particles", "version": "1", "sha256": "a" * 64}
 
 
-@pytest.mark.parametrize("change", ["threshold", "weights", "damaged", "truncated", "not done", "gone"])
-def test_otherwise_the_network_is_asked_again(science, parent, make_job, change, model, monkeypatch):
-    recipe = AnalysisSettings.of(threshold=0.7) if change == "threshold" else AnalysisSettings.of(filter=True)
-    stored = parent.artifact("segmentation.npz")
-    if change == "weights":
-        object.__setattr__(model, "sha256", "c" * 64)
-    if change == "damaged":
-        stored.file.storage.delete(stored.file.name)
-        stored.file.storage.save(stored.file.name, ContentFile(b"no zip"))
-    if change == "truncated":
-        start = stored.file.read()[:300]
-        stored.file.storage.delete(stored.file.name)
-        stored.file.storage.save(stored.file.name, ContentFile(start))
-    if change == "gone":
-        stored.file.storage.delete(stored.file.name)
-    if change == "not done":
-        Job.objects.filter(pk=parent.pk).update(state="failed")
-    job = make_job(micrograph=parent.micrograph, parent=Job.objects.get(pk=parent.pk), recipe=recipe)
-    science.remeasure = no_network
+def test_another_model_under_the_same_name_changes_nothing_that_was_found(science, parent, model):
+    object.__setattr__(model, "sha256", "c" * 64)
+    science.segment = no_network
+    assert again(parent, filter=True).segmentation == parent.segmentation
+
+
+def test_it_is_segmented_anew_where_that_is_asked_for(science, parent):
+    assert again(parent, threshold=0.7).segmentation != parent.segmentation
+    who = {"user": None, "visitor": None, "token": "again"}
+    job = services.rerun_job(job=parent, recipe=parent.get_settings(), again=True, **who)
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.state, job.error) == ("done", "")
-    assert job.summary["reused"] is False
+    assert job.state == "done" and job.segmentation != parent.segmentation and job.summary["reused"] is False
+
+
+@pytest.mark.parametrize("change", ["damaged", "truncated", "gone", "newer", "foreign"])
+def test_what_was_stored_and_cannot_be_measured_is_segmented_at_the_next_try(science, parent, change):
+    stored = parent.segmentation.file
+    with stored.open("rb") as file:
+        content = file.read()
+    stored.storage.delete(stored.name)
+    if change == "newer":
+        content = with_header(content, format="deepsegm-segmentation/9")
+    if change == "foreign":
+        content = with_header(content, provenance=fake.outlines("f" * 64).provenance.as_dict())
+    if change != "gone":
+        stored.storage.save(
+            stored.name, ContentFile({"damaged": b"no zip", "truncated": content[:300]}.get(change, content))
+        )
+    job = again(parent, filter=True)
+    assert job.state == "failed" and "try again" in job.error and job.error.count(".") == 1
+    services.retry_job(job=job)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("done", "") and job.segmentation != parent.segmentation
+
+
+def with_header(content, **entries):
+    with np.load(io.BytesIO(content)) as data:
+        said = {**json.loads(data["header"].tobytes()), **entries}
+        arrays = {**data, "header": np.frombuffer(json.dumps(said).encode(), np.uint8)}
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job = make_job()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["segmentation.core.report"], "write_all", full)
+        run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == "queued" and job.summary["statistics"]["n_kept"] == 1, "the numbers are there already"
+    science.segment = no_network
+    Job.objects.update(due=None)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == "done"
+
+
+def test_what_was_found_goes_with_the_last_job_that_measured_it(
+    science, parent, own_storage, django_capture_on_commit_callbacks
+):
+    job = again(parent, filter=True)
+    (file,) = stored_files(own_storage / "segmentations")
+    with django_capture_on_commit_callbacks(execute=True):
+        services.delete_job(job=parent)
+    assert stored_files(own_storage / "segmentations") == [file]
+    with job.artifact("segmentation.npz").file.open("rb") as stored:
+        assert len(stored.read()) == job.segmentation.size
+    with django_capture_on_commit_callbacks(execute=True):
+        services.delete_job(job=job)
+    assert stored_files(own_storage / "segmentations") == []

@@ -1,4 +1,4 @@
-"""The one rule by which sizes are put into bins; the figure, the report and the page (chart-bins.js) share it."""
+"""The one rule by which sizes are put into bins; the figure, the report and the result page share it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ FEWEST = 8
 MOST = 60
 MOST_TYPED = 500  # bars; narrower ones could not be told apart
 WHOLE = 1e-9  # by which a size may miss a bin's edge and still lie on it
+FARTHEST = 2.0**53  # places of bins; beyond it neighbours are the same number
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,22 +51,42 @@ def auto_edges(sizes: Floats, grain: float) -> Floats:
     return np.asarray(low - grain / 2 + width * np.arange(bins + 1), np.float64)
 
 
+def log_edges(sizes: Floats) -> Floats:
+    """Edges of equal ratio for positive `sizes` (n,): the automatic ones of their logarithms."""
+    low, high = float(sizes.min()), float(sizes.max())
+    if high / low < 1 + 1e-7:  # the logarithms are equal, and of either sign
+        return np.geomspace(low * 0.9, high * 1.1, FEWEST + 1)
+    return _around(sizes, 10.0 ** auto_edges(np.log10(sizes), 0.0))
+
+
+@np.errstate(over="ignore")
 def typed_edges(sizes: Floats, width: float) -> Floats | None:
-    """Edges at whole multiples of `width` around `sizes`; None for a width that is not positive or too narrow."""
-    if not width > 0:
-        return None
-    first, last = floor(sizes.min() / width), floor(sizes.max() / width) + 1
-    return None if last - first > MOST_TYPED else np.arange(first, last + 1) * width
+    """Edges at whole multiples of `width` around `sizes`; None for a width that is not positive and finite, or that
+    is too narrow."""
+    found = _places(sizes / width) if 0 < width < np.inf else None
+    return None if found is None else _around(sizes, found * width)
 
 
+@np.errstate(over="ignore")
 def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
-    """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades."""
-    if not per_decade > 0:
+    """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None where
+    that is not positive and finite, or too many. So few that an edge is beyond all numbers make it infinite."""
+    found = _places(np.log10(sizes) * per_decade + WHOLE) if 0 < per_decade < np.inf else None
+    return None if found is None else _around(sizes, 10.0 ** (found / per_decade))
+
+
+def _places(of_sizes: Floats) -> Floats | None:
+    """The whole numbers around places (n,) on an axis on which bins are 1 wide; None for more than MOST_TYPED bins."""
+    low, high = float(of_sizes.min()), float(of_sizes.max())
+    if not max(abs(low), abs(high)) < FARTHEST or floor(high) - floor(low) >= MOST_TYPED:
         return None
-    first, last = (floor(float(np.log10(end)) * per_decade + WHOLE) for end in (sizes.min(), sizes.max()))
-    if last + 1 - first > MOST_TYPED:
-        return None
-    return np.asarray(10.0 ** (np.arange(first, last + 2) / per_decade), np.float64)
+    return np.arange(floor(low), floor(high) + 2, dtype=np.float64)
+
+
+def _around(sizes: Floats, edges: Floats) -> Floats:
+    """The edges, the outer ones exact where rounding would lose the smallest or largest size."""
+    edges[0], edges[-1] = min(edges[0], sizes.min()), max(edges[-1], sizes.max())
+    return edges
 
 
 def histogram(sizes: Floats, weights: Floats, edges: Floats) -> Histogram:

@@ -1,4 +1,30 @@
-// The states of the particles as buttons: each shows or hides its particles in picture and table.
+// Which particles are shown in picture and table: by state, and by the bar of the histogram that was chosen.
+
+export class Choice {
+  constructor() {
+    this.hidden = new Set(); // states: "" is kept, else the reason
+    this.stands = null; // whether a particle is in what was chosen, or null where nothing was
+    this.words = "";
+    this.listener = () => {};
+  }
+
+  hide(hidden) {
+    this.hidden = hidden;
+    this.listener();
+  }
+
+  choose(stands, words) {
+    this.stands = stands;
+    this.words = words;
+    this.listener();
+  }
+
+  holds(particle) {
+    return !this.hidden.has(particle.reason) && (this.stands === null || this.stands(particle));
+  }
+}
+
+// The states as buttons: each shows or hides its particles.
 
 export class Chips {
   constructor(section, hide) {

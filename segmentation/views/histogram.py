@@ -1,0 +1,190 @@
+"""The bars of the result page's histogram, for whatever its reader chooses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import IO, Any
+from uuid import UUID
+
+import numpy as np
+from django.core.files.storage import Storage
+from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from numpy.typing import NDArray
+
+from ..core.measure import bins
+from ..core.measure.bins import Floats
+from ..core.measure.fitting import log_normal
+from ..models import Artifact
+from .access import visible_job
+from .present import used_calibration
+
+LENGTHS = ("min_feret", "max_feret", "ecd")
+MEASURES = (*LENGTHS, "area", "aspect_ratio", "circularity")
+WEIGHTINGS = ("number", "area", "volume")
+OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
+CHUNK = 1 << 18  # bytes of a file that are read at once
+
+NOT_A_NUMBER = "Type a number above 0, or leave the field empty."
+TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
+TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
+
+
+@dataclass(frozen=True, eq=False)
+class Particles:
+    """The sizes of n particles: columns by name, (n,) each, NaN where unknown; which are kept; their edge weights.
+
+    grain: the size of a pixel in `unit`; 0 where the file, an older one, does not say.
+    """
+
+    unit: str
+    grain: float
+    columns: dict[str, Floats]
+    kept: NDArray[np.bool_]
+    weights: Floats
+    weighted: bool
+
+    @classmethod
+    def read(cls, file: IO[bytes]) -> Particles:
+        """What the viewer's file holds but the outlines. Raises ValueError, KeyError or TypeError for another file."""
+        parts = _parts(file)
+        head = next(parts)
+        table = np.concatenate([_numbers(part["particles"]) for part in chain([head], parts)]).T.copy()
+        *measures, kept, weights = table
+        known = {
+            name: column
+            for name, column in zip(MEASURES, measures, strict=True)
+            if not len(column) or np.isfinite(column).any()
+        }
+        if "min_feret" not in known:
+            raise ValueError("the particles have no sizes")
+        missing = np.isnan(weights)
+        return cls(
+            str(head["unit"]),
+            float(head.get("grain") or 0.0),
+            known,
+            kept > 0,
+            np.where(missing, 1.0, weights),
+            not missing.all(),
+        )
+
+
+def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The file's head with its first particles, then more of them: of a file of any length little is in memory."""
+    before, rest = b"", b""
+    while chunk := file.read(CHUNK):
+        whole, between, rest = (rest + chunk).rpartition(b"},{")
+        if between:
+            yield json.loads(before + whole + b"}]}")
+            before = b'{"particles":[{'
+    yield json.loads(before + rest)
+
+
+def _numbers(rows: list[dict[str, Any]]) -> Floats:
+    """(n, columns): the measures, whether the particle is kept, and its edge weight."""
+    found = [[*map(row.get, MEASURES), row["kept"], row.get("weight")] for row in rows]
+    return np.array(found, np.float64).reshape(len(rows), len(MEASURES) + 2)
+
+
+@require_safe
+@never_cache
+def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
+    job = visible_job(request, pk)
+    stored = Artifact.objects.filter(job=job, name="outlines.json").first()
+    if stored is None:
+        raise Http404
+    try:
+        particles = _opened(stored.file.storage, stored.file.name)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Http404 from None
+    return JsonResponse(bars(particles, request.GET, used_calibration(job).nm_per_pixel or 1.0))
+
+
+@lru_cache(OPEN_AT_ONCE)
+def _opened(storage: Storage, name: str) -> Particles:
+    """A file's name holds job and attempt: its content never changes."""
+    with storage.open(name, "rb") as file:
+        return Particles.read(file)
+
+
+def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[str, Any]:
+    """The histogram that was chosen, as plain JSON types.
+
+    chosen: "measure" and "weighting" by name, "log" and "all" (those set aside, too) where not empty, "bins" the width
+    of a bar, on a logarithmic axis how many a decade, "" for the automatic ones. What is unknown is as if not chosen.
+    pixel: its size, where the file does not say.
+
+    {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
+    frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares
+    of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "problem": what is
+    wrong with "bins", else ""}; without a particle "edges" is empty.
+    """
+    weightings = WEIGHTINGS if "area" in particles.columns else WEIGHTINGS[:1]
+    measure = _one_of(list(particles.columns), chosen.get("measure"))
+    weighting = _one_of(weightings, chosen.get("weighting"))
+    sizes = particles.columns[measure]
+    weights = particles.weights * _amount(particles, weighting)
+    shown = (sizes > 0) & np.isfinite(sizes) & (particles.kept | bool(chosen.get("all")))
+    sizes, weights, kept = sizes[shown], weights[shown], particles.kept[shown]
+    said = {
+        "unit": particles.unit,
+        "measures": list(particles.columns),
+        "weightings": list(weightings),
+        "weighted": particles.weighted,
+        "n": len(sizes),
+    }
+    if not len(sizes):
+        return {**said, "edges": [], "problem": ""}
+    grain = (particles.grain or pixel) if measure in LENGTHS else 0.0
+    edges, problem = _edges(sizes, grain, bool(chosen.get("log")), chosen.get("bins", ""))
+    found = bins.histogram(sizes, weights, edges)
+    aside = bins.histogram(sizes[~kept], weights[~kept], edges)
+    # Edge weights change how particles share in the bars, and not their number.
+    one = weights.mean() if weighting == "number" else weights.sum()
+    order = np.argsort(sizes)
+    fit = log_normal(sizes[order], weights[order])
+    return {
+        **said,
+        "edges": edges.tolist(),
+        "counts": found.counts.tolist(),
+        "heights": (found.sums / one).tolist(),
+        "aside": (aside.sums / one).tolist(),
+        "shares": found.shares.tolist(),
+        "cumulative": found.cumulative.tolist(),
+        "fit": fit and {"median": fit["median"], "gsd": fit["gsd"]},
+        "problem": problem,
+    }
+
+
+def _one_of(known: Sequence[str], asked: str | None) -> str:
+    return asked if asked in known else known[0]
+
+
+def _amount(particles: Particles, weighting: str) -> Floats:
+    """How much each particle counts, (n,)."""
+    if weighting == "area":
+        return particles.columns["area"]
+    return particles.columns["ecd"] ** 3 if weighting == "volume" else np.ones(len(particles.kept))
+
+
+def _edges(sizes: Floats, grain: float, log: bool, typed: str) -> tuple[Floats, str]:
+    """Edges for sizes (n,), and what is wrong with what was typed where they are the automatic ones instead."""
+    automatic = bins.log_edges(sizes) if log else bins.auto_edges(sizes, grain)
+    if not typed:
+        return automatic, ""
+    try:
+        number = float(typed)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        return automatic, NOT_A_NUMBER
+    edges = (bins.ratio_edges if log else bins.typed_edges)(sizes, number)
+    if edges is None:
+        return automatic, TOO_MANY
+    return (edges, "") if np.isfinite(edges).all() else (automatic, TOO_WIDE)

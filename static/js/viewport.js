@@ -1,0 +1,195 @@
+// What part of an image a canvas shows, and how mouse, fingers and keys move it.
+// Places on the stage are in CSS pixels, those in the image in its own.
+
+const STILL = 5; // CSS pixels that a press may wander and still be a tap
+const STEP = 60; // CSS pixels by which an arrow key moves the image
+const CLOSER = 1.5; // by a key or a button
+const CLOSEST = 40; // CSS pixels for one of the image, or four times the whole image where that is more
+const TURN = 400; // pixels of a wheel's turn that magnify e-fold
+const LINE = 30; // pixels of a turn, where a wheel counts in lines
+
+export const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
+
+// The image never leaves the stage and is centred where it is smaller.
+export function held(start, length, seen) {
+  return seen >= length ? (length - seen) / 2 : clamp(start, 0, length - seen);
+}
+
+const spread = (a, b) => Math.max(1, Math.hypot(a.x - b.x, a.y - b.y));
+
+export class Viewport {
+  // stage: hears pointers and wheel; on a modal stage (nothing behind it scrolls) it keeps every turn of the wheel.
+  // draw(): the canvas is to be painted anew. Of one pointer, each with its place and event where it has them:
+  // hover(at | null), press, drag (without it a drag moves the image), release, tap (a press that hardly moved),
+  // cancel (a second finger has come, or the pointer is lost).
+  constructor(canvas, { columns, rows, draw, stage = canvas, modal = false, ...heard }) {
+    Object.assign(this, { canvas, stage, columns, rows, draw, modal, heard });
+    this.view = { x: 0, y: 0, scale: 1 }; // place on the stage = (place in the image - (x, y)) * scale
+    this.fitted = true;
+    this.ratio = 1; // pixels of the screen for each of CSS
+    this.centre = { x: 0, y: 0 }; // of the stage as it was
+    this.pressed = new Map();
+    this.wandered = 0;
+    stage.addEventListener("pointerdown", (event) => this.down(event));
+    stage.addEventListener("pointermove", (event) => this.moved(event));
+    stage.addEventListener("pointerup", (event) => this.up(event));
+    stage.addEventListener("pointercancel", (event) => this.up(event, true));
+    stage.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.tell("hover", null));
+    stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    new ResizeObserver(() => this.resize()).observe(stage);
+  }
+
+  tell(name, ...facts) {
+    this.heard[name]?.(...facts);
+  }
+
+  // ---- where things are -------------------------------------------------------------------------
+
+  place(event) {
+    const box = this.stage.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  toImage({ x, y }) {
+    return { x: x / this.view.scale + this.view.x, y: y / this.view.scale + this.view.y };
+  }
+
+  toStage({ x, y }) {
+    return { x: (x - this.view.x) * this.view.scale, y: (y - this.view.y) * this.view.scale };
+  }
+
+  get middle() {
+    return { x: this.stage.clientWidth / 2, y: this.stage.clientHeight / 2 };
+  }
+
+  get fitScale() {
+    return Math.max(1e-6, Math.min(this.stage.clientWidth / this.columns, this.stage.clientHeight / this.rows));
+  }
+
+  // ---- moving -----------------------------------------------------------------------------------
+
+  // Show a point of the image at a place of the stage, its middle unless told.
+  show(point, scale, at = this.middle) {
+    const least = this.fitScale;
+    const used = clamp(scale, least, Math.max(CLOSEST, 4 * least));
+    this.fitted = used <= least * 1.001;
+    this.view = { x: point.x - at.x / used, y: point.y - at.y / used, scale: used };
+    this.pan(0, 0);
+  }
+
+  fit() {
+    this.show({ x: this.columns / 2, y: this.rows / 2 }, this.fitScale);
+  }
+
+  zoom(factor, at = this.middle) {
+    this.show(this.toImage(at), this.view.scale * factor, at);
+  }
+
+  closer(at) {
+    this.zoom(CLOSER, at);
+  }
+
+  farther(at) {
+    this.zoom(1 / CLOSER, at);
+  }
+
+  pan(dx, dy) {
+    const { view, stage } = this;
+    view.x = held(view.x + dx / view.scale, this.columns, stage.clientWidth / view.scale);
+    view.y = held(view.y + dy / view.scale, this.rows, stage.clientHeight / view.scale);
+    this.canvas.classList.toggle("zoomed", !this.fitted);
+    this.draw();
+  }
+
+  // The canvas has as many pixels as the screen; what was in the middle stays there.
+  resize() {
+    const { canvas, stage } = this;
+    const point = this.toImage(this.centre);
+    this.centre = this.middle;
+    this.ratio = globalThis.devicePixelRatio || 1;
+    canvas.width = Math.max(1, Math.round(stage.clientWidth * this.ratio));
+    canvas.height = Math.max(1, Math.round(stage.clientHeight * this.ratio));
+    if (this.fitted) this.fit();
+    else this.show(point, this.view.scale);
+  }
+
+  // An empty canvas on which what is drawn in image pixels lands where they are seen.
+  clear(context) {
+    const { view } = this;
+    const scale = view.scale * this.ratio;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
+  }
+
+  // ---- pointers, wheel and keys -----------------------------------------------------------------
+
+  down(event) {
+    if (event.button > 0) return;
+    const at = this.place(event);
+    this.stage.setPointerCapture(event.pointerId);
+    this.pressed.set(event.pointerId, at);
+    this.canvas.classList.add("held");
+    this.wandered = this.pressed.size === 1 ? 0 : Infinity;
+    if (this.pressed.size === 1) this.tell("press", at, event);
+    else this.tell("cancel");
+  }
+
+  moved(event) {
+    const now = this.place(event);
+    const before = this.pressed.get(event.pointerId);
+    if (!before) {
+      this.tell("hover", now);
+      return;
+    }
+    this.wandered += Math.hypot(now.x - before.x, now.y - before.y);
+    if (this.pressed.size === 2) this.pinch(event.pointerId, before, now);
+    else if (this.heard.drag) this.heard.drag(now, event);
+    else if (this.wandered > STILL) this.pan(before.x - now.x, before.y - now.y);
+    this.pressed.set(event.pointerId, now);
+  }
+
+  // What lies under the two fingers stays under them.
+  pinch(id, before, now) {
+    const other = [...this.pressed].find(([key]) => key !== id)[1];
+    const between = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
+    const scale = this.view.scale * (spread(now, other) / spread(before, other));
+    this.show(this.toImage(between(before)), scale, between(now));
+  }
+
+  up(event, lost = false) {
+    if (!this.pressed.delete(event.pointerId)) return;
+    if (this.pressed.size === 0) this.canvas.classList.remove("held");
+    if (lost) this.tell("cancel");
+    else this.tell("release");
+    if (!lost && this.wandered <= STILL) this.tell("tap", this.place(event));
+  }
+
+  // Of the whole image a wheel turned away goes on scrolling the page, so that nobody is caught in the picture.
+  wheel(event) {
+    if (event.deltaY > 0 && this.fitted && !this.modal) return;
+    event.preventDefault();
+    this.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? LINE : 1) / TURN), this.place(event));
+  }
+
+  key(event) {
+    const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
+    const move = moves[event.key];
+    if (!move) this.keyOfZoom(event);
+    else if (!modified(event)) {
+      event.preventDefault();
+      this.pan(...move);
+    }
+  }
+
+  keyOfZoom(event, at) {
+    const act = { "+": "closer", "=": "closer", "-": "farther", 0: "fit" }[event.key];
+    if (!act || modified(event)) return;
+    event.preventDefault();
+    this[act](at);
+  }
+}
+
+// Browsers and screen readers have their own use for such keys.
+export const modified = (event) => event.ctrlKey || event.metaKey || event.altKey;

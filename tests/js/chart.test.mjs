@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Element } from "./page.mjs";
+import { holder, question } from "../../static/js/chart.js";
+import { draw } from "../../static/js/chart-draw.js";
+import { decimalsFor, density, fixed, linearTicks, logTicks, perCent, plain, scale, significant } from "../../static/js/chart-scale.js";
+
+const NARROW = "\u202f";
+
+test("a scale leads from one end to the other", () => {
+  const along = scale(10, 20, 100, 300);
+  assert.deepEqual([10, 15, 20].map(along), [100, 200, 300]);
+  const down = scale(0, 1, 300, 100);
+  assert.equal(down(0.25), 250);
+  const decades = scale(1, 100, 0, 80, true);
+  assert.ok(Math.abs(decades(10) - 40) < 1e-9);
+});
+
+test("ticks are round, inside and about as many as wanted", () => {
+  assert.deepEqual(linearTicks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(linearTicks(-3, 47, 5), [0, 10, 20, 30, 40]);
+  assert.deepEqual(linearTicks(0, 0.3, 3), [0, 0.1, 0.2, 0.3]);
+  for (const [low, high] of [[0, 7.3], [12, 13], [1e-6, 5e-6], [3, 9e8]]) {
+    for (const wanted of [2, 5, 11]) {
+      const found = linearTicks(low, high, wanted);
+      assert.ok(found.length >= 1 && found.length <= wanted + 2, `${low} to ${high}, ${wanted}: ${found}`);
+      assert.ok(found.every((tick) => tick >= low - 1e-6 * high && tick <= high * (1 + 1e-6)));
+    }
+  }
+});
+
+test("ticks of a logarithmic axis", () => {
+  assert.deepEqual(logTicks(1, 100, 10), [1, 2, 5, 10, 20, 50, 100]);
+  assert.deepEqual(logTicks(1, 1e6, 5), [1, 10, 100, 1e3, 1e4, 1e5, 1e6]);
+  assert.deepEqual(logTicks(15, 30, 3), [15, 20, 25, 30]); // less than three of 1, 2, 5: even steps
+  assert.ok(logTicks(0.02, 0.9, 8).every((tick) => tick >= 0.02 && tick <= 0.9));
+});
+
+test("numbers as the pages write them", () => {
+  assert.deepEqual([0, 0.0049, 0.0994, 0.0996, 0.5, 1].map(perCent), ["0 %", "0.5 %", "9.9 %", "10 %", "50 %", "100 %"]);
+  assert.equal(significant(155.4321, 3), "155");
+  assert.equal(significant(0.05, 3), "0.0500");
+  assert.equal(significant(0, 3), "0");
+  assert.equal(significant(123456, 3), `123${NARROW}000`);
+  assert.equal(significant(-99.96, 3), "-100");
+  assert.equal(plain(12345.678, 6), `12${NARROW}345.7`);
+  assert.equal(plain(1234), "1230");
+  assert.equal(plain(Infinity), "–");
+  assert.equal(fixed(12345.6, 1), `12${NARROW}345.6`);
+  assert.deepEqual([30, 1, 0.2, 0.013, 0].map(decimalsFor), [0, 1, 2, 3, 8]);
+});
+
+test("the log-normal density", () => {
+  const law = { median: 50, gsd: 1.6 };
+  for (const ratio of [false, true]) {
+    let sum = 0;
+    for (let place = Math.log(2); place < Math.log(2000); place += 0.001) {
+      const size = Math.exp(place);
+      sum += density(size, law, ratio) * (ratio ? 1 : size) * 0.001;
+    }
+    assert.ok(Math.abs(sum - 1) < 1e-4);
+  }
+  assert.ok(density(50, law, true) > density(49, law, true));
+});
+
+const STATE = { measure: "area", weighting: "number", log: false, all: false, typed: "", factor: 1 };
+const asked = (changes) => Object.fromEntries(new URLSearchParams(question({ ...STATE, ...changes })));
+
+test("what the server is asked", () => {
+  assert.deepEqual(asked({}), { measure: "area", weighting: "number", log: "", all: "", bins: "" });
+  assert.deepEqual(asked({ weighting: "volume", log: true, all: true }), { measure: "area", weighting: "volume", log: "1", all: "1", bins: "" });
+  assert.equal(asked({ typed: "0,05", factor: 1000 }).bins, "50");
+  assert.equal(asked({ typed: "12", factor: 1000, log: true }).bins, "12"); // so many a decade have no unit
+  assert.equal(asked({ typed: "wide" }).bins, "NaN");
+  assert.equal(asked({ factor: 1000 }).bins, "");
+  assert.equal(question(STATE), question({ ...STATE, unit: "nm", fit: true, cumulative: true })); // drawn without asking
+});
+
+test("every particle between the edges is in one bar", () => {
+  const edges = [10, 20, 30];
+  const bars = [0, 1].map((bin) => holder({ edges }, STATE, bin));
+  const held = (area, kept = true) => bars.map((bar) => bar({ area, kept }));
+  assert.deepEqual(held(10), [true, false]);
+  assert.deepEqual(held(20), [false, true]);
+  assert.deepEqual(held(30), [false, true]);
+  for (const outside of [9.99, 30.01, null, undefined, NaN]) assert.deepEqual(held(outside), [false, false]);
+  assert.deepEqual(held(15, false), [false, false]);
+  assert.equal(holder({ edges }, { ...STATE, all: true }, 0)({ area: 15, kept: false }), true);
+});
+
+const PICTURE = {
+  edges: [10, 20, 30, 40],
+  heights: [2, 5, 1],
+  kept: [2, 4, 1],
+  aside: [0, 1, 0],
+  cumulative: [0.25, 0.875, 1],
+  fit: { median: 24, gsd: 1.3 },
+  fitted: 8,
+  line: { at: 25, name: "25 nm" },
+  log: false,
+  factor: 1,
+  xTitle: "Size, nm",
+  yTitle: "Number of particles",
+  asShare: false,
+  labels: ["10 to 20", "20 to 30", "30 to 40"],
+  chosen: 1,
+};
+const classed = (svg, name) => [...svg.all((each) => each.attributes.class?.split(" ").includes(name))];
+
+function drawn(changes = {}) {
+  const svg = new Element();
+  const at = draw(svg, { ...PICTURE, ...changes }, 600, 300);
+  return { svg, at };
+}
+
+test("bars stand beside each other, those set aside upon those kept", () => {
+  const { svg, at } = drawn();
+  const [columns, kept, aside] = ["column", "kept", "aside"].map((name) => classed(svg, name).map(({ attributes }) => attributes));
+  const number = (each, name) => Number(each[name]);
+  assert.equal(columns.length, 3);
+  for (const [left, right] of [[0, 1], [1, 2]]) {
+    assert.ok(Math.abs(number(columns[left], "x") + number(columns[left], "width") - number(columns[right], "x")) < 1e-9);
+  }
+  const heights = kept.map((each) => number(each, "height"));
+  assert.ok(Math.abs(heights[0] / heights[2] - 2) < 1e-9 && Math.abs(heights[1] / heights[2] - 4) < 1e-9);
+  assert.deepEqual(aside.map((each) => number(each, "height") > 0), [false, true, false]);
+  assert.ok(Math.abs(number(aside[1], "y") + number(aside[1], "height") - number(kept[1], "y")) < 1e-9);
+  assert.deepEqual(classed(svg, "bin").map(({ attributes }) => attributes["aria-pressed"]), ["false", "true", "false"]);
+  const middles = columns.map((each) => number(each, "x") + number(each, "width") / 2);
+  assert.deepEqual(middles.map(at), [0, 1, 2]);
+  assert.deepEqual([at(0), at(599)], [-1, -1]);
+});
+
+test("curves and line are drawn where they are wanted", () => {
+  const { svg } = drawn();
+  assert.deepEqual(["fit", "cumulative", "limit"].map((name) => classed(svg, name).length > 0), [true, true, true]);
+  const [path] = classed(svg, "cumulative").filter(({ name }) => name === "path");
+  const heights = path.attributes.d.match(/ [0-9.]+/g).map(Number);
+  assert.deepEqual(heights, [...heights].sort((a, b) => b - a)); // it only rises
+  const without = drawn({ fit: null, cumulative: null, line: null }).svg;
+  assert.deepEqual(["fit", "cumulative", "limit"].map((name) => classed(without, name).length), [0, 0, 0]);
+  assert.equal(classed(drawn({ line: { at: 400, name: "" } }).svg, "limit").length, 0); // not in sight
+});
+
+test("the fit is as high as the bars of its own particles", () => {
+  const law = { median: 50, gsd: 1.2 };
+  const edges = Array.from({ length: 81 }, (_, i) => 20 + i);
+  const heights = edges.slice(1).map((edge) => 1000 * density(edge - 0.5, law));
+  const none = heights.map(() => 0);
+  const { svg } = drawn({ edges, heights, kept: heights, aside: none, cumulative: null, line: null, fit: law, fitted: 1000, labels: none.map(String) });
+  const top = Math.min(...classed(svg, "kept").map(({ attributes }) => Number(attributes.y)));
+  const peak = Math.min(...classed(svg, "fit")[0].attributes.d.match(/ [0-9.]+/g).map(Number));
+  assert.ok(Math.abs(top - peak) < 1, `${top} and ${peak}`);
+});
+
+test("an axis in micrometres and one in decades", () => {
+  const texts = (svg) => [...svg.all((each) => each.name === "text")].map(({ children }) => children[0]);
+  assert.ok(texts(drawn({ factor: 1000 }).svg).includes("0.02"));
+  const log = drawn({ log: true, edges: [1, 10, 100, 1000] });
+  const widths = classed(log.svg, "column").map(({ attributes }) => Number(attributes.width));
+  assert.ok(Math.max(...widths) - Math.min(...widths) < 1e-9);
+  assert.ok(["1", "10", "100", "1000"].every((text) => texts(log.svg).includes(text)));
+  assert.ok(texts(drawn({ asShare: true, heights: [0.3, 0.5, 0.2], fitted: 1 }).svg).includes("60"));
+});

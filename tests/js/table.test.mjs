@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Choice } from "../../static/js/viewer-choice.js";
+import { inSight, sorted, summary } from "../../static/js/viewer-table.js";
+
+const ROWS = [
+  { id: 1, min_feret: 30, confidence: 0.9, reason: "" },
+  { id: 2, min_feret: 10, confidence: null, reason: "touches the frame" },
+  { id: 3, min_feret: 10, confidence: 0.2, reason: "" },
+  { id: 4, min_feret: 100, confidence: 0.5, reason: "a few pixels only" },
+];
+const ids = (rows) => rows.map(({ id }) => id);
+
+test("numbers sort as numbers, equal ones by their number either way", () => {
+  assert.deepEqual(ids(sorted(ROWS, "min_feret", false)), [2, 3, 1, 4]);
+  assert.deepEqual(ids(sorted(ROWS, "min_feret", true)), [4, 1, 2, 3]);
+  assert.deepEqual(ids(sorted([...ROWS].reverse(), "min_feret", false)), [2, 3, 1, 4]);
+  assert.deepEqual(ids(ROWS), [1, 2, 3, 4]); // the rows themselves keep their order
+});
+
+test("what is unknown comes before all that is known", () => {
+  assert.deepEqual(ids(sorted(ROWS, "confidence", false)), [2, 3, 4, 1]);
+  assert.deepEqual(ids(sorted(ROWS, "confidence", true)), [1, 4, 3, 2]);
+});
+
+test("states sort by their words, kept first", () => {
+  assert.deepEqual(ids(sorted(ROWS, "state", false)), [1, 3, 4, 2]);
+  assert.deepEqual(ids(sorted(ROWS, "state", true)), [2, 4, 1, 3]);
+});
+
+test("only the rows in sight and some to spare are built", () => {
+  assert.deepEqual(inSight(0, 330, 33, 20000, 25), { from: 0, to: 36 });
+  assert.deepEqual(inSight(33 * 1000, 330, 33, 20000, 25), { from: 975, to: 1036 });
+  assert.deepEqual(inSight(33 * 19990, 330, 33, 20000, 25), { from: 19965, to: 20000 });
+  assert.deepEqual(inSight(33 * 19990, 330, 33, 5, 25), { from: 5, to: 5 }); // scrolled far, then filtered
+  assert.deepEqual(inSight(0, 330, 33, 0, 25), { from: 0, to: 0 });
+});
+
+test("how many are shown, in words", () => {
+  assert.equal(summary(3, 4), "3 of 4 particles");
+  assert.equal(summary(0, 4), "None of 4 particles fits what is chosen.");
+  assert.equal(summary(0, 0), "No particle was found.");
+});
+
+test("states and the chosen bar filter together", () => {
+  const choice = new Choice();
+  let told = 0;
+  choice.listener = () => (told += 1);
+  const shown = () => ids(ROWS.filter((row) => choice.holds(row)));
+  assert.deepEqual(shown(), [1, 2, 3, 4]);
+  choice.hide(new Set(["touches the frame"]));
+  assert.deepEqual(shown(), [1, 3, 4]);
+  choice.choose(({ min_feret }) => min_feret < 50, "small ones");
+  assert.deepEqual([shown(), choice.words], [[1, 3], "small ones"]);
+  choice.hide(new Set([""]));
+  assert.deepEqual(shown(), [2]);
+  choice.choose(null, "");
+  assert.deepEqual(shown(), [2, 4]);
+  assert.equal(told, 4);
+});

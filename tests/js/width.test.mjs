@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { reckon } from "../../static/js/ruler.js";
+import { ambiguous, badgeFor, digits, widthOf, widthText } from "../../static/js/width.js";
+
+test("widths in every unit that is accepted", () => {
+  const widths = { 7520: 7520, "7.52 µm": 7520, "7,52 μm": 7520, "7.52um": 7520, " 0.5 mm ": 5e5, "1": 1, ".5 µm": 500, "3. nm": 3 };
+  for (const [text, nm] of Object.entries(widths)) assert.ok(Math.abs(widthOf(text) - nm) < 1e-6, text);
+  for (const text of ["", "wide", "-5", "1e3", "7 520", "0.5", "2e9", "1000 mm", "5 cm", "1.2.3", "0"]) assert.equal(widthOf(text), null, text);
+});
+
+test("a comma that might divide thousands", () => {
+  for (const text of ["7,520", "120,000", " 1,000 nm"]) assert.equal(ambiguous(text), true, text);
+  for (const text of ["7,52", "0,500", "7,5200", "1234,567", "7520", "7.520"]) assert.equal(ambiguous(text), false, text);
+});
+
+test("numbers for the field and beside it", () => {
+  assert.deepEqual([5120, 5120.004, 5120.5, 99.999, 1e8].map(widthText), ["5120", "5120", "5120.5", "100", "100000000"]);
+  assert.deepEqual([digits(7.34375), digits(0.000123456, 2), digits(10)], ["7.344", "0.00012", "10"]);
+});
+
+test("the badge says where a width comes from and what it means", () => {
+  const card = { dataset: { columns: "1024", ownBadge: "from the file: 7.344 nm/px" } };
+  const badge = (text, origin, of = card) => Object.values(badgeFor(text, origin, of));
+  assert.deepEqual(badge(" ", "typed"), ["measured in pixels", ""]);
+  assert.deepEqual(badge("7520", "file"), ["from the file: 7.344 nm/px", "good"]);
+  assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma out", "bad"]);
+  assert.deepEqual(badge("wide", "typed"), ["not a width", "bad"]);
+  assert.deepEqual(badge("7520", "default"), ["default, please check: 7.344 nm/px", "check"]);
+  assert.deepEqual(badge("7520", "default", null), ["", ""]);
+  assert.deepEqual(badge("5.12 µm", "typed"), ["typed: 5 nm/px", ""]);
+  assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
+  assert.deepEqual(badge("5120", "data bar"), ["read from the data bar: 5 nm/px", "good"]);
+  assert.deepEqual(badge("5120", "drawn:100:0.5:500 nm"), ["drawn on the scale bar: 5 nm/px", "good"]);
+});
+
+const LINE = { drawn: true, length: 100, error: 0.5 };
+
+test("a line and its length make a pixel, a width and a doubt", () => {
+  const found = reckon(LINE, " 500 nm", 1024);
+  assert.deepEqual([found.pixel, found.width, found.origin], [5, 5120, "drawn:100:0.5:500 nm"]);
+  assert.ok(Math.abs(found.doubt - (Math.SQRT2 * 0.5) / 100) < 1e-12);
+  assert.equal(reckon(LINE, "1 µm", 2000).width, 20000);
+});
+
+test("what is told to the server is what was reckoned with", () => {
+  const { pixel, origin } = reckon({ ...LINE, length: 99.9964, error: 0.001 }, "200 nm", 1000);
+  assert.equal(origin, "drawn:100:0.01:200 nm");
+  assert.equal(pixel, 2);
+});
+
+test("what is missing is said first", () => {
+  for (const line of [{ ...LINE, drawn: false }, { ...LINE, length: 4.99 }]) assert.equal(reckon(line, "500 nm", 1024).missing, "line");
+  for (const text of ["", "1,000", "long"]) assert.equal(reckon(LINE, text, 1024).missing, "length");
+  assert.match(reckon(LINE, "1,000", 1024).why, /leave the comma out/);
+});
