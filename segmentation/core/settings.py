@@ -91,9 +91,8 @@ class AnalysisSettings:
 
     def with_(self, **changes: Any) -> Self:
         """The same with some settings changed, given by their names."""
-        measuring = _names(MeasurementSettings)
-        found = {name: value for name, value in changes.items() if name not in measuring}
-        measured = {name: value for name, value in changes.items() if name in measuring}
+        measured = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
+        found = {name: value for name, value in changes.items() if name not in measured}
         return replace(
             self,
             segmentation=self.segmentation.replaced(**found) if found else self.segmentation,

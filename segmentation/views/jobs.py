@@ -176,7 +176,7 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     """A field left as it was keeps the calibration with its source; anything else was typed."""
     text = request.POST.get("width", "").strip()
     if text == _text(recipe_calibration(found), found):
-        return found.get_settings().calibration
+        return found.get_settings().measurement.calibration
     return _chosen(text, found)
 
 

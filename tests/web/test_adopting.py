@@ -61,7 +61,7 @@ class TestService:
     def test_samples_come_along_and_others_do_not(self, alice):
         recipe = AnalysisSettings.of().as_dict()
         mine, theirs = (
-            Sample.objects.create(name="batch", recipe=recipe, submission=uuid4().hex, visitor=visitor)
+            Sample.objects.create(name="batch", settings=recipe, submission=uuid4().hex, visitor=visitor)
             for visitor in (VISITOR, OTHER)
         )
         adopt(user=alice, visitor=VISITOR)

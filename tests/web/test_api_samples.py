@@ -45,7 +45,7 @@ class TestStart:
         assert (response.status_code, response["Location"]) == (202, f"{SAMPLES}/{sample.pk}")
         assert (said["name"], said["state"], said["under_way"], said["current"]) == ("Batch 7", "waiting", 2, False)
         assert [image["name"] for image in said["images"]] == ["a.png", "b.png"]
-        assert (said["recipe"]["filter"], said["recipe"]["edge"]) == (True, "weight")
+        assert (said["recipe"]["filter"], said["recipe"]["border_correction"]) == (True, "weight")
 
     def test_an_archive_with_everything_accounted_for(self, script):
         archive = zipped([("x/a.png", picture(64)), ("x/b.png", picture(64)), ("x/c.doc", b"words")])

@@ -335,7 +335,7 @@ class TestResultPage:
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
         assert new.get_settings().measurement.calibration == suggested(old.micrograph)
-        assert new.get_settings().segments_like(old.get_settings())
+        assert new.get_settings().segmentation == old.get_settings().segmentation
 
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
         made = stored()

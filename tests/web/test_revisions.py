@@ -62,7 +62,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     second = revise(
         first, AnalysisSettings.of(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7)
     )
-    revise(second, second.get_settings().with_(filter=True, edge="weight"), state=Job.State.RUNNING)
+    revise(second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING)
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
         (1, "7.344 nm/px, from the file", False, False),
@@ -136,7 +136,7 @@ class TestAccess:
         ({"polarity": "dark"}, "dark particles"),
         ({"data_bar": 0}, "no data bar"),
         ({"model": "particles-multires"}, "model particles-multires"),
-        ({"edge": "weight"}, "edge weighting"),
+        ({"border_correction": "weight"}, "edge weighting"),
         ({"scale": 0.25}, "working scale 0.25 ×"),
         ({}, None),
     ],

@@ -187,7 +187,7 @@ class TestScale:
         changed = AnalysisSettings.of(
             calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample")
         )
-        Job.objects.filter(pk=before[0].pk).update(recipe=changed.as_dict(), included=False)
+        Job.objects.filter(pk=before[0].pk).update(settings=changed.as_dict(), included=False)
         with committed():
             assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
         members = list(sample.members.order_by("created"))
@@ -349,7 +349,7 @@ class TestChange:
             said = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
         assert [note.name for note in said] == ["same.png"]
         added = sample.jobs.get(state=QUEUED).get_settings()
-        assert added.filter and added.calibration.nm_per_pixel == 2.0
+        assert added.measurement.filter and added.measurement.calibration.nm_per_pixel == 2.0
         assert state(sample) == Sample.State.WAITING
         assert len(sample.notes) == 1
 

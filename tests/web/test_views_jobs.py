@@ -221,7 +221,7 @@ class TestWidth:
         response = maker.post(address(old, "width/"), {"width": "0.64 µm", "token": uuid4().hex})
         new = Job.objects.exclude(pk=old.pk).get()
         assert response["Location"] == address(new)
-        assert new.get_settings().segments_like(old.get_settings())
+        assert new.get_settings().segmentation == old.get_settings().segmentation
         assert new.get_settings().measurement.calibration.nm_per_pixel == pytest.approx(10)
         assert new.parent == old
 

@@ -112,7 +112,7 @@ class TestUpload:
         sample = Sample.objects.get()
         assert (response.status_code, response["Location"]) == (303, page_of(sample))
         assert sample.name == "Batch 7"
-        assert [job.get_settings().filter for job in sample.jobs.all()] == [True, True]
+        assert [job.get_settings().measurement.filter for job in sample.jobs.all()] == [True, True]
         assert client.get("/samples/").context["rows"][0]["sample"] == sample
         assert not client.get("/results/").context["rows"]
 
@@ -337,7 +337,7 @@ class TestPage:
     ):
         sample = make_sample(*[DONE] * 3)
         micrograph = make_micrograph()
-        known = {"micrograph": micrograph, "sample": sample, "recipe": {}, "model_name": "m", "summary": SUMMARY}
+        known = {"micrograph": micrograph, "sample": sample, "settings": {}, "model_name": "m", "summary": SUMMARY}
         Job.objects.bulk_create(Job(**known, submission=uuid4().hex, state=DONE) for _ in range(197))
         sample.pooled, sample.state = pooled_of(*sample.jobs.order_by("created", "pk")), Sample.State.DONE
         sample.save()

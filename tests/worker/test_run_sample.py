@@ -168,7 +168,7 @@ def test_an_image_of_other_settings_is_named(pooled, no_files):
     sample = pooled(squares([10, 12]), squares([16, 18]))
     job = sample.jobs.order_by("created")[1]
     job.settings = job.get_settings().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
-    job.save(update_fields=["recipe"])
+    job.save(update_fields=["settings"])
     said = run(sample)["warnings"]
     assert [each for each in said if "other settings" in each] == [
         "1.png was analysed with other settings than the sample's."
