@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import group_in, pictures_in, read_groups, usable_files
+from ..core.truth import BadDataset, Pair, find_pairs, read_groups
+from .data import pairs_of
 from .entries import SIZES, FolderEntry
 from .look import Looked, look_at
-from .pictures import BadDataset
 from .settings import TrainingRecipe
 
-IMAGES = ("images", "image", "imgs", "img")
-LABELS = ("labels", "masks", "label", "mask", "segmaps", "annotations")
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
 FEW_IMAGES, FEW_PARTICLES = 5, 50
@@ -76,26 +73,20 @@ class Checked:
 
 def inspect(folder: Path, *, images: str = "", labels: str = "", groups: str = "") -> Checked:
     """Everything worth saying about `folder`; names of its parts that are not given are found out."""
-    entry = FolderEntry(
-        path=str(folder),
-        images=images or _first_there(folder, IMAGES),
-        labels=labels or _first_there(folder, LABELS),
-        groups=groups or (GROUPS if (folder / GROUPS).is_file() else ""),
-    )
-    checked = Checked(entry)
+    groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
+    checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups))
     try:
-        pictures = pictures_in(folder / entry.images, entry.images) if folder.is_dir() else []
-        truths = pictures_in(folder / entry.labels, entry.labels) if folder.is_dir() else []
-        group_of = read_groups(folder / checked.entry.groups) if checked.entry.groups else {}
+        found = find_pairs(folder, images, labels, groups=folder / groups if groups else None)
+        group_of = read_groups(folder / groups) if groups else {}
     except BadDataset as error:
         checked.mend(str(error))
         return checked
-    if not folder.is_dir():
-        checked.mend(f"There is no folder {folder}.")
-        return checked
-    suffix = common_suffix([p.stem for p in pictures], [t.stem for t in truths])
-    checked.entry = replace(entry, label_suffix=suffix)
-    _look_at_pairs(checked, pictures, truths, group_of)
+    for picture in found.unlabelled:
+        checked.mend(f"{picture.name} has no labels.")
+    for truth in found.strays:
+        checked.mend(f"{truth.name} are labels without an image.")
+    for pair in found.pairs:
+        _look_at_pair(checked, pair)
     for rule in (*OF_EVERY_FOLDER, _numbers, _same_pictures):
         rule(checked)
     _groups(checked, group_of)
@@ -121,51 +112,17 @@ def inspect_source(entry: FolderEntry, base: Path) -> Checked:
 
     Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
     """
-    folder = base / entry.path
-    group_of = read_groups(folder / entry.groups) if entry.groups else {}
     checked = Checked(entry)
-    for image, truth in usable_files(folder, entry):
-        _look_at_pair(checked, image, truth, group_in(image, group_of, entry.group_pattern))
+    for pair in pairs_of(base / entry.path, entry):
+        _look_at_pair(checked, pair)
     for rule in (*OF_EVERY_FOLDER, *((_same_pictures,) if entry.use == "both" else ())):
         rule(checked)
     return checked
 
 
-def _first_there(folder: Path, names: tuple[str, ...]) -> str:
-    return next((name for name in names if (folder / name).is_dir()), names[0])
-
-
-def common_suffix(images: list[str], labels: list[str]) -> str:
-    """What every labels file's stem has more than its image's, such as "_mask"; "" where names agree."""
-    if not labels or set(images) & set(labels):
-        return ""
-    endings = {label[len(image) :] for label in labels for image in images if label.startswith(image)}
-    fitting = [end for end in endings if {image + end for image in images} >= set(labels)]
-    return min(fitting, key=len, default="")
-
-
-def _look_at_pairs(checked: Checked, pictures: list[Path], truths: list[Path], group_of: dict[str, str]) -> None:
-    suffix = checked.entry.label_suffix
-    truth_of = {truth.stem: truth for truth in truths}
-    used = set()
-    for picture in pictures:
-        truth = truth_of.get(picture.stem + suffix)
-        if truth is None:
-            checked.mend(f"{picture.name} has no labels (looked for {picture.stem}{suffix}.*).")
-            continue
-        used.add(truth.stem)
-        _look_at_pair(checked, picture, truth, group_of.get(picture.name, picture.stem))
-    for truth in truths:
-        if truth.stem not in used:
-            checked.mend(f"{truth.name} are labels without an image.")
-    for one, other in pairwise(sorted(pictures, key=lambda p: p.stem)):
-        if one.stem == other.stem:
-            checked.mend(f"{one.name} and {other.name} are two images with one name.")
-
-
-def _look_at_pair(checked: Checked, picture: Path, truth: Path, group: str) -> None:
+def _look_at_pair(checked: Checked, pair: Pair) -> None:
     try:
-        looked = look_at(picture, truth, group, checked.entry.background)
+        looked = look_at(pair)
     except BadDataset as error:
         checked.mend(str(error))
         return
@@ -292,7 +249,9 @@ def _sizes(checked: Checked) -> None:
 
 
 def _groups(checked: Checked, group_of: dict[str, str]) -> None:
-    unnamed = [pair.name for pair in checked.pairs if group_of and pair.name not in group_of]
+    unnamed = [
+        pair.name for pair in checked.pairs if group_of and not {pair.name, Path(pair.name).stem} & set(group_of)
+    ]
     if unnamed:
         checked.look(f"{checked.entry.groups} does not name {len(unnamed)} images: {_some(unnamed)}.")
     groups = [pair.group for pair in checked.pairs if len(pair.diameters)]

@@ -144,16 +144,16 @@ class Schedule:
 class FolderEntry:
     """A folder of labelled micrographs, path relative to the checkout (or absolute).
 
-    images, labels: its folders; labels may lie deeper. label_suffix: what a labels file's name has more than its
-    image's. only_labelled: images without labels are passed over. background: the label value that is no
+    images, labels: its folders, where they have unusual names. label_suffix: what a labels file's name has more than
+    its image's. only_labelled: images without labels are passed over. background: the label value that is no
     particle. split: file `image,group,...` (or `group_pattern`, whose first bracket in the image's name is its
     group): pictures of one group stay on one side of the split. use: "both", "training" or "validation".
     """
 
     path: str
     kind: str = "folder"
-    images: str = "images"
-    labels: str = "labels"
+    images: str = ""
+    labels: str = ""
     label_suffix: str = ""
     only_labelled: bool = False
     background: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from scipy import ndimage
 from ..core.measure.hulls import areas, find_hulls
 from ..core.measure.runs import find_runs
 from ..core.micrograph.databar import find_data_bar
+from ..core.truth import Pair, as_labels, read_numbers
 from .agreement import CHANCE, agreement, has_shape_of_gaps
-from .pictures import BadDataset, read_grey, read_labels, read_raw_labels
+from .data import as_seen
 from .synthesis.scene import split_pieces
 from .targets import boundary
 
@@ -67,17 +67,16 @@ class Looked:
         return float(np.median(self.diameters)) if len(self.diameters) else 0.0
 
 
-def look_at(image: Path, truth: Path, group: str, background: int = 0) -> Looked:
-    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ.
-
-    background: the value in `truth` that is no particle.
-    """
-    grey, raw = read_grey(image), read_labels(truth, background) if background else read_raw_labels(truth)
-    if grey.shape != raw.shape:
-        (h, w), (rows, columns) = grey.shape, raw.shape
-        raise BadDataset(f"{image.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
-    values, index = np.unique(np.append(raw.ravel(), 0), return_inverse=True)
-    labels = index[:-1].reshape(raw.shape).astype(np.int32)
+def look_at(pair: Pair) -> Looked:
+    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
+    assert pair.labels
+    image, truth = pair.image, pair.labels
+    micrograph, _ = pair.load()
+    pixels = micrograph.pixels
+    grey = pixels if pixels.dtype == np.uint8 else as_seen(pixels)
+    raw = read_numbers(truth)
+    labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
+    values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
@@ -90,7 +89,7 @@ def look_at(image: Path, truth: Path, group: str, background: int = 0) -> Looked
         wrong.append(f"{truth.name} fits its image when moved by {_move(agreed.moved)}: the labels are shifted.")
     return Looked(
         name=image.name,
-        group=group,
+        group=pair.group,
         shape=grey.shape,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         thumbnail=_thumbnail(grey),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.network.architectures import STRIDE
-from .data import FolderSource, Labelled, RenderedSource, Source, read_entry, usable_files, validation_groups
+from ..core.truth import BadDataset
+from .data import FolderSource, Labelled, RenderedSource, Source, load_folder, validation_groups
 from .entries import (
     AUXILIARY,
     SIZES,
@@ -27,7 +28,6 @@ from .entries import (
     source_entry,
     table,
 )
-from .pictures import BadDataset
 from .targets import HEADS
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -227,15 +227,16 @@ def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tupl
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
-    folder = base / entry.path
-    usable_files(folder, entry)
-    pairs = read_entry(folder, entry)
+    pairs = load_folder(base / entry.path, entry)
     if entry.use == "training":
         return pairs, []
     if entry.use == "validation":
         return [], pairs
-    full = {p.group for p in pairs if p.diameter}
+    full = {p.pair.group for p in pairs if p.diameter}
     apart = set()
-    for groups in (full, {p.group for p in pairs} - full):  # apart, so that a part held out is not all empty images
+    for groups in (
+        full,
+        {p.pair.group for p in pairs} - full,
+    ):  # apart, so that a part held out is not all empty images
         apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
-    return [p for p in pairs if p.group not in apart], [p for p in pairs if p.group in apart]
+    return [p for p in pairs if p.pair.group not in apart], [p for p in pairs if p.pair.group in apart]

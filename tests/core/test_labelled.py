@@ -7,9 +7,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.core.labelled import MODEL, analyse_mask, as_labels, read_mask
+from segmentation.core.labelled import MODEL, analyse_mask
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.recipe import Recipe
+from segmentation.core.truth import as_labels, read_mask
 
 TWO = np.zeros((40, 60), np.uint8)
 TWO[5:15, 5:15] = 1

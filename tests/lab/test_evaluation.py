@@ -12,9 +12,9 @@ from PIL import Image
 from scipy import ndimage, stats
 
 from segmentation.core.network.cards import find
+from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.choosing import with_entry, write_threshold
 from segmentation.lab.evaluation.counts import count_image
-from segmentation.lab.evaluation.dataset import check, of_folder, read_labels
 from segmentation.lab.evaluation.kinds import Kind
 from segmentation.lab.evaluation.matching import ious, overlap_of, without_specks
 from segmentation.lab.evaluation.published import published, published_later
@@ -23,7 +23,6 @@ from segmentation.lab.evaluation.report import OWN, choice, ranked, through_chai
 from segmentation.lab.evaluation.sizes import SizeSample, min_ferets
 from segmentation.lab.evaluation.summary import ap_by_iou, kinds_of, summarise
 from segmentation.lab.evaluation.thresholds import THRESHOLDS, choose, curve, sweep_image
-from segmentation.lab.pictures import BadDataset
 from segmentation.lab.targets import inner_distance
 from tests.core.builders import disc_labels
 
@@ -232,69 +231,6 @@ def written(folder, name, array):
     return file
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
-def test_masks_and_instances_are_read(tmp_path, name):
-    mask = np.zeros((20, 30), np.uint8)
-    mask[2:8, 2:8] = mask[8:14, 8:14] = 255  # they touch at a corner only
-    labels = read_labels(written(tmp_path, name, mask))
-    assert labels.dtype == np.int32 and labels.max() == 2
-    instances = mask.astype(np.uint16)
-    instances[2:8, 8:14] = 900
-    assert np.unique(read_labels(written(tmp_path, name, instances))).tolist() == [0, 1, 2]
-    assert read_labels(written(tmp_path, name, np.full((9, 9), 7, np.uint8))).min() == 1
-
-
-@pytest.mark.parametrize(
-    "array", [np.full((4, 4), 0.5), np.full((4, 4), -1.0), np.zeros((4, 4, 7), np.uint8), np.array(["a"])]
-)
-def test_labels_that_are_none_are_refused(tmp_path, array):
-    with pytest.raises(BadDataset, match=r"bad\.npy"):
-        read_labels(written(tmp_path, "bad.npy", array))
-
-
-def folder_of(tmp_path, names=("a", "b"), suffix="_m", shape=(40, 50)):
-    for name in names:
-        written(tmp_path / "images", f"{name}.png", np.full((40, 50), 90, np.uint8))
-        written(tmp_path / "masks", f"{name}{suffix}.tif", np.zeros(shape, np.uint8))
-    return tmp_path
-
-
-def test_a_folder_pairs_images_with_labels_that_continue_their_names(tmp_path):
-    folder = folder_of(tmp_path, names=("a", "a_b", "c"))
-    (folder / "masks" / "c_m.tif").unlink()
-    (folder / "images" / "README").write_text("no image")
-    (folder / "groups.csv").write_text("image,doi\na.png,10.1000/1\n")
-    examples = of_folder(folder, groups=folder / "groups.csv")
-    assert [(e.name, e.group) for e in examples] == [("a_b_m", "a_b"), ("a_m", "10.1000/1")]
-    assert check(examples, None) == [None, None]
-    assert len(of_folder(folder, labels="none")) == 3
-
-
-def test_a_folder_that_cannot_be_scored_is_explained(tmp_path):
-    with pytest.raises(BadDataset, match="no folder"):
-        of_folder(tmp_path / "nosuch")
-    folder = folder_of(tmp_path, shape=(40, 49))
-    with pytest.raises(BadDataset, match="40 x 49 pixels, its image is 40 x 50"):
-        check(of_folder(folder), None)
-    written(folder / "masks", "z.tif", np.zeros((4, 4), np.uint8))
-    with pytest.raises(BadDataset, match=r"z\.tif have no image"):
-        of_folder(folder)
-    with pytest.raises(BadDataset, match=r"groups"):
-        of_folder(folder, labels="none", groups=folder / "nosuch.csv")
-    (folder / "images" / "a.png").write_bytes(b"nothing")
-    with pytest.raises(BadDataset, match=r"a\.png: "):
-        check(of_folder(folder, labels="none"), None)
-    with pytest.raises(BadDataset, match="no images to score"):
-        check([], None)
-
-
-def test_labels_may_be_shorter_when_only_some_rows_count(tmp_path):
-    folder = folder_of(tmp_path, shape=(30, 50))
-    assert check(of_folder(folder), 30) == [None, None]
-    with pytest.raises(BadDataset):
-        check(of_folder(folder), 35)
-
-
 def test_a_threshold_is_written_where_it_belongs(tmp_path):
     card = tmp_path / "card.toml"
     card.write_text('# mine\nname = "a"\n\n[training]\nthreshold = 3\n\n[[data]]\ntitle = "x"\n')
@@ -326,7 +262,7 @@ def test_figures_agree_with_the_independent_scorer(tmp_path, binary):
         stored = np.where(truth > 0, 255, 0).astype(np.uint8) if binary else truth.astype(np.uint16)
         file = written(tmp_path / "truth", f"{seed}.tif", stored)
         written(tmp_path / "found", f"{seed}.tif", found.astype(np.uint16))
-        images.append(count_image(found[:rows], read_labels(file)[:rows], nm))
+        images.append(count_image(found[:rows], load_labels(file)[:rows], nm))
     command = [sys.executable, str(SCORER), str(tmp_path / "found"), str(tmp_path / "truth")]
     said = subprocess.run(
         [*command, "--rows", str(rows), "--nm", str(nm)], capture_output=True, text=True, check=True

@@ -17,8 +17,8 @@ from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pipeline import Clock, segment
 from segmentation.core.recipe import Recipe
-from segmentation.lab.data import read_folder
-from segmentation.lab.evaluation.dataset import of_recipe
+from segmentation.lab.data import load_folder
+from segmentation.lab.entries import FolderEntry
 from segmentation.lab.evaluation.predictions import Predictor, Seen
 from segmentation.lab.targets import inner_distance
 from tests.core.builders import disc_labels, grey_of
@@ -148,9 +148,9 @@ def test_held_out_images_are_scored_as_their_files_have_them(tmp_path):
     for name, grey in (("dark", 255 - grey_of(truth)), ("bright", grey_of(truth))):
         Image.fromarray(grey).save(tmp_path / "images" / f"{name}.png")
         Image.fromarray(truth.astype(np.uint16)).save(tmp_path / "labels" / f"{name}.png")
-    pairs = read_folder(tmp_path)
+    pairs = load_folder(tmp_path, FolderEntry(path=""))
     assert np.array_equal(pairs[0].grey, pairs[1].grey)
-    bright, dark = (example.load()[0].pixels for example in of_recipe(pairs))
+    bright, dark = (one.pair.load()[0].pixels for one in pairs)
     assert np.array_equal(bright, grey_of(truth)) and np.array_equal(dark, 255 - bright)
 
 
@@ -224,7 +224,7 @@ def test_bad_models_and_data_are_one_sentence(card, folder, tmp_path):
     assert "nosuch.toml" in refused(card, tmp_path / "nosuch.toml")
     assert "is a file" in refused(card, folder, out="set/groups.csv")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "masks" / "3_m.png")
-    assert "3_m are 9 x 9 pixels" in refused(card, folder)
+    assert "its labels 3_m are 9 x 9" in refused(card, folder)
     with pytest.raises(CommandError, match="names its own folders"):
         call_command("evaluate", str(card), "r.toml", "--labels", "masks", "--out", str(tmp_path / "report"))
     card.with_suffix(".safetensors").write_bytes(b"altered")

@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.truth import BadDataset
 from segmentation.lab.entries import AUXILIARY, BadRecipe
 from segmentation.lab.finetune import fine_tuning
-from segmentation.lab.pictures import BadDataset
 from segmentation.lab.publish import publish
 from segmentation.lab.settings import make_sources
 from segmentation.lab.start import start_run

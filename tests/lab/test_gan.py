@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.core.network.cards import read_card
+from segmentation.core.truth import BadDataset
 from segmentation.lab.entries import BadRecipe
 from segmentation.lab.gan import stages
 from segmentation.lab.gan.loop import Deadline, load_state
@@ -22,7 +23,6 @@ from segmentation.lab.gan.made import numbered
 from segmentation.lab.gan.settings import MissingStage, read_gan_recipe, unet_recipe
 from segmentation.lab.gan.stages import STAGES, Work, run_stage
 from segmentation.lab.gan.stock import check_sources, micrograph_stock, outline_stock
-from segmentation.lab.pictures import BadDataset
 
 RECIPES = Path(stages.__file__).resolve().parents[1] / "recipes"
 TINY = """

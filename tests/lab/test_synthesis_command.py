@@ -10,7 +10,8 @@ import tifffile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.data import read_folder
+from segmentation.lab.data import load_folder
+from segmentation.lab.entries import FolderEntry
 from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.settings import every_setting
 from segmentation.lab.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
@@ -65,7 +66,7 @@ def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path
 
 def test_what_it_writes_can_be_trained_on(tmp_path):
     synthesise(tmp_path / "out", "--family", "sphere")
-    assert len(read_folder(tmp_path / "out", "images", "labels", None)) == 3
+    assert len(load_folder(tmp_path / "out", FolderEntry(path=""))) == 3
 
 
 def test_a_picture_depends_on_seed_and_number_only(tmp_path):

@@ -17,10 +17,10 @@ from PIL import Image
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.truth import BadDataset
 from segmentation.lab.curves import Row, best_of
 from segmentation.lab.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
-from segmentation.lab.pictures import BadDataset
 from segmentation.lab.publish import publish, to_toml
 from segmentation.lab.settings import make_sources, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
@@ -78,7 +78,7 @@ def test_a_recipe_survives_its_file(tmp_path, folder):
     assert read_recipe(tmp_path / "recipe.toml") == recipe
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "segmentation" / "training" / "recipes").glob("particles*.toml")))
+@pytest.mark.parametrize("file", sorted((ROOT / "segmentation" / "lab" / "recipes").glob("particles*.toml")))
 def test_the_released_recipes_are_valid(file):
     assert read_recipe(file).sources
 

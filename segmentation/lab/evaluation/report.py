@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from ...core.labels.confidence import traits
 from ...core.labels.outline import HOPELESS, outline, particles
 from ...core.network.cards import ModelCard, check_weights
+from ...core.truth import BadDataset, Pair
 from ..files import write_whole
 from ..targets import inner_distance
 from .calibrating import cross_fitted, fit, traits_of_empty
 from .counts import ImageCounts, count_image
-from .dataset import Example, check, cut
 from .kinds import Kind
 from .matching import Labels
 from .page import Shown, page
@@ -66,7 +66,7 @@ class Gathered:
 
 
 def evaluate(
-    examples: Sequence[Example],
+    examples: Sequence[Pair],
     predictor: Predictor,
     options: Options,
     out: Path,
@@ -79,8 +79,10 @@ def evaluate(
     Raises BadDataset, AlteredWeights, UnknownArchitecture or OSError, the first three before any prediction.
     """
     check_weights(predictor.card)
-    say(f"checking {len(examples)} images and their labels")
-    sizes = [options.nm or stated for stated in check(examples, options.rows)]
+    say(f"checking {len(examples)} images and their labels")  # before any time is spent on networks
+    if not examples:
+        raise BadDataset("There are no images to score.")
+    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in examples]
     nm = None not in sizes
     units = [size or 1.0 for size in sizes] if nm else [1.0] * len(sizes)
     predictor.network()
@@ -94,13 +96,13 @@ def evaluate(
 
 
 def _gather(
-    examples: Sequence[Example], units: Sequence[float], predictor: Predictor, options: Options, out: Path, say: Say
+    examples: Sequence[Pair], units: Sequence[float], predictor: Predictor, options: Options, out: Path, say: Say
 ) -> Gathered:
     chains = (OWN, *options.chains)
     gathered = Gathered({chain: [] for chain in chains}, {chain: [] for chain in chains if options.truth_through})
     threshold, card = used_threshold(predictor.card, options), predictor.card
     for number, (example, unit) in enumerate(zip(examples, units, strict=True), start=1):
-        micrograph, truth = cut(example, options.rows)
+        micrograph, truth = example.load(options.rows)
         seen = predictor.see(micrograph, len(truth))
         outlines = outline(seen.maps, seen.scale, threshold, card, every=options.calibrate)
         found = outlines.labels
@@ -140,12 +142,12 @@ def _padded_maps(seen: Seen, truth: Labels) -> NDArray[np.uint8]:
     return np.pad(seen.maps, ((0, 0), (0, truth.shape[0] - seen.maps.shape[1]), (0, 0)))
 
 
-def _labels_file(out: Path, example: Example) -> Path:
+def _labels_file(out: Path, example: Pair) -> Path:
     return out / LABELS / f"{example.name}.tif"
 
 
 def _report(
-    examples: Sequence[Example], gathered: Gathered, predictor: Predictor, options: Options, title: str, nm: bool
+    examples: Sequence[Pair], gathered: Gathered, predictor: Predictor, options: Options, title: str, nm: bool
 ) -> dict[str, Any]:
     own, card = gathered.counts[OWN], predictor.card
     points = curve(gathered.sweeps)
@@ -171,7 +173,7 @@ def _report(
 
 
 def _reliabilities(
-    examples: Sequence[Example], gathered: Gathered, predictor: Predictor, options: Options
+    examples: Sequence[Pair], gathered: Gathered, predictor: Predictor, options: Options
 ) -> dict[str, Any]:
     """The reliability of the card's confidence; with `calibrate` the new weights, and instead their reliability on
     outlines that are not hopeless."""
@@ -196,7 +198,7 @@ def pooled(images: Sequence[ImageCounts], nm: bool) -> dict[str, Any]:
     return {"particles": int(true), "found": int(found), "figures": values, "errors": kinds_of(images)}
 
 
-def _groups(examples: Sequence[Example], images: Sequence[ImageCounts], nm: bool) -> list[dict[str, Any]]:
+def _groups(examples: Sequence[Pair], images: Sequence[ImageCounts], nm: bool) -> list[dict[str, Any]]:
     """Pooled by group; empty where every image is its own group."""
     members: dict[str, list[ImageCounts]] = {}
     for example, image in zip(examples, images, strict=True):
@@ -206,7 +208,7 @@ def _groups(examples: Sequence[Example], images: Sequence[ImageCounts], nm: bool
     return [{"name": name, "images": len(some), **pooled(some, nm)} for name, some in sorted(members.items())]
 
 
-def _image(example: Example, image: ImageCounts, view: dict[str, Any], nm: bool) -> dict[str, Any]:
+def _image(example: Pair, image: ImageCounts, view: dict[str, Any], nm: bool) -> dict[str, Any]:
     one = {name: figure.value for name, figure in summarise([image], nm=nm).items()}
     true, found = image.sums.particles.astype(int).tolist()
     errors = {str(kind): n for kind, n in image.kinds.items()}
@@ -246,12 +248,10 @@ def choice(n: int, each: int) -> dict[int, str]:
     return dict(sorted(places.items()))
 
 
-def _shown(
-    examples: Sequence[Example], images: Sequence[dict[str, Any]], options: Options, out: Path
-) -> Iterator[Shown]:
+def _shown(examples: Sequence[Pair], images: Sequence[dict[str, Any]], options: Options, out: Path) -> Iterator[Shown]:
     order = ranked(images)
     for place, why in choice(len(order), options.pictures).items():
         example = examples[order[place]]
-        micrograph, truth = cut(example, options.rows)
+        micrograph, truth = example.load(options.rows)
         found = tifffile.imread(_labels_file(out, example)).astype(np.int32)
         yield Shown(why, images[order[place]], [data_uri(p) for p in panels(micrograph, found, truth)])

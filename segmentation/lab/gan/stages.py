@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..entries import BadRecipe
 from ..files import write_whole
-from ..pictures import read_labels
 from .compose import Labels, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, paint
 from .loop import (
@@ -209,7 +209,7 @@ def _lacks(stage: str, before: str, what: Path) -> str:
 
 def read_mask(file: Path) -> Labels:
     """(H, W) labels of a composed mask, int32."""
-    return read_labels(file)
+    return np.asarray(Image.open(file)).astype(np.int32)
 
 
 def tinted(labels: Labels) -> NDArray[np.uint8]:

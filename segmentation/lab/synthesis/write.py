@@ -13,8 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data import pictures_in
-from ..pictures import read_grey
+from ...core.truth import IMAGE_KINDS, files_in, load_image
+from ..data import as_seen
 from .draw import DIAMETERS
 from .render import Rendering, render_settings
 from .settings import every_setting
@@ -89,11 +89,9 @@ def _values(done: Rendering) -> list[object]:
 
 def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
     """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
-    files = pictures_in(folder, folder.name)
-    if not files:
-        raise CannotWrite(f"{folder} holds no images to lay beside the rendered ones.")
+    files = files_in(folder, IMAGE_KINDS)
     picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
-    return [read_grey(files[number]) for number in picked]
+    return [as_seen(load_image(files[number]).pixels) for number in picked]
 
 
 def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:

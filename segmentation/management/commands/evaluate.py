@@ -17,8 +17,8 @@ SHOWN = ("iou", "dice", "ap50", "ap75", "f50", "f75", "pq", "boundary_f1", "coun
 class Command(BaseCommand):
     help = (
         "Score MODEL on DATASET and write REPORT/report.html, REPORT/report.json and REPORT/labels. DATASET is a"
-        " folder with images and labels (PNG, TIFF, npy; masks of 0 and 255 are labelled by 4-connectivity, anything"
-        " else is taken as instance numbers), or a training RECIPE.toml, whose held-out groups are scored."
+        " folder with images and labels (PNG, TIFF, npy; each piece of a mask with one number and each number of"
+        " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
     requires_system_checks: list[str] = []
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
         parser.add_argument("dataset", type=Path, metavar="DATASET")
         parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
-        parser.add_argument("--images", default="images", help="folder of the images inside DATASET")
+        parser.add_argument("--images", default="", help="folder of the images inside DATASET")
         parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
         parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
@@ -49,9 +49,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.evaluation.logistic import TooFew
         from segmentation.lab.evaluation.report import evaluate
-        from segmentation.lab.pictures import BadDataset
         from segmentation.lab.settings import BadRecipe
 
         _check(options)
@@ -105,9 +105,7 @@ class Command(BaseCommand):
         """The card with the cuts that were fitted on the examples and on rendered pictures."""
         from segmentation.lab.evaluation.calibrating import write_weights
         from segmentation.lab.evaluation.cutting import RULE, fit_cuts
-        from segmentation.lab.evaluation.dataset import check
 
-        check(examples, options["rows"])
         self.stdout.write("fitting where to cut, on these images and rendered ones")
         threshold = options["threshold"] or card.threshold
         weights = fit_cuts(_predictor(card, options), examples, threshold=threshold, rows=options["rows"])
@@ -149,7 +147,7 @@ def _check(options: dict[str, Any]) -> None:
         raise CommandError(f"--rows is at least 1, not {options['rows']}.")
     if options["pictures"] < 0:
         raise CommandError(f"--pictures is at least 0, not {options['pictures']}.")
-    if _is_recipe(options["dataset"]) and (options["groups"] or options["labels"] or options["images"] != "images"):
+    if _is_recipe(options["dataset"]) and (options["groups"] or options["labels"] or options["images"]):
         raise CommandError("A recipe names its own folders and groups: leave out --images, --labels and --groups.")
     if options["out"].exists() and not options["out"].is_dir():
         raise CommandError(f"{options['out']} is a file; --out names the folder of the report.")
@@ -185,18 +183,23 @@ def _is_recipe(dataset: Path) -> bool:
 
 
 def _examples(options: dict[str, Any]) -> Any:
+    from segmentation.core.truth import find_pairs
     from segmentation.lab.entries import keep_apart
-    from segmentation.lab.evaluation.dataset import of_folder, of_recipe
     from segmentation.lab.settings import make_sources, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        examples = of_folder(dataset, options["images"], options["labels"], options["groups"])
+        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"])
+        examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
-    recipe = read_recipe(dataset)
-    return of_recipe(make_sources(recipe.folders_only(), Path(settings.BASE_DIR)).held_out)
+    held_out = make_sources(read_recipe(dataset).folders_only(), Path(settings.BASE_DIR)).held_out
+    named: dict[str, Any] = {}
+    for number, pair in enumerate((labelled.pair for labelled in held_out), start=1):
+        name = pair.name if pair.name not in named else f"{pair.name}-{number}"  # two folders may share names
+        named[name] = replace(pair, name=name)
+    return list(named.values())
 
 
 def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:

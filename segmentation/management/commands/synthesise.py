@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.pictures import BadDataset
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.synthesis.settings import BadSetting
         from segmentation.lab.synthesis.write import CannotWrite, real_ones, write_beside, write_pictures
 

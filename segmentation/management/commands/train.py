@@ -30,9 +30,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.check import check_sources
         from segmentation.lab.entries import BadRecipe
-        from segmentation.lab.pictures import BadDataset
         from segmentation.lab.publish import publish
         from segmentation.lab.settings import read_recipe
         from segmentation.lab.train import scores_of, train

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 STAGES = ("outlines", "masks", "cyclegan", "translate", "unet")
-RECIPE = Path(__file__).resolve().parents[2] / "training" / "recipes" / "gan.toml"
+RECIPE = Path(__file__).resolve().parents[2] / "lab" / "recipes" / "gan.toml"
 
 
 class Command(BaseCommand):
@@ -26,12 +26,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.entries import BadRecipe
         from segmentation.lab.files import alone_in
         from segmentation.lab.gan.settings import MissingStage, read_gan_recipe
         from segmentation.lab.gan.stages import Work, run_stage
         from segmentation.lab.gan.stock import check_sources
-        from segmentation.lab.pictures import BadDataset
 
         if options["minutes"] is not None and not options["minutes"] > 0:
             raise CommandError("--minutes is a number above 0.")
