@@ -137,7 +137,7 @@ def find_pairs(
     group = grouping(groups, pattern)
     if places[1] is None:
         return Found([Pair(image.stem, image, None, group(image)) for image in pictures], [], [])
-    truths = files_in(places[1], LABEL_KINDS)
+    truths = [truth for truth in files_in(places[1], LABEL_KINDS) if truth.stem.endswith(suffix)]
     owners = {truth: owner_of(truth, pictures, suffix) for truth in truths}
     _refuse_twice("images named", {image: image.stem for image in pictures})
     _refuse_twice("files of labels for", {truth: image.name for truth, image in owners.items() if image})

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from ..core.truth import BadDataset, Pair, find_pairs, read_groups
 from .data import pairs_of
-from .entries import SIZES, FolderEntry
 from .look import Looked, look_at
-from .settings import TrainingRecipe
+from .settings import SIZES, FolderEntry, TrainingRecipe
 
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
@@ -99,7 +98,7 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
     base: the folder from which the recipe's paths go out. Raises BadDataset, with the first thing and the number of
     things to mend, where a folder is not fit to train on; BadRecipe where it may not be used.
     """
-    for entry in recipe.entries():
+    for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
             checked = inspect_source(entry, base)
             for finding in checked.findings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,12 +18,11 @@ from ..core.micrograph import clip_outliers
 from ..core.micrograph.types import GreyImage
 from ..core.truth import BadDataset, Pair, find_pairs
 from .augmentation import Sample, augment
-from .entries import SIZES, Augmentation, FolderEntry, keep_apart
+from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart
 from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
-from .targets import HEADS, targets
 
 
 class Source(Protocol):
@@ -99,7 +98,12 @@ def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:
     return np.rint(255 * clip_outliers(pixels)).astype(np.uint8)
 
 
-def held_out(group: str, fraction: float, fold: int = 0) -> bool:
+def eight_bits(pixels: GreyImage) -> NDArray[np.uint8]:
+    """(H, W) uint8: the picture itself where it has eight bits, else as it is seen."""
+    return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
+
+
+def is_held_out(group: str, fraction: float, fold: int = 0) -> bool:
     """Whether a group belongs to the validation part: by a hash of its name, so a group never straddles."""
     return _draw(group, fold) < fraction
 
@@ -119,7 +123,7 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
     if fraction == 0 or len(everything) < 2:
         return set()
     by_draw = sorted(everything, key=lambda group: _draw(group, fold))
-    count = sum(held_out(group, fraction, fold) for group in everything)
+    count = sum(is_held_out(group, fraction, fold) for group in everything)
     return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
@@ -192,7 +196,7 @@ def _dense(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """(1, S, S) inputs and (heads + 1, S, S) targets: the heads' maps, then a weight (see `targets`).
+    """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
 
     The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would, whatever
     the number of processes that prepare samples.
@@ -205,13 +209,12 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         crop: int,
         seed: int,
         *,
+        targets: Callable[[NDArray[np.int32]], NDArray[np.float32]],
         augmentation: Augmentation | None = None,
-        heads: Sequence[str] = HEADS,
-        contacts: float = 4.0,
     ) -> None:
         self.sources, self.crop, self.seed = list(sources), crop, seed
         self.chances = np.asarray(weights, float) / np.sum(weights)
-        self.augmentation, self.heads, self.contacts = augmentation or Augmentation(), tuple(heads), contacts
+        self.augmentation, self.targets = augmentation or Augmentation(), targets
 
     def labelled(self, number: int) -> Sample:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
@@ -221,5 +224,90 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
         grey, labels = self.labelled(number)
-        target = targets(labels, self.heads, self.contacts)
+        target = self.targets(labels)
         return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(target)
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What to draw from, each list with its weights; held_out: the folders' micrographs kept from training."""
+
+    training: list[Source]
+    validation: list[Source]
+    weights: list[float]
+    validation_weights: list[float]
+    held_out: list[Labelled]
+
+
+def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
+    """Training and validation sources; folders are split by group, paths are relative to `base`.
+
+    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
+    BadRecipe for data that are for evaluation only.
+    """
+    entries = recipe.sources
+    folders = {n: _parted(entry, recipe, base) for n, entry in enumerate(entries) if isinstance(entry, FolderEntry)}
+    made = Sources([], [], [], [], [])
+    for number, entry in enumerate(entries):
+        if isinstance(entry, RenderedEntry):
+            _add(made, entry.weight, *_rendered(entry, recipe, number))
+        else:
+            training, validation = folders[number]
+            made.held_out.extend(validation)
+            _add(made, entry.weight, _crops(training, recipe), _crops(validation, recipe))
+    if not made.training:
+        raise BadDataset("The recipe's sources leave no picture with particles to train on.")
+    if not made.validation:
+        raise BadDataset(
+            "The recipe's sources leave no picture with particles to validate on: "
+            'a folder needs images of two groups at least, or a source of its own with use = "validation".'
+        )
+    return made
+
+
+def _add(made: Sources, weight: float, training: Source | None, validation: Source | None) -> None:
+    if training:
+        made.training.append(training)
+        made.weights.append(weight)
+    if validation:
+        made.validation.append(validation)
+        made.validation_weights.append(weight)
+
+
+def _crops(pairs: list[Labelled], recipe: TrainingRecipe) -> FolderSource | None:
+    source = FolderSource(pairs, recipe.sizes)
+    return source if source.pairs else None
+
+
+def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tuple[Source, Source]:
+    side = recipe.crop + recipe.crop // 4
+    few = max(8, entry.count // 25)
+    seeds = recipe.seed + number, recipe.seed + 1000 + number
+    diameters = entry.diameters[0], entry.diameters[1]
+    return (
+        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters),
+        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
+    )
+
+
+def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
+    """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    if not folders:
+        raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
+    return [one for entry in folders for one in _parted(entry, recipe, base)[1]]
+
+
+def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
+    """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
+    loaded = load_folder(base / entry.path, entry)
+    if entry.use == "training":
+        return loaded, []
+    if entry.use == "validation":
+        return [], loaded
+    full = {one.pair.group for one in loaded if one.diameter}
+    empty = {one.pair.group for one in loaded} - full
+    apart = set()
+    for groups in (full, empty):  # apart, so that a part held out is not all empty images
+        apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
+    return [one for one in loaded if one.pair.group not in apart], [one for one in loaded if one.pair.group in apart]

@@ -14,9 +14,9 @@ from ..core.measure.runs import find_runs
 from ..core.micrograph.databar import find_data_bar
 from ..core.truth import Pair, as_labels, read_numbers
 from .agreement import CHANCE, agreement, has_shape_of_gaps
-from .data import as_seen
+from .data import eight_bits
+from .instances.targets import boundary
 from .synthesis.scene import split_pieces
-from .targets import boundary
 
 SPECK = 9  # px; smaller pieces are slips of a pen
 NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
@@ -72,8 +72,7 @@ def look_at(pair: Pair) -> Looked:
     assert pair.labels
     image, truth = pair.image, pair.labels
     micrograph, _ = pair.load()
-    pixels = micrograph.pixels
-    grey = pixels if pixels.dtype == np.uint8 else as_seen(pixels)
+    grey = eight_bits(micrograph.pixels)
     raw = read_numbers(truth)
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
     values = np.concatenate([[0], np.unique(raw[labels > 0])])

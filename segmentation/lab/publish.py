@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ from safetensors.torch import save
 from torch import nn
 
 from ..core.network.cards import as_base, pretrained_source
-from .entries import FolderEntry, SourceEntry
+from .cardfile import to_toml
 from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
-from .settings import TrainingRecipe
+from .settings import FolderEntry, SourceEntry, TrainingRecipe
+from .tasks import tasks
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts")
@@ -29,7 +29,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
     what is half written is no model. Raises CannotWrite.
     """
-    weights = half_precision(without_auxiliary_heads(network, recipe.architecture))
+    weights = half_precision(without_auxiliary_heads(network, recipe.architecture, len(tasks()[recipe.task].channels)))
     data = all_data(recipe)
     card = {
         "name": recipe.name,
@@ -69,7 +69,10 @@ def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
     """What the card says of how the weights came to be."""
-    names = ("steps", "batch", "crop", "rate", "encoder_rate", "average", "seed", "precision", "pretrained")
+    names = (
+        *("steps", "batch", "crop", "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay", "seed"),
+        *("precision", "pretrained"),
+    )
     facts = {name: getattr(recipe, name) for name in names}
     return {**facts, **_base_facts(recipe), "torch": torch.__version__}
 
@@ -84,7 +87,7 @@ def _base_facts(recipe: TrainingRecipe) -> dict[str, Any]:
 
 def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
     """The recipe's sources, the ImageNet weights of its encoder, and what the model it starts from was taught on."""
-    own = [data_facts(entry, recipe) for entry in recipe.entries()]
+    own = [data_facts(entry, recipe) for entry in recipe.sources]
     pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
     return own + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
 
@@ -94,7 +97,7 @@ def licence_of(recipe: TrainingRecipe, data: list[dict[str, Any]]) -> str:
 
     data: as of `all_data`.
     """
-    given = recipe.licence != TrainingRecipe.licence
+    given = recipe.licence != TrainingRecipe.model_fields["licence"].default
     return recipe.licence if given or not any(map(_unlicensed, data)) else OWNERS
 
 
@@ -119,37 +122,3 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
     share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
     return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
-
-
-def to_toml(card: dict[str, Any]) -> str:
-    """A card or recipe as TOML: plain entries, then tables, then lists of tables."""
-    plain = {k: v for k, v in card.items() if not _is_table(v) and not _is_table_list(v)}
-    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
-    for key, value in card.items():
-        if _is_table(value):
-            lines += ["", f"[{key}]", *(f"{_key(k)} = {_value(v)}" for k, v in value.items())]
-        elif _is_table_list(value):
-            for entry in value:
-                lines += ["", f"[[{key}]]", *(f"{_key(k)} = {_value(v)}" for k, v in entry.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_table_list(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    # JSON's strings, numbers and booleans are TOML's, too.
-    return json.dumps(value, ensure_ascii=False)

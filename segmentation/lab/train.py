@@ -6,7 +6,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .curves import Row, best_of, draw_curves, read_metrics, rounded, write_metrics
-from .data import Crops
-from .entries import BadRecipe
+from .cardfile import to_toml
+from .curves import Row, best_of, draw_curves, read_metrics
+from .data import Crops, Sources, make_sources
 from .examples import draw_examples
 from .files import alone_in, check_room, write_whole
-from .losses import batch_dice, map_loss
-from .publish import to_toml
-from .settings import MACHINE, Sources, TrainingRecipe, make_sources, read_recipe
+from .runs import CHECKPOINT, METRICS, add_row, write_rows
+from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .start import Run, device_of, rate_factor, settled, start_run
+from .tasks import tasks
 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
@@ -56,7 +57,7 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
     if not is_over(run, recipe):
         _check_room(run, out)
     with alone_in(out):
-        write_whole(out / "recipe.toml", to_toml(recipe.as_dict()).encode())
+        write_whole(out / "recipe.toml", to_toml(recipe.model_dump()).encode())
         try:
             if not is_over(run, recipe):
                 say("preparing the data")
@@ -82,10 +83,10 @@ def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
 
     Raises BadRecipe when it holds a run of another recipe.
     """
-    file, resumes = out / "recipe.toml", (out / "checkpoint.pt").exists()
+    file, resumes = out / "recipe.toml", (out / CHECKPOINT).exists()
     if resumes and file.exists():
         frozen = read_recipe(file)
-        names = (f.name for f in fields(recipe) if f.name not in MACHINE)
+        names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
         if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
             raise BadRecipe(
                 f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
@@ -94,11 +95,12 @@ def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:
-    run.load(out / "checkpoint.pt", device)
+    run.load(out / CHECKPOINT, device)
     try:
-        run.rows = read_metrics(out / "metrics.csv", run.step)
-    except (ValueError, TypeError, IndexError) as error:
-        raise BadRecipe(f"{out / 'metrics.csv'} was altered and cannot be read; name another --out.") from error
+        run.rows = read_metrics(out / METRICS, run.step)
+    except (ValueError, TypeError) as error:
+        raise BadRecipe(f"{out / METRICS} was altered and cannot be read; name another --out.") from error
+    write_rows(out / METRICS, (row.as_text() for row in run.rows))
 
 
 def _train(
@@ -114,7 +116,7 @@ def _train(
             count = run.step - since
             loss, seconds = float(total) / count, (time.monotonic() - began) / count
             _note(run, recipe, held, out, device, loss, seconds, say)
-            run.save(out / "checkpoint.pt")
+            run.save(out / CHECKPOINT)
             began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
     if run.step < recipe.steps:
         say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
@@ -167,8 +169,7 @@ def _crops(recipe: TrainingRecipe, sources: Sources, *, validation: bool) -> Cro
         recipe.crop,
         recipe.seed + validation,
         augmentation=recipe.augmentation,
-        heads=recipe.heads,
-        contacts=recipe.loss.contacts,
+        targets=partial(tasks()[recipe.task].targets, channels=recipe.heads),
     )
 
 
@@ -193,14 +194,14 @@ def _one_step(run: Run, batch: Batch, recipe: TrainingRecipe, device: torch.devi
     for group in run.optimiser.param_groups:
         group["lr"] = group["top"] * factor
     picture, target = (t.to(device, non_blocking=True) for t in batch)
-    loss = map_loss(_forward(run.network, picture, recipe), target, recipe.loss, recipe.heads)
+    loss = recipe.loss(_forward(run.network, picture, recipe), target)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     if recipe.optimiser.clip:
         nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optimiser.clip)
     run.optimiser.step()
     run.step += 1
-    _follow(run.averaged, run.network, min(recipe.average, (1 + run.step) / (10 + run.step)))
+    _update_average(run.averaged, run.network, min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
     return loss.detach()
 
 
@@ -224,7 +225,7 @@ def _forward(network: nn.Module, picture: Tensor, recipe: TrainingRecipe) -> Ten
 
 
 @torch.no_grad()
-def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+def _update_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Move every float tensor of the average (batch statistics too) towards the network's."""
     for mine, theirs in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         if mine.is_floating_point():
@@ -235,14 +236,16 @@ def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
 
 @torch.inference_mode()
 def validate(run: Run, recipe: TrainingRecipe, held: Held, device: torch.device) -> tuple[float, float, np.ndarray]:
-    """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, 2, S, S) uint8."""
-    losses, scores, shown = [], [], []
+    """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, C, S, S) uint8."""
+    task, losses, scores, shown = tasks()[recipe.task], [], [], []
     for picture, target in ((p.to(device), t.to(device)) for p, t in held.batches):
         logits = _forward(run.averaged, picture, recipe)
-        losses.append(float(map_loss(logits, target, recipe.loss, recipe.heads)))
-        scores.append(batch_dice(logits, target))
+        losses.append(float(recipe.loss(logits, target)))
+        scores.append(task.score(logits, target))
         if not shown:
-            shown.append((255 * logits[:EXAMPLES, :2].float().sigmoid()).round().to(torch.uint8).cpu().numpy())
+            shown.append(
+                (255 * logits[:EXAMPLES, : len(task.channels)].float().sigmoid()).round().to(torch.uint8).cpu().numpy()
+            )
     return sum(losses) / len(losses), sum(scores) / len(scores), shown[0]
 
 
@@ -262,14 +265,14 @@ def _note(
     """
     held_loss, dice, maps = validate(run, recipe, held, device)
     if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
-        raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower rate.")
+        raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower learning_rate.")
     rate = run.optimiser.param_groups[0]["lr"]
-    run.rows.append(rounded(Row(run.step, loss, held_loss, dice, seconds, rate)))
+    run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate).rounded())
     if recipe.patience and best_of(run.rows) is run.rows[-1]:
         run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
     pictures = held.batches[0][0][:EXAMPLES, 0].numpy()
-    draw_examples(out / f"examples-{run.step:06d}.png", pictures, held.labels, maps)
-    write_metrics(out / "metrics.csv", run.rows)
+    draw_examples(out / f"examples-{run.step:06d}.png", pictures, held.labels, maps, tasks()[recipe.task])
+    add_row(out / METRICS, run.rows[-1].as_text())
     draw_curves(out / "curves.png", run.rows, recipe.title)
     spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"
     say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  Dice {dice:.4f}  {spent}")

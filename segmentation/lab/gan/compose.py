@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..instances.targets import boundary
 from .noise import perlin
 from .settings import MaskSettings
 
@@ -83,12 +84,5 @@ def drawn(labels: Labels) -> NDArray[np.uint8]:
 
     Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
     """
-    contact = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        first, second = (np.take(labels, range(i, labels.shape[axis] - 1 + i), axis) for i in (0, 1))
-        touch = (first != second) & (first > 0) & (second > 0)
-        before, after = [slice(None)] * 2, [slice(None)] * 2
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        contact[tuple(before)] |= touch
-        contact[tuple(after)] |= touch
+    contact = boundary(labels, contacts=True)
     return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..entries import BadRecipe
-from ..files import write_whole
+from ..files import write_picture
+from ..runs import CHECKPOINT, METRICS, State, add_row, load_state, read_rows, save_state, write_rows
+from ..settings import BadRecipe
 
 Say = Callable[[str], None]
-State = dict[str, Any]
-CHECKPOINT, METRICS, SAMPLES = "checkpoint.pt", "metrics.csv", "samples"
+SAMPLES = "samples"
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
 
 
@@ -85,7 +83,7 @@ def _resume(trainer: Trainer, folder: Path, settings: dict[str, Any], say: Say) 
         trainer.step = state["step"]
         trainer.restore(state)
         say(f"{folder.name}: resuming at step {trainer.step}")
-    drop_rows_after(folder / METRICS, trainer.step)
+    write_rows(folder / METRICS, read_rows(folder / METRICS, trainer.step))
 
 
 def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
@@ -98,67 +96,21 @@ def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> Non
             )
 
 
-def save_state(state: State, file: Path) -> None:
-    """The whole checkpoint or, when it cannot be written, the one before; raises CannotWrite."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_whole(file, content.getbuffer())
-
-
-def load_state(file: Path) -> State:
-    """A checkpoint on the CPU; raises BadRecipe where the file is damaged."""
-    try:
-        state: State = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged archive fails in many ways
-        raise BadRecipe(f"{file} is damaged and cannot be read: remove it to begin this stage again.") from error
-    return state
-
-
 def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], seconds: float, where: str, say: Say) -> None:
     means = {name: sum(row[name] for row in losses) / len(losses) for name in losses[0]}
     if not np.isfinite(list(means.values())).all():
-        raise BadRecipe(f"The losses of {folder.name} are no numbers any more at step {trainer.step}: lower its rate.")
+        raise BadRecipe(
+            f"The losses of {folder.name} are no numbers any more at step {trainer.step}: lower its learning_rate."
+        )
     row = {**means, **trainer.measure()}
     add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
-    save_picture(trainer.picture(), folder / SAMPLES / f"{trainer.step:06d}.png")
+    save_array(trainer.picture(), folder / SAMPLES / f"{trainer.step:06d}.png")
     say(f"{where}  " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()) + f"  {seconds:.2f} s/step")
 
 
-def add_row(file: Path, row: dict[str, Any]) -> None:
-    """One more row of a CSV; its header comes first where the file is new."""
-    fresh = not file.exists()
-    with file.open("a", newline="") as lines:
-        writer = csv.writer(lines)
-        if fresh:
-            writer.writerow(row)
-        writer.writerow([f"{v:.4f}" if isinstance(v, float) else v for v in row.values()])
-
-
-def drop_rows_after(file: Path, step: int) -> None:
-    """Remove what was noted after the checkpoint that a run resumes from; a half-written last row, too."""
-    if not file.exists():
-        return
-    with file.open(newline="") as lines:
-        header, *rows = list(csv.reader(lines)) or [[]]
-    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
-    content = io.StringIO(newline="")
-    csv.writer(content).writerows([header, *kept])
-    write_whole(file, content.getvalue().encode())
-
-
-def read_rows(file: Path) -> list[dict[str, str]]:
-    """A CSV's rows by column; none where there is no file."""
-    if not file.exists():
-        return []
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
-def save_picture(picture: NDArray[np.uint8] | NDArray[np.uint16], file: Path) -> None:
+def save_array(picture: NDArray[np.uint8] | NDArray[np.uint16], file: Path) -> None:
     """A PNG, whole or not there at all."""
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "PNG")
-    write_whole(file, content.getvalue())
+    write_picture(file, Image.fromarray(picture))
 
 
 def sheet(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = 2) -> NDArray[np.uint8]:

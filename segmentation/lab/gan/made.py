@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_whole
-from .loop import METRICS, SAMPLES, Deadline, Say, add_row, drop_rows_after, read_rows, save_picture
+from ..runs import METRICS, add_row, read_rows, write_rows
+from .loop import SAMPLES, Deadline, Say, save_array
 
 ORIGIN = "made_from.json"
 SAMPLE_EVERY = 50  # pictures
@@ -34,8 +35,8 @@ def begin(folder: Path, kinds: tuple[str, ...], origin: dict[str, Any], say: Say
             picture.unlink(missing_ok=True)
         write_whole(file, json.dumps(origin, indent=2).encode())
     rows = read_rows(folder / METRICS)
-    drop_rows_after(folder / METRICS, len(rows))
-    return len(read_rows(folder / METRICS))
+    write_rows(folder / METRICS, rows)  # without what a kill left half written
+    return len(rows)
 
 
 def read_json(file: Path) -> Row:
@@ -65,7 +66,7 @@ def make_pictures(
         row, sample = make(number)
         add_row(folder / METRICS, {"number": number + 1, **row})
         if number % SAMPLE_EVERY == 0 or number == count - 1:
-            save_picture(sample, folder / SAMPLES / f"{number:06d}.png")
+            save_array(sample, folder / SAMPLES / f"{number:06d}.png")
             say(f"{folder.name} {number + 1}/{count}  " + "  ".join(f"{name} {value}" for name, value in row.items()))
     return True
 

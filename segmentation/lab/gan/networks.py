@@ -26,7 +26,7 @@ class Residual(nn.Module):
         return out
 
 
-def make_translator(filters: int, blocks: int) -> nn.Sequential:
+def make_generator(filters: int, blocks: int) -> nn.Sequential:
     """(B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normed(nn.Conv2d(1, filters, 7), filters)]
     for width in (filters, 2 * filters):
@@ -38,7 +38,7 @@ def make_translator(filters: int, blocks: int) -> nn.Sequential:
     return initialised(nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 1, 7), nn.Tanh()))
 
 
-def make_patch_critic(filters: int) -> nn.Sequential:
+def make_discriminator(filters: int) -> nn.Sequential:
     """(B, 1, H, W) to (B, 1, h, w): how real each patch of 70 px looks, 1 for real."""
     layers: list[nn.Module] = [nn.Conv2d(1, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):

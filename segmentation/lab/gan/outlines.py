@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
-from .loop import State, shade, sheet
+from ..runs import State
+from .loop import shade, sheet
 from .settings import MissingStage, OutlineSettings
 from .shapes import Field, Shape, clean, shape_of
 
@@ -82,8 +83,8 @@ class OutlineTrainer:
         self.settings, self.training, self.seed, self.device = settings, training, seed, device
         self.generator, self.critic = Generator(settings).to(device), make_critic(settings).to(device)
         betas = (settings.beta, 0.9)
-        self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.rate, betas)
-        self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.rate, betas)
+        self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas)
+        self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.learning_rate, betas)
         self.held_out, self.step = held_out, 0
         self.true_shapes = shapes_of([as_field(outline) for outline in held_out[:COMPARED]])
 

@@ -12,7 +12,7 @@ from ...core.micrograph import clip_outliers, data_bar
 from ...core.network.resample import resize
 from ...core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
 from ..data import validation_groups
-from ..entries import keep_apart
+from ..settings import keep_apart
 from ..synthesis.render import render
 from .settings import GanRecipe, MicrographSource, OutlineSource
 from .shapes import silhouettes

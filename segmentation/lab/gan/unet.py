@@ -10,10 +10,11 @@ import torch
 from ... import __version__
 from ..curves import read_metrics
 from ..publish import publish
+from ..runs import CHECKPOINT, METRICS
 from ..settings import TrainingRecipe
 from ..start import Run, start_run
 from ..train import scores_of, train
-from .loop import CHECKPOINT, METRICS, Deadline, Say
+from .loop import Deadline, Say
 from .settings import GanRecipe, unet_recipe
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.truth import IMAGE_KINDS, files_in, load_image
-from ..data import as_seen
+from ..data import eight_bits
 from .draw import DIAMETERS
 from .render import Rendering, render_settings
 from .settings import every_setting
@@ -57,7 +57,7 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
     thumbnails = []
     with (folder / "settings.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["image", "seed", "number", "particles", *(s.name for s in every_setting())])
+        rows.writerow(["image", "seed", "number", "particles", *every_setting()])
         for number in range(order.count):
             done = order.picture(number)
             name = f"{number:05d}"
@@ -91,7 +91,7 @@ def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
     """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
     files = files_in(folder, IMAGE_KINDS)
     picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
-    return [as_seen(load_image(files[number]).pixels) for number in picked]
+    return [eight_bits(load_image(files[number]).pixels) for number in picked]
 
 
 def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:

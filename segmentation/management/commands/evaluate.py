@@ -11,8 +11,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
 
-SHOWN = ("iou", "dice", "ap50", "ap75", "f50", "f75", "pq", "boundary_f1", "count_ratio", "median_error", "nano_error")
-
 
 class Command(BaseCommand):
     help = (
@@ -23,7 +21,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        from segmentation.lab.evaluation.published import CHAINS
+        from segmentation.lab.instances.published import CHAINS
 
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
         parser.add_argument("dataset", type=Path, metavar="DATASET")
@@ -50,9 +48,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
         from segmentation.core.truth import BadDataset
-        from segmentation.lab.evaluation.logistic import TooFew
         from segmentation.lab.evaluation.report import evaluate
+        from segmentation.lab.instances.logistic import TooFew
         from segmentation.lab.settings import BadRecipe
+        from segmentation.lab.tasks import tasks
 
         _check(options)
         card, file = _card(options["model"])
@@ -62,6 +61,7 @@ class Command(BaseCommand):
                 card = self._fit_cuts(card, file, examples, options)
             report = evaluate(
                 examples,
+                tasks()["particles"].scoring,
                 _predictor(card, options),
                 _options(options),
                 options["out"],
@@ -80,46 +80,37 @@ class Command(BaseCommand):
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
     def _say(self, report: dict[str, Any]) -> None:
-        for name in SHOWN:
+        from segmentation.lab.tasks import tasks
+
+        for name in tasks()["particles"].scoring.shown:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
-        from segmentation.lab.evaluation.choosing import write_threshold
-
         chosen = report["thresholds"]["chosen"]
         if chosen is None:
             raise CommandError(
                 "No threshold can be chosen: no particle is right at any of them. The card is unchanged."
             )
-        try:
-            write_threshold(file, chosen, report["data"]["name"])
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The threshold cannot be written into {file}: {error}") from error
+        facts = {"threshold_rule": report["thresholds"]["rule"], "threshold_data": report["data"]["name"]}
+        self._write(file, "threshold", chosen, facts)
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
         self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
 
     def _fit_cuts(self, card: ModelCard, file: Path, examples: Any, options: dict[str, Any]) -> ModelCard:
         """The card with the cuts that were fitted on the examples and on rendered pictures."""
-        from segmentation.lab.evaluation.calibrating import write_weights
-        from segmentation.lab.evaluation.cutting import RULE, fit_cuts
+        from segmentation.lab.instances.cutting import RULE, fit_cuts
 
         self.stdout.write("fitting where to cut, on these images and rendered ones")
         threshold = options["threshold"] or card.threshold
         weights = fit_cuts(_predictor(card, options), examples, threshold=threshold, rows=options["rows"])
-        facts = {"cuts_data": _title(options["dataset"]), "cuts_rule": RULE}
-        try:
-            write_weights(file, "cuts", weights, facts)
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The cuts cannot be written into {file}: {error}") from error
+        self._write(file, "cuts", weights, {"cuts_data": _title(options["dataset"]), "cuts_rule": RULE})
         self.stdout.write(f"cuts written into {file}: {weights}")
         return replace(card, cuts=weights)
 
     def _calibrate(self, report: dict[str, Any], file: Path) -> None:
-        from segmentation.lab.evaluation.calibrating import write_weights
-
         found = report["reliability"]
         facts = {
             "confidence_data": report["data"]["name"],
@@ -127,11 +118,17 @@ class Command(BaseCommand):
             "wrong_under_limit": round(found["under"]["wrong"] or 0, 3),
             "wrong_over_limit": round(found["over"]["wrong"] or 0, 3),
         }
-        try:
-            write_weights(file, "confidence", report["confidence"], facts)
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The confidence cannot be written into {file}: {error}") from error
+        self._write(file, "confidence", report["confidence"], facts)
         self.stdout.write(f"confidence written into {file}: {facts}")
+
+    def _write(self, file: Path, name: str, value: object, facts: dict[str, Any]) -> None:
+        """Put an entry into the card, and under [training] on what it was found."""
+        from segmentation.lab.cardfile import amend
+
+        try:
+            amend(file, {name: value, "training": facts})
+        except (OSError, ValueError) as error:
+            raise CommandError(f"The {name} cannot be written into {file}: {error}") from error
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -184,8 +181,8 @@ def _is_recipe(dataset: Path) -> bool:
 
 def _examples(options: dict[str, Any]) -> Any:
     from segmentation.core.truth import find_pairs
-    from segmentation.lab.entries import keep_apart
-    from segmentation.lab.settings import make_sources, read_recipe
+    from segmentation.lab.data import held_out
+    from segmentation.lab.settings import keep_apart, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
@@ -194,9 +191,9 @@ def _examples(options: dict[str, Any]) -> Any:
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
-    held_out = make_sources(read_recipe(dataset).folders_only(), Path(settings.BASE_DIR)).held_out
     named: dict[str, Any] = {}
-    for number, pair in enumerate((labelled.pair for labelled in held_out), start=1):
+    apart = held_out(read_recipe(dataset), Path(settings.BASE_DIR))
+    for number, pair in enumerate((labelled.pair for labelled in apart), start=1):
         name = pair.name if pair.name not in named else f"{pair.name}-{number}"  # two folders may share names
         named[name] = replace(pair, name=name)
     return list(named.values())
@@ -218,7 +215,7 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
 
 
 def _options(options: dict[str, Any]) -> Any:
-    from segmentation.lab.evaluation.report import Options
+    from segmentation.lab.evaluation.predictions import Options
 
     return Options(
         rows=options["rows"],

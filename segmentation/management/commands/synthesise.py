@@ -73,8 +73,8 @@ class Command(BaseCommand):
     def _list_settings(self) -> None:
         from segmentation.lab.synthesis.settings import allowed, every_setting
 
-        for setting in every_setting():
-            self.stdout.write(f"{setting.name:18} {setting.metadata['what']}: {allowed(setting)}")
+        for name, setting in every_setting().items():
+            self.stdout.write(f"{name:18} {setting.description}: {allowed(setting)}")
 
 
 def _order(options: dict[str, Any]) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,9 @@ from ...core.labels.confidence import likely_right, traits
 from ...core.labels.outline import particles
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT, TRAITS
-from ..files import write_whole
+from ..evaluation.predictions import Predictor
 from ..synthesis.foreign import draw_empty
-from .choosing import with_entry
 from .logistic import FEWEST, TooFew, fit_logistic
-from .predictions import Predictor
 
 PARTS = 5
 EMPTY, SHAPE, SEED = 24, (384, 512), 20_000
@@ -62,7 +59,7 @@ def cross_fitted(values: Sequence[Floats], right: Sequence[Right], groups: Seque
 
 
 def traits_of_empty(predictor: Predictor, threshold: float) -> list[Floats]:
-    """What a model's inventions look like: traits of all that it outlines in EMPTY rendered pictures of nothing."""
+    """What false positives look like: traits of all that a model outlines in EMPTY rendered pictures of nothing."""
     found = []
     for number in range(EMPTY):
         grey = draw_empty(SHAPE, np.random.default_rng((SEED, number)))
@@ -70,13 +67,3 @@ def traits_of_empty(predictor: Predictor, threshold: float) -> list[Floats]:
         labels = particles(seen.maps, seen.scale, threshold, predictor.card)
         found.append(traits(seen.maps, labels, predictor.card.diameter / seen.scale))
     return found
-
-
-def write_weights(card: Path, table: str, weights: Mapping[str, float], facts: Mapping[str, object]) -> None:
-    """Put the weights into a table of the card, and facts about them under [training]."""
-    text = card.read_text(encoding="utf-8")
-    for name, value in weights.items():
-        text = with_entry(text, table, name, value)
-    for name, value in facts.items():
-        text = with_entry(text, "training", name, value)
-    write_whole(card, text.encode())

@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from ..core.network.architectures import UnknownArchitecture, build
-from ..core.network.card_entries import check_entry
+from ..core.network.card_entries import NAME, check_entry
 from ..core.network.cards import AlteredWeights, ModelCard, available, check_weights, read_card
 from ..core.network.runtime import read_weights
+from .cardfile import to_toml
 from .files import write_whole
-from .publish import to_toml
-from .settings import NAME
 
 TRIAL = 64  # px, side of the picture that a model must be able to take
 

@@ -13,10 +13,10 @@ from ...core.labels.cuts import Pieces, cut_apart, cut_traits, join, joined, ove
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT
 from ...core.truth import Pair
+from ..evaluation.predictions import Predictor, padded
 from ..synthesis.render import render
 from .logistic import FEWEST, TooFew, fit_logistic
 from .matching import Labels, match, overlap_of, without_specks
-from .predictions import Predictor, padded
 
 RENDERED, SHAPE, SEED = 40, (512, 768), 30_000
 CROWD = 50  # borders of an image from which it counts no more: a few crowded pictures would decide alone

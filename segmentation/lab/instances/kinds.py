@@ -1,4 +1,4 @@
-"""What is wrong with a particle: merged, split, invented, missed or ragged."""
+"""What is wrong with an object: merged, split, a false positive, a false negative, or of low IoU."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Kinds = NDArray[np.str_]
 class Kind(StrEnum):
     """In the order in which reports list them."""
 
-    RIGHT = "right"
-    RAGGED = "ragged"
+    CORRECT = "correct"
+    LOW_IOU = "low IoU"
     MERGED = "merged"
     SPLIT = "split"
-    INVENTED = "invented"
-    MISSED = "missed"
+    FALSE_POSITIVE = "false positive"
+    FALSE_NEGATIVE = "false negative"
 
     @property
     def definition(self) -> str:
@@ -32,14 +32,14 @@ class Kind(StrEnum):
 
 
 _DEFINITIONS = {
-    Kind.RIGHT: f"found and true particles paired one to one with an IoU of at least {OUTLINED} (pairs)",
-    Kind.RAGGED: f"paired one to one, but with an IoU of {LEAST_PAIR} to {OUTLINED}: the outline is off (pairs)",
+    Kind.CORRECT: f"found and true particles paired one to one with an IoU of at least {OUTLINED} (pairs)",
+    Kind.LOW_IOU: f"paired one to one, but with an IoU of {LEAST_PAIR} to {OUTLINED}: the outline is off (pairs)",
     Kind.MERGED: "true particles without a partner, most of whose area lies in a found particle that also covers"
     " most of another true one (true particles)",
     Kind.SPLIT: "found particles without a partner, most of whose area lies in a true particle that has been found"
     " or that several such pieces share (found particles)",
-    Kind.INVENTED: "any other found particle without a partner (found particles)",
-    Kind.MISSED: "any other true particle without a partner (true particles)",
+    Kind.FALSE_POSITIVE: "any other found particle without a partner (found particles)",
+    Kind.FALSE_NEGATIVE: "any other true particle without a partner (true particles)",
 }
 
 
@@ -52,14 +52,14 @@ class Judged:
 
     def count(self, kind: Kind) -> int:
         """As the kind's definition counts: pairs and true particles on the true side, pieces on the found one."""
-        side = self.found if kind in (Kind.SPLIT, Kind.INVENTED) else self.true
+        side = self.found if kind in (Kind.SPLIT, Kind.FALSE_POSITIVE) else self.true
         return int((side == kind).sum())
 
 
 def judge(overlap: Overlap) -> Judged:
     """The kind of every particle; those of no pair are told apart by where most of their area lies."""
-    true = np.full(len(overlap.true_ids), Kind.MISSED, "U8")
-    found = np.full(len(overlap.found_ids), Kind.INVENTED, "U8")
+    true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
+    found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
     paired = pairs(iou, RIGHT)
     _judge_pairs(true, found, iou, *paired)
@@ -79,7 +79,7 @@ def _without(n: int, some: NDArray[np.int64]) -> NDArray[np.bool_]:
 def _judge_pairs(
     true: Kinds, found: Kinds, iou: NDArray[np.float64], t: NDArray[np.int64], f: NDArray[np.int64]
 ) -> None:
-    kinds = np.where(iou[t, f] >= OUTLINED, Kind.RIGHT, Kind.RAGGED)
+    kinds = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
     true[t], found[f] = kinds, kinds
 
 
@@ -87,20 +87,20 @@ def _judge_merged(true: Kinds, found: Kinds, overlap: Overlap, lost: NDArray[np.
     covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
     greedy = covered.sum(0) >= 2
     true[lost & (covered & greedy).any(1)] = Kind.MERGED
-    found[greedy & (found == Kind.INVENTED)] = Kind.MERGED
+    found[greedy & (found == Kind.FALSE_POSITIVE)] = Kind.MERGED
 
 
 def _judge_split(true: Kinds, found: Kinds, overlap: Overlap, extra: NDArray[np.bool_]) -> None:
     inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true particle each
-    pieces = inside & extra & (found == Kind.INVENTED)
+    pieces = inside & extra & (found == Kind.FALSE_POSITIVE)
     several = pieces.sum(1) >= 2
-    taken = (true == Kind.RIGHT) | (true == Kind.RAGGED)
+    taken = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
     found[(pieces & (several | taken)[:, None]).any(0)] = Kind.SPLIT
-    true[several & (true == Kind.MISSED)] = Kind.SPLIT
+    true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
 
 
 def _judge_loose_pairs(true: Kinds, found: Kinds, iou: NDArray[np.float64]) -> None:
-    """Missed and invented particles that overlap somewhat are one particle, badly outlined."""
-    missed, invented = np.flatnonzero(true == Kind.MISSED), np.flatnonzero(found == Kind.INVENTED)
+    """False negatives and false positives that overlap somewhat are one object, badly outlined."""
+    missed, invented = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)
     t, f = pairs(iou[np.ix_(missed, invented)], LEAST_PAIR)
-    true[missed[t]], found[invented[f]] = Kind.RAGGED, Kind.RAGGED
+    true[missed[t]], found[invented[f]] = Kind.LOW_IOU, Kind.LOW_IOU
