@@ -150,7 +150,7 @@ def make_job(make_upload):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
         upload = fields.pop("upload", None) or make_upload(**owned)
         recipe = fields.pop("recipe", Recipe())
-        known = {"recipe": recipe.as_dict(), "model_name": recipe.model, "submission": uuid4().hex}
+        known = {"recipe": recipe.model_dump(), "model_name": recipe.model, "submission": uuid4().hex}
         job = Job.objects.create(upload=upload, **{**known, **fields})
         for name in files:
             artifact = Artifact(
@@ -170,7 +170,7 @@ def make_sample(make_upload, make_job):
     def make(*states, **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
         recipe = fields.pop("recipe", Recipe())
-        known = {"name": "Batch 7", "recipe": recipe.as_dict(), "submission": uuid4().hex}
+        known = {"name": "Batch 7", "recipe": recipe.model_dump(), "submission": uuid4().hex}
         sample = Sample.objects.create(**{**known, **fields})
         for number, state in enumerate(states or (Job.State.DONE,)):
             upload = make_upload(name=f"{number}.png", sha256=f"{number:064d}", **owned)

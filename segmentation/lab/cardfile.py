@@ -10,8 +10,6 @@ import tomlkit
 
 from .files import write_whole
 
-to_toml = tomlkit.dumps
-
 
 def amend(card: Path, entries: Mapping[str, Any]) -> None:
     """Set entries of a card; the entries of its tables one by one.

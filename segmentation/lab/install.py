@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from pathlib import Path
 
+import tomlkit
 import torch
 from torch import nn
 
@@ -13,7 +14,6 @@ from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.card_entries import NAME, check_entry
 from ..core.network.cards import AlteredWeights, ModelCard, available, check_weights, read_card
 from ..core.network.runtime import read_weights
-from .cardfile import to_toml
 from .files import write_whole
 
 TRIAL = 64  # px, side of the picture that a model must be able to take
@@ -47,7 +47,9 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     entries.pop("weights", None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)
-    write_whole(folder / f"{name}.toml", to_toml({**entries, "name": name, "title": title or card.title}).encode())
+    write_whole(
+        folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": title or card.title}).encode()
+    )
     return read_card(folder / f"{name}.toml")
 
 

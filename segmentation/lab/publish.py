@@ -6,16 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from ..core.network.cards import as_base, pretrained_source
-from .cardfile import to_toml
+from . import tasks
 from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
 from .settings import FolderEntry, SourceEntry, TrainingRecipe
-from .tasks import tasks
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts")
@@ -29,13 +29,16 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
     what is half written is no model. Raises CannotWrite.
     """
-    weights = half_precision(without_auxiliary_heads(network, recipe.architecture, len(tasks()[recipe.task].channels)))
+    weights = half_precision(
+        without_auxiliary_heads(network, recipe.architecture, len(tasks.find(recipe.task).channels))
+    )
     data = all_data(recipe)
     card = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
         "version": version,
+        **({"task": recipe.task} if recipe.task != _usual("task") else {}),
         "licence": licence_of(recipe, data),
         "sha256": hashlib.sha256(weights).hexdigest(),
         "smallest": recipe.sizes[0],
@@ -49,8 +52,13 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     }
     file = folder / f"{recipe.name}.toml"
     write_whole(file.with_suffix(".safetensors"), weights)
-    write_whole(file, to_toml(card).encode())
+    write_whole(file, tomlkit.dumps(card).encode())
     return file
+
+
+def _usual(entry: str) -> Any:
+    """What a recipe says that does not say it."""
+    return TrainingRecipe.model_fields[entry].default
 
 
 def half_precision(network: nn.Module) -> bytes:
@@ -97,7 +105,7 @@ def licence_of(recipe: TrainingRecipe, data: list[dict[str, Any]]) -> str:
 
     data: as of `all_data`.
     """
-    given = recipe.licence != TrainingRecipe.model_fields["licence"].default
+    given = recipe.licence != _usual("licence")
     return recipe.licence if given or not any(map(_unlicensed, data)) else OWNERS
 
 

@@ -24,10 +24,10 @@ from pydantic_core import PydanticCustomError
 from ..core.network.architectures import STRIDE
 from ..core.network.card_entries import CARD, SOURCE
 from ..core.validation import Settings, sentence
+from . import tasks
 from .losses import Loss, losses
 from .synthesis.draw import DIAMETERS
 from .synthesis.settings import BadSetting, checked
-from .tasks import tasks
 
 SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
 FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
@@ -211,7 +211,7 @@ class TrainingRecipe(Settings):
     keep_statistics: bool = Field(
         False, description="batch normalisation keeps what it knows of the pictures that it was trained on before"
     )
-    heads: list[str] = Field([], description="maps to predict; none: those of the task")
+    heads: list[str] = Field([], validate_default=True, description="maps to predict; none: those of the task")
     sizes: list[Above] = Field(list(SIZES), description="typical diameters of objects in px that are taught")
     diameter: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
     closer: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
@@ -251,14 +251,15 @@ class TrainingRecipe(Settings):
     @field_validator("task")
     @classmethod
     def _task_is_known(cls, name: str) -> str:
-        if name not in tasks():
-            raise PydanticCustomError("task", " or ".join(sorted(tasks())))
-        return name
+        try:
+            return tasks.find(name).name
+        except tasks.UnknownTask as error:
+            raise ValueError(str(error)) from error
 
     @field_validator("heads")
     @classmethod
     def _heads_are_the_tasks(cls, heads: list[str], info: ValidationInfo) -> list[str]:
-        task = tasks()[info.data["task"]]
+        task = tasks.find(info.data.get("task", "particles"))
         published, every = list(task.channels), [*task.channels, *task.auxiliary]
         if heads not in ([], published, every):
             raise PydanticCustomError("heads", f"{published} or {every}")
@@ -267,7 +268,7 @@ class TrainingRecipe(Settings):
     @field_validator("loss", mode="before")
     @classmethod
     def _loss_is_chosen_by_name(cls, data: Any, info: ValidationInfo) -> Any:
-        return chosen("name", losses(), data, tasks()[info.data["task"]].loss)
+        return chosen("name", losses(), data, tasks.find(info.data.get("task", "particles")).loss)
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:

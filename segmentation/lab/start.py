@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from ..core.network.architectures import build
 from ..core.network.runtime import Runtime
+from . import tasks
 from .curves import Row
 from .pretrained import base_card, load_encoder, load_model
 from .runs import load_state, save_state
 from .settings import BadRecipe, Optimiser, Schedule, TrainingRecipe, read_recipe
-from .tasks import tasks
 
 
 @dataclass(eq=False)
@@ -102,7 +102,7 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
     if recipe.pretrained:
         load_encoder(network, recipe.architecture, recipe.pretrained)
     if recipe.start_from:
-        channels = len(tasks()[recipe.task].channels)
+        channels = len(tasks.find(recipe.task).channels)
         load_model(network, recipe.architecture, channels, base_card(recipe.start_from))
     _try(network, recipe)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import tomlkit
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .cardfile import to_toml
+from . import tasks
 from .curves import Row, best_of, draw_curves, read_metrics
 from .data import Crops, Sources, make_sources
 from .examples import draw_examples
@@ -23,7 +24,6 @@ from .files import alone_in, check_room, write_whole
 from .runs import CHECKPOINT, METRICS, add_row, write_rows
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .start import Run, device_of, rate_factor, settled, start_run
-from .tasks import tasks
 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
@@ -57,7 +57,7 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
     if not is_over(run, recipe):
         _check_room(run, out)
     with alone_in(out):
-        write_whole(out / "recipe.toml", to_toml(recipe.model_dump()).encode())
+        write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         try:
             if not is_over(run, recipe):
                 say("preparing the data")
@@ -169,7 +169,7 @@ def _crops(recipe: TrainingRecipe, sources: Sources, *, validation: bool) -> Cro
         recipe.crop,
         recipe.seed + validation,
         augmentation=recipe.augmentation,
-        targets=partial(tasks()[recipe.task].targets, channels=recipe.heads),
+        targets=partial(tasks.find(recipe.task).targets, channels=recipe.heads),
     )
 
 
@@ -237,7 +237,7 @@ def _update_average(averaged: nn.Module, network: nn.Module, decay: float) -> No
 @torch.inference_mode()
 def validate(run: Run, recipe: TrainingRecipe, held: Held, device: torch.device) -> tuple[float, float, np.ndarray]:
     """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, C, S, S) uint8."""
-    task, losses, scores, shown = tasks()[recipe.task], [], [], []
+    task, losses, scores, shown = tasks.find(recipe.task), [], [], []
     for picture, target in ((p.to(device), t.to(device)) for p, t in held.batches):
         logits = _forward(run.averaged, picture, recipe)
         losses.append(float(recipe.loss(logits, target)))
@@ -271,7 +271,7 @@ def _note(
     if recipe.patience and best_of(run.rows) is run.rows[-1]:
         run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
     pictures = held.batches[0][0][:EXAMPLES, 0].numpy()
-    draw_examples(out / f"examples-{run.step:06d}.png", pictures, held.labels, maps, tasks()[recipe.task])
+    draw_examples(out / f"examples-{run.step:06d}.png", pictures, held.labels, maps, tasks.find(recipe.task))
     add_row(out / METRICS, run.rows[-1].as_text())
     draw_curves(out / "curves.png", run.rows, recipe.title)
     spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"

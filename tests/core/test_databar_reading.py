@@ -184,7 +184,7 @@ def test_ways_that_agree_give_the_surest() -> None:
     assert found.ways["scale bar"].relative_uncertainty == pytest.approx(0.01 / 3**0.5)
     assert set(found.ways) == {"width", "pixel size", "scale bar"}
     assert found.box == (56, 701, 328, 36)
-    assert json.loads(json.dumps(found.as_dict()))["box"] == [56, 701, 328, 36]
+    assert json.loads(json.dumps(found.model_dump()))["box"] == [56, 701, 328, 36]
 
 
 def test_nothing_to_read_gives_no_reading() -> None:

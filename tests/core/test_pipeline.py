@@ -12,10 +12,10 @@ from segmentation.core.network.predict import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, remeasure
 from segmentation.core.recipe import Recipe
-from segmentation.lab.evaluation.metrics import score
 from segmentation.lab.synthesis.bodies import make_body
 from segmentation.lab.synthesis.render import render_blank, render_sem
 from segmentation.lab.synthesis.sample import data_bar
+from tests.lab.scores import score
 
 NOWHERE = Calibration.absent()
 

@@ -128,7 +128,7 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
     assert set(pandas.read_csv(files["particles.csv"], encoding="utf-8-sig")["image"]) == set(names[:3])
     alone = combine("lot", [image.member for image in sample.images[:3]])
-    assert alone.pooled.as_dict() == sample.pooled.as_dict()
+    assert alone.pooled.model_dump() == sample.pooled.model_dump()
 
 
 def test_the_report_says_how_many_images_are_left_out(tmp_path):

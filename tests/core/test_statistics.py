@@ -42,7 +42,7 @@ def test_no_particles():
     assert found.n_kept == 0
     numbers = (found.mean, found.median, found.sd, found.d10, found.fraction_100nm, found.fraction_low)
     assert set(numbers) == {None}
-    json.dumps(found.as_dict(), allow_nan=False)
+    json.dumps(found.model_dump(), allow_nan=False)
 
 
 def test_one_particle_has_no_deviation():
@@ -81,9 +81,9 @@ def test_numbers_below_a_nanometre_are_not_nano():
 
 
 def test_every_key_is_there_whatever_there_is():
-    keys = set(summarise(table_of(log_normal(40))).as_dict())
+    keys = set(summarise(table_of(log_normal(40))).model_dump())
     for sizes in ([], [50], [50, 50]):
-        found = summarise(table_of(sizes)).as_dict()
+        found = summarise(table_of(sizes)).model_dump()
         assert set(found) == keys
         assert set(found["weighted"]) == {"number", "area", "volume"}
         json.dumps(found, allow_nan=False)
@@ -91,14 +91,14 @@ def test_every_key_is_there_whatever_there_is():
 
 def test_the_same_image_gives_the_same_intervals():
     table = table_of(log_normal(50))
-    assert summarise(table, seed=3).as_dict() == summarise(table, seed=3).as_dict()
+    assert summarise(table, seed=3).model_dump() == summarise(table, seed=3).model_dump()
     assert summarise(table, seed=3).intervals != summarise(table, seed=4).intervals
     assert seed_of("ff" * 32) == 2**64 - 1
 
 
 def test_order_of_particles_changes_nothing():
     sizes = log_normal(80)
-    assert summarise(table_of(sizes)).as_dict() == summarise(table_of(sizes[::-1])).as_dict()
+    assert summarise(table_of(sizes)).model_dump() == summarise(table_of(sizes[::-1])).model_dump()
 
 
 def test_weighted_figures_of_known_sizes():

@@ -28,7 +28,7 @@ def test_every_table_has_its_place(name):
 
 def test_every_key_and_column_is_explained():
     text = page()
-    for key in summarise(table_of(log_normal(50))).as_dict():
+    for key in summarise(table_of(log_normal(50))).model_dump():
         assert f'"{key}"' in text, key
     for column in (*SHAPES, "group", "edge_weight"):
         assert f"`{column}`" in text, column

@@ -73,7 +73,7 @@ def test_confidence_under_other_outlines():
 def test_the_file_seeds_the_draws():
     micrograph, segmentation = scene()
     first, again = (remeasure(micrograph, segmentation, Recipe()).statistics for _ in range(2))
-    assert first.as_dict() == again.as_dict()
+    assert first.model_dump() == again.model_dump()
     other = remeasure(replace(micrograph, sha256="cd" * 32), segmentation, Recipe()).statistics
     assert other.intervals != first.intervals and other.median == first.median
 

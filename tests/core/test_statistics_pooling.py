@@ -40,12 +40,12 @@ def test_pooled_figures_are_those_of_all_particles_together():
     assert found.mean == pytest.approx(together.mean())
     assert found.median == pytest.approx(np.median(together))
     assert found.interval_basis == "by image"
-    json.dumps(found.as_dict(), allow_nan=False)
+    json.dumps(found.model_dump(), allow_nan=False)
 
 
 def test_keys_are_those_of_one_image_and_three_more():
-    one = set(summarise(images(1)[0]).as_dict())
-    assert set(pooled(images()).as_dict()) == one | {"between", "images", "notes"}
+    one = set(summarise(images(1)[0]).model_dump())
+    assert set(pooled(images()).model_dump()) == one | {"between", "images", "notes"}
 
 
 def test_images_that_differ_widen_the_intervals():
@@ -141,7 +141,7 @@ def test_empty_images_count_nothing():
 def test_nothing_at_all():
     found = pooled([table_of([]), table_of([])])
     assert found.n_kept == 0 and found.mean is None and found.nano is None
-    json.dumps(found.as_dict(), allow_nan=False)
+    json.dumps(found.model_dump(), allow_nan=False)
 
 
 def test_names_and_tables_must_match():
@@ -164,7 +164,7 @@ def test_the_calibration_is_shared_by_all_images():
 
 
 def test_the_same_sample_gives_the_same_numbers():
-    assert pooled(images()).as_dict() == pooled(images()).as_dict()
+    assert pooled(images()).model_dump() == pooled(images()).model_dump()
 
 
 def test_kolmogorov_is_that_of_scipy():

@@ -13,8 +13,8 @@ from PIL import Image
 from segmentation.core.truth import load_image, read_numbers
 from segmentation.lab.agreement import agreement, has_shape_of_gaps
 from segmentation.lab.check import inspect
+from segmentation.lab.data import make_sources
 from segmentation.lab.look import has_soft_edges, mirrored, surroundings
-from segmentation.lab.settings import make_sources
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]

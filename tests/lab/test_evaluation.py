@@ -13,21 +13,28 @@ from scipy import ndimage, stats
 
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
-from segmentation.lab.evaluation.choosing import with_entry, write_threshold
-from segmentation.lab.evaluation.counts import count_image
-from segmentation.lab.evaluation.kinds import Kind
-from segmentation.lab.evaluation.matching import ious, overlap_of, without_specks
-from segmentation.lab.evaluation.published import published, published_later
-from segmentation.lab.evaluation.reliability import reliability
-from segmentation.lab.evaluation.report import OWN, choice, ranked, through_chain
-from segmentation.lab.evaluation.sizes import SizeSample, min_ferets
-from segmentation.lab.evaluation.summary import ap_by_iou, kinds_of, summarise
-from segmentation.lab.evaluation.thresholds import THRESHOLDS, choose, curve, sweep_image
-from segmentation.lab.targets import inner_distance
+from segmentation.lab.cardfile import amend
+from segmentation.lab.evaluation.report import choice
+from segmentation.lab.evaluation.summary import summarise as summarised
+from segmentation.lab.instances.counts import count_image
+from segmentation.lab.instances.examine import OWN, through_chain
+from segmentation.lab.instances.figures import ap_by_iou, tally
+from segmentation.lab.instances.kinds import Kind
+from segmentation.lab.instances.matching import ious, overlap_of, without_specks
+from segmentation.lab.instances.published import published, published_later
+from segmentation.lab.instances.reliability import reliability
+from segmentation.lab.instances.sizes import SizeSample, min_ferets
+from segmentation.lab.instances.targets import inner_distance
+from segmentation.lab.instances.thresholds import THRESHOLDS, choose, curve, sweep_image
+from segmentation.lab.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
 
 CARD = find("particles-multires")
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
+
+
+def summarise(images, *, nm):
+    return summarised(SCORING, images, nm=nm)
 
 
 def squares(*boxes, shape=(60, 80)):
@@ -97,7 +104,7 @@ def test_blank_images_have_no_particle_figures_but_count_inventions():
     image = count_image(squares((5, 5, 15, 15)), blank)
     figures = summarise([image], nm=False)
     assert figures["ap50"].value == 0 and figures["recall"].value is None and figures["ks"].value is None
-    assert image.kinds[Kind.INVENTED] == 1
+    assert image.kinds[Kind.FALSE_POSITIVE] == 1
     assert summarise([count_image(blank, blank)], nm=False)["ap50"].value is None
 
 
@@ -140,16 +147,16 @@ def test_sizes_leave_out_the_frame_and_specks():
 @pytest.mark.parametrize(
     ("found", "truth", "expected"),
     [
-        ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"right": 1}),
-        ([(10, 10, 30, 24)], [(10, 10, 30, 30)], {"ragged": 1}),
-        ([(10, 10, 30, 17)], [(10, 10, 30, 30)], {"ragged": 1}),
-        ([(10, 10, 30, 50)], [(10, 10, 30, 30), (10, 30, 30, 50)], {"merged": 1, "ragged": 1}),
+        ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"correct": 1}),
+        ([(10, 10, 30, 24)], [(10, 10, 30, 30)], {"low IoU": 1}),
+        ([(10, 10, 30, 17)], [(10, 10, 30, 30)], {"low IoU": 1}),
+        ([(10, 10, 30, 50)], [(10, 10, 30, 30), (10, 30, 30, 50)], {"merged": 1, "low IoU": 1}),
         ([(10, 10, 30, 46)], [(10, 10, 30, 22), (10, 22, 30, 34), (10, 34, 30, 46)], {"merged": 3}),
         ([(10, 10, 30, 18), (10, 18, 30, 25), (10, 25, 30, 32)], [(10, 10, 30, 32)], {"split": 3}),
-        ([(10, 10, 30, 27), (10, 27, 30, 32)], [(10, 10, 30, 32)], {"right": 1, "split": 1}),
-        ([(40, 40, 50, 50)], [], {"invented": 1}),
-        ([], [(40, 40, 50, 50)], {"missed": 1}),
-        ([(40, 40, 50, 50)], [(10, 10, 20, 20)], {"invented": 1, "missed": 1}),
+        ([(10, 10, 30, 27), (10, 27, 30, 32)], [(10, 10, 30, 32)], {"correct": 1, "split": 1}),
+        ([(40, 40, 50, 50)], [], {"false positive": 1}),
+        ([], [(40, 40, 50, 50)], {"false negative": 1}),
+        ([(40, 40, 50, 50)], [(10, 10, 20, 20)], {"false positive": 1, "false negative": 1}),
     ],
 )
 def test_errors_have_kinds(found, truth, expected):
@@ -161,8 +168,15 @@ def test_every_particle_has_one_kind():
     truth = disc_labels(40, (300, 300))
     image = count_image(spoiled(truth, 2), truth)
     kinds = image.kinds
-    assert kinds[Kind.RIGHT] + kinds[Kind.RAGGED] + kinds[Kind.MERGED] + kinds[Kind.MISSED] <= image.sums.particles[0]
-    assert kinds[Kind.SPLIT] and kinds[Kind.INVENTED] and kinds_of([image, image])["split"] == 2 * kinds[Kind.SPLIT]
+    assert (
+        kinds[Kind.CORRECT] + kinds[Kind.LOW_IOU] + kinds[Kind.MERGED] + kinds[Kind.FALSE_NEGATIVE]
+        <= image.sums.particles[0]
+    )
+    assert (
+        kinds[Kind.SPLIT]
+        and kinds[Kind.FALSE_POSITIVE]
+        and tally([image, image])["errors"]["split"] == 2 * kinds[Kind.SPLIT]
+    )
 
 
 def test_precision_falls_and_recall_rises_where_the_threshold_falls():
@@ -198,9 +212,9 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_model():
 
 def test_the_published_chain_loses_small_neighbours_and_ours_keeps_them():
     truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
-    assert count_image(through_chain(OWN, truth, 0.5, 1.0, CARD), truth).kinds[Kind.RIGHT] == 3
+    assert count_image(through_chain(OWN, truth, 0.5, 1.0, CARD), truth).kinds[Kind.CORRECT] == 3
     image = count_image(through_chain("published", truth, 0.5, 1.0, CARD), truth)
-    assert image.kinds[Kind.MISSED] == 2 and image.kinds[Kind.RIGHT] == 1
+    assert image.kinds[Kind.FALSE_NEGATIVE] == 2 and image.kinds[Kind.CORRECT] == 1
 
 
 def test_the_later_published_chain_turns_an_empty_map_into_particles():
@@ -214,7 +228,8 @@ def test_ranking_and_choice_of_pictures():
     def image(ap50, particles=5, found=5):
         return {"figures": {"ap50": ap50, "iou": 0.5}, "particles": particles, "found": found}
 
-    assert ranked([image(0.2), image(0.9), image(None, 0, 0), image(0, 0, 4)]) == [2, 1, 0, 3]
+    images = [image(0.2), image(0.9), image(None, 0, 0), image(0, 0, 4)]
+    assert sorted(range(4), key=lambda place: rank(images[place])) == [2, 1, 0, 3]
     assert choice(9, 1) == {0: "best", 4: "median", 8: "worst"}
     assert choice(1, 2) == {0: "best"} and choice(3, 0) == {}
 
@@ -234,13 +249,14 @@ def written(folder, name, array):
 def test_a_threshold_is_written_where_it_belongs(tmp_path):
     card = tmp_path / "card.toml"
     card.write_text('# mine\nname = "a"\n\n[training]\nthreshold = 3\n\n[[data]]\ntitle = "x"\n')
-    write_threshold(card, 0.35, "my data")
+    amend(card, {"threshold": 0.35, "training": {"threshold_data": "my data"}})
     lines = card.read_text().splitlines()
     assert lines[:4] == ["# mine", 'name = "a"', "threshold = 0.35", ""]
-    assert lines[5] == "threshold = 3" and lines[7] == 'threshold_data = "my data"'
-    write_threshold(card, 0.4, "other")
+    assert lines[5] == "threshold = 3" and lines[6] == 'threshold_data = "my data"'
+    amend(card, {"threshold": 0.4, "training": {"threshold_data": "other"}})
     assert card.read_text().count("threshold_data") == 1 and "threshold = 0.4" in card.read_text()
-    assert with_entry("a = 1\n", "new", "b", "c") == 'a = 1\n\n[new]\nb = "c"\n'
+    amend(card, {"new": {"b": "c"}})
+    assert card.read_text().endswith('\n[new]\nb = "c"\n')
 
 
 def numbers(pattern, text):

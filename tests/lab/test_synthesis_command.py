@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.lab.data import load_folder
-from segmentation.lab.entries import FolderEntry
+from segmentation.lab.settings import FolderEntry
 from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.settings import every_setting
 from segmentation.lab.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
@@ -32,7 +32,7 @@ def test_all_files_are_written_and_fit_one_another(tmp_path):
     )
     assert "3 of 3" in said
     rows = list(csv.DictReader((tmp_path / "out" / "settings.csv").open()))
-    assert len(rows) == 3 and {s.name for s in every_setting()} < set(rows[0])
+    assert len(rows) == 3 and set(every_setting()) < set(rows[0])
     for row in rows:
         stem = Path(row["image"]).stem
         grey = np.asarray(Image.open(tmp_path / "out" / "images" / row["image"]))
@@ -58,7 +58,7 @@ def test_real_micrographs_lie_beside_the_rendered_ones(tmp_path):
 
 def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path):
     (tmp_path / "empty").mkdir()
-    for folder, sentence in (("empty", "holds no images"), ("none", "There is no folder")):
+    for folder, sentence in (("empty", "holds no files of the kinds"), ("none", "There is no folder")):
         with pytest.raises(CommandError, match=sentence):
             synthesise(tmp_path / "out", "--beside", str(tmp_path / folder))
     assert not (tmp_path / "out").exists()
@@ -121,8 +121,8 @@ def test_every_setting_is_listed_and_described():
     said = io.StringIO()
     call_command("synthesise", "--list", stdout=said)
     page = (DOCS / "synthesis.md").read_text(encoding="utf-8")
-    for setting in every_setting():
-        assert setting.name in said.getvalue() and f"`{setting.name}`" in page
+    for name in every_setting():
+        assert name in said.getvalue() and f"`{name}`" in page
     assert all(family in page for family in FAMILIES)
     pictures = list((DOCS / "synthesis").glob("*.png"))
     assert pictures and all(file.stat().st_size < 600_000 and file.name in page for file in pictures)

@@ -59,7 +59,7 @@ class TestService:
         assert upload.owner == alice
 
     def test_samples_come_along_and_others_do_not(self, alice):
-        recipe = Recipe().as_dict()
+        recipe = Recipe().model_dump()
         mine, theirs = (
             Sample.objects.create(name="batch", recipe=recipe, submission=uuid4().hex, visitor=visitor)
             for visitor in (VISITOR, OTHER)

@@ -156,7 +156,7 @@ class TestRead:
         said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
         assert said["state"] == "done"
         assert said["result"]["statistics"]["n_kept"] == 261
-        assert said["recipe"] == Recipe().as_dict()
+        assert said["recipe"] == Recipe().model_dump()
         assert set(said["files"]) == set(FILES)
         address = said["files"]["particles.csv"].removeprefix("http://testserver")
         file = script.get(address, headers=basic("alice"))

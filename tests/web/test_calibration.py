@@ -195,7 +195,7 @@ def default():
 
 
 def of_default(**fields):
-    return {"recipe": default(), "summary": {**SUMMARY, "calibration": default().as_dict()["calibration"]}, **fields}
+    return {"recipe": default(), "summary": {**SUMMARY, "calibration": default().model_dump()["calibration"]}, **fields}
 
 
 def shown(response):
@@ -340,7 +340,7 @@ class TestResultPage:
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
         made = stored()
         used = Recipe(calibration=suggested(made))
-        done = job(made, recipe=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
+        done = job(made, recipe=used, summary={**SUMMARY, "calibration": used.model_dump()["calibration"]})
         page = words(maker.get(f"/jobs/{done.pk}/"))
         assert "Read from the data bar and accepted" in page
         assert "5 nm/px, read from the data bar (± 1.0 %)" in page

@@ -185,7 +185,7 @@ class TestScale:
         sample = make_sample(DONE, DONE)
         before = list(sample.members.order_by("created"))
         changed = Recipe(calibration=Calibration.of_pixel(2.5, detail="one pixel size for the whole sample"))
-        Job.objects.filter(pk=before[0].pk).update(recipe=changed.as_dict(), included=False)
+        Job.objects.filter(pk=before[0].pk).update(recipe=changed.model_dump(), included=False)
         with committed():
             assert services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5)) == 1
         members = list(sample.members.order_by("created"))

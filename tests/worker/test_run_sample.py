@@ -168,7 +168,7 @@ def test_results_of_older_versions_that_say_less_are_pooled(pooled):
 def test_an_image_of_other_settings_is_named(pooled, no_files):
     sample = pooled(squares([10, 12]), squares([16, 18]))
     job = sample.jobs.order_by("created")[1]
-    job.recipe = job.get_recipe().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
+    job.recipe = job.get_recipe().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).model_dump()
     job.save(update_fields=["recipe"])
     said = run(sample)["warnings"]
     assert [each for each in said if "other settings" in each] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,6 @@ class Command(BaseCommand):
         from segmentation.lab.evaluation.report import evaluate
         from segmentation.lab.instances.logistic import TooFew
         from segmentation.lab.settings import BadRecipe
-        from segmentation.lab.tasks import tasks
 
         _check(options)
         card, file = _card(options["model"])
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 card = self._fit_cuts(card, file, examples, options)
             report = evaluate(
                 examples,
-                tasks()["particles"].scoring,
+                _scoring(card),
                 _predictor(card, options),
                 _options(options),
                 options["out"],
@@ -72,17 +72,15 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(_said(error, options["out"])) from error
-        self._say(report)
+        self._say(report, _scoring(card).shown)
         if options["choose_threshold"]:
             self._choose(report, card, file)
         if options["calibrate"]:
             self._calibrate(report, file)
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
-    def _say(self, report: dict[str, Any]) -> None:
-        from segmentation.lab.tasks import tasks
-
-        for name in tasks()["particles"].scoring.shown:
+    def _say(self, report: dict[str, Any], shown: Sequence[str]) -> None:
+        for name in shown:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
@@ -161,6 +159,13 @@ def _card(model: str) -> tuple[ModelCard, Path]:
     except (UnknownModel, ValueError, TypeError, OSError) as error:
         raise CommandError(f"{error}") from error
     return card, card.weights.parent / f"{model}.toml"
+
+
+def _scoring(card: ModelCard) -> Any:
+    """How what the card's model finds is compared with the truth."""
+    from segmentation.lab import tasks
+
+    return tasks.find(getattr(card, "task", "particles")).scoring
 
 
 def _said(error: OSError, out: Path) -> str:
