@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def inspect(folder: Path, *, images: str = "", labels: str = "", groups: str = "
         checked.mend(f"{truth.name} are labels without an image.")
     for pair in found.pairs:
         _look_at_pair(checked, pair)
-    for rule in (*OF_EVERY_FOLDER, _numbers, _same_pictures):
+    for rule in (_of_every_folder, _numbers, _same_pictures):
         rule(checked)
     _groups(checked, group_of)
     return checked
@@ -114,8 +114,9 @@ def inspect_source(entry: FolderEntry, base: Path) -> Checked:
     checked = Checked(entry)
     for pair in pairs_of(base / entry.path, entry):
         _look_at_pair(checked, pair)
-    for rule in (*OF_EVERY_FOLDER, *((_same_pictures,) if entry.use == "both" else ())):
-        rule(checked)
+    _of_every_folder(checked)
+    if entry.use == "both":
+        _same_pictures(checked)
     return checked
 
 
@@ -129,90 +130,74 @@ def _look_at_pair(checked: Checked, pair: Pair) -> None:
     checked.findings += [Finding(True, sentence) for sentence in looked.wrong]
 
 
-def _pictures(checked: Checked) -> None:
-    """What the pictures hold beside the micrograph, or have lost."""
-    bars = [(pair.name, pair.bar_rows) for pair in checked.pairs if pair.bar_rows]
-    if bars:
-        checked.look(
-            f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}."
-        )
-    clipped = [pair.name for pair in checked.pairs if pair.clipped]
-    if clipped:
-        checked.look(
-            f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}."
-        )
-
-
-def _labelled(checked: Checked) -> None:
-    """Labels nearly everywhere, and nowhere."""
-    limit = FULL_BINARY if is_binary(checked) else FULL
-    full = [pair.name for pair in checked.pairs if pair.labelled > limit and not pair.wrong]
-    if full:
-        say = checked.mend if is_binary(checked) and len(full) > len(checked.pairs) / 2 else checked.look
-        say(
-            f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
-            f"{_some(full)}."
-        )
-    empty = [pair.name for pair in checked.pairs if not len(pair.diameters)]
-    if empty and len(empty) < len(checked.pairs):
-        checked.look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
-
-
-def _fitting(checked: Checked) -> None:
-    """Labels that belong elsewhere, or whose gaps are labelled."""
-    astray = [pair.name for pair in checked.pairs if pair.astray]
-    if astray:
-        checked.look(
-            f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
-            f"image do: {_some(astray)}."
-        )
-    gaps = [pair.name for pair in checked.pairs if pair.gaps]
-    if gaps:
-        say = checked.mend if len(gaps) > len(checked.pairs) / 2 else checked.look
-        say(
-            f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
-            f"{_some(gaps)}."
-        )
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _binary(checked: Checked) -> None:
-    """Masks that know particle and background only, where particles touch."""
-    if not is_binary(checked):
-        return
-    merged = sum(pair.merged_area for pair in checked.pairs)
-    share = merged / max(1, sum(pair.labelled_area for pair in checked.pairs))
-    if share > MERGED:
-        checked.look(
-            f"The masks are binary, and {share:.0%} of their area are pieces shaped like several particles in one: "
-            "give each particle a number of its own, or the network learns to merge those that touch."
-        )
-
-
 def is_binary(checked: Checked) -> bool:
     """Whether no labels file knows more than one kind of particle pixel."""
     return bool(checked.pairs) and all(pair.labels_used <= 1 for pair in checked.pairs)
 
 
-def _pieces(checked: Checked) -> None:
-    """Specks, and numbers that several particles share."""
-    specks = [(pair.name, pair.specks) for pair in checked.pairs if pair.specks]
-    if specks:
-        count = sum(n for _, n in specks)
-        checked.look(f"{count} labelled pieces are under 9 px, probably slips of the pen: {_named(specks)}.")
-    shared = [(pair.name, pair.shared) for pair in checked.pairs if pair.shared]
-    if shared and not is_binary(checked):
-        count = sum(n for _, n in shared)
-        checked.look(f"{count} numbers belong to several separate pieces, each taken as a particle: {_named(shared)}.")
+def _some(names: Sequence[str], most: int = 3, more: str = "more") -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} {more}" if len(names) > most else "")
 
 
-def _named(counts: list[tuple[str, int]], most: int = 3) -> str:
-    worst = sorted(counts, key=lambda each: -each[1])
-    text = ", ".join(f"{name} ({n})" for name, n in worst[:most])
-    return text + (f" and {len(worst) - most} more files" if len(worst) > most else "")
+def _named(counts: dict[str, int]) -> str:
+    """Files with the number of something in each, the worst first."""
+    worst = sorted(counts, key=lambda name: -counts[name])
+    return _some([f"{name} ({counts[name]})" for name in worst], more="more files")
+
+
+def _of_every_folder(checked: Checked) -> None:
+    """What the images hold or have lost, and labels that are odd."""
+    pairs, look, binary = checked.pairs, checked.look, is_binary(checked)
+    if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
+        look(f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}.")
+    if clipped := [pair.name for pair in pairs if pair.clipped]:
+        look(f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}.")
+    share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
+    if binary and share > MERGED:
+        look(
+            f"The masks are binary, and {share:.0%} of their area are pieces shaped like several particles in one: "
+            "give each particle a number of its own, or the network learns to merge those that touch."
+        )
+    limit = FULL_BINARY if binary else FULL
+    if full := [pair.name for pair in pairs if pair.labelled > limit and not pair.wrong]:
+        (checked.mend if binary and len(full) > len(pairs) / 2 else look)(
+            f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
+            f"{_some(full)}."
+        )
+    empty = [pair.name for pair in pairs if not len(pair.diameters)]
+    if 0 < len(empty) < len(pairs):
+        look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
+    if astray := [pair.name for pair in pairs if pair.astray]:
+        look(
+            f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
+            f"image do: {_some(astray)}."
+        )
+    if gaps := [pair.name for pair in pairs if pair.gaps]:
+        (checked.mend if len(gaps) > len(pairs) / 2 else look)(
+            f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
+            f"{_some(gaps)}."
+        )
+    if specks := {pair.name: pair.specks for pair in pairs if pair.specks}:
+        count = sum(specks.values())
+        look(f"{count} labelled pieces are under 9 px, probably slips of the pen: {_named(specks)}.")
+    shared = {pair.name: pair.shared for pair in pairs if pair.shared}
+    if shared and not binary:
+        count = sum(shared.values())
+        look(f"{count} numbers belong to several separate pieces, each taken as a particle: {_named(shared)}.")
+    _sizes(checked)
+
+
+def _sizes(checked: Checked) -> None:
+    """Particles beyond the range of sizes that a picture can be resampled to."""
+    least = SIZES[0] / 2  # a picture is magnified twice at most
+    if small := [f"{pair.name} ({pair.median:.1f} px)" for pair in checked.pairs if 0 < pair.median < least]:
+        checked.look(
+            f"In {len(small)} images the median particle is under {least:g} px, too small to be outlined well: "
+            f"{_some(small)}."
+        )
+    large = [f"{p.name} ({p.median:.0f} px)" for p in checked.pairs if p.median > LARGE * min(p.shape)]
+    if large:
+        checked.look(f"In {len(large)} images the median particle fills more than half the picture: {_some(large)}.")
 
 
 def _numbers(checked: Checked) -> None:
@@ -232,25 +217,8 @@ def _numbers(checked: Checked) -> None:
         checked.look(f"{particles} particles in all are few; some hundred are better.")
 
 
-def _sizes(checked: Checked) -> None:
-    """Particles beyond the range of sizes that a picture can be resampled to."""
-    least = SIZES[0] / 2  # a picture is magnified twice at most
-    small = [pair for pair in checked.pairs if 0 < pair.median < least]
-    if small:
-        names = _some([f"{p.name} ({p.median:.1f} px)" for p in small])
-        checked.look(
-            f"In {len(small)} images the median particle is under {least:g} px, too small to be outlined well: {names}."
-        )
-    large = [pair for pair in checked.pairs if pair.median > LARGE * min(pair.shape)]
-    if large:
-        names = _some([f"{p.name} ({p.median:.0f} px)" for p in large])
-        checked.look(f"In {len(large)} images the median particle fills more than half the picture: {names}.")
-
-
 def _groups(checked: Checked, group_of: dict[str, str]) -> None:
-    unnamed = [
-        pair.name for pair in checked.pairs if group_of and not {pair.name, Path(pair.name).stem} & set(group_of)
-    ]
+    unnamed = [p.name for p in checked.pairs if group_of and not {p.name, Path(p.name).stem} & set(group_of)]
     if unnamed:
         checked.look(f"{checked.entry.groups} does not name {len(unnamed)} images: {_some(unnamed)}.")
     groups = [pair.group for pair in checked.pairs if len(pair.diameters)]
@@ -269,9 +237,6 @@ def _same_pictures(checked: Checked) -> None:
                 f"{a.name} and {b.name} show the same picture but are of two groups, so that one may be trained on and "
                 "the other validated: drop one, or give both one group (--groups)."
             )
-
-
-OF_EVERY_FOLDER = (_pictures, _binary, _labelled, _fitting, _pieces, _sizes)
 
 
 def same_pictures(thumbnails: list[NDArray[np.float32]]) -> Iterator[tuple[int, int]]:

@@ -29,21 +29,27 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
     what is half written is no model. Raises CannotWrite.
     """
-    weights = half_precision(
-        without_auxiliary_heads(network, recipe.architecture, len(tasks.find(recipe.task).channels))
-    )
-    data = all_data(recipe)
+    channels = len(tasks.find(recipe.task).channels)
+    state = without_auxiliary_heads(network, recipe.architecture, channels).state_dict().items()
+    weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
+    data, inherited = all_data(recipe), {}
+    if recipe.start_from:
+        base = base_card(recipe.start_from)
+        new = recipe.architecture not in ({}, base.architecture)
+        inherited = {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
+    # Pictures that a GAN made name the licences of what it learned from in their title.
+    unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
     card = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
         "version": version,
         **({"task": recipe.task} if recipe.task != _usual("task") else {}),
-        "licence": licence_of(recipe, data),
+        "licence": OWNERS if unlicensed and recipe.licence == _usual("licence") else recipe.licence,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "smallest": recipe.sizes[0],
         "largest": recipe.sizes[1],
-        **_inherited(recipe),
+        **inherited,
         **{name: value for name in ("diameter", "closer") if (value := getattr(recipe, name))},
         **extra,
         "architecture": recipe.architecture,
@@ -61,20 +67,6 @@ def _usual(entry: str) -> Any:
     return TrainingRecipe.model_fields[entry].default
 
 
-def half_precision(network: nn.Module) -> bytes:
-    """The network's tensors as a safetensors file, floats in 16 bits."""
-    state = network.state_dict().items()
-    return save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
-
-
-def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
-    if not recipe.start_from:
-        return {}
-    base = base_card(recipe.start_from)
-    new = recipe.architecture not in ({}, base.architecture)
-    return {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
-
-
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
     """What the card says of how the weights came to be."""
     names = (
@@ -82,15 +74,10 @@ def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
         *("precision", "pretrained"),
     )
     facts = {name: getattr(recipe, name) for name in names}
-    return {**facts, **_base_facts(recipe), "torch": torch.__version__}
-
-
-def _base_facts(recipe: TrainingRecipe) -> dict[str, Any]:
-    """Which model the training started from; its file's place is this machine's business."""
-    if not recipe.start_from:
-        return {}
-    base = base_card(recipe.start_from)
-    return {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
+    if recipe.start_from:  # the place of its file is this machine's business
+        base = base_card(recipe.start_from)
+        facts |= {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
+    return {**facts, "torch": torch.__version__}
 
 
 def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
@@ -98,20 +85,6 @@ def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
     own = [data_facts(entry, recipe) for entry in recipe.sources]
     pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
     return own + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
-
-
-def licence_of(recipe: TrainingRecipe, data: list[dict[str, Any]]) -> str:
-    """The recipe's licence of the weights; its owner's to choose where none was given and data have none known.
-
-    data: as of `all_data`.
-    """
-    given = recipe.licence != _usual("licence")
-    return recipe.licence if given or not any(map(_unlicensed, data)) else OWNERS
-
-
-def _unlicensed(source: dict[str, Any]) -> bool:
-    # Pictures that a GAN made name the licences of what it learned from in their title.
-    return source.get("licence", "") in ("", "unknown") or "(unknown)" in source["title"]
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from . import tasks
 from .curves import Row
 from .pretrained import base_card, load_encoder, load_model
 from .runs import load_state, save_state
-from .settings import BadRecipe, Optimiser, Schedule, TrainingRecipe, read_recipe
+from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
 @dataclass(eq=False)
@@ -38,9 +38,12 @@ class Run:
 
     def save(self, file: Path) -> None:
         """The whole checkpoint or, when it cannot be written, the one before."""
+        chance = {"cpu": torch.get_rng_state()}  # for dropout
+        if torch.cuda.is_available():
+            chance["cuda"] = torch.cuda.get_rng_state()
         parts = ("network", "averaged", "optimiser")
         state = {name: getattr(self, name).state_dict() for name in parts}
-        save_state({**state, "step": self.step, "best": self.best, "chance": _chance()}, file)
+        save_state({**state, "step": self.step, "best": self.best, "chance": chance}, file)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
@@ -52,20 +55,11 @@ class Run:
             self.step, self.best = state["step"], state.get("best", {})
         except (KeyError, RuntimeError, ValueError) as error:
             raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
-        _take_chance(state.get("chance", {}))
-
-
-def _chance() -> dict[str, Tensor]:
-    """The state of torch's random numbers (dropout), by device."""
-    states = {"cpu": torch.get_rng_state()}
-    return {**states, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
-
-
-def _take_chance(states: dict[str, Tensor]) -> None:
-    if "cpu" in states:
-        torch.set_rng_state(states["cpu"].cpu())
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"].cpu())
+        chance = state.get("chance", {})
+        if "cpu" in chance:
+            torch.set_rng_state(chance["cpu"].cpu())
+        if "cuda" in chance and torch.cuda.is_available():
+            torch.cuda.set_rng_state(chance["cuda"].cpu())
 
 
 def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
@@ -131,14 +125,12 @@ def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Op
     chosen = {id(p) for p in encoder}
     others = [p for p in network.parameters() if id(p) not in chosen]
     groups = [{"params": others, "top": recipe.learning_rate}, {"params": encoder, "top": recipe.encoder_learning_rate}]
-    return _optimiser([g for g in groups if g["params"]], recipe.optimiser, recipe.learning_rate, recipe.weight_decay)
-
-
-def _optimiser(groups: list[dict[str, Any]], settings: Optimiser, rate: float, decay: float) -> torch.optim.Optimizer:
+    groups = [group for group in groups if group["params"]]
+    settings, rate, decay = recipe.optimiser, recipe.learning_rate, recipe.weight_decay
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay)
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=(settings.betas[0], settings.betas[1]), weight_decay=decay)
+    return kind(groups, lr=rate, betas=tuple(settings.betas), weight_decay=decay)
 
 
 def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:

@@ -55,7 +55,10 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
-        _check_room(run, out)
+        # Network, average, two moments and best, in single precision; the old checkpoint stays until the new is whole.
+        checkpoint = 5 * 4 * sum(p.numel() for p in run.network.parameters())
+        written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+        check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
     with alone_in(out):
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         try:
@@ -68,14 +71,6 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
     if recipe.patience and run.best:
         run.averaged.load_state_dict(run.best)
     return run
-
-
-def _check_room(run: Run, out: Path) -> None:
-    """Raise CannotWrite unless the run can be written to its end, beside what it has written already."""
-    # Network, average, two moments and best, in single precision; the old checkpoint stays until the new one is whole.
-    checkpoint = 5 * 4 * sum(p.numel() for p in run.network.parameters())
-    written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-    check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
 
 
 def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
@@ -144,22 +139,18 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
 
 
 def _batches(recipe: TrainingRecipe, sources: Sources, step: int, device: torch.device) -> Iterator[Batch]:
-    crops = _crops(recipe, sources, validation=False)
+    crops, cores = _crops(recipe, sources, validation=False), len(os.sched_getaffinity(0))
     return iter(
         DataLoader(
             crops,
             batch_size=recipe.batch,
             sampler=range(step * recipe.batch, recipe.steps * recipe.batch),
-            num_workers=recipe.workers or _workers(device),
+            # one process beside a processor that trains, several beside a GPU that waits; the curve is the same
+            num_workers=recipe.workers or (1 if device.type == "cpu" else min(12, max(1, cores - 2))),
             prefetch_factor=4,
             pin_memory=device.type == "cuda",
         )
     )
-
-
-def _workers(device: torch.device) -> int:
-    """One process beside a processor that trains, several beside a GPU that waits; the curve is the same."""
-    return 1 if device.type == "cpu" else min(12, max(1, len(os.sched_getaffinity(0)) - 2))
 
 
 def _crops(recipe: TrainingRecipe, sources: Sources, *, validation: bool) -> Crops:
@@ -186,10 +177,13 @@ def hold(recipe: TrainingRecipe, sources: Sources) -> Held:
 
 def _one_step(run: Run, batch: Batch, recipe: TrainingRecipe, device: torch.device) -> Tensor:
     run.network.train()
-    if recipe.freeze:
-        _rest(run.network, run.step < recipe.freeze)
-    if recipe.keep_statistics:
-        _keep_statistics(run.network)
+    if recipe.freeze:  # the encoder's weights and batch statistics stay as they are
+        resting, encoder = run.step < recipe.freeze, run.network.encoder
+        encoder.requires_grad_(not resting).train(not resting)
+    if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
+        for module in run.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
     factor = rate_factor(run.step, recipe.steps, recipe.schedule, [row.validation_loss for row in run.rows])
     for group in run.optimiser.param_groups:
         group["lr"] = group["top"] * factor
@@ -203,19 +197,6 @@ def _one_step(run: Run, batch: Batch, recipe: TrainingRecipe, device: torch.devi
     run.step += 1
     _update_average(run.averaged, run.network, min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
     return loss.detach()
-
-
-def _rest(network: nn.Module, resting: bool) -> None:
-    """Whether the encoder's weights and batch statistics stay as they are."""
-    encoder: nn.Module = network.encoder  # type: ignore[assignment]
-    encoder.requires_grad_(not resting).train(not resting)
-
-
-def _keep_statistics(network: nn.Module) -> None:
-    """Batches of a few crops of a few images say less of their kind than what the network has seen before."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
 
 
 def _forward(network: nn.Module, picture: Tensor, recipe: TrainingRecipe) -> Tensor:

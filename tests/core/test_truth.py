@@ -61,12 +61,12 @@ def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "said", "belongs"),
-    [("mask", "", True), ("_m", "_m", True), ("2", "", False), ("x_m", "_m", False), ("", "_m", False)],
+    ("suffix", "said", "expected"),
+    [("mask", "", (1, 0)), ("_m", "_m", (1, 0)), ("2", "", (0, 1)), ("x_m", "_m", (0, 1)), ("", "_m", (0, 0))],
 )
-def test_a_name_is_continued_by_a_new_word_or_by_the_suffix_that_is_said(tmp_path, suffix, said, belongs):
+def test_a_name_is_continued_by_a_new_word_or_by_the_suffix_that_is_said(tmp_path, suffix, said, expected):
     found = find_pairs(folder_of(tmp_path, names=("im1",), suffix=suffix), suffix=said)
-    assert (len(found.pairs), len(found.strays)) == ((1, 0) if belongs else (0, 1))
+    assert (len(found.pairs), len(found.strays)) == expected
 
 
 def test_a_group_may_be_named_by_stem_or_by_a_pattern(tmp_path):

@@ -12,7 +12,7 @@ from segmentation.lab.gan.networks import ImagePool, make_discriminator, make_ge
 from segmentation.lab.gan.noise import perlin
 from segmentation.lab.gan.outlines import Generator, gradient_penalty, make_critic
 from segmentation.lab.gan.reject import bright_enough
-from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, read_gan_recipe
+from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
 from segmentation.lab.gan.shapes import at_diameter, clean, shape_of, silhouettes
 from segmentation.lab.gan.stock import estimated_diameter
 from segmentation.lab.settings import BadRecipe
@@ -53,7 +53,7 @@ def test_the_penalty_moves_the_critic():
 
 
 def test_networks_keep_the_shapes():
-    settings = OutlineSettings(sources=[], size=32, latent=8, filters=4)
+    settings = OutlineSettings(sources=[OutlineSource(kind="rendered")], size=32, latent=8, filters=4)
     fakes = Generator(settings)(torch.zeros(3, 8))
     assert fakes.shape == (3, 1, 32, 32) and make_critic(settings)(fakes).shape == (3, 1)
     picture = torch.zeros(1, 1, 36, 40)
@@ -260,7 +260,7 @@ name = "multires-unet"
         ("somewhere", "shared/data/evaluation-only/tio2-sem", "never trained on"),
         ('kind = "rendered"', 'kind = "drawn"', "labels or rendered"),
         ('kind = "rendered"', 'labels = "l"', "path is missing"),
-        ("[[cyclegan.sources]]\npath", "sources = []\n[other]\npath", "sources is a list of at least 1"),
+        ('[[cyclegan.sources]]\npath = "somewhere"', "sources = []", "cyclegan: sources is a list of at least 1"),
         ("[unet.architecture]", "[unet]\nsources = []\n[unet.architecture]", r"\[unet\] leaves sources"),
         ("[unet.architecture]", "[unet]\ncrop = 100\n[unet.architecture]", r"\[unet\].*multiple of 32"),
         ("name = ", "name - ", "cannot be read as TOML"),

@@ -57,50 +57,25 @@ class Judged:
 
 
 def judge(overlap: Overlap) -> Judged:
-    """The kind of every particle; those of no pair are told apart by where most of their area lies."""
+    """The kind of every object; those of no pair are told apart by where most of their area lies."""
     true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
-    paired = pairs(iou, RIGHT)
-    _judge_pairs(true, found, iou, *paired)
-    lost, extra = _without(len(true), paired[0]), _without(len(found), paired[1])
-    _judge_merged(true, found, overlap, lost)
-    _judge_split(true, found, overlap, extra)
-    _judge_loose_pairs(true, found, iou)
-    return Judged(true, found)
-
-
-def _without(n: int, some: NDArray[np.int64]) -> NDArray[np.bool_]:
-    rest = np.ones(n, bool)
-    rest[some] = False
-    return rest
-
-
-def _judge_pairs(
-    true: Kinds, found: Kinds, iou: NDArray[np.float64], t: NDArray[np.int64], f: NDArray[np.int64]
-) -> None:
-    kinds = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
-    true[t], found[f] = kinds, kinds
-
-
-def _judge_merged(true: Kinds, found: Kinds, overlap: Overlap, lost: NDArray[np.bool_]) -> None:
+    t, f = pairs(iou, RIGHT)
+    true[t] = found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
+    lost, extra = ~np.isin(np.arange(len(true)), t), ~np.isin(np.arange(len(found)), f)
     covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
     greedy = covered.sum(0) >= 2
     true[lost & (covered & greedy).any(1)] = Kind.MERGED
     found[greedy & (found == Kind.FALSE_POSITIVE)] = Kind.MERGED
-
-
-def _judge_split(true: Kinds, found: Kinds, overlap: Overlap, extra: NDArray[np.bool_]) -> None:
-    inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true particle each
+    inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
     pieces = inside & extra & (found == Kind.FALSE_POSITIVE)
     several = pieces.sum(1) >= 2
     taken = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
     found[(pieces & (several | taken)[:, None]).any(0)] = Kind.SPLIT
     true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
-
-
-def _judge_loose_pairs(true: Kinds, found: Kinds, iou: NDArray[np.float64]) -> None:
-    """False negatives and false positives that overlap somewhat are one object, badly outlined."""
-    missed, invented = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)
-    t, f = pairs(iou[np.ix_(missed, invented)], LEAST_PAIR)
-    true[missed[t]], found[invented[f]] = Kind.LOW_IOU, Kind.LOW_IOU
+    # What is left on either side and overlaps somewhat is one object, badly outlined.
+    left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)
+    t, f = pairs(iou[np.ix_(left, over)], LEAST_PAIR)
+    true[left[t]], found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
+    return Judged(true, found)
