@@ -8,10 +8,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .check import Checked
-from .examples import TRUE, outlined
+from .examples import TRUE
 from .files import write_picture
 from .look import SHEET, Looked
 from .settings import SIZES
+from .sheets import outlined
 
 ACROSS, MOST = 6, 60
 LINE = 14  # px of a line of text

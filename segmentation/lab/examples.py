@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 from .files import write_picture
+from .sheets import in_colour, outlined
 from .tasks.base import LearningTask
 
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
@@ -49,19 +49,6 @@ def _row(
         *map(in_colour, maps),
     ]
     return _stacked(panels, axis=1)
-
-
-def in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) uint8 as (H, W, 3)."""
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
-def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the picture with the innermost pixels along every particle's edge in `colour`."""
-    inner = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
-    drawn = in_colour(grey)
-    drawn[inner] = colour
-    return drawn
 
 
 def _stacked(panels: Sequence[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,18 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
     share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
     return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
+
+
+def amend(card: Path, entries: Mapping[str, Any]) -> None:
+    """Set entries of a card; the entries of its tables one by one.
+
+    Raises OSError, ValueError (the file is no TOML).
+    """
+    document = tomlkit.parse(card.read_text(encoding="utf-8"))
+    for name, value in entries.items():
+        if isinstance(value, Mapping) and name in document:
+            for key, each in value.items():
+                document[name][key] = each  # type: ignore[index]
+        else:
+            document[name] = value
+    write_whole(card, tomlkit.dumps(document).encode())

@@ -5,9 +5,8 @@ import pytest
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.network.cards import INTERCEPT, TRAITS
-from segmentation.lab.cardfile import amend
-from segmentation.lab.instances.calibrating import cross_fitted, fit
-from segmentation.lab.instances.logistic import TooFew
+from segmentation.lab.instances.calibrating import TooFew, cross_fitted, fit
+from segmentation.lab.publish import amend
 
 
 def draw(n, seed):

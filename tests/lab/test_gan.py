@@ -17,8 +17,7 @@ from PIL import Image
 from segmentation.core.network.cards import read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.gan import stages
-from segmentation.lab.gan.loop import Deadline
-from segmentation.lab.gan.made import numbered
+from segmentation.lab.gan.loop import Deadline, numbered
 from segmentation.lab.gan.settings import MissingStage, read_gan_recipe, unet_recipe
 from segmentation.lab.gan.stages import STAGES, Work, run_stage
 from segmentation.lab.gan.stock import check_sources, micrograph_stock, outline_stock

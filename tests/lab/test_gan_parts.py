@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.lab.gan.compose import canvas, compose, drawn, put_beneath
+from segmentation.lab.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
 from segmentation.lab.gan.cyclegan import contrast
 from segmentation.lab.gan.networks import ImagePool, make_discriminator, make_generator
-from segmentation.lab.gan.noise import perlin
 from segmentation.lab.gan.outlines import Generator, gradient_penalty, make_critic
-from segmentation.lab.gan.reject import bright_enough
 from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
 from segmentation.lab.gan.shapes import at_diameter, clean, shape_of, silhouettes
 from segmentation.lab.gan.stock import estimated_diameter

@@ -12,9 +12,9 @@ from PIL import Image
 
 from segmentation.lab.data import load_folder
 from segmentation.lab.settings import FolderEntry
+from segmentation.lab.sheets import HEADING, as_grey, contact_sheet, outlined
 from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.settings import every_setting
-from segmentation.lab.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
 from segmentation.lab.synthesis.write import Order
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -132,7 +132,7 @@ def test_sheets():
     grey = np.arange(64 * 80, dtype=np.uint32).reshape(64, 80).astype(np.uint8)
     labels = np.zeros((64, 80), np.int32)
     labels[10:30, 20:50] = 1
-    marked = outlined(grey, labels)
+    marked = outlined(grey, labels, (255, 120, 0))
     assert (marked[10, 20] == (255, 120, 0)).all() and (marked[20, 35] == grey[20, 35]).all()
     assert contact_sheet([grey] * 5, columns=3, side=40).shape == (84, 128)
     assert contact_sheet([marked] * 5, columns=3, side=40).shape == (84, 128, 3)

@@ -14,20 +14,36 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ... import __version__
+from ..curves import read_metrics
 from ..files import write_whole
+from ..publish import publish
 from ..runs import CHECKPOINT, METRICS, load_state, read_rows
-from ..settings import BadRecipe
-from .compose import Labels, compose, drawn, most_particles
+from ..settings import BadRecipe, TrainingRecipe
+from ..start import Run, start_run
+from ..train import scores_of, train
+from .compose import Labels, bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, paint
-from .loop import Deadline, Say, refuse_others, run_steps, save_array, shade, sheet
-from .made import ORIGIN, Row, begin, make_pictures, numbered, read_json
+from .loop import (
+    ORIGIN,
+    Deadline,
+    Row,
+    Say,
+    begin,
+    make_pictures,
+    numbered,
+    read_json,
+    refuse_others,
+    run_steps,
+    save_array,
+    shade,
+    sheet,
+)
 from .networks import make_generator
 from .outlines import Generator, OutlineTrainer, draw_outlines
-from .reject import bright_enough
-from .settings import GanRecipe, MissingStage
+from .settings import GanRecipe, MissingStage, unet_recipe
 from .shapes import at_diameter
 from .stock import micrograph_stock, outline_stock
-from .unet import train_unet
 
 OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
 SUMMARY = "summary.json"
@@ -219,3 +235,43 @@ def _summarise(stage: str, work: Work, done: bool, seconds: float) -> None:
         "last": rows[-1] if rows else {},
     }
     write_whole(file, json.dumps(summary, indent=2).encode())
+
+
+class TimeUp(Exception):
+    """The time is up, and a checkpoint of this run lies there to go on from."""
+
+
+def train_unet(recipe: GanRecipe, out: Path, device: torch.device, deadline: Deadline, say: Say) -> bool:
+    """Train in `out/unet` and publish weights and card there; False when the time was up before the end.
+
+    Then the weights of the last checkpoint are published, and the card's limits say at which step they are.
+    """
+    made, folder = unet_recipe(recipe), out / "unet"
+    try:
+        run = train(made, folder, out, device, until(deadline, folder / CHECKPOINT, say))
+    except TimeUp:
+        run = _at_checkpoint(made, folder, device)
+    stopped = [f"Training was stopped at step {run.step} of {made.steps}."] if run.step < made.steps else []
+    extra = {"limits": [*made.limits, *stopped], "scores": scores_of(run, made)}
+    card = publish(run.averaged, made, folder, version=__version__, extra=extra)
+    say(f"unet: weights and ModelCard: {card}")
+    return not stopped
+
+
+def _at_checkpoint(made: TrainingRecipe, folder: Path, device: torch.device) -> Run:
+    run = start_run(made, device)
+    run.load(folder / CHECKPOINT, device)
+    run.rows = read_metrics(folder / METRICS, run.step)
+    return run
+
+
+def until(deadline: Deadline, checkpoint: Path, say: Say) -> Say:
+    """What training says is passed on; the first thing said after the deadline and a new checkpoint ends it."""
+    began = time.time()
+
+    def said(line: str) -> None:
+        say(f"unet: {line}")
+        if deadline.over() and checkpoint.exists() and checkpoint.stat().st_mtime >= began:
+            raise TimeUp
+
+    return said

@@ -15,7 +15,7 @@ from ...core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT
 from ...core.truth import Pair
 from ..evaluation.predictions import Predictor, padded
 from ..synthesis.render import render
-from .logistic import FEWEST, TooFew, fit_logistic
+from .calibrating import FEWEST, TooFew, fit_logistic
 from .matching import Labels, match, overlap_of, without_specks
 
 RENDERED, SHAPE, SEED = 40, (512, 768), 30_000

@@ -14,11 +14,10 @@ from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.summary import summarise
 from ..tasks.base import Labels, Scoring
-from .calibrating import cross_fitted, fit, traits_of_empty
+from .calibrating import cross_fitted, fit, reliability, traits_of_empty
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
 from .published import CHAINS
-from .reliability import reliability
 from .targets import inner_distance
 from .thresholds import RULE, choose, curve, sweep_image
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from .base import Loss
+from ...core.validation import Settings
 
-__all__ = ["Loss", "losses"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Loss(Settings):
+    """A loss is a subclass with a `name: Literal[...]` of its own, in a file of this folder."""
+
+    name: str
+
+    def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
+        """The loss of logits (B, C, H, W) against a task's targets (B, T, H, W), as a scalar."""
+        raise NotImplementedError
 
 
 @cache

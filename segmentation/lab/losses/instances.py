@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from .base import Loss
+from . import Loss
 
 Weight = Annotated[float, Field(ge=0)]
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from ...core.truth import IMAGE_KINDS, files_in, load_image
 from ..data import eight_bits
+from ..sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from .draw import DIAMETERS
 from .render import Rendering, render_settings
 from .settings import every_setting
-from .sheet import as_grey, contact_sheet, outlined, side_by_side
 
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24
@@ -71,8 +71,8 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
 
 def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
     """Picture, outlines and depth, (H, W, 3) uint8 each."""
-    grey, depth = (np.stack([g] * 3, axis=-1) for g in (done.grey, as_grey(done.depth)))
-    return [grey, outlined(done.grey, done.labels), depth]
+    orange = outlined(done.grey, done.labels, (255, 120, 0))
+    return [in_colour(done.grey), orange, in_colour(as_grey(done.depth))]
 
 
 def _write(done: Rendering, folder: Path, name: str) -> None:

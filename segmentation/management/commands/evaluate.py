@@ -50,7 +50,7 @@ class Command(BaseCommand):
         from segmentation.core.network.architectures import UnknownArchitecture
         from segmentation.core.truth import BadDataset
         from segmentation.lab.evaluation.report import evaluate
-        from segmentation.lab.instances.logistic import TooFew
+        from segmentation.lab.instances.calibrating import TooFew
         from segmentation.lab.settings import BadRecipe
 
         _check(options)
@@ -121,7 +121,7 @@ class Command(BaseCommand):
 
     def _write(self, file: Path, name: str, value: object, facts: dict[str, Any]) -> None:
         """Put an entry into the card, and under [training] on what it was found."""
-        from segmentation.lab.cardfile import amend
+        from segmentation.lab.publish import amend
 
         try:
             amend(file, {name: value, "training": facts})
