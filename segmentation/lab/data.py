@@ -183,16 +183,11 @@ def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.
 def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int) -> Sample:
     """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel."""
     if grey.shape[0] == side:
-        return grey, split_pieces(_dense(labels))
+        return grey, split_pieces(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
     small = np.asarray(Image.fromarray(grey).resize((side, side), how))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
-    return small, split_pieces(_dense(labels[np.ix_(index, index)]))
-
-
-def _dense(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    _, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
-    return dense[:-1].reshape(labels.shape).astype(np.int32)
+    return small, split_pieces(labels[np.ix_(index, index)])
 
 
 class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
-from ..runs import State
 from .compose import Labels, drawn
 from .loop import shade, sheet
 from .networks import ImagePool, make_discriminator, make_generator
@@ -26,6 +25,8 @@ class CycleTrainer:
 
     masks: label images of one tile size; micrographs: see `micrograph_stock`.
     """
+
+    parts = ("g_ab", "g_ba", "d_a", "d_b", "generators_adam", "discriminators_adam", "micrograph_pool", "mask_pool")
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class CycleTrainer:
         judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
         networks = [n.to(device, memory_format=torch.channels_last) for n in (*make, *judges)]  # type: ignore[call-overload]
         self.g_ab, self.g_ba, self.d_b, self.d_a = networks
-        self.pools = {"micrographs": ImagePool(settings.pool), "masks": ImagePool(settings.pool)}
+        self.micrograph_pool, self.mask_pool = ImagePool(settings.pool), ImagePool(settings.pool)
         generators = [*self.g_ab.parameters(), *self.g_ba.parameters()]
         discriminators = [*self.d_b.parameters(), *self.d_a.parameters()]
         self.generators_adam = torch.optim.Adam(generators, settings.learning_rate, (settings.beta, 0.999))
@@ -55,7 +56,7 @@ class CycleTrainer:
         mask, micrograph = self._batch(rng)
         self._set_rate()
         losses, painted, found = self._move_generators(mask, micrograph)
-        older = self.pools["micrographs"].exchange(painted, noise), self.pools["masks"].exchange(found, noise)
+        older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(found, noise)
         losses["discriminators"] = self._move_discriminators(mask, micrograph, *older)
         self.step += 1
         return losses
@@ -130,20 +131,6 @@ class CycleTrainer:
             six = (mask, painted, self.g_ba(painted), micrograph, found, self.g_ab(found))
             rows.append([shade(picture[0, 0]) for picture in six])
         return sheet(rows)
-
-    def state(self) -> State:
-        pools = {f"pool_{name}": pool.pictures for name, pool in self.pools.items()}
-        return {**{name: part.state_dict() for name, part in self._parts()}, **pools}
-
-    def restore(self, state: State) -> None:
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
-        for name, pool in self.pools.items():
-            pool.pictures = state[f"pool_{name}"]
-
-    def _parts(self) -> list[tuple[str, Any]]:
-        names = ("g_ab", "g_ba", "d_a", "d_b", "generators_adam", "discriminators_adam")
-        return [(name, getattr(self, name)) for name in names]
 
 
 def _is(judged: Tensor, wanted: float) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..files import write_picture, write_whole
-from ..runs import CHECKPOINT, METRICS, State, add_row, load_state, read_rows, save_state, write_rows
+from ..runs import CHECKPOINT, METRICS, add_row, load_state, read_rows, save_state, write_rows
 from ..settings import BadRecipe
 
 Say = Callable[[str], None]
@@ -35,9 +35,13 @@ class Deadline:
 
 
 class Trainer(Protocol):
-    """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone."""
+    """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone.
+
+    parts: names of all that a checkpoint holds.
+    """
 
     step: int
+    parts: tuple[str, ...]
 
     def advance(self) -> dict[str, float]:
         """One step; returns its losses by name, always the same names."""
@@ -50,10 +54,6 @@ class Trainer(Protocol):
     def picture(self) -> NDArray[np.uint8]:
         """(H, W) samples to look at."""
         ...
-
-    def state(self) -> State: ...
-
-    def restore(self, state: State) -> None: ...
 
 
 def run_steps(
@@ -73,7 +73,8 @@ def run_steps(
         if trainer.step % every == 0 or trainer.step == steps or deadline.over():
             seconds = (time.monotonic() - began) / len(losses)
             _note(trainer, folder, losses, seconds, f"{folder.name} {trainer.step}/{steps}", say)
-            save_state({"settings": settings, "step": trainer.step, **trainer.state()}, folder / CHECKPOINT)
+            state = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
+            save_state({"settings": settings, "step": trainer.step, **state}, folder / CHECKPOINT)
             losses, began = [], time.monotonic()
     return trainer.step >= steps
 
@@ -84,7 +85,8 @@ def _resume(trainer: Trainer, folder: Path, settings: dict[str, Any], say: Say) 
         state = load_state(file)
         refuse_others(state["settings"], settings, folder)
         trainer.step = state["step"]
-        trainer.restore(state)
+        for name in trainer.parts:
+            getattr(trainer, name).load_state_dict(state[name])
         say(f"{folder.name}: resuming at step {trainer.step}")
     write_rows(folder / METRICS, read_rows(folder / METRICS, trainer.step))
 

@@ -71,6 +71,12 @@ class ImagePool:
         self.size = size
         self.pictures: list[Tensor] = []
 
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"pictures": self.pictures}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        self.pictures = state["pictures"]
+
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
         """The batch, of which half, once the pool is full, is swapped for pictures of the pool."""
         shown = [self._one(picture, noise) for picture in batch.detach().float().cpu()]

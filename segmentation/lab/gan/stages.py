@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ... import __version__
-from ..curves import read_metrics
 from ..files import write_whole
 from ..publish import publish
 from ..runs import CHECKPOINT, METRICS, load_state, read_rows
-from ..settings import BadRecipe, TrainingRecipe
-from ..start import Run, start_run
+from ..settings import BadRecipe
 from ..train import scores_of, train
 from .compose import Labels, bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, paint
@@ -158,7 +156,10 @@ def translate(work: Work, deadline: Deadline) -> bool:
 
 
 def unet(work: Work, deadline: Deadline) -> bool:
-    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`."""
+    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
+
+    When the time is up before the end, the weights are those of the last checkpoint, and the card's limits say so.
+    """
     pictures = numbered(work.out / "translate" / "images")
     if not read_rows(work.out / "translate" / METRICS):
         raise MissingStage(_lacks("unet", "translate", work.out / "translate" / "images"))
@@ -167,7 +168,13 @@ def unet(work: Work, deadline: Deadline) -> bool:
             "The translation left hardly any particle bright enough to be seen: train the cyclegan stage for longer, "
             "then translate again."
         )
-    return train_unet(work.recipe, work.out, work.device, deadline, work.say)
+    recipe, folder = unet_recipe(work.recipe), work.out / "unet"
+    run = train(recipe, folder, work.out, work.device, lambda line: work.say(f"unet: {line}"), deadline.over)
+    stopped = [f"Training was stopped at step {run.step} of {recipe.steps}."] if run.step < recipe.steps else []
+    extra = {"limits": [*recipe.limits, *stopped], "scores": scores_of(run, recipe)}
+    card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    work.say(f"unet: weights and ModelCard: {card}")
+    return not stopped
 
 
 STAGES: dict[str, Callable[[Work, Deadline], bool]] = {
@@ -235,43 +242,3 @@ def _summarise(stage: str, work: Work, done: bool, seconds: float) -> None:
         "last": rows[-1] if rows else {},
     }
     write_whole(file, json.dumps(summary, indent=2).encode())
-
-
-class TimeUp(Exception):
-    """The time is up, and a checkpoint of this run lies there to go on from."""
-
-
-def train_unet(recipe: GanRecipe, out: Path, device: torch.device, deadline: Deadline, say: Say) -> bool:
-    """Train in `out/unet` and publish weights and card there; False when the time was up before the end.
-
-    Then the weights of the last checkpoint are published, and the card's limits say at which step they are.
-    """
-    made, folder = unet_recipe(recipe), out / "unet"
-    try:
-        run = train(made, folder, out, device, until(deadline, folder / CHECKPOINT, say))
-    except TimeUp:
-        run = _at_checkpoint(made, folder, device)
-    stopped = [f"Training was stopped at step {run.step} of {made.steps}."] if run.step < made.steps else []
-    extra = {"limits": [*made.limits, *stopped], "scores": scores_of(run, made)}
-    card = publish(run.averaged, made, folder, version=__version__, extra=extra)
-    say(f"unet: weights and ModelCard: {card}")
-    return not stopped
-
-
-def _at_checkpoint(made: TrainingRecipe, folder: Path, device: torch.device) -> Run:
-    run = start_run(made, device)
-    run.load(folder / CHECKPOINT, device)
-    run.rows = read_metrics(folder / METRICS, run.step)
-    return run
-
-
-def until(deadline: Deadline, checkpoint: Path, say: Say) -> Say:
-    """What training says is passed on; the first thing said after the deadline and a new checkpoint ends it."""
-    began = time.time()
-
-    def said(line: str) -> None:
-        say(f"unet: {line}")
-        if deadline.over() and checkpoint.exists() and checkpoint.stat().st_mtime >= began:
-            raise TimeUp
-
-    return said

@@ -61,6 +61,7 @@ TASK = LearningTask(
     targets=targets,
     loss="instances",
     score=dice,
+    activation=torch.sigmoid,
     preview=preview,
     scoring=SCORING,
 )
