@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage
 
-from .targets import boundary
+from .instances.targets import boundary
 
 SIDE = 512  # px
 CHANCE = 3.0  # standard deviations; labels of another image reach 3 in one case of 40

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .entries import Augmentation
+from .settings import Augmentation
 
 Sample = tuple[NDArray[np.uint8], NDArray[np.int32]]
 Picture = NDArray[np.float32]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import group_in, pictures_in, read_groups, usable_files
-from .entries import SIZES, FolderEntry
+from ..core.truth import BadDataset, Pair, find_pairs, read_groups
+from .data import pairs_of
 from .look import Looked, look_at
-from .pictures import BadDataset
-from .settings import TrainingRecipe
+from .settings import SIZES, FolderEntry, TrainingRecipe
 
-IMAGES = ("images", "image", "imgs", "img")
-LABELS = ("labels", "masks", "label", "mask", "segmaps", "annotations")
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
 FEW_IMAGES, FEW_PARTICLES = 5, 50
@@ -76,27 +72,21 @@ class Checked:
 
 def inspect(folder: Path, *, images: str = "", labels: str = "", groups: str = "") -> Checked:
     """Everything worth saying about `folder`; names of its parts that are not given are found out."""
-    entry = FolderEntry(
-        path=str(folder),
-        images=images or _first_there(folder, IMAGES),
-        labels=labels or _first_there(folder, LABELS),
-        groups=groups or (GROUPS if (folder / GROUPS).is_file() else ""),
-    )
-    checked = Checked(entry)
+    groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
+    checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups))
     try:
-        pictures = pictures_in(folder / entry.images, entry.images) if folder.is_dir() else []
-        truths = pictures_in(folder / entry.labels, entry.labels) if folder.is_dir() else []
-        group_of = read_groups(folder / checked.entry.groups) if checked.entry.groups else {}
+        found = find_pairs(folder, images, labels, groups=folder / groups if groups else None)
+        group_of = read_groups(folder / groups) if groups else {}
     except BadDataset as error:
         checked.mend(str(error))
         return checked
-    if not folder.is_dir():
-        checked.mend(f"There is no folder {folder}.")
-        return checked
-    suffix = common_suffix([p.stem for p in pictures], [t.stem for t in truths])
-    checked.entry = replace(entry, label_suffix=suffix)
-    _look_at_pairs(checked, pictures, truths, group_of)
-    for rule in (*OF_EVERY_FOLDER, _numbers, _same_pictures):
+    for picture in found.unlabelled:
+        checked.mend(f"{picture.name} has no labels.")
+    for truth in found.strays:
+        checked.mend(f"{truth.name} are labels without an image.")
+    for pair in found.pairs:
+        _look_at_pair(checked, pair)
+    for rule in (_of_every_folder, _numbers, _same_pictures):
         rule(checked)
     _groups(checked, group_of)
     return checked
@@ -108,7 +98,7 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
     base: the folder from which the recipe's paths go out. Raises BadDataset, with the first thing and the number of
     things to mend, where a folder is not fit to train on; BadRecipe where it may not be used.
     """
-    for entry in recipe.entries():
+    for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
             checked = inspect_source(entry, base)
             for finding in checked.findings:
@@ -121,51 +111,18 @@ def inspect_source(entry: FolderEntry, base: Path) -> Checked:
 
     Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
     """
-    folder = base / entry.path
-    group_of = read_groups(folder / entry.groups) if entry.groups else {}
     checked = Checked(entry)
-    for image, truth in usable_files(folder, entry):
-        _look_at_pair(checked, image, truth, group_in(image, group_of, entry.group_pattern))
-    for rule in (*OF_EVERY_FOLDER, *((_same_pictures,) if entry.use == "both" else ())):
-        rule(checked)
+    for pair in pairs_of(base / entry.path, entry):
+        _look_at_pair(checked, pair)
+    _of_every_folder(checked)
+    if entry.use == "both":
+        _same_pictures(checked)
     return checked
 
 
-def _first_there(folder: Path, names: tuple[str, ...]) -> str:
-    return next((name for name in names if (folder / name).is_dir()), names[0])
-
-
-def common_suffix(images: list[str], labels: list[str]) -> str:
-    """What every labels file's stem has more than its image's, such as "_mask"; "" where names agree."""
-    if not labels or set(images) & set(labels):
-        return ""
-    endings = {label[len(image) :] for label in labels for image in images if label.startswith(image)}
-    fitting = [end for end in endings if {image + end for image in images} >= set(labels)]
-    return min(fitting, key=len, default="")
-
-
-def _look_at_pairs(checked: Checked, pictures: list[Path], truths: list[Path], group_of: dict[str, str]) -> None:
-    suffix = checked.entry.label_suffix
-    truth_of = {truth.stem: truth for truth in truths}
-    used = set()
-    for picture in pictures:
-        truth = truth_of.get(picture.stem + suffix)
-        if truth is None:
-            checked.mend(f"{picture.name} has no labels (looked for {picture.stem}{suffix}.*).")
-            continue
-        used.add(truth.stem)
-        _look_at_pair(checked, picture, truth, group_of.get(picture.name, picture.stem))
-    for truth in truths:
-        if truth.stem not in used:
-            checked.mend(f"{truth.name} are labels without an image.")
-    for one, other in pairwise(sorted(pictures, key=lambda p: p.stem)):
-        if one.stem == other.stem:
-            checked.mend(f"{one.name} and {other.name} are two images with one name.")
-
-
-def _look_at_pair(checked: Checked, picture: Path, truth: Path, group: str) -> None:
+def _look_at_pair(checked: Checked, pair: Pair) -> None:
     try:
-        looked = look_at(picture, truth, group, checked.entry.background)
+        looked = look_at(pair)
     except BadDataset as error:
         checked.mend(str(error))
         return
@@ -173,90 +130,74 @@ def _look_at_pair(checked: Checked, picture: Path, truth: Path, group: str) -> N
     checked.findings += [Finding(True, sentence) for sentence in looked.wrong]
 
 
-def _pictures(checked: Checked) -> None:
-    """What the pictures hold beside the micrograph, or have lost."""
-    bars = [(pair.name, pair.bar_rows) for pair in checked.pairs if pair.bar_rows]
-    if bars:
-        checked.look(
-            f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}."
-        )
-    clipped = [pair.name for pair in checked.pairs if pair.clipped]
-    if clipped:
-        checked.look(
-            f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}."
-        )
-
-
-def _labelled(checked: Checked) -> None:
-    """Labels nearly everywhere, and nowhere."""
-    limit = FULL_BINARY if is_binary(checked) else FULL
-    full = [pair.name for pair in checked.pairs if pair.labelled > limit and not pair.wrong]
-    if full:
-        say = checked.mend if is_binary(checked) and len(full) > len(checked.pairs) / 2 else checked.look
-        say(
-            f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
-            f"{_some(full)}."
-        )
-    empty = [pair.name for pair in checked.pairs if not len(pair.diameters)]
-    if empty and len(empty) < len(checked.pairs):
-        checked.look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
-
-
-def _fitting(checked: Checked) -> None:
-    """Labels that belong elsewhere, or whose gaps are labelled."""
-    astray = [pair.name for pair in checked.pairs if pair.astray]
-    if astray:
-        checked.look(
-            f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
-            f"image do: {_some(astray)}."
-        )
-    gaps = [pair.name for pair in checked.pairs if pair.gaps]
-    if gaps:
-        say = checked.mend if len(gaps) > len(checked.pairs) / 2 else checked.look
-        say(
-            f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
-            f"{_some(gaps)}."
-        )
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _binary(checked: Checked) -> None:
-    """Masks that know particle and background only, where particles touch."""
-    if not is_binary(checked):
-        return
-    merged = sum(pair.merged_area for pair in checked.pairs)
-    share = merged / max(1, sum(pair.labelled_area for pair in checked.pairs))
-    if share > MERGED:
-        checked.look(
-            f"The masks are binary, and {share:.0%} of their area are pieces shaped like several particles in one: "
-            "give each particle a number of its own, or the network learns to merge those that touch."
-        )
-
-
 def is_binary(checked: Checked) -> bool:
     """Whether no labels file knows more than one kind of particle pixel."""
     return bool(checked.pairs) and all(pair.labels_used <= 1 for pair in checked.pairs)
 
 
-def _pieces(checked: Checked) -> None:
-    """Specks, and numbers that several particles share."""
-    specks = [(pair.name, pair.specks) for pair in checked.pairs if pair.specks]
-    if specks:
-        count = sum(n for _, n in specks)
-        checked.look(f"{count} labelled pieces are under 9 px, probably slips of the pen: {_named(specks)}.")
-    shared = [(pair.name, pair.shared) for pair in checked.pairs if pair.shared]
-    if shared and not is_binary(checked):
-        count = sum(n for _, n in shared)
-        checked.look(f"{count} numbers belong to several separate pieces, each taken as a particle: {_named(shared)}.")
+def _some(names: Sequence[str], most: int = 3, more: str = "more") -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} {more}" if len(names) > most else "")
 
 
-def _named(counts: list[tuple[str, int]], most: int = 3) -> str:
-    worst = sorted(counts, key=lambda each: -each[1])
-    text = ", ".join(f"{name} ({n})" for name, n in worst[:most])
-    return text + (f" and {len(worst) - most} more files" if len(worst) > most else "")
+def _named(counts: dict[str, int]) -> str:
+    """Files with the number of something in each, the worst first."""
+    worst = sorted(counts, key=lambda name: -counts[name])
+    return _some([f"{name} ({counts[name]})" for name in worst], more="more files")
+
+
+def _of_every_folder(checked: Checked) -> None:
+    """What the images hold or have lost, and labels that are odd."""
+    pairs, look, binary = checked.pairs, checked.look, is_binary(checked)
+    if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
+        look(f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}.")
+    if clipped := [pair.name for pair in pairs if pair.clipped]:
+        look(f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}.")
+    share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
+    if binary and share > MERGED:
+        look(
+            f"The masks are binary, and {share:.0%} of their area are pieces shaped like several particles in one: "
+            "give each particle a number of its own, or the network learns to merge those that touch."
+        )
+    limit = FULL_BINARY if binary else FULL
+    if full := [pair.name for pair in pairs if pair.labelled > limit and not pair.wrong]:
+        (checked.mend if binary and len(full) > len(pairs) / 2 else look)(
+            f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
+            f"{_some(full)}."
+        )
+    empty = [pair.name for pair in pairs if not len(pair.diameters)]
+    if 0 < len(empty) < len(pairs):
+        look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
+    if astray := [pair.name for pair in pairs if pair.astray]:
+        look(
+            f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
+            f"image do: {_some(astray)}."
+        )
+    if gaps := [pair.name for pair in pairs if pair.gaps]:
+        (checked.mend if len(gaps) > len(pairs) / 2 else look)(
+            f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
+            f"{_some(gaps)}."
+        )
+    if specks := {pair.name: pair.specks for pair in pairs if pair.specks}:
+        count = sum(specks.values())
+        look(f"{count} labelled pieces are under 9 px, probably slips of the pen: {_named(specks)}.")
+    shared = {pair.name: pair.shared for pair in pairs if pair.shared}
+    if shared and not binary:
+        count = sum(shared.values())
+        look(f"{count} numbers belong to several separate pieces, each taken as a particle: {_named(shared)}.")
+    _sizes(checked)
+
+
+def _sizes(checked: Checked) -> None:
+    """Particles beyond the range of sizes that a picture can be resampled to."""
+    least = SIZES[0] / 2  # a picture is magnified twice at most
+    if small := [f"{pair.name} ({pair.median:.1f} px)" for pair in checked.pairs if 0 < pair.median < least]:
+        checked.look(
+            f"In {len(small)} images the median particle is under {least:g} px, too small to be outlined well: "
+            f"{_some(small)}."
+        )
+    large = [f"{p.name} ({p.median:.0f} px)" for p in checked.pairs if p.median > LARGE * min(p.shape)]
+    if large:
+        checked.look(f"In {len(large)} images the median particle fills more than half the picture: {_some(large)}.")
 
 
 def _numbers(checked: Checked) -> None:
@@ -276,23 +217,8 @@ def _numbers(checked: Checked) -> None:
         checked.look(f"{particles} particles in all are few; some hundred are better.")
 
 
-def _sizes(checked: Checked) -> None:
-    """Particles beyond the range of sizes that a picture can be resampled to."""
-    least = SIZES[0] / 2  # a picture is magnified twice at most
-    small = [pair for pair in checked.pairs if 0 < pair.median < least]
-    if small:
-        names = _some([f"{p.name} ({p.median:.1f} px)" for p in small])
-        checked.look(
-            f"In {len(small)} images the median particle is under {least:g} px, too small to be outlined well: {names}."
-        )
-    large = [pair for pair in checked.pairs if pair.median > LARGE * min(pair.shape)]
-    if large:
-        names = _some([f"{p.name} ({p.median:.0f} px)" for p in large])
-        checked.look(f"In {len(large)} images the median particle fills more than half the picture: {names}.")
-
-
 def _groups(checked: Checked, group_of: dict[str, str]) -> None:
-    unnamed = [pair.name for pair in checked.pairs if group_of and pair.name not in group_of]
+    unnamed = [p.name for p in checked.pairs if group_of and not {p.name, Path(p.name).stem} & set(group_of)]
     if unnamed:
         checked.look(f"{checked.entry.groups} does not name {len(unnamed)} images: {_some(unnamed)}.")
     groups = [pair.group for pair in checked.pairs if len(pair.diameters)]
@@ -311,9 +237,6 @@ def _same_pictures(checked: Checked) -> None:
                 f"{a.name} and {b.name} show the same picture but are of two groups, so that one may be trained on and "
                 "the other validated: drop one, or give both one group (--groups)."
             )
-
-
-OF_EVERY_FOLDER = (_pictures, _binary, _labelled, _fitting, _pieces, _sizes)
 
 
 def same_pictures(thumbnails: list[NDArray[np.float32]]) -> Iterator[tuple[int, int]]:

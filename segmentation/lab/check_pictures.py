@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from .check import Checked
-from .entries import SIZES
-from .examples import TRUE, outlined
-from .files import write_whole
+from .examples import TRUE
+from .files import write_picture
 from .look import SHEET, Looked
+from .settings import SIZES
+from .sheets import outlined
 
 ACROSS, MOST = 6, 60
 LINE = 14  # px of a line of text
@@ -38,9 +38,7 @@ def draw_sheet(file: Path, pairs: list[Looked]) -> None:
         x, y = number % ACROSS * (SHEET + 8), number // ACROSS * cell
         sheet.paste(Image.fromarray(outlined(pair.small, pair.small_labels, TRUE)), (x, y + LINE))
         pen.text((x + 1, y), f"{pair.name[:24]}  {len(pair.diameters)}", fill="red" if pair.wrong else "black")
-    content = io.BytesIO()
-    sheet.save(content, "PNG")
-    write_whole(file, content.getbuffer())
+    write_picture(file, sheet)
 
 
 def draw_sizes(file: Path, checked: Checked) -> None:
@@ -57,6 +55,4 @@ def draw_sizes(file: Path, checked: Checked) -> None:
     axes.set(xscale="log", xlabel="equivalent circle diameter in px", ylabel="particles")
     axes.set_title(f"{len(diameters)} particles in {len(checked.pairs)} images")
     axes.legend(frameon=False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    write_whole(file, content.getbuffer())
+    write_picture(file, figure)

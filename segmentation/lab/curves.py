@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .files import write_whole
+from .files import write_picture
+from .runs import read_rows
 
 
 class Row(NamedTuple):
-    """One checkpoint: losses are means, Dice is that of the foreground on the validation crops."""
+    """One checkpoint: losses are means, Dice is the task's score on the validation crops."""
 
     step: int
     loss: float
     validation_loss: float
     validation_dice: float
     seconds_per_step: float
-    rate: float = float("nan")
+    learning_rate: float = float("nan")
 
+    def rounded(self) -> Row:
+        """The row as the file holds it, so that a resumed run decides as an unbroken one."""
+        return Row(self.step, *(round(value, 4) for value in self[1:4]), *self[4:])
 
-def rounded(row: Row) -> Row:
-    """The row as the file holds it, so that a resumed run decides as an unbroken one."""
-    return Row(row.step, *(round(value, 4) for value in row[1:4]), row.seconds_per_step, row.rate)
-
-
-def write_metrics(file: Path, rows: Sequence[Row]) -> None:
-    """All rows as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(Row._fields)
-    for row in rows:
-        losses = (f"{value:.4f}" for value in row[1:4])
-        writer.writerow([row.step, *losses, f"{row.seconds_per_step:.3f}", f"{row.rate:.3g}"])
-    write_whole(file, text.getvalue().encode())
+    def as_text(self) -> dict[str, str | int | float]:
+        seconds, rate = f"{self.seconds_per_step:.3f}", f"{self.learning_rate:.3g}"
+        return {**self._asdict(), "seconds_per_step": seconds, "learning_rate": rate}
 
 
 def read_metrics(file: Path, last: int) -> list[Row]:
@@ -43,11 +34,8 @@ def read_metrics(file: Path, last: int) -> list[Row]:
 
     Raises ValueError for a file that is not ours.
     """
-    if not file.exists():
-        return []
-    with file.open(newline="") as lines:
-        rows = [Row(int(row[0]), *map(float, row[1:])) for row in list(csv.reader(lines))[1:]]
-    return [row for row in rows if row.step <= last]
+    found = [list(row.values()) for row in read_rows(file, last)]
+    return [Row(int(step), *map(float, values)) for step, *values in found]
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
@@ -67,11 +55,9 @@ def draw_curves(file: Path, rows: Sequence[Row], title: str) -> None:
     loss.set(xlabel="step", ylabel="loss")
     loss.legend(frameon=False)
     dice.plot(steps, [row.validation_dice for row in rows], "o-", ms=3, color="#1f5fa8")
-    dice.set(xlabel="step", ylabel="Dice of the foreground, validation crops")
+    dice.set(xlabel="step", ylabel="Dice, validation crops")
     if best := best_of(rows):
         for axes in (loss, dice):
             axes.axvline(best.step, color="grey", ls="--", lw=0.8)
     figure.suptitle(title)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    write_whole(file, content.getbuffer())
+    write_picture(file, figure)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,14 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
+from ..core.micrograph import clip_outliers
+from ..core.micrograph.types import GreyImage
+from ..core.truth import BadDataset, Pair, find_pairs
 from .augmentation import Sample, augment
-from .entries import SIZES, Augmentation, FolderEntry, keep_apart
-from .pictures import BadDataset, is_picture, read_grey, read_labels
+from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart
 from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
-from .targets import HEADS, targets
 
 
 class Source(Protocol):
@@ -32,23 +31,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """One micrograph with its truth.
+    """A pair as it is trained on.
 
-    grey: (H, W) uint8, particles bright. labels: (H, W) int32. diameter: median ECD in px. group: its publication.
-    turned: whether particles are dark in the file, so that `grey` is inverted.
+    grey: (H, W) uint8, particles bright. labels: (H, W) int32, each piece a particle. diameter: median ECD in px.
     """
 
-    name: str
+    pair: Pair
     grey: NDArray[np.uint8]
     labels: NDArray[np.int32]
     diameter: float
-    group: str
-    turned: bool = False
-
-    @property
-    def as_filed(self) -> NDArray[np.uint8]:
-        """(H, W) uint8 grey of the file, particles bright or dark."""
-        return 255 - self.grey if self.turned else self.grey
 
 
 def bright_particles(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -66,88 +57,53 @@ def median_diameter(labels: NDArray[np.int32]) -> float:
     return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
 
 
-def read_folder(
-    folder: Path, images: str = "images", labels: str = "labels", groups: str | None = None
-) -> list[Labelled]:
-    """All pairs `folder/images/X`, `folder/labels/X` with instance labels; `groups`: a CSV `image,group,...`."""
-    return read_entry(folder, FolderEntry(path=str(folder), images=images, labels=labels, groups=groups or ""))
+def pairs_of(folder: Path, entry: FolderEntry) -> list[Pair]:
+    """The images and labels of a folder as its entry describes them.
+
+    Raises BadDataset, and BadRecipe for data that are for evaluation only.
+    """
+    keep_apart(folder)
+    groups = folder / entry.groups if entry.groups else None
+    found = find_pairs(
+        folder,
+        entry.images,
+        entry.labels,
+        suffix=entry.label_suffix,
+        groups=groups,
+        pattern=entry.group_pattern,
+        background=entry.background,
+    )
+    pairs = found.complete(only_labelled=entry.only_labelled)
+    keep_apart(*(file for pair in pairs for file in pair.files))
+    return pairs
 
 
-def read_entry(folder: Path, entry: FolderEntry) -> list[Labelled]:
-    """The labelled micrographs of a folder as its entry describes them, sorted by name; raises BadDataset."""
-    group_of = read_groups(folder / entry.groups) if entry.groups else {}
-    pairs = [
-        _read_pair(image, truth, group_in(image, group_of, entry.group_pattern), entry.background)
-        for image, truth in paired_files(folder, entry)
-    ]
-    if not any(pair.diameter for pair in pairs):
+def load_folder(folder: Path, entry: FolderEntry) -> list[Labelled]:
+    """The labelled micrographs of a folder; raises BadDataset, also where none shows a particle, and BadRecipe."""
+    loaded = [load(pair) for pair in pairs_of(folder, entry)]
+    if not any(one.diameter for one in loaded):
         raise BadDataset(f"{folder} holds no particles: all its labels are background.")
-    return pairs
+    return loaded
 
 
-def paired_files(folder: Path, entry: FolderEntry) -> list[tuple[Path, Path]]:
-    """(image, labels) files: of one name, or of one stem with the entry's suffix; raises BadDataset."""
-    images, truths = (pictures_in(folder / name, name) for name in (entry.images, entry.labels))
-    by_name = {file.name: file for file in truths}
-    by_stem = {file.stem: file for file in truths}
-    pairs = []
-    for image in images:
-        truth = by_name.get(image.name) if not entry.label_suffix else None
-        truth = truth or by_stem.get(image.stem + entry.label_suffix)
-        if truth:
-            pairs.append((image, truth))
-        elif not entry.only_labelled:
-            raise BadDataset(f"{image} has no labels in {folder / entry.labels}.")
-    if not pairs:
-        raise BadDataset(f"{folder / entry.images} holds no images" + (" with labels." if images else "."))
-    return pairs
+def load(pair: Pair) -> Labelled:
+    """A pair, read; raises BadDataset."""
+    micrograph, labels = pair.load()
+    pieces = split_pieces(labels)
+    return Labelled(pair, bright_particles(as_seen(micrograph.pixels), pieces), pieces, median_diameter(pieces))
 
 
-def usable_files(folder: Path, entry: FolderEntry) -> list[tuple[Path, Path]]:
-    """`paired_files` of data that may be trained on; raises BadRecipe for those that are for evaluation only."""
-    keep_apart(folder, folder / entry.images, folder / entry.labels)
-    pairs = paired_files(folder, entry)
-    keep_apart(*(file for pair in pairs for file in pair))
-    return pairs
+def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:
+    """(H, W) uint8: the whole picture with its contrast clipped, as an analysis shows it to a network."""
+    return np.rint(255 * clip_outliers(pixels)).astype(np.uint8)
 
 
-def pictures_in(folder: Path, name: str) -> list[Path]:
-    """The picture files below a folder, sorted by name; raises BadDataset when there is no such folder."""
-    if not folder.is_dir():
-        raise BadDataset(f"There is no folder {name!r} in {folder.parent}.")
-    return sorted((file for file in folder.rglob("*") if file.is_file() and is_picture(file)), key=lambda f: f.name)
+def eight_bits(pixels: GreyImage) -> NDArray[np.uint8]:
+    """(H, W) uint8: the picture itself where it has eight bits, else as it is seen."""
+    return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
 
-def _read_pair(file: Path, truth: Path, group: str, background: int) -> Labelled:
-    grey, raw = read_grey(file), read_labels(truth, background)
-    if grey.shape != raw.shape:
-        (h, w), (rows, columns) = grey.shape, raw.shape
-        raise BadDataset(f"{file.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
-    labels = split_pieces(_dense(raw))
-    bright = bright_particles(grey, labels)
-    return Labelled(file.name, bright, labels, median_diameter(labels), group, turned=bright is not grey)
-
-
-def group_in(file: Path, group_of: dict[str, str], pattern: str) -> str:
-    """The group of an image: what the pattern's bracket finds in its name, else the table's, else its own."""
-    if not pattern:
-        return group_of.get(file.name, file.stem)
-    found = re.search(pattern, file.name)
-    if not found or found[1] is None:
-        raise BadDataset(f"group_pattern {pattern!r} finds no group in the name {file.name}.")
-    return found[1]
-
-
-def read_groups(file: Path) -> dict[str, str]:
-    """Image -> group of a CSV `image,group,...`; raises BadDataset."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            return {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1}
-    except (OSError, ValueError) as error:
-        raise BadDataset(f"{file} cannot be read as the table of groups.") from error
-
-
-def held_out(group: str, fraction: float, fold: int = 0) -> bool:
+def is_held_out(group: str, fraction: float, fold: int = 0) -> bool:
     """Whether a group belongs to the validation part: by a hash of its name, so a group never straddles."""
     return _draw(group, fold) < fraction
 
@@ -167,7 +123,7 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
     if fraction == 0 or len(everything) < 2:
         return set()
     by_draw = sorted(everything, key=lambda group: _draw(group, fold))
-    count = sum(held_out(group, fraction, fold) for group in everything)
+    count = sum(is_held_out(group, fraction, fold) for group in everything)
     return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
@@ -202,9 +158,10 @@ class RenderedSource:
         self.stock: list[Sample] = []
         for _ in range(count):
             if rng.random() < blank:
-                self.stock.append((draw_empty((side, side), rng), np.zeros((side, side), np.int32)))
+                grey, labels = draw_empty((side, side), rng), np.zeros((side, side), np.int32)
             else:
-                self.stock.append(render((side, side), rng, fixed=fixed, diameters=diameters))
+                grey, labels = render((side, side), rng, fixed=fixed, diameters=diameters)
+            self.stock.append((as_seen(grey), labels))
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
@@ -226,26 +183,15 @@ def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.
 def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int) -> Sample:
     """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel."""
     if grey.shape[0] == side:
-        return grey, split_pieces(_dense(labels))
+        return grey, split_pieces(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
     small = np.asarray(Image.fromarray(grey).resize((side, side), how))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
-    return small, split_pieces(_dense(labels[np.ix_(index, index)]))
-
-
-def _dense(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    _, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
-    return dense[:-1].reshape(labels.shape).astype(np.int32)
-
-
-def normalise(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Percentiles 0.5 and 99.5 to -1 and 1, clipped: the input that every network of ours expects."""
-    low, high = np.percentile(grey, [0.5, 99.5])
-    return (2 * np.clip((grey - low) / max(high - low, 1e-6), 0, 1) - 1).astype(np.float32)
+    return small, split_pieces(labels[np.ix_(index, index)])
 
 
 class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """(1, S, S) inputs and (heads + 1, S, S) targets: the heads' maps, then a weight (see `targets`).
+    """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
 
     The n-th sample depends on `seed` and n alone, so a resumed run sees what an unbroken one would, whatever
     the number of processes that prepare samples.
@@ -258,13 +204,12 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         crop: int,
         seed: int,
         *,
+        targets: Callable[[NDArray[np.int32]], NDArray[np.float32]],
         augmentation: Augmentation | None = None,
-        heads: Sequence[str] = HEADS,
-        contacts: float = 4.0,
     ) -> None:
         self.sources, self.crop, self.seed = list(sources), crop, seed
         self.chances = np.asarray(weights, float) / np.sum(weights)
-        self.augmentation, self.heads, self.contacts = augmentation or Augmentation(), tuple(heads), contacts
+        self.augmentation, self.targets = augmentation or Augmentation(), targets
 
     def labelled(self, number: int) -> Sample:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
@@ -274,5 +219,90 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
         grey, labels = self.labelled(number)
-        target = targets(labels, self.heads, self.contacts)
-        return torch.from_numpy(normalise(grey)[None]), torch.from_numpy(target)
+        target = self.targets(labels)
+        return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(target)
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What to draw from, each list with its weights; held_out: the folders' micrographs kept from training."""
+
+    training: list[Source]
+    validation: list[Source]
+    weights: list[float]
+    validation_weights: list[float]
+    held_out: list[Labelled]
+
+
+def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
+    """Training and validation sources; folders are split by group, paths are relative to `base`.
+
+    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
+    BadRecipe for data that are for evaluation only.
+    """
+    entries = recipe.sources
+    folders = {n: _parted(entry, recipe, base) for n, entry in enumerate(entries) if isinstance(entry, FolderEntry)}
+    made = Sources([], [], [], [], [])
+    for number, entry in enumerate(entries):
+        if isinstance(entry, RenderedEntry):
+            _add(made, entry.weight, *_rendered(entry, recipe, number))
+        else:
+            training, validation = folders[number]
+            made.held_out.extend(validation)
+            _add(made, entry.weight, _crops(training, recipe), _crops(validation, recipe))
+    if not made.training:
+        raise BadDataset("The recipe's sources leave no picture with particles to train on.")
+    if not made.validation:
+        raise BadDataset(
+            "The recipe's sources leave no picture with particles to validate on: "
+            'a folder needs images of two groups at least, or a source of its own with use = "validation".'
+        )
+    return made
+
+
+def _add(made: Sources, weight: float, training: Source | None, validation: Source | None) -> None:
+    if training:
+        made.training.append(training)
+        made.weights.append(weight)
+    if validation:
+        made.validation.append(validation)
+        made.validation_weights.append(weight)
+
+
+def _crops(pairs: list[Labelled], recipe: TrainingRecipe) -> FolderSource | None:
+    source = FolderSource(pairs, recipe.sizes)
+    return source if source.pairs else None
+
+
+def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tuple[Source, Source]:
+    side = recipe.crop + recipe.crop // 4
+    few = max(8, entry.count // 25)
+    seeds = recipe.seed + number, recipe.seed + 1000 + number
+    diameters = entry.diameters[0], entry.diameters[1]
+    return (
+        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters),
+        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
+    )
+
+
+def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
+    """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    if not folders:
+        raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
+    return [one for entry in folders for one in _parted(entry, recipe, base)[1]]
+
+
+def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
+    """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
+    loaded = load_folder(base / entry.path, entry)
+    if entry.use == "training":
+        return loaded, []
+    if entry.use == "validation":
+        return [], loaded
+    full = {one.pair.group for one in loaded if one.diameter}
+    empty = {one.pair.group for one in loaded} - full
+    apart = set()
+    for groups in (full, empty):  # apart, so that a part held out is not all empty images
+        apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
+    return [one for one in loaded if one.pair.group not in apart], [one for one in loaded if one.pair.group in apart]

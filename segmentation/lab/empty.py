@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..core.truth import BadDataset
 from .data import Labelled
-from .pictures import BadDataset
 
 
 def empty_squares(
@@ -18,13 +18,13 @@ def empty_squares(
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """(name, (side, side) uint8) of up to `count` squares without a labelled pixel, one of each micrograph at first."""
     rng = np.random.default_rng(seed)
-    places = {pair.name: rng.permutation(_free(pair.labels, side)) for pair in pairs}
+    places = [rng.permutation(_free(pair.labels, side)) for pair in pairs]
     made = 0
     for turn in range(count):
-        for pair in pairs:
-            if made < count and turn < len(places[pair.name]):
-                row, column = places[pair.name][turn].tolist()
-                yield f"{Path(pair.name).stem}-{turn + 1}.png", pair.grey[row : row + side, column : column + side]
+        for pair, corners in zip(pairs, places, strict=True):
+            if made < count and turn < len(corners):
+                row, column = corners[turn].tolist()
+                yield f"{pair.pair.image.stem}-{turn + 1}.png", pair.grey[row : row + side, column : column + side]
                 made += 1
 
 

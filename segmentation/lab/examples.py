@@ -2,65 +2,53 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
-from ..core.labels.separate import separate
-from .files import write_whole
+from .files import write_picture
+from .sheets import in_colour, outlined
+from .tasks.base import LearningTask
 
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 GAP = 4  # px between panels
-HEADINGS = ("crop", "truth", "found", "foreground", "inner distance")
 
 
 def draw_examples(
-    file: Path, pictures: NDArray[np.float32], truths: Sequence[NDArray[np.int32]], maps: NDArray[np.uint8]
+    file: Path,
+    pictures: NDArray[np.float32],
+    truths: Sequence[NDArray[np.int32]],
+    maps: NDArray[np.uint8],
+    task: LearningTask,
 ) -> None:
-    """One row for each crop: the crop, true outlines, found outlines and the two maps, as PNG.
+    """One row for each crop: the crop, true outlines, found outlines and the maps, as PNG.
 
-    pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, 2, S, S) the network's, 0..255.
+    pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255.
     """
-    rows = [_row(*each) for each in zip(pictures, truths, maps, strict=True)]
+    rows = [_row(*each, task) for each in zip(pictures, truths, maps, strict=True)]
     sheet = _stacked(rows, axis=0)
     picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
     picture.paste(Image.fromarray(sheet), (0, 14))
     pen = ImageDraw.Draw(picture)
-    for column, heading in enumerate(HEADINGS):
-        pen.text((2 + column * (pictures.shape[2] + GAP), 1), heading, fill="black")
-    content = io.BytesIO()
-    picture.save(content, "PNG")
-    write_whole(file, content.getbuffer())
+    for column, heading in enumerate(("crop", "truth", "found", *task.channels)):
+        pen.text((2 + column * (pictures.shape[2] + GAP), 1), heading.replace("_", " "), fill="black")
+    write_picture(file, picture)
 
 
-def _row(picture: NDArray[np.float32], truth: NDArray[np.int32], maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _row(
+    picture: NDArray[np.float32], truth: NDArray[np.int32], maps: NDArray[np.uint8], task: LearningTask
+) -> NDArray[np.uint8]:
     grey = (127.5 * (picture + 1)).astype(np.uint8)
     panels = [
         in_colour(grey),
         outlined(grey, truth, TRUE),
-        outlined(grey, separate(maps[0], maps[1], threshold=0.5, core=0.5), FOUND),
-        in_colour(maps[0]),
-        in_colour(maps[1]),
+        outlined(grey, task.preview(maps), FOUND),
+        *map(in_colour, maps),
     ]
     return _stacked(panels, axis=1)
-
-
-def in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) uint8 as (H, W, 3)."""
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
-def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the picture with the innermost pixels along every particle's edge in `colour`."""
-    inner = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
-    drawn = in_colour(grey)
-    drawn[inner] = colour
-    return drawn
 
 
 def _stacked(panels: Sequence[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:

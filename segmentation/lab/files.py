@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class CannotWrite(OSError):
@@ -54,6 +61,16 @@ def write_whole(file: Path, content: bytes | memoryview) -> None:
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise CannotWrite(f"{file} cannot be written ({error.strerror or error}); earlier files are kept.") from error
+
+
+def write_picture(file: Path, picture: Image.Image | Figure) -> None:
+    """A PNG, written as `write_whole` does."""
+    content = io.BytesIO()
+    if isinstance(picture, Image.Image):
+        picture.save(content, "PNG")
+    else:
+        picture.savefig(content, format="png", dpi=110)
+    write_whole(file, content.getbuffer())
 
 
 def check_room(folder: Path, needed: int) -> None:

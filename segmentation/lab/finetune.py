@@ -8,23 +8,23 @@ from typing import Any
 
 from .check import inspect
 from .data import validation_groups
-from .entries import FolderEntry, Schedule, keep_apart
 from .look import Looked
 from .pretrained import base_card
-from .settings import TrainingRecipe
+from .settings import FolderEntry, TrainingRecipe, keep_apart, recipe_from
 
 DEFAULTS: dict[str, Any] = {
     "keep_statistics": True,
     "steps": 300,
     "batch": 8,
-    "rate": 2e-4,
-    "encoder_rate": 1e-4,
-    "average": 0.99,
+    "learning_rate": 2e-4,
+    "encoder_learning_rate": 1e-4,
+    "ema_decay": 0.99,
     "checkpoint": 25,
     "patience": 6,
     "folds": 5,
     "validation_batches": 4,
     "precision": "auto",
+    "schedule": {"warm_up": 20},
 }
 
 
@@ -39,23 +39,23 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     checked = inspect(folder)
     checked.refuse(str(folder), f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
-    return TrainingRecipe(
-        name=f"{card.name}-{_slug(folder.resolve().name)}",
-        title=f"{card.title}, fine-tuned on {folder.resolve().name}",
-        summary=f"{card.title} trained on with {trained} of {folder.resolve().name}.",
-        licence="of its owner",
-        start_from=model,
-        architecture=card.architecture,
-        sizes=[card.smallest, card.largest],
-        sources=[_source(folder, checked.entry)],
-        limits=[
+    entries = {
+        "name": f"{card.name}-{_slug(folder.resolve().name)}",
+        "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
+        "summary": f"{card.title} trained on with {trained} of {folder.resolve().name}.",
+        "licence": "of its owner",
+        "start_from": model,
+        "architecture": card.architecture,
+        "sizes": [card.smallest, card.largest],
+        "sources": [_source(folder, checked.entry)],
+        "limits": [
             f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
             "Its best checkpoint was chosen on the images held out, so that its scores on them are somewhat too good.",
         ],
-        fold=fold,
-        schedule=Schedule(warm_up=20),
+        "fold": fold,
         **DEFAULTS,
-    )
+    }
+    return recipe_from(entries, str(folder))
 
 
 def _images_trained_on(pairs: list[Looked], fold: int) -> str:

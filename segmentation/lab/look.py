@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,11 @@ from scipy import ndimage
 from ..core.measure.hulls import areas, find_hulls
 from ..core.measure.runs import find_runs
 from ..core.micrograph.databar import find_data_bar
+from ..core.truth import Pair, as_labels, read_numbers
 from .agreement import CHANCE, agreement, has_shape_of_gaps
-from .pictures import BadDataset, read_grey, read_labels, read_raw_labels
+from .data import eight_bits
+from .instances.targets import boundary
 from .synthesis.scene import split_pieces
-from .targets import boundary
 
 SPECK = 9  # px; smaller pieces are slips of a pen
 NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
@@ -67,35 +67,36 @@ class Looked:
         return float(np.median(self.diameters)) if len(self.diameters) else 0.0
 
 
-def look_at(image: Path, truth: Path, group: str, background: int = 0) -> Looked:
-    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ.
-
-    background: the value in `truth` that is no particle.
-    """
-    grey, raw = read_grey(image), read_labels(truth, background) if background else read_raw_labels(truth)
-    if grey.shape != raw.shape:
-        (h, w), (rows, columns) = grey.shape, raw.shape
-        raise BadDataset(f"{image.name} is {w} x {h} pixels, its labels are {columns} x {rows}.")
-    values, index = np.unique(np.append(raw.ravel(), 0), return_inverse=True)
-    labels = index[:-1].reshape(raw.shape).astype(np.int32)
+def look_at(pair: Pair) -> Looked:
+    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
+    assert pair.labels
+    image, truth = pair.image, pair.labels
+    micrograph, _ = pair.load()
+    grey = eight_bits(micrograph.pixels)
+    raw = read_numbers(truth)
+    labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
+    values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    wrong = [
-        *_wrong_picture(image.name, grey),
-        *(_wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)),
-    ]
+    wrong = []
+    if int(grey.max()) - int(grey.min()) < FLAT:
+        colour = "black" if grey.max() < FLAT else "of one grey"
+        wrong.append(f"{image.name} is all {colour}: there is nothing to see.")
+    wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
         wrong.append(f"{truth.name} fits its image when moved by {_move(agreed.moved)}: the labels are shifted.")
+    scale = SHEET / max(grey.shape)
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     return Looked(
         name=image.name,
-        group=group,
+        group=pair.group,
         shape=grey.shape,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         thumbnail=_thumbnail(grey),
-        small=_small(grey),
-        small_labels=_small_labels(pieces),
+        small=np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)),
+        small_labels=np.asarray(Image.fromarray(pieces).resize(size, Image.Resampling.NEAREST)),
         labels_used=len(values) - 1,
         merged_area=int(merged),
         labelled_area=int(sizes.sum()),
@@ -142,13 +143,6 @@ def _convexity(pieces: NDArray[np.int32]) -> float:
     large = sizes >= SPECK
     solid = solidities(pieces.astype(np.int32))
     return float(np.average(solid[large], weights=sizes[large])) if large.any() else 0.0
-
-
-def _wrong_picture(name: str, grey: NDArray[np.uint8]) -> list[str]:
-    if int(grey.max()) - int(grey.min()) < FLAT:
-        colour = "black" if grey.max() < FLAT else "of one grey"
-        return [f"{name} is all {colour}: there is nothing to see."]
-    return []
 
 
 def _wrong_labels(
@@ -224,21 +218,6 @@ def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:
 
 
 def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    picture = Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    values = np.asarray(picture, np.float32)
+    values = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
     values = values - values.mean()
     return values / max(float(np.linalg.norm(values)), 1e-6)
-
-
-def _small(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(grey).resize(_sheet_size(grey.shape), Image.Resampling.BOX))
-
-
-def _small_labels(pieces: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.asarray(Image.fromarray(pieces).resize(_sheet_size(pieces.shape), Image.Resampling.NEAREST))
-
-
-def _sheet_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(columns, rows) that fit into SHEET px."""
-    scale = SHEET / max(shape)
-    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..core.network.architectures import build
 from ..core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
 from ..core.network.runtime import read_weights
-from .entries import BadRecipe
+from .settings import BadRecipe
 
 # Packages (Apache-2.0) of the ImageNet weights of EfficientNet-Lite0, 1 and 2, with the number of blocks per stage.
 PACKAGES = {
@@ -78,8 +78,10 @@ def base_card(start_from: str) -> ModelCard:
         raise BadRecipe(f"start_from = {start_from!r} cannot be used: {error}") from error
 
 
-def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
-    """Fill the network with a model's weights; its auxiliary heads keep their random ones.
+def load_model(network: nn.Module, architecture: dict[str, Any], channels: int, card: ModelCard) -> None:
+    """Fill the network, which puts out `channels` maps and auxiliary ones, with a model's weights.
+
+    Auxiliary heads keep their random ones.
 
     Where only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe when the weights were
     altered or belong to another architecture.
@@ -88,7 +90,7 @@ def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard
         weights = read_weights(card)
     except AlteredWeights as error:
         raise BadRecipe(str(error)) from error
-    wanted = build(architecture).state_dict()
+    wanted = build(architecture, channels).state_dict()
     if not _same_layers(weights, wanted):
         weights, wanted = _of_encoder(weights), _of_encoder(wanted)
         if not weights or not _same_layers(weights, wanted):
@@ -107,9 +109,9 @@ def _of_encoder(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in weights.items() if name.startswith("encoder.")}
 
 
-def without_auxiliary_heads(network: nn.Module, architecture: dict[str, Any]) -> nn.Module:
+def without_auxiliary_heads(network: nn.Module, architecture: dict[str, Any], channels: int) -> nn.Module:
     """The network as it is published: its last layer cut to the maps that an analysis uses."""
-    published = build(architecture).eval()
+    published = build(architecture, channels).eval()
     wide = network.state_dict()
     wanted = published.state_dict().items()
     published.load_state_dict({name: wide[name][: len(value)] if value.dim() else wide[name] for name, value in wanted})

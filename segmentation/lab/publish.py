@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from safetensors.torch import save
 from torch import nn
 
 from ..core.network.cards import as_base, pretrained_source
-from .entries import FolderEntry, SourceEntry
+from . import tasks
 from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
-from .settings import TrainingRecipe
+from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts")
@@ -29,18 +30,27 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
     what is half written is no model. Raises CannotWrite.
     """
-    weights = half_precision(without_auxiliary_heads(network, recipe.architecture))
-    data = all_data(recipe)
+    channels = len(tasks.find(recipe.task).channels)
+    state = without_auxiliary_heads(network, recipe.architecture, channels).state_dict().items()
+    weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
+    data, inherited = all_data(recipe), {}
+    if recipe.start_from:
+        base = base_card(recipe.start_from)
+        new = recipe.architecture not in ({}, base.architecture)
+        inherited = {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
+    # Pictures that a GAN made name the licences of what it learned from in their title.
+    unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
     card = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
         "version": version,
-        "licence": licence_of(recipe, data),
+        **({"task": recipe.task} if recipe.task != _usual("task") else {}),
+        "licence": OWNERS if unlicensed and recipe.licence == _usual("licence") else recipe.licence,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "smallest": recipe.sizes[0],
         "largest": recipe.sizes[1],
-        **_inherited(recipe),
+        **inherited,
         **{name: value for name in ("diameter", "closer") if (value := getattr(recipe, name))},
         **extra,
         "architecture": recipe.architecture,
@@ -53,54 +63,29 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     return file
 
 
-def half_precision(network: nn.Module) -> bytes:
-    """The network's tensors as a safetensors file, floats in 16 bits."""
-    state = network.state_dict().items()
-    return save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
-
-
-def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
-    if not recipe.start_from:
-        return {}
-    base = base_card(recipe.start_from)
-    new = recipe.architecture not in ({}, base.architecture)
-    return {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
+def _usual(entry: str) -> Any:
+    """What a recipe says that does not say it."""
+    return TrainingRecipe.model_fields[entry].default
 
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
     """What the card says of how the weights came to be."""
-    names = ("steps", "batch", "crop", "rate", "encoder_rate", "average", "seed", "precision", "pretrained")
+    names = (
+        *("steps", "batch", "crop", "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay", "seed"),
+        *("precision", "pretrained"),
+    )
     facts = {name: getattr(recipe, name) for name in names}
-    return {**facts, **_base_facts(recipe), "torch": torch.__version__}
-
-
-def _base_facts(recipe: TrainingRecipe) -> dict[str, Any]:
-    """Which model the training started from; its file's place is this machine's business."""
-    if not recipe.start_from:
-        return {}
-    base = base_card(recipe.start_from)
-    return {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
+    if recipe.start_from:  # the place of its file is this machine's business
+        base = base_card(recipe.start_from)
+        facts |= {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
+    return {**facts, "torch": torch.__version__}
 
 
 def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
     """The recipe's sources, the ImageNet weights of its encoder, and what the model it starts from was taught on."""
-    own = [data_facts(entry, recipe) for entry in recipe.entries()]
+    own = [data_facts(entry, recipe) for entry in recipe.sources]
     pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
     return own + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
-
-
-def licence_of(recipe: TrainingRecipe, data: list[dict[str, Any]]) -> str:
-    """The recipe's licence of the weights; its owner's to choose where none was given and data have none known.
-
-    data: as of `all_data`.
-    """
-    given = recipe.licence != TrainingRecipe.licence
-    return recipe.licence if given or not any(map(_unlicensed, data)) else OWNERS
-
-
-def _unlicensed(source: dict[str, Any]) -> bool:
-    # Pictures that a GAN made name the licences of what it learned from in their title.
-    return source.get("licence", "") in ("", "unknown") or "(unknown)" in source["title"]
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
@@ -119,3 +104,18 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
     share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
     return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
+
+
+def amend(card: Path, entries: Mapping[str, Any]) -> None:
+    """Set entries of a card; the entries of its tables one by one.
+
+    Raises OSError, ValueError (the file is no TOML).
+    """
+    document = tomlkit.parse(card.read_text(encoding="utf-8"))
+    for name, value in entries.items():
+        if isinstance(value, Mapping) and name in document:
+            for key, each in value.items():
+                document[name][key] = each  # type: ignore[index]
+        else:
+            document[name] = value
+    write_whole(card, tomlkit.dumps(document).encode())

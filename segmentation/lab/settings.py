@@ -5,237 +5,321 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from ..core.network.architectures import STRIDE
-from .data import FolderSource, Labelled, RenderedSource, Source, read_entry, usable_files, validation_groups
-from .entries import (
-    AUXILIARY,
-    SIZES,
-    Augmentation,
-    BadRecipe,
-    FolderEntry,
-    Loss,
-    Optimiser,
-    RenderedEntry,
-    Schedule,
-    SourceEntry,
-    require,
-    require_entry,
-    source_entry,
-    table,
-)
-from .pictures import BadDataset
-from .targets import HEADS
+from ..core.network.card_entries import CARD, SOURCE
+from ..core.validation import Settings, sentence
+from . import tasks
+from .losses import Loss, losses
+from .synthesis.draw import DIAMETERS
+from .synthesis.settings import BadSetting, checked
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-TABLES: dict[str, type[Any]] = {
-    "loss": Loss,
-    "augmentation": Augmentation,
-    "optimiser": Optimiser,
-    "schedule": Schedule,
-}
+SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
+FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
 MACHINE = ("device", "threads", "workers")  # where it runs, not what is trained: may differ when a run resumes
 
 
-@dataclass(frozen=True)
-class TrainingRecipe:
-    """name, title, summary, licence, limits: of the model. architecture: see core.network.architectures.
+class BadRecipe(ValueError):
+    """The recipe cannot be trained; the message says which entry is wrong."""
 
-    sources: tables of FolderEntry and RenderedEntry. validation: share of the groups held out, `fold`: which
-    share; with `folds` = n the groups are parted into n and fold 0..n-1 is held out. sizes: typical particle
-    diameters in px that are taught. diameter, closer: of the card (0: as the model that it starts from, or the
-    usual). heads: maps to predict. pretrained: the encoder's weights, see `pretrained.load_encoder`. start_from:
-    a model (name, or its card's file) whose weights are trained on, those of its encoder where the recipe has
-    another decoder. freeze: steps in which a pretrained encoder rests. keep_statistics: batch normalisation keeps
-    what it knows of the pictures that it was trained on before. steps: optimiser steps. batch: crops a step.
-    crop: side in px. rate: for new layers; encoder_rate: for pretrained ones. decay: of weights. average: decay
-    of the weights' moving average. checkpoint: steps between checkpoints. patience: checkpoints without a better
-    validation loss after which a run stops and its best weights count (0: never). validation_batches: fixed
-    batches that are validated. precision: "bfloat16", "float32" or "auto". device: "auto", "cpu", "cuda", ...
-    threads: of the processor (0: all). workers: processes that prepare crops (0: one on a processor, more beside
-    a GPU).
-    """
 
-    name: str
-    title: str
-    sources: list[dict[str, Any]]
-    architecture: dict[str, Any] = field(default_factory=dict)
-    summary: str = ""
-    licence: str = "MIT"
-    limits: list[str] = field(default_factory=list)
-    pretrained: str = ""
-    start_from: str = ""
-    freeze: int = 0
-    keep_statistics: bool = False
-    heads: list[str] = field(default_factory=lambda: list(HEADS))
-    sizes: list[float] = field(default_factory=lambda: list(SIZES))
-    diameter: float = 0.0
-    closer: float = 0.0
-    steps: int = 3000
-    batch: int = 12
-    crop: int = 256
-    rate: float = 1e-3
-    encoder_rate: float = 3e-4
-    decay: float = 1e-4
-    average: float = 0.998
-    checkpoint: int = 100
-    patience: int = 0
-    validation: float = 0.15
-    fold: int = 0
-    folds: int = 0
-    validation_batches: int = 6
-    seed: int = 1
-    precision: str = "bfloat16"
-    device: str = "auto"
-    threads: int = 0
-    workers: int = 0
-    loss: Loss = field(default_factory=Loss)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    optimiser: Optimiser = field(default_factory=Optimiser)
-    schedule: Schedule = field(default_factory=Schedule)
+def keep_apart(*places: Path) -> None:
+    """Raise BadRecipe when a file or folder lies in a folder named FORBIDDEN, directly or through links."""
+    for place in places:
+        if FORBIDDEN in place.absolute().parts or FORBIDDEN in place.resolve().parts:
+            raise BadRecipe(
+                f"{place} lies in {FORBIDDEN}: what is there is never trained on, nor is anything calibrated or chosen "
+                "by it."
+            )
 
-    def __post_init__(self) -> None:
-        require(bool(NAME.fullmatch(self.name)), f"name is small letters, digits, dots and dashes, not {self.name!r}.")
-        for name in ("title", "summary", "licence", "limits"):
-            require_entry(name, getattr(self, name))
-        require(self.name != "recipe", "name is another word than recipe, which is the frozen recipe's.")
-        least = min(self.steps, self.batch, self.checkpoint, self.validation_batches)
-        require(least >= 1, "steps, batch, checkpoint and validation_batches are at least 1.")
-        stride_kept = self.crop >= STRIDE and self.crop % STRIDE == 0
-        require(stride_kept, f"crop is a multiple of {STRIDE}, not {self.crop}.")
-        require(self.rate > 0 and self.encoder_rate >= 0 and self.decay >= 0, "rate is above 0, the others not below.")
-        require(0 <= self.average < 1 and 0 <= self.validation < 1, "average and validation lie from 0 to below 1.")
-        counts = min(self.freeze, self.patience, self.fold, self.folds, self.seed, self.threads, self.workers)
-        require(counts >= 0, "freeze, patience, fold, folds, seed, threads and workers are not below 0.")
-        require(self.folds != 1 and (not self.folds or self.fold < self.folds), "fold is below folds, folds above 1.")
-        require(self.precision in ("bfloat16", "float32", "auto"), "precision is bfloat16, float32 or auto.")
-        self._check_lists()
 
-    def _check_lists(self) -> None:
-        require(bool(self.sources), "sources names no source.")
-        for number, source in enumerate(self.sources, start=1):
-            source_entry(number, source)
-        rising = len(self.sizes) == 2 and 0 < self.sizes[0] < self.sizes[1]
-        require(rising, "sizes is the smallest and the largest typical diameter in px.")
-        taught = self.diameter == 0 or self.sizes[0] <= self.diameter <= self.sizes[1]
-        require(taught, "diameter is one of the sizes in px, or 0.")
-        require(self.closer == 0 or 1 <= self.closer <= 4, "closer is a factor from 1 to 4, or 0.")
-        known = [*HEADS, *AUXILIARY]
-        named = self.heads == list(HEADS) or (self.heads[:2] == list(HEADS) and self.heads == known)
-        require(named, f"heads is {list(HEADS)} or {known}.")
-        require(bool(self.architecture or self.start_from), "it lacks an architecture.")
-        require(not self.freeze or bool(self.pretrained or self.start_from), "freeze needs a pretrained encoder.")
-        require(not (self.pretrained and self.start_from), "pretrained and start_from exclude each other.")
+def as_a_card_has_it(name: str, rules: Any = CARD) -> AfterValidator:
+    """The entry is what the ModelCard that the training will write may hold."""
 
-    def entries(self) -> list[SourceEntry]:
-        """The sources, checked, in their order."""
-        return [source_entry(number, source) for number, source in enumerate(self.sources, start=1)]
+    def check(value: Any) -> Any:
+        if not rules[name].fits(value):
+            raise PydanticCustomError("card", rules[name].words)
+        return value
 
-    def folders_only(self) -> TrainingRecipe:
-        """The recipe without its rendered pictures."""
-        return replace(self, sources=[s for s in self.sources if s.get("kind") == "folder"])
+    return AfterValidator(check)
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+
+def _is_a_pattern(pattern: str) -> str:
+    """A regular expression with a bracket, or none at all."""
+    try:
+        if not pattern or re.compile(pattern).groups > 0:
+            return pattern
+    except re.error:
+        pass
+    raise PydanticCustomError("pattern", "a pattern with a bracket")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[float, Field(ge=0, lt=1)]
+Amount = Annotated[float, Field(ge=0)]
+Above = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+Title = Annotated[str, as_a_card_has_it("title", SOURCE)]
+Licence = Annotated[str, as_a_card_has_it("licence", SOURCE)]
+Texts = Annotated[list[str], as_a_card_has_it("limits")]
+
+
+class Augmentation(Settings):
+    """How often (0..1) a crop is changed, and how much."""
+
+    flips: bool = Field(True, description="quarter turns and mirrors")
+    exposure: Share = Field(0.5, description="gamma, log-normal with exposure_spread")
+    exposure_spread: Amount = 0.3
+    focus: Share = Field(0.3, description="Gaussian blur of up to focus_px")
+    focus_px: float = Field(1.3, ge=0.3)
+    noise: Share = Field(0.5, description="Gaussian noise of up to noise_spread of the range")
+    noise_spread: Amount = 0.07
+    gradient: Share = Field(0.3, description="a ramp of gradient_spread")
+    gradient_spread: Amount = 0.12
+    invert: Share = Field(0.0, description="dark objects")
+    jpeg: Share = Field(0.0, description="compression artefacts")
+    elastic: Share = Field(0.0, description="smooth bending by about elastic_px")
+    elastic_px: Amount = 3.0
+
+
+class Optimiser(Settings):
+    """What moves the weights."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    betas: list[Part] = Field([0.9, 0.999], min_length=2, max_length=2, description="Adam's")
+    momentum: Part = Field(0.9, description="that of sgd")
+    clip: Amount = Field(5.0, description="largest norm of a gradient; 0: any")
+
+
+class Schedule(Settings):
+    """How the learning rate goes on after `warm_up` steps."""
+
+    name: Literal["cosine", "constant", "steps", "plateau"] = Field(
+        "cosine",
+        description="half a cosine down to the share `last` at the end; constant; times `factor` every `every` steps, "
+        "or after every `wait` checkpoints without a better validation loss",
+    )
+    warm_up: CountOrNone = 100
+    last: Share = 0.01
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    every: Count = 1000
+    wait: Count = 3
+
+
+class FolderEntry(Settings):
+    """A folder of images with labels, its path relative to the checkout (or absolute); see `core.truth.find_pairs`."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    images: str = Field("", description="folder of the images, where it has an unusual name")
+    labels: str = Field("", description="folder of the labels, where it has an unusual name; files may lie deeper")
+    label_suffix: str = Field("", description="what the name of labels has more than that of their image")
+    only_labelled: bool = Field(False, description="images without labels are passed over")
+    background: int = Field(0, description="the label that is no object")
+    groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
+    group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
+        "", description="its first bracket in the image's name is its group"
+    )
+    use: Literal["both", "training", "validation"] = "both"
+    weight: Above = 1.0
+    title: Title = ""
+    licence: Licence = "unknown"
+
+    @model_validator(mode="after")
+    def _one_way_to_group(self) -> Self:
+        if self.groups and self.group_pattern:
+            raise ValueError("groups and group_pattern exclude each other.")
+        return self
+
+
+class RenderedEntry(Settings):
+    """Pictures of our renderer."""
+
+    kind: Literal["rendered"] = "rendered"
+    count: Count = 1500
+    blank: Share = Field(0.05, description="share without particles")
+    weight: Above = 1.0
+    diameters: list[float] = Field(list(DIAMETERS), description="range of the typical particle diameter in px")
+    settings: dict[str, Any] = Field(
+        {}, description="what is fixed instead of drawn, by the names that `manage.py synthesise --list` gives"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_rendered(self) -> Self:
+        if len(self.diameters) != 2 or not 3 <= self.diameters[0] <= self.diameters[1]:
+            raise ValueError("diameters is the smallest (3 at least) and the largest typical diameter in px.")
+        for name, value in self.settings.items():
+            try:
+                checked(name, value)
+            except BadSetting as error:
+                raise ValueError(f"settings: {error}") from error
+        return self
+
+
+SourceEntry = FolderEntry | RenderedEntry
+SOURCES = {"folder": FolderEntry, "rendered": RenderedEntry}
+
+
+def _source(data: Any) -> Any:
+    return chosen("kind", SOURCES, data)
+
+
+def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
+    """A table read as the model that its `entry` names; the usual one where it names none."""
+    if not isinstance(data, Mapping):
+        return data
+    name = data.get(entry, usual)
+    if name not in models:
+        raise ValueError(f"{entry} is {' or '.join(sorted(models))}, not {name!r}.")
+    return models[name].model_validate(data)
+
+
+class TrainingRecipe(Settings):
+    """What is trained, on what, and how."""
+
+    name: Annotated[str, as_a_card_has_it("name")]
+    title: Annotated[str, as_a_card_has_it("title")]
+    task: str = "particles"
+    sources: list[Annotated[SourceEntry, BeforeValidator(_source)]] = Field(min_length=1)
+    architecture: dict[str, Any] = Field({}, description="see core.network.architectures")
+    summary: Annotated[str, as_a_card_has_it("summary")] = ""
+    licence: Annotated[str, as_a_card_has_it("licence")] = "MIT"
+    limits: Texts = []
+    pretrained: str = Field("", description="the encoder's weights, see pretrained.load_encoder")
+    start_from: str = Field(
+        "",
+        description="a model (its name, or its card's file) whose weights are trained on; those of its encoder alone "
+        "where the recipe has another decoder",
+    )
+    freeze: CountOrNone = Field(0, description="steps in which a pretrained encoder rests")
+    keep_statistics: bool = Field(
+        False, description="batch normalisation keeps what it knows of the pictures that it was trained on before"
+    )
+    heads: list[str] = Field([], validate_default=True, description="maps to predict; none: those of the task")
+    sizes: list[Above] = Field(list(SIZES), description="typical diameters of objects in px that are taught")
+    diameter: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
+    closer: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
+    steps: Count = 3000
+    batch: Count = Field(12, description="crops a step")
+    crop: int = Field(256, ge=STRIDE, multiple_of=STRIDE, description="side of a crop in px")
+    learning_rate: Above = Field(
+        1e-3, validation_alias=AliasChoices("learning_rate", "rate"), description="of new layers"
+    )
+    encoder_learning_rate: Amount = Field(
+        3e-4, validation_alias=AliasChoices("encoder_learning_rate", "encoder_rate"), description="of pretrained ones"
+    )
+    weight_decay: Amount = Field(1e-4, validation_alias=AliasChoices("weight_decay", "decay"))
+    ema_decay: Part = Field(
+        0.998, validation_alias=AliasChoices("ema_decay", "average"), description="of the moving average of the weights"
+    )
+    checkpoint: Count = Field(100, description="steps between checkpoints")
+    patience: CountOrNone = Field(
+        0, description="checkpoints without a better validation loss after which a run stops; 0: never"
+    )
+    validation: Part = Field(0.15, description="share of the groups that is held out")
+    fold: CountOrNone = Field(0, description="which share; with folds = n the groups are parted into n")
+    folds: CountOrNone = 0
+    validation_batches: Count = 6
+    seed: CountOrNone = 1
+    precision: Literal["bfloat16", "float32", "auto"] = "bfloat16"
+    device: str = Field("auto", description="auto, cpu, cuda, ...")
+    threads: CountOrNone = Field(0, description="of the processor; 0: all")
+    workers: CountOrNone = Field(
+        0, description="processes that prepare crops; 0: one on a processor, more beside a GPU"
+    )
+    loss: SerializeAsAny[Loss] = Field({}, validate_default=True)  # type: ignore[arg-type]
+    augmentation: Augmentation = Augmentation()
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+
+    @field_validator("task")
+    @classmethod
+    def _task_is_known(cls, name: str) -> str:
+        try:
+            return tasks.find(name).name
+        except tasks.UnknownTask as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("heads")
+    @classmethod
+    def _heads_are_the_tasks(cls, heads: list[str], info: ValidationInfo) -> list[str]:
+        task = tasks.find(info.data.get("task", "particles"))
+        published, every = list(task.channels), [*task.channels, *task.auxiliary]
+        if heads not in ([], published, every):
+            raise PydanticCustomError("heads", f"{published} or {every}")
+        return heads or published
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _loss_is_chosen_by_name(cls, data: Any, info: ValidationInfo) -> Any:
+        return chosen("name", losses(), data, tasks.find(info.data.get("task", "particles")).loss)
+
+    @model_validator(mode="after")
+    def _entries_agree(self) -> Self:
+        for possible, told in (
+            (self.name != "recipe", "name is another word than recipe, which is the frozen recipe's."),
+            (self.folds != 1, "folds is 0 or above 1."),
+            (not self.folds or self.fold < self.folds, "fold is below folds."),
+            (
+                len(self.sizes) == 2 and self.sizes[0] < self.sizes[1],
+                "sizes is the smallest and the largest typical diameter in px.",
+            ),
+            (
+                self.diameter == 0 or self.sizes[0] <= self.diameter <= self.sizes[-1],
+                "diameter is one of the sizes in px, or 0.",
+            ),
+            (self.closer == 0 or 1 <= self.closer <= 4, "closer is a factor from 1 to 4, or 0."),
+            (bool(self.architecture or self.start_from), "it lacks an architecture."),
+            (not (self.pretrained and self.start_from), "pretrained and start_from exclude each other."),
+            (not self.freeze or bool(self.pretrained or self.start_from), "freeze needs a pretrained encoder."),
+        ):
+            if not possible:
+                raise ValueError(told)
+        return self
 
 
 def read_recipe(file: Path) -> TrainingRecipe:
     """The recipe in a TOML file. Raises BadRecipe for unknown, missing or impossible entries."""
+    return recipe_from(read_toml(file), str(file))
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The entries of a recipe's file; raises BadRecipe."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadRecipe(f"There is no recipe {file}.") from error
     except (OSError, ValueError) as error:
         raise BadRecipe(f"{file} cannot be read as TOML: {error}.") from error
-    return recipe_from(data, str(file))
 
 
 def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
     """The recipe in a mapping such as TOML's; `where` begins every refusal."""
-    needed = {"name", "title", "sources"} | (set() if data.get("start_from") else {"architecture"})
-    known = {f.name for f in fields(TrainingRecipe)}
-    if set(data) <= known and (missing := needed - set(data)):
-        raise BadRecipe(f"{where} lacks {', '.join(sorted(missing))}.")
-    tables = {name: table(kind, data[name], f"{where}: {name}") for name, kind in TABLES.items() if name in data}
-    return table(TrainingRecipe, {**data, **tables}, where)
+    return checked_as(TrainingRecipe, data, where)
 
 
-@dataclass(frozen=True, eq=False)
-class Sources:
-    """What to draw from, each list with its weights; held_out: the folders' micrographs kept from training."""
-
-    training: list[Source]
-    validation: list[Source]
-    weights: list[float]
-    validation_weights: list[float]
-    held_out: list[Labelled]
+Model = TypeVar("Model", bound=Settings)
 
 
-def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
-    """Training and validation sources; folders are split by group, paths are relative to `base`.
-
-    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
-    BadRecipe for data that are for evaluation only.
-    """
-    entries = recipe.entries()
-    folders = {n: _parted(entry, recipe, base) for n, entry in enumerate(entries) if isinstance(entry, FolderEntry)}
-    made = Sources([], [], [], [], [])
-    for number, entry in enumerate(entries):
-        if isinstance(entry, RenderedEntry):
-            _add(made, entry.weight, *_rendered(entry, recipe, number))
-        else:
-            training, validation = folders[number]
-            made.held_out.extend(validation)
-            _add(made, entry.weight, _crops(training, recipe), _crops(validation, recipe))
-    if not made.training:
-        raise BadDataset("The recipe's sources leave no picture with particles to train on.")
-    if not made.validation:
-        raise BadDataset(
-            "The recipe's sources leave no picture with particles to validate on: "
-            'a folder needs images of two groups at least, or a source of its own with use = "validation".'
-        )
-    return made
-
-
-def _add(made: Sources, weight: float, training: Source | None, validation: Source | None) -> None:
-    if training:
-        made.training.append(training)
-        made.weights.append(weight)
-    if validation:
-        made.validation.append(validation)
-        made.validation_weights.append(weight)
-
-
-def _crops(pairs: list[Labelled], recipe: TrainingRecipe) -> FolderSource | None:
-    source = FolderSource(pairs, recipe.sizes)
-    return source if source.pairs else None
-
-
-def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tuple[Source, Source]:
-    side = recipe.crop + recipe.crop // 4
-    few = max(8, entry.count // 25)
-    seeds = recipe.seed + number, recipe.seed + 1000 + number
-    diameters = entry.diameters[0], entry.diameters[1]
-    return (
-        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters),
-        RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
-    )
-
-
-def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
-    """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
-    folder = base / entry.path
-    usable_files(folder, entry)
-    pairs = read_entry(folder, entry)
-    if entry.use == "training":
-        return pairs, []
-    if entry.use == "validation":
-        return [], pairs
-    full = {p.group for p in pairs if p.diameter}
-    apart = set()
-    for groups in (full, {p.group for p in pairs} - full):  # apart, so that a part held out is not all empty images
-        apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
-    return [p for p in pairs if p.group not in apart], [p for p in pairs if p.group in apart]
+def checked_as(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
+    """Data read as settings; raises BadRecipe, which begins with `where`."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise BadRecipe(f"{where}: {sentence(error)}") from error

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from torch import Tensor, nn
 
 from ..core.network.architectures import build
 from ..core.network.runtime import Runtime
+from . import tasks
 from .curves import Row
-from .entries import BadRecipe, Optimiser, Schedule
-from .files import write_whole
 from .pretrained import base_card, load_encoder, load_model
-from .settings import TrainingRecipe, read_recipe
+from .runs import load_state, save_state
+from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
 @dataclass(eq=False)
@@ -39,46 +38,28 @@ class Run:
 
     def save(self, file: Path) -> None:
         """The whole checkpoint or, when it cannot be written, the one before."""
-        content = io.BytesIO()
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "step": self.step,
-                "best": self.best,
-                "chance": _chance(),
-            },
-            content,
-        )
-        write_whole(file, content.getbuffer())
+        chance = {"cpu": torch.get_rng_state()}  # for dropout
+        if torch.cuda.is_available():
+            chance["cuda"] = torch.cuda.get_rng_state()
+        parts = ("network", "averaged", "optimiser")
+        state = {name: getattr(self, name).state_dict() for name in parts}
+        save_state({**state, "step": self.step, "best": self.best, "chance": chance}, file)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
+        state = load_state(file, device)
         try:
-            state = torch.load(file, map_location=device, weights_only=True)
             self.network.load_state_dict(state["network"])
             self.averaged.load_state_dict(state["averaged"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.step, self.best = state["step"], state.get("best", {})
-        except Exception as error:  # torch names a dozen reasons
-            raise BadRecipe(
-                f"{file} is damaged or of another network; name another folder with --out, or delete it."
-            ) from error
-        _take_chance(state.get("chance", {}))
-
-
-def _chance() -> dict[str, Tensor]:
-    """The state of torch's random numbers (dropout), by device."""
-    states = {"cpu": torch.get_rng_state()}
-    return {**states, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else states
-
-
-def _take_chance(states: dict[str, Tensor]) -> None:
-    if "cpu" in states:
-        torch.set_rng_state(states["cpu"].cpu())
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"].cpu())
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
+        chance = state.get("chance", {})
+        if "cpu" in chance:
+            torch.set_rng_state(chance["cpu"].cpu())
+        if "cuda" in chance and torch.cuda.is_available():
+            torch.cuda.set_rng_state(chance["cuda"].cpu())
 
 
 def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
@@ -95,7 +76,7 @@ def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
     elif recipe.precision == "auto":
         fastest = Runtime("cpu" if device_of(recipe).type == "cpu" else recipe.device).torch_dtype()
         changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
-    return replace(recipe, **changes)
+    return recipe.replaced(**changes)
 
 
 def device_of(recipe: TrainingRecipe) -> torch.device:
@@ -115,7 +96,8 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
     if recipe.pretrained:
         load_encoder(network, recipe.architecture, recipe.pretrained)
     if recipe.start_from:
-        load_model(network, recipe.architecture, base_card(recipe.start_from))
+        channels = len(tasks.find(recipe.task).channels)
+        load_model(network, recipe.architecture, channels, base_card(recipe.start_from))
     _try(network, recipe)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))
@@ -142,15 +124,13 @@ def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Op
     encoder = [p for n, p in network.named_parameters() if taught and n.startswith("encoder.")]
     chosen = {id(p) for p in encoder}
     others = [p for p in network.parameters() if id(p) not in chosen]
-    groups = [{"params": others, "top": recipe.rate}, {"params": encoder, "top": recipe.encoder_rate}]
-    return _optimiser([g for g in groups if g["params"]], recipe.optimiser, recipe.rate, recipe.decay)
-
-
-def _optimiser(groups: list[dict[str, Any]], settings: Optimiser, rate: float, decay: float) -> torch.optim.Optimizer:
+    groups = [{"params": others, "top": recipe.learning_rate}, {"params": encoder, "top": recipe.encoder_learning_rate}]
+    groups = [group for group in groups if group["params"]]
+    settings, rate, decay = recipe.optimiser, recipe.learning_rate, recipe.weight_decay
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay)
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=(settings.betas[0], settings.betas[1]), weight_decay=decay)
+    return kind(groups, lr=rate, betas=tuple(settings.betas), weight_decay=decay)
 
 
 def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:

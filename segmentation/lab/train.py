@@ -6,7 +6,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .curves import Row, best_of, draw_curves, read_metrics, rounded, write_metrics
-from .data import Crops
-from .entries import BadRecipe
+from . import tasks
+from .curves import Row, best_of, draw_curves, read_metrics
+from .data import Crops, Sources, make_sources
 from .examples import draw_examples
 from .files import alone_in, check_room, write_whole
-from .losses import batch_dice, map_loss
-from .settings import MACHINE, Sources, TrainingRecipe, make_sources, read_recipe
+from .runs import CHECKPOINT, METRICS, add_row, write_rows
+from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .start import Run, device_of, rate_factor, settled, start_run
 
 EXAMPLES = 5
@@ -30,18 +31,18 @@ Batch = tuple[Tensor, Tensor]
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Held:
-    """The fixed crops on which every checkpoint is measured, and the labels (S, S) of the first few."""
-
-    batches: list[Batch]
-    labels: list[np.ndarray]
-
-
-def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | None = None, say: Say = print) -> Run:
+def train(
+    recipe: TrainingRecipe,
+    out: Path,
+    base: Path,
+    device: torch.device | None = None,
+    say: Say = print,
+    time_is_up: Callable[[], bool] = lambda: False,
+) -> Run:
     """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
 
-    base: the folder from which the recipe's paths go out. device: None takes the recipe's.
+    base: the folder from which the recipe's paths go out. device: None takes the recipe's. time_is_up: asked at every
+    checkpoint; the run stops there when it is.
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
@@ -54,14 +55,17 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
-        _check_room(run, out)
+        # Network, average, two moments and best, in single precision; the old checkpoint stays until the new is whole.
+        checkpoint = 5 * 4 * sum(p.numel() for p in run.network.parameters())
+        written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+        check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
     with alone_in(out):
-        write_whole(out / "recipe.toml", tomlkit.dumps(recipe.as_dict()).encode())
+        write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         try:
             if not is_over(run, recipe):
                 say("preparing the data")
                 sources = make_sources(recipe, base)
-                _train(run, recipe, sources, hold(recipe, sources), out, device, say)
+                Training(run, recipe, sources, out, device, say).go(time_is_up)
         except torch.OutOfMemoryError as error:
             raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
     if recipe.patience and run.best:
@@ -69,23 +73,15 @@ def train(recipe: TrainingRecipe, out: Path, base: Path, device: torch.device | 
     return run
 
 
-def _check_room(run: Run, out: Path) -> None:
-    """Raise CannotWrite unless the run can be written to its end, beside what it has written already."""
-    # Network, average, two moments and best, in single precision; the old checkpoint stays until the new one is whole.
-    checkpoint = 5 * 4 * sum(p.numel() for p in run.network.parameters())
-    written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-    check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
-
-
 def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
     """Whether `out` holds a run of the same recipe to go on with.
 
     Raises BadRecipe when it holds a run of another recipe.
     """
-    file, resumes = out / "recipe.toml", (out / "checkpoint.pt").exists()
+    file, resumes = out / "recipe.toml", (out / CHECKPOINT).exists()
     if resumes and file.exists():
         frozen = read_recipe(file)
-        names = (f.name for f in fields(recipe) if f.name not in MACHINE)
+        names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
         if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
             raise BadRecipe(
                 f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
@@ -94,30 +90,12 @@ def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:
-    run.load(out / "checkpoint.pt", device)
+    run.load(out / CHECKPOINT, device)
     try:
-        run.rows = read_metrics(out / "metrics.csv", run.step)
-    except (ValueError, TypeError, IndexError) as error:
-        raise BadRecipe(f"{out / 'metrics.csv'} was altered and cannot be read; name another --out.") from error
-
-
-def _train(
-    run: Run, recipe: TrainingRecipe, sources: Sources, held: Held, out: Path, device: torch.device, say: Say
-) -> None:
-    if recipe.start_from and not run.step:
-        _note(run, recipe, held, out, device, math.nan, 0.0, say)
-    batches = _batches(recipe, sources, run.step, device)
-    began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=device)
-    while not is_over(run, recipe):
-        total += _one_step(run, next(batches), recipe, device)
-        if run.step % recipe.checkpoint == 0 or run.step == recipe.steps:
-            count = run.step - since
-            loss, seconds = float(total) / count, (time.monotonic() - began) / count
-            _note(run, recipe, held, out, device, loss, seconds, say)
-            run.save(out / "checkpoint.pt")
-            began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
-    if run.step < recipe.steps:
-        say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
+        run.rows = read_metrics(out / METRICS, run.step)
+    except (ValueError, TypeError) as error:
+        raise BadRecipe(f"{out / METRICS} was altered and cannot be read; name another --out.") from error
+    write_rows(out / METRICS, (row.as_text() for row in run.rows))
 
 
 def is_over(run: Run, recipe: TrainingRecipe) -> bool:
@@ -141,135 +119,136 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     return [{"data": "validation crops", "split": split, "step": row.step, "dice": row.validation_dice, **before}]
 
 
-def _batches(recipe: TrainingRecipe, sources: Sources, step: int, device: torch.device) -> Iterator[Batch]:
-    crops = _crops(recipe, sources, validation=False)
-    return iter(
-        DataLoader(
-            crops,
-            batch_size=recipe.batch,
-            sampler=range(step * recipe.batch, recipe.steps * recipe.batch),
-            num_workers=recipe.workers or _workers(device),
-            prefetch_factor=4,
-            pin_memory=device.type == "cuda",
+@dataclass(eq=False)
+class Training:
+    """One run at work: the recipe, its data, and where what it notes goes."""
+
+    run: Run
+    recipe: TrainingRecipe
+    sources: Sources
+    out: Path
+    device: torch.device
+    say: Say
+
+    def __post_init__(self) -> None:
+        """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
+        self.task, size = tasks.find(self.recipe.task), self.recipe.batch
+        crops = self._crops(validation=True)
+        numbers = [range(first * size, (first + 1) * size) for first in range(self.recipe.validation_batches)]
+        batches = ([crops[number] for number in batch] for batch in numbers)
+        self.held: list[Batch] = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
+        self.labels = [crops.labelled(number)[1] for number in range(min(EXAMPLES, size))]
+
+    def go(self, time_is_up: Callable[[], bool]) -> None:
+        run, recipe = self.run, self.recipe
+        if recipe.start_from and not run.step:
+            self.note(math.nan, 0.0)
+        batches = self._batches()
+        began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=self.device)
+        while not is_over(run, recipe):
+            total += self.one_step(next(batches))
+            if run.step % recipe.checkpoint == 0 or run.step == recipe.steps:
+                count = run.step - since
+                self.note(float(total) / count, (time.monotonic() - began) / count)
+                run.save(self.out / CHECKPOINT)
+                if time_is_up():
+                    return
+                began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
+        if run.step < recipe.steps:
+            self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
+
+    def _crops(self, *, validation: bool) -> Crops:
+        return Crops(
+            self.sources.validation if validation else self.sources.training,
+            self.sources.validation_weights if validation else self.sources.weights,
+            self.recipe.crop,
+            self.recipe.seed + validation,
+            augmentation=self.recipe.augmentation,
+            targets=partial(self.task.targets, channels=self.recipe.heads),
         )
-    )
 
+    def _batches(self) -> Iterator[Batch]:
+        recipe, cores = self.recipe, len(os.sched_getaffinity(0))
+        # One process beside a processor that trains, several beside a GPU that waits; the curve is the same.
+        usual = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
+        loader = DataLoader(
+            self._crops(validation=False),
+            batch_size=recipe.batch,
+            sampler=range(self.run.step * recipe.batch, recipe.steps * recipe.batch),
+            num_workers=recipe.workers or usual,
+            prefetch_factor=4,
+            pin_memory=self.device.type == "cuda",
+        )
+        return iter(loader)
 
-def _workers(device: torch.device) -> int:
-    """One process beside a processor that trains, several beside a GPU that waits; the curve is the same."""
-    return 1 if device.type == "cpu" else min(12, max(1, len(os.sched_getaffinity(0)) - 2))
+    def one_step(self, batch: Batch) -> Tensor:
+        """Move the weights and their average; returns the loss."""
+        run, recipe = self.run, self.recipe
+        run.network.train()
+        if recipe.freeze:  # the encoder's weights and batch statistics stay as they are
+            resting, encoder = run.step < recipe.freeze, run.network.encoder
+            encoder.requires_grad_(not resting).train(not resting)
+        if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
+            for module in run.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        factor = rate_factor(run.step, recipe.steps, recipe.schedule, [row.validation_loss for row in run.rows])
+        for group in run.optimiser.param_groups:
+            group["lr"] = group["top"] * factor
+        picture, target = (t.to(self.device, non_blocking=True) for t in batch)
+        loss = recipe.loss(self._forward(run.network, picture), target)
+        run.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.optimiser.clip:
+            nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optimiser.clip)
+        run.optimiser.step()
+        run.step += 1
+        update_average(run.averaged, run.network, min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
+        return loss.detach()
 
+    def _forward(self, network: nn.Module, picture: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            logits: Tensor = network(picture.contiguous(memory_format=torch.channels_last))
+        return logits
 
-def _crops(recipe: TrainingRecipe, sources: Sources, *, validation: bool) -> Crops:
-    return Crops(
-        sources.validation if validation else sources.training,
-        sources.validation_weights if validation else sources.weights,
-        recipe.crop,
-        recipe.seed + validation,
-        augmentation=recipe.augmentation,
-        heads=recipe.heads,
-        contacts=recipe.loss.contacts,
-    )
+    @torch.inference_mode()
+    def validate(self) -> tuple[float, float, np.ndarray]:
+        """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, C, S, S) uint8."""
+        losses, scores, first = [], [], torch.empty(0)
+        for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.held):
+            logits = self._forward(self.run.averaged, picture)
+            losses.append(float(self.recipe.loss(logits, target)))
+            scores.append(self.task.score(logits, target))
+            first = first if len(first) else logits[:EXAMPLES, : len(self.task.channels)].float()
+        maps = (255 * self.task.activation(first)).round().to(torch.uint8).cpu().numpy()
+        return sum(losses) / len(losses), sum(scores) / len(scores), maps
 
+    def note(self, loss: float, seconds: float) -> None:
+        """Measure and draw; keep the averaged weights when they are the best so far.
 
-def hold(recipe: TrainingRecipe, sources: Sources) -> Held:
-    """Fixed crops of the held-out groups and of unseen rendered pictures."""
-    crops = _crops(recipe, sources, validation=True)
-    batches = []
-    for number in range(recipe.validation_batches):
-        samples = [crops[number * recipe.batch + i] for i in range(recipe.batch)]
-        picture, target = (torch.stack(part) for part in zip(*samples, strict=True))
-        batches.append((picture, target))
-    return Held(batches, [crops.labelled(i)[1] for i in range(min(EXAMPLES, recipe.batch))])
-
-
-def _one_step(run: Run, batch: Batch, recipe: TrainingRecipe, device: torch.device) -> Tensor:
-    run.network.train()
-    if recipe.freeze:
-        _rest(run.network, run.step < recipe.freeze)
-    if recipe.keep_statistics:
-        _keep_statistics(run.network)
-    factor = rate_factor(run.step, recipe.steps, recipe.schedule, [row.validation_loss for row in run.rows])
-    for group in run.optimiser.param_groups:
-        group["lr"] = group["top"] * factor
-    picture, target = (t.to(device, non_blocking=True) for t in batch)
-    loss = map_loss(_forward(run.network, picture, recipe), target, recipe.loss, recipe.heads)
-    run.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    if recipe.optimiser.clip:
-        nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optimiser.clip)
-    run.optimiser.step()
-    run.step += 1
-    _follow(run.averaged, run.network, min(recipe.average, (1 + run.step) / (10 + run.step)))
-    return loss.detach()
-
-
-def _rest(network: nn.Module, resting: bool) -> None:
-    """Whether the encoder's weights and batch statistics stay as they are."""
-    encoder: nn.Module = network.encoder  # type: ignore[assignment]
-    encoder.requires_grad_(not resting).train(not resting)
-
-
-def _keep_statistics(network: nn.Module) -> None:
-    """Batches of a few crops of a few images say less of their kind than what the network has seen before."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-
-
-def _forward(network: nn.Module, picture: Tensor, recipe: TrainingRecipe) -> Tensor:
-    with torch.autocast(picture.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        logits: Tensor = network(picture.contiguous(memory_format=torch.channels_last))
-    return logits
+        loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
+        """
+        run, recipe, out = self.run, self.recipe, self.out
+        held_loss, dice, maps = self.validate()
+        if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
+            raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower learning_rate.")
+        rate = run.optimiser.param_groups[0]["lr"]
+        run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate).rounded())
+        if recipe.patience and best_of(run.rows) is run.rows[-1]:
+            run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
+        pictures = self.held[0][0][:EXAMPLES, 0].numpy()
+        draw_examples(out / f"examples-{run.step:06d}.png", pictures, self.labels, maps, self.task)
+        add_row(out / METRICS, run.rows[-1].as_text())
+        draw_curves(out / "curves.png", run.rows, recipe.title)
+        spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"
+        self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  Dice {dice:.4f}  {spent}")
 
 
 @torch.no_grad()
-def _follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+def update_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Move every float tensor of the average (batch statistics too) towards the network's."""
     for mine, theirs in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         if mine.is_floating_point():
             mine.lerp_(theirs, 1 - decay)
         else:
             mine.copy_(theirs)
-
-
-@torch.inference_mode()
-def validate(run: Run, recipe: TrainingRecipe, held: Held, device: torch.device) -> tuple[float, float, np.ndarray]:
-    """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, 2, S, S) uint8."""
-    losses, scores, shown = [], [], []
-    for picture, target in ((p.to(device), t.to(device)) for p, t in held.batches):
-        logits = _forward(run.averaged, picture, recipe)
-        losses.append(float(map_loss(logits, target, recipe.loss, recipe.heads)))
-        scores.append(batch_dice(logits, target))
-        if not shown:
-            shown.append((255 * logits[:EXAMPLES, :2].float().sigmoid()).round().to(torch.uint8).cpu().numpy())
-    return sum(losses) / len(losses), sum(scores) / len(scores), shown[0]
-
-
-def _note(
-    run: Run,
-    recipe: TrainingRecipe,
-    held: Held,
-    out: Path,
-    device: torch.device,
-    loss: float,
-    seconds: float,
-    say: Say,
-) -> None:
-    """Measure and draw; keep the averaged weights when they are the best so far.
-
-    loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
-    """
-    held_loss, dice, maps = validate(run, recipe, held, device)
-    if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
-        raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower rate.")
-    rate = run.optimiser.param_groups[0]["lr"]
-    run.rows.append(rounded(Row(run.step, loss, held_loss, dice, seconds, rate)))
-    if recipe.patience and best_of(run.rows) is run.rows[-1]:
-        run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
-    pictures = held.batches[0][0][:EXAMPLES, 0].numpy()
-    draw_examples(out / f"examples-{run.step:06d}.png", pictures, held.labels, maps)
-    write_metrics(out / "metrics.csv", run.rows)
-    draw_curves(out / "curves.png", run.rows, recipe.title)
-    spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"
-    say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  Dice {dice:.4f}  {spent}")

@@ -8,7 +8,7 @@ from segmentation.core.labels.cuts import Pieces, cut_apart, cut_traits, join, j
 from segmentation.core.labels.outline import particles
 from segmentation.core.labels.separate import separate
 from segmentation.core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT, read_card
-from segmentation.lab.targets import inner_distance
+from segmentation.lab.instances.targets import inner_distance
 from tests.core.test_network import tiny_card
 from tests.core.test_separate import label_discs
 

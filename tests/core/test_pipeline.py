@@ -12,10 +12,10 @@ from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
 from segmentation.core.settings import AnalysisSettings
-from segmentation.lab.evaluation.metrics import score
 from segmentation.lab.synthesis.bodies import make_body
 from segmentation.lab.synthesis.render import render_blank, render_sem
 from segmentation.lab.synthesis.sample import data_bar
+from tests.lab.scores import score
 
 from .builders import segmentation_of
 

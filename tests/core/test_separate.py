@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.separate import fill_holes, mean_over_labels, renumber, separate
-from segmentation.lab.targets import inner_distance
+from segmentation.lab.instances.targets import inner_distance
 
 
 def disc(shape, row, column, radius):

@@ -5,8 +5,8 @@ import pytest
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.network.cards import INTERCEPT, TRAITS
-from segmentation.lab.evaluation.calibrating import cross_fitted, fit, write_weights
-from segmentation.lab.evaluation.logistic import TooFew
+from segmentation.lab.instances.calibrating import TooFew, cross_fitted, fit
+from segmentation.lab.publish import amend
 
 
 def draw(n, seed):
@@ -56,8 +56,8 @@ def test_weights_go_into_the_card_and_again(tmp_path):
     file = tmp_path / "card.toml"
     file.write_text('name = "x"\n\n[training]\nsteps = 3\n')
     weights = dict.fromkeys(TRAITS, 0.5) | {INTERCEPT: -1.0}
-    write_weights(file, "confidence", weights, {"confidence_data": "held out"})
-    write_weights(file, "confidence", weights | {"peak": 2.0}, {"confidence_data": "held out"})
+    amend(file, {"confidence": weights, "training": {"confidence_data": "held out"}})
+    amend(file, {"confidence": weights | {"peak": 2.0}, "training": {"confidence_data": "held out"}})
     text = file.read_text()
     assert text.count("peak = 2.0") == 1 and text.count("[confidence]") == 1
     assert 'confidence_data = "held out"' in text and "steps = 3" in text

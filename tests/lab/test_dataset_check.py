@@ -10,11 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from segmentation.core.truth import load_image, read_numbers
 from segmentation.lab.agreement import agreement, has_shape_of_gaps
-from segmentation.lab.check import common_suffix, inspect
+from segmentation.lab.check import inspect
+from segmentation.lab.data import make_sources
 from segmentation.lab.look import has_soft_edges, mirrored, surroundings
-from segmentation.lab.pictures import read_grey, read_raw_labels
-from segmentation.lab.settings import make_sources
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stdout.splitlines()[:2] == [
-        "mend: 0.png has no labels (looked for 0.*).",
+        "mend: 0.png has no labels.",
         "mend: stray.png are labels without an image.",
     ]
     assert "2 things must be mended" in done.stderr and "Traceback" not in done.stderr
@@ -68,10 +68,13 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda labels: labels[:-1], "its labels are 96 x 95"),
+        (lambda labels: labels[:-1], "its labels 0 are 96 x 95"),
         (lambda labels: np.where(labels > 0, 0, 255).astype(np.uint8), "is inverted: 255 lies around"),
         (lambda labels: np.where(labels > 0, labels, 77).astype(np.uint16), "label 77 fills the whole frame"),
-        (lambda labels: np.repeat(labels[..., None], 3, 2).astype(np.uint8) * np.uint8([1, 2, 3]), "in colours"),
+        (
+            lambda labels: np.repeat(labels[..., None], 3, 2).astype(np.uint8) * np.uint8([1, 2, 3]),
+            "is a colour picture",
+        ),
         (lambda labels: labels[:, ::-1].copy(), "left and right are exchanged"),
         (lambda labels: labels[::-1].copy(), "top and bottom are exchanged"),
         (lambda labels: np.roll(labels, (12, -20), (0, 1)), "fits its image when moved by 20 px right and 12 px up"),
@@ -88,7 +91,7 @@ def test_wrong_labels_must_be_mended(folder, change, reason):
 def test_labels_with_fractions_must_be_mended(folder):
     (folder / "labels" / "0.png").unlink()
     save(folder / "labels" / "0.tif", np.linspace(0, 3, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE))
-    assert ["labels are whole numbers" in sentence for sentence in sentences(folder, mend=True)] == [True]
+    assert ["a label is a whole number" in sentence for sentence in sentences(folder, mend=True)] == [True]
 
 
 def test_a_mask_that_was_scaled_has_soft_edges(folder):
@@ -126,7 +129,7 @@ def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
         save(tmp_path / "images" / f"{number}.png", grey)
         save(tmp_path / "masks" / f"{number}_mask.png", labels)
     checked = inspect(tmp_path)
-    assert checked.entry.labels == "masks" and checked.entry.label_suffix == "_mask"
+    assert not checked.to_mend and len(checked.pairs) == 6
     assert any("shaped like several particles in one" in str(finding) for finding in checked.findings)
     assert "binary masks" in checked.summary
 
@@ -151,7 +154,7 @@ def test_separate_discs_in_binary_masks_are_fine(folder):
 @pytest.mark.parametrize(
     ("count", "options", "reason"),
     [
-        (0, {}, "No image with labels"),
+        (0, {}, "holds no files of the kinds"),
         (1, {}, "One image with particles"),
         (3, {"count": 20, "radius": 6}, "3 images with particles are few"),
         (6, {"count": 3}, "18 particles in all are few"),
@@ -248,7 +251,7 @@ def test_labels_of_real_dense_images_fit_and_are_found_inverted_shifted_and_exch
     powder = PARTICLES / "ampis-powder"
     truth = {file.name: file for file in (powder / "particle_labels_DERIVED").rglob("*.png")}
     files = [file for file in sorted((powder / "images").rglob("*.png")) if file.name in truth]
-    pairs = [(read_grey(f), read_raw_labels(truth[f.name])) for f in files]
+    pairs = [(load_image(f).pixels, read_numbers(truth[f.name])) for f in files]
     for number, (grey, raw) in enumerate(pairs):
         labels = raw.astype(np.int32)
         assert agreement(grey, labels).score > 50 and agreement(grey, labels).moved == (0, 0)
@@ -279,10 +282,3 @@ def test_labels_that_fit_are_not_mirrored():
         grey, labels = discs(seed)
         assert mirrored(grey, labels) == ""
         assert mirrored(np.full_like(grey, 9), labels) == ""
-
-
-def test_suffixes_are_found_only_where_all_have_them():
-    assert common_suffix(["a", "b"], ["a_mask", "b_mask"]) == "_mask"
-    assert common_suffix(["a", "b"], ["a", "b"]) == ""
-    assert common_suffix(["a", "ab"], ["a_m", "ab_m"]) == "_m"
-    assert common_suffix(["a", "b"], ["x", "y"]) == ""

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.lab.data import RenderedSource
-from segmentation.lab.entries import BadRecipe, source_entry
+from segmentation.lab.settings import BadRecipe, RenderedEntry, checked_as
 from segmentation.lab.synthesis import foreign
 from segmentation.lab.synthesis.foreign import draw_empty
 
@@ -52,13 +52,16 @@ def test_what_a_source_fixes_is_rendered():
 
 
 def test_a_rendered_source_is_checked():
-    assert source_entry(1, {"kind": "rendered", "settings": {"cover": 0.5}}).settings == {"cover": 0.5}
+    def source(entries):
+        return checked_as(RenderedEntry, entries, "sources 1")
+
+    assert source({"settings": {"cover": 0.5}}).settings == {"cover": 0.5}
     with pytest.raises(BadRecipe, match="no setting 'colour'"):
-        source_entry(1, {"kind": "rendered", "settings": {"colour": 1}})
+        source({"settings": {"colour": 1}})
     with pytest.raises(BadRecipe, match="cover cannot be 9"):
-        source_entry(1, {"kind": "rendered", "settings": {"cover": 9}})
+        source({"settings": {"cover": 9}})
     with pytest.raises(BadRecipe, match="diameters is the smallest"):
-        source_entry(1, {"kind": "rendered", "diameters": [40, 10]})
+        source({"diameters": [40, 10]})
 
 
 def test_squares_without_particles_are_cut(tmp_path, capsys):

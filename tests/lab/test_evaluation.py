@@ -12,23 +12,29 @@ from PIL import Image
 from scipy import ndimage, stats
 
 from segmentation.core.network.cards import find
-from segmentation.lab.evaluation.choosing import with_entry, write_threshold
-from segmentation.lab.evaluation.counts import count_image
-from segmentation.lab.evaluation.dataset import check, of_folder, read_labels
-from segmentation.lab.evaluation.kinds import Kind
-from segmentation.lab.evaluation.matching import ious, overlap_of, without_specks
-from segmentation.lab.evaluation.published import published, published_later
-from segmentation.lab.evaluation.reliability import reliability
-from segmentation.lab.evaluation.report import OWN, choice, ranked, through_chain
-from segmentation.lab.evaluation.sizes import SizeSample, min_ferets
-from segmentation.lab.evaluation.summary import ap_by_iou, kinds_of, summarise
-from segmentation.lab.evaluation.thresholds import THRESHOLDS, choose, curve, sweep_image
-from segmentation.lab.pictures import BadDataset
-from segmentation.lab.targets import inner_distance
+from segmentation.core.truth import load_labels
+from segmentation.lab.evaluation.report import choice
+from segmentation.lab.evaluation.summary import summarise as summarised
+from segmentation.lab.instances.calibrating import reliability
+from segmentation.lab.instances.counts import count_image
+from segmentation.lab.instances.examine import OWN, through_chain
+from segmentation.lab.instances.figures import ap_by_iou, tally
+from segmentation.lab.instances.kinds import Kind
+from segmentation.lab.instances.matching import ious, overlap_of, without_specks
+from segmentation.lab.instances.published import published, published_later
+from segmentation.lab.instances.sizes import SizeSample, min_ferets
+from segmentation.lab.instances.targets import inner_distance
+from segmentation.lab.instances.thresholds import THRESHOLDS, choose, curve, sweep_image
+from segmentation.lab.publish import amend
+from segmentation.lab.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
 
 CARD = find("particles-multires")
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
+
+
+def summarise(images, *, nm):
+    return summarised(SCORING, images, nm=nm)
 
 
 def squares(*boxes, shape=(60, 80)):
@@ -98,7 +104,7 @@ def test_blank_images_have_no_particle_figures_but_count_inventions():
     image = count_image(squares((5, 5, 15, 15)), blank)
     figures = summarise([image], nm=False)
     assert figures["ap50"].value == 0 and figures["recall"].value is None and figures["ks"].value is None
-    assert image.kinds[Kind.INVENTED] == 1
+    assert image.kinds[Kind.FALSE_POSITIVE] == 1
     assert summarise([count_image(blank, blank)], nm=False)["ap50"].value is None
 
 
@@ -141,16 +147,16 @@ def test_sizes_leave_out_the_frame_and_specks():
 @pytest.mark.parametrize(
     ("found", "truth", "expected"),
     [
-        ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"right": 1}),
-        ([(10, 10, 30, 24)], [(10, 10, 30, 30)], {"ragged": 1}),
-        ([(10, 10, 30, 17)], [(10, 10, 30, 30)], {"ragged": 1}),
-        ([(10, 10, 30, 50)], [(10, 10, 30, 30), (10, 30, 30, 50)], {"merged": 1, "ragged": 1}),
+        ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"correct": 1}),
+        ([(10, 10, 30, 24)], [(10, 10, 30, 30)], {"low IoU": 1}),
+        ([(10, 10, 30, 17)], [(10, 10, 30, 30)], {"low IoU": 1}),
+        ([(10, 10, 30, 50)], [(10, 10, 30, 30), (10, 30, 30, 50)], {"merged": 1, "low IoU": 1}),
         ([(10, 10, 30, 46)], [(10, 10, 30, 22), (10, 22, 30, 34), (10, 34, 30, 46)], {"merged": 3}),
         ([(10, 10, 30, 18), (10, 18, 30, 25), (10, 25, 30, 32)], [(10, 10, 30, 32)], {"split": 3}),
-        ([(10, 10, 30, 27), (10, 27, 30, 32)], [(10, 10, 30, 32)], {"right": 1, "split": 1}),
-        ([(40, 40, 50, 50)], [], {"invented": 1}),
-        ([], [(40, 40, 50, 50)], {"missed": 1}),
-        ([(40, 40, 50, 50)], [(10, 10, 20, 20)], {"invented": 1, "missed": 1}),
+        ([(10, 10, 30, 27), (10, 27, 30, 32)], [(10, 10, 30, 32)], {"correct": 1, "split": 1}),
+        ([(40, 40, 50, 50)], [], {"false positive": 1}),
+        ([], [(40, 40, 50, 50)], {"false negative": 1}),
+        ([(40, 40, 50, 50)], [(10, 10, 20, 20)], {"false positive": 1, "false negative": 1}),
     ],
 )
 def test_errors_have_kinds(found, truth, expected):
@@ -162,8 +168,15 @@ def test_every_particle_has_one_kind():
     truth = disc_labels(40, (300, 300))
     image = count_image(spoiled(truth, 2), truth)
     kinds = image.kinds
-    assert kinds[Kind.RIGHT] + kinds[Kind.RAGGED] + kinds[Kind.MERGED] + kinds[Kind.MISSED] <= image.sums.particles[0]
-    assert kinds[Kind.SPLIT] and kinds[Kind.INVENTED] and kinds_of([image, image])["split"] == 2 * kinds[Kind.SPLIT]
+    assert (
+        kinds[Kind.CORRECT] + kinds[Kind.LOW_IOU] + kinds[Kind.MERGED] + kinds[Kind.FALSE_NEGATIVE]
+        <= image.sums.particles[0]
+    )
+    assert (
+        kinds[Kind.SPLIT]
+        and kinds[Kind.FALSE_POSITIVE]
+        and tally([image, image])["errors"]["split"] == 2 * kinds[Kind.SPLIT]
+    )
 
 
 def test_precision_falls_and_recall_rises_where_the_threshold_falls():
@@ -199,9 +212,9 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_model():
 
 def test_the_published_chain_loses_small_neighbours_and_ours_keeps_them():
     truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
-    assert count_image(through_chain(OWN, truth, 0.5, 1.0, CARD), truth).kinds[Kind.RIGHT] == 3
+    assert count_image(through_chain(OWN, truth, 0.5, 1.0, CARD), truth).kinds[Kind.CORRECT] == 3
     image = count_image(through_chain("published", truth, 0.5, 1.0, CARD), truth)
-    assert image.kinds[Kind.MISSED] == 2 and image.kinds[Kind.RIGHT] == 1
+    assert image.kinds[Kind.FALSE_NEGATIVE] == 2 and image.kinds[Kind.CORRECT] == 1
 
 
 def test_the_later_published_chain_turns_an_empty_map_into_particles():
@@ -215,7 +228,8 @@ def test_ranking_and_choice_of_pictures():
     def image(ap50, particles=5, found=5):
         return {"figures": {"ap50": ap50, "iou": 0.5}, "particles": particles, "found": found}
 
-    assert ranked([image(0.2), image(0.9), image(None, 0, 0), image(0, 0, 4)]) == [2, 1, 0, 3]
+    images = [image(0.2), image(0.9), image(None, 0, 0), image(0, 0, 4)]
+    assert sorted(range(4), key=lambda place: rank(images[place])) == [2, 1, 0, 3]
     assert choice(9, 1) == {0: "best", 4: "median", 8: "worst"}
     assert choice(1, 2) == {0: "best"} and choice(3, 0) == {}
 
@@ -232,79 +246,17 @@ def written(folder, name, array):
     return file
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
-def test_masks_and_instances_are_read(tmp_path, name):
-    mask = np.zeros((20, 30), np.uint8)
-    mask[2:8, 2:8] = mask[8:14, 8:14] = 255  # they touch at a corner only
-    labels = read_labels(written(tmp_path, name, mask))
-    assert labels.dtype == np.int32 and labels.max() == 2
-    instances = mask.astype(np.uint16)
-    instances[2:8, 8:14] = 900
-    assert np.unique(read_labels(written(tmp_path, name, instances))).tolist() == [0, 1, 2]
-    assert read_labels(written(tmp_path, name, np.full((9, 9), 7, np.uint8))).min() == 1
-
-
-@pytest.mark.parametrize(
-    "array", [np.full((4, 4), 0.5), np.full((4, 4), -1.0), np.zeros((4, 4, 7), np.uint8), np.array(["a"])]
-)
-def test_labels_that_are_none_are_refused(tmp_path, array):
-    with pytest.raises(BadDataset, match=r"bad\.npy"):
-        read_labels(written(tmp_path, "bad.npy", array))
-
-
-def folder_of(tmp_path, names=("a", "b"), suffix="_m", shape=(40, 50)):
-    for name in names:
-        written(tmp_path / "images", f"{name}.png", np.full((40, 50), 90, np.uint8))
-        written(tmp_path / "masks", f"{name}{suffix}.tif", np.zeros(shape, np.uint8))
-    return tmp_path
-
-
-def test_a_folder_pairs_images_with_labels_that_continue_their_names(tmp_path):
-    folder = folder_of(tmp_path, names=("a", "a_b", "c"))
-    (folder / "masks" / "c_m.tif").unlink()
-    (folder / "images" / "README").write_text("no image")
-    (folder / "groups.csv").write_text("image,doi\na.png,10.1000/1\n")
-    examples = of_folder(folder, groups=folder / "groups.csv")
-    assert [(e.name, e.group) for e in examples] == [("a_b_m", "a_b"), ("a_m", "10.1000/1")]
-    assert check(examples, None) == [None, None]
-    assert len(of_folder(folder, labels="none")) == 3
-
-
-def test_a_folder_that_cannot_be_scored_is_explained(tmp_path):
-    with pytest.raises(BadDataset, match="no folder"):
-        of_folder(tmp_path / "nosuch")
-    folder = folder_of(tmp_path, shape=(40, 49))
-    with pytest.raises(BadDataset, match="40 x 49 pixels, its image is 40 x 50"):
-        check(of_folder(folder), None)
-    written(folder / "masks", "z.tif", np.zeros((4, 4), np.uint8))
-    with pytest.raises(BadDataset, match=r"z\.tif have no image"):
-        of_folder(folder)
-    with pytest.raises(BadDataset, match=r"groups"):
-        of_folder(folder, labels="none", groups=folder / "nosuch.csv")
-    (folder / "images" / "a.png").write_bytes(b"nothing")
-    with pytest.raises(BadDataset, match=r"a\.png: "):
-        check(of_folder(folder, labels="none"), None)
-    with pytest.raises(BadDataset, match="no images to score"):
-        check([], None)
-
-
-def test_labels_may_be_shorter_when_only_some_rows_count(tmp_path):
-    folder = folder_of(tmp_path, shape=(30, 50))
-    assert check(of_folder(folder), 30) == [None, None]
-    with pytest.raises(BadDataset):
-        check(of_folder(folder), 35)
-
-
 def test_a_threshold_is_written_where_it_belongs(tmp_path):
     card = tmp_path / "card.toml"
     card.write_text('# mine\nname = "a"\n\n[training]\nthreshold = 3\n\n[[data]]\ntitle = "x"\n')
-    write_threshold(card, 0.35, "my data")
+    amend(card, {"threshold": 0.35, "training": {"threshold_data": "my data"}})
     lines = card.read_text().splitlines()
     assert lines[:4] == ["# mine", 'name = "a"', "threshold = 0.35", ""]
-    assert lines[5] == "threshold = 3" and lines[7] == 'threshold_data = "my data"'
-    write_threshold(card, 0.4, "other")
+    assert lines[5] == "threshold = 3" and lines[6] == 'threshold_data = "my data"'
+    amend(card, {"threshold": 0.4, "training": {"threshold_data": "other"}})
     assert card.read_text().count("threshold_data") == 1 and "threshold = 0.4" in card.read_text()
-    assert with_entry("a = 1\n", "new", "b", "c") == 'a = 1\n\n[new]\nb = "c"\n'
+    amend(card, {"new": {"b": "c"}})
+    assert card.read_text().endswith('\n[new]\nb = "c"\n')
 
 
 def numbers(pattern, text):
@@ -326,7 +278,7 @@ def test_figures_agree_with_the_independent_scorer(tmp_path, binary):
         stored = np.where(truth > 0, 255, 0).astype(np.uint8) if binary else truth.astype(np.uint16)
         file = written(tmp_path / "truth", f"{seed}.tif", stored)
         written(tmp_path / "found", f"{seed}.tif", found.astype(np.uint16))
-        images.append(count_image(found[:rows], read_labels(file)[:rows], nm))
+        images.append(count_image(found[:rows], load_labels(file)[:rows], nm))
     command = [sys.executable, str(SCORER), str(tmp_path / "found"), str(tmp_path / "truth")]
     said = subprocess.run(
         [*command, "--rows", str(rows), "--nm", str(nm)], capture_output=True, text=True, check=True

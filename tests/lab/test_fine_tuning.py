@@ -1,7 +1,5 @@
 """Trainings that go on from a model there is: its weights, its encoder alone, one command for a user's own folder."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -9,13 +7,13 @@ from django.core.management import CommandError, call_command
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.lab.entries import AUXILIARY, BadRecipe
+from segmentation.core.truth import BadDataset
+from segmentation.lab.data import make_sources
 from segmentation.lab.finetune import fine_tuning
-from segmentation.lab.pictures import BadDataset
+from segmentation.lab.instances.targets import AUXILIARY, CHANNELS
 from segmentation.lab.publish import publish
-from segmentation.lab.settings import make_sources
+from segmentation.lab.settings import BadRecipe
 from segmentation.lab.start import start_run
-from segmentation.lab.targets import HEADS
 from segmentation.lab.train import train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
@@ -23,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
-    run = start_run(tiny(folder, start_from=str(base), heads=[*HEADS, *AUXILIARY]), CPU)
+    run = start_run(tiny(folder, start_from=str(base), heads=[*CHANNELS, *AUXILIARY]), CPU)
     theirs = load_network(cards.read_card(base), Runtime("cpu", "float32")).state_dict()
     mine = run.network.state_dict()
     assert all(
@@ -61,7 +59,7 @@ def test_a_frozen_encoder_rests(folder, tmp_path):
     card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
     recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, average=0.0)
     begun = start_run(recipe, CPU).network.state_dict()
-    after = train(replace(recipe, steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
+    after = train(recipe.replaced(steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
     later = train(recipe, tmp_path / "c", tmp_path, say=quietly).network.state_dict()
     encoder = [name for name in begun if name.startswith("encoder.")]
     assert all(torch.equal(begun[name], after[name]) for name in encoder)

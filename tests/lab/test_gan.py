@@ -15,14 +15,14 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.core.network.cards import read_card
-from segmentation.lab.entries import BadRecipe
+from segmentation.core.truth import BadDataset
 from segmentation.lab.gan import stages
-from segmentation.lab.gan.loop import Deadline, load_state
-from segmentation.lab.gan.made import numbered
+from segmentation.lab.gan.loop import Deadline, numbered
 from segmentation.lab.gan.settings import MissingStage, read_gan_recipe, unet_recipe
 from segmentation.lab.gan.stages import STAGES, Work, run_stage
 from segmentation.lab.gan.stock import check_sources, micrograph_stock, outline_stock
-from segmentation.lab.pictures import BadDataset
+from segmentation.lab.runs import load_state
+from segmentation.lab.settings import BadRecipe
 
 RECIPES = Path(stages.__file__).resolve().parents[1] / "recipes"
 TINY = """
@@ -131,7 +131,7 @@ def weights_of(work, stage):
     state = load_state(work.out / stage / "checkpoint.pt")
     return {
         f"{part}.{name}": v
-        for part in ("generator", "critic", "paint", "find")
+        for part in ("generator", "critic", "g_ab", "g_ba")
         for name, v in state.get(part, {}).items()
     }
 
@@ -198,10 +198,10 @@ def test_a_killed_stage_resumes_to_the_same_weights(work, trained_generator, sta
 
 def test_more_steps_continue_a_run_and_other_settings_do_not(work):
     run_stage("outlines", work)
-    longer = replace(work, recipe=replace(work.recipe, outlines=replace(work.recipe.outlines, steps=6)))
+    longer = replace(work, recipe=work.recipe.replaced(outlines=work.recipe.outlines.replaced(steps=6)))
     run_stage("outlines", longer)
     assert load_state(work.out / "outlines" / "checkpoint.pt")["step"] == 6
-    wider = replace(work, recipe=replace(work.recipe, outlines=replace(work.recipe.outlines, filters=8)))
+    wider = replace(work, recipe=work.recipe.replaced(outlines=work.recipe.outlines.replaced(filters=8)))
     with pytest.raises(BadRecipe, match="begun with filters = 4, the recipe now says 8"):
         run_stage("outlines", wider)
 
@@ -214,7 +214,7 @@ def test_masks_go_on_where_they_stopped_and_begin_anew_from_other_outlines(work,
     made = first.stat().st_mtime_ns
     run_stage("masks", work)
     assert first.stat().st_mtime_ns == made and len(numbered(work.out / "masks" / "labels")) == 6
-    fewer = replace(work, recipe=replace(work.recipe, masks=replace(work.recipe.masks, particles=[2, 2])))
+    fewer = replace(work, recipe=work.recipe.replaced(masks=work.recipe.masks.replaced(particles=[2, 2])))
     run_stage("masks", fewer)
     assert max(int(row["particles"]) for row in rows_of(work.out / "masks" / "metrics.csv")) <= 8
     assert first.stat().st_mtime_ns != made
@@ -225,8 +225,8 @@ def test_the_time_is_kept_and_what_was_done_is_kept_too(work, trained_generator)
     assert not run_stage("masks", hurried) if run_stage("outlines", work) else False
     assert not json.loads((work.out / "summary.json").read_text())["masks"]["finished"]
     assert run_stage("masks", work)
-    cycle = replace(work.recipe.cyclegan, steps=10**6, checkpoint=10**6)
-    endless = replace(work, recipe=replace(work.recipe, cyclegan=cycle), minutes=0.01)
+    cycle = work.recipe.cyclegan.replaced(steps=10**6, checkpoint=10**6)
+    endless = replace(work, recipe=work.recipe.replaced(cyclegan=cycle), minutes=0.01)
     assert not run_stage("cyclegan", endless)
     assert load_state(work.out / "cyclegan" / "checkpoint.pt")["step"] >= 1
     assert not Deadline(None).over() and Deadline(0).over()
@@ -236,9 +236,9 @@ def test_a_translation_that_paints_nothing_is_said(work, trained_generator):
     for stage in ("outlines", "masks", "cyclegan"):
         run_stage(stage, work)
     blank = load_state(work.out / "cyclegan" / "checkpoint.pt")
-    blank["paint"] = {name: torch.zeros_like(value) for name, value in blank["paint"].items()}
+    blank["g_ab"] = {name: torch.zeros_like(value) for name, value in blank["g_ab"].items()}
     torch.save(blank, work.out / "cyclegan" / "checkpoint.pt")
-    strict = replace(work, recipe=replace(work.recipe, translate=replace(work.recipe.translate, reject=True)))
+    strict = replace(work, recipe=work.recipe.replaced(translate=work.recipe.translate.replaced(reject=True)))
     run_stage("translate", strict)
     rows = rows_of(work.out / "translate" / "metrics.csv")
     assert [row["rejected"] for row in rows] == [row["particles"] for row in rows]
@@ -264,8 +264,8 @@ def test_masks_of_the_users_own_may_be_binary_and_of_any_kind(work, folder):
 
 def test_outlines_may_come_from_the_renderer(work):
     (source,) = work.recipe.outlines.sources
-    rendered = replace(source, kind="rendered", path="", count=3)
-    recipe = replace(work.recipe, outlines=replace(work.recipe.outlines, sources=[rendered]))
+    rendered = source.replaced(kind="rendered", path="", count=3)
+    recipe = work.recipe.replaced(outlines=work.recipe.outlines.replaced(sources=[rendered]))
     assert len(outline_stock(recipe, work.base)[0]) > 3
 
 
@@ -273,13 +273,13 @@ def test_micrographs_are_brought_to_the_masks_diameter_and_dark_ones_inverted(wo
     (source,) = work.recipe.cyclegan.sources
     as_it_is = micrograph_stock(work.recipe, work.base)
     assert as_it_is[0].shape == (96, 96) and -1 <= as_it_is[0].min() < as_it_is[0].max() <= 1
-    other = replace(source, diameter=24.0, polarity="dark")
-    halved = micrograph_stock(replace(work.recipe, cyclegan=replace(work.recipe.cyclegan, sources=[other])), work.base)
+    other = source.replaced(diameter=24.0, polarity="dark")
+    halved = micrograph_stock(work.recipe.replaced(cyclegan=work.recipe.cyclegan.replaced(sources=[other])), work.base)
     assert halved[0].shape == (48, 48)
     assert halved[0].mean() == pytest.approx(-as_it_is[0].mean(), abs=0.02)
-    tiny = replace(source, diameter=90.0)
+    tiny = source.replaced(diameter=90.0)
     with pytest.raises(BadDataset, match="smaller than a crop"):
-        micrograph_stock(replace(work.recipe, cyclegan=replace(work.recipe.cyclegan, sources=[tiny])), work.base)
+        micrograph_stock(work.recipe.replaced(cyclegan=work.recipe.cyclegan.replaced(sources=[tiny])), work.base)
 
 
 def test_folders_are_checked_before_any_hour_is_spent(work, folder, tmp_path):
@@ -333,10 +333,15 @@ def test_the_default_recipe_has_the_papers_values():
     assert (outlines.latent, outlines.critic_steps, outlines.penalty) == (128, 3, 10)
     assert (masks.tile, masks.particles, masks.spread, masks.overlap) == (384, [100, 150], 0.1, 0.5)
     assert (masks.threshold, masks.frequency, masks.count) == (0.5, 4, 1000)
-    assert (cycle.blocks, cycle.filters, cycle.rate, cycle.beta) == (9, 64, 2e-4, 0.5)
+    assert (cycle.blocks, cycle.filters, cycle.learning_rate, cycle.beta) == (9, 64, 2e-4, 0.5)
     assert (cycle.cycle, cycle.identity, cycle.pool, cycle.batch * cycle.steps) == (10, 0.5, 50, 50 * masks.count)
     unet = unet_recipe(recipe)
-    assert (unet.crop, unet.rate, unet.batch * unet.steps, unet.loss.balance) == (384, 1e-3, 50 * masks.count, True)
+    assert (unet.crop, unet.learning_rate, unet.batch * unet.steps, unet.loss.balance) == (
+        384,
+        1e-3,
+        50 * masks.count,
+        True,
+    )
     assert (unet.schedule.name, unet.schedule.factor, unet.batch * unet.schedule.every) == (
         "steps",
         0.5,

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.lab.entries import BadRecipe
-from segmentation.lab.gan.compose import canvas, compose, drawn, put_beneath
+from segmentation.lab.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
 from segmentation.lab.gan.cyclegan import contrast
-from segmentation.lab.gan.networks import ImagePool, make_patch_critic, make_translator
-from segmentation.lab.gan.noise import perlin
+from segmentation.lab.gan.networks import ImagePool, make_discriminator, make_generator
 from segmentation.lab.gan.outlines import Generator, gradient_penalty, make_critic
-from segmentation.lab.gan.reject import bright_enough
-from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, read_gan_recipe
+from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
 from segmentation.lab.gan.shapes import at_diameter, clean, shape_of, silhouettes
 from segmentation.lab.gan.stock import estimated_diameter
+from segmentation.lab.settings import BadRecipe
 
 
 def disc(diameter):
@@ -53,17 +51,17 @@ def test_the_penalty_moves_the_critic():
 
 
 def test_networks_keep_the_shapes():
-    settings = OutlineSettings(sources=[], size=32, latent=8, filters=4)
+    settings = OutlineSettings(sources=[OutlineSource(kind="rendered")], size=32, latent=8, filters=4)
     fakes = Generator(settings)(torch.zeros(3, 8))
     assert fakes.shape == (3, 1, 32, 32) and make_critic(settings)(fakes).shape == (3, 1)
     picture = torch.zeros(1, 1, 36, 40)
-    assert make_translator(4, 2)(picture).shape == picture.shape
-    assert make_patch_critic(4)(torch.zeros(1, 1, 64, 64)).shape[:2] == (1, 1)
+    assert make_generator(4, 2)(picture).shape == picture.shape
+    assert make_discriminator(4)(torch.zeros(1, 1, 64, 64)).shape[:2] == (1, 1)
 
 
 def test_the_published_translator_has_its_published_size():
     # 9 blocks, 64 filters: 11.4 million weights in three colours, 12,544 fewer in one.
-    assert sum(p.numel() for p in make_translator(64, 9).parameters()) == 11_378_179 - 2 * 64 * 49 - 2 * (64 * 49 + 1)
+    assert sum(p.numel() for p in make_generator(64, 9).parameters()) == 11_378_179 - 2 * 64 * 49 - 2 * (64 * 49 + 1)
 
 
 def numbered_batches(count):
@@ -260,7 +258,7 @@ name = "multires-unet"
         ("somewhere", "shared/data/evaluation-only/tio2-sem", "never trained on"),
         ('kind = "rendered"', 'kind = "drawn"', "labels or rendered"),
         ('kind = "rendered"', 'labels = "l"', "path is missing"),
-        ("[[cyclegan.sources]]\npath", "sources = []\n[other]\npath", "names no folder"),
+        ('[[cyclegan.sources]]\npath = "somewhere"', "sources = []", "cyclegan: sources is a list of at least 1"),
         ("[unet.architecture]", "[unet]\nsources = []\n[unet.architecture]", r"\[unet\] leaves sources"),
         ("[unet.architecture]", "[unet]\ncrop = 100\n[unet.architecture]", r"\[unet\].*multiple of 32"),
         ("name = ", "name - ", "cannot be read as TOML"),

@@ -10,10 +10,11 @@ import tifffile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.data import read_folder
+from segmentation.lab.data import load_folder
+from segmentation.lab.settings import FolderEntry
+from segmentation.lab.sheets import HEADING, as_grey, contact_sheet, outlined
 from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.settings import every_setting
-from segmentation.lab.synthesis.sheet import HEADING, as_grey, contact_sheet, outlined
 from segmentation.lab.synthesis.write import Order
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -31,7 +32,7 @@ def test_all_files_are_written_and_fit_one_another(tmp_path):
     )
     assert "3 of 3" in said
     rows = list(csv.DictReader((tmp_path / "out" / "settings.csv").open()))
-    assert len(rows) == 3 and {s.name for s in every_setting()} < set(rows[0])
+    assert len(rows) == 3 and set(every_setting()) < set(rows[0])
     for row in rows:
         stem = Path(row["image"]).stem
         grey = np.asarray(Image.open(tmp_path / "out" / "images" / row["image"]))
@@ -57,7 +58,7 @@ def test_real_micrographs_lie_beside_the_rendered_ones(tmp_path):
 
 def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path):
     (tmp_path / "empty").mkdir()
-    for folder, sentence in (("empty", "holds no images"), ("none", "There is no folder")):
+    for folder, sentence in (("empty", "holds no files of the kinds"), ("none", "There is no folder")):
         with pytest.raises(CommandError, match=sentence):
             synthesise(tmp_path / "out", "--beside", str(tmp_path / folder))
     assert not (tmp_path / "out").exists()
@@ -65,7 +66,7 @@ def test_a_folder_without_images_is_refused_before_anything_is_rendered(tmp_path
 
 def test_what_it_writes_can_be_trained_on(tmp_path):
     synthesise(tmp_path / "out", "--family", "sphere")
-    assert len(read_folder(tmp_path / "out", "images", "labels", None)) == 3
+    assert len(load_folder(tmp_path / "out", FolderEntry(path=""))) == 3
 
 
 def test_a_picture_depends_on_seed_and_number_only(tmp_path):
@@ -120,8 +121,8 @@ def test_every_setting_is_listed_and_described():
     said = io.StringIO()
     call_command("synthesise", "--list", stdout=said)
     page = (DOCS / "synthesis.md").read_text(encoding="utf-8")
-    for setting in every_setting():
-        assert setting.name in said.getvalue() and f"`{setting.name}`" in page
+    for name in every_setting():
+        assert name in said.getvalue() and f"`{name}`" in page
     assert all(family in page for family in FAMILIES)
     pictures = list((DOCS / "synthesis").glob("*.png"))
     assert pictures and all(file.stat().st_size < 600_000 and file.name in page for file in pictures)
@@ -131,7 +132,7 @@ def test_sheets():
     grey = np.arange(64 * 80, dtype=np.uint32).reshape(64, 80).astype(np.uint8)
     labels = np.zeros((64, 80), np.int32)
     labels[10:30, 20:50] = 1
-    marked = outlined(grey, labels)
+    marked = outlined(grey, labels, (255, 120, 0))
     assert (marked[10, 20] == (255, 120, 0)).all() and (marked[20, 35] == grey[20, 35]).all()
     assert contact_sheet([grey] * 5, columns=3, side=40).shape == (84, 128)
     assert contact_sheet([marked] * 5, columns=3, side=40).shape == (84, 128, 3)

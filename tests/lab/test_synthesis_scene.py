@@ -10,7 +10,17 @@ from segmentation.lab.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_sett
 from segmentation.lab.synthesis.exposure import drifted
 from segmentation.lab.synthesis.render import compose, render, render_blank, render_sem, render_settings
 from segmentation.lab.synthesis.scene import build_scene, split_pieces, visible_labels
-from segmentation.lab.synthesis.settings import TEXTURES, BadSetting, checked, every_setting, parse_fixed
+from segmentation.lab.synthesis.settings import (
+    TEXTURES,
+    BadSetting,
+    checked,
+    every_setting,
+    limits,
+    parse_fixed,
+)
+from segmentation.lab.synthesis.settings import (
+    options as choices_of,
+)
 from segmentation.lab.synthesis.substrate import PATTERNS
 
 CLEAN = {"annotation": "none", "drift": 0}
@@ -22,13 +32,13 @@ def rendered(seed=0, shape=(120, 140), **fixed):
 
 def options():
     """Every value of every setting that is a choice."""
-    return [(s.name, value) for s in every_setting() for value in s.metadata.get("options", ())]
+    return [(name, value) for name, setting in every_setting().items() for value in choices_of(setting)]
 
 
 def ends():
     """Both ends of the range of every setting that is a number; the diameter has its own test."""
-    numbers = [s for s in every_setting() if "low" in s.metadata and s.name != "diameter"]
-    return [(s.name, s.metadata[end]) for s in numbers for end in ("low", "high")]
+    numbers = {name: s for name, s in every_setting().items() if not choices_of(s) and name != "diameter"}
+    return [(name, end) for name, setting in numbers.items() for end in limits(setting)]
 
 
 @pytest.mark.parametrize("family", ["rounded", "sphere", "rod", "aggregate"])

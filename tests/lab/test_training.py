@@ -4,23 +4,29 @@ import numpy as np
 import pytest
 import torch
 
+from segmentation.core.micrograph import clip_outliers
+from segmentation.core.truth import BadDataset, load_image
+from segmentation.lab import tasks
 from segmentation.lab.augmentation import augment
 from segmentation.lab.data import (
     Crops,
+    FolderSource,
     RenderedSource,
     bright_particles,
-    held_out,
-    read_entry,
-    read_folder,
+    is_held_out,
+    load_folder,
     resample,
     validation_groups,
 )
-from segmentation.lab.entries import Augmentation, FolderEntry, Loss
-from segmentation.lab.evaluation.metrics import score
-from segmentation.lab.losses import map_loss
-from segmentation.lab.pictures import BadDataset, read_grey
-from segmentation.lab.targets import inner_distance, targets, weights_near_contacts
+from segmentation.lab.instances.targets import inner_distance, near_contacts, targets
+from segmentation.lab.losses import losses
+from segmentation.lab.losses.instances import InstanceLoss
+from segmentation.lab.settings import Augmentation, FolderEntry
+from segmentation.lab.tasks.particles import SCORING
 from tests.lab.folders import SIDE, discs, make_folder, save
+from tests.lab.scores import score
+
+PLAIN = {"exposure": 0.0, "focus": 0.0, "noise": 0.0, "gradient": 0.0}
 
 
 def test_inner_distance_is_one_at_the_core_and_small_at_contacts():
@@ -33,13 +39,13 @@ def test_inner_distance_is_one_at_the_core_and_small_at_contacts():
     assert distance[20, 29] < 0.2 and distance[20, 30] < 0.2 and distance[20, 17] > 0.9
 
 
-def test_weights_are_high_only_between_particles():
+def test_contacts_lie_only_between_particles():
     labels = np.zeros((20, 40), np.int32)
     labels[5:15, 5:20] = 1
     labels[5:15, 20:35] = 2
-    weights = weights_near_contacts(labels)
-    assert weights[10, 19] == weights[10, 20] == 5
-    assert weights[10, 10] == weights[0, 0] == weights[10, 5] == 1
+    near = near_contacts(labels)
+    assert near[10, 19] and near[10, 20]
+    assert not (near[10, 10] or near[0, 0] or near[10, 5])
 
 
 def test_dark_particles_are_inverted():
@@ -52,10 +58,10 @@ def test_dark_particles_are_inverted():
 
 def test_groups_never_straddle_the_split():
     groups = [f"10.1000/{i}" for i in range(2000)]
-    share = np.mean([held_out(g, 0.15) for g in groups])
+    share = np.mean([is_held_out(g, 0.15) for g in groups])
     assert 0.12 < share < 0.18
-    assert all(held_out(g, 0.15) == held_out(g, 0.15) for g in groups[:20])
-    assert [held_out(g, 0.15) for g in groups] != [held_out(g, 0.15, fold=1) for g in groups]
+    assert all(is_held_out(g, 0.15) == is_held_out(g, 0.15) for g in groups[:20])
+    assert [is_held_out(g, 0.15) for g in groups] != [is_held_out(g, 0.15, fold=1) for g in groups]
 
 
 def test_resampling_moves_picture_and_labels_together():
@@ -70,8 +76,8 @@ def test_resampling_moves_picture_and_labels_together():
 
 def test_a_sample_depends_on_seed_and_number_alone():
     source = RenderedSource(3, 80, seed=1)
-    crops = Crops([source], [1.0], 64, seed=5)
-    first, again = crops[7], Crops([source], [1.0], 64, seed=5)[7]
+    crops = Crops([source], [1.0], 64, seed=5, targets=targets)
+    first, again = crops[7], Crops([source], [1.0], 64, seed=5, targets=targets)[7]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     picture, target = first
     assert picture.shape == (1, 64, 64) and target.shape == (3, 64, 64)
@@ -81,17 +87,17 @@ def test_a_sample_depends_on_seed_and_number_alone():
 def test_a_folder_is_read_with_its_groups(tmp_path):
     folder = make_folder(tmp_path, 2)
     (folder / "groups.csv").write_text("image,doi\n0.png,10.1000/1\n")
-    first, second = read_folder(folder, "images", "labels", "groups.csv")
-    assert (first.group, second.group) == ("10.1000/1", "1")
+    first, second = load_folder(folder, FolderEntry(path="", groups="groups.csv"))
+    assert (first.pair.group, second.pair.group) == ("10.1000/1", "1")
     assert first.labels.max() == 8 and 17 < first.diameter < 19
 
 
 def test_groups_may_be_read_from_names(tmp_path):
     folder = make_folder(tmp_path, 2)
-    pairs = read_entry(folder, FolderEntry(path="", group_pattern=r"(\d)\.png"))
-    assert [pair.group for pair in pairs] == ["0", "1"]
+    pairs = load_folder(folder, FolderEntry(path="", group_pattern=r"(\d)\.png"))
+    assert [one.pair.group for one in pairs] == ["0", "1"]
     with pytest.raises(BadDataset, match="finds no group"):
-        read_entry(folder, FolderEntry(path="", group_pattern=r"(tile)"))
+        load_folder(folder, FolderEntry(path="", group_pattern=r"(tile)"))
 
 
 @pytest.mark.parametrize("kind", [".png", ".tif", ".npy"])
@@ -99,7 +105,7 @@ def test_labels_of_every_kind_say_the_same(tmp_path, kind):
     grey, labels = discs(0)
     save(tmp_path / "images" / "a.png", grey)
     save(tmp_path / "labels" / f"a_mask{kind}", labels.astype(np.uint16))
-    (pair,) = read_entry(tmp_path, FolderEntry(path="", label_suffix="_mask"))
+    (pair,) = load_folder(tmp_path, FolderEntry(path="", label_suffix="_mask"))
     assert pair.labels.max() == 8 and ((pair.labels > 0) == (labels > 0)).all()
 
 
@@ -107,7 +113,7 @@ def test_binary_masks_become_particles_whatever_the_background(tmp_path):
     grey, labels = discs(0)
     save(tmp_path / "images" / "a.png", grey)
     save(tmp_path / "labels" / "a.png", np.where(labels > 0, 0, 255).astype(np.uint8))
-    (pair,) = read_entry(tmp_path, FolderEntry(path="", background=255))
+    (pair,) = load_folder(tmp_path, FolderEntry(path="", background=255))
     assert pair.labels.max() == 8 and ((pair.labels > 0) == (labels > 0)).all()
 
 
@@ -116,7 +122,7 @@ def test_sixteen_bit_images_keep_their_contrast(tmp_path):
     save(tmp_path / "a.tif", grey.astype(np.uint16) * 200)
     save(tmp_path / "a.npy", grey.astype(np.float32) / 3)
     for name in ("a.tif", "a.npy"):
-        assert np.corrcoef(read_grey(tmp_path / name).ravel(), grey.ravel())[0, 1] > 0.99
+        assert np.corrcoef(load_image(tmp_path / name).pixels.ravel(), grey.ravel())[0, 1] > 0.99
 
 
 FRACTIONS = np.linspace(0, 1, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE)
@@ -126,30 +132,30 @@ COLOURS = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
 @pytest.mark.parametrize(
     ("name", "labels", "reason"),
     [
-        ("0.png", np.zeros((70, 80), np.uint8), r"0\.png is 96 x 96 pixels, its labels are 80 x 70"),
-        ("0.tif", FRACTIONS, r"0\.tif: labels are whole numbers"),
-        ("0.npy", np.full((SIDE, SIDE), -1), r"0\.npy: labels are whole numbers from 0"),
-        ("0.png", COLOURS, r"0\.png: the labels are drawn in colours"),
+        ("0.png", np.zeros((70, 80), np.uint8), r"0\.png is 96 x 96 pixels, its labels 0 are 80 x 70"),
+        ("0.tif", FRACTIONS, r"0\.tif: .* a label is a whole number"),
+        ("0.npy", np.full((SIDE, SIDE), -1), "holds no particles"),
+        ("0.png", COLOURS, r"0\.png: The mask is a colour picture"),
         ("0.png", np.zeros((SIDE, SIDE), np.uint8), "holds no particles"),
-        ("0.jpg", np.zeros((SIDE, SIDE), np.uint8), "JPEG alters labels"),
-        ("other.png", np.zeros((SIDE, SIDE), np.uint8), r"0\.png has no labels"),
+        ("0.jpg", np.zeros((SIDE, SIDE), np.uint8), "JPEG and WebP change the values"),
+        ("other.png", np.zeros((SIDE, SIDE), np.uint8), "labels other.png have no image"),
     ],
 )
 def test_bad_labels_are_named(tmp_path, name, labels, reason):
     save(tmp_path / "images" / "0.png", discs(0)[0])
     save(tmp_path / "labels" / name, labels)
     with pytest.raises(BadDataset, match=reason):
-        read_folder(tmp_path)
+        load_folder(tmp_path, FolderEntry(path=""))
 
 
 def test_damaged_files_are_named(tmp_path):
     folder = make_folder(tmp_path, 1)
     (folder / "labels" / "0.png").write_bytes(b"\x89PNG damaged")
-    with pytest.raises(BadDataset, match=r"0\.png: the labels cannot be read"):
-        read_folder(folder)
+    with pytest.raises(BadDataset, match=r"labels/0\.png: The file is damaged or is no label image"):
+        load_folder(folder, FolderEntry(path=""))
     (folder / "images" / "0.png").write_bytes(b"")
-    with pytest.raises(BadDataset, match=r"0\.png: The file is damaged"):
-        read_folder(folder)
+    with pytest.raises(BadDataset, match=r"images/0\.png: The file is empty"):
+        load_folder(folder, FolderEntry(path=""))
 
 
 @pytest.mark.parametrize("change", [{"elastic": 1.0}, {"jpeg": 1.0, "flips": False}, {"invert": 1.0}])
@@ -179,19 +185,22 @@ def test_a_perfect_prediction_costs_less_than_any_other():
     target[:, :2, 2:6, 2:6] = 1
     target[:, 2] = 1
     right = (target[:, :2] - 0.5) * 40
-    assert map_loss(right, target) < map_loss(right * 0, target) < map_loss(-right, target)
-    for loss in (Loss(balance=True), Loss(focal=2), Loss(distance="absolute"), Loss(dice=0)):
-        assert map_loss(right, target, loss) < map_loss(-right, target, loss)
+    usual = InstanceLoss()
+    assert usual(right, target) < usual(right * 0, target) < usual(-right, target)
+    for changes in ({"balance": True}, {"focal": 2}, {"distance": "absolute"}, {"dice": 0}):
+        loss = InstanceLoss(**changes)
+        assert loss(right, target) < loss(-right, target)
 
 
-@pytest.mark.parametrize("loss", [Loss(), Loss(focal=2.0), Loss(balance=True, focal=1.0), Loss(distance="absolute")])
-def test_every_loss_can_be_learnt_from(loss):
+@pytest.mark.parametrize("changes", [{}, {"focal": 2.0}, {"balance": True, "focal": 1.0}, {"distance": "absolute"}])
+def test_every_loss_can_be_learnt_from(changes):
+    loss = InstanceLoss(**changes)
     torch.manual_seed(0)
     logits, target = torch.zeros(1, 2, 8, 8, requires_grad=True), torch.rand(1, 3, 8, 8)
     target[:, 0] = (target[:, 0] > 0.5).float()
-    before = map_loss(logits, target, loss)
+    before = loss(logits, target)
     before.backward()
-    assert map_loss(logits - 0.1 * logits.grad, target, loss) < before
+    assert loss(logits - 0.1 * logits.grad, target) < before
 
 
 def test_the_default_loss_is_the_published_one():
@@ -202,9 +211,9 @@ def test_the_default_loss_is_the_published_one():
     pixels = torch.nn.functional.binary_cross_entropy_with_logits
     probability = logits[:, 0].sigmoid()
     dice = 1 - (2 * (probability * target[:, 0]).sum() + 1) / (probability.sum() + target[:, 0].sum() + 1)
-    expected = pixels(logits[:, 0], target[:, 0], weight=target[:, 2]) + dice
+    expected = pixels(logits[:, 0], target[:, 0], weight=1 + 4 * target[:, 2]) + dice
     expected = expected + 2 * pixels(logits[:, 1], target[:, 1], weight=1 + 2 * target[:, 0])
-    assert map_loss(logits, target) == pytest.approx(float(expected), rel=1e-5)
+    assert InstanceLoss()(logits, target) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_a_boundary_head_has_a_target_and_a_loss():
@@ -213,8 +222,7 @@ def test_a_boundary_head_has_a_target_and_a_loss():
     assert target.shape == (1, 4, SIDE, SIDE) and 0 < target[0, 2].mean() < 0.5
     right = (target[:, :3] - 0.5) * 20
     wrong = torch.cat([right[:, :2], -right[:, 2:]], 1)
-    heads = ("foreground", "inner_distance", "boundary")
-    assert map_loss(right, target, heads=heads) < map_loss(wrong, target, heads=heads)
+    assert InstanceLoss()(right, target) < InstanceLoss()(wrong, target)
 
 
 def test_scores_of_known_cases():
@@ -227,5 +235,22 @@ def test_scores_of_known_cases():
     one_missed = np.where(truth == 1, 1, 0).astype(np.int32)
     # A merged pair overlaps each true particle with IoU exactly 0.5.
     assert score([(merged, truth)]).ap75 == 0
-    assert score([(one_missed, truth)])[4:] == pytest.approx((0.5, 0.5, 2 / 3, 2 / 3, 0.5))
+    half = score([(one_missed, truth)])
+    assert (half.ap50, half.ap75, half.f50, half.f75, half.count_ratio) == pytest.approx((0.5, 0.5, 2 / 3, 2 / 3, 0.5))
     assert score([(np.zeros_like(truth), truth)]).ap50 == 0
+
+
+def test_a_whole_picture_is_normalised_as_for_an_analysis(tmp_path):
+    """A dim crop of a bright picture stays dim, as it is when the picture is analysed."""
+    grey, labels = discs(0)
+    grey[:, SIDE // 2 :] //= 4
+    save(tmp_path / "images" / "a.png", grey)
+    save(tmp_path / "labels" / "a.png", labels.astype(np.uint16))
+    (one,) = load_folder(tmp_path, FolderEntry(path=""))
+    assert np.abs(one.grey / 255 - clip_outliers(grey)).max() <= 0.5 / 255
+    crops = Crops([FolderSource([one])], [1.0], SIDE, seed=1, targets=targets, augmentation=Augmentation(**PLAIN))
+    assert min(float(crops[number][0].max()) for number in range(20)) < 0.9
+
+
+def test_losses_and_tasks_are_found_by_name():
+    assert losses()["instances"] is InstanceLoss and tasks.find("particles").scoring is SCORING

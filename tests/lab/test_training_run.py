@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,14 +17,15 @@ from PIL import Image
 
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.truth import BadDataset
 from segmentation.lab.curves import Row, best_of
-from segmentation.lab.entries import AUXILIARY, BadRecipe, Loss, Optimiser, Schedule
+from segmentation.lab.data import make_sources
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
-from segmentation.lab.pictures import BadDataset
+from segmentation.lab.instances.targets import AUXILIARY, CHANNELS
+from segmentation.lab.losses.instances import InstanceLoss
 from segmentation.lab.publish import publish
-from segmentation.lab.settings import make_sources, read_recipe
+from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
-from segmentation.lab.targets import HEADS
 from segmentation.lab.train import ROOM, patience_is_over, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
@@ -41,28 +41,31 @@ RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
     ("text", "reason"),
     [
         ("colour = 1", "unknown entries: colour"),
-        ('name = "a"', "lacks architecture, sources, title"),
+        ('name = "a"', "lacks title, sources"),
         ("][", "cannot be read as TOML"),
         (HEAD + RENDERED + "crop = 100" + NETWORK, "crop is a multiple of 32"),
         (HEAD + RENDERED + "steps = 2.5" + NETWORK, "steps is a whole number"),
-        (HEAD + RENDERED + "rate = -1" + NETWORK, "rate is above 0"),
+        (HEAD + RENDERED + "rate = -1" + NETWORK, "rate is above 0, not -1"),
         (HEAD + RENDERED + 'precision = "float8"' + NETWORK, "precision is bfloat16"),
         (HEAD + RENDERED + 'heads = ["foreground"]' + NETWORK, "heads is"),
         (HEAD + RENDERED + "diameter = 100" + NETWORK, "diameter is one of the sizes"),
         (HEAD + RENDERED + "closer = 0.7" + NETWORK, "closer is a factor from 1 to 4"),
         (HEAD.replace("b", "b\\nc") + RENDERED + NETWORK, "title is one line of text"),
         (HEAD + RENDERED + 'limits = ["\\u0007"]' + NETWORK, "limits is a list of sentences"),
-        (HEAD + PATTERN.format("(x)").replace(" }", ', title = "\\u0000" }') + NETWORK, "source 1: title is text"),
-        (HEAD + "sources = []" + NETWORK, "names no source"),
-        (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "source 1 has kind 'web'"),
-        (HEAD + 'sources = [{ kind = "folder" }]' + NETWORK, "source 1 lacks 'path'"),
+        (HEAD + PATTERN.format("(x)").replace(" }", ', title = "\\u0000" }') + NETWORK, "sources 1: title is text"),
+        (HEAD + "sources = []" + NETWORK, "sources is a list of at least 1"),
+        (HEAD + 'sources = [{ kind = "web" }]' + NETWORK, "sources 1: kind is folder or rendered, not 'web'"),
+        (HEAD + 'sources = [{ kind = "folder" }]' + NETWORK, "sources 1: it lacks path"),
         (HEAD + 'sources = [{ kind = "folder", path = "x", weigth = 1 }]' + NETWORK, "weigth .did you mean weight"),
-        (HEAD + PATTERN.format("([") + NETWORK, r"source 1: group_pattern '\(\['.* is no pattern"),
-        (HEAD + PATTERN.format("a.*") + NETWORK, "is no pattern with a bracket"),
-        (HEAD + RENDERED + NETWORK + "[loss]\ndicee = 1", "loss has unknown entries: dicee"),
-        (HEAD + RENDERED + NETWORK + "[augmentation]\nnoise = 2", "noise is a share"),
+        (HEAD + PATTERN.format("([") + NETWORK, r"sources 1: group_pattern is a pattern with a bracket, not '\(\['"),
+        (HEAD + PATTERN.format("a.*") + NETWORK, "group_pattern is a pattern with a bracket"),
+        (
+            HEAD + RENDERED + NETWORK + "[loss]\ndicee = 1",
+            r"loss: it has unknown .* dicee \(did you mean dice\?\)",
+        ),
+        (HEAD + RENDERED + NETWORK + "[augmentation]\nnoise = 2", "augmentation: noise is at most 1"),
         (HEAD + RENDERED + NETWORK + '[schedule]\nname = "lunar"', "schedule: name is"),
-        (HEAD + RENDERED + NETWORK + '[optimiser]\nbetas = ["a", 1]', "betas is a list of numbers"),
+        (HEAD + RENDERED + NETWORK + '[optimiser]\nbetas = ["a", 1]', "betas 1 is a number"),
         ('name = "../a"\ntitle = "b"\n' + RENDERED + NETWORK, "small letters"),
     ],
 )
@@ -74,8 +77,10 @@ def test_bad_recipes_are_refused(tmp_path, text, reason):
 
 
 def test_a_recipe_survives_its_file(tmp_path, folder):
-    recipe = tiny(folder, loss=Loss(focal=2.0), optimiser=Optimiser("sgd"), limits=['a "quoted" word', "β-phase"])
-    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(recipe.as_dict()), encoding="utf-8")
+    recipe = tiny(
+        folder, loss=InstanceLoss(focal=2.0), optimiser=Optimiser(name="sgd"), limits=['a "quoted" word', "β-phase"]
+    )
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(recipe.model_dump()), encoding="utf-8")
     assert read_recipe(tmp_path / "recipe.toml") == recipe
 
 
@@ -93,7 +98,7 @@ def test_the_released_recipes_are_valid(file):
         ({"pretrained": "imagenet"}, "needs an encoder"),
         ({"start_from": "nosuch"}, "no model named 'nosuch'"),
         ({"device": "cuda:9"}, "not to be had"),
-        ({"sources": [{"kind": "folder", "path": "/nonexistent"}]}, "no folder 'images'"),
+        ({"sources": [{"kind": "folder", "path": "/nonexistent"}]}, "no folder /nonexistent"),
         ({"batch": 2_000_000_000}, "no batch of 2000000000 crops of 64 px: there is not enough memory"),
         ({"batch": 2**70}, "there is not enough memory"),
         ({"crop": 640_000}, "crops of 640000 px: there is not enough memory"),
@@ -101,7 +106,7 @@ def test_the_released_recipes_are_valid(file):
 )
 def test_what_cannot_be_trained_is_refused_by_the_command(tmp_path, folder, changes, reason):
     file = tmp_path / "recipe.toml"
-    file.write_text(tomlkit.dumps({**tiny(folder).as_dict(), **changes}))
+    file.write_text(tomlkit.dumps({**tiny(folder).model_dump(), **changes}))
     with pytest.raises(CommandError, match=reason):
         call_command("train", file, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
@@ -115,7 +120,7 @@ def test_what_is_for_evaluation_only_is_never_trained_on(tmp_path, folder, base,
     place = {"folder": folder, "images": folder / "images", "file": folder / "labels" / "2.png"}[link]
     place.rename(hidden)
     place.symlink_to(hidden)
-    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).as_dict()))
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).model_dump()))
     for what in ([tmp_path / "recipe.toml"], [folder, "--fine-tune", base]):
         with pytest.raises(CommandError, match=r"lies in evaluation-only: what is there is never trained on"):
             call_command("train", *what, "--out", tmp_path / "run")
@@ -150,7 +155,7 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
 def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
     """kill -9 of the real command after its first checkpoint, then the same command again."""
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(tomlkit.dumps(tiny(folder, steps=18, checkpoint=3).as_dict()))
+    recipe.write_text(tomlkit.dumps(tiny(folder, steps=18, checkpoint=3).model_dump()))
     command = [sys.executable, str(ROOT / "manage.py"), "train", str(recipe), "--out", str(tmp_path / "killed")]
     began = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in began.stdout:
@@ -198,8 +203,8 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
 
 def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
     train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
-    with pytest.raises(BadRecipe, match=r"another recipe \(rate differ"):
-        train(tiny(folder, rate=1e-4), tmp_path / "run", tmp_path, say=quietly)
+    with pytest.raises(BadRecipe, match=r"another recipe \(learning_rate differ"):
+        train(tiny(folder, learning_rate=1e-4), tmp_path / "run", tmp_path, say=quietly)
     train(tiny(folder, workers=2), tmp_path / "run", tmp_path, say=quietly)
 
 
@@ -224,7 +229,7 @@ def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
 def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
     """The resumed run may write no file as large as a checkpoint."""
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(tomlkit.dumps(tiny(folder).as_dict()))
+    recipe.write_text(tomlkit.dumps(tiny(folder).model_dump()))
 
     def stop(line):
         if line.startswith("step 4"):
@@ -306,14 +311,14 @@ def checkpoint_bytes(folder):
 
 def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
     """A rate far too high makes the validation loss rise."""
-    recipe = tiny(folder, steps=400, rate=0.05, patience=2, schedule=Schedule("constant", warm_up=0))
+    recipe = tiny(folder, steps=400, learning_rate=0.05, patience=2, schedule=Schedule(name="constant", warm_up=0))
     said = []
     run = train(recipe, tmp_path / "run", tmp_path, say=said.append)
     best = best_of(run.rows)
     assert run.step < 400 and run.rows[-1].step == best.step + 2 * recipe.checkpoint
     assert "nothing better" in said[-1]
     assert scores_of(run, recipe)[0]["split"] == "held out, but the checkpoint was chosen on them"
-    assert scores_of(run, replace(recipe, patience=0))[0]["split"] == "held out"
+    assert scores_of(run, recipe.replaced(patience=0))[0]["split"] == "held out"
     again = train(recipe, tmp_path / "run", tmp_path, say=quietly)
     assert again.step == run.step
     for mine, theirs in zip(run.averaged.state_dict().values(), again.averaged.state_dict().values(), strict=True):
@@ -329,16 +334,21 @@ def test_patience_counts_checkpoints_since_the_best():
 def test_rates_follow_their_schedule():
     cosine = [rate_factor(step, 1000) for step in (0, 99, 100, 550, 1000)]
     assert cosine == pytest.approx([0.01, 1, 1, 0.505, 0.01])
-    halved = Schedule("steps", warm_up=0, every=10)
+    halved = Schedule(name="steps", warm_up=0, every=10)
     assert [rate_factor(step, 100, halved) for step in (0, 9, 10, 25)] == [1, 1, 0.5, 0.25]
-    plateau = Schedule("plateau", warm_up=0, wait=2)
+    plateau = Schedule(name="plateau", warm_up=0, wait=2)
     assert rate_factor(50, 100, plateau, [3, 2, 2.5, 2.1]) == 0.5
     assert plateaus([3, 2, 1], 1) == 0
 
 
 def test_a_loss_that_is_no_number_ends_the_run(folder, tmp_path):
-    wild = tiny(folder, rate=1e30, optimiser=Optimiser("sgd", clip=0), schedule=Schedule("constant", warm_up=0))
-    with pytest.raises(BadRecipe, match="lower rate"):
+    wild = tiny(
+        folder,
+        learning_rate=1e30,
+        optimiser=Optimiser(name="sgd", clip=0),
+        schedule=Schedule(name="constant", warm_up=0),
+    )
+    with pytest.raises(BadRecipe, match="lower learning_rate"):
         train(wild, tmp_path / "run", tmp_path, say=quietly)
 
 
@@ -352,7 +362,7 @@ def test_a_loss_that_is_no_number_ends_the_run(folder, tmp_path):
 )
 def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     """Trained with an auxiliary head, which the published weights do not hold."""
-    recipe = tiny(folder, architecture=architecture, steps=1, heads=[*HEADS, *AUXILIARY])
+    recipe = tiny(folder, architecture=architecture, steps=1, heads=[*CHANNELS, *AUXILIARY])
     run = train(recipe, tmp_path / "run", tmp_path, say=quietly)
     file = publish(run.averaged, recipe, tmp_path, version="1.2.3", extra={"threshold": 0.4, "limits": ["none"]})
     card = cards.read_card(file)
@@ -378,7 +388,7 @@ def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, chang
     for number in range(4):
         mask = (255 * (np.asarray(Image.open(folder / "labels" / f"{number}.png")) > 0)).astype(np.uint8)
         save(folder / "labels" / f"{number}.png", change(mask))
-    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).as_dict()))
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder).model_dump()))
     with pytest.raises(CommandError, match=f"data: 0.png.*{reason}.*, and 3 more"):
         call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert capsys.readouterr().out.count("mend: ") == 4
@@ -392,7 +402,7 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
         labels[0, 0] = 77
         save(folder / "labels" / f"{number}_m.png", np.where(labels, labels, 255).astype(np.uint8))
     source = {"kind": "folder", "path": str(folder), "label_suffix": "_m", "background": 255, "only_labelled": True}
-    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder, sources=[source]).as_dict()))
+    (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder, sources=[source]).model_dump()))
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
     assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said

@@ -15,12 +15,33 @@ from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime, load_network
 from ...core.pipeline import predict_maps
 from ...core.settings import AnalysisSettings
-from .matching import Labels
+from ..tasks.base import Labels
+
+
+@dataclass(frozen=True)
+class Options:
+    """rows: only the first so many of every image are compared. nm: per pixel; None takes what the files say, and
+    pixels unless all of them say something. threshold: None takes the card's. chains: further post-processings of
+    the same maps, names in CHAINS. truth_through: also show what every chain makes of perfect maps.
+    pictures: how many of the best, of the median and of the worst images to show. calibrate: also fit the model of
+    the objects' confidence, and tell the reliability of one that was fitted on the other images; no outline is
+    dropped then."""
+
+    rows: int | None = None
+    nm: float | None = None
+    threshold: float | None = None
+    chains: tuple[str, ...] = ()
+    truth_through: bool = False
+    pictures: int = 2
+    calibrate: bool = False
+
+    def threshold_of(self, card: ModelCard) -> float:
+        return card.threshold if self.threshold is None else self.threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """maps: (2, R, W) uint8 foreground and inner distance of the analysed rows, in the image's own pixels.
+    """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels.
     polarity, scale: under which the network saw it. seconds: that looking and predicting took."""
 
     maps: NDArray[np.uint8]
@@ -32,7 +53,7 @@ class Seen:
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """A model as the pipeline would use it. polarity, scale: None leaves the choice to the model.
-    flips: as in Recipe."""
+    flips: as in the settings."""
 
     card: ModelCard
     runtime: Runtime

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.filters import threshold_li
 
-from .noise import perlin
+from ..instances.targets import boundary
 from .settings import MaskSettings
 
 Labels = NDArray[np.int32]
@@ -83,12 +84,42 @@ def drawn(labels: Labels) -> NDArray[np.uint8]:
 
     Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
     """
-    contact = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        first, second = (np.take(labels, range(i, labels.shape[axis] - 1 + i), axis) for i in (0, 1))
-        touch = (first != second) & (first > 0) & (second > 0)
-        before, after = [slice(None)] * 2, [slice(None)] * 2
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        contact[tuple(before)] |= touch
-        contact[tuple(after)] |= touch
+    contact = boundary(labels, contacts=True)
     return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)
+
+
+def bright_enough(picture: NDArray[np.uint8], labels: Labels) -> tuple[Labels, int]:
+    """(labels, rejected): the particles whose mean grey reaches the picture's Li threshold, numbered 1..n anew.
+
+    picture: (H, W) uint8, particles bright. labels: (H, W) int32. Li & Lee, Pattern Recognition 26, 617 (1993).
+    In a picture of one grey no particle is seen, so all are rejected.
+    """
+    count = int(labels.max())
+    if count == 0:
+        return labels, 0
+    means = np.asarray(ndimage.mean(picture, labels, np.arange(1, count + 1)))
+    dark = means < threshold_li(picture) if picture.min() < picture.max() else np.ones(count, bool)
+    keep = np.concatenate([[True], ~dark])
+    return renumbered(np.where(keep[labels], labels, 0).astype(np.int32)), int(dark.sum())
+
+
+def perlin(side: int, cells: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(side, side) float32 gradient noise, 0.5 on average, nearly always within 0..1; about `cells` cells along a side.
+
+    Perlin, Improving Noise (2002): random unit gradients on a lattice, blended by 6 t^5 - 15 t^4 + 10 t^3.
+    """
+    count = int(np.ceil(cells)) + 2
+    angle = rng.uniform(0, 2 * np.pi, (count, count))
+    place = (np.arange(side) + 0.5) * cells / side + rng.random()
+    cell = place.astype(int)
+    t = place - cell
+    blend = t**3 * (6 * t**2 - 15 * t + 10)
+
+    def corner(down: int, right: int) -> NDArray[np.float64]:
+        here = angle[np.ix_(cell + down, cell + right)]
+        return np.sin(here) * (t - down)[:, None] + np.cos(here) * (t - right)[None]
+
+    upper = corner(0, 0) + blend[None] * (corner(0, 1) - corner(0, 0))
+    lower = corner(1, 0) + blend[None] * (corner(1, 1) - corner(1, 0))
+    value = upper + blend[:, None] * (lower - upper)  # within +-sqrt(1/2)
+    return (0.5 + value * np.sqrt(0.5)).astype(np.float32)

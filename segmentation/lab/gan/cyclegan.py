@@ -1,4 +1,4 @@
-"""Stage cyclegan: two translators, masks to micrographs and back, without a single labelled micrograph."""
+"""Stage cyclegan: generators G_AB and G_BA, masks to micrographs and back, without a single labelled micrograph."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from .compose import Labels, drawn
-from .loop import State, shade, sheet
-from .networks import ImagePool, make_patch_critic, make_translator
+from .loop import shade, sheet
+from .networks import ImagePool, make_discriminator, make_generator
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph, posed
 
@@ -21,10 +21,12 @@ SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measureme
 
 
 class CycleTrainer:
-    """paint: mask to micrograph; find: micrograph to mask; each with a critic of what it makes.
+    """G_AB paints masks (A) as micrographs (B), G_BA finds masks in them; D_A and D_B tell theirs from real ones.
 
     masks: label images of one tile size; micrographs: see `micrograph_stock`.
     """
+
+    parts = ("g_ab", "g_ba", "d_a", "d_b", "generators_adam", "discriminators_adam", "micrograph_pool", "mask_pool")
 
     def __init__(
         self,
@@ -38,55 +40,55 @@ class CycleTrainer:
         torch.manual_seed(seed)
         self.settings, self.masks, self.micrographs = settings, masks, micrographs
         self.seed, self.device, self.precision, self.step = seed, device, precision, 0
-        make = [make_translator(settings.filters, settings.blocks) for _ in range(2)]
-        judges = [make_patch_critic(settings.critic_filters) for _ in range(2)]
+        make = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
+        judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
         networks = [n.to(device, memory_format=torch.channels_last) for n in (*make, *judges)]  # type: ignore[call-overload]
-        self.paint, self.find, self.judge_micrograph, self.judge_mask = networks
-        self.pools = {"micrographs": ImagePool(settings.pool), "masks": ImagePool(settings.pool)}
-        translators = [*self.paint.parameters(), *self.find.parameters()]
-        critics = [*self.judge_micrograph.parameters(), *self.judge_mask.parameters()]
-        self.moves_translators = torch.optim.Adam(translators, settings.rate, (settings.beta, 0.999))
-        self.moves_critics = torch.optim.Adam(critics, settings.rate, (settings.beta, 0.999))
+        self.g_ab, self.g_ba, self.d_b, self.d_a = networks
+        self.micrograph_pool, self.mask_pool = ImagePool(settings.pool), ImagePool(settings.pool)
+        generators = [*self.g_ab.parameters(), *self.g_ba.parameters()]
+        discriminators = [*self.d_b.parameters(), *self.d_a.parameters()]
+        self.generators_adam = torch.optim.Adam(generators, settings.learning_rate, (settings.beta, 0.999))
+        self.discriminators_adam = torch.optim.Adam(discriminators, settings.learning_rate, (settings.beta, 0.999))
 
     def advance(self) -> dict[str, float]:
         rng = np.random.default_rng((self.seed, 2, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         mask, micrograph = self._batch(rng)
         self._set_rate()
-        losses, painted, found = self._move_translators(mask, micrograph)
-        older = self.pools["micrographs"].exchange(painted, noise), self.pools["masks"].exchange(found, noise)
-        losses["critics"] = self._move_critics(mask, micrograph, *older)
+        losses, painted, found = self._move_generators(mask, micrograph)
+        older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(found, noise)
+        losses["discriminators"] = self._move_discriminators(mask, micrograph, *older)
         self.step += 1
         return losses
 
     def _set_rate(self) -> None:
         settings = self.settings
         left = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
-        for optimiser in (self.moves_translators, self.moves_critics):
-            optimiser.param_groups[0]["lr"] = settings.rate * min(1.0, left)
+        for optimiser in (self.generators_adam, self.discriminators_adam):
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, left)
 
-    def _move_translators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, float], Tensor, Tensor]:
+    def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, float], Tensor, Tensor]:
         settings = self.settings
         with self._autocast():
-            painted, found = self.paint(mask), self.find(micrograph)
-            back = l1_loss(self.find(painted), mask) + l1_loss(self.paint(found), micrograph)
-            same = l1_loss(self.find(mask), mask) + l1_loss(self.paint(micrograph), micrograph)
-            fooled = _is(self.judge_micrograph(painted), 1) + _is(self.judge_mask(found), 1)
+            painted, found = self.g_ab(mask), self.g_ba(micrograph)
+            back = l1_loss(self.g_ba(painted), mask) + l1_loss(self.g_ab(found), micrograph)
+            same = l1_loss(self.g_ba(mask), mask) + l1_loss(self.g_ab(micrograph), micrograph)
+            fooled = _is(self.d_b(painted), 1) + _is(self.d_a(found), 1)
             loss = fooled + settings.cycle * (back + settings.identity * same)
-        self.moves_translators.zero_grad(set_to_none=True)
+        self.generators_adam.zero_grad(set_to_none=True)
         loss.backward()
-        self.moves_translators.step()
+        self.generators_adam.step()
         losses = {"fooled": fooled, "cycle": back, "identity": same}
         return {name: float(value.detach()) for name, value in losses.items()}, painted, found
 
-    def _move_critics(self, mask: Tensor, micrograph: Tensor, painted: Tensor, found: Tensor) -> float:
+    def _move_discriminators(self, mask: Tensor, micrograph: Tensor, painted: Tensor, found: Tensor) -> float:
         with self._autocast():
-            of_micrographs = _is(self.judge_micrograph(micrograph), 1) + _is(self.judge_micrograph(painted), 0)
-            of_masks = _is(self.judge_mask(mask), 1) + _is(self.judge_mask(found), 0)
+            of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(painted), 0)
+            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(found), 0)
             loss = 0.5 * (of_micrographs + of_masks)
-        self.moves_critics.zero_grad(set_to_none=True)
+        self.discriminators_adam.zero_grad(set_to_none=True)
         loss.backward()
-        self.moves_critics.step()
+        self.discriminators_adam.step()
         return float(loss.detach())
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -111,8 +113,8 @@ class CycleTrainer:
         contrasts, scores = [], []
         for labels in self.masks[:SHOWN]:
             mask = self._tensor([as_picture(labels)])
-            painted = self.paint(mask)
-            inside, found = mask > 0, self.find(painted) > 0
+            painted = self.g_ab(mask)
+            inside, found = mask > 0, self.g_ba(painted) > 0
             contrasts.append(contrast(painted, inside))
             scores.append(float(2 * (found & inside).sum() / (found.sum() + inside.sum()).clamp(min=1)))
         return {"contrast": float(np.mean(contrasts)), "returned": float(np.mean(scores))}
@@ -125,28 +127,14 @@ class CycleTrainer:
         for i in range(min(SHOWN, len(self.masks))):
             mask = self._tensor([crop_mask(self.masks[i], self.settings.crop, rng)])
             micrograph = self._tensor([crop_micrograph(self.micrographs, self.settings.crop, rng)])
-            painted, found = self.paint(mask), self.find(micrograph)
-            six = (mask, painted, self.find(painted), micrograph, found, self.paint(found))
+            painted, found = self.g_ab(mask), self.g_ba(micrograph)
+            six = (mask, painted, self.g_ba(painted), micrograph, found, self.g_ab(found))
             rows.append([shade(picture[0, 0]) for picture in six])
         return sheet(rows)
 
-    def state(self) -> State:
-        pools = {f"pool_{name}": pool.pictures for name, pool in self.pools.items()}
-        return {**{name: part.state_dict() for name, part in self._parts()}, **pools}
-
-    def restore(self, state: State) -> None:
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
-        for name, pool in self.pools.items():
-            pool.pictures = state[f"pool_{name}"]
-
-    def _parts(self) -> list[tuple[str, Any]]:
-        names = ("paint", "find", "judge_micrograph", "judge_mask", "moves_translators", "moves_critics")
-        return [(name, getattr(self, name)) for name in names]
-
 
 def _is(judged: Tensor, wanted: float) -> Tensor:
-    """Mean squared distance of a critic's judgement from `wanted` (least-squares GAN)."""
+    """Mean squared distance of a discriminator's judgement from `wanted` (least-squares GAN)."""
     return mse_loss(judged.float(), torch.full_like(judged, wanted, dtype=torch.float32))
 
 
@@ -158,13 +146,13 @@ def contrast(picture: Tensor, inside: Tensor) -> float:
 
 
 def as_picture(labels: Labels) -> NDArray[np.float32]:
-    """The mask as the translator sees it, -1 or 1."""
+    """The mask as the generator sees it, -1 or 1."""
     return drawn(labels).astype(np.float32) / 127.5 - 1
 
 
 @torch.no_grad()
 def paint(network: nn.Module, mask: NDArray[np.float32], device: torch.device, precision: str) -> NDArray[np.float32]:
-    """The translation of one mask (H, W) in -1..1 by a translator."""
+    """The translation of one mask (H, W) in -1..1 by a generator."""
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         painted = network(torch.from_numpy(mask)[None, None].to(device))
     out: NDArray[np.float32] = painted[0, 0].float().cpu().numpy()
@@ -172,6 +160,6 @@ def paint(network: nn.Module, mask: NDArray[np.float32], device: torch.device, p
 
 
 def crop_mask(labels: Labels, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A random square of a mask, turned and mirrored at random, as the translator sees it."""
+    """A random square of a mask, turned and mirrored at random, as the generator sees it."""
     row, column = (int(rng.integers(n - side + 1)) for n in labels.shape)
     return posed(as_picture(labels[row : row + side, column : column + side]), rng)

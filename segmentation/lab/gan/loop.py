@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..entries import BadRecipe
-from ..files import write_whole
+from ..files import write_picture, write_whole
+from ..runs import CHECKPOINT, METRICS, add_row, load_state, read_rows, save_state, write_rows
+from ..settings import BadRecipe
 
 Say = Callable[[str], None]
-State = dict[str, Any]
-CHECKPOINT, METRICS, SAMPLES = "checkpoint.pt", "metrics.csv", "samples"
+SAMPLES, ORIGIN = "samples", "made_from.json"
+SAMPLE_EVERY = 50  # pictures
+Row = dict[str, Any]
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
 
 
@@ -34,9 +35,13 @@ class Deadline:
 
 
 class Trainer(Protocol):
-    """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone."""
+    """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone.
+
+    parts: names of all that a checkpoint holds.
+    """
 
     step: int
+    parts: tuple[str, ...]
 
     def advance(self) -> dict[str, float]:
         """One step; returns its losses by name, always the same names."""
@@ -49,10 +54,6 @@ class Trainer(Protocol):
     def picture(self) -> NDArray[np.uint8]:
         """(H, W) samples to look at."""
         ...
-
-    def state(self) -> State: ...
-
-    def restore(self, state: State) -> None: ...
 
 
 def run_steps(
@@ -72,7 +73,8 @@ def run_steps(
         if trainer.step % every == 0 or trainer.step == steps or deadline.over():
             seconds = (time.monotonic() - began) / len(losses)
             _note(trainer, folder, losses, seconds, f"{folder.name} {trainer.step}/{steps}", say)
-            save_state({"settings": settings, "step": trainer.step, **trainer.state()}, folder / CHECKPOINT)
+            state = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
+            save_state({"settings": settings, "step": trainer.step, **state}, folder / CHECKPOINT)
             losses, began = [], time.monotonic()
     return trainer.step >= steps
 
@@ -83,9 +85,10 @@ def _resume(trainer: Trainer, folder: Path, settings: dict[str, Any], say: Say) 
         state = load_state(file)
         refuse_others(state["settings"], settings, folder)
         trainer.step = state["step"]
-        trainer.restore(state)
+        for name in trainer.parts:
+            getattr(trainer, name).load_state_dict(state[name])
         say(f"{folder.name}: resuming at step {trainer.step}")
-    drop_rows_after(folder / METRICS, trainer.step)
+    write_rows(folder / METRICS, read_rows(folder / METRICS, trainer.step))
 
 
 def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
@@ -98,67 +101,21 @@ def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> Non
             )
 
 
-def save_state(state: State, file: Path) -> None:
-    """The whole checkpoint or, when it cannot be written, the one before; raises CannotWrite."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_whole(file, content.getbuffer())
-
-
-def load_state(file: Path) -> State:
-    """A checkpoint on the CPU; raises BadRecipe where the file is damaged."""
-    try:
-        state: State = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged archive fails in many ways
-        raise BadRecipe(f"{file} is damaged and cannot be read: remove it to begin this stage again.") from error
-    return state
-
-
 def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], seconds: float, where: str, say: Say) -> None:
     means = {name: sum(row[name] for row in losses) / len(losses) for name in losses[0]}
     if not np.isfinite(list(means.values())).all():
-        raise BadRecipe(f"The losses of {folder.name} are no numbers any more at step {trainer.step}: lower its rate.")
+        raise BadRecipe(
+            f"The losses of {folder.name} are no numbers any more at step {trainer.step}: lower its learning_rate."
+        )
     row = {**means, **trainer.measure()}
     add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
-    save_picture(trainer.picture(), folder / SAMPLES / f"{trainer.step:06d}.png")
+    save_array(trainer.picture(), folder / SAMPLES / f"{trainer.step:06d}.png")
     say(f"{where}  " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()) + f"  {seconds:.2f} s/step")
 
 
-def add_row(file: Path, row: dict[str, Any]) -> None:
-    """One more row of a CSV; its header comes first where the file is new."""
-    fresh = not file.exists()
-    with file.open("a", newline="") as lines:
-        writer = csv.writer(lines)
-        if fresh:
-            writer.writerow(row)
-        writer.writerow([f"{v:.4f}" if isinstance(v, float) else v for v in row.values()])
-
-
-def drop_rows_after(file: Path, step: int) -> None:
-    """Remove what was noted after the checkpoint that a run resumes from; a half-written last row, too."""
-    if not file.exists():
-        return
-    with file.open(newline="") as lines:
-        header, *rows = list(csv.reader(lines)) or [[]]
-    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
-    content = io.StringIO(newline="")
-    csv.writer(content).writerows([header, *kept])
-    write_whole(file, content.getvalue().encode())
-
-
-def read_rows(file: Path) -> list[dict[str, str]]:
-    """A CSV's rows by column; none where there is no file."""
-    if not file.exists():
-        return []
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
-def save_picture(picture: NDArray[np.uint8] | NDArray[np.uint16], file: Path) -> None:
+def save_array(picture: NDArray[np.uint8] | NDArray[np.uint16], file: Path) -> None:
     """A PNG, whole or not there at all."""
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "PNG")
-    write_whole(file, content.getvalue())
+    write_picture(file, Image.fromarray(picture))
 
 
 def sheet(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = 2) -> NDArray[np.uint8]:
@@ -174,3 +131,60 @@ def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:
     """Values from -1 to 1 as grey 0..255."""
     array = values.detach().float().cpu().numpy() if isinstance(values, torch.Tensor) else values
     return np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def begin(folder: Path, kinds: tuple[str, ...], origin: dict[str, Any], say: Say) -> int:
+    """Make the folders and return how many pictures are there already.
+
+    Those made from something else (an earlier state of the stage before, other settings) are removed first.
+    """
+    for kind in (*kinds, SAMPLES):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    file = folder / ORIGIN
+    if read_json(file) != json.loads(json.dumps(origin)):
+        old = [f for kind in (*kinds, SAMPLES) for f in (folder / kind).glob("[0-9]*.png")]
+        if old:
+            say(f"{folder.name}: {len(old)} pictures of another origin are removed")
+        for picture in (*old, folder / METRICS):
+            picture.unlink(missing_ok=True)
+        write_whole(file, json.dumps(origin, indent=2).encode())
+    rows = read_rows(folder / METRICS)
+    write_rows(folder / METRICS, rows)  # without what a kill left half written
+    return len(rows)
+
+
+def read_json(file: Path) -> Row:
+    """The table in a JSON file; empty where there is none or it is damaged."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def make_pictures(
+    folder: Path,
+    start: int,
+    count: int,
+    make: Callable[[int], tuple[Row, NDArray[np.uint8]]],
+    deadline: Deadline,
+    say: Say,
+) -> bool:
+    """Make pictures start..count-1; whether the end was reached.
+
+    make(number): writes the files of that number; returns its row of metrics.csv and a picture to look at.
+    """
+    for number in range(start, count):
+        if deadline.over():
+            return False
+        row, sample = make(number)
+        add_row(folder / METRICS, {"number": number + 1, **row})
+        if number % SAMPLE_EVERY == 0 or number == count - 1:
+            save_array(sample, folder / SAMPLES / f"{number:06d}.png")
+            say(f"{folder.name} {number + 1}/{count}  " + "  ".join(f"{name} {value}" for name, value in row.items()))
+    return True
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The pictures of a folder in their order."""
+    return sorted(folder.glob("[0-9]*.png"))

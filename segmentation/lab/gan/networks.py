@@ -26,7 +26,7 @@ class Residual(nn.Module):
         return out
 
 
-def make_translator(filters: int, blocks: int) -> nn.Sequential:
+def make_generator(filters: int, blocks: int) -> nn.Sequential:
     """(B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normed(nn.Conv2d(1, filters, 7), filters)]
     for width in (filters, 2 * filters):
@@ -38,7 +38,7 @@ def make_translator(filters: int, blocks: int) -> nn.Sequential:
     return initialised(nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 1, 7), nn.Tanh()))
 
 
-def make_patch_critic(filters: int) -> nn.Sequential:
+def make_discriminator(filters: int) -> nn.Sequential:
     """(B, 1, H, W) to (B, 1, h, w): how real each patch of 70 px looks, 1 for real."""
     layers: list[nn.Module] = [nn.Conv2d(1, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
@@ -70,6 +70,12 @@ class ImagePool:
     def __init__(self, size: int) -> None:
         self.size = size
         self.pictures: list[Tensor] = []
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"pictures": self.pictures}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        self.pictures = state["pictures"]
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
         """The batch, of which half, once the pool is full, is swapped for pictures of the pool."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
-from .loop import State, shade, sheet
+from .loop import shade, sheet
 from .settings import MissingStage, OutlineSettings
 from .shapes import Field, Shape, clean, shape_of
 
@@ -75,6 +74,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 class OutlineTrainer:
     """The WGAN-GP. training, held_out: (n, S, S) uint8 outlines; held_out only for the comparison of shapes."""
 
+    parts = ("generator", "critic", "moves_generator", "moves_critic")
+
     def __init__(
         self, settings: OutlineSettings, training: Outlines, held_out: Outlines, seed: int, device: torch.device
     ) -> None:
@@ -82,8 +83,8 @@ class OutlineTrainer:
         self.settings, self.training, self.seed, self.device = settings, training, seed, device
         self.generator, self.critic = Generator(settings).to(device), make_critic(settings).to(device)
         betas = (settings.beta, 0.9)
-        self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.rate, betas)
-        self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.rate, betas)
+        self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas)
+        self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.learning_rate, betas)
         self.held_out, self.step = held_out, 0
         self.true_shapes = shapes_of([as_field(outline) for outline in held_out[:COMPARED]])
 
@@ -140,17 +141,6 @@ class OutlineTrainer:
         drawn = [shade(field) for field in self._drawn(48)]
         everything = real + drawn
         return sheet(everything[i : i + 12] for i in range(0, len(everything), 12))
-
-    def state(self) -> State:
-        return {name: part.state_dict() for name, part in self._parts()}
-
-    def restore(self, state: State) -> None:
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
-
-    def _parts(self) -> list[tuple[str, Any]]:
-        networks = [("generator", self.generator), ("critic", self.critic)]
-        return [*networks, ("moves_generator", self.moves_generator), ("moves_critic", self.moves_critic)]
 
 
 def as_field(outline: NDArray[np.uint8]) -> Field:

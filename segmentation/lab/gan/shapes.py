@@ -31,9 +31,8 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
     Each is centred on its centroid and scaled so that it reaches REACH of the frame, however it is turned.
     """
     found = []
-    dense = np.unique(np.append(0, labels.ravel()), return_inverse=True)[1][1:].reshape(labels.shape)
     rows, columns = labels.shape
-    for region in regionprops(split_pieces(dense.astype(np.int32))):
+    for region in regionprops(split_pieces(labels)):
         top, left, bottom, right = region.bbox
         whole = top > 0 and left > 0 and bottom < rows and right < columns
         if whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:

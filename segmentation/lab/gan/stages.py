@@ -5,40 +5,43 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-from ..entries import BadRecipe
+from ... import __version__
 from ..files import write_whole
-from ..pictures import read_labels
-from .compose import Labels, compose, drawn, most_particles
+from ..publish import publish
+from ..runs import CHECKPOINT, METRICS, load_state, read_rows
+from ..settings import BadRecipe
+from ..train import scores_of, train
+from .compose import Labels, bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, paint
 from .loop import (
-    CHECKPOINT,
-    METRICS,
+    ORIGIN,
     Deadline,
+    Row,
     Say,
-    load_state,
-    read_rows,
+    begin,
+    make_pictures,
+    numbered,
+    read_json,
     refuse_others,
     run_steps,
-    save_picture,
+    save_array,
     shade,
     sheet,
 )
-from .made import ORIGIN, Row, begin, make_pictures, numbered, read_json
-from .networks import make_translator
+from .networks import make_generator
 from .outlines import Generator, OutlineTrainer, draw_outlines
-from .reject import bright_enough
-from .settings import GanRecipe, MissingStage
+from .settings import GanRecipe, MissingStage, unet_recipe
 from .shapes import at_diameter
 from .stock import micrograph_stock, outline_stock
-from .unet import train_unet
 
 OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
 SUMMARY = "summary.json"
@@ -74,7 +77,7 @@ def run_stage(stage: str, work: Work) -> bool:
 def outlines(work: Work, deadline: Deadline) -> bool:
     """WGAN-GP: checkpoint.pt, metrics.csv, samples/ of real outlines above drawn ones."""
     recipe, folder = work.recipe, work.out / "outlines"
-    settings = asdict(recipe.outlines)
+    settings = recipe.outlines.model_dump()
     if is_finished(folder, settings, recipe.outlines.steps):
         return _said(work, "outlines")
     training, held_out = outline_stock(recipe, work.base)
@@ -88,8 +91,8 @@ def masks(work: Work, deadline: Deadline) -> bool:
     """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
     recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
     state = _needed(work.out / "outlines", "masks", "outlines")
-    refuse_others(state["settings"], asdict(recipe.outlines), work.out / "outlines")
-    origin = {"outlines_step": state["step"], "seed": recipe.seed, **asdict(settings)}
+    refuse_others(state["settings"], recipe.outlines.model_dump(), work.out / "outlines")
+    origin = {"outlines_step": state["step"], "seed": recipe.seed, **settings.model_dump()}
     origin.pop("count")
     start = begin(folder, ("labels",), origin, work.say)
     if start >= settings.count:
@@ -102,7 +105,7 @@ def masks(work: Work, deadline: Deadline) -> bool:
         rng = np.random.default_rng((recipe.seed, 1, number))
         chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
         labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
-        save_picture(labels.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
+        save_array(labels.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
         row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
         return row, sheet([[drawn(labels), tinted(labels)]])
 
@@ -112,7 +115,7 @@ def masks(work: Work, deadline: Deadline) -> bool:
 def cyclegan(work: Work, deadline: Deadline) -> bool:
     """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
     recipe, folder = work.recipe, work.out / "cyclegan"
-    settings = asdict(recipe.cyclegan)
+    settings = recipe.cyclegan.model_dump()
     composed = _composed(work, "cyclegan")
     if is_finished(folder, settings, recipe.cyclegan.steps):
         return _said(work, "cyclegan")
@@ -129,23 +132,23 @@ def translate(work: Work, deadline: Deadline) -> bool:
     """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
     recipe, folder = work.recipe, work.out / "translate"
     state = _needed(work.out / "cyclegan", "translate", "cyclegan")
-    refuse_others(state["settings"], asdict(recipe.cyclegan), work.out / "cyclegan")
+    refuse_others(state["settings"], recipe.cyclegan.model_dump(), work.out / "cyclegan")
     composed = _composed(work, "translate")[: recipe.translate.count or None]
     masks_from = read_json(work.out / "masks" / ORIGIN)
     origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
     start = begin(folder, ("images", "labels"), origin, work.say)
     if start >= len(composed):
         return _said(work, "translate")
-    network = make_translator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
-    network.load_state_dict(state["paint"])
+    network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
+    network.load_state_dict(state["g_ab"])
 
     def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
         labels = read_mask(composed[number])
         picture = shade(paint(network, as_picture(labels), work.device, recipe.precision))
         kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
         if kept.any():
-            save_picture(kept.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
-            save_picture(picture, folder / "images" / f"{number:05d}.png")
+            save_array(kept.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
+            save_array(picture, folder / "images" / f"{number:05d}.png")
         row = {"particles": int(labels.max()), "rejected": rejected}
         return row, sheet([[drawn(labels), picture, drawn(kept)]])
 
@@ -153,7 +156,10 @@ def translate(work: Work, deadline: Deadline) -> bool:
 
 
 def unet(work: Work, deadline: Deadline) -> bool:
-    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`."""
+    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
+
+    When the time is up before the end, the weights are those of the last checkpoint, and the card's limits say so.
+    """
     pictures = numbered(work.out / "translate" / "images")
     if not read_rows(work.out / "translate" / METRICS):
         raise MissingStage(_lacks("unet", "translate", work.out / "translate" / "images"))
@@ -162,7 +168,13 @@ def unet(work: Work, deadline: Deadline) -> bool:
             "The translation left hardly any particle bright enough to be seen: train the cyclegan stage for longer, "
             "then translate again."
         )
-    return train_unet(work.recipe, work.out, work.device, deadline, work.say)
+    recipe, folder = unet_recipe(work.recipe), work.out / "unet"
+    run = train(recipe, folder, work.out, work.device, lambda line: work.say(f"unet: {line}"), deadline.over)
+    stopped = [f"Training was stopped at step {run.step} of {recipe.steps}."] if run.step < recipe.steps else []
+    extra = {"limits": [*recipe.limits, *stopped], "scores": scores_of(run, recipe)}
+    card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    work.say(f"unet: weights and ModelCard: {card}")
+    return not stopped
 
 
 STAGES: dict[str, Callable[[Work, Deadline], bool]] = {
@@ -209,7 +221,7 @@ def _lacks(stage: str, before: str, what: Path) -> str:
 
 def read_mask(file: Path) -> Labels:
     """(H, W) labels of a composed mask, int32."""
-    return read_labels(file)
+    return np.asarray(Image.open(file)).astype(np.int32)
 
 
 def tinted(labels: Labels) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.micrograph import clip_outliers, data_bar
-from ...core.micrograph.reader import read
-from ...core.micrograph.types import UnreadableImage
 from ...core.network.resample import resize
+from ...core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
 from ..data import validation_groups
-from ..entries import keep_apart
-from ..pictures import BadDataset, is_picture, read_labels
+from ..settings import keep_apart
 from ..synthesis.render import render
 from .settings import GanRecipe, MicrographSource, OutlineSource
 from .shapes import silhouettes
@@ -44,25 +41,13 @@ def split_files(
     name, pattern = (source.labels, "*") if isinstance(source, OutlineSource) else (source.images, source.names)
     folder = base / source.path / name
     keep_apart(folder)
-    if not folder.is_dir():
-        raise BadDataset(f"There is no folder {folder}.")
-    files = [file for file in sorted(folder.rglob(pattern)) if file.is_file() and is_picture(file)]
-    if not files:
-        raise BadDataset(f"{folder} holds no pictures named {pattern}.")
+    files = files_in(folder, LABEL_KINDS if isinstance(source, OutlineSource) else IMAGE_KINDS, pattern)
     keep_apart(*files)
-    group_of = _groups(base / source.path / source.groups) if source.groups else {}
-    groups = [group_of.get(file.name, file.stem) for file in files]
+    group_of = grouping(base / source.path / source.groups if source.groups else None)
+    groups = [group_of(file) for file in files]
     apart = validation_groups(groups, recipe.validation, recipe.fold)
     pairs = list(zip(files, groups, strict=True))
     return [f for f, group in pairs if group not in apart], [f for f, group in pairs if group in apart]
-
-
-def _groups(file: Path) -> dict[str, str]:
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            return {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1}
-    except (OSError, ValueError) as error:
-        raise BadDataset(f"{file} cannot be read as the table of groups.") from error
 
 
 def outline_stock(recipe: GanRecipe, base: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -97,7 +82,7 @@ def _label_images(
     """(H, W) labels of every picture of a source, and whether it is held out."""
     if source.kind == "labels":
         for part, files in enumerate(split_files(base, source, recipe)):
-            yield from ((read_labels(file, source.background), part == 1) for file in files)
+            yield from ((load_labels(file, source.background), part == 1) for file in files)
         return
     rng = np.random.default_rng((recipe.seed, number))
     for picture in range(source.count):
@@ -126,10 +111,7 @@ def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
 
 def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> NDArray[np.float32]:
     """One micrograph without its data bar, contrast clipped at the percentiles 0.5 and 99.5. Raises BadDataset."""
-    try:
-        micrograph = read(file)
-    except UnreadableImage as error:
-        raise BadDataset(f"{file}: {error}") from error
+    micrograph = load_image(file)
     picture = clip_outliers(micrograph.pixels[: data_bar(micrograph)])
     if source.polarity == "dark":
         picture = 1 - picture

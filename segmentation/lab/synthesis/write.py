@@ -13,12 +13,12 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data import pictures_in
-from ..pictures import read_grey
+from ...core.truth import IMAGE_KINDS, files_in, load_image
+from ..data import eight_bits
+from ..sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from .draw import DIAMETERS
 from .render import Rendering, render_settings
 from .settings import every_setting
-from .sheet import as_grey, contact_sheet, outlined, side_by_side
 
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24
@@ -57,7 +57,7 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
     thumbnails = []
     with (folder / "settings.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["image", "seed", "number", "particles", *(s.name for s in every_setting())])
+        rows.writerow(["image", "seed", "number", "particles", *every_setting()])
         for number in range(order.count):
             done = order.picture(number)
             name = f"{number:05d}"
@@ -71,8 +71,8 @@ def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) 
 
 def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
     """Picture, outlines and depth, (H, W, 3) uint8 each."""
-    grey, depth = (np.stack([g] * 3, axis=-1) for g in (done.grey, as_grey(done.depth)))
-    return [grey, outlined(done.grey, done.labels), depth]
+    orange = outlined(done.grey, done.labels, (255, 120, 0))
+    return [in_colour(done.grey), orange, in_colour(as_grey(done.depth))]
 
 
 def _write(done: Rendering, folder: Path, name: str) -> None:
@@ -89,11 +89,9 @@ def _values(done: Rendering) -> list[object]:
 
 def real_ones(folder: Path) -> list[NDArray[np.uint8]]:
     """Up to ON_SHEET grey pictures of a folder, evenly picked by name; raises BadDataset."""
-    files = pictures_in(folder, folder.name)
-    if not files:
-        raise CannotWrite(f"{folder} holds no images to lay beside the rendered ones.")
+    files = files_in(folder, IMAGE_KINDS)
     picked = np.linspace(0, len(files) - 1, min(len(files), ON_SHEET)).round().astype(int)
-    return [read_grey(files[number]) for number in picked]
+    return [eight_bits(load_image(files[number]).pixels) for number in picked]
 
 
 def write_beside(rendered: Path, real: list[NDArray[np.uint8]]) -> None:

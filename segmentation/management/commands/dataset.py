@@ -35,9 +35,9 @@ class Command(BaseCommand):
             self._check(options)
 
     def _empty(self, options: dict[str, Any]) -> None:
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.empty import write_squares
-        from segmentation.lab.entries import BadRecipe
-        from segmentation.lab.pictures import BadDataset
+        from segmentation.lab.settings import BadRecipe
 
         if options["out"] is None:
             raise CommandError("Say with --out where the squares go.")
@@ -70,10 +70,11 @@ class Command(BaseCommand):
 
 def _labelled(options: dict[str, Any]) -> Any:
     """The micrographs of a folder, or those that a recipe holds out."""
-    from segmentation.lab.data import read_folder
-    from segmentation.lab.settings import make_sources, read_recipe
+    from segmentation.lab.data import held_out, load_folder
+    from segmentation.lab.settings import FolderEntry, read_recipe
 
     folder = options["folder"]
     if folder.suffix.lower() == ".toml":
-        return make_sources(read_recipe(folder).folders_only(), Path(settings.BASE_DIR)).held_out
-    return read_folder(folder, options["images"] or "images", options["labels"] or "labels")
+        return held_out(read_recipe(folder), Path(settings.BASE_DIR))
+    names = {name: options[name] for name in ("images", "labels", "groups")}
+    return load_folder(folder, FolderEntry(path=str(folder), **names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,22 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
 
-SHOWN = ("iou", "dice", "ap50", "ap75", "f50", "f75", "pq", "boundary_f1", "count_ratio", "median_error", "nano_error")
-
 
 class Command(BaseCommand):
     help = (
         "Score MODEL on DATASET and write REPORT/report.html, REPORT/report.json and REPORT/labels. DATASET is a"
-        " folder with images and labels (PNG, TIFF, npy; masks of 0 and 255 are labelled by 4-connectivity, anything"
-        " else is taken as instance numbers), or a training RECIPE.toml, whose held-out groups are scored."
+        " folder with images and labels (PNG, TIFF, npy; each piece of a mask with one number and each number of"
+        " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        from segmentation.lab.evaluation.published import CHAINS
+        from segmentation.lab.instances.published import CHAINS
 
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
         parser.add_argument("dataset", type=Path, metavar="DATASET")
         parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
-        parser.add_argument("--images", default="images", help="folder of the images inside DATASET")
+        parser.add_argument("--images", default="", help="folder of the images inside DATASET")
         parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
         parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
@@ -49,9 +48,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.lab.evaluation.logistic import TooFew
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.evaluation.report import evaluate
-        from segmentation.lab.pictures import BadDataset
+        from segmentation.lab.instances.calibrating import TooFew
         from segmentation.lab.settings import BadRecipe
 
         _check(options)
@@ -62,6 +61,7 @@ class Command(BaseCommand):
                 card = self._fit_cuts(card, file, examples, options)
             report = evaluate(
                 examples,
+                _scoring(card),
                 _predictor(card, options),
                 _options(options),
                 options["out"],
@@ -72,56 +72,43 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(_said(error, options["out"])) from error
-        self._say(report)
+        self._say(report, _scoring(card).shown)
         if options["choose_threshold"]:
             self._choose(report, card, file)
         if options["calibrate"]:
             self._calibrate(report, file)
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
-    def _say(self, report: dict[str, Any]) -> None:
-        for name in SHOWN:
+    def _say(self, report: dict[str, Any], shown: Sequence[str]) -> None:
+        for name in shown:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
-        from segmentation.lab.evaluation.choosing import write_threshold
-
         chosen = report["thresholds"]["chosen"]
         if chosen is None:
             raise CommandError(
                 "No threshold can be chosen: no particle is right at any of them. The card is unchanged."
             )
-        try:
-            write_threshold(file, chosen, report["data"]["name"])
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The threshold cannot be written into {file}: {error}") from error
+        facts = {"threshold_rule": report["thresholds"]["rule"], "threshold_data": report["data"]["name"]}
+        self._write(file, "threshold", chosen, facts)
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
         self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
 
     def _fit_cuts(self, card: ModelCard, file: Path, examples: Any, options: dict[str, Any]) -> ModelCard:
         """The card with the cuts that were fitted on the examples and on rendered pictures."""
-        from segmentation.lab.evaluation.calibrating import write_weights
-        from segmentation.lab.evaluation.cutting import RULE, fit_cuts
-        from segmentation.lab.evaluation.dataset import check
+        from segmentation.lab.instances.cutting import RULE, fit_cuts
 
-        check(examples, options["rows"])
         self.stdout.write("fitting where to cut, on these images and rendered ones")
         threshold = options["threshold"] or card.threshold
         weights = fit_cuts(_predictor(card, options), examples, threshold=threshold, rows=options["rows"])
-        facts = {"cuts_data": _title(options["dataset"]), "cuts_rule": RULE}
-        try:
-            write_weights(file, "cuts", weights, facts)
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The cuts cannot be written into {file}: {error}") from error
+        self._write(file, "cuts", weights, {"cuts_data": _title(options["dataset"]), "cuts_rule": RULE})
         self.stdout.write(f"cuts written into {file}: {weights}")
         return replace(card, cuts=weights)
 
     def _calibrate(self, report: dict[str, Any], file: Path) -> None:
-        from segmentation.lab.evaluation.calibrating import write_weights
-
         found = report["reliability"]
         facts = {
             "confidence_data": report["data"]["name"],
@@ -129,11 +116,17 @@ class Command(BaseCommand):
             "wrong_under_limit": round(found["under"]["wrong"] or 0, 3),
             "wrong_over_limit": round(found["over"]["wrong"] or 0, 3),
         }
-        try:
-            write_weights(file, "confidence", report["confidence"], facts)
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The confidence cannot be written into {file}: {error}") from error
+        self._write(file, "confidence", report["confidence"], facts)
         self.stdout.write(f"confidence written into {file}: {facts}")
+
+    def _write(self, file: Path, name: str, value: object, facts: dict[str, Any]) -> None:
+        """Put an entry into the card, and under [training] on what it was found."""
+        from segmentation.lab.publish import amend
+
+        try:
+            amend(file, {name: value, "training": facts})
+        except (OSError, ValueError) as error:
+            raise CommandError(f"The {name} cannot be written into {file}: {error}") from error
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -149,7 +142,7 @@ def _check(options: dict[str, Any]) -> None:
         raise CommandError(f"--rows is at least 1, not {options['rows']}.")
     if options["pictures"] < 0:
         raise CommandError(f"--pictures is at least 0, not {options['pictures']}.")
-    if _is_recipe(options["dataset"]) and (options["groups"] or options["labels"] or options["images"] != "images"):
+    if _is_recipe(options["dataset"]) and (options["groups"] or options["labels"] or options["images"]):
         raise CommandError("A recipe names its own folders and groups: leave out --images, --labels and --groups.")
     if options["out"].exists() and not options["out"].is_dir():
         raise CommandError(f"{options['out']} is a file; --out names the folder of the report.")
@@ -166,6 +159,13 @@ def _card(model: str) -> tuple[ModelCard, Path]:
     except (UnknownModel, ValueError, TypeError, OSError) as error:
         raise CommandError(f"{error}") from error
     return card, card.weights.parent / f"{model}.toml"
+
+
+def _scoring(card: ModelCard) -> Any:
+    """How what the card's model finds is compared with the truth."""
+    from segmentation.lab import tasks
+
+    return tasks.find(getattr(card, "task", "particles")).scoring
 
 
 def _said(error: OSError, out: Path) -> str:
@@ -185,18 +185,23 @@ def _is_recipe(dataset: Path) -> bool:
 
 
 def _examples(options: dict[str, Any]) -> Any:
-    from segmentation.lab.entries import keep_apart
-    from segmentation.lab.evaluation.dataset import of_folder, of_recipe
-    from segmentation.lab.settings import make_sources, read_recipe
+    from segmentation.core.truth import find_pairs
+    from segmentation.lab.data import held_out
+    from segmentation.lab.settings import keep_apart, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        examples = of_folder(dataset, options["images"], options["labels"], options["groups"])
+        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"])
+        examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
-    recipe = read_recipe(dataset)
-    return of_recipe(make_sources(recipe.folders_only(), Path(settings.BASE_DIR)).held_out)
+    named: dict[str, Any] = {}
+    apart = held_out(read_recipe(dataset), Path(settings.BASE_DIR))
+    for number, pair in enumerate((labelled.pair for labelled in apart), start=1):
+        name = pair.name if pair.name not in named else f"{pair.name}-{number}"  # two folders may share names
+        named[name] = replace(pair, name=name)
+    return list(named.values())
 
 
 def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
@@ -215,7 +220,7 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
 
 
 def _options(options: dict[str, Any]) -> Any:
-    from segmentation.lab.evaluation.report import Options
+    from segmentation.lab.evaluation.predictions import Options
 
     return Options(
         rows=options["rows"],

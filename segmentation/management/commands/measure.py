@@ -80,7 +80,8 @@ class Command(BaseCommand):
                 self.stderr.write(said)
 
     def _one(self, path: Path, folder: Path, options: dict[str, Any]) -> Any:
-        from segmentation.core.labelled import analyse_mask, read_mask
+        from segmentation.core.labelled import analyse_mask
+        from segmentation.core.truth import read_mask
 
         mask = read_mask(path, kind=options["kind"], background=options["background"])
         recipe = AnalysisSettings.of(
@@ -99,13 +100,13 @@ class Command(BaseCommand):
 
 
 def _image(mask: Path, folder: Path | None) -> Micrograph | None:
-    """The micrograph of a mask's stem; an ending such as _mask or _m may stand between."""
+    """The micrograph to which a mask belongs, see `find_pairs`."""
+    from segmentation.core.truth import owner_of
+
     if folder is None:
         return None
-    stems = [mask.stem, mask.stem.rpartition("_")[0], mask.stem.rpartition("-")[0]]
-    near = sorted(path for path in folder.iterdir() if path.is_file() and path.resolve() != mask.resolve())
-    for stem in filter(None, stems):
-        for path in near:
-            if path.stem == stem and not inputs.is_side(path.name):
-                return read(path, side=inputs.beside(path))
-    raise UnreadableImage(f"There is no image {mask.stem} in {folder}.")
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.resolve() != mask.resolve()]
+    image = owner_of(mask, [path for path in files if not inputs.is_side(path.name)])
+    if image is None:
+        raise UnreadableImage(f"There is no image {mask.stem} in {folder}.")
+    return read(image, side=inputs.beside(image))

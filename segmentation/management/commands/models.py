@@ -55,7 +55,7 @@ class Command(BaseCommand):
             self.stdout.write(problem)
 
     def _add(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.adopt import BadModel, add_model
+        from segmentation.lab.install import BadModel, add_model
 
         try:
             card = add_model(options["run"], settings.DEEPSEGM_MODELS, name=options["name"], title=options["title"])
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{file}: {analysis.statistics.n_kept} particles")
 
     def _remove(self, name: str) -> None:
-        from segmentation.lab.adopt import BadModel, remove_model
+        from segmentation.lab.install import BadModel, remove_model
 
         try:
             remove_model(name, settings.DEEPSEGM_MODELS)

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.pictures import BadDataset
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.synthesis.settings import BadSetting
         from segmentation.lab.synthesis.write import CannotWrite, real_ones, write_beside, write_pictures
 
@@ -73,8 +73,8 @@ class Command(BaseCommand):
     def _list_settings(self) -> None:
         from segmentation.lab.synthesis.settings import allowed, every_setting
 
-        for setting in every_setting():
-            self.stdout.write(f"{setting.name:18} {setting.metadata['what']}: {allowed(setting)}")
+        for name, setting in every_setting().items():
+            self.stdout.write(f"{name:18} {setting.description}: {allowed(setting)}")
 
 
 def _order(options: dict[str, Any]) -> Any:

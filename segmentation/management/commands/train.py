@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.check import check_sources
-        from segmentation.lab.entries import BadRecipe
-        from segmentation.lab.pictures import BadDataset
         from segmentation.lab.publish import publish
-        from segmentation.lab.settings import read_recipe
+        from segmentation.lab.settings import BadRecipe, read_recipe
         from segmentation.lab.train import scores_of, train
 
         try:
@@ -60,7 +58,7 @@ class Command(BaseCommand):
 def _recipe(options: dict[str, Any]) -> Any:
     """The recipe of the file or the folder, with what the command line says instead."""
     from segmentation.lab.finetune import fine_tuning
-    from segmentation.lab.settings import read_recipe
+    from segmentation.lab.settings import read_recipe, recipe_from
 
     if options["fine_tune"]:
         recipe = fine_tuning(options["recipe"], options["fine_tune"], options["fold"] or 0)
@@ -69,4 +67,4 @@ def _recipe(options: dict[str, Any]) -> Any:
     else:
         recipe = read_recipe(options["recipe"])
     said = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
-    return replace(recipe, **said)
+    return recipe_from({**recipe.model_dump(), **said}, "The command line") if said else recipe

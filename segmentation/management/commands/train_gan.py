@@ -26,12 +26,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.lab.entries import BadRecipe
+        from segmentation.core.truth import BadDataset
         from segmentation.lab.files import alone_in
         from segmentation.lab.gan.settings import MissingStage, read_gan_recipe
         from segmentation.lab.gan.stages import Work, run_stage
         from segmentation.lab.gan.stock import check_sources
-        from segmentation.lab.pictures import BadDataset
+        from segmentation.lab.settings import BadRecipe
 
         if options["minutes"] is not None and not options["minutes"] > 0:
             raise CommandError("--minutes is a number above 0.")
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             if {"outlines", "cyclegan"} & set(stages):
                 check_sources(recipe, base)
             with alone_in(options["out"]):
-                _freeze(recipe.as_dict(), options["out"])
+                _freeze(recipe.model_dump(), options["out"])
                 for stage in stages:
                     run_stage(stage, work)
         except (BadRecipe, BadDataset, MissingStage, UnknownArchitecture, OSError) as error:

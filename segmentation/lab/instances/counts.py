@@ -13,6 +13,7 @@ from scipy import ndimage
 from .kinds import Judged, Kind, judge
 from .matching import Labels, Overlap, match, overlap_of, pairs, without_specks
 from .sizes import min_ferets
+from .targets import boundary
 
 IOUS = np.arange(0.5, 1.0, 0.05)
 TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
@@ -95,19 +96,8 @@ def _best(overlap: Overlap) -> Floats:
     return np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
 
 
-def outline(labels: Labels) -> NDArray[np.bool_]:
-    """(H, W) pixels of particles with a neighbour (of four) that is not their particle; the frame is none."""
-    edge = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        step = np.diff(labels, axis=axis) != 0
-        before, after = np.s_[:-1, :] if axis == 0 else np.s_[:, :-1], np.s_[1:, :] if axis == 0 else np.s_[:, 1:]
-        edge[before] |= step
-        edge[after] |= step
-    return edge & (labels > 0)
-
-
 def _boundary(found: Labels, truth: Labels) -> Floats:
-    ours, theirs = outline(found), outline(truth)
+    ours, theirs = (boundary(labels) & (labels > 0) for labels in (found, truth))  # the frame is no edge
     return np.array([_near(ours, theirs), ours.sum(), _near(theirs, ours), theirs.sum()], float)
 
 

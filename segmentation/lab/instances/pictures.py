@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...core.micrograph import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import painted, sampled
-from .counts import outline
 from .kinds import Kind, judge
 from .matching import Labels, overlap_of, without_specks
+from .targets import boundary
 
 LONGEST = 640  # px of a panel's longest side
 STRENGTH = 0.6
 # Okabe and Ito's colour-blind-safe palette.
 COLOURS = {
-    Kind.RIGHT: (0, 158, 115),
-    Kind.RAGGED: (240, 228, 66),
+    Kind.CORRECT: (0, 158, 115),
+    Kind.LOW_IOU: (240, 228, 66),
     Kind.MERGED: (230, 159, 0),
     Kind.SPLIT: (204, 121, 167),
-    Kind.INVENTED: (213, 94, 0),
-    Kind.MISSED: (86, 180, 233),
+    Kind.FALSE_POSITIVE: (213, 94, 0),
+    Kind.FALSE_NEGATIVE: (86, 180, 233),
 }
-LOST = (Kind.MERGED, Kind.MISSED)
+LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
 Picture = NDArray[np.uint8]
 
 
@@ -66,12 +63,5 @@ def errors(grey: Picture, found: Labels, truth: Labels, small_found: Labels, sma
         for kind in shown:
             inside = np.isin(labels, ids[kinds == kind])
             canvas[inside] = STRENGTH * np.array(COLOURS[kind]) + (1 - STRENGTH) * grey[inside][:, None]
-    canvas[outline(small_true)] = 255
+    canvas[boundary(small_true) & (small_true > 0)] = 255
     return canvas.round().astype(np.uint8)
-
-
-def data_uri(picture: Picture) -> str:
-    """The picture as a JPEG inside a data: address."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from ..core.network.architectures import UnknownArchitecture, build
-from ..core.network.card_entries import check_entry
+from ..core.network.card_entries import NAME, check_entry
 from ..core.network.cards import AlteredWeights, ModelCard, available, check_weights, read_card
 from ..core.network.runtime import read_weights
 from .files import write_whole
-from .settings import NAME
 
 TRIAL = 64  # px, side of the picture that a model must be able to take
 
@@ -48,8 +47,9 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     entries.pop("weights", None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)
-    renamed = {**entries, "name": name, "title": title or card.title}
-    write_whole(folder / f"{name}.toml", tomlkit.dumps(renamed).encode())
+    write_whole(
+        folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": title or card.title}).encode()
+    )
     return read_card(folder / f"{name}.toml")
 
 

@@ -12,11 +12,11 @@ from scipy.sparse import csr_array
 from ...core.labels.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT
+from ...core.truth import Pair
+from ..evaluation.predictions import Predictor, padded
 from ..synthesis.render import render
-from .dataset import Example, cut
-from .logistic import FEWEST, TooFew, fit_logistic
+from .calibrating import FEWEST, TooFew, fit_logistic
 from .matching import Labels, match, overlap_of, without_specks
-from .predictions import Predictor, padded
 
 RENDERED, SHAPE, SEED = 40, (512, 768), 30_000
 CROWD = 50  # borders of an image from which it counts no more: a few crowded pictures would decide alone
@@ -45,14 +45,12 @@ class Shown:
     common: csr_array
 
 
-def fit_cuts(
-    predictor: Predictor, examples: Sequence[Example], *, threshold: float, rows: int | None = None
-) -> Weights:
+def fit_cuts(predictor: Predictor, examples: Sequence[Pair], *, threshold: float, rows: int | None = None) -> Weights:
     """The weights and the limit of a card's table [cuts].
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
-    own = [show(predictor, *cut(example, rows), threshold) for example in examples[:: 1 + len(examples) // MOST]]
+    own = [show(predictor, *example.load(rows), threshold) for example in examples[:: 1 + len(examples) // MOST]]
     made = [show(predictor, *pair, threshold) for pair in rendered()]
     diameter = predictor.card.diameter
     weights = _fitted(own, made, diameter, [])

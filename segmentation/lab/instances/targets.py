@@ -1,4 +1,4 @@
-"""What a network is asked to predict for a label image."""
+"""What a network is asked to predict for a label image of objects that may touch."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..core.network.architectures import OUTPUTS
+CHANNELS = ("foreground", "inner_distance")
+AUXILIARY = ("boundary",)
 
-HEADS = OUTPUTS  # what every network of ours predicts; entries.AUXILIARY are added to it in training alone
 
-
-def targets(labels: NDArray[np.int32], heads: Sequence[str] = HEADS, contacts: float = 4.0) -> NDArray[np.float32]:
-    """(heads + 1, H, W) float32: each head's map in 0..1, then the weights near contacts."""
+def targets(labels: NDArray[np.int32], channels: Sequence[str] = CHANNELS) -> NDArray[np.float32]:
+    """(channels + 1, H, W) float32: each channel's map in 0..1, then 1 near contacts."""
     makers = {"foreground": lambda of: of > 0, "inner_distance": inner_distance, "boundary": boundary}
-    maps = [makers[head](labels) for head in heads]
-    return np.stack([*maps, weights_near_contacts(labels, contacts)]).astype(np.float32)
+    return np.stack([*(makers[channel](labels) for channel in channels), near_contacts(labels)]).astype(np.float32)
 
 
-def boundary(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(H, W) bool: the pixels on both sides of every particle's edge."""
+def boundary(labels: NDArray[np.int32], *, contacts: bool = False) -> NDArray[np.bool_]:
+    """(H, W) bool: the pixels on both sides of every object's edge; contacts: of edges between two objects alone."""
     edge = np.zeros(labels.shape, bool)
     for axis in (0, 1):
-        step = np.diff(labels, axis=axis) != 0
         before, after = [slice(None)] * 2, [slice(None)] * 2
         before[axis], after[axis] = slice(None, -1), slice(1, None)
+        one, other = labels[tuple(before)], labels[tuple(after)]
+        step = (one != other) & (one > 0) & (other > 0) if contacts else one != other
         edge[tuple(before)] |= step
         edge[tuple(after)] |= step
     return edge
@@ -46,10 +45,8 @@ def inner_distance(labels: NDArray[np.int32]) -> NDArray[np.float32]:
     return np.where(labels > 0, distance / np.maximum(largest, 1)[labels], 0).astype(np.float32)
 
 
-def weights_near_contacts(labels: NDArray[np.int32], extra: float = 4.0) -> NDArray[np.float32]:
-    """(H, W) float32 pixel weights: 1, and `extra` more where two particles touch (within about 2 px)."""
+def near_contacts(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(H, W) bool: where two objects touch, within about 2 px."""
     highest = ndimage.maximum_filter(labels, 5)
-    filled = np.where(labels > 0, labels, np.iinfo(np.int32).max)
-    lowest = ndimage.minimum_filter(filled, 5)
-    contact = (highest > 0) & (lowest < np.iinfo(np.int32).max) & (highest != lowest)
-    return 1 + extra * contact.astype(np.float32)
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), 5)
+    return (highest > 0) & (lowest < np.iinfo(np.int32).max) & (highest != lowest)

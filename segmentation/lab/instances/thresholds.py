@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...core.labels.outline import particles
 from ...core.network.cards import ModelCard
+from .figures import share
 from .matching import Labels, match, overlap_of, without_specks
-from .summary import share
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 PLATEAU = 0.002

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 GAP = 4
 HEADING = 28  # px
@@ -46,17 +47,17 @@ def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(page)
 
 
-def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the picture with the outlines of its particles in orange."""
-    border = np.zeros(labels.shape, bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    border[1:] |= down
-    border[:-1] |= down
-    border[:, 1:] |= right
-    border[:, :-1] |= right
-    picture = np.stack([grey] * 3, axis=-1)
-    picture[border & (labels > 0)] = (255, 120, 0)
-    return picture
+def in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) uint8 as (H, W, 3)."""
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def outlined(grey: NDArray[np.uint8], labels: NDArray[np.int32], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: the picture with the innermost pixels along every particle's edge in `colour`."""
+    inner = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
+    drawn = in_colour(grey)
+    drawn[inner] = colour
+    return drawn
 
 
 def as_grey(depth: NDArray[np.float32]) -> NDArray[np.uint8]:

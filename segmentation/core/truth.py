@@ -1,0 +1,375 @@
+"""Images with truth: the labels in files of any tool, the images they belong to, and which images belong together.
+
+Measuring, training, checking and scoring all read truth here.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.measure import label as connected
+
+from .micrograph.grey import to_grey
+from .micrograph.kinds import clean_name
+from .micrograph.reader import read
+from .micrograph.types import Calibration, Micrograph, UnreadableImage
+
+MAX_PIXELS = 500_000_000
+TIFF = (".tif", ".tiff")
+LOSSY = (".jpg", ".jpeg", ".webp")
+IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc")
+LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence
+IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
+LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
+NOTHING = "none"  # in place of a folder of labels: no image shows anything
+DIRECT = 1 << 24  # labels up to here are renumbered through a table of that length
+
+_JPEG = "JPEG and WebP change the values of a mask: save it as PNG, TIFF or npy."
+_DAMAGED = "The file is damaged or is no label image (TIFF, PNG, BMP or npy): export it again."
+_COLOURS = "The mask is a colour picture: save it as a grey image, one number for each particle and 0 between them."
+_STACK = "The file holds {planes} planes (its shape is {shape}): save each plane as a file of its own."
+_SHAPE = "A mask is one plane of numbers, this file's shape is {shape}: save it as rows and columns."
+_TYPE = "The file holds {kind} values, not labels: save whole numbers, one for each particle."
+_NAN = "The file holds values that are no numbers (NaN or infinite): save whole numbers, one for each particle."
+_FRACTIONS = "The file holds fractions such as {value:g}: a label is a whole number. Threshold a probability map first."
+_LARGE = "The mask has {pixels:,} pixels, {limit:,} are the limit: cut it into parts."
+
+Kind = Literal["auto", "binary", "labels"]
+Labels = NDArray[np.int32]
+
+
+class BadDataset(ValueError):
+    """Images with truth cannot be used; the message says which file and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A file of labels, put in order.
+
+    labels: (H, W) int32; 0 is background, 1..n are particles, none missing.
+    notes: sentences for the user about what was done to the file's own numbers.
+    """
+
+    name: str
+    sha256: str
+    labels: Labels
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its truth. name: of the labels, or of the image where nothing is to be seen in it (labels None).
+
+    group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
+    """
+
+    name: str
+    image: Path
+    labels: Path | None
+    group: str
+    background: int = 0
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.image,) if self.labels is None else (self.image, self.labels)
+
+    def load(self, rows: int | None = None) -> tuple[Micrograph, Labels]:
+        """The image and its labels, (R, W) int32, of the first `rows` rows or of all (None); raises BadDataset."""
+        micrograph = load_image(self.image)
+        if self.labels is None:
+            return micrograph, np.zeros(micrograph.shape, np.int32)[:rows]
+        labels = load_labels(self.labels, self.background)
+        height, width = micrograph.shape
+        if labels[:rows].shape != (min(rows or height, height), width):
+            size = f"{labels.shape[1]} x {labels.shape[0]}"
+            raise BadDataset(f"{self.image.name} is {width} x {height} pixels, its labels {self.name} are {size}.")
+        return micrograph, labels[:rows]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in two folders. unlabelled: images without labels. strays: labels without an image."""
+
+    pairs: list[Pair]
+    unlabelled: list[Path]
+    strays: list[Path]
+
+    def complete(self, *, only_labelled: bool = False) -> list[Pair]:
+        """The pairs, where nothing is left over, or images alone where `only_labelled`; raises BadDataset."""
+        if self.strays:
+            raise BadDataset(f"The labels {self.strays[0].name} have no image of that name.")
+        if self.unlabelled and not only_labelled:
+            raise BadDataset(f"{self.unlabelled[0]} has no labels.")
+        return self.pairs
+
+
+def find_pairs(
+    folder: Path,
+    images: str = "",
+    labels: str = "",
+    *,
+    suffix: str = "",
+    groups: Path | None = None,
+    pattern: str = "",
+    background: int = 0,
+) -> Found:
+    """The images and labels in two folders inside `folder`, sorted by name; nothing is decoded yet.
+
+    images, labels: names of the two; "" takes the first of IMAGES and of LABELS there is, and labels NOTHING says that
+    no image shows anything. Labels belong to the image of the same stem, or to the one with the longest stem that they
+    continue as a new word (a_mask.tif, a.png); with a `suffix` to the image whose stem is theirs without it.
+    groups: a CSV `image,group,...`. pattern: its first bracket finds the group in an image's name instead. An image
+    that neither names is a group of its own. Raises BadDataset, also where two files could be the same one's labels.
+    """
+    places = folder_in(folder, images, IMAGES), folder_in(folder, labels, LABELS) if labels != NOTHING else None
+    pictures = files_in(places[0], IMAGE_KINDS)
+    group = grouping(groups, pattern)
+    if places[1] is None:
+        return Found([Pair(image.stem, image, None, group(image)) for image in pictures], [], [])
+    truths = [truth for truth in files_in(places[1], LABEL_KINDS) if truth.stem.endswith(suffix)]
+    owners = {truth: owner_of(truth, pictures, suffix) for truth in truths}
+    _refuse_twice("images named", {image: image.stem for image in pictures})
+    _refuse_twice("files of labels for", {truth: image.name for truth, image in owners.items() if image})
+    pairs = [Pair(t.stem, image, t, group(image), background) for t, image in owners.items() if image]
+    labelled = {pair.image for pair in pairs}
+    return Found(
+        sorted(pairs, key=lambda pair: pair.name),
+        [image for image in pictures if image not in labelled],
+        [truth for truth, image in owners.items() if not image],
+    )
+
+
+def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
+    """Raise BadDataset where two files have one name."""
+    for name, times in Counter(names.values()).items():
+        if times > 1:
+            files = ", ".join(file.name for file, own in names.items() if own == name)
+            raise BadDataset(f"There are several {what} {name}: {files}.")
+
+
+def folder_in(folder: Path, name: str, usual: Sequence[str]) -> Path:
+    """The folder of that name inside `folder`, or the first of the usual ones; raises BadDataset when there is none."""
+    if not folder.is_dir():
+        raise BadDataset(f"There is no folder {folder}.")
+    found = next((folder / each for each in ([name] if name else usual) if (folder / each).is_dir()), None)
+    if not found:
+        raise BadDataset(f"There is no folder {(name or usual[0])!r} in {folder}.")
+    return found
+
+
+def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Path]:
+    """The files of these kinds below a folder, sorted by name; raises BadDataset where there is none."""
+    if not folder.is_dir():
+        raise BadDataset(f"There is no folder {folder}.")
+    fitting = [f for f in folder.rglob(pattern) if f.suffix.lower() in kinds and not f.name.startswith(".")]
+    if not fitting:
+        raise BadDataset(f"{folder} holds no files of the kinds {', '.join(kinds)}.")
+    return sorted((file for file in fitting if file.is_file()), key=lambda file: file.name)
+
+
+def owner_of(truth: Path, images: Sequence[Path], suffix: str = "") -> Path | None:
+    """The image to which a file of labels belongs, by the rule of `find_pairs`; the first of several of one stem."""
+    stems = {image.stem: image for image in reversed(images)}
+    if suffix:
+        return stems.get(truth.stem.removesuffix(suffix)) if truth.stem.endswith(suffix) else None
+    ends = (end for end in range(len(truth.stem), 0, -1) if _ends_a_word(truth.stem, end))
+    return next((stems[truth.stem[:end]] for end in ends if truth.stem[:end] in stems), None)
+
+
+def _ends_a_word(text: str, end: int) -> bool:
+    """Whether a letter is followed by no letter and a digit by no digit."""
+    here, after = text[end - 1], text[end : end + 1]
+    return not (here.isalpha() and after.isalpha()) and not (here.isdigit() and after.isdigit())
+
+
+def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
+    """The group of an image: what the pattern's bracket finds in its name, else the table's, else its own."""
+    table = read_groups(file) if file else {}
+
+    def group(image: Path) -> str:
+        if not pattern:
+            return table.get(image.name, table.get(image.stem, image.stem))
+        found = re.search(pattern, image.name)
+        if not found or found[1] is None:
+            raise BadDataset(f"group_pattern {pattern!r} finds no group in the name {image.name}.")
+        return found[1]
+
+    return group
+
+
+def read_groups(file: Path) -> dict[str, str]:
+    """Image -> group of a CSV `image,group,...`, by the image's name and by its stem; raises BadDataset."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = [row for row in csv.reader(lines) if len(row) > 1]
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadDataset(f"{file} cannot be read as the table of groups.") from error
+    return {Path(row[0]).stem: row[1] for row in rows} | {row[0]: row[1] for row in rows}
+
+
+def read_image(path: Path) -> Micrograph:
+    """The Micrograph in an image file or a npy array; raises UnreadableImage."""
+    if path.suffix.lower() != ".npy":
+        return read(path)
+    pixels, notes = to_grey(_one_plane(_values(path)))
+    return Micrograph(pixels, clean_name(path.name), _sha256(path), Calibration.absent(), {"kind": "npy"}, tuple(notes))
+
+
+def load_image(file: Path) -> Micrograph:
+    """The Micrograph in a file; raises BadDataset, which names the file."""
+    return _told(read_image, file)
+
+
+def load_labels(file: Path, background: int = 0) -> Labels:
+    """(H, W) int32 labels of a file; raises BadDataset, which names the file."""
+    return _told(lambda path: read_mask(path, background=background).labels, file)
+
+
+T = TypeVar("T")
+
+
+def _told(reader: Callable[[Path], T], file: Path) -> T:
+    """What a reader gives; its UnreadableImage becomes a BadDataset that names the file."""
+    try:
+        return reader(file)
+    except UnreadableImage as error:
+        raise BadDataset(f"{file}: {error}") from error
+
+
+def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0) -> Mask:
+    """The Mask in a TIFF, PNG, BMP or npy file; raises UnreadableImage, one sentence for the user."""
+    labels, notes = as_labels(read_numbers(path), kind=kind, background=background)
+    return Mask(clean_name(path.name), _sha256(path), labels, notes)
+
+
+def read_numbers(path: Path) -> NDArray[Any]:
+    """(H, W) the whole numbers in a file of labels, as they are; raises UnreadableImage."""
+    return _whole_numbers(_one_plane(_values(path)))
+
+
+def as_labels(
+    values: NDArray[Any], *, kind: Kind = "auto", background: int = 0
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """(H, W) int32 labels 1..n of an array as other tools write it, and sentences about what was changed.
+
+    values: (H, W) or grey saved as (H, W, 3 or 4); whole numbers of any type. Negative ones are background.
+    kind: "binary" makes a particle of each piece of pixels that share a side, "labels" of each number; "auto"
+        takes a file with a single number beside the background as binary.
+    Raises UnreadableImage for anything that is not labels.
+    """
+    numbers = _whole_numbers(_one_plane(values))
+    notes = []
+    negative = int((numbers < 0).sum()) if numbers.dtype.kind == "i" else 0
+    if negative:
+        notes.append(f"{negative} pixels with negative labels are counted as background.")
+    known = _known(numbers, background)
+    if kind == "binary" or (kind == "auto" and len(known) == 1):
+        inside = np.isin(numbers, known)
+        notes.append("The mask has no numbers, so each piece of pixels that share a side is a particle.")
+        return np.asarray(connected(inside, connectivity=1), np.int32), tuple(notes)
+    labels = _dense(numbers, known)
+    if len(known) and not np.array_equal(known, np.arange(1, len(known) + 1)):
+        notes.append(
+            f"The labels {known[0]} to {known[-1]} have gaps and are numbered 1 to {len(known)}, in their order."
+        )
+    pieces = int(np.max(connected(labels, background=0, connectivity=2), initial=0))
+    if pieces > len(known):
+        notes.append(f"{len(known)} labels are {pieces} separate pieces; each label is one particle, as in the file.")
+    return labels, tuple(notes)
+
+
+def _values(path: Path) -> NDArray[Any]:
+    suffix = path.suffix.lower()
+    if suffix in LOSSY:
+        raise UnreadableImage(_JPEG)
+    try:
+        if suffix == ".npy":
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        if suffix in TIFF:
+            pages = np.asarray(tifffile.imread(path))
+            if not pages.size:
+                raise UnreadableImage(_DAMAGED)
+            return pages
+        with Image.open(path, formats=["PNG", "BMP", "TIFF"]) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise UnreadableImage(_LARGE.format(pixels=picture.width * picture.height, limit=MAX_PIXELS))
+            return np.asarray(picture)
+    except (UnreadableImage, FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Exception as error:  # decoders fail in as many ways as files do
+        raise UnreadableImage(_DAMAGED) from error
+
+
+def _one_plane(values: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) of an array that may carry channels or axes of length 1."""
+    if values.dtype.kind not in "buif":
+        raise UnreadableImage(_TYPE.format(kind=values.dtype.name))
+    if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.shape[0] > 1:
+        colours = values[..., : 1 if values.shape[2] == 2 else 3]
+        if (colours != colours[..., :1]).any():
+            raise UnreadableImage(_COLOURS)
+        values = values[..., 0]
+    plane = values.squeeze() if values.ndim > 2 else values
+    if plane.ndim == 3:
+        raise UnreadableImage(_STACK.format(planes=plane.shape[0], shape=_times(plane.shape)))
+    if plane.ndim != 2 or not plane.size:
+        raise UnreadableImage(_SHAPE.format(shape=_times(values.shape)))
+    if plane.size > MAX_PIXELS:
+        raise UnreadableImage(_LARGE.format(pixels=plane.size, limit=MAX_PIXELS))
+    return plane
+
+
+def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
+    """The same values as integers."""
+    if plane.dtype.kind == "b":
+        return plane.astype(np.uint8)
+    if plane.dtype.kind != "f":
+        return plane
+    if not np.isfinite(plane).all():
+        raise UnreadableImage(_NAN)
+    fractions = plane[plane != np.rint(plane)]
+    if fractions.size:
+        raise UnreadableImage(_FRACTIONS.format(value=float(fractions[0])))
+    if float(np.abs(plane).max(initial=0)) >= 2**53:
+        raise UnreadableImage(_TYPE.format(kind="very large"))
+    return plane.astype(np.int64)
+
+
+def _known(numbers: NDArray[Any], background: int) -> NDArray[Any]:
+    """The labels of particles, ascending."""
+    top = int(numbers.max(initial=0))
+    if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
+        known = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))
+    else:
+        known = np.unique(numbers)
+    chosen: NDArray[Any] = known[(known != background) & ((known > 0) | (background != 0)) & (known >= 0)]
+    return chosen
+
+
+def _dense(numbers: NDArray[Any], known: NDArray[Any]) -> NDArray[np.int32]:
+    """The known labels as 1..n, everything else as 0."""
+    if not len(known):
+        return np.zeros(numbers.shape, np.int32)
+    place = np.searchsorted(known, numbers)
+    found = known[np.minimum(place, len(known) - 1)] == numbers
+    return np.where(found, place + 1, 0).astype(np.int32)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(length) for length in shape) or "a single number"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,75 @@
+"""The loss of maps from which touching objects are told apart: foreground, inner distance, boundary if asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+from . import Loss
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class InstanceLoss(Loss):
+    """Cross-entropy of the foreground, weighted near contacts, + its Dice loss + loss of the inner distance + boundary.
+
+    maps: (B, C, H, W) logits of foreground, inner distance and, where it is trained, boundary. targets: (B, C + 1, H,
+    W), the same maps in 0..1 and then where objects touch.
+    """
+
+    name: Literal["instances"] = "instances"
+    foreground: Weight = Field(1.0, description="weight of the foreground's cross-entropy")
+    dice: Weight = Field(1.0, description="weight of the foreground's Dice loss")
+    inner_distance: Weight = Field(2.0, description="weight of the inner distance")
+    boundary: Weight = Field(1.0, description="weight of the boundary's cross-entropy")
+    contacts: Weight = Field(4.0, description="how much more pixels between touching objects count")
+    inside: Weight = Field(2.0, description="how much more the objects' pixels count in the inner distance")
+    focal: Weight = Field(
+        0.0, description="exponent by which surely right pixels of the foreground count less (Lin et al., ICCV 2017)"
+    )
+    balance: bool = Field(
+        False, description="objects' pixels count background / foreground times (Ruehle et al., 2021)"
+    )
+    distance: Literal["cross-entropy", "absolute"] = Field(
+        "cross-entropy", description="soft cross-entropy or absolute error of the inner distance"
+    )
+
+    @model_validator(mode="after")
+    def _foreground_is_learnt(self) -> Self:
+        if self.foreground + self.dice == 0:
+            raise ValueError("foreground or dice is above 0.")
+        return self
+
+    def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
+        logits, truth = maps.float(), targets[:, 0]
+        near = 1 + self.contacts * targets[:, -1]
+        total = self.foreground * self._pixels(logits[:, 0], truth, near)
+        total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
+        total = total + self.inner_distance * self._distance(logits[:, 1], targets[:, 1], 1 + self.inside * truth)
+        if logits.shape[1] > 2:
+            total = total + self.boundary * cross_entropy(logits[:, 2], targets[:, 2])
+        return total
+
+    def _pixels(self, logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+        if self.balance:
+            share = truth.mean().clamp(1e-3, 1 - 1e-3)
+            weight = weight * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
+        if self.focal:
+            weight = weight * (logits.sigmoid() - truth).abs().pow(self.focal)
+        # Not as the weight of cross_entropy, which no gradient may pass.
+        return (weight * cross_entropy(logits, truth, reduction="none")).mean()
+
+    def _distance(self, logits: Tensor, distance: Tensor, weight: Tensor) -> Tensor:
+        if self.distance == "absolute":
+            return (weight * (logits.sigmoid() - distance).abs()).mean()
+        return cross_entropy(logits, distance, weight=weight)
+
+
+def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
+    """1 - Dice over the whole batch (B, H, W), so that empty crops do not swing it."""
+    overlap = (probability * truth).sum()
+    return 1 - (2 * overlap + 1) / (probability.sum() + truth.sum() + 1)

@@ -1,0 +1,91 @@
+"""What a task says of itself where networks are taught and scored; `core.tasks` says the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...core.micrograph.types import Micrograph
+    from ..evaluation.predictions import Options, Predictor, Seen
+
+Labels = NDArray[np.int32]
+Maps = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Picture = NDArray[np.uint8]
+
+
+class Definition(NamedTuple):
+    """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group."""
+
+    title: str
+    text: str
+    decimals: int = 3
+    short: bool = False
+
+
+class Examiner(Protocol):
+    """What becomes of the maps of one image after the other, and what else they say."""
+
+    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Any]:
+        """The labels (H, W) found in an image, and what it contributes to the figures (see `Scoring.metrics`).
+
+        truth: (H, W) labels. unit: size of a pixel in that of lengths.
+        """
+        ...
+
+    def report(self, images: Sequence[Any], groups: Sequence[str], nm: bool) -> dict[str, Any]:
+        """Further entries of the report, of all that was seen; images: what `find` gave."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How what was found is compared with the truth.
+
+    examine: begins an evaluation. metrics(images, weights): figures of what was found, each (n,) for weights (n,
+    images) of the images. quantity_errors(images, weights, nm): the same of the errors of the task's quantities.
+    definitions: of all these. kinds: what each kind of error is. tally(images): counts of some images together. rank:
+    sorts entries of the report's images, the best first. panels(micrograph, found, truth): (h, w, 3) pictures of an
+    image, its truth, what was found and what is wrong. legend: names and colours of the last. shown: the figures that
+    the command prints.
+    """
+
+    examine: Callable[[Predictor, Options], Examiner]
+    metrics: Callable[[Sequence[Any], Floats], dict[str, Floats]]
+    quantity_errors: Callable[[Sequence[Any], Floats, bool], dict[str, Floats]]
+    definitions: Mapping[str, Definition]
+    kinds: Mapping[str, str]
+    tally: Callable[[Sequence[Any]], dict[str, Any]]
+    rank: Callable[[Mapping[str, Any]], Any]
+    panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
+    legend: Mapping[str, tuple[int, int, int]]
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LearningTask:
+    """One kind of analysis, as it is taught.
+
+    channels: the maps that an analysis uses, as the network puts them out. auxiliary: further maps that only help
+    training; published weights do not hold them. targets(labels, channels): (T, H, W) float32 from labels (H, W), what
+    the loss is given. loss: name in `losses` of the one that a recipe means when it says none. score(logits, targets):
+    0 to 1, of (B, C, H, W) and (B, T, H, W), for the curves. activation: makes maps in 0..1 of logits. preview(maps):
+    labels of (C, H, W) uint8 maps, for the pictures of a training.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+    targets: Callable[[Labels, Sequence[str]], NDArray[np.float32]]
+    loss: str
+    score: Callable[[Tensor, Tensor], float]
+    activation: Callable[[Tensor], Tensor]
+    preview: Callable[[Maps], Labels]
+    scoring: Scoring

@@ -1,0 +1,67 @@
+"""Particles: foreground and inner distance are taught, outlines are scored by IoU, sizes by minimum Feret diameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core.labels.separate import separate
+from ..evaluation.predictions import Options, Predictor
+from ..instances import figures
+from ..instances.examine import Outliner
+from ..instances.kinds import Kind
+from ..instances.pictures import COLOURS, panels
+from ..instances.targets import AUXILIARY, CHANNELS, targets
+from .base import Labels, LearningTask, Maps, Scoring
+
+
+@torch.no_grad()
+def dice(logits: Tensor, target: Tensor) -> float:
+    """Dice of the thresholded foreground over the batch."""
+    found, truth = logits[:, 0] > 0, target[:, 0] > 0.5
+    return float(2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1))
+
+
+def preview(maps: Maps) -> Labels:
+    return separate(maps[0], maps[1], threshold=0.5, core=0.5)
+
+
+def rank(image: Mapping[str, Any]) -> tuple[float, float]:
+    """By AP50, then IoU; an image without particles is worth 1 / (1 + false positives)."""
+    correct = image["figures"]["ap50"] if image["particles"] else 1 / (1 + image["found"])
+    return -correct, -(image["figures"]["iou"] or 0)
+
+
+def examine(predictor: Predictor, options: Options) -> Outliner:
+    return Outliner(SCORING, predictor, options)
+
+
+SCORING = Scoring(
+    examine=examine,
+    metrics=figures.metrics,
+    quantity_errors=figures.quantity_errors,
+    definitions=figures.DEFINITIONS,
+    kinds={str(kind): kind.definition for kind in Kind},
+    tally=figures.tally,
+    rank=rank,
+    panels=panels,
+    legend={**{str(kind): colour for kind, colour in COLOURS.items()}, "true outlines": (255, 255, 255)},
+    shown=(
+        *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
+        *("boundary_f1", "count_ratio", "median_error", "nano_error"),
+    ),
+)
+TASK = LearningTask(
+    name="particles",
+    channels=CHANNELS,
+    auxiliary=AUXILIARY,
+    targets=targets,
+    loss="instances",
+    score=dice,
+    activation=torch.sigmoid,
+    preview=preview,
+    scoring=SCORING,
+)

@@ -1,0 +1,102 @@
+"""Images with truth: which labels belong to which image, and which images belong together."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from segmentation.core.truth import BadDataset, find_pairs, load_labels
+
+
+def written(folder, name, array):
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / name
+    if file.suffix == ".npy":
+        np.save(file, array)
+    elif file.suffix == ".tif":
+        tifffile.imwrite(file, array)
+    else:
+        Image.fromarray(array).save(file)
+    return file
+
+
+def folder_of(tmp_path, names=("a", "b"), suffix="_m", shape=(40, 50)):
+    for name in names:
+        written(tmp_path / "images", f"{name}.png", np.full((40, 50), 90, np.uint8))
+        written(tmp_path / "masks", f"{name}{suffix}.tif", np.zeros(shape, np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy"])
+def test_masks_and_instances_are_read(tmp_path, name):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:8, 2:8] = mask[8:14, 8:14] = 255  # they touch at a corner only
+    labels = load_labels(written(tmp_path, name, mask))
+    assert labels.dtype == np.int32 and labels.max() == 2
+    instances = mask.astype(np.uint16)
+    instances[2:8, 8:14] = 900
+    assert np.unique(load_labels(written(tmp_path, name, instances))).tolist() == [0, 1, 2]
+    assert load_labels(written(tmp_path, name, np.full((9, 9), 7, np.uint8))).min() == 1
+
+
+@pytest.mark.parametrize("array", [np.full((4, 4), 0.5), np.zeros((4, 4, 7), np.uint8), np.array(["a"])])
+def test_labels_that_are_none_are_refused_by_name(tmp_path, array):
+    with pytest.raises(BadDataset, match=r"bad\.npy"):
+        load_labels(written(tmp_path, "bad.npy", array))
+
+
+def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
+    folder = folder_of(tmp_path, names=("a", "a_b", "c"))
+    (folder / "masks" / "c_m.tif").unlink()
+    (folder / "images" / "README").write_text("no image")
+    (folder / "groups.csv").write_text("image,doi\na.png,10.1000/1\n")
+    found = find_pairs(folder, groups=folder / "groups.csv")
+    pairs = found.complete(only_labelled=True)
+    assert [(p.name, p.group) for p in pairs] == [("a_b_m", "a_b"), ("a_m", "10.1000/1")]
+    assert [image.name for image in found.unlabelled] == ["c.png"]
+    with pytest.raises(BadDataset, match=r"c\.png has no labels"):
+        found.complete()
+    assert len(find_pairs(folder, labels="none").pairs) == 3
+    assert not find_pairs(folder, labels="none").pairs[0].load()[1].any()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "said", "expected"),
+    [("mask", "", (1, 0)), ("_m", "_m", (1, 0)), ("2", "", (0, 1)), ("x_m", "_m", (0, 1)), ("", "_m", (0, 0))],
+)
+def test_a_name_is_continued_by_a_new_word_or_by_the_suffix_that_is_said(tmp_path, suffix, said, expected):
+    found = find_pairs(folder_of(tmp_path, names=("im1",), suffix=suffix), suffix=said)
+    assert (len(found.pairs), len(found.strays)) == expected
+
+
+def test_a_group_may_be_named_by_stem_or_by_a_pattern(tmp_path):
+    folder = folder_of(tmp_path, names=("s1-a", "s1-b", "s2-a"))
+    (folder / "groups.csv").write_text("s1-a,one\ns1-b.png,one\n")
+    assert [p.group for p in find_pairs(folder, groups=folder / "groups.csv").pairs] == ["one", "one", "s2-a"]
+    assert [p.group for p in find_pairs(folder, pattern=r"(s\d)").pairs] == ["s1", "s1", "s2"]
+
+
+def test_what_cannot_be_paired_is_explained(tmp_path):
+    with pytest.raises(BadDataset, match="no folder"):
+        find_pairs(tmp_path / "nosuch")
+    folder = folder_of(tmp_path, shape=(40, 49))
+    with pytest.raises(BadDataset, match="50 x 40 pixels, its labels a_m are 49 x 40"):
+        find_pairs(folder).pairs[0].load()
+    written(folder / "masks", "z.tif", np.zeros((4, 4), np.uint8))
+    with pytest.raises(BadDataset, match=r"z\.tif have no image"):
+        find_pairs(folder).complete()
+    with pytest.raises(BadDataset, match=r"groups"):
+        find_pairs(folder, labels="none", groups=folder / "nosuch.csv")
+    (folder / "images" / "a.png").write_bytes(b"nothing")
+    with pytest.raises(BadDataset, match=r"a\.png: "):
+        find_pairs(folder).pairs[0].load()
+    written(folder / "masks", "a-2.png", np.zeros((40, 50), np.uint8))
+    with pytest.raises(BadDataset, match=r"several files of labels for a\.png: a-2\.png, a_m\.tif"):
+        find_pairs(folder)
+
+
+def test_labels_may_be_shorter_when_only_some_rows_count(tmp_path):
+    pair = find_pairs(folder_of(tmp_path, shape=(30, 50))).pairs[0]
+    assert pair.load(30)[1].shape == (30, 50)
+    with pytest.raises(BadDataset):
+        pair.load(35)
