@@ -18,7 +18,8 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
     return plain(
         {
             "task": origin.task,
-            "statistics": analysis.statistics.as_dict(),
+            "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+            "statistics": analysis.statistics and analysis.statistics.as_dict(),
             "calibration": asdict(analysis.calibration),
             "model": {
                 "name": origin.model,

@@ -45,6 +45,7 @@ def analysis(micrograph, recipe, segmentation):
         segmentation=segmentation,
         table=measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
         statistics=statistics,
+        quantities={},
         timings={"network": 0.1},
         warnings=("No image width is known, so sizes are in pixels.",),
     )

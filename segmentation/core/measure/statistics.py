@@ -17,11 +17,13 @@ from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
 from .fraction import NANO_NM, nano_fraction, share_between, wilson
 from .nano import nano_card, variants_of
+from .quantities import Value
 from .table import SHAPES, ParticleTable, Unit
 
 __all__ = ["NANO_NM", "Statistics", "summarise", "wilson"]
 
 PER_IMAGE = "by particle"
+RATIOS = ("fraction_100nm",)  # figures without a unit
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class Statistics:
         """Plain JSON types."""
         return asdict(self)
 
+    def value(self, name: str) -> Value:
+        """The figure of this name, by number, with its interval."""
+        low, high = self.intervals.get(name) or (None, None)
+        return Value(getattr(self, name), low, high, "" if name in RATIOS else self.unit)
+
 
 def seed_of(sha256: str) -> int:
     """The seed of an image's draws: its file gives the same intervals wherever it is analysed."""
@@ -124,7 +131,7 @@ def describe(sizes: Sizes, *tables: ParticleTable, seed: int, uncertainty: float
         "unit": sizes.unit,
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
-        "set_aside": _by_reason(tables),
+        "set_aside": by_reason(tables),
         "without_filter": _without_filter(tables),
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
@@ -157,7 +164,7 @@ def _intervals(
     return intervals(sizes, found, resample(sizes, rng, uncertainty), rng)
 
 
-def _by_reason(tables: Sequence[ParticleTable]) -> dict[str, int]:
+def by_reason(tables: Sequence[ParticleTable]) -> dict[str, int]:
     """How many particles were set aside, by reason, in the order of judging."""
     counts = Counter(reason for each in tables for reason in each.reasons[~each.kept].tolist())
     known = [str(reason) for reason in Reason if reason in counts]

@@ -115,7 +115,8 @@ def measure(
         alternatives=alternatives,
         seed=seed_of(micrograph.sha256),
     )
-    return Measured(table.identified(segmentation.ids), statistics, tuple(_doubts(segmentation)))
+    quantities = {name: statistics.value(name) for name in TASK.quantities}
+    return Measured(table.identified(segmentation.ids), statistics, quantities, tuple(_doubts(segmentation)))
 
 
 def _judged(
