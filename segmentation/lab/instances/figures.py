@@ -42,11 +42,11 @@ DEFINITIONS = {
     ),
     "instance_iou_found": Definition(
         "Instance IoU, found to true",
-        "Mean over found particles of the best IoU with a true one: misses cost nothing.",
+        "Mean over found particles of the best IoU with a true one: false negatives cost nothing.",
     ),
     "instance_iou_true": Definition(
         "Instance IoU, true to found",
-        "Mean over true particles of the best IoU with a found one: inventions cost nothing. Both leave out "
+        "Mean over true particles of the best IoU with a found one: false positives cost nothing. Both leave out "
         "images in which one side has no particles.",
     ),
     "count_ratio": Definition("Count ratio", "Found particles by true ones.", short=True),
