@@ -80,7 +80,7 @@ class TestStart:
     )
     def test_scripts_get_no_default_width(self, script, typed, calibration):
         send(script, **typed)
-        made = Job.objects.get().get_settings().calibration
+        made = Job.objects.get().get_settings().measurement.calibration
         assert (made.source if made else None) == calibration
 
     def test_with_an_account_it_is_private(self, script, alice):

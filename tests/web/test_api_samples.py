@@ -45,7 +45,7 @@ class TestStart:
         assert (response.status_code, response["Location"]) == (202, f"{SAMPLES}/{sample.pk}")
         assert (said["name"], said["state"], said["under_way"], said["current"]) == ("Batch 7", "waiting", 2, False)
         assert [image["name"] for image in said["images"]] == ["a.png", "b.png"]
-        assert (said["recipe"]["filter"], said["recipe"]["edge"]) == (True, "weight")
+        assert (said["recipe"]["filter"], said["recipe"]["border_correction"]) == (True, "weight")
 
     def test_an_archive_with_everything_accounted_for(self, script):
         archive = zipped([("x/a.png", picture(64)), ("x/b.png", picture(64)), ("x/c.doc", b"words")])
@@ -59,19 +59,21 @@ class TestStart:
     )
     def test_the_scale(self, script, typed, pixel):
         send(script, png(), **typed)
-        calibration = Job.objects.get().get_settings().calibration
+        calibration = Job.objects.get().get_settings().measurement.calibration
         assert (calibration.nm_per_pixel if calibration else None) == pixel
 
     def test_a_width_is_as_uncertain_as_that_of_a_single_image(self, script):
         send(script, png(), width="7.52 um")
         script.post("/api/v1/jobs", {"file": png(), "width": "7.52 um"})
-        of_sample, single = (job.get_settings().calibration for job in Job.objects.order_by("created"))
+        of_sample, single = (job.get_settings().measurement.calibration for job in Job.objects.order_by("created"))
         assert of_sample == single
         assert single.relative_uncertainty == pytest.approx(0.005 / 7.52 / 3**0.5)
 
     def test_a_pixel_size_is_uncertain_by_its_last_digit(self, script):
         send(script, png(), nm_per_pixel="5.5")
-        assert Job.objects.get().get_settings().calibration.relative_uncertainty == pytest.approx(0.05 / 5.5 / 3**0.5)
+        assert Job.objects.get().get_settings().measurement.calibration.relative_uncertainty == pytest.approx(
+            0.05 / 5.5 / 3**0.5
+        )
 
     def test_the_width_of_images_without_a_scale_is_kept_as_typed(self, script):
         send(script, png(), otherwise_width="2,8 µm")

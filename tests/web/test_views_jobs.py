@@ -140,7 +140,7 @@ class TestRerun:
             data_bar=8,
             scale=0.5,
             flips=True,
-            edge="weight",
+            border_correction="weight",
             calibration=Calibration(**ZEISS),
         )
         page = words(maker.get(address(job(recipe=recipe))))
@@ -191,7 +191,7 @@ class TestRerun:
             ({"scale": "factor", "scale_factor": "9"}, "from 0.02 to 2"),
             ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
             ({"edge": "ignore"}, "exclude or weight"),
-            ({"flips": "perhaps"}, "mirrored images is either on or off"),
+            ({"flips": "perhaps"}, "on or off"),
         ],
     )
     def test_errors_keep_what_was_typed(self, maker, job, typed, told):
@@ -222,13 +222,13 @@ class TestWidth:
         new = Job.objects.exclude(pk=old.pk).get()
         assert response["Location"] == address(new)
         assert new.get_settings().segments_like(old.get_settings())
-        assert new.get_settings().calibration.nm_per_pixel == pytest.approx(10)
+        assert new.get_settings().measurement.calibration.nm_per_pixel == pytest.approx(10)
         assert new.parent == old
 
     def test_emptied_it_measures_in_pixels(self, maker, job, make_micrograph):
         old = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
         maker.post(address(old, "width/"), {"width": ""})
-        assert Job.objects.exclude(pk=old.pk).get().get_settings().calibration == Calibration.absent()
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
 
     def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
         of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
@@ -240,7 +240,7 @@ class TestWidth:
     def test_confirming_the_default_makes_it_typed(self, maker, job):
         old = job(recipe=AnalysisSettings.of(calibration=Calibration.of_width(7520, 64, "default")))
         maker.post(address(old, "width/"), {"width": "7520"})
-        assert Job.objects.exclude(pk=old.pk).get().get_settings().calibration.source == "typed"
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.source == "typed"
 
     def test_nonsense_is_explained_beside_the_field(self, maker, job):
         response = maker.post(address(job(), "width/"), {"width": "<b>wide</b>"})

@@ -119,13 +119,13 @@ class TestPlainForm:
 
     def test_the_width_left_alone_is_the_files_own_or_the_marked_default(self, client):
         send(client, good("a.png", 64, CALIBRATED), good("b.png", 65))
-        sources = {job.micrograph.name: recipe_of(job).calibration for job in Job.objects.all()}
+        sources = {job.micrograph.name: recipe_of(job).measurement.calibration for job in Job.objects.all()}
         assert sources["a.png"] is None
         assert sources["b.png"].source == "default"
 
     def test_an_empty_width_means_pixels(self, client):
         send(client, good(tail=CALIBRATED), width="")
-        assert recipe_of(Job.objects.get()).calibration.source == "none"
+        assert recipe_of(Job.objects.get()).measurement.calibration.source == "none"
 
     def test_the_same_form_sent_twice_makes_one_job(self, client):
         token = uuid4().hex
@@ -167,7 +167,7 @@ class TestWrong:
         assert not Job.objects.exists()
         again = {"upload": str(micrograph.pk), f"width_{micrograph.pk}": "3000", f"origin_{micrograph.pk}": "typed"}
         assert send(client, **again).status_code == 303
-        assert recipe_of(Job.objects.get()).calibration.nm_per_pixel == 3000 / 64
+        assert recipe_of(Job.objects.get()).measurement.calibration.nm_per_pixel == 3000 / 64
 
     def test_a_bad_width_is_explained_beside_its_field(self, client):
         response = send(client, good(), width="7,5 ly")
@@ -302,7 +302,7 @@ class TestScript:
         micrograph = Micrograph.objects.get()
         response = send(client, upload=str(micrograph.pk), width="470", width_origin="file")
         assert response.status_code == 303
-        assert recipe_of(Job.objects.get()).calibration is None
+        assert recipe_of(Job.objects.get()).measurement.calibration is None
 
 
 class TestPreview:
