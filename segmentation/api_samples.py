@@ -29,7 +29,7 @@ def samples(request: HttpRequest) -> HttpResponse:
     scale = _scale(request)
     who = identify(request)
     intake = _intake(request, who)
-    made = _start(request, intake, who, recipe=form.recipe(), scale=scale)
+    made = _start(request, intake, who, recipe=form.settings(), scale=scale)
     response = JsonResponse({**described(request, made), **secret_of(request)}, status=202)
     response["Location"] = reverse("api-sample", args=[made.pk])
     return response

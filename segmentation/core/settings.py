@@ -26,12 +26,16 @@ def _calibration(value: Any) -> Any:
 class SegmentationSettings(Settings):
     """What every kind of analysis can be told about finding things."""
 
-    model: str = Field(DEFAULT_MODEL, title="Model", description="Name of the model that segments the image.")
+    model: str = Field(DEFAULT_MODEL, title="Model", description="The trained network that segments the image.")
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
         description="Rows at the bottom that the data bar takes; auto finds it, 0: there is none.",
-        json_schema_extra={"unit": "px"},
+        json_schema_extra={
+            "unit": "rows",
+            "words": {"none": 0},
+            "labels": {"auto": "find it", "none": "there is none", "rows": "it takes … rows at the bottom"},
+        },
     )
 
 
@@ -42,6 +46,7 @@ class MeasurementSettings(Settings):
         False,
         title="Segmentation filter",
         description="Set objects aside that are small, unresolved, unlike what is looked for or of low confidence.",
+        json_schema_extra={"main": True},
     )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",
@@ -51,6 +56,12 @@ class MeasurementSettings(Settings):
             "Objects that touch the frame are set aside (exclude); weight does so too and weights the others by how"
             " likely they were to touch it (Miles 1974, Lantuejoul 1978)."
         ),
+        json_schema_extra={
+            "labels": {
+                "exclude": "set aside what touches the frame",
+                "weight": "set aside what touches the frame, weight the others for it",
+            }
+        },
     )
     calibration: Annotated[
         Calibration | None,

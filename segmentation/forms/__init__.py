@@ -1,4 +1,4 @@
-"""What people type, turned into Recipes and Calibrations; every error is a sentence that says what to do."""
+"""What people type, turned into settings and Calibrations; every error is a sentence that says what to do."""
 
 from ..services.calibration import (
     accepted,

@@ -1,135 +1,230 @@
-"""The settings of an analysis."""
+"""The settings of an analysis as a form, made of the settings of every kind of analysis that has a model here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.settings import DEFAULT_MODEL, AnalysisSettings
-from .fields import (
-    GREATEST_SCALE,
-    LEAST_SCALE,
-    DataBarField,
-    ScaleField,
-    SwitchField,
-    ThresholdField,
-    number_within,
-    row_count,
-    scale_factor,
-)
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
+from ..core.tasks import every, find
+from ..core.tasks.base import Task
+from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
 
-POLARITIES = [
-    ("auto", "find out from the image"),
-    ("bright", "brighter than their surroundings"),
-    ("dark", "darker than their surroundings"),
-]
-EDGES = [
-    ("exclude", "are set aside"),
-    ("weight", "are set aside, and the others weighted for it"),
-]
-NO_ROWS = "Say how many rows at the bottom the data bar takes, such as 56."
+NO_MODEL = "There is no such model here; choose one from the list."
+
+
+def models_by_task() -> list[tuple[Task, list[tuple[str, str]]]]:
+    """Name and title of every model that can be chosen, by kind of analysis; the default one first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for card in cards.available():
+        found.setdefault(card.task, []).append((card.name, card.title))
+    known = [(task, found[task.name]) for task in every() if task.name in found]
+    return known or [(find(DEFAULT_TASK), [(DEFAULT_MODEL, "Particles")])]
 
 
 def model_choices() -> list[tuple[str, str]]:
     """Name and title of every model that can be chosen, the default one first."""
-    return [(card.name, card.title) for card in cards.available()] or [(DEFAULT_MODEL, "Particles")]
+    return [choice for _, choices in models_by_task() for choice in choices]
+
+
+class SettingField(forms.CharField):
+    """One setting; the word of a label with a gap stays, until the form knows what was typed there."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(required=False)
+        self.setting = setting
+
+    def clean(self, value: Any) -> Any:
+        text = str(value or "")
+        return text if text in self.setting.with_gap else _told(lambda: self.setting.read(text))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A setting in the page's form. task: whose own it is, None where it is everyone's."""
+
+    form: SettingsForm
+    setting: Setting
+    name: str
+    task: Task | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which widget shows it."""
+        if self.setting.is_switch:
+            return "switch"
+        if self.setting.with_gap:
+            return "gaps"
+        return "text" if self.setting.number else "choice"
+
+    @property
+    def value(self) -> str:
+        """What stands in its field; that of a number is empty for the default."""
+        value = str(self.form[self.name].value() or "")
+        default = self.setting.write(self.setting.default)
+        if self.kind != "text":
+            return value or default
+        return "" if value == default else value
+
+    @property
+    def default(self) -> str:
+        """What counts where nothing is typed, for people."""
+        return self.setting.says(self.setting.default)
+
+    @property
+    def options(self) -> list[dict[str, Any]]:
+        """Each word with its label, and where that has a gap what stands before, in and after it."""
+        found = []
+        for word in dict.fromkeys((*self.setting.words, *self.setting.labels)):
+            before, gap, after = self.setting.labels.get(word, word).partition(GAP)
+            typed_in = self.form[self.typed_in(word)] if gap else None
+            found.append({"word": word, "before": before.strip(), "after": after.strip(), "typed_in": typed_in})
+        return found
+
+    @property
+    def errors(self) -> list[str]:
+        names = [self.name, *map(self.typed_in, self.setting.with_gap)]
+        return [error for name in names for error in self.form.errors.get(name, [])]
+
+    def typed_in(self, word: str) -> str:
+        """The name of the field in the gap of a label."""
+        return f"{self.task.thing}_px" if word == SIZE and self.task else f"{self.name}_{word}"
 
 
 class SettingsForm(forms.Form):
-    """Everything of a Recipe but the calibration, which belongs to one image."""
+    """Everything of the settings but the calibration, which belongs to one image.
 
-    model = forms.ChoiceField(required=False)
-    threshold = ThresholdField(required=False)
-    polarity = forms.ChoiceField(choices=POLARITIES, required=False)
-    filter = SwitchField(what="The segmentation filter", required=False)
-    edge = forms.ChoiceField(choices=EDGES, required=False)
-    data_bar = DataBarField(required=False)
-    data_bar_rows = forms.CharField(required=False)
-    scale = ScaleField(required=False)
-    scale_factor = forms.CharField(required=False)
-    particle_px = forms.CharField(required=False)
-    flips = SwitchField(what="Averaging over mirrored images", required=False)
+    The settings of the first kind of analysis have their plain names, those of another the kind's before it, "phases.";
+    scripts, which send those of the model's kind only, use plain names for all.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    model = forms.ChoiceField(required=False, error_messages={"invalid_choice": NO_MODEL})
+
+    def __init__(self, data: Mapping[str, str] | None = None, stands_for: AnalysisSettings | None = None) -> None:
+        super().__init__()
+        self.offered = models_by_task()
         self.fields["model"].choices = model_choices()
-        for name, sentence in (
-            ("model", "There is no such model here; choose one from the list."),
-            ("polarity", "The particles are auto, bright or dark."),
-            ("edge", "Particles at the frame are handled by exclude or weight."),
-        ):
-            self.fields[name].error_messages["invalid_choice"] = sentence
+        tasks = [task for task, _ in self.offered]
+        model = stands_for.segmentation.model if stands_for else (data or {}).get("model", "")
+        self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
+        common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
+        everyones = {each.name for each in common}
+        self.shown = [
+            Shown(self, each, each.name if task is tasks[0] else f"{task.name}.{each.name}", task)
+            for task in tasks
+            for each in settings_of(task.settings)
+            if each.name not in everyones
+        ]
+        self.shown += [Shown(self, each, each.name) for each in common if each.name != "model"]
+        for each in self.shown:
+            mine = each.task in (None, self.task)
+            self.fields[each.name] = SettingField(each.setting) if mine else forms.CharField(required=False)
+            for word in each.setting.with_gap:
+                self.fields[each.typed_in(word)] = forms.CharField(required=False)
+        if data is not None:
+            self.is_bound, self.data = True, self._under_own_names(data)
+        elif stands_for:
+            self.initial = self.texts_of(stands_for)
+
+    def _under_own_names(self, data: Mapping[str, str]) -> dict[str, str]:
+        """What was sent, with older names and a script's plain ones replaced by those of the fields."""
+        sent = {name: data[name] for name in data}
+        of_a_page = any(name.startswith(f"{self.task.name}.") for name in sent)
+        for each in self.chosen:
+            names = each.setting.names if each.name not in sent and not (each.task and of_a_page) else ()
+            for name in names:
+                if name in sent:
+                    sent[each.name] = sent[name]
+                    break
+        return sent
+
+    @property
+    def chosen(self) -> list[Shown]:
+        """The settings of the chosen model's kind of analysis."""
+        return [each for each in self.shown if each.task in (None, self.task)]
+
+    @property
+    def main(self) -> list[Shown]:
+        """What a page shows at once."""
+        return [each for each in self.shown if each.setting.main]
+
+    @property
+    def groups(self) -> list[tuple[Task | None, list[Shown]]]:
+        """The other settings: of each kind of analysis, then everyone's."""
+        more = [each for each in self.shown if not each.setting.main]
+        owners = dict.fromkeys(each.task for each in more)
+        return [(owner, [each for each in more if each.task is owner]) for owner in owners]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        bar, scale = data.get("data_bar"), data.get("scale")
-        if bar == "rows":
-            self._settle("data_bar", "data_bar_rows", lambda typed: row_count(typed, NO_ROWS))
-        elif bar == "none":
-            data["data_bar"] = 0
-        if scale == "auto":
-            data["scale"] = None
-        elif scale == "factor":
-            self._settle("scale", "scale_factor", scale_factor)
-        elif scale == "size":
-            self._settle("scale", "particle_px", self._factor_of_size)
+        for each in self.chosen:
+            word = data.get(each.name)
+            if isinstance(word, str) and word in each.setting.with_gap:
+                self._fill(each, word)
+        if not self.errors:
+            values = {each.setting.name: data[each.name] for each in self.chosen}
+            try:
+                self._settings = analysis_settings(self.task, model=data["model"] or model_choices()[0][0], **values)
+            except ValueError as error:
+                self.add_error(None, str(error))
         return data
 
-    def _settle(self, name: str, typed_in: str, meaning: Callable[[str], float]) -> None:
-        """Replace a choice by the number typed in another field; an error belongs to that one."""
+    def _fill(self, shown: Shown, word: str) -> None:
+        """Replace the word of a label by the number typed in its gap; an error belongs to that field."""
+        typed_in = shown.typed_in(word)
+        text = self.cleaned_data.get(typed_in, "")
+        meaning = self._factor_of_size if word == SIZE else shown.setting.read_number
         try:
-            self.cleaned_data[name] = meaning(self.cleaned_data.get(typed_in, ""))
+            self.cleaned_data[shown.name] = _told(lambda: meaning(text))
         except forms.ValidationError as error:
             self.add_error(typed_in, error)
 
-    def _factor_of_size(self, typed: str) -> float:
-        """The factor at which particles of the typed size have the size that the model likes best."""
+    def _factor_of_size(self, text: str) -> float:
+        """The factor at which things of the typed size have the size that the model likes best."""
+        scale = next(each.setting for each in self.chosen if SIZE in each.setting.with_gap)
         best = cards.find(self.cleaned_data.get("model") or model_choices()[0][0]).diameter
-        least, greatest = math.ceil(best / GREATEST_SCALE), math.floor(best / LEAST_SCALE)
-        sentence = f"The typical size of a particle is a number of pixels from {least} to {greatest}."
-        return round(best / number_within(typed, least, greatest, sentence), 4)
+        least, greatest = math.ceil(best / scale.greatest), math.floor(best / scale.least)
+        size = number_of(text)
+        if not least <= size <= greatest:
+            raise ValueError(
+                f"The typical size of a {self.task.thing} is a number of pixels from {least} to {greatest}."
+            )
+        return round(best / size, 4)
 
-    def recipe(self, calibration: Calibration | None = None) -> AnalysisSettings:
-        """The Recipe of a valid form."""
-        data = self.cleaned_data
-        return AnalysisSettings.of(
-            model=data["model"] or model_choices()[0][0],
-            threshold=data["threshold"],
-            polarity=data["polarity"] or "auto",
-            filter=data["filter"],
-            data_bar=data["data_bar"],
-            scale=data["scale"],
-            flips=data["flips"],
-            edge=data["edge"] or "exclude",
-            calibration=calibration,
-        )
+    def settings(self, calibration: Calibration | None = None) -> AnalysisSettings:
+        """The settings of a valid form."""
+        return self._settings.with_(calibration=calibration)
 
-    @staticmethod
-    def initial_of(recipe: AnalysisSettings) -> dict[str, Any]:
-        """The fields as they stand for a Recipe."""
-        rows, scale = recipe.segmentation.data_bar, recipe.segmentation.scale
-        return {
-            "model": recipe.segmentation.model,
-            "threshold": "" if recipe.segmentation.threshold is None else f"{recipe.segmentation.threshold:g}",
-            "polarity": recipe.segmentation.polarity,
-            "filter": "on" if recipe.measurement.filter else "off",
-            "edge": recipe.measurement.border_correction,
-            "data_bar": "auto" if rows == "auto" else "rows" if rows else "none",
-            "data_bar_rows": rows if rows != "auto" and rows else "",
-            "scale": "auto" if scale is None else "factor",
-            "scale_factor": "" if scale is None else f"{scale:g}",
-            "flips": "on" if recipe.segmentation.flips else "off",
-        }
+    def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
+        """What would have been typed in the fields for some settings; other kinds of analysis have their defaults."""
+        values, texts = settings.as_dict(), {"model": settings.segmentation.model}
+        for each in self.shown:
+            own = each.task is None or each.task.name == settings.task
+            value = values.get(each.setting.name, each.setting.default) if own else each.setting.default
+            texts[each.name] = each.setting.write(value)
+            if texts[each.name] not in each.setting.words and each.setting.with_gap:
+                word = each.setting.with_gap[-1]
+                texts |= {each.name: word, each.typed_in(word): texts[each.name]}
+        return texts
 
     @classmethod
-    def asked(cls, query: Any) -> SettingsForm:
+    def asked(cls, query: Mapping[str, str]) -> SettingsForm:
         """The form as a first visit sees it; `?model=NAME` chooses a model that there is."""
-        recipe, wanted = AnalysisSettings.of(), query.get("model", "")
-        if wanted in dict(model_choices()):
-            recipe = recipe.with_(model=wanted)
-        return cls(initial=cls.initial_of(recipe))
+        wanted = query.get("model", "")
+        model = wanted if wanted in dict(model_choices()) else model_choices()[0][0]
+        task = next(task for task, models in models_by_task() if model in dict(models))
+        return cls(stands_for=AnalysisSettings.of(task.name, model=model))
+
+
+def _told(read: Callable[[], Any]) -> Any:
+    """What `read` gives; its ValueError as a form's."""
+    try:
+        return read()
+    except ValueError as error:
+        raise forms.ValidationError(str(error)) from None

@@ -110,7 +110,7 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
         return _page(request, found, form=form, rerun_open=True, width_error=str(error), status=400)
     if not form.is_valid():
         return _page(request, found, form=form, rerun_open=True, status=400)
-    recipe = form.recipe(calibration)
+    recipe = form.settings(calibration)
     try:
         refuse_tall_bar(recipe, found.micrograph)
     except ValueError as error:
@@ -208,7 +208,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "may_change": found.is_changeable_by(request.user, request.visitor),
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
-        "form": SettingsForm(initial=SettingsForm.initial_of(found.get_settings())),
+        "form": SettingsForm(stands_for=found.get_settings()),
         "width": request.POST.get("width", _text(recipe_calibration(found), found)),
         "token": uuid4().hex,
         **extra,

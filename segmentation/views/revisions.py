@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from ..core.settings import AnalysisSettings
+from ..core.tasks import find
+from ..core.typed import settings_of_task
 from ..forms import model_choices
 from ..models import Job, Micrograph, Sample
 from .present import led_to
@@ -83,29 +85,14 @@ def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     return "; ".join([*changes, *setting_changes(recipe, old)]) or "the same settings once more"
 
 
-def setting_changes(recipe: AnalysisSettings, old: AnalysisSettings) -> list[str]:
-    """What one recipe has that another has not, in words; the calibration apart."""
-    said = {
-        "model": f"model {dict(model_choices()).get(recipe.segmentation.model, recipe.segmentation.model)}",
-        "filter": f"filter {'on' if recipe.measurement.filter else 'off'}",
-        "border_correction": f"edge {'weighting' if recipe.measurement.border_correction == 'weight' else 'exclusion'}",
-        "threshold": "the model's own threshold"
-        if recipe.segmentation.threshold is None
-        else f"threshold {recipe.segmentation.threshold:g}",
-        "polarity": "polarity found"
-        if recipe.segmentation.polarity == "auto"
-        else f"{recipe.segmentation.polarity} particles",
-        "data_bar": _bar(recipe.segmentation.data_bar),
-        "scale": "working scale found"
-        if recipe.segmentation.scale is None
-        else f"working scale {recipe.segmentation.scale:g} ×",
-        "flips": "averaged over mirrored images" if recipe.segmentation.flips else "no mirrored images",
-    }
-    now, before = recipe.as_dict(), old.as_dict()
-    return [words for name, words in said.items() if now[name] != before[name]]
-
-
-def _bar(rows: str | int) -> str:
-    if rows == "auto":
-        return "data bar found"
-    return f"data bar of {rows} rows" if rows else "no data bar"
+def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
+    """What one analysis was told and another not, in words; the calibration apart."""
+    values, before = settings.as_dict(), old.as_dict()
+    titles = dict(model_choices())
+    return [
+        f"model {titles.get(values['model'], values['model'])}"
+        if each.name == "model"
+        else each.change(values[each.name])
+        for each in settings_of_task(find(settings.task))
+        if values[each.name] != before.get(each.name)
+    ]

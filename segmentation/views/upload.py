@@ -236,7 +236,7 @@ def _one_sample(sent: Submission) -> HttpResponse:
         sample = create_sample(
             name=sent.sample.cleaned_data["sample_name"],
             uploads=sent.uploads,
-            recipe=sent.form.recipe(),
+            recipe=sent.form.settings(),
             scale=sent.sample.scale(),
             user=request.user,
             visitor=ensure_visitor(request),
@@ -283,14 +283,14 @@ def _refuse_unfit(sent: Submission) -> None:
             sent.uploads.remove(micrograph)
         elif micrograph.is_read and sent.form.is_valid():
             try:
-                refuse_tall_bar(sent.form.recipe(), micrograph)
+                refuse_tall_bar(sent.form.settings(), micrograph)
             except ValueError as error:
                 sent.problems.append(Problem(micrograph.name, str(error)))
 
 
 def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
-    request, recipe, token = sent.request, sent.form.recipe(), _token(sent.request)
+    request, recipe, token = sent.request, sent.form.settings(), _token(sent.request)
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     jobs: list[Job] = []
     for micrograph in list(sent.uploads):

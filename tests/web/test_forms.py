@@ -1,4 +1,4 @@
-"""What people type becomes a AnalysisSettings, or a sentence."""
+"""What people type becomes AnalysisSettings, or a sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
-from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
 from segmentation.forms.samples import ScaleForm
 from segmentation.models import Micrograph
 
@@ -23,7 +22,7 @@ def micrograph(calibration=NOTHING, width=1024, height=768):
 def recipe(**typed):
     form = SettingsForm(typed)
     assert form.is_valid(), form.errors
-    return form.recipe()
+    return form.settings()
 
 
 def errors(**typed):
@@ -104,10 +103,10 @@ class TestSettings:
             "scale": "factor",
             "scale_factor": "0,5",
             "flips": "on",
-            "edge": "weight",
+            "border_correction": "weight",
         }
         made = AnalysisSettings.of(
-            threshold=0.35, polarity="dark", filter=True, data_bar=56, scale=0.5, flips=True, edge="weight"
+            threshold=0.35, polarity="dark", filter=True, data_bar=56, scale=0.5, flips=True, border_correction="weight"
         )
         assert recipe(**typed) == made
 
@@ -122,7 +121,7 @@ class TestSettings:
             ({"scale": "auto", "scale_factor": "nonsense", "particle_px": "nonsense"}, None),
             ({"scale": "0.25"}, 0.25),
             ({"scale": "factor", "scale_factor": " 1 "}, 1.0),
-            ({"scale": "factor", "scale_factor": "0.33333333"}, 0.3333),
+            ({"scale": "factor", "scale_factor": "0.33333333"}, 0.333333),
             ({"scale": "size", "particle_px": "56"}, 0.5),
             ({"scale": "size", "particle_px": "93", "scale_factor": "9"}, 0.3011),
             ({"scale": "size", "particle_px": "14"}, 2.0),
@@ -131,10 +130,9 @@ class TestSettings:
     def test_the_working_scale(self, typed, factor):
         assert recipe(**typed).segmentation.scale == factor
 
-    def test_limits_are_those_of_the_search(self):
-        from segmentation.core.network import scale_search
-
-        assert (LEAST_SCALE, GREATEST_SCALE) == scale_search.LIMITS
+    def test_the_older_name_of_a_setting_is_understood(self):
+        assert recipe(edge="weight").measurement.border_correction == "weight"
+        assert recipe(edge="weight", border_correction="exclude").measurement.border_correction == "exclude"
 
     def test_a_model_may_be_asked_for_in_the_address(self):
         assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
@@ -170,6 +168,7 @@ class TestSettings:
             {"scale": "size", "particle_px": "inf"},
             {"scale": "size", "particle_px": "30", "model": "unknown"},
             {"flips": "sometimes"},
+            {"border_correction": "ignore"},
             {"edge": "ignore"},
         ],
     )
@@ -180,10 +179,16 @@ class TestSettings:
 
     def test_a_recipe_fills_the_form_that_makes_it_again(self):
         made = AnalysisSettings.of(
-            threshold=0.4, polarity="bright", filter=True, data_bar=12, scale=0.3011, flips=True, edge="weight"
+            threshold=0.4,
+            polarity="bright",
+            filter=True,
+            data_bar=12,
+            scale=0.3011,
+            flips=True,
+            border_correction="weight",
         )
-        assert recipe(**SettingsForm.initial_of(made)) == made
-        assert recipe(**SettingsForm.initial_of(AnalysisSettings.of(data_bar=0))) == AnalysisSettings.of(data_bar=0)
+        for settings in (made, AnalysisSettings.of(), AnalysisSettings.of(data_bar=0)):
+            assert recipe(**SettingsForm(stands_for=settings).initial) == settings
 
     def test_a_data_bar_as_high_as_the_image_is_refused(self):
         refuse_tall_bar(AnalysisSettings.of(data_bar=767), micrograph())

@@ -67,8 +67,13 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
         (1, "7.344 nm/px, from the file", False, False),
         (2, "10 nm/px, typed (± < 0.1 %)", False, True),
-        (3, "Filter on; edge weighting", False, False),
-        (4, "Threshold 0.4; data bar of 8 rows; working scale 0.5 ×; averaged over mirrored images", True, False),
+        (
+            3,
+            "Segmentation filter: on; border correction: set aside what touches the frame, weight the others for it",
+            False,
+            False,
+        ),
+        (4, "Data bar: 8 rows; threshold: 0.4; working scale: 0.5 ×; mirrored images: on", True, False),
     ]
     outcomes = [(each.outcome, each.median) for each in listed(fourth)]
     assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Running", "")]
@@ -95,7 +100,7 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     micrograph.refresh_from_db()
     third.refresh_from_db()
     assert set(Job.objects.all()) == {first, third}
-    assert [each.changed for each in listed(third)] == ["7.344 nm/px, from the file", "Threshold 0.3"]
+    assert [each.changed for each in listed(third)] == ["7.344 nm/px, from the file", "Threshold: 0.3"]
     assert browser.get(f"/jobs/{third.pk}/").status_code == 200
     browser.post(f"/jobs/{first.pk}/delete/")
     assert [each.number for each in listed(Job.objects.get())] == [1]
@@ -133,11 +138,16 @@ class TestAccess:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"polarity": "dark"}, "dark particles"),
-        ({"data_bar": 0}, "no data bar"),
+        ({"polarity": "dark"}, "particles are: darker than their surroundings"),
+        ({"threshold": 0.4}, "threshold: 0.4"),
+        ({"data_bar": 0}, "data bar: there is none"),
+        ({"data_bar": 56}, "data bar: 56 rows"),
         ({"model": "particles-multires"}, "model particles-multires"),
-        ({"border_correction": "weight"}, "edge weighting"),
-        ({"scale": 0.25}, "working scale 0.25 ×"),
+        (
+            {"border_correction": "weight"},
+            "border correction: set aside what touches the frame, weight the others for it",
+        ),
+        ({"scale": 0.25}, "working scale: 0.25 ×"),
         ({}, None),
     ],
 )

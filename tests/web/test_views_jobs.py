@@ -140,7 +140,7 @@ class TestRerun:
             data_bar=8,
             scale=0.5,
             flips=True,
-            edge="weight",
+            border_correction="weight",
             calibration=Calibration(**ZEISS),
         )
         page = words(maker.get(address(job(recipe=recipe))))
@@ -191,7 +191,7 @@ class TestRerun:
             ({"scale": "factor", "scale_factor": "9"}, "from 0.02 to 2"),
             ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
             ({"edge": "ignore"}, "exclude or weight"),
-            ({"flips": "perhaps"}, "mirrored images is either on or off"),
+            ({"flips": "perhaps"}, "on or off"),
         ],
     )
     def test_errors_keep_what_was_typed(self, maker, job, typed, told):

@@ -46,18 +46,37 @@ class ParticleSettings(SegmentationSettings):
         le=0.95,
         title="Threshold",
         description="Foreground probability from which a pixel belongs to a particle; by default the model's own.",
+        json_schema_extra={"labels": {"auto": "the model's own"}},
     )
     polarity: Literal["auto", "bright", "dark"] = Field(
         "auto",
         title="Particles are",
         description="Brighter or darker than their surroundings; auto finds out from the image.",
+        json_schema_extra={
+            "labels": {
+                "auto": "find out from the image",
+                "bright": "brighter than their surroundings",
+                "dark": "darker than their surroundings",
+            }
+        },
     )
     scale: float | None = Field(
         None,
         ge=LIMITS[0],
         le=LIMITS[1],
         title="Working scale",
-        description="Factor by which the image is resampled for the network; by default found from the image.",
+        description=(
+            "Factor by which the image is resampled for the network; by default found from the image. Try another where"
+            " particles fall to pieces or melt together."
+        ),
+        json_schema_extra={
+            "unit": "×",
+            "labels": {
+                "auto": "found from the image",
+                "size": "particles are about … px wide",
+                "factor": "resample the image by …",
+            },
+        },
     )
     flips: bool = Field(
         False,

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import math
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from segmentation.core.micrograph import parse_width
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
-from segmentation.forms.fields import GREATEST_SCALE, LEAST_SCALE
+from segmentation.core.settings import AnalysisSettings, MeasurementSettings
+from segmentation.core.tasks import find
+from segmentation.core.tasks.base import Task
+from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
 
 BAD_INPUT = 2
-EDGE = "particles at the frame are set aside; weight: the others are weighted by how likely they were to touch it"
 JUNK = {"thumbs.db", "desktop.ini", ".ds_store"}
 JUNK_FOLDERS = {"__macosx"}
 
@@ -92,6 +94,44 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
     return None
 
 
+def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
+    """A flag for each setting, and unseen ones for its older names; what was typed is read once the task is known."""
+    for each in {setting.name: setting for setting in settings}.values():
+        how = {"action": "store_const", "const": "on"} if each.is_switch else {"metavar": each.name.upper()}
+        takes = "" if each.is_switch or not each.takes else f" ({each.takes})"
+        said = f"{each.title}: {each.description}{takes}".replace("%", "%%")
+        for name, help_ in ((each.name, said), *((older, argparse.SUPPRESS) for older in each.names[1:])):
+            parser.add_argument(f"--{name.replace('_', '-')}", dest=each.name, help=help_, **how)
+
+
+def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:
+    """The settings of a command line for one kind of analysis; CommandError with a sentence.
+
+    known: those that the command has flags for, of whatever kind of analysis. values: of other settings.
+    """
+    own = {each.name: each for each in settings_of_task(task)}
+    flag = ""
+    try:
+        for name in dict.fromkeys(each.name for each in known):
+            flag = f"--{name.replace('_', '-')}: "
+            if options[name] is not None and name not in own:
+                raise ValueError(f"{task.title} have no such setting.")
+            if name in own:
+                values[name] = own[name].read(options[name] or "")
+        flag = ""
+        return analysis_settings(task, **values)
+    except ValueError as error:
+        raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
+
+
+def outcome(analysis: Any) -> str:
+    """What came of an analysis, in a line."""
+    task, statistics = find(analysis.settings.task), analysis.statistics
+    if statistics is None:
+        return f"{len(analysis.segmentation)} {task.things} found"
+    return f"{statistics.n_kept} {task.things} kept, {statistics.n_set_aside} set aside"
+
+
 def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
     """Write all files that a user takes away, the same in every run, and timings.json, which is not.
 
@@ -112,8 +152,8 @@ def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, kee
 class Pooling:
     """The images of a sample as they come, analysed or failed; analyses are kept only where the sample has a name."""
 
-    def __init__(self, name: str | None, edge: Literal["exclude", "weight"], filter: bool) -> None:
-        self.name, self.edge, self.filter = name, edge, filter
+    def __init__(self, name: str | None, settings: MeasurementSettings) -> None:
+        self.name, self.settings = name, settings
         self.members: list[Any] = []
         self.failed: list[tuple[Path, str]] = []
 
@@ -139,7 +179,13 @@ class Pooling:
             warned.write(f"{self.name}: No image could be measured, so there is nothing to pool.")
             return
         left_out = [LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in self.failed]
-        sample = combine(self.name, self.members, edge=self.edge, filter=self.filter, left_out=left_out)
+        sample = combine(
+            self.name,
+            self.members,
+            edge=self.settings.border_correction,
+            filter=self.settings.filter,
+            left_out=left_out,
+        )
         write_sample(sample, out)
         for warning in sample.warnings:
             warned.write(f"{self.name}: {warning}")
@@ -201,35 +247,10 @@ def pixel_size(text: str) -> Typed:
 
 def positive(text: str) -> float:
     """A number that can be a length or a factor."""
-    value = _number(text)
+    value = number_of(text)
     if not 1e-6 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
     return value
-
-
-def scale(text: str) -> float:
-    """A working scale, as in the form."""
-    value = _number(text)
-    if not LEAST_SCALE <= value <= GREATEST_SCALE:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a factor from {LEAST_SCALE:g} to {GREATEST_SCALE:g}")
-    return value
-
-
-def share(text: str) -> float:
-    """A number between 0 and 1."""
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
-    return value
-
-
-def rows(text: str) -> int | str:
-    """auto, or a number of rows."""
-    if text == "auto":
-        return text
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows; write auto, 0 or a number")
-    return int(text)
 
 
 def sample_name(text: str) -> str:
@@ -238,14 +259,6 @@ def sample_name(text: str) -> str:
     if not name:
         raise argparse.ArgumentTypeError("give the sample a name")
     return name[:150]
-
-
-def _number(text: str) -> float:
-    """The number, or NaN, which lies in no range. Python's 1_000 is none: nobody else reads it as a thousand."""
-    try:
-        return math.nan if "_" in text else float(text)
-    except ValueError:
-        return math.nan
 
 
 def _sha256(path: Path) -> str:

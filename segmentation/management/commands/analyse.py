@@ -10,16 +10,20 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.micrograph import read
-from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
+from segmentation.core.tasks import UnknownTask, every, find
+from segmentation.core.typed import settings_of_task
 
 from . import _inputs as inputs
+
+SETTINGS = [setting for task in every() for setting in settings_of_task(task)]
 
 
 class Command(BaseCommand):
     help = (
-        "Outline and measure the particles of micrographs; writes DIR/<stem>/ for each image,"
+        "Segment micrographs and measure what is found; writes DIR/<stem>/ for each image,"
         " and with --sample the pooled files into DIR."
     )
     requires_system_checks: list[str] = []
@@ -30,29 +34,21 @@ class Command(BaseCommand):
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm")
-        parser.add_argument("--filter", action="store_true", help="set small, unresolved and odd particles aside")
-        parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME")
-        parser.add_argument("--threshold", type=inputs.share, metavar="T", help="foreground probability, 0 to 1")
-        parser.add_argument("--polarity", choices=["auto", "bright", "dark"], default="auto")
-        parser.add_argument(
-            "--data-bar", type=inputs.rows, default="auto", metavar="ROWS", help="rows it takes at the bottom; 0: none"
-        )
-        parser.add_argument("--scale", type=inputs.scale, metavar="S", help="working scale; by default chosen")
-        parser.add_argument("--flips", action="store_true", help="average over mirrored images: four times the time")
-        parser.add_argument("--edge", choices=["exclude", "weight"], default="exclude", help=inputs.EDGE)
+        inputs.add_settings(parser, SETTINGS)
         parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the images as one sample")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            cards.find(options["model"])
+            task = find(cards.find(options["model"] or DEFAULT_MODEL).task)
             options["out"].mkdir(parents=True, exist_ok=True)
-        except (cards.UnknownModel, OSError) as error:
+        except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        pooling = inputs.Pooling(options["sample"], options["edge"], options["filter"])
+        settings = inputs.settings(task, SETTINGS, options)
+        pooling = inputs.Pooling(options["sample"], settings.measurement)
         for image, folder in inputs.folders_of(list(self._images(options)), options["out"]):
             try:
-                pooling.add(self._one(image, folder, options))
+                pooling.add(self._one(image, folder, settings, options))
             except (UnreadableImage, OSError, MemoryError, cards.AlteredWeights) as error:
                 reason = inputs.sentence(error)
                 self.stderr.write(f"{image}: {reason}")
@@ -73,27 +69,18 @@ class Command(BaseCommand):
             if said:
                 self.stderr.write(said)
 
-    def _one(self, image: Path, folder: Path, options: dict[str, Any]) -> Any:
+    def _one(self, image: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         from segmentation.core.pipeline import analyse
 
         micrograph = read(image, side=inputs.beside(image))
-        recipe = _recipe(micrograph, options)
-        tall = micrograph.shape[0]
-        if recipe.segmentation.data_bar != "auto" and recipe.segmentation.data_bar >= tall:
-            raise UnreadableImage(
-                f"The data bar cannot take {recipe.segmentation.data_bar} rows: the image has only {tall}."
-            )
+        settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
+        tall, bar_rows = micrograph.shape[0], settings.segmentation.data_bar
+        if bar_rows != "auto" and bar_rows >= tall:
+            raise UnreadableImage(f"The data bar cannot take {bar_rows} rows: the image has only {tall}.")
         with inputs.Bar(image.name) as bar:
-            analysis = analyse(micrograph, recipe, bar)
+            analysis = analyse(micrograph, settings, bar)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
-        kept, apart = analysis.statistics.n_kept, analysis.statistics.n_set_aside
-        self.stdout.write(f"{image} -> {folder}: {kept} particles kept, {apart} set aside")
+        self.stdout.write(f"{image} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.warnings:
             self.stdout.write(f"  {warning}")
         return analysis
-
-
-def _recipe(micrograph: Micrograph, options: dict[str, Any]) -> AnalysisSettings:
-    names = ("model", "threshold", "polarity", "filter", "data_bar", "scale", "flips", "edge")
-    calibration = inputs.calibration(options, micrograph.shape[1])
-    return AnalysisSettings.of(**{name: options[name] for name in names}, calibration=calibration)

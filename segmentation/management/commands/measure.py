@@ -11,7 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings, MeasurementSettings
+from segmentation.core.tasks import find
+from segmentation.core.typed import settings_of
 
 from . import _inputs as inputs
 
@@ -34,8 +36,7 @@ class Command(BaseCommand):
         size.add_argument("--nm-per-pixel", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm")
         size.add_argument("--width-nm", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"')
         parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
-        parser.add_argument("--filter", action="store_true", help="set small, unresolved and odd particles aside")
-        parser.add_argument("--edge", choices=["exclude", "weight"], default="exclude", help=inputs.EDGE)
+        inputs.add_settings(parser, settings_of(MeasurementSettings))
         parser.add_argument(
             "--kind",
             choices=["auto", "binary", "labels"],
@@ -53,10 +54,11 @@ class Command(BaseCommand):
             options["out"].mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        pooling = inputs.Pooling(options["sample"], options["edge"], options["filter"])
+        settings = inputs.settings(find(DEFAULT_TASK), settings_of(MeasurementSettings), options)
+        pooling = inputs.Pooling(options["sample"], settings.measurement)
         for path, folder in inputs.folders_of(list(self._masks(options)), options["out"]):
             try:
-                pooling.add(self._one(path, folder, options))
+                pooling.add(self._one(path, folder, settings, options))
             except (UnreadableImage, OSError, MemoryError) as error:
                 reason = inputs.sentence(error)
                 self.stderr.write(f"{path}: {reason}")
@@ -79,23 +81,18 @@ class Command(BaseCommand):
             if said:
                 self.stderr.write(said)
 
-    def _one(self, path: Path, folder: Path, options: dict[str, Any]) -> Any:
+    def _one(self, path: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         from segmentation.core.labelled import analyse_mask
         from segmentation.core.truth import read_mask
 
         mask = read_mask(path, kind=options["kind"], background=options["background"])
-        recipe = AnalysisSettings.of(
-            filter=options["filter"],
-            edge=options["edge"],
-            calibration=inputs.calibration(options, mask.labels.shape[1]),
-        )
+        settings = settings.with_(calibration=inputs.calibration(options, mask.labels.shape[1]))
         with inputs.Bar(path.name) as bar:
-            analysis = analyse_mask(mask, recipe, bar, image=_image(path, options["images"]))
+            analysis = analyse_mask(mask, settings, bar, image=_image(path, options["images"]))
             inputs.write(analysis, folder, bar, keep_all=options["all"])
-        kept, apart = analysis.statistics.n_kept, analysis.statistics.n_set_aside
         for note in mask.notes:
             self.stderr.write(f"{path}: {note}")
-        self.stdout.write(f"{path} -> {folder}: {kept} particles kept, {apart} set aside")
+        self.stdout.write(f"{path} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
 
 

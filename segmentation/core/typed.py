@@ -1,0 +1,210 @@
+"""Settings as people type and read them: one reading and one wording for pages, API, command line and documentation.
+
+Everything here comes from the settings models themselves: titles, descriptions, bounds, and in `json_schema_extra`
+
+    unit    what a number counts, such as "rows"
+    words   further words that may be typed, with the value that each stands for
+    labels  a word's meaning for people; one with "…" has a field for a number there, and the word "size" stands for a
+            size in px, which forms turn into the factor at which it is the size that the model likes best
+    main    whether a page shows it at once, and not only among more settings
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from .settings import AnalysisSettings, MeasurementSettings
+from .tasks import every
+from .tasks.base import Task
+from .validation import Settings, entry_names, sentence
+
+SWITCH = {"on": True, "off": False}
+SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
+GAP = "…"
+SIZE = "size"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    names: under which it may be sent, its own first, then older ones. words: that may be typed, with their values.
+    number: "" where none may be typed, else "number" or "whole number", from least to greatest.
+    """
+
+    names: tuple[str, ...]
+    title: str
+    description: str
+    default: Any
+    words: Mapping[str, Any]
+    labels: Mapping[str, str]
+    number: str = ""
+    least: float = -math.inf
+    greatest: float = math.inf
+    unit: str = ""
+    main: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    @property
+    def is_switch(self) -> bool:
+        return self.words == SWITCH
+
+    @property
+    def with_gap(self) -> list[str]:
+        """The words of labels with a field for a number."""
+        return [word for word, label in self.labels.items() if GAP in label]
+
+    @property
+    def takes(self) -> str:
+        """What may be typed, in words."""
+        numbers = [f"a {self.number}{self._range()}"] if self.number else []
+        return _either([*self.words, *numbers])
+
+    def _range(self) -> str:
+        unit = f" of {self.unit}" if self.unit.isalpha() else ""
+        if math.isfinite(self.greatest):
+            return f"{unit} from {self.least:g} to {self.greatest:g}"
+        return unit if self.least in (-math.inf, 0) else f"{unit} of at least {self.least:g}"
+
+    def read(self, text: str) -> Any:
+        """The value of what was typed, the default of nothing; raises ValueError with a sentence."""
+        said = text.strip().lower()
+        word = SYNONYMS.get(said, said) if self.is_switch else said
+        if not word:
+            return self.default
+        if word in self.words:
+            return self.words[word]
+        return self.read_number(said)
+
+    def read_number(self, text: str) -> float | int:
+        """A number with a point or a comma, of six digits as it is shown again; raises ValueError with a sentence."""
+        said = text.strip()
+        if self.number == "whole number":
+            value = float(said) if said.isascii() and said.isdigit() and len(said) < 9 else math.nan
+        else:
+            value = number_of(said) if self.number else math.nan
+        if not (math.isfinite(value) and self.least <= value <= self.greatest):
+            raise ValueError(f"“{self.title}” takes {self.takes}, not “{_shortly(said)}”.")
+        return int(value) if self.number == "whole number" else float(f"{value:g}")
+
+    def write(self, value: Any) -> str:
+        """What would have been typed for a value."""
+        words = (word for word, meaning in self.words.items() if meaning == value)
+        return next(words, f"{value:g}" if isinstance(value, float) else str(value))
+
+    def says(self, value: Any) -> str:
+        """A value for people."""
+        word = self.write(value)
+        if word in self.words or not self.unit:
+            return self.labels.get(word, word)
+        return f"{word} {self.unit}"
+
+    def change(self, value: Any) -> str:
+        """Title and value in a line."""
+        return f"{self.title[:1].lower()}{self.title[1:]}: {self.says(value)}"
+
+
+def number_of(text: str) -> float:
+    """A number typed with a point or a comma, NaN where it is none; Python's 1_000 is none either."""
+    try:
+        return math.nan if "_" in text else float(text.strip().replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+@cache
+def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
+    """Every setting of a model but those with a form of their own, such as the calibration."""
+    described = model.model_json_schema(by_alias=False)["properties"]
+    # A schema has its keys sorted; those of labels are in the order in which they are shown.
+    extras = {name: field.json_schema_extra for name, field in model.model_fields.items()}
+    return tuple(
+        _setting(tuple(dict.fromkeys(entry_names(model, name))), {**said, **(extras[name] or {})})  # type: ignore[dict-item]
+        for name, said in described.items()
+        if "$ref" not in str(said)
+    )
+
+
+def _setting(names: tuple[str, ...], said: dict[str, Any]) -> Setting:
+    words: dict[str, Any] = {}
+    numeric: dict[str, Any] = {}
+    for kind in said.get("anyOf", [said]):
+        if kind.get("type") == "boolean":
+            words |= SWITCH
+        elif kind.get("type") == "null":
+            words["auto"] = None
+        elif kind.get("type") in ("number", "integer"):
+            numeric = kind
+        else:
+            words |= {word: word for word in kind.get("enum", [kind["const"]] if "const" in kind else [])}
+    return Setting(
+        names,
+        said["title"],
+        said.get("description", ""),
+        said.get("default"),
+        words | said.get("words", {}),
+        said.get("labels", {}),
+        {"number": "number", "integer": "whole number"}.get(numeric.get("type", ""), ""),
+        numeric.get("minimum", numeric.get("exclusiveMinimum", -math.inf)),
+        numeric.get("maximum", numeric.get("exclusiveMaximum", math.inf)),
+        said.get("unit", ""),
+        said.get("main", False),
+    )
+
+
+def settings_of_task(task: Task) -> tuple[Setting, ...]:
+    """Everything that one analysis of this kind can be told, the model first."""
+    return (*settings_of(task.settings), *settings_of(MeasurementSettings))
+
+
+def analysis_settings(task: Task, **values: Any) -> AnalysisSettings:
+    """The settings of these values; raises ValueError with a sentence."""
+    try:
+        return AnalysisSettings.of(task.name, **values)
+    except ValidationError as error:
+        raise ValueError(sentence(error)) from None
+
+
+def document() -> str:
+    """docs/settings.md."""
+    parts = [INTRODUCTION]
+    for task in every():
+        parts.append(f"## {task.title}\n\n{task.summary}\n\n{_table(settings_of(task.settings))}")
+    return "\n\n".join([*parts, f"## Measuring, of every kind\n\n{_table(settings_of(MeasurementSettings))}\n"])
+
+
+INTRODUCTION = """# Settings of an analysis
+
+One definition for the page, the API (fields of these names), the command line (`--border-correction` for
+`border_correction`) and stored results. Made by `python -m segmentation.core.typed` from the settings themselves."""
+
+
+def _table(settings: Iterable[Setting]) -> str:
+    rows = ["| name | takes | default | meaning |", "|---|---|---|---|"]
+    for each in settings:
+        older = "".join(f" (until 1.0 also `{name}`)" for name in each.names[1:])
+        takes, default = each.takes or "a name", each.write(each.default)
+        rows.append(f"| `{each.name}`{older} | {takes} | {default} | {each.title}: {each.description} |")
+    return "\n".join(rows)
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _shortly(text: str) -> str:
+    shown = "".join(c for c in text if c.isprintable())
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."
+
+
+if __name__ == "__main__":
+    print(document(), end="")

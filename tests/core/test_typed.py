@@ -1,0 +1,88 @@
+"""One reading and one wording of settings, made of the models alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from segmentation.core.settings import MeasurementSettings, SegmentationSettings
+from segmentation.core.tasks.particles import ParticleSettings
+from segmentation.core.typed import document, settings_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class NewSettings(SegmentationSettings):
+    count: int = Field(3, ge=1, le=9, title="Number of phases", description="How many there are.")
+    depth: float = Field(1.5, gt=0, le=4, title="Depth", description="In layers.", json_schema_extra={"unit": "layers"})
+    mode: Literal["fast", "exact"] = Field("fast", title="Mode", description="How.")
+
+
+def setting(name):
+    models = (ParticleSettings, MeasurementSettings, NewSettings)
+    return next(each for model in models for each in settings_of(model) if each.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("threshold", "", None),
+        ("threshold", " 0,35 ", 0.35),
+        ("threshold", "Auto", None),
+        ("filter", "YES", True),
+        ("filter", "0", False),
+        ("data_bar", "none", 0),
+        ("data_bar", "56", 56),
+        ("scale", "0.33333333", 0.333333),
+        ("polarity", "Dark", "dark"),
+        ("border_correction", "", "exclude"),
+        ("count", "4", 4),
+        ("mode", "exact", "exact"),
+    ],
+)
+def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
+    found = setting(name).read(text)
+    assert found == value and type(found) is type(value)
+    assert setting(name).read(setting(name).write(found)) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("threshold", "7", "“Threshold” takes auto or a number from 0.05 to 0.95, not “7”."),
+        ("filter", "perhaps", "“Segmentation filter” takes on or off, not “perhaps”."),
+        ("polarity", "grey", "“Particles are” takes auto, bright or dark, not “grey”."),
+        ("data_bar", "-3", "“Data bar” takes auto, none or a whole number of rows, not “-3”."),
+        ("count", "2.5", "“Number of phases” takes a whole number from 1 to 9, not “2.5”."),
+        ("depth", "nan", "“Depth” takes a number of layers from 0 to 4, not “nan”."),
+        ("scale", "1_0", "“Working scale” takes auto or a number from 0.02 to 2, not “1_0”."),
+        ("data_bar", "9" * 5000, f"“Data bar” takes auto, none or a whole number of rows, not “{'9' * 37}...”."),
+    ],
+)
+def test_every_refusal_is_one_sentence_that_names_the_setting(name, text, sentence):
+    with pytest.raises(ValueError) as told:
+        setting(name).read(text)
+    assert str(told.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("threshold", None, "threshold: the model's own"),
+        ("data_bar", 56, "data bar: 56 rows"),
+        ("data_bar", 0, "data bar: there is none"),
+        ("scale", 0.25, "working scale: 0.25 ×"),
+        ("flips", True, "mirrored images: on"),
+        ("depth", 2.0, "depth: 2 layers"),
+    ],
+)
+def test_a_value_has_words(name, value, said):
+    assert setting(name).change(value) == said
+
+
+def test_the_documentation_is_what_the_settings_say():
+    stale = "run: python -m segmentation.core.typed > docs/settings.md"
+    assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == document(), stale
