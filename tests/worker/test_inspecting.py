@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -403,6 +404,8 @@ class TestArchives:
 
         with monkeypatch.context() as patch:
             patch.setattr(services, "receive_upload", killed)
+            patch.setattr("segmentation.services.publishing.LONGEST_WAIT", timedelta(hours=1))
+            patch.setattr("segmentation.services.publishing.FIRST_WAIT", timedelta(hours=1))
             inspect_uploads()
         assert archive.images.count() == 2
         Micrograph.objects.update(due=None)
@@ -524,7 +527,7 @@ class TestArchives:
             inspect_uploads()
         jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}
         assert set(jobs) == {"a.png", "b.png"} and all(recipe.measurement.filter for recipe in jobs.values())
-        assert jobs["b.png"].calibration.nm_per_pixel == 1.0
+        assert jobs["b.png"].measurement.calibration.nm_per_pixel == 1.0
 
     def test_without_room_it_waits_and_nothing_of_it_is_called_damaged(self, settings):
         archive = self.archive(("a.png", picture(64)))
