@@ -228,7 +228,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
             "height": job.micrograph.height or None,
         },
         "recipe": job.settings,
-        "result": job.summary or None,
+        "result": job.summary if job.state == Job.State.DONE else None,
         "files": {name: address(reverse("api-artifact", args=[job.pk, name])) for name in names},
     }
 

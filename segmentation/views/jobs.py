@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.micrograph.types import Calibration
+from ..core.network import cards
 from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
@@ -68,8 +69,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return gone()
     if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    context = {"job": found, "active": not found.is_finished, "status": status_of(found)}
-    return render(request, "_status.html", context)
+    return render(request, "_status.html", _state(found))
 
 
 @require_POST
@@ -164,7 +164,8 @@ def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpRe
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     token = request.POST.get("token", "")[:64]
     try:
-        new = rerun_job(job=found, recipe=recipe, token=token, **who)
+        again = request.POST.get("again") == "on"
+        new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
     response = redirect("job", new.pk)
@@ -193,12 +194,17 @@ def _text(calibration: Calibration, found: Job) -> str:
     return "" if nm is None else width_text(nm)
 
 
+def _state(found: Job) -> dict[str, Any]:
+    """What is said of a job under way, with its numbers as soon as they are there."""
+    measured = found.state == Job.State.RUNNING and bool(found.summary)
+    numbers = Result(found) if measured else None
+    return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
+
+
 def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     listed = revisions(found, request.user, request.visitor)
     context = {
-        "job": found,
-        "active": not found.is_finished,
-        "status": status_of(found),
+        **_state(found),
         "revisions": listed,
         "revision": next(each for each in listed if each.here),
         "newest": listed[-1],
@@ -211,11 +217,18 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "form": SettingsForm(stands_for=found.get_settings()),
         "width": request.POST.get("width", _text(recipe_calibration(found), found)),
         "token": uuid4().hex,
+        "model_changed": _model_changed(found),
         **extra,
     }
     if found.state != Job.State.DONE:
         return render(request, "job.html", context, status=status)
     return render(request, "result.html", context | _files(request, found), status=status)
+
+
+def _model_changed(found: Job) -> bool:
+    """Whether the weights that found what is shown are not those that would be used now."""
+    known = found.segmentation
+    return known is not None and known.weights not in {card.sha256 for card in cards.available()}
 
 
 def _files(request: HttpRequest, found: Job) -> dict[str, Any]:

@@ -110,6 +110,10 @@ class Result:
         return self.statistics["n_kept"]
 
     @property
+    def set_aside_count(self) -> int:
+        return self.statistics["n_set_aside"]
+
+    @property
     def kept_words(self) -> str:
         return "particle kept" if self.kept == 1 else "particles kept"
 

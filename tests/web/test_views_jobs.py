@@ -9,7 +9,7 @@ import pytest
 
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.models import Job
+from segmentation.models import Job, Segmentation
 
 from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
@@ -56,6 +56,14 @@ class TestWaiting:
         assert f'hx-get="/jobs/{running.pk}/status/"' in page
         assert '<noscript><meta http-equiv="refresh"' in page
         assert f"http://testserver/jobs/{running.pk}/" in page
+
+    def test_its_numbers_are_shown_before_its_files_are_written(self, maker, job):
+        running = job(Job.State.RUNNING, stage="drawing the figure", progress=0.8, summary=SUMMARY)
+        for page in (maker.get(address(running)), maker.get(address(running, "status/"), headers=HTMX)):
+            said = words(page)
+            assert "<b>261</b>" in said and "Median" in said and "files are being written" in said
+        again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
+        assert "<b>261</b>" not in again, "they may change at the next attempt"
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
@@ -202,6 +210,28 @@ class TestRerun:
         assert '<option value="dark" selected>' in page
         assert re.search(r'id="rerun" open', page)
         assert Job.objects.count() == 1
+
+    @pytest.mark.parametrize("ticked", [True, False])
+    def test_it_is_segmented_again_where_that_is_ticked(self, maker, job, ticked):
+        old = job()
+        old.segmentation = Segmentation.objects.create(micrograph=old.micrograph, model_name="particles", size=1)
+        old.save()
+        assert "Segment again" in words(maker.get(address(old)))
+        maker.post(
+            address(old, "rerun/"), {"filter": "on", "token": uuid4().hex, **({"again": "on"} if ticked else {})}
+        )
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert new.segmentation == (None if ticked else old.segmentation)
+
+    def test_what_a_replaced_model_found_is_called_so(self, maker, job, model):
+        old = job()
+        old.segmentation = Segmentation.objects.create(
+            micrograph=old.micrograph, model_name="particles", weights=model.sha256, size=1
+        )
+        old.save()
+        assert "no longer here" not in words(maker.get(address(old)))
+        Segmentation.objects.update(weights="f" * 64)
+        assert "a version of particles that is no longer here" in words(maker.get(address(old)))
 
     def test_limits_hold(self, maker, job, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
