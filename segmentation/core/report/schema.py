@@ -18,7 +18,7 @@ from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
-from ..measure.fraction import Fraction
+from ..measure.nano import Fraction
 from ..measure.pooling import Pooled
 from ..measure.quantities import COLUMNS, NUMBERS, Value
 from ..measure.statistics import Statistics
