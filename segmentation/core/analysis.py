@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .labels.segmentation import Segmentation
 from .measure.quantities import Value as Value
 from .measure.statistics import Statistics
-from .measure.table import ParticleTable
+from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
 from .settings import AnalysisSettings
 
@@ -21,7 +21,7 @@ class Measured:
     warnings: sentences for the user.
     """
 
-    table: ParticleTable
+    table: Table
     statistics: Statistics | None = None
     quantities: dict[str, Value] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Analysis:
     settings: AnalysisSettings
     calibration: Calibration
     segmentation: Segmentation
-    table: ParticleTable
+    table: Table
     statistics: Statistics | None
     quantities: dict[str, Value] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

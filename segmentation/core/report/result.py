@@ -18,7 +18,7 @@ from ..analysis import Analysis
 from ..measure.statistics import by_reason
 
 FORMAT = "deepsegm-result/1"
-SCHEMA = Path(__file__).with_name("result.schema.json")
+SCHEMA = Path(__file__).with_name("result.schema.json")  # made by `schema`
 
 
 def as_dict(analysis: Analysis) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from reportlab.platypus import Flowable
 
 from ..labels.segmentation import MASKS
-from ..measure.advice import more_images_words
+from ..measure.convergence import more_images_words
 from ..measure.filters import Reason
 from ..measure.statistics import Statistics
 from ..network.cards import ModelCard, UnknownModel, find

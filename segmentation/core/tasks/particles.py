@@ -17,7 +17,7 @@ from .base import Channels, Found, Golden, Maps, Predict, Task
 if TYPE_CHECKING:
     from ..analysis import Measured
     from ..labels.segmentation import Segmentation
-    from ..measure.table import ParticleTable
+    from ..measure.table import Table
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
@@ -116,7 +116,7 @@ def measure(
 ) -> Measured:
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
     from ..analysis import Measured
-    from ..measure.alternatives import confidence_under, without_corners
+    from ..measure.shapes import confidence_under, without_corners
     from ..measure.statistics import seed_of, summarise
 
     labels = segmentation.dense
@@ -145,7 +145,7 @@ def _judged(
     micrograph: Micrograph,
     settings: MeasurementSettings,
     calibration: Calibration,
-) -> ParticleTable:
+) -> Table:
     from ..measure import shapes
     from ..measure.filters import set_aside
 
