@@ -92,7 +92,7 @@ def segment(
         raise WrongTask(f"The model {card.name} is for {card.task}, not for {task.name}: choose another model.")
     progress("loading the model", PREPARING)
     with clock.stage("load"):
-        load_network(card, runtime)
+        load_network(card, runtime, len(task.channels(card)))
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, asked)
@@ -121,7 +121,7 @@ def predict_maps(
     channels = task.channels(card)
     if not picture.any():
         return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
-    network = load_network(card, runtime)
+    network = load_network(card, runtime, len(channels))
 
     def ask(shown: Picture, fraction: Fraction = no_progress) -> Maps:
         return predict(network, shown, runtime, activation=channels.activation, progress=fraction)

@@ -72,6 +72,7 @@ class Pair:
     """An image and its truth. name: of the labels, or of the image where nothing is to be seen in it (labels None).
 
     group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
+    classes: the numbers in the file that stand for classes 1, 2, ...; none where each number is an object.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Pair:
     labels: Path | None
     group: str
     background: int = 0
+    classes: tuple[int, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -89,7 +91,7 @@ class Pair:
         micrograph = load_image(self.image)
         if self.labels is None:
             return micrograph, np.zeros(micrograph.shape, np.int32)[:rows]
-        labels = load_labels(self.labels, self.background)
+        labels = load_classes(self.labels, self.classes) if self.classes else load_labels(self.labels, self.background)
         height, width = micrograph.shape
         if labels[:rows].shape != (min(rows or height, height), width):
             size = f"{labels.shape[1]} x {labels.shape[0]}"
@@ -123,6 +125,7 @@ def find_pairs(
     groups: Path | None = None,
     pattern: str = "",
     background: int = 0,
+    classes: tuple[int, ...] = (),
 ) -> Found:
     """The images and labels in two folders inside `folder`, sorted by name; nothing is decoded yet.
 
@@ -130,7 +133,8 @@ def find_pairs(
     no image shows anything. Labels belong to the image of the same stem, or to the one with the longest stem that they
     continue as a new word (a_mask.tif, a.png); with a `suffix` to the image whose stem is theirs without it.
     groups: a CSV `image,group,...`. pattern: its first bracket finds the group in an image's name instead. An image
-    that neither names is a group of its own. Raises BadDataset, also where two files could be the same one's labels.
+    that neither names is a group of its own. classes: as of `Pair`. Raises BadDataset, also where two files could be
+    the same one's labels.
     """
     places = folder_in(folder, images, IMAGES), folder_in(folder, labels, LABELS) if labels != NOTHING else None
     pictures = files_in(places[0], IMAGE_KINDS)
@@ -141,7 +145,7 @@ def find_pairs(
     owners = {truth: owner_of(truth, pictures, suffix) for truth in truths}
     _refuse_twice("images named", {image: image.stem for image in pictures})
     _refuse_twice("files of labels for", {truth: image.name for truth, image in owners.items() if image})
-    pairs = [Pair(t.stem, image, t, group(image), background) for t, image in owners.items() if image]
+    pairs = [Pair(t.stem, image, t, group(image), background, classes) for t, image in owners.items() if image]
     labelled = {pair.image for pair in pairs}
     return Found(
         sorted(pairs, key=lambda pair: pair.name),
@@ -245,6 +249,15 @@ def _told(reader: Callable[[Path], T], file: Path) -> T:
         return reader(file)
     except UnreadableImage as error:
         raise BadDataset(f"{file}: {error}") from error
+
+
+def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
+    """(H, W) int32 classes: n where the file has the n-th of these numbers, 0 elsewhere; raises BadDataset."""
+    values = _told(read_numbers, file)
+    classes = np.zeros(values.shape, np.int32)
+    for place, number in enumerate(numbers, start=1):
+        classes[values == number] = place
+    return classes
 
 
 def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0) -> Mask:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.truth import BadDataset, Pair, find_pairs, read_groups
 from .data import pairs_of
 from .look import Looked, look_at
-from .settings import SIZES, FolderEntry, TrainingRecipe
+from .settings import SIZES, FolderEntry, TrainingRecipe, classes_in
 
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
@@ -35,9 +35,11 @@ class Finding:
 
 @dataclass
 class Checked:
-    """entry: how the folder is to be read. pairs: what was seen of each readable pair. findings: in file order."""
+    """entry: how the folder is to be read. classes: as of `Pair`. pairs: what was seen of each readable pair. findings:
+    in file order."""
 
     entry: FolderEntry
+    classes: tuple[int, ...] = ()
     pairs: list[Looked] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -53,6 +55,8 @@ class Checked:
     @property
     def summary(self) -> str:
         """One line: how much there is."""
+        if self.classes:
+            return f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
         kind = "binary masks" if is_binary(self) else "one number per particle"
         middle = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
         return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{middle}."
@@ -70,12 +74,17 @@ class Checked:
         self.findings.append(Finding(False, sentence))
 
 
-def inspect(folder: Path, *, images: str = "", labels: str = "", groups: str = "") -> Checked:
-    """Everything worth saying about `folder`; names of its parts that are not given are found out."""
+def inspect(
+    folder: Path, *, images: str = "", labels: str = "", groups: str = "", classes: tuple[int, ...] = ()
+) -> Checked:
+    """Everything worth saying about `folder`; names of its parts that are not given are found out.
+
+    classes: as of `Pair`.
+    """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
-    checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups))
+    checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes)
     try:
-        found = find_pairs(folder, images, labels, groups=folder / groups if groups else None)
+        found = find_pairs(folder, images, labels, groups=folder / groups if groups else None, classes=classes)
         group_of = read_groups(folder / groups) if groups else {}
     except BadDataset as error:
         checked.mend(str(error))
@@ -100,19 +109,19 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
     """
     for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
-            checked = inspect_source(entry, base)
+            checked = inspect_source(entry, base, classes_in(recipe.task, entry.classes))
             for finding in checked.findings:
                 say(f"{entry.path}: {finding}")
             checked.refuse(entry.path)
 
 
-def inspect_source(entry: FolderEntry, base: Path) -> Checked:
+def inspect_source(entry: FolderEntry, base: Path, classes: tuple[int, ...] = ()) -> Checked:
     """What `inspect` says of a folder of a recipe; whether it is enough depends on the recipe's other sources.
 
     Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
     """
-    checked = Checked(entry)
-    for pair in pairs_of(base / entry.path, entry):
+    checked = Checked(entry, classes)
+    for pair in pairs_of(base / entry.path, entry, classes):
         _look_at_pair(checked, pair)
     _of_every_folder(checked)
     if entry.use == "both":
@@ -146,12 +155,19 @@ def _named(counts: dict[str, int]) -> str:
 
 
 def _of_every_folder(checked: Checked) -> None:
-    """What the images hold or have lost, and labels that are odd."""
-    pairs, look, binary = checked.pairs, checked.look, is_binary(checked)
+    """What the images hold or have lost."""
+    pairs, look = checked.pairs, checked.look
     if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
         look(f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}.")
     if clipped := [pair.name for pair in pairs if pair.clipped]:
         look(f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}.")
+    if not checked.classes:
+        _objects(checked)
+
+
+def _objects(checked: Checked) -> None:
+    """Labels of objects that are odd."""
+    pairs, look, binary = checked.pairs, checked.look, is_binary(checked)
     share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
     if binary and share > MERGED:
         look(
@@ -202,7 +218,7 @@ def _sizes(checked: Checked) -> None:
 
 def _numbers(checked: Checked) -> None:
     """Too few images or particles."""
-    with_particles, particles = sum(len(pair.diameters) > 0 for pair in checked.pairs), len(checked.diameters)
+    with_particles, particles = sum(pair.taught for pair in checked.pairs), len(checked.diameters)
     images = with_particles or len(checked.pairs)
     if images < 2:
         checked.mend(
@@ -211,7 +227,10 @@ def _numbers(checked: Checked) -> None:
         )
     elif images < FEW_IMAGES:
         checked.look(f"{images} images with particles are few: with 10 to 20 the validation says more.")
-    if images and not particles:
+    if checked.classes:
+        if images and not with_particles:
+            checked.mend(f"No image has labelled pixels: no labels hold {', '.join(map(str, checked.classes))}.")
+    elif images and not particles:
         checked.mend("No image has particles: all labels are background.")
     elif images and particles < FEW_PARTICLES:
         checked.look(f"{particles} particles in all are few; some hundred are better.")
@@ -221,7 +240,7 @@ def _groups(checked: Checked, group_of: dict[str, str]) -> None:
     unnamed = [p.name for p in checked.pairs if group_of and not {p.name, Path(p.name).stem} & set(group_of)]
     if unnamed:
         checked.look(f"{checked.entry.groups} does not name {len(unnamed)} images: {_some(unnamed)}.")
-    groups = [pair.group for pair in checked.pairs if len(pair.diameters)]
+    groups = [pair.group for pair in checked.pairs if pair.taught]
     if len(groups) > 1 and len(set(groups)) == 1:
         checked.mend("All images with particles are of one group: none can be held out for validation.")
 

@@ -18,11 +18,13 @@ from ..core.micrograph import clip_outliers
 from ..core.micrograph.types import GreyImage
 from ..core.truth import BadDataset, Pair, find_pairs
 from .augmentation import Sample, augment
-from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart
+from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, classes_in, keep_apart
 from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
+
+ZOOM = (0.8, 1.25)  # small changes of scale
 
 
 class Source(Protocol):
@@ -33,13 +35,19 @@ class Source(Protocol):
 class Labelled:
     """A pair as it is trained on.
 
-    grey: (H, W) uint8, particles bright. labels: (H, W) int32, each piece a particle. diameter: median ECD in px.
+    grey: (H, W) uint8, objects bright. labels: (H, W) int32, each piece an object; or classes, where the pair's labels
+    are. diameter: median ECD of objects in px, 0 without any.
     """
 
     pair: Pair
     grey: NDArray[np.uint8]
     labels: NDArray[np.int32]
     diameter: float
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.labels.any())
 
 
 def bright_particles(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -57,8 +65,8 @@ def median_diameter(labels: NDArray[np.int32]) -> float:
     return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
 
 
-def pairs_of(folder: Path, entry: FolderEntry) -> list[Pair]:
-    """The images and labels of a folder as its entry describes them.
+def pairs_of(folder: Path, entry: FolderEntry, classes: tuple[int, ...] = ()) -> list[Pair]:
+    """The images and labels of a folder as its entry describes them. classes: as of `Pair`.
 
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
@@ -72,16 +80,20 @@ def pairs_of(folder: Path, entry: FolderEntry) -> list[Pair]:
         groups=groups,
         pattern=entry.group_pattern,
         background=entry.background,
+        classes=classes,
     )
     pairs = found.complete(only_labelled=entry.only_labelled)
     keep_apart(*(file for pair in pairs for file in pair.files))
     return pairs
 
 
-def load_folder(folder: Path, entry: FolderEntry) -> list[Labelled]:
-    """The labelled micrographs of a folder; raises BadDataset, also where none shows a particle, and BadRecipe."""
-    loaded = [load(pair) for pair in pairs_of(folder, entry)]
-    if not any(one.diameter for one in loaded):
+def load_folder(folder: Path, entry: FolderEntry, classes: tuple[int, ...] = ()) -> list[Labelled]:
+    """The labelled micrographs of a folder; raises BadDataset, also where nothing is labelled, and BadRecipe."""
+    loaded = [load(pair) for pair in pairs_of(folder, entry, classes)]
+    if not any(one.taught for one in loaded):
+        if classes:
+            numbers = ", ".join(map(str, classes))
+            raise BadDataset(f"{folder} holds no labelled pixels: in none of its labels there is a {numbers}.")
         raise BadDataset(f"{folder} holds no particles: all its labels are background.")
     return loaded
 
@@ -89,6 +101,8 @@ def load_folder(folder: Path, entry: FolderEntry) -> list[Labelled]:
 def load(pair: Pair) -> Labelled:
     """A pair, read; raises BadDataset."""
     micrograph, labels = pair.load()
+    if pair.classes:
+        return Labelled(pair, as_seen(micrograph.pixels), labels, 0.0)
     pieces = split_pieces(labels)
     return Labelled(pair, bright_particles(as_seen(micrograph.pixels), pieces), pieces, median_diameter(pieces))
 
@@ -128,18 +142,20 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
 
 
 class FolderSource:
-    """Crops of labelled micrographs, resampled so that particles have a random size within `sizes` px."""
+    """Crops of labelled micrographs, resampled so that objects have a random size within `sizes` px; a picture of
+    classes is resampled by a random factor within ZOOM."""
 
     def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES) -> None:
-        self.pairs, self.sizes = [p for p in pairs if p.diameter > 0], tuple(sizes)
+        self.pairs, self.sizes = [p for p in pairs if p.taught], tuple(sizes)
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         pair = self.pairs[int(rng.integers(len(self.pairs)))]
-        wanted = np.exp(rng.uniform(*np.log(self.sizes)))
+        classes = bool(pair.pair.classes)
+        wanted = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes)))
         # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
-        scale = float(np.clip(wanted / pair.diameter, 0.5 * crop / min(pair.grey.shape), 2.0))
+        scale = float(np.clip(wanted / (pair.diameter or 1.0), 0.5 * crop / min(pair.grey.shape), 2.0))
         side = round(crop / scale)
-        return resample(*_cut(pair.grey, pair.labels, side, rng), crop)
+        return resample(*_cut(pair.grey, pair.labels, side, rng), crop, classes=classes)
 
 
 class RenderedSource:
@@ -165,7 +181,7 @@ class RenderedSource:
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
-        side = min(grey.shape[0], round(crop * rng.uniform(0.8, 1.25)))
+        side = min(grey.shape[0], round(crop * rng.uniform(*ZOOM)))
         return resample(*_cut(grey, labels, side, rng), crop)
 
 
@@ -180,14 +196,18 @@ def _cut(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, rng: np.
     return grey[window], labels[window]
 
 
-def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int) -> Sample:
-    """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel."""
+def resample(grey: NDArray[np.uint8], labels: NDArray[np.int32], side: int, *, classes: bool = False) -> Sample:
+    """Both resampled to `side` x `side` px: grey by area averaging or interpolation, labels by nearest pixel.
+
+    Each piece of an object that falls to pieces is an object then; not of a class.
+    """
+    parted = (lambda some: some) if classes else split_pieces
     if grey.shape[0] == side:
-        return grey, split_pieces(labels)
+        return grey, parted(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
     small = np.asarray(Image.fromarray(grey).resize((side, side), how))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
-    return small, split_pieces(labels[np.ix_(index, index)])
+    return small, parted(labels[np.ix_(index, index)])
 
 
 class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -251,10 +271,10 @@ def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
             made.held_out.extend(validation)
             _add(made, entry.weight, _crops(training, recipe), _crops(validation, recipe))
     if not made.training:
-        raise BadDataset("The recipe's sources leave no picture with particles to train on.")
+        raise BadDataset("The recipe's sources leave no picture with labels to train on.")
     if not made.validation:
         raise BadDataset(
-            "The recipe's sources leave no picture with particles to validate on: "
+            "The recipe's sources leave no picture with labels to validate on: "
             'a folder needs images of two groups at least, or a source of its own with use = "validation".'
         )
     return made
@@ -295,12 +315,12 @@ def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
-    loaded = load_folder(base / entry.path, entry)
+    loaded = load_folder(base / entry.path, entry, classes_in(recipe.task, entry.classes))
     if entry.use == "training":
         return loaded, []
     if entry.use == "validation":
         return [], loaded
-    full = {one.pair.group for one in loaded if one.diameter}
+    full = {one.pair.group for one in loaded if one.taught}
     empty = {one.pair.group for one in loaded} - full
     apart = set()
     for groups in (full, empty):  # apart, so that a part held out is not all empty images

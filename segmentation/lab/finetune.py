@@ -10,7 +10,7 @@ from .check import inspect
 from .data import validation_groups
 from .look import Looked
 from .pretrained import base_card
-from .settings import FolderEntry, TrainingRecipe, keep_apart, recipe_from
+from .settings import FolderEntry, TrainingRecipe, classes_in, keep_apart, recipe_from
 
 DEFAULTS: dict[str, Any] = {
     "keep_statistics": True,
@@ -36,7 +36,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     """
     card = base_card(model)
     keep_apart(folder)
-    checked = inspect(folder)
+    checked = inspect(folder, classes=classes_in(card.task))
     checked.refuse(str(folder), f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
     entries = {
@@ -44,6 +44,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
         "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
         "summary": f"{card.title} trained on with {trained} of {folder.resolve().name}.",
         "licence": "of its owner",
+        "task": card.task,
         "start_from": model,
         "architecture": card.architecture,
         "sizes": [card.smallest, card.largest],
@@ -60,7 +61,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
 
 def _images_trained_on(pairs: list[Looked], fold: int) -> str:
     """Such as "4 images": those with particles that are not held out."""
-    groups = [pair.group for pair in pairs if len(pair.diameters)]
+    groups = [pair.group for pair in pairs if pair.taught]
     apart = validation_groups(groups, 0.0, fold, DEFAULTS["folds"])
     count = sum(group not in apart for group in groups)
     return f"{count} image{'' if count == 1 else 's'}"

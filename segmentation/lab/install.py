@@ -10,6 +10,7 @@ import tomlkit
 import torch
 from torch import nn
 
+from ..core import tasks
 from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.card_entries import NAME, check_entry
 from ..core.network.cards import AlteredWeights, ModelCard, available, check_weights, read_card
@@ -72,15 +73,16 @@ def checked_card(file: Path) -> ModelCard:
     try:
         card = read_card(file)
         check_weights(card)
-        network = build(card.architecture).eval()
+        count = len(tasks.find(card.task).channels(card))
+        network = build(card.architecture, count).eval()
         network.load_state_dict(read_weights(card))
         found = _tried(network)
-    except (OSError, ValueError, UnknownArchitecture, AlteredWeights) as error:
+    except (OSError, ValueError, UnknownArchitecture, AlteredWeights, tasks.UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
         raise BadModel(f"{file} cannot be added: its weights belong to another architecture.") from error
-    if found.shape != (1, 2, TRIAL, TRIAL) or not torch.isfinite(found).all():
-        raise BadModel(f"{file} cannot be added: its network gives no two maps of its input's size.")
+    if found.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(found).all():
+        raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
 
 

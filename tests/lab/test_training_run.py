@@ -368,7 +368,7 @@ def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     card = cards.read_card(file)
     assert (card.version, card.threshold, card.limits) == ("1.2.3", 0.4, ["none"])
     assert card.data == [{"title": "data", "licence": "unknown", "split": "30% of the images held out, fold 0"}]
-    network = load_network(card, Runtime("cpu", "float32"))
+    network = load_network(card, Runtime("cpu", "float32"), 2)
     with torch.inference_mode():
         ours = network(torch.zeros(1, 1, 64, 64))
         theirs = run.averaged(torch.zeros(1, 1, 64, 64))

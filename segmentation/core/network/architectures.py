@@ -11,7 +11,6 @@ from torch import nn
 from .multires import MultiResUNet
 from .unet import PlainUNet
 
-OUTPUTS = ("foreground", "inner_distance")
 STRIDE = 32  # sides of a network's input are multiples of this
 OURS = {"multires-unet": MultiResUNet, "plain-unet": PlainUNet}
 
@@ -20,28 +19,28 @@ class UnknownArchitecture(ValueError):
     """No network can be built from these settings; the message says which setting is wrong."""
 
 
-def build(architecture: Mapping[str, Any], classes: int = len(OUTPUTS)) -> nn.Module:
+def build(architecture: Mapping[str, Any], maps: int) -> nn.Module:
     """The network that the settings describe, with random weights.
 
     architecture: {"name": "unet" or any other decoder of segmentation-models-pytorch, "encoder": ...,
     "decoder_channels": [...]}, {"name": "multires-unet", "filters": 16} or {"name": "plain-unet", "filters": 32,
-    "depth": 4}. classes: maps it puts out; only in training there are more than OUTPUTS.
-    The network maps (B, 1, H, W) in [-1, 1] to (B, classes, H, W) logits, the first ones OUTPUTS.
+    "depth": 4}, each with "channels_in" where pictures have more than one channel. maps: it puts out so many.
+    The network turns (B, channels_in, H, W) in [-1, 1] into (B, maps, H, W) logits.
     """
     settings = dict(architecture)
     name = settings.pop("name", None)
     try:
         if name in OURS:
-            ours: nn.Module = OURS[name](classes=classes, **settings)
+            ours: nn.Module = OURS[name](classes=maps, **settings)
             return ours
-        return _from_library(str(name), settings, classes)
+        return _from_library(str(name), settings, maps)
     # What a library raises for a setting that it does not take is not agreed upon.
     except Exception as error:
         reason = str(error.args[0] if isinstance(error, KeyError) else error).partition(", supported encoders")[0]
         raise UnknownArchitecture(f"No network can be built from {dict(architecture)}: {reason}") from error
 
 
-def _from_library(name: str, settings: dict[str, Any], classes: int) -> nn.Module:
+def _from_library(name: str, settings: dict[str, Any], maps: int) -> nn.Module:
     import segmentation_models_pytorch as smp
 
     encoder = settings.pop("encoder", "resnet34")
@@ -49,7 +48,8 @@ def _from_library(name: str, settings: dict[str, Any], classes: int) -> nn.Modul
     if encoder not in names and not str(encoder).startswith(("tu-", "timm-")):
         near = get_close_matches(str(encoder), names, 3)
         raise ValueError(f"there is no encoder {encoder!r}" + (f"; near it are {', '.join(near)}." if near else "."))
+    channels = settings.pop("channels_in", 1)
     network: nn.Module = smp.create_model(
-        name, encoder_name=encoder, encoder_weights=None, in_channels=1, classes=classes, **settings
+        name, encoder_name=encoder, encoder_weights=None, in_channels=channels, classes=maps, **settings
     )
     return network

@@ -58,14 +58,14 @@ def _time_convolution(dtype: torch.dtype) -> float:
 _loaded: dict[tuple[str, str, Runtime], nn.Module] = {}
 
 
-def load_network(card: ModelCard, runtime: Runtime) -> nn.Module:
-    """The card's network with its weights, ready to predict; kept for the life of the process.
+def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
+    """The card's network of so many maps with its weights, ready to predict; kept for the life of the process.
 
     Raises AlteredWeights when the file is not the card's, UnknownArchitecture when the card builds no network.
     """
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
-        network = build(card.architecture)
+        network = build(card.architecture, maps)
         try:
             network.load_state_dict(read_weights(card))
         except RuntimeError as error:

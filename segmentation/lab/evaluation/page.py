@@ -108,7 +108,7 @@ def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
     for name, values, colour in (("true", true, BLUE), ("found", found, ORANGE)):
         axes.hist(values, edges, histtype="step", color=colour, label=f"{name} ({len(values)})")
     unit = report["data"]["unit"]
-    axes.set(xlabel=f"minimum Feret diameter, {unit} (the largest may lie beyond)", ylabel="objects")
+    axes.set(xlabel=f"{report['sizes']['measure']}, {unit} (the largest may lie beyond)", ylabel="objects")
 
 
 def _by_iou(axes: Axes, report: Mapping[str, Any]) -> None:

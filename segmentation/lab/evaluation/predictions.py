@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from ...core import tasks
 from ...core.micrograph import clip_outliers, data_bar
-from ...core.micrograph.types import Micrograph, Polarity
+from ...core.micrograph.types import Micrograph
 from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime, load_network
+from ...core.network.scale_search import View
 from ...core.pipeline import predict_maps
-from ...core.settings import AnalysisSettings
+from ...core.settings import SegmentationSettings
+from ...core.tasks.base import Task
 from ..tasks.base import Labels
 
 
@@ -42,39 +47,40 @@ class Options:
 @dataclass(frozen=True, eq=False)
 class Seen:
     """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels.
-    polarity, scale: under which the network saw it. seconds: that looking and predicting took."""
+    view: how the network saw it. seconds: that looking and predicting took."""
 
     maps: NDArray[np.uint8]
-    polarity: Polarity
-    scale: float
+    view: View
     seconds: float
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A model as the pipeline would use it. polarity, scale: None leaves the choice to the model.
-    flips: as in the settings."""
+    """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others."""
 
     card: ModelCard
     runtime: Runtime
-    polarity: Polarity | None = None
-    scale: float | None = None
-    flips: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        return tasks.find(self.card.task)
+
+    @property
+    def asked(self) -> SegmentationSettings:
+        return self.task.settings(**self.settings)
 
     def network(self) -> nn.Module:
         """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
-        return load_network(self.card, self.runtime)
+        return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
     def see(self, micrograph: Micrograph, rows: int) -> Seen:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
         began = time.perf_counter()
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
-        asked = AnalysisSettings.of(
-            self.card.task, polarity=self.polarity or "auto", scale=self.scale, flips=self.flips
-        ).segmentation
-        maps, view = predict_maps(picture, asked, self.card, self.runtime)
-        return Seen(maps, view.polarity, view.scale, time.perf_counter() - began)
+        maps, view = predict_maps(picture, self.asked, self.card, self.runtime)
+        return Seen(maps, view, time.perf_counter() - began)
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

@@ -53,10 +53,11 @@ def evaluate(
         found, record = examiner.find(seen, truth, (size or 1.0) if nm else 1.0)
         records.append(record)
         seconds = round(seen.seconds, 3)
-        views.append({"polarity": seen.polarity, "scale": seen.scale, "rows": len(found), "seconds": seconds})
+        views.append({"polarity": seen.view.polarity, "scale": seen.view.scale, "rows": len(found), "seconds": seconds})
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", padded(found, truth.shape), compression="zlib")
         errors = scoring.tally([record])["errors"]
-        say(f"{number}/{len(examples)} {pair.name}: " + ", ".join(f"{n} {kind}" for kind, n in errors.items() if n))
+        counted = ", ".join(f"{n} {kind}" for kind, n in errors.items() if n)
+        say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": "))
 
     def told(some: Sequence[int]) -> dict[str, Any]:
         """Some images together: counts, and figures with their intervals."""
@@ -71,7 +72,7 @@ def evaluate(
 
     groups = {pair.group: [n for n, p in enumerate(examples) if p.group == pair.group] for pair in examples}
     report = {
-        "model": {"name": card.name, "version": card.version, "sha256": card.sha256, "core": card.core},
+        "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {"name": title, "images": len(records), "unit": "nm" if nm else "px", "rows": options.rows},
         "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
         "intervals": INTERVALS,

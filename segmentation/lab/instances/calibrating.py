@@ -95,8 +95,8 @@ def traits_of_empty(predictor: Predictor, threshold: float) -> list[Floats]:
     for number in range(EMPTY):
         grey = draw_empty(SHAPE, np.random.default_rng((SEED, number)))
         seen = predictor.see(Micrograph(grey, f"empty {number}", "", Calibration.absent()), SHAPE[0])
-        labels = particles(seen.maps, seen.scale, threshold, predictor.card)
-        found.append(traits(seen.maps, labels, predictor.card.diameter / seen.scale))
+        labels = particles(seen.maps, seen.view.scale, threshold, predictor.card)
+        found.append(traits(seen.maps, labels, predictor.card.diameter / seen.view.scale))
     return found
 
 

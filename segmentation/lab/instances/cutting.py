@@ -72,10 +72,10 @@ def rendered() -> Iterator[tuple[Micrograph, Labels]]:
 def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float) -> Shown:
     """What the network sees of an image, taken to pieces."""
     seen = predictor.see(micrograph, len(truth))
-    labels, first, pieces = oversegment(seen.maps, threshold=threshold, scale=seen.scale)
+    labels, first, pieces = oversegment(seen.maps, threshold=threshold, scale=seen.view.scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
     common = csr_array((np.ones(labels.size), places), shape=(len(pieces.areas), int(truth.max(initial=0)) + 1))
-    return Shown(seen.maps, truth, seen.scale, pieces, common)
+    return Shown(seen.maps, truth, seen.view.scale, pieces, common)
 
 
 def cuts_of(image: Shown, diameter: float, states: Sequence[Mapping[str, float]]) -> tuple[Floats, NDArray[np.bool_]]:

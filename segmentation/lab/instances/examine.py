@@ -40,17 +40,17 @@ class Outliner:
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, card = self.options.threshold_of(self.predictor.card), self.predictor.card
-        outlines = outline(seen.maps, seen.scale, threshold, card, every=self.options.calibrate)
+        outlines = outline(seen.maps, seen.view.scale, threshold, card, every=self.options.calibrate)
         for chain, counts in self.chains.items():
             labels = outlines.labels if chain == OWN else CHAINS[chain](seen.maps[0])
             counts.append(count_image(padded(labels, truth.shape), truth, unit))
         for chain, counts in self.through.items():
-            counts.append(count_image(through_chain(chain, truth, threshold, seen.scale, card), truth, unit))
+            counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, card), truth, unit))
         own = self.chains[OWN][-1]
         maps = np.pad(seen.maps, ((0, 0), (0, truth.shape[0] - seen.maps.shape[1]), (0, 0)))
-        self.sweeps.append(sweep_image(maps, truth, seen.scale, card))
+        self.sweeps.append(sweep_image(maps, truth, seen.view.scale, card))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
-        self.traits.append(traits(seen.maps, outlines.labels, card.diameter / seen.scale)[own.found_ids - 1])
+        self.traits.append(traits(seen.maps, outlines.labels, card.diameter / seen.view.scale)[own.found_ids - 1])
         return outlines.labels, own
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
@@ -64,7 +64,9 @@ class Outliner:
             "by_iou": ap_by_iou(images),
             "thresholds": {"points": points, "rule": RULE, "chosen": choose(points)},
             **self._reliability([image.right for image in images], groups),
+            "core": self.predictor.card.core,
             "sizes": {
+                "measure": "minimum Feret diameter",
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
                 "found": np.concatenate([i.found_sizes for i in images]).round(3).tolist(),
             },

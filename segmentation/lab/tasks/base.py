@@ -54,7 +54,8 @@ class Scoring:
     definitions: of all these. kinds: what each kind of error is. tally(images): counts of some images together. rank:
     sorts entries of the report's images, the best first. panels(micrograph, found, truth): (h, w, 3) pictures of an
     image, its truth, what was found and what is wrong. legend: names and colours of the last. shown: the figures that
-    the command prints.
+    the command prints. note: a sentence for the page on what is counted, where `{unit}` is that of lengths. options:
+    those of the command that not every kind of scoring has.
     """
 
     examine: Callable[[Predictor, Options], Examiner]
@@ -67,6 +68,8 @@ class Scoring:
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
     shown: tuple[str, ...]
+    note: str = ""
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class LearningTask:
     training; published weights do not hold them. targets(labels, channels): (T, H, W) float32 from labels (H, W), what
     the loss is given. loss: name in `losses` of the one that a recipe means when it says none. score(logits, targets):
     0 to 1, of (B, C, H, W) and (B, T, H, W), for the curves. activation: makes maps in 0..1 of logits. preview(maps):
-    labels of (C, H, W) uint8 maps, for the pictures of a training.
+    labels of (C, H, W) uint8 maps, for the pictures of a training. classes: names of the classes of which labels are
+    the numbers 1, 2, ...; none where each number is an object.
     """
 
     name: str
@@ -89,3 +93,4 @@ class LearningTask:
     activation: Callable[[Tensor], Tensor]
     preview: Callable[[Maps], Labels]
     scoring: Scoring
+    classes: tuple[str, ...] = ()

@@ -53,6 +53,11 @@ SCORING = Scoring(
         *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
         *("boundary_f1", "count_ratio", "median_error", "nano_error"),
     ),
+    note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
+    " count on neither side.",
+    options=frozenset(
+        {"threshold", "fit_cuts", "calibrate", "choose_threshold", "postprocess", "truth_through_postprocess"}
+    ),
 )
 TASK = LearningTask(
     name="particles",

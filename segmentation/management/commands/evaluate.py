@@ -12,6 +12,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
 
+# Options that not every kind of analysis has: settings of the segmentation, and what its scoring can do.
+OF_SETTINGS = ("polarity", "scale", "flips")
+OF_SCORING = (
+    *("threshold", "postprocess", "truth_through_postprocess"),
+    *("fit_cuts", "calibrate", "choose_threshold"),
+)
+
 
 class Command(BaseCommand):
     help = (
@@ -29,11 +36,13 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the report")
         parser.add_argument("--images", default="", help="folder of the images inside DATASET")
         parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
+        classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
+        classes.help = "the labels that stand for the model's classes, in their order; default: 1, 2, ..."
         parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
         parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
-        parser.add_argument("--polarity", choices=["auto", "bright", "dark"], default="auto")
+        parser.add_argument("--polarity", choices=["auto", "bright", "dark"])
         parser.add_argument("--scale", type=float, metavar="S", help="working scale; default: from the image")
         parser.add_argument("--flips", action="store_true", help="average the maps over four mirrored images")
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
@@ -55,8 +64,9 @@ class Command(BaseCommand):
 
         _check(options)
         card, file = _card(options["model"])
+        _check_for(card, options)
         try:
-            examples = _examples(options)
+            examples = _examples(card, options)
             if options["fit_cuts"]:
                 card = self._fit_cuts(card, file, examples, options)
             report = evaluate(
@@ -142,10 +152,30 @@ def _check(options: dict[str, Any]) -> None:
         raise CommandError(f"--rows is at least 1, not {options['rows']}.")
     if options["pictures"] < 0:
         raise CommandError(f"--pictures is at least 0, not {options['pictures']}.")
-    if _is_recipe(options["dataset"]) and (options["groups"] or options["labels"] or options["images"]):
-        raise CommandError("A recipe names its own folders and groups: leave out --images, --labels and --groups.")
+    if _is_recipe(options["dataset"]) and any(options[name] for name in ("groups", "labels", "images", "classes")):
+        raise CommandError(
+            "A recipe names its own folders and groups: leave out --images, --labels, --classes and --groups."
+        )
     if options["out"].exists() and not options["out"].is_dir():
         raise CommandError(f"{options['out']} is a file; --out names the folder of the report.")
+
+
+def _check_for(card: ModelCard, options: dict[str, Any]) -> None:
+    """Refuse options that mean nothing to the card's kind of analysis."""
+    from segmentation.core.tasks import find
+    from segmentation.lab import tasks
+
+    try:
+        task, taught = find(card.task), tasks.find(card.task)
+    except LookupError as error:
+        raise CommandError(str(error)) from error
+    known = {*taught.scoring.options, *task.settings.model_fields}
+    asked = [name for name in (*OF_SETTINGS, *OF_SCORING) if options[name] not in (None, False, [])]
+    if unknown := [f"--{name.replace('_', '-')}" for name in asked if name not in known]:
+        raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
+    if len(options["classes"]) not in (0, len(taught.classes)):
+        names = ", ".join(taught.classes) or "it has none"
+        raise CommandError(f"--classes names a label for each class of {task.title} ({names}).")
 
 
 def _card(model: str) -> tuple[ModelCard, Path]:
@@ -165,7 +195,7 @@ def _scoring(card: ModelCard) -> Any:
     """How what the card's model finds is compared with the truth."""
     from segmentation.lab import tasks
 
-    return tasks.find(getattr(card, "task", "particles")).scoring
+    return tasks.find(card.task).scoring
 
 
 def _said(error: OSError, out: Path) -> str:
@@ -184,14 +214,15 @@ def _is_recipe(dataset: Path) -> bool:
     return dataset.suffix.lower() == ".toml"
 
 
-def _examples(options: dict[str, Any]) -> Any:
+def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
     from segmentation.core.truth import find_pairs
     from segmentation.lab.data import held_out
-    from segmentation.lab.settings import keep_apart, read_recipe
+    from segmentation.lab.settings import classes_in, keep_apart, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"])
+        classes = classes_in(card.task, options["classes"])
+        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], classes=classes)
         examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
@@ -215,8 +246,7 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
         torch.zeros(1, device=runtime.torch_device())
     except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
         raise CommandError(f"The device {options['device']!r} is not to be had on this machine.") from error
-    polarity = None if options["polarity"] == "auto" else options["polarity"]
-    return Predictor(card, runtime, polarity, options["scale"], options["flips"])
+    return Predictor(card, runtime, {name: options[name] for name in OF_SETTINGS if options[name]})
 
 
 def _options(options: dict[str, Any]) -> Any:

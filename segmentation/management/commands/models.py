@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.network import cards
 
+from . import _inputs as inputs
+
 
 class Command(BaseCommand):
     help = (
@@ -72,12 +74,12 @@ class Command(BaseCommand):
 
         try:
             card = cards.find(options["name"])
-            analysis = analyse(read(options["image"]), AnalysisSettings.of(model=card.name, filter=True))
+            analysis = analyse(read(options["image"]), AnalysisSettings.of(card.task, model=card.name, filter=True))
             file = card.weights.parent / f"{card.name}-{options['number']}.png"
             file.write_bytes(example_png(analysis, options["caption"] or options["image"].stem))
         except (cards.UnknownModel, cards.AlteredWeights, UnreadableImage, OSError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{file}: {analysis.statistics.n_kept} particles")
+        self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
 
     def _remove(self, name: str) -> None:
         from segmentation.lab.install import BadModel, remove_model

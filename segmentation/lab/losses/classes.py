@@ -1,0 +1,40 @@
+"""The loss of maps of classes: cross-entropy and Dice, of labelled pixels alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from . import Loss
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class ClassLoss(Loss):
+    """Cross-entropy of the softmax over all maps + 1 - the mean Dice of the classes.
+
+    maps: (B, C, H, W) logits. targets: (B, C + 1, H, W), a map of 0 and 1 for each class and then where labelled.
+    """
+
+    name: Literal["classes"] = "classes"
+    cross_entropy: Weight = Field(1.0, description="weight of the cross-entropy")
+    dice: Weight = Field(1.0, description="weight of the Dice loss")
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> Self:
+        if self.cross_entropy + self.dice == 0:
+            raise ValueError("cross_entropy or dice is above 0.")
+        return self
+
+    def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
+        truth, labelled = targets[:, :-1], targets[:, -1:]
+        logs = maps.float().log_softmax(1)
+        entropy = -(truth * logs).sum() / labelled.sum().clamp(min=1)
+        found = logs.exp() * labelled
+        overlap, both = (found * truth).sum((0, 2, 3)), found.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+        dice = (
+            (2 * overlap + 1) / (both + 1)
+        ).mean()  # over the batch, so that a class that is not there costs nothing
+        return self.cross_entropy * entropy + self.dice * (1 - dice)

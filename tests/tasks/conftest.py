@@ -1,0 +1,97 @@
+"""A foreign kind of analysis, registered for these tests alone, and a network that was trained for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+from segmentation.core import tasks
+from segmentation.core.network import cards
+from segmentation.lab import tasks as taught
+from tests.lab.folders import save
+
+from . import brightness, taught_brightness
+
+RECIPE = """
+name = "two-greys"
+title = "Two greys"
+summary = "Tells bright from dark."
+task = "brightness"
+steps = 60
+batch = 4
+crop = 32
+checkpoint = 30
+learning_rate = 1e-2
+validation = 0.3
+validation_batches = 1
+precision = "float32"
+device = "cpu"
+threads = 1
+schedule = {{ warm_up = 5 }}
+ema_decay = 0.9
+
+[architecture]
+name = "plain-unet"
+filters = 4
+depth = 2
+
+[[sources]]
+kind = "folder"
+path = "{folder}"
+"""
+
+
+def drawn(seed: int, side: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """A grey picture (side, side) uint8 with bright bands and discs on dark ground, and its classes 1 and 2."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((side, side))
+    bright = (rows // int(rng.integers(8, 20)) + columns // int(rng.integers(8, 20))) % 2 == 0
+    for row, column in rng.integers(0, side, (3, 2)):
+        bright ^= np.hypot(rows - row, columns - column) < 9
+    grey = np.where(bright, 180, 70) + rng.normal(0, 10, bright.shape)
+    return grey.clip(0, 255).astype(np.uint8), 1 + bright.astype(np.uint8)
+
+
+def draw_folder(folder: Path, numbers: range) -> Path:
+    for number in numbers:
+        grey, classes = drawn(number)
+        save(folder / "images" / f"{number}.png", grey)
+        save(folder / "labels" / f"{number}.png", classes)
+    return folder
+
+
+@contextmanager
+def registered() -> Iterator[None]:
+    tasks.add(brightness.TASK)
+    taught.add(taught_brightness.TASK)
+    try:
+        yield
+    finally:
+        del tasks._added["brightness"], taught._added["brightness"]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Path:
+    """The folder of a finished run of the real `train` command."""
+    base = tmp_path_factory.mktemp("brightness")
+    folder = draw_folder(base / "data", range(6))
+    (base / "two-greys-recipe.toml").write_text(RECIPE.format(folder=folder))
+    with registered():
+        call_command("train", str(base / "two-greys-recipe.toml"), "--out", str(base / "run"))
+    return base / "run"
+
+
+@pytest.fixture
+def toy(run) -> Iterator[cards.ModelCard]:
+    """The card of the trained network, among the models that are offered, and its task among those there are."""
+    with registered():
+        cards.add_folder(run)
+        try:
+            yield cards.find("two-greys")
+        finally:
+            cards._added.remove(run)

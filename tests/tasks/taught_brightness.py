@@ -1,0 +1,22 @@
+"""The learning side of `brightness`."""
+
+from __future__ import annotations
+
+from segmentation.lab.classes.scoring import scoring
+from segmentation.lab.classes.targets import activation, dice, likeliest, targets
+from segmentation.lab.tasks.base import LearningTask
+
+from .brightness import CLASSES
+
+TASK = LearningTask(
+    name="brightness",
+    channels=CLASSES,
+    auxiliary=(),
+    targets=targets,
+    loss="classes",
+    score=dice,
+    activation=activation,
+    preview=likeliest,
+    scoring=scoring(CLASSES),
+    classes=CLASSES,
+)

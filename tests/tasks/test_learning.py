@@ -1,0 +1,171 @@
+"""A foreign kind of analysis is trained, published, installed, trained further and scored."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from segmentation.core.network import cards
+from segmentation.core.truth import BadDataset
+from segmentation.lab.classes.scoring import confusion, fraction_errors, metrics
+from segmentation.lab.classes.targets import dice, likeliest, targets
+from segmentation.lab.data import make_sources
+from segmentation.lab.losses import losses
+from segmentation.lab.settings import BadRecipe, read_recipe, recipe_from
+from tests.lab.folders import save
+
+from .brightness import CLASSES
+from .conftest import draw_folder, drawn
+
+
+@pytest.fixture
+def unseen(tmp_path):
+    return draw_folder(tmp_path / "unseen", range(100, 106))
+
+
+def score(model, folder, out, *options):
+    call_command("evaluate", str(model), str(folder), "--out", str(out), *map(str, options))
+    return json.loads((out / "report.json").read_text())
+
+
+def test_its_card_says_nothing_of_particles(toy, run):
+    assert (toy.task, toy.confidence, toy.cuts) == ("brightness", {}, {})
+    entries = tomllib.loads((run / "two-greys.toml").read_text())
+    assert not {"diameter", "smallest", "largest", "threshold", "core", "closer"} & set(entries)
+    assert "particle" not in str(entries).lower()
+    assert toy.scores[0]["dice"] > 0.95
+
+
+def test_pictures_of_its_training_show_the_classes(run):
+    sheet = Image.open(run / "examples-000060.png")
+    assert sheet.width == 5 * 32 + 4 * 4  # crop, truth, found and a map for each class
+
+
+def test_it_is_scored_on_unseen_images(toy, unseen, tmp_path):
+    report = score("two-greys", unseen, tmp_path / "report")
+    figures = report["pooled"]["figures"]
+    assert figures["iou"]["value"] > 0.9 and figures["accuracy"]["low"] > 0.9
+    assert abs(figures["bright_error"]["value"]) < 3 and figures["bright_true"]["low"] is not None
+    assert figures["bright_error"]["value"] == pytest.approx(-figures["dark_error"]["value"])
+    found = tifffile.imread(tmp_path / "report" / "labels" / "100.tif")
+    assert (found == drawn(100)[1]).mean() > 0.95
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "IoU of bright" in page and "Only labelled pixels count." in page and page.count("<figure>") == 6
+    assert [word for word in ("Feret", "object", "article", "hreshold", "{{", "Errors by kind") if word in page] == []
+
+
+def test_it_is_scored_on_what_its_recipe_holds_out(toy, run, tmp_path):
+    report = score("two-greys", run / "recipe.toml", tmp_path / "report")
+    assert 0 < report["data"]["images"] < 6 and report["pooled"]["figures"]["iou"]["value"] > 0.9
+
+
+def test_labels_may_have_other_numbers(toy, tmp_path):
+    for number in range(3):
+        grey, classes = drawn(200 + number)
+        save(tmp_path / "data" / "images" / f"{number}.png", grey)
+        save(tmp_path / "data" / "labels" / f"{number}.png", np.where(classes == 2, 255, 0).astype(np.uint8))
+    report = score("two-greys", tmp_path / "data", tmp_path / "report", "--classes", 0, 255)
+    assert report["pooled"]["figures"]["iou"]["value"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--fit-cuts"], "Brightness are scored without --fit-cuts: leave it out."),
+        (["--calibrate"], "without --calibrate"),
+        (["--choose-threshold"], "without --choose-threshold"),
+        (["--postprocess", "published"], "without --postprocess"),
+        (["--truth-through-postprocess"], "without --truth-through-postprocess"),
+        (["--threshold", "0.4", "--flips"], "without --flips and --threshold"),
+        (["--scale", "1"], "without --scale"),
+        (["--polarity", "dark"], "without --polarity"),
+        (["--classes", "1", "2", "3"], "--classes names a label for each class of Brightness (dark, bright)."),
+    ],
+)
+def test_options_that_mean_nothing_to_it_are_refused(toy, unseen, tmp_path, options, sentence):
+    with pytest.raises(CommandError) as refused:
+        score("two-greys", unseen, tmp_path / "report", *options)
+    assert sentence in str(refused.value)
+    assert not (tmp_path / "report").exists()
+
+
+def test_labels_without_its_classes_are_refused(toy, run, tmp_path):
+    folder = draw_folder(tmp_path / "data", range(3))
+    for file in (folder / "labels").iterdir():
+        save(file, np.full((64, 64), 7, np.uint8))
+    recipe = read_recipe(run / "recipe.toml").model_dump()
+    recipe["sources"][0]["path"] = str(folder)
+    with pytest.raises(BadDataset, match="holds no labelled pixels: in none of its labels there is a 1, 2"):
+        make_sources(recipe_from(recipe, "here"), tmp_path)
+
+
+def test_it_is_installed_and_trained_further(toy, run, tmp_path, settings):
+    settings.DEEPSEGM_MODELS = tmp_path / "models"
+    call_command("models", "add", str(run), "--name", "mine")
+    assert cards.read_card(tmp_path / "models" / "mine.toml").task == "brightness"
+    folder = draw_folder(tmp_path / "own", range(300, 306))
+    out = tmp_path / "further"
+    arguments = ["train", str(folder), "--fine-tune", str(tmp_path / "models" / "mine.toml"), "--out", str(out)]
+    call_command(*arguments, "--steps", "2", "--device", "cpu", "--name", "mine-2")
+    card = cards.read_card(out / "mine-2.toml")
+    assert (card.task, card.training["start_from"]) == ("brightness", "mine")
+    assert card.scores[0]["dice_before"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"task": "nosuch"}, "task: No kind of analysis named 'nosuch' can be taught"),
+        ({"heads": ["foreground"]}, "heads is [dark, bright], not"),
+        ({"loss": {"name": "classes", "dice": -1}}, "loss: dice is at least 0"),
+        ({"loss": {"cross_entropy": 0, "dice": 0}}, "cross_entropy or dice is above 0."),
+        ({"sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "a label for each class of brightness"),
+        ({"sources": [{"kind": "rendered"}]}, "brightness has classes, and rendered pictures have none"),
+        ({"task": "particles", "sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "it has none"),
+    ],
+)
+def test_a_bad_recipe_is_told_in_one_sentence(toy, run, changes, sentence):
+    recipe = read_recipe(run / "recipe.toml").model_dump()
+    if changes.get("task"):
+        del recipe["heads"], recipe["loss"]
+    with pytest.raises(BadRecipe) as refused:
+        recipe_from({**recipe, **changes}, "here")
+    assert sentence in str(refused.value) and str(refused.value).count("here:") == 1
+
+
+def test_unlabelled_pixels_teach_and_count_nothing():
+    labels = np.array([[1, 1, 0], [2, 2, 0]], np.int32)
+    target = torch.from_numpy(targets(labels, CLASSES))[None]
+    assert target[0, -1].tolist() == [[1, 1, 0], [1, 1, 0]]
+    right = torch.full((1, 2, 2, 3), -9.0)
+    right[0, 0, 0], right[0, 1, 1] = 9.0, 9.0
+    wrong = right.clone()
+    wrong[0, :, :, 2] = wrong[0, :, :, 2].flip(0)
+    loss = losses()["classes"](name="classes")
+    assert dice(right, target) == dice(wrong, target) == 1.0
+    assert float(loss(right, target)) == pytest.approx(float(loss(wrong, target)), abs=1e-6)
+    assert float(loss(right, target)) < 0.2  # the Dice loss counts one pixel of each class as right beforehand
+    assert float(loss(-right, target)) > 5
+    assert likeliest((right[0].softmax(0).numpy() * 255).astype(np.uint8)).tolist() == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_figures_are_those_of_the_definitions():
+    truth = np.array([[1, 1, 1, 2], [2, 2, 0, 0]], np.int32)
+    found = np.array([[1, 1, 2, 2], [2, 0, 1, 2]], np.int32)
+    table = confusion(found, truth, 2)
+    assert table.tolist() == [[2, 1, 0], [0, 2, 1]]
+    once = np.ones((1, 1))
+    every, errors = metrics(CLASSES, [table], once), fraction_errors(CLASSES, [table], once, False)
+    assert every["dark_iou"] == [2 / 3] and every["bright_iou"] == [2 / 4] and every["iou"] == [(2 / 3 + 1 / 2) / 2]
+    assert every["dark_dice"] == [4 / 5] and every["accuracy"] == [4 / 6]
+    assert errors["dark_true"] == [50] and errors["dark_found"] == pytest.approx([100 / 3])
+    assert errors["bright_error"] == [0]
+    alone = metrics(CLASSES, [confusion(np.ones((2, 2), np.int32), np.ones((2, 2), np.int32), 2)], np.ones((1, 1)))
+    assert np.isnan(alone["bright_iou"][0]) and alone["iou"] == [1.0]
