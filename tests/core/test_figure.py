@@ -256,7 +256,7 @@ def test_whole_pixels_make_no_comb():
 def test_filter_word_follows_the_recipe():
     analysis = make_analysis(9)
     assert "filter off" in said(figure.draw(analysis))
-    assert "filter on" in said(figure.draw(replace(analysis, recipe=analysis.settings.with_(filter=True))))
+    assert "filter on" in said(figure.draw(replace(analysis, settings=analysis.settings.with_(filter=True))))
 
 
 @pytest.mark.parametrize("form", ["svg", "pdf"])

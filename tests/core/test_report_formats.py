@@ -23,7 +23,7 @@ from segmentation.core.report import coco, geojson, result, rois, xlsx
 from segmentation.core.report.files import write_json, write_table
 from segmentation.core.report.rings import polygons
 
-from .builders import analysis_of, make_analysis, renamed
+from .builders import analysis_of, make_analysis, refound, renamed, segmentation_of
 
 shapely = pytest.importorskip("shapely")
 NAMES = [
@@ -109,9 +109,8 @@ def test_xlsx_summary_has_every_interval():
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
 def test_xlsx_metadata_has_every_setting_that_changes_the_numbers(edge):
-    analysis = CASES["many"]()
-    recipe = replace(analysis.settings, edge=edge, flips=True)
-    analysis = replace(analysis, recipe=recipe, statistics=replace(analysis.statistics, edge=edge))
+    analysis = refound(CASES["many"](), settings={"flips": True})
+    analysis = replace(analysis, statistics=replace(analysis.statistics, edge=edge))
     found = {(line[0], line[1]): line[2] for line in workbook(analysis)["metadata"].iter_rows(values_only=True)}
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert found["settings", "mirror images averaged"] == "on"
@@ -265,8 +264,7 @@ def single_pixels(n):
 
     table = Table(label=np.arange(1, n + 1))
     table.kept = kept
-    segmentation = SimpleNamespace(labels=labels)
-    return SimpleNamespace(table=table, segmentation=segmentation, calibration=Calibration(2.5, "typed"))
+    return SimpleNamespace(table=table, segmentation=segmentation_of(labels), calibration=Calibration(2.5, "typed"))
 
 
 @pytest.mark.parametrize(("n", "dtype"), [(65_535, np.uint16), (65_536, np.float32), (70_000, np.float32)])

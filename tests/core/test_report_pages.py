@@ -10,13 +10,14 @@ import numpy as np
 import pypdf
 import pytest
 
+from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure, pages, result
 from segmentation.core.report.method import CITATION, method
 from segmentation.core.report.numbers import FIGURES
 from segmentation.core.report.wording import per_cent, significant
 
-from .builders import analysis_of, make_analysis, renamed
+from .builders import analysis_of, make_analysis, refound, renamed
 
 CASES = {
     "many": lambda: make_analysis(150, (400, 500), filter=True),
@@ -149,9 +150,7 @@ def test_edge_weights_are_said():
     ],
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
-    analysis = make_analysis(4)
-    used = replace(analysis.segmentation, closer=closer)
-    words = method(replace(analysis, segmentation=used, recipe=replace(analysis.settings, flips=flips)))
+    words = method(refound(make_analysis(4), settings={"flips": flips}, closer=closer))
     assert said_of_it in words and ("means over" in words) == bool(said_of_it)
 
 
@@ -164,9 +163,7 @@ def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
     ],
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
-    analysis = make_analysis(4)
-    used = replace(analysis.segmentation, dropped=dropped, expected=expected)
-    words = method(replace(analysis, segmentation=used))
+    words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
     assert said in words and ("left out whose" in words) == bool(said)
 
 
@@ -175,11 +172,6 @@ def test_same_analysis_same_bytes():
 
 
 def test_masks_of_other_tools_have_no_model():
-    from segmentation.core import labelled
-    from segmentation.core.report.wording import MASKS
-
-    assert labelled.MODEL == MASKS
-    analysis = make_analysis(12)
-    words = said(written(replace(analysis, segmentation=replace(analysis.segmentation, model=MASKS))))
+    words = said(written(refound(make_analysis(12), card={"name": MASKS})))
     assert "outlined by another tool" in words
     assert "convolutional" not in words and "SHA-256 of the weights" not in words and "polarity" not in words

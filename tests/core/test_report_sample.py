@@ -12,15 +12,15 @@ import pandas
 import pypdf
 import pytest
 
+from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import contents, result, sample_pages
 from segmentation.core.report.method import left_out_words, sample_method
 from segmentation.core.report.sample import as_dict, distribution, write_sample
-from segmentation.core.report.wording import MASKS
 from segmentation.core.sample import Found, LeftOut, Member, combine
 
-from .builders import make_analysis
+from .builders import make_analysis, refound
 
 
 def members(count, **options):
@@ -35,11 +35,12 @@ def seen(count, **used):
     """Members of which everything is known, each an image of its own instrument's settings."""
     made = []
     for i in range(count):
-        one = make_analysis(30 + 10 * (i % 3), (200, 260), name=f"{i}.tif")
+        values = {name: each[i] for name, each in used.items()}
+        card = find("particles").entries()
+        one = refound(make_analysis(30 + 10 * (i % 3), (200, 260), name=f"{i}.tif"), card=card, **values)
         facts = {"instrument": "Zeiss SUPRA 40", "detector": "InLens", "voltage_kv": 20.0, "date": f"{i + 1} Jul 2019"}
         micrograph = replace(one.micrograph, sha256=f"{i:064x}", metadata=facts)
-        changes = {"model_sha256": find("particles").sha256, **{name: values[i] for name, values in used.items()}}
-        made.append(Member.of(replace(one, micrograph=micrograph, segmentation=replace(one.segmentation, **changes))))
+        made.append(Member.of(replace(one, micrograph=micrograph)))
     return made
 
 
