@@ -142,7 +142,7 @@ class Teller:
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
-    from segmentation.core import report
+    from segmentation.core.report.files import write_all
 
     progress("reading the image", 0.0)
     micrograph = pixels_of(job.micrograph, folder)
@@ -150,9 +150,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     progress("drawing the figure", WRITING)
     out = folder / "results"
     out.mkdir()
-    files = report.write_all(
-        analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done)
-    )
+    files = write_all(analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done))
     if job.sample_id:
         files[tables.NAME] = tables.save(analysis.table, analysis.segmentation.clarity, out / tables.NAME)
     progress("storing the results", STORING)

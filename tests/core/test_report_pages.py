@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pypdf
 import pytest
+from PIL import Image
 
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import figure, pages, result
-from segmentation.core.report.method import CITATION, method
+from segmentation.core.report import exports, pages
+from segmentation.core.report.context import Context
+from segmentation.core.report.exports import result
+from segmentation.core.report.method import CITATION
+from segmentation.core.report.method import method as method_of
 from segmentation.core.report.numbers import FIGURES
 from segmentation.core.report.wording import per_cent, significant
+from segmentation.core.sample import Sample
+from segmentation.core.tasks import find
 
 from .builders import analysis_of, make_analysis, refound, renamed
 
@@ -33,12 +40,21 @@ CASES = {
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
+def context_of(analysis):
+    with ThreadPoolExecutor(1) as packing:
+        context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
+    context.sums = FILES
+    return context
+
+
 def written(analysis):
-    drawn = figure.draw(analysis)
-    cut = figure.panels(drawn, figure.rendered(drawn))
     file = io.BytesIO()
-    pages.write_report(analysis, {name: figure.packed(each) for name, each in cut.items()}, FILES, file)
+    pages.write_report(context_of(analysis), file)
     return file.getvalue()
+
+
+def method(analysis):
+    return method_of(Sample.of(analysis))
 
 
 def said(data):
@@ -54,10 +70,13 @@ def test_every_case_takes_two_to_four_pages(case):
     assert f"page {len(read.pages)} of {len(read.pages)}" in said(data)
 
 
+def decoded(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB"))
+
+
 def test_pictures_are_in_it_as_they_are():
     analysis = CASES["many"]()
-    drawn = figure.draw(analysis)
-    cut = figure.panels(drawn, figure.rendered(drawn))
+    cut = {name: decoded(each) for name, each in context_of(analysis).pictures.items()}
     read = pypdf.PdfReader(io.BytesIO(written(analysis)))
     shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
     for name in ("panel-image.png", "panel-possibly-wrong.png"):
@@ -86,7 +105,7 @@ def test_it_says_what_a_regulator_asks_for():
 
 def test_its_numbers_are_those_of_the_result():
     analysis = CASES["many"]()
-    words, numbers = said(written(analysis)), result.as_dict(analysis)["statistics"]
+    words, numbers = said(written(analysis)), result.as_dict(Sample.of(analysis))["statistics"]
     for weighting in ("number", "area", "volume"):
         figures = numbers["weighted"][weighting]
         for name in FIGURES:
@@ -96,7 +115,9 @@ def test_its_numbers_are_those_of_the_result():
             assert expected in words, (weighting, name)
     for line in numbers["nano"]["sensitivity"]:
         assert f"{per_cent(line['low'])} to {per_cent(line['high'])}" in words
-    drawn = "\n".join(text.get_text() for text in figure.draw(analysis).findobj(lambda each: hasattr(each, "get_text")))
+    drawn = "\n".join(
+        text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
+    )
     for name in ("mean", "median"):
         assert f"{name} {significant(numbers[name])}" in drawn
     assert f"N = {numbers['n_kept']:,}" in drawn and f"kept: {numbers['n_kept']:,}" in drawn

@@ -1,8 +1,10 @@
-"""The four panels of the figure, each drawn on the Axes that it is given."""
+"""The panels of the figure, by the names that a task gives them, each drawn on the Axes that it is given."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import floor, log10
 from typing import Any
 
@@ -10,19 +12,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
 from ..measure.statistics import Statistics
-from .charts import TITLE, is_narrow, room
+from ..sample import Sample
+from ..tasks.base import Task
+from .charts import ASIDE, KEPT, TITLE, Distribution, draw_histogram, is_narrow, room
 from .cracks import Cracks, find_cracks
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
-from .picture import analysed, painted, sampled
+from .picture import COLOURS, analysed, painted, sampled
+from .wording import per_cent
 
-KEPT = "#2ee6b8"
-ASIDE = "#ff3b30"
 LONGEST = 2000
 LONGEST_BAR = 1.5
 DASHES = (0, (3.0, 1.6))
@@ -32,9 +35,10 @@ LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What the image panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
+    """What the panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
     `shape` (H, W), both small enough to draw; cracks and outlines in px of the upload."""
 
+    sample: Sample
     analysis: Analysis
     shape: tuple[int, int]
     picture: Print
@@ -43,14 +47,42 @@ class Scene:
     outlines: list[NDArray[np.float64]]
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Scene:
+    def of(cls, sample: Sample) -> Scene:
+        """Of a sample of one; raises ValueError for several images."""
+        analysis = sample.analysis
+        if analysis is None:
+            raise ValueError("a sample of several images is no scene")
         rows = analysis.segmentation.rows
         labels = analysis.segmentation.dense[:rows]
         picture = analysed(analysis, LONGEST)
         cracks = find_cracks(labels)
-        outlines = smooth_outlines(cracks, len(analysis.table))
+        outlines = smooth_outlines(cracks, len(analysis.segmentation))
         rows, columns = labels.shape
-        return cls(analysis, (rows, columns), Print(picture), sampled(labels, picture.shape), cracks, outlines)
+        small = sampled(labels, picture.shape)
+        return cls(sample, analysis, (rows, columns), Print(picture), small, cracks, outlines)
+
+    @property
+    def task(self) -> Task:
+        return self.sample.task
+
+    @cached_property
+    def area_fractions(self) -> NDArray[np.float64]:
+        """(classes,) share of the analysed area that each class covers."""
+        used = self.analysis.segmentation
+        pixels = np.bincount(used.dense[: used.rows].ravel(), minlength=len(used) + 1)[1:]
+        return np.bincount(used.classes, pixels, len(used.class_names)) / (self.shape[0] * self.shape[1])
+
+
+Draw = Callable[[Axes, Scene, str], None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """draw(ax, scene, letter): draws it, with a title that begins with the letter. picture: whether it is a picture of
+    the analysed area, and no chart."""
+
+    draw: Draw
+    picture: bool
 
 
 def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
@@ -64,10 +96,10 @@ def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
     ax.set_title(title, loc="left", fontsize=TITLE)
 
 
-def draw_image(ax: Axes, scene: Scene) -> None:
-    """A: the image as acquired, with a scale bar."""
+def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
+    """The image as acquired, with a scale bar."""
     excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
-    _show(ax, scene, scene.picture, f"A  Image{excluded}")
+    _show(ax, scene, scene.picture, f"{letter}Image{excluded}")
     _scale_bar(ax, scene.shape, scene.analysis.calibration.nm_per_pixel)
 
 
@@ -115,35 +147,60 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
     return min(width / shape[1], height / shape[0])
 
 
-def draw_segmentation(ax: Axes, scene: Scene) -> None:
-    """B: every particle that was found, in colours that differ between neighbours."""
-    found = len(scene.analysis.table)
-    colours = painted(scene.picture.pixels, scene.labels, 0.82)
-    _show(ax, scene, Print(colours), f"B  Segmentation ({_count(found)})")
+def draw_segmentation(ax: Axes, scene: Scene, letter: str) -> None:
+    """Everything that was found, in colours that differ between neighbours."""
+    n, task = len(scene.analysis.segmentation), scene.task
+    count = f"no {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
+    _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.82)), f"{letter}Segmentation ({count})")
 
 
-def draw_doubts(ax: Axes, scene: Scene) -> None:
-    """C: outlines over the image, solid where kept, red and dashed where possibly wrong, with the reasons."""
-    statistics = scene.analysis.statistics
-    _show(ax, scene, scene.picture, "C  Kept and possibly wrong")
+def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
+    """What was found in the colour of its class, with the names of the classes and the area that they cover."""
+    used = scene.analysis.segmentation
+    numbers = np.r_[0, used.classes].astype(np.intp)
+    _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.6, numbers)), f"{letter}Classes")
+    handles = [
+        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}")
+        for i, (name, share) in enumerate(zip(used.class_names, scene.area_fractions.tolist(), strict=True))
+    ]
+    _legend(ax, handles, 2 if is_narrow(ax) else 4)
+
+
+def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
+    """The size distribution, where there is one."""
+    shown = Distribution.of(scene.sample)
+    if shown is None:
+        ax.set_axis_off()
+    else:
+        draw_histogram(ax, shown, letter)
+
+
+def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
+    """Outlines over the image, solid where kept, red and dashed where possibly wrong, with the reasons."""
+    table = scene.analysis.table
+    _show(ax, scene, scene.picture, f"{letter}Kept and possibly wrong")
     width = _line_width(ax, scene)
-    kept = [line for line, keep in zip(scene.outlines, scene.analysis.table.kept, strict=True) if keep]
-    aside = [line for line, keep in zip(scene.outlines, scene.analysis.table.kept, strict=True) if not keep]
+    kept = [line for line, keep in zip(scene.outlines, table.kept, strict=True) if keep]
+    aside = [line for line, keep in zip(scene.outlines, table.kept, strict=True) if not keep]
     _outline(ax, kept, "black", width * 1.8, "solid", 0.45)
     _outline(ax, kept, KEPT, width, "solid", 1.0)
     _outline(ax, aside, "black", width * 2.2, "solid", 0.45)
     _outline(ax, aside, ASIDE, width * 1.25, DASHES, 1.0)
+    reasons = _reasons(scene.sample.pooled, 1 if is_narrow(ax) else 3)
     handles = [
-        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {statistics.n_kept:,}"),
-        Line2D(
-            [], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=_reasons(statistics, 1 if is_narrow(ax) else 3)
-        ),
+        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {len(kept):,}"),
+        Line2D([], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"possibly wrong: {len(aside):,}{reasons}"),
     ]
+    _legend(ax, handles, 1 if is_narrow(ax) else 2)
+
+
+def _legend(ax: Axes, handles: list[Any], columns: int) -> None:
+    """Under the picture."""
     ax.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, 0),
-        ncols=1 if is_narrow(ax) else 2,
+        ncols=columns,
         frameon=False,
         fontsize=8,
         handlelength=2.2,
@@ -154,18 +211,14 @@ def draw_doubts(ax: Axes, scene: Scene) -> None:
     )
 
 
-def _count(n: int) -> str:
-    return "no particles" if n == 0 else "1 particle" if n == 1 else f"{n:,} particles"
-
-
-def _reasons(statistics: Statistics, abreast: int) -> str:
-    words = [f"{reason} {count:,}" for reason, count in statistics.set_aside.items()]
+def _reasons(statistics: Statistics | None, abreast: int) -> str:
+    words = [] if statistics is None else [f"{reason} {count:,}" for reason, count in statistics.set_aside.items()]
     lines = [", ".join(words[i : i + abreast]) for i in range(0, len(words), abreast)]
-    return f"possibly wrong: {statistics.n_set_aside:,}" + "".join(f"\n{line}" for line in lines)
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _line_width(ax: Axes, scene: Scene) -> float:
-    """Points, so that the outline of a typical particle stays thin beside the particle."""
+    """Points, so that the outline of a typical object stays thin beside it."""
     if not len(scene.analysis.table):
         return 1.0
     points = 72 * _inches_per_pixel(ax, scene.shape)
@@ -181,3 +234,12 @@ def _outline(
         closed, colors=colour, linewidths=width, linestyles=[style], alpha=alpha, joinstyle="round"
     )
     ax.add_collection(collection, autolim=False)
+
+
+PANELS = {
+    "image": Panel(draw_image, True),
+    "segmentation": Panel(draw_segmentation, True),
+    "doubts": Panel(draw_doubts, True),
+    "classes": Panel(draw_classes, True),
+    "histogram": Panel(draw_sizes, False),
+}

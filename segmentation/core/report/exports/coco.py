@@ -1,46 +1,48 @@
-"""`coco.json`: the particles as annotations in the format of the COCO data set, for training and annotation tools."""
+"""`coco.json`: what was found as annotations in the format of the COCO data set, for training and annotation tools."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis import Analysis
-from .cracks import Ints
-from .rings import Polygon, area
-from .wording import version
+from ... import tasks
+from ...analysis import Analysis
+from ..cracks import Ints
+from ..rings import Polygon, area
+from ..wording import version, write_json
+from .base import Export
 
-PARTICLE, POSSIBLY_WRONG = 1, 2
+if TYPE_CHECKING:
+    from ..context import Context
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
-    """Plain JSON types in COCO's keys; one image, one annotation per particle, id = label.
+    """Plain JSON types in COCO's keys; one image, one annotation per object under its id.
 
-    segmentation: polygons in px along pixel edges; of a particle with holes run lengths down the columns, since
-    COCO's polygons know no holes. area: pixels. bbox: left, top, width, height. Beyond COCO: reason, confidence.
+    categories: the classes, and after them "possibly wrong", whatever the class. segmentation: polygons in px along
+    pixel edges; of an object with holes run lengths down the columns, since COCO's polygons know no holes. area:
+    pixels. bbox: left, top, width, height. Beyond COCO: reason, confidence.
     """
     rows, columns = analysis.micrograph.shape
-    table = analysis.table
-    annotations = [_annotation(analysis, i, shapes[i]) for i in range(len(table))]
+    task = tasks.find(analysis.segmentation.provenance.task)
+    categories = [*analysis.segmentation.class_names, "possibly wrong"]
     return {
         "info": {
-            "description": "Particles of one micrograph",
+            "description": f"{task.things.capitalize()} of one micrograph",
             "version": version(),
             "sha256": analysis.micrograph.sha256,
         },
         "licenses": [],
         "images": [{"id": 1, "file_name": analysis.micrograph.name, "width": columns, "height": rows}],
-        "categories": [
-            {"id": PARTICLE, "name": "particle", "supercategory": "particle"},
-            {"id": POSSIBLY_WRONG, "name": "possibly wrong", "supercategory": "particle"},
-        ],
-        "annotations": annotations,
+        "categories": [{"id": i, "name": name, "supercategory": task.thing} for i, name in enumerate(categories, 1)],
+        "annotations": [_annotation(analysis, i, shape) for i, shape in enumerate(shapes)],
     }
 
 
 def _annotation(analysis: Analysis, i: int, shape: list[Polygon]) -> dict[str, Any]:
-    table = analysis.table
+    table, used = analysis.table, analysis.segmentation
     left, top, right, bottom = (int(table[f"bbox_{side}_px"][i]) for side in ("left", "top", "right", "bottom"))
     confidence = float(table["confidence"][i])
     holes = any(polygon.holes for polygon in shape)
@@ -48,7 +50,7 @@ def _annotation(analysis: Analysis, i: int, shape: list[Polygon]) -> dict[str, A
     return {
         "id": int(table["label"][i]),
         "image_id": 1,
-        "category_id": PARTICLE if table.kept[i] else POSSIBLY_WRONG,
+        "category_id": 1 + (int(used.classes[i]) if table.kept[i] else len(used.class_names)),
         "iscrowd": 0,
         "area": round(sum(area(ring) for polygon in shape for ring in (polygon.outer, *polygon.holes))),
         "bbox": [left, top, right - left, bottom - top],
@@ -59,7 +61,7 @@ def _annotation(analysis: Analysis, i: int, shape: list[Polygon]) -> dict[str, A
 
 
 def _run_lengths(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
-    """Lengths of background and particle in turn, down one column after another, beginning with background."""
+    """Lengths of background and object in turn, down one column after another, beginning with background."""
     rows, columns = size
     rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
     changes = np.sort(np.concatenate([_changes(ring, rows) for ring in rings]))
@@ -77,3 +79,19 @@ def _changes(ring: Ints, rows: int) -> Ints:
     column = np.repeat(begins, long) + within
     changes: Ints = column * rows + np.repeat(ring[lying, 1], long)
     return changes
+
+
+def _write(context: Context, path: Path) -> None:
+    write_json(as_dict(context.analysis, context.shapes), path)
+
+
+EXPORTS = (
+    Export(
+        "coco.json",
+        "Annotations, COCO JSON",
+        "application/json",
+        150,
+        _write,
+        image="the {things} as COCO annotations, for training and annotation tools",
+    ),
+)

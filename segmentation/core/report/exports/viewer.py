@@ -1,18 +1,21 @@
-"""What the browser's viewer shows: the picture, the outlines of the particles, a thumbnail."""
+"""What the browser's viewer needs: picture, outlines of what was found, thumbnail, the segmentation itself."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis import Analysis
-from ..micrograph import preview
-from .cracks import Points
-from .outlines import thinned, trace
-from .picture import analysed, painted, sampled
-from .png import deflated
+from ...analysis import Analysis
+from ..cracks import Points
+from ..outlines import thinned, trace
+from ..wording import write_json
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 TOLERANCE = 0.6
 LONGEST = 4096
@@ -67,15 +70,41 @@ def _whole(line: NDArray[np.float64]) -> list[float]:
 
 def image_png(analysis: Analysis) -> bytes:
     """The whole upload as an 8-bit PNG for display, hot and cold pixels clipped, no side over 4096 px."""
-    return _png(preview(analysis.micrograph, LONGEST))
+    from ...micrograph import preview
+    from ..png import deflated
+
+    return deflated(preview(analysis.micrograph, LONGEST)).png()
 
 
 def thumbnail_png(analysis: Analysis) -> bytes:
-    """The analysed area with its particles in colour, no side over 320 px, as a PNG."""
+    """The analysed area with what was found in colour, no side over 320 px, as a PNG."""
+    from ..picture import analysed, painted, sampled
+    from ..png import deflated
+
     picture = analysed(analysis, THUMBNAIL)
     labels = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], picture.shape)
-    return _png(painted(picture, labels, 0.6))
+    return deflated(painted(picture, labels, 0.6)).png()
 
 
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    return deflated(picture).png()
+def _write_outlines(context: Context, path: Path) -> None:
+    write_json(outlines(context.analysis, context.scene.outlines), path)
+
+
+def _write_image(context: Context, path: Path) -> None:
+    path.write_bytes(image_png(context.analysis))
+
+
+def _write_thumbnail(context: Context, path: Path) -> None:
+    path.write_bytes(thumbnail_png(context.analysis))
+
+
+def _write_segmentation(context: Context, path: Path) -> None:
+    context.analysis.segmentation.save(path)
+
+
+EXPORTS = (
+    Export("outlines.json", "", "application/json", 300, _write_outlines, for_the_page=True),
+    Export("image.png", "", "image/png", 310, _write_image, for_the_page=True),
+    Export("thumbnail.png", "", "image/png", 320, _write_thumbnail, for_the_page=True),
+    Export("segmentation.npz", "", "application/octet-stream", 330, _write_segmentation, for_the_page=True),
+)
