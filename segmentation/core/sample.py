@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +14,9 @@ from .analysis import Analysis
 from .labels.segmentation import MASKS
 from .measure.bins import auto_edges
 from .measure.pooling import Pooled, pool, row_of
+from .measure.quantities import Value
 from .measure.statistics import Statistics
-from .measure.table import ParticleTable
+from .measure.table import Table, aligned
 from .micrograph.types import Calibration
 from .network.scale_search import CLEAR
 from .report.wording import SOURCES
@@ -77,7 +78,7 @@ class Member:
     """
 
     name: str
-    table: ParticleTable
+    table: Table
     calibration: Calibration
     clarity: float = 1.0
     sha256: str = ""
@@ -178,6 +179,13 @@ class Sample:
         return tasks.find(self.members[0].found.task)
 
     @property
+    def quantities(self) -> dict[str, Value]:
+        """The numbers that the kind of analysis answers with, by name, those of one image or of all together."""
+        if self.analysis is not None:
+            return self.analysis.quantities
+        return {} if self.pooled is None else {name: self.pooled.value(name) for name in self.task.quantities}
+
+    @property
     def between(self) -> dict[str, float] | None:
         """As of `Pooled`."""
         return self.pooled.between if isinstance(self.pooled, Pooled) else None
@@ -216,8 +224,9 @@ def combine(
     What says how the particles were found comes with `Member.of`; a member made by hand needs its `found`.
     """
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
+    tables = aligned([member.table for member in members])
+    members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     doubtful = max((member.calibration for member in members), key=lambda each: each.relative_uncertainty or 0.0)
-    tables = [member.table for member in members]
     pooled = pool(tables, names=names[: len(members)], edge=edge, seed=SEED, calibration=doubtful, filter=filter)
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:
@@ -256,7 +265,7 @@ def unlike(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(tables: Sequence[ParticleTable], pooled: Pooled) -> dict[str, Any] | None:
+def _histogram(tables: Sequence[Table], pooled: Pooled) -> dict[str, Any] | None:
     """Minimum Feret diameters of every pooled image in bins common to all."""
     sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)

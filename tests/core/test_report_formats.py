@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image
 from pycocotools.coco import COCO
 
+from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.rings import polygons
@@ -254,12 +255,7 @@ def single_pixels(n):
     labels[::2, ::2] = places.reshape(side // 2, -1)
     kept = np.arange(n) < n - 1
 
-    class Table(dict):
-        def __len__(self):
-            return n
-
-    table = Table(label=np.arange(1, n + 1))
-    table.kept = kept
+    table = Table({"label": np.arange(1, n + 1), "kept": kept, "reason": np.where(kept, "", "small")})
     return SimpleNamespace(table=table, segmentation=segmentation_of(labels), calibration=Calibration(2.5, "typed"))
 
 

@@ -36,10 +36,8 @@ def method(sample: Sample) -> str:
     return " ".join(_sentences(sample))
 
 
-def references(found: Statistics | None) -> list[str]:
+def references(found: Statistics) -> list[str]:
     """What the method rests on, as the paragraph and the numbers need it."""
-    if found is None:
-        return []
     return [*REFERENCES, EDGES] if found.edge == "weight" else list(REFERENCES)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..measure.quantities import NUMBERS
 from ..measure.statistics import Statistics
 from ..sample import Sample
 
@@ -48,7 +49,10 @@ def rows(sample: Sample) -> list[Row]:
     """Every number of the statistics, in the order of reading."""
     found, things = sample.pooled, sample.task.things
     if found is None:
-        return []
+        return [
+            Row("quantities", NUMBERS[name].title, each.value, each.unit, each.low, each.high)
+            for name, each in sample.quantities.items()
+        ]
     return [*_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]
 
 

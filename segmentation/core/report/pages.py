@@ -32,7 +32,7 @@ from .exports.result import versions
 from .facts import common, differing, lines, model_label, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
-from .wording import SOURCES, calibration_words, interval, one_line, significant
+from .wording import SOURCES, calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -57,6 +57,9 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield from _pictures(context)
     if shown is not None:
         yield from _numbers(sample, shown)
+    elif sample.quantities:
+        yield heading("Numbers, with 95 % intervals")
+        yield facts(list(quantity_words(sample.quantities, significant).items()))
     if sample.analysis is None:
         yield from _images(sample)
     if sample.pooled is not None:
@@ -65,7 +68,8 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield from sections.notes([*sample.warnings, *(sample.analysis.micrograph.notes if sample.analysis else ())])
     yield together(heading("Method"), words(method(sample)))
     yield words(f"Cite: {CITATION}")
-    yield words("Rests on: " + " ".join(references(sample.pooled)), SMALL)
+    if sample.pooled is not None:
+        yield words("Rests on: " + " ".join(references(sample.pooled)), SMALL)
     yield from _how(sample)
     yield from _models(sample)
     yield heading("Versions and checksums (SHA-256)")

@@ -16,15 +16,17 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
-from ..measure.statistics import Statistics
+from ..measure.statistics import by_reason
+from ..measure.table import Table
 from ..sample import Sample
 from ..tasks.base import Task
 from .charts import ASIDE, KEPT, TITLE, Distribution, draw_histogram, is_narrow, room
 from .cracks import Cracks, find_cracks
+from .objects import Objects
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
 from .picture import COLOURS, analysed, painted, sampled
-from .wording import per_cent
+from .wording import per_cent, quantity_words, significant
 
 LONGEST = 2000
 LONGEST_BAR = 1.5
@@ -175,18 +177,29 @@ def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
         draw_histogram(ax, shown, letter)
 
 
+def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
+    """The numbers that the kind of analysis answers with, with their 95 % intervals, as lines of text."""
+    ax.set_axis_off()
+    ax.set_title(f"{letter}Numbers, with 95 % intervals", loc="left", fontsize=TITLE)
+    said = quantity_words(scene.sample.quantities, significant)
+    height = 1 / max(len(said) + 1, 8)
+    for i, (title, words) in enumerate(said.items(), 1):
+        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")
+        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=9, va="center", ha="right")
+
+
 def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
     """Outlines over the image, solid where kept, red and dashed where possibly wrong, with the reasons."""
-    table = scene.analysis.table
+    found = Objects.of(scene.analysis)
     _show(ax, scene, scene.picture, f"{letter}Kept and possibly wrong")
     width = _line_width(ax, scene)
-    kept = [line for line, keep in zip(scene.outlines, table.kept, strict=True) if keep]
-    aside = [line for line, keep in zip(scene.outlines, table.kept, strict=True) if not keep]
+    kept = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if keep]
+    aside = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if not keep]
     _outline(ax, kept, "black", width * 1.8, "solid", 0.45)
     _outline(ax, kept, KEPT, width, "solid", 1.0)
     _outline(ax, aside, "black", width * 2.2, "solid", 0.45)
     _outline(ax, aside, ASIDE, width * 1.25, DASHES, 1.0)
-    reasons = _reasons(scene.sample.pooled, 1 if is_narrow(ax) else 3)
+    reasons = _reasons(scene.analysis.table, 1 if is_narrow(ax) else 3)
     handles = [
         Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {len(kept):,}"),
         Line2D([], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"possibly wrong: {len(aside):,}{reasons}"),
@@ -211,18 +224,20 @@ def _legend(ax: Axes, handles: list[Any], columns: int) -> None:
     )
 
 
-def _reasons(statistics: Statistics | None, abreast: int) -> str:
-    words = [] if statistics is None else [f"{reason} {count:,}" for reason, count in statistics.set_aside.items()]
+def _reasons(table: Table, abreast: int) -> str:
+    words = [f"{reason} {count:,}" for reason, count in by_reason([table]).items()]
     lines = [", ".join(words[i : i + abreast]) for i in range(0, len(words), abreast)]
     return "".join(f"\n{line}" for line in lines)
 
 
 def _line_width(ax: Axes, scene: Scene) -> float:
     """Points, so that the outline of a typical object stays thin beside it."""
-    if not len(scene.analysis.table):
+    used = scene.analysis.segmentation
+    if not len(used):
         return 1.0
     points = 72 * _inches_per_pixel(ax, scene.shape)
-    typical = float(np.median(scene.analysis.table.rescaled(None).length("ecd")))
+    areas = np.bincount(used.dense.ravel(), minlength=len(used) + 1)[1:]
+    typical = float(np.median(np.sqrt(areas * 4 / np.pi)))
     return float(np.clip(0.05 * typical * points, 0.3, 1.4))
 
 
@@ -242,4 +257,5 @@ PANELS = {
     "doubts": Panel(draw_doubts, True),
     "classes": Panel(draw_classes, True),
     "histogram": Panel(draw_sizes, False),
+    "quantities": Panel(draw_quantities, False),
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from math import floor, log10
 from pathlib import Path
 from typing import Any
 
 from segmentation import __version__
 
+from ..measure.quantities import NUMBERS, Value
 from ..micrograph.types import Calibration
 
 SOURCES = {
@@ -63,6 +65,16 @@ def interval(value: float | None, ends: tuple[float | None, float | None], unit:
     shown = significant(value) if value is None or not unit else f"{significant(value)} {unit}"
     low, high = ends
     return shown if low is None or high is None else f"{shown} ({significant(low)} to {significant(high)})"
+
+
+def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], str]) -> dict[str, str]:
+    """Each quantity by its title, with unit and interval, numbers as `said` says them."""
+    words = {}
+    for name, each in values.items():
+        words[NUMBERS[name].title] = f"{said(each.value)} {each.unit}".strip()
+        if each.low is not None and each.high is not None:
+            words[NUMBERS[name].title] += f" ({said(each.low)} to {said(each.high)})"
+    return words
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:

@@ -10,12 +10,15 @@ import numpy as np
 from ... import tasks
 from ...analysis import Analysis
 from ..cracks import Ints
+from ..objects import Objects
 from ..rings import Polygon, area
 from ..wording import version, write_json
 from .base import Export
 
 if TYPE_CHECKING:
     from ..context import Context
+
+POSSIBLY_WRONG = "possibly wrong"
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
@@ -25,9 +28,21 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     pixel edges; of an object with holes run lengths down the columns, since COCO's polygons know no holes. area:
     pixels. bbox: left, top, width, height. Beyond COCO: reason, confidence.
     """
-    rows, columns = analysis.micrograph.shape
+    size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
-    categories = [*analysis.segmentation.class_names, "possibly wrong"]
+    found = Objects.of(analysis)
+    categories = [*analysis.segmentation.class_names, POSSIBLY_WRONG]
+    annotations = [
+        {
+            "id": int(found.ids[i]),
+            "image_id": 1,
+            "category_id": 1 + categories.index(found.classes[i]) if found.kept[i] else len(categories),
+            **_geometry(shape, size),
+            "reason": found.reasons[i],
+            "confidence": found.confidence[i],
+        }
+        for i, shape in enumerate(shapes)
+    ]
     return {
         "info": {
             "description": f"{task.things.capitalize()} of one micrograph",
@@ -35,28 +50,22 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
             "sha256": analysis.micrograph.sha256,
         },
         "licenses": [],
-        "images": [{"id": 1, "file_name": analysis.micrograph.name, "width": columns, "height": rows}],
+        "images": [{"id": 1, "file_name": analysis.micrograph.name, "width": size[1], "height": size[0]}],
         "categories": [{"id": i, "name": name, "supercategory": task.thing} for i, name in enumerate(categories, 1)],
-        "annotations": [_annotation(analysis, i, shape) for i, shape in enumerate(shapes)],
+        "annotations": annotations,
     }
 
 
-def _annotation(analysis: Analysis, i: int, shape: list[Polygon]) -> dict[str, Any]:
-    table, used = analysis.table, analysis.segmentation
-    left, top, right, bottom = (int(table[f"bbox_{side}_px"][i]) for side in ("left", "top", "right", "bottom"))
-    confidence = float(table["confidence"][i])
-    holes = any(polygon.holes for polygon in shape)
-    size = analysis.micrograph.shape
+def _geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+    rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
+    corners = np.concatenate([polygon.outer for polygon in shape])
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    holes = len(rings) > len(shape)
     return {
-        "id": int(table["label"][i]),
-        "image_id": 1,
-        "category_id": 1 + (int(used.classes[i]) if table.kept[i] else len(used.class_names)),
         "iscrowd": 0,
-        "area": round(sum(area(ring) for polygon in shape for ring in (polygon.outer, *polygon.holes))),
+        "area": round(sum(area(ring) for ring in rings)),
         "bbox": [left, top, right - left, bottom - top],
         "segmentation": _run_lengths(shape, size) if holes else [polygon.outer.ravel().tolist() for polygon in shape],
-        "reason": str(table.reasons[i]),
-        "confidence": round(confidence, 4) if np.isfinite(confidence) else None,
     }
 
 

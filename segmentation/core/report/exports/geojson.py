@@ -14,6 +14,7 @@ import numpy as np
 from ...analysis import Analysis
 from ...measure.table import column_name
 from ..cracks import Ints
+from ..objects import Objects
 from ..rings import Polygon
 from ..wording import version, write_json
 from .base import Export
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..context import Context
 
 MEASURES = (
-    "label",
     "kept",
     "reason",
     "min_feret",
@@ -42,15 +42,18 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
 
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
     """
-    names = [column_name(measure, analysis.table.unit) for measure in MEASURES]
-    columns = {name: _plain(analysis.table[name]) for name in names}
-    used = analysis.segmentation
-    if len(used.class_names) > 1:
-        columns["class"] = [used.class_names[number] for number in used.classes.tolist()]
+    found, table = Objects.of(analysis), analysis.table
+    names = [column_name(measure, table.unit) for measure in MEASURES] if len(table) == len(shapes) else []
+    columns = {name: _plain(table[name]) for name in names if name in table.columns}
+    columns = {
+        "label": found.ids.tolist(),
+        **columns,
+        **({"class": found.classes} if len(analysis.segmentation.class_names) > 1 else {}),
+    }
     features = [
         {
             "type": "Feature",
-            "id": columns["label"][i],
+            "id": int(found.ids[i]),
             "properties": {name: values[i] for name, values in columns.items()},
             "geometry": _geometry(shape),
         }

@@ -15,6 +15,7 @@ import numpy as np
 from segmentation import __version__
 
 from ...analysis import Analysis
+from ..objects import Objects
 from .base import Export
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
     """
     import tifffile
 
-    ids = analysis.table["label"]
-    written = np.zeros(len(ids) + 1, _type(int(ids.max(initial=0))))
-    written[1:] = np.where(analysis.table.kept | all, ids, 0)
+    found = Objects.of(analysis)
+    written = np.zeros(len(found.ids) + 1, _type(int(found.ids.max(initial=0))))
+    written[1:] = np.where(found.kept | all, found.ids, 0)
     tifffile.imwrite(
         file,
         written[analysis.segmentation.dense],

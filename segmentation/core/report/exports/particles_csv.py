@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...measure.table import ParticleTable
-from ..wording import SOURCES, version
+from ...measure.table import Table
+from ..wording import SOURCES, quantity_words, version
 from .base import Export
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
 def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
     if found is None:
+        yield from quantity_words(sample.quantities, number).items()
         return
     yield f"{things} kept", found.n_kept
     yield f"{things} set aside", found.n_set_aside
@@ -122,7 +123,7 @@ def number(value: float | None) -> str:
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
 
 
-def rows(table: ParticleTable) -> Iterator[tuple[Any, ...]]:
+def rows(table: Table) -> Iterator[tuple[Any, ...]]:
     """The cells of each particle's row, as text where the type needs it."""
     columns = [_cells(values) for values in table.columns.values()]
     return zip(*columns, strict=True)

@@ -15,6 +15,7 @@ import numpy as np
 from segmentation import __version__
 
 from ...analysis import Analysis
+from ...measure.statistics import by_reason
 from ..wording import write_json
 from .base import Export
 
@@ -29,9 +30,10 @@ SCHEMA = Path(__file__).with_name("result.schema.json")
 def as_dict(sample: Sample) -> dict[str, Any]:
     """Plain JSON types, as result.schema.json describes them; a number that is not finite becomes None.
 
-    settings: as asked for; used: what "auto" and None became. The same sample gives the same: running times are not
-    part of it. Of several images settings, used and model are what all pooled ones share, and `images` has each with
-    how it was analysed, also those that are left out.
+    settings: as asked for; used: what "auto" and None became. quantities: what the kind of analysis answers with.
+    statistics: of the sizes, None where there are none; set_aside: counts by reason. The same sample gives the same:
+    running times are not part of it. Of several images settings, used and model are what all pooled ones share, and
+    `images` has each with how it was analysed, also those that are left out.
     """
     own = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
@@ -50,7 +52,8 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
         "settings": analysis.settings.as_dict(),
         "used": used(found),
         "calibration": asdict(analysis.calibration),
-        "set_aside": sample.pooled.set_aside if sample.pooled else {},
+        "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+        "set_aside": by_reason([analysis.table]),
         "model": model(found.card),
         "image": {
             "name": micrograph.name,

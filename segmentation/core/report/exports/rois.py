@@ -13,6 +13,7 @@ import numpy as np
 
 from ...analysis import Analysis
 from ...archive import write_zip
+from ..objects import Objects
 from ..rings import Polygon
 from .base import Export
 
@@ -30,15 +31,13 @@ MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 
 def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, all: bool = False) -> None:
     """Write one ROI per kept object, named by its id; `all` adds the set-aside ones, in red, with the reason."""
-    table = analysis.table
-    chosen = np.flatnonzero(table.kept | all).tolist()
-    digits = max(4, len(str(table["label"].max(initial=0))))
+    found = Objects.of(analysis)
+    digits = max(4, len(str(found.ids.max(initial=0))))
     entries = []
-    for i in chosen:
-        name = f"{int(table['label'][i]):0{digits}d}"
-        title = name if table.kept[i] else f"{name} {table.reasons[i]}"
+    for i in np.flatnonzero(found.kept | all).tolist():
+        title = f"{found.ids[i]:0{digits}d} {found.reasons[i]}".strip()
         roi = _roi(shapes[i])
-        roi.name, roi.stroke_color = title, KEPT if table.kept[i] else ASIDE
+        roi.name, roi.stroke_color = title, KEPT if found.kept[i] else ASIDE
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
     write_zip(file, entries)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...analysis import Analysis
 from ..cracks import Points
+from ..objects import Objects
 from ..outlines import thinned, trace
 from ..wording import write_json
 from .base import Export
@@ -28,20 +29,21 @@ def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
-    "outline"}]}; sizes in `unit` with all their digits, so that the page puts them into the same bins as the
-    figure; grain: the size of a pixel in `unit`; weight: of the recipe's edge handling, only where it has weights;
-    outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point
-    and true to about a pixel.
+    "outline"}]}, and "class" where there are several; sizes in `unit` with all their digits, so that the page puts them
+    into the same bins as the figure; grain: the size of a pixel in `unit`; weight: of the border correction, only
+    where it has weights; outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to
+    its first point and true to about a pixel.
     """
     rows, columns = analysis.micrograph.shape
-    table, used = analysis.table, analysis.segmentation
-    lines = trace(used.dense[: used.rows], len(table)) if traced is None else traced
-    known = _columns(analysis)
+    found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
+    lines = trace(used.dense[: used.rows], len(used)) if traced is None else traced
+    known = _columns(analysis) if len(table) == len(used) else {}
     particles = [
         {
-            "id": int(table["label"][i]),
-            "kept": bool(table.kept[i]),
-            "reason": str(table.reasons[i]),
+            "id": int(found.ids[i]),
+            **({"class": found.classes[i]} if len(used.class_names) > 1 else {}),
+            "kept": bool(found.kept[i]),
+            "reason": found.reasons[i],
             **{name: values[i] for name, values in known.items()},
             "outline": _whole(thinned(line, TOLERANCE)),
         }
