@@ -165,7 +165,7 @@ def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
         Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}")
         for i, (name, share) in enumerate(zip(used.class_names, scene.area_fractions.tolist(), strict=True))
     ]
-    _legend(ax, handles, 2 if is_narrow(ax) else 4)
+    ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
 
 
 def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
@@ -204,16 +204,11 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
         Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {len(kept):,}"),
         Line2D([], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"possibly wrong: {len(aside):,}{reasons}"),
     ]
-    _legend(ax, handles, 1 if is_narrow(ax) else 2)
-
-
-def _legend(ax: Axes, handles: list[Any], columns: int) -> None:
-    """Under the picture."""
     ax.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, 0),
-        ncols=columns,
+        ncols=1 if is_narrow(ax) else 2,
         frameon=False,
         fontsize=8,
         handlelength=2.2,
