@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
 FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
-SCHEMA = Path(__file__).with_name("result.schema.json")
+SCHEMA = Path(__file__).parents[1] / "result.schema.json"  # made by core.report.schema
 
 
 def as_dict(sample: Sample) -> dict[str, Any]:
