@@ -18,6 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
+from ..core import tasks
+from ..core.report import exports
+from ..core.settings import DEFAULT_TASK
 from ..forms import width_text
 from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
@@ -32,18 +35,6 @@ from .words import significant
 A_PAGE = 50
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
-OFFERED = {
-    "report.pdf": ("Report, PDF", "to read and to file"),
-    "particles.csv": ("Nanoparticle sizes, CSV", "every particle with its image"),
-    "figure.png": ("Figure, PNG", "the pooled distribution, 300 dpi"),
-    "figure.svg": ("Figure, SVG", "to edit"),
-    "figure.pdf": ("Figure, PDF", "to print"),
-    "images.csv": ("Images, CSV", "one row an image"),
-    "sample.xlsx": ("Images and numbers, XLSX", "for spreadsheets"),
-    "result.json": ("Everything, JSON", "statistics, images, versions"),
-    "result.schema.json": ("Schema of the JSON", "for programs"),
-    "bundle.zip": ("All of them, ZIP", "with their sha256"),
-}
 
 
 @require_safe
@@ -247,13 +238,18 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
 
 def _files(found: Sample) -> list[dict[str, Any]]:
     stored = {each.name: each for each in found.artifacts.all()}
-    order = [name for name in OFFERED if name in stored] + sorted(set(stored) - set(OFFERED))
-    made = []
-    for name in order:
-        title, what = OFFERED.get(name, (name, ""))
-        address = reverse("sample-file", args=[found.pk, name])
-        made.append({"name": name, "url": address, "title": title, "what": what, "size": stored[name].size})
-    return made
+    listed = exports.listed("sample", tasks.find(found.settings.get("task", DEFAULT_TASK)))
+    return [
+        {
+            "name": name,
+            "url": reverse("sample-file", args=[found.pk, name]),
+            "title": export.title,
+            "what": export.sample,
+            "size": stored[name].size,
+        }
+        for name, export in listed.items()
+        if name in stored
+    ]
 
 
 def _scale_of(found: Sample) -> dict[str, Any]:
