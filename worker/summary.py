@@ -19,7 +19,8 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
     card = cards.find(found.model)
     return plain(
         {
-            "statistics": analysis.statistics.as_dict(),
+            "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+            "statistics": analysis.statistics and analysis.statistics.as_dict(),
             "calibration": asdict(analysis.calibration),
             "model": {
                 "name": found.model,

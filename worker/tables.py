@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from segmentation.core.measure.table import ParticleTable
+from segmentation.core.measure.table import Table
 
 NAME = "table.npz"
 CLARITY = "clarity"
@@ -15,7 +15,7 @@ SCALE = "nm_per_pixel"
 COLUMN = "column "
 
 
-def save(table: ParticleTable, clarity: float, path: Path) -> Path:
+def save(table: Table, clarity: float, path: Path) -> Path:
     """Write a table, and how clearly its image shows particles; returns the path."""
     scale = np.nan if table.nm_per_pixel is None else table.nm_per_pixel
     columns = {f"{COLUMN}{name}": values for name, values in table.columns.items()}
@@ -23,9 +23,12 @@ def save(table: ParticleTable, clarity: float, path: Path) -> Path:
     return path
 
 
-def load(file: BinaryIO) -> tuple[ParticleTable, float]:
-    """What `save` wrote; raises ValueError where this version's tables have other columns."""
+def load(file: BinaryIO) -> tuple[Table, float]:
+    """What `save` wrote, by this version or an earlier one: a column that the file does not have is NaN in the table.
+
+    Raises ValueError where it is damaged or has a column that this version does not know.
+    """
     with np.load(file, allow_pickle=False) as stored:
         columns = {name.removeprefix(COLUMN): stored[name] for name in stored.files if name.startswith(COLUMN)}
         scale = float(stored[SCALE])
-        return ParticleTable(columns, None if np.isnan(scale) else scale), float(stored[CLARITY])
+        return Table(columns, None if np.isnan(scale) else scale), float(stored[CLARITY])

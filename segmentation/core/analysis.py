@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .labels.segmentation import Segmentation
+from .measure.quantities import Value as Value
 from .measure.statistics import Statistics
-from .measure.table import ParticleTable
+from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
 from .settings import AnalysisSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a task measures: a row for each object, what they say together, and sentences for the user."""
+    """What a task measures.
 
-    table: ParticleTable
-    statistics: Statistics
+    table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
+    quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
+    warnings: sentences for the user.
+    """
+
+    table: Table
+    statistics: Statistics | None = None
+    quantities: dict[str, Value] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -26,7 +33,8 @@ class Analysis:
 
     settings: as asked for; how the objects were really found is the segmentation's.
     calibration: the one that was used (the settings', else the micrograph's own).
-    table: one row per object, in the order of the ids; rejected ones are kept with the reason.
+    table, statistics, quantities: as in `Measured`; the rows are in the order of the ids, and rejected objects are
+        kept with the reason.
     timings: seconds by stage name.
     warnings: sentences for the user.
     """
@@ -35,7 +43,8 @@ class Analysis:
     settings: AnalysisSettings
     calibration: Calibration
     segmentation: Segmentation
-    table: ParticleTable
-    statistics: Statistics
+    table: Table
+    statistics: Statistics | None
+    quantities: dict[str, Value] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

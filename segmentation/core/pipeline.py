@@ -203,6 +203,7 @@ def measure(
         segmentation,
         measured.table,
         measured.statistics,
+        measured.quantities,
         clock.seconds,
         (*_wrong_file(micrograph, segmentation), *measured.warnings, *_unsure_scale(micrograph, calibration)),
     )

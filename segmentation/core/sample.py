@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from .analysis import Analysis
 from .measure.bins import auto_edges
 from .measure.pooling import Pooled, pool, row_of
-from .measure.table import ParticleTable
+from .measure.table import Table, aligned
 from .micrograph.types import Calibration
 from .network.scale_search import CLEAR
 from .settings import AnalysisSettings
@@ -85,7 +85,7 @@ class Member:
     """
 
     name: str
-    table: ParticleTable
+    table: Table
     calibration: Calibration
     clarity: float = 1.0
     sha256: str = ""
@@ -194,8 +194,9 @@ def combine(
     What says how the particles were found comes with `Member.of`; a member made by hand needs its `found`.
     """
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
+    tables = aligned([member.table for member in members])
+    members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     doubtful = max((member.calibration for member in members), key=lambda each: each.relative_uncertainty or 0.0)
-    tables = [member.table for member in members]
     pooled = pool(tables, names=names[: len(members)], edge=edge, seed=SEED, calibration=doubtful, filter=filter)
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:
@@ -234,7 +235,7 @@ def unlike(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(tables: Sequence[ParticleTable], pooled: Pooled) -> dict[str, Any] | None:
+def _histogram(tables: Sequence[Table], pooled: Pooled) -> dict[str, Any] | None:
     """Minimum Feret diameters of every pooled image in bins common to all."""
     sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
+from ..core.measure.quantities import COLUMNS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
 from ..forms import own_calibration
 from ..models import Job, Micrograph
 from .sizes import (
-    DEFINITIONS,
     Measure,
     Row,
     fit_words,
@@ -188,7 +188,8 @@ class Result:
 
     @property
     def size_definition(self) -> str:
-        return DEFINITIONS["size"]
+        definition = COLUMNS["min_feret"].definition
+        return f"{definition[:1].lower()}{definition[1:]}"
 
     @property
     def chips(self) -> list[Chip]:

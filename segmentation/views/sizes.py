@@ -5,48 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .words import per_cent, significant
+from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity
+from .words import capital, per_cent, significant
 
-DEFINITIONS = {
-    "size": "the smallest distance between two parallel lines that touch a particle.",
-    "median": "Half of the particles, by number, are smaller and half are larger. The same as D50.",
-    "mean": "The sum of the sizes divided by their number; large particles pull it up.",
-    "sd": "Sample standard deviation (divided by n − 1) of the sizes: how widely they spread around the mean.",
-    "d10": "One particle in ten, by number, is smaller than this size.",
-    "d50": "Half of the amount lies in smaller particles. By number it is the median.",
-    "d90": "Nine particles in ten, by number, are smaller than this size.",
-    "span": "(D90 − D10) / D50: the width of the distribution beside its middle.",
-    "mode": "The most frequent size: the peak of the smoothed distribution.",
-    "geometric_mean": "The size whose logarithm is the mean of the logarithms of the sizes.",
-    "geometric_sd": "The factor by which sizes spread around the geometric mean; 1 means that all are equal.",
-    "nano": (
-        "Share by number of particles whose minimum Feret diameter is from 1 to 100 nm, with its 95 % interval."
-        " The EU recommendation 2022/C 229/01 calls a material a nanomaterial from 50 % on."
-    ),
-    "ecd_median": "Median of the equivalent circular diameter: of the disc with the particle's area.",
-    "fit": "Whether the sizes follow a log-normal law; its median, spread and distance are under “All numbers”.",
-    "groups": "Groups of kept particles whose outlines touch. Every size here is that of a single particle.",
-    "circularity": "4π × area / perimeter²: 1 for a disc, less for anything longer or more ragged.",
-    "aspect_ratio": "Minimum Feret diameter / maximum Feret diameter.",
-    "solidity": "Area / area of the convex hull: less than 1 where the outline has hollows.",
-    "convexity": "Perimeter of the convex hull / perimeter: less than 1 where the outline is ragged.",
-    "compactness": "Equivalent circular diameter / maximum Feret diameter.",
-    "extent": "Area / (minimum Feret diameter × maximum Feret diameter).",
-    "ellipse_ratio": "Short axis / long axis of the ellipse with the particle's second moments.",
-    "elongation": "Width / length of the rectangle with the particle's area and perimeter.",
-}
-WEIGHTED = (
-    ("mean", "Mean"),
-    ("sd", "SD"),
-    ("d10", "D10"),
-    ("d50", "D50"),
-    ("d90", "D90"),
-    ("span", "Span"),
-    ("mode", "Mode"),
-    ("geometric_mean", "Geometric mean"),
-    ("geometric_sd", "Geometric SD"),
-)
-RATIOS = ("span", "geometric_sd")
+MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median", "fraction_100nm")
+WEIGHTED = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
 WEIGHTINGS = ("number", "area", "volume")
 
 
@@ -95,44 +58,44 @@ def main_sizes(statistics: dict[str, Any]) -> list[Measure]:
     """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
     if not statistics["n_kept"]:
         return []
-    named = [
-        ("Median", "median", "median"),
-        ("Mean", "mean", "mean"),
-        ("SD (sample)", "sd", "sd"),
-        ("D10", "d10", "d10"),
-        ("D90", "d90", "d90"),
-        ("Median ECD", "ecd_median", "ecd_median"),
+    return [*answers({name: _by_number(statistics, name) for name in MAIN}), *_beside(statistics)]
+
+
+def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
+    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known."""
+    known = {name: NUMBERS.get(name) or Quantity(name, capital(name.replace("_", " ")), "") for name in quantities}
+    return [
+        _answer(known[name], found)
+        for name, found in quantities.items()
+        if known[name].kind != "fraction" or None not in (found["value"], found["low"], found["high"])
     ]
-    return [*(_size(statistics, *each) for each in named), *_nano(statistics), *_beside(statistics)]
+
+
+def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
+    value, low, high = found["value"], found["low"], found["high"]
+    title, definition = quantity.title, quantity.definition
+    if quantity.kind == "fraction":
+        return Measure(title, per_cent(value), "%", definition, interval=f"{per_cent(low)}–{per_cent(high)}")
+    unit = found["unit"] if value is not None else ""
+    return Measure(title, significant(value), unit, definition, interval=between((low, high)))
+
+
+def _by_number(statistics: dict[str, Any], name: str) -> dict[str, Any]:
+    """A figure as a quantity: results of earlier versions have no others."""
+    nano = name == "fraction_100nm"
+    ends = (statistics.get("fraction_low"), statistics.get("fraction_high")) if nano else None
+    low, high = ends or (statistics.get("intervals") or {}).get(name) or (None, None)
+    return {"value": statistics.get(name), "low": low, "high": high, "unit": NUMBERS[name].unit(statistics["unit"])}
 
 
 def _beside(statistics: dict[str, Any]) -> list[Measure]:
     """The law and the groups in a word each; older results have neither."""
     found = []
     if fit := statistics.get("fit"):
-        found.append(Measure("Log-normal law", f"{fit['word']} fit", "", DEFINITIONS["fit"]))
+        found.append(Measure(NUMBERS["fit"].title, f"{fit['word']} fit", "", NUMBERS["fit"].definition))
     if groups := statistics.get("agglomerates"):
-        found.append(Measure("Groups that touch", str(groups["groups"]), "", DEFINITIONS["groups"]))
+        found.append(Measure(NUMBERS["groups"].title, str(groups["groups"]), "", NUMBERS["groups"].definition))
     return found
-
-
-def _size(statistics: dict[str, Any], term: str, name: str, definition: str) -> Measure:
-    value = statistics.get(name)
-    return Measure(
-        term,
-        significant(value),
-        statistics["unit"] if value is not None else "",
-        DEFINITIONS[definition],
-        interval=between((statistics.get("intervals") or {}).get(name)),
-    )
-
-
-def _nano(statistics: dict[str, Any]) -> list[Measure]:
-    fraction, low, high = (statistics.get(f"fraction_{end}") for end in ("100nm", "low", "high"))
-    if fraction is None or low is None or high is None:
-        return []
-    interval = f"{per_cent(low)}–{per_cent(high)}"
-    return [Measure("Number 1–100 nm", per_cent(fraction), "%", DEFINITIONS["nano"], interval=interval)]
 
 
 def weighted_table(statistics: dict[str, Any]) -> list[Row]:
@@ -141,8 +104,8 @@ def weighted_table(statistics: dict[str, Any]) -> list[Row]:
     if not weighted or not statistics["n_kept"]:
         return []
     return [
-        Row(term, DEFINITIONS[name], [_weighted(weighted.get(by, {}), name, statistics) for by in WEIGHTINGS])
-        for name, term in WEIGHTED
+        Row(each.title, each.definition, [_weighted(weighted.get(by, {}), each, statistics) for by in WEIGHTINGS])
+        for each in (NUMBERS[name] for name in WEIGHTED)
     ]
 
 
@@ -152,9 +115,9 @@ def weighted_notes(statistics: dict[str, Any]) -> list[str]:
     return [note for note in dict.fromkeys(notes) if note and statistics["n_kept"]]
 
 
-def _weighted(of: dict[str, Any], name: str, statistics: dict[str, Any]) -> Measure:
-    value = of.get(name)
-    unit = statistics["unit"] if value is not None and name not in RATIOS else ""
+def _weighted(of: dict[str, Any], quantity: Quantity, statistics: dict[str, Any]) -> Measure:
+    name, value = quantity.name, of.get(quantity.name)
+    unit = "" if value is None else quantity.unit(statistics["unit"])
     found = between((of.get("intervals") or {}).get(name))
     lone = value is not None and not found and not of.get("note")
     return Measure(name, significant(value), unit, interval="not defined" if lone else found)
@@ -164,12 +127,12 @@ def shape_table(statistics: dict[str, Any]) -> list[Row]:
     """Median, D10 and D90 of every descriptor of shape."""
     return [
         Row(
-            name.replace("_", " ").capitalize(),
-            DEFINITIONS.get(name, ""),
+            COLUMNS[name].title,
+            COLUMNS[name].definition,
             [Measure(end, _hundredths(of.get(end))) for end in ("d10", "median", "d90")],
         )
         for name, of in (statistics.get("shape") or {}).items()
-        if of.get("median") is not None
+        if of.get("median") is not None and name in COLUMNS
     ]
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/statistics.md: python -m tests.accuracy [shapes] [reference] [coverage] [calibration] [images]"""
+"""The tables of docs/statistics.md: python -m tests.accuracy [columns] [numbers] [shapes] ..., or all of TABLES."""
 
 from __future__ import annotations
 
@@ -6,11 +6,25 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
+
 from . import coverage, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
 SAMPLES = 1000
+
+
+def definitions(registry: Registry) -> Iterator[str]:
+    """What each quantity of the registry is."""
+    yield "| name | unit | definition | source |"
+    yield "|---|---|---|---|"
+    for each in registry.values():
+        yield f"| `{each.name}` | {each.unit('nm')} | {each.definition} | {each.source} |"
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "columns": lambda: definitions(COLUMNS),
+    "numbers": lambda: definitions(NUMBERS),
     "shapes": lambda: shapes.lines(200),
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),

@@ -15,13 +15,13 @@ from scipy import ndimage
 
 from segmentation.core.measure.filters import Reason, set_aside
 from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.table import ParticleTable
+from segmentation.core.measure.table import Table
 
 MASKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
 NM_PER_PIXEL = 7.34375
 
 
-def tables(folder: Path = MASKS) -> list[ParticleTable]:
+def tables(folder: Path = MASKS) -> list[Table]:
     """One judged table for each binary mask; particles touch where pixels share an edge."""
     found = []
     for file in sorted(folder.glob("*.tif")):
@@ -48,7 +48,7 @@ def lines(folder: Path = MASKS) -> Iterator[str]:
         yield f"| fraction up to 100 nm, area from {least} px | {100 * fraction(kept, least):.1f} % | {known} % |"
 
 
-def fraction(every: list[ParticleTable], least: int) -> float:
+def fraction(every: list[Table], least: int) -> float:
     """Of particles that do not touch the frame and have at least so many pixels."""
     sizes = []
     for table in every:

@@ -14,6 +14,7 @@ from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.settings import AnalysisSettings
+from segmentation.core.tasks import particles
 
 METADATA = Calibration(7.34375, "metadata", "Zeiss tag 34118, Image Pixel Size", 0.02)
 
@@ -87,13 +88,15 @@ def analysis_of(
     pixels = grey_of(labels) if pixels is None else pixels
     confidence = np.full(n, 0.95, np.float32) if confidence is None else confidence
     table = set_aside(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
+    statistics = summarise(table)
     return Analysis(
         micrograph=Micrograph(pixels, name, "ab" * 32, calibration, {"instrument": "ZEISS Sigma"}),
         settings=AnalysisSettings.of(filter=filter),
         calibration=calibration,
         segmentation=segmentation_of(labels, confidence, rows),
         table=table,
-        statistics=summarise(table),
+        statistics=statistics,
+        quantities={name: statistics.value(name) for name in particles.TASK.quantities},
         timings={"segmenting": 1.25},
         warnings=("The calibration has not been checked.",),
     )

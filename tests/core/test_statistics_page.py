@@ -7,7 +7,6 @@ import pytest
 from segmentation.core.measure.bootstrap import CARRYING, LEAST, LEAST_CARRYING
 from segmentation.core.measure.fitting import CHANCE, CLOSE, NEAR
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.measure.table import SHAPES
 from tests.accuracy.__main__ import PAGE, TABLES, put
 from tests.accuracy.lilliefors import table
 from tests.accuracy.reference import MASKS, tables
@@ -30,8 +29,12 @@ def test_every_key_and_column_is_explained():
     text = page()
     for key in summarise(table_of(log_normal(50))).as_dict():
         assert f'"{key}"' in text, key
-    for column in (*SHAPES, "group", "edge_weight"):
-        assert f"`{column}`" in text, column
+
+
+@pytest.mark.parametrize("name", ["columns", "numbers"])
+def test_the_definitions_are_those_of_the_registry(name):
+    made = put(page(), name, list(TABLES[name]()))
+    assert made == page(), f"run python -m tests.accuracy {name}"
 
 
 def test_limits_are_those_of_the_code():

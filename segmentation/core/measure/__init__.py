@@ -1,1 +1,3 @@
-"""LabelImage and Calibration -> ParticleTable, statistics, filters with reasons."""
+"""Labels -> tables, statistics, filters with reasons."""
+
+from . import descriptors as descriptors  # they add their quantities to the registry

@@ -11,7 +11,7 @@ from ..labels.segmentation import Segmentation
 from .hulls import ferets, find_hulls
 from .runs import find_runs
 from .straight import convex_outlines
-from .table import ParticleTable, column_name
+from .table import Table, column_name
 
 
 def confidence_under(labels: NDArray[np.int32], segmentation: Segmentation) -> NDArray[np.float32]:
@@ -28,7 +28,7 @@ def confidence_under(labels: NDArray[np.int32], segmentation: Segmentation) -> N
         return (sums[1:] / counts[1:]).astype(np.float32)
 
 
-def without_corners(table: ParticleTable, labels: NDArray[np.int32]) -> ParticleTable:
+def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
     """The table with the Feret diameters of the particles' convex outlines instead of those of their pixel corners.
 
     labels: (H, W) that the table was measured on. Corners stand out at oblique edges (`hulls`), the convex outline

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import ParticleTable, Unit
+from .quantities import NUMBERS, Unit
+from .table import Table
 
 Floats = NDArray[np.float64]
 Weighting = Literal["number", "area", "volume"]
@@ -17,7 +18,7 @@ Figures = dict[str, float | None]
 
 WEIGHTINGS: tuple[Weighting, ...] = ("number", "area", "volume")
 FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
-DIMENSIONLESS = ("span", "geometric_sd")
+DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
 TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 MODE_GRID = 256
 MODE_GROUPS = 2048
@@ -43,7 +44,7 @@ class Sizes:
         return len(self.size)
 
     @classmethod
-    def of(cls, *tables: ParticleTable, edge: Edge) -> Sizes:
+    def of(cls, *tables: Table, edge: Edge) -> Sizes:
         """The kept particles of the tables of one image or of several, all in the unit of the first."""
         size, ecd, base = (np.concatenate(parts) for parts in zip(*(_kept(each, edge) for each in tables), strict=True))
         image = np.repeat(np.arange(len(tables)), [int(each.kept.sum()) for each in tables])
@@ -76,7 +77,7 @@ class Sizes:
         return replace(self, size=self.ecd[order], ecd=self.ecd[order], weights=weights, image=image)
 
 
-def _kept(table: ParticleTable, edge: Edge) -> tuple[Floats, Floats, Floats]:
+def _kept(table: Table, edge: Edge) -> tuple[Floats, Floats, Floats]:
     kept = table.kept
     # Nothing is known of the chance of a particle that touches the frame and was kept all the same.
     base = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if edge == "weight" else np.ones(int(kept.sum()))

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from .table import REASON_TYPE, ParticleTable
+from .table import REASON_TYPE, Table
 
 SLIP_PX = 9
 SMALL_PX = 16
@@ -56,7 +56,7 @@ _DEFINITIONS = {
 }
 
 
-def set_aside(table: ParticleTable, filter: bool) -> ParticleTable:
+def set_aside(table: Table, filter: bool) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
     The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the

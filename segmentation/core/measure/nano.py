@@ -16,7 +16,7 @@ from .distribution import Edge, Sizes
 from .filters import RESOLVED_PX, set_aside
 from .fraction import NANO_NM, Fraction, nano_fraction, share_between
 from .student import Z95
-from .table import ParticleTable
+from .table import Table
 
 THRESHOLD = 0.5
 ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
@@ -52,11 +52,11 @@ def nano_card(
 
 
 def variants_of(
-    *tables: ParticleTable,
+    *tables: Table,
     edge: Edge,
     filter: bool,
     uncertainty: float | None,
-    alternatives: Mapping[str, ParticleTable] | None = None,
+    alternatives: Mapping[str, Table] | None = None,
 ) -> dict[str, Sizes]:
     """The sizes of judged tables, first as they are and then under other settings, by name.
 
@@ -76,7 +76,7 @@ def variants_of(
     return found
 
 
-def _scaled(table: ParticleTable, factor: float) -> ParticleTable:
+def _scaled(table: Table, factor: float) -> Table:
     return table.rescaled((table.nm_per_pixel or 1.0) * factor)
 
 

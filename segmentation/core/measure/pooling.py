@@ -15,7 +15,7 @@ from .distribution import Edge, Sizes, quantile
 from .nano import nano_card, variants_of
 from .outliers import between_images, find_outliers
 from .statistics import PER_IMAGE, Statistics, describe
-from .table import ParticleTable
+from .table import Table
 
 BY_IMAGE = "by image"
 NO_PIXEL_SIZE = "It has no calibration while others have one: type its width to include it."
@@ -39,7 +39,7 @@ class Pooled(Statistics):
 
 
 def pool(
-    tables: Sequence[ParticleTable],
+    tables: Sequence[Table],
     *,
     names: Sequence[str],
     edge: Edge = "exclude",
@@ -86,15 +86,13 @@ def pool(
     )
 
 
-def _excluded(tables: Sequence[ParticleTable]) -> list[str]:
+def _excluded(tables: Sequence[Table]) -> list[str]:
     """Why each image is left out, "" where it is not."""
     known = any(each.nm_per_pixel is not None for each in tables)
     return [NO_PIXEL_SIZE if known and each.nm_per_pixel is None else "" for each in tables]
 
 
-def row_of(
-    table: ParticleTable, name: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
-) -> dict[str, Any]:
+def row_of(table: Table, name: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = "") -> dict[str, Any]:
     """One image's row of `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
     sizes = Sizes.of(table, edge=edge)
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
@@ -111,7 +109,7 @@ def row_of(
     }
 
 
-def _notes(chosen: Sequence[ParticleTable], pixels: Sequence[float], excluded: Sequence[str]) -> list[str]:
+def _notes(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> list[str]:
     notes: list[str] = []
     left_out = sum(map(bool, excluded))
     if left_out:

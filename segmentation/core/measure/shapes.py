@@ -1,7 +1,7 @@
 """A label image measured: one row per particle.
 
-Area, ECD, Feret diameters, aspect ratio (minimum by maximum Feret) and solidity (area by area of the convex
-hull) are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines them. The perimeter is
+Area, ECD and Feret diameters are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines
+them; the descriptors of shape follow from them (`descriptors`). The perimeter is
 that along the outline (`perimeter`), unless that of the convex outline (`straight`) is longer by more than CUT_PX: no
 shape has a shorter outline than its convex hull, and an outline's corners or sides along the axes came out too short.
 Nor is any shorter than the circle of its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..micrograph.types import GreyImage
+from .descriptors import DESCRIPTORS, Outlines
 from .groups import touching_groups
 from .hulls import areas, ferets, find_hulls, lengths
 from .perimeter import perimeters
 from .runs import Runs, blocks, find_runs, first_of_each
 from .straight import convex_outlines
-from .table import REASON_TYPE, ParticleTable
+from .table import REASON_TYPE, Table
 
 CUT_PX = 1.0  # the error of either perimeter of a round particle; within it, the traced one is the better
 
@@ -34,7 +35,7 @@ def measure(
     confidence: NDArray[np.float32],
     nm_per_pixel: float | None,
     rows: int,
-) -> ParticleTable:
+) -> Table:
     """Measure particles 1..n of `labels` (H, W), all of them kept.
 
     pixels: (H, W) grey, for the mean grey value. confidence: (n,). nm_per_pixel: None measures in pixels.
@@ -52,11 +53,11 @@ def measure(
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        "confidence": confidence.astype(np.float64),
-        "mean_grey": _mean_grey(labels, pixels, n),
+        **_shape(labels, runs, n),
         **_position(runs, n),
+        "mean_grey": _mean_grey(labels, pixels, n),
+        "confidence": confidence.astype(np.float64),
     }
-    measures |= _shape(labels, runs, n)
     measures["touches_frame"] = (
         (measures["bbox_left_px"] <= 0)
         | (measures["bbox_top_px"] <= 0)
@@ -65,7 +66,7 @@ def measure(
     )
     measures["group"] = touching_groups(labels, n)
     measures["edge_weight"] = _edge_weight(measures, (rows, labels.shape[1]))
-    return ParticleTable.of_pixels(measures, nm_per_pixel)
+    return Table.of_pixels(measures, nm_per_pixel)
 
 
 def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:
@@ -85,48 +86,9 @@ def _shape(labels: NDArray[np.int32], runs: Runs, n: int) -> Measures:
     smallest, largest = ferets(hulls)
     traced, around = perimeters(labels, n), lengths(convex_outlines(hulls))
     perimeter = np.maximum(np.where(around > traced + CUT_PX, around, traced), np.sqrt(4 * np.pi * area))
-    ecd = np.sqrt(4 * area / np.pi)
-    return {
-        "area": area,
-        "ecd": ecd,
-        "min_feret": smallest,
-        "max_feret": largest,
-        "perimeter": perimeter,
-        "circularity": np.minimum(4 * np.pi * area / perimeter**2, 1.0),
-        "aspect_ratio": smallest / largest,
-        "solidity": area / areas(hulls),
-        "convexity": np.minimum(around / perimeter, 1.0),
-        "compactness": np.minimum(ecd / largest, 1.0),
-        "extent": np.minimum(area / (smallest * largest), 1.0),
-        "ellipse_ratio": _ellipse_ratio(runs, n),
-        "elongation": _elongation(area, perimeter),
-    }
-
-
-def _ellipse_ratio(runs: Runs, n: int) -> NDArray[np.float64]:
-    """Short by long axis (n,) of the ellipse with the particle's second moments of area."""
-
-    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(runs.particle, values, n), np.float64)
-
-    area = total(runs.length.astype(np.float64))
-    # Moments about each particle's first run, or squares of large coordinates would cost digits.
-    first = first_of_each(runs.particle)
-    middle = (runs.start + runs.stop) / 2 - runs.start[first][runs.particle]
-    row = (runs.row - runs.row[first][runs.particle]).astype(np.float64)
-    x, y = total(runs.length * middle) / area, total(runs.length * row) / area
-    xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / area - x**2
-    yy = total(runs.length * row**2) / area - y**2 + 1 / 12
-    xy = total(runs.length * middle * row) / area - x * y
-    mean, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
-
-
-def _elongation(area: NDArray[np.float64], perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Width by length (n,) of the rectangle with the particle's area and perimeter; 1 where there is none."""
-    quarter = perimeter / 4
-    apart = np.sqrt(np.maximum(quarter**2 - area, 0))
-    return (quarter - apart) / (quarter + apart)
+    outlines = Outlines(area, np.sqrt(4 * area / np.pi), smallest, largest, perimeter, areas(hulls), around, runs)
+    sizes = {name: getattr(outlines, name) for name in ("min_feret", "max_feret", "ecd", "area", "perimeter")}
+    return sizes | {name: measured(outlines) for name, measured in DESCRIPTORS.items()}
 
 
 def _position(runs: Runs, n: int) -> Measures:

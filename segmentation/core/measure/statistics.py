@@ -12,12 +12,14 @@ import numpy as np
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, resample, undefined
 from .convergence import Convergence, converge
+from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Figures, Sizes, Weighting, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
 from .fraction import NANO_NM, nano_fraction, share_between, wilson
 from .nano import nano_card, variants_of
-from .table import SHAPES, ParticleTable, Unit
+from .quantities import NUMBERS, Unit, Value
+from .table import Table
 
 __all__ = ["NANO_NM", "Statistics", "summarise", "wilson"]
 
@@ -74,6 +76,11 @@ class Statistics:
         """Plain JSON types."""
         return asdict(self)
 
+    def value(self, name: str) -> Value:
+        """The figure of this name, by number, with its interval."""
+        low, high = self.intervals.get(name) or (None, None)
+        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit))
+
 
 def seed_of(sha256: str) -> int:
     """The seed of an image's draws: its file gives the same intervals wherever it is analysed."""
@@ -81,12 +88,12 @@ def seed_of(sha256: str) -> int:
 
 
 def summarise(
-    table: ParticleTable,
+    table: Table,
     *,
     calibration: Calibration | None = None,
     edge: Edge = "exclude",
     filter: bool = False,
-    alternatives: Mapping[str, ParticleTable] | None = None,
+    alternatives: Mapping[str, Table] | None = None,
     seed: int = 0,
 ) -> Statistics:
     """The statistics of a table whose particles have been judged (`filters.set_aside`).
@@ -111,7 +118,7 @@ def summarise(
     )
 
 
-def describe(sizes: Sizes, *tables: ParticleTable, seed: int, uncertainty: float) -> dict[str, Any]:
+def describe(sizes: Sizes, *tables: Table, seed: int, uncertainty: float) -> dict[str, Any]:
     """What one image and a sample of several say alike; `sizes` are those of the kept particles of `tables`."""
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
@@ -124,7 +131,7 @@ def describe(sizes: Sizes, *tables: ParticleTable, seed: int, uncertainty: float
         "unit": sizes.unit,
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
-        "set_aside": _by_reason(tables),
+        "set_aside": by_reason(tables),
         "without_filter": _without_filter(tables),
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
@@ -157,14 +164,14 @@ def _intervals(
     return intervals(sizes, found, resample(sizes, rng, uncertainty), rng)
 
 
-def _by_reason(tables: Sequence[ParticleTable]) -> dict[str, int]:
+def by_reason(tables: Sequence[Table]) -> dict[str, int]:
     """How many particles were set aside, by reason, in the order of judging."""
     counts = Counter(reason for each in tables for reason in each.reasons[~each.kept].tolist())
     known = [str(reason) for reason in Reason if reason in counts]
     return {reason: counts[reason] for reason in [*known, *sorted(set(counts) - set(known))]}
 
 
-def _without_filter(tables: Sequence[ParticleTable]) -> dict[str, Any] | None:
+def _without_filter(tables: Sequence[Table]) -> dict[str, Any] | None:
     always = [str(reason) for reason in ALWAYS]
     sizes = np.concatenate([each.length("min_feret")[~np.isin(each.reasons, always)] for each in tables])
     if len(sizes) == sum(int(each.kept.sum()) for each in tables):
@@ -173,7 +180,7 @@ def _without_filter(tables: Sequence[ParticleTable]) -> dict[str, Any] | None:
     return {"n": len(sizes), "median": float(np.median(sizes)) if len(sizes) else None, "fraction_100nm": nano}
 
 
-def _agglomerates(tables: Sequence[ParticleTable]) -> dict[str, int]:
+def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
     """Groups of kept particles that touch, kept particles that touch no other, and the size of the largest group."""
     members = np.concatenate([np.bincount(each["group"][each.kept].astype(np.int64)) for each in tables])
     members = members[members > 0]
@@ -185,11 +192,12 @@ def _agglomerates(tables: Sequence[ParticleTable]) -> dict[str, int]:
     }
 
 
-def _shape(tables: Sequence[ParticleTable]) -> dict[str, dict[str, float]]:
+def _shape(tables: Sequence[Table]) -> dict[str, dict[str, float]]:
     """Median, D10 and D90 by number of each descriptor of shape; nothing without particles."""
     found: dict[str, dict[str, float]] = {}
-    for name in SHAPES:
+    for name in DESCRIPTORS:
         values = np.concatenate([each[name][each.kept] for each in tables])
+        values = values[~np.isnan(values)]  # of stored tables from before there was this descriptor
         if len(values):
             median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
             found[name] = {"median": median, "d10": d10, "d90": d90}

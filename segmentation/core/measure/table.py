@@ -1,106 +1,72 @@
-"""One row per particle: the type that measuring fills and every report reads."""
+"""One row per object: the type that measuring fills and every report reads."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Unit = Literal["nm", "px"]
+from .quantities import Quantity, Unit, column, of_column
 
-LENGTHS = ("min_feret", "max_feret", "ecd", "perimeter")
-AREAS = ("area",)
 REASON_TYPE = np.dtype("U40")
-
-ORDER = (
-    "label",
-    "kept",
-    "reason",
-    "min_feret",
-    "max_feret",
-    "ecd",
-    "area",
-    "perimeter",
-    "circularity",
-    "aspect_ratio",
-    "solidity",
-    "convexity",
-    "compactness",
-    "extent",
-    "ellipse_ratio",
-    "elongation",
-    "centroid_x_px",
-    "centroid_y_px",
-    "bbox_left_px",
-    "bbox_top_px",
-    "bbox_right_px",
-    "bbox_bottom_px",
-    "mean_grey",
-    "confidence",
-    "touches_frame",
-    "group",
-    "edge_weight",
-)
-
-# The dimensionless descriptors of shape; docs/statistics.md gives their formulas.
-SHAPES = (
-    "circularity",
-    "aspect_ratio",
-    "solidity",
-    "convexity",
-    "compactness",
-    "extent",
-    "ellipse_ratio",
-    "elongation",
-)
 
 
 def column_name(measure: str, unit: Unit) -> str:
     """The name of a measure's column, with its unit: "area" and "nm" give "area_nm2"."""
-    if measure in LENGTHS:
-        return f"{measure}_{unit}"
-    return f"{measure}_{unit}2" if measure in AREAS else measure
+    return column(measure).column(unit)
 
 
 @dataclass(frozen=True, eq=False)
-class ParticleTable:
-    """The measures of n particles, in the order of their labels.
+class Table:
+    """What was measured of n objects (or of n classes), in the order of their labels.
 
-    columns: name -> (n,) array, in the order of `ORDER`, with the unit at the end of a name that needs one.
-        label, group and the bounding box are int64 (right and bottom are one past the last pixel), kept and
-        touches_frame bool, reason text ("" while kept), everything else float64. Positions are always
-        pixels of the upload, counted from the top left; the centre of the first pixel is at (0, 0).
-        Particles that touch have one `group` number. `edge_weight` is NaN where the particle touches the frame.
+    columns: name -> (n,) array, whatever a task measures of the registered quantities (`quantities`), with the unit at
+        the end of a name that needs one. kept and reason are always there. label, class, group and the bounding box
+        are int64, kept and touches_frame bool, reason text ("" while kept), everything else float64. Positions are
+        always pixels of the upload, counted from the top left; the centre of the first pixel is at (0, 0). A column
+        that is asked for and was not measured is NaN, as one that files of earlier versions do not have.
     nm_per_pixel: the calibration that the lengths were measured with, or None where they are pixels.
+    Raises UnknownQuantity for a column that is not registered, ValueError where columns do not fit together.
     """
 
     columns: dict[str, NDArray[Any]]
     nm_per_pixel: float | None = None
 
     def __post_init__(self) -> None:
-        expected = [column_name(name, self.unit) for name in ORDER]
-        if list(self.columns) != expected:
-            raise ValueError(f"columns are {list(self.columns)}, expected {expected}")
+        for name in self.columns:
+            of_column(name, self.unit)
+        if not {"kept", "reason"} <= set(self.columns):
+            raise ValueError(f"A table needs the columns kept and reason; this one has {', '.join(self.columns)}.")
         if len({len(values) for values in self.columns.values()}) != 1:
-            raise ValueError("columns differ in length")
+            raise ValueError("The columns of a table differ in length.")
 
     @classmethod
-    def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> ParticleTable:
-        """The table of `measures` (named as in `ORDER`, lengths in px), calibrated by `nm_per_pixel`."""
-        columns = {column_name(name, "px"): np.asarray(measures[name]) for name in ORDER}
+    def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> Table:
+        """The table of `measures` (named without units, lengths in px), calibrated by `nm_per_pixel`."""
+        columns = {column_name(name, "px"): np.asarray(values) for name, values in measures.items()}
         return cls(columns).rescaled(nm_per_pixel)
 
     @property
     def unit(self) -> Unit:
         return "px" if self.nm_per_pixel is None else "nm"
 
+    @property
+    def quantities(self) -> list[Quantity]:
+        """Of the columns, in their order."""
+        return [of_column(name, self.unit) for name in self.columns]
+
     def __len__(self) -> int:
-        return len(self.columns["label"])
+        return len(self.columns["kept"])
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.columns[name]
+        """The column of this name; NaN where it was not measured. Raises UnknownQuantity."""
+        if name in self.columns:
+            return self.columns[name]
+        of_column(name, self.unit)
+        return np.full(len(self), np.nan)
 
     @property
     def kept(self) -> NDArray[np.bool_]:
@@ -112,24 +78,30 @@ class ParticleTable:
 
     def length(self, measure: str) -> NDArray[np.float64]:
         """The (n,) values of a measure such as "min_feret", "ecd" or "area", in `unit` (or its square)."""
-        return self.columns[column_name(measure, self.unit)]
+        return self[column_name(measure, self.unit)]
 
-    def rescaled(self, nm_per_pixel: float | None) -> ParticleTable:
-        """The same particles under another calibration; None gives pixels. `kept` and `reason` stay."""
+    def rescaled(self, nm_per_pixel: float | None) -> Table:
+        """The same objects under another calibration; None gives pixels. `kept` and `reason` stay."""
         unit: Unit = "px" if nm_per_pixel is None else "nm"
         factor = (nm_per_pixel or 1.0) / (self.nm_per_pixel or 1.0)
-        columns: dict[str, NDArray[Any]] = {}
-        for name in ORDER:
-            values = self.columns[column_name(name, self.unit)]
-            power = 1 if name in LENGTHS else 2 if name in AREAS else 0
-            columns[column_name(name, unit)] = values * factor**power if power else values
-        return ParticleTable(columns, nm_per_pixel)
+        columns = {
+            each.column(unit): values * factor**each.power if each.power else values
+            for each, values in zip(self.quantities, self.columns.values(), strict=True)
+        }
+        return Table(columns, nm_per_pixel)
 
-    def identified(self, ids: NDArray[np.int32]) -> ParticleTable:
-        """The same particles under the ids (n,) of their segmentation."""
+    def identified(self, ids: NDArray[np.int32]) -> Table:
+        """The same objects under the ids (n,) of their segmentation."""
         return replace(self, columns={**self.columns, "label": ids.astype(np.int64)})
 
-    def judged(self, reasons: NDArray[np.str_]) -> ParticleTable:
-        """The same particles, kept where `reasons` (n,) is "" and set aside where it is a word."""
+    def judged(self, reasons: NDArray[np.str_]) -> Table:
+        """The same objects, kept where `reasons` (n,) is "" and set aside where it is a word."""
         reasons = reasons.astype(REASON_TYPE)
         return replace(self, columns={**self.columns, "kept": reasons == "", "reason": reasons})
+
+
+def aligned(tables: Sequence[Table]) -> list[Table]:
+    """The tables with the same columns in the same order, those of all of them; NaN where one was not measured."""
+    widest_first = sorted(tables, key=lambda each: -len(each.columns))
+    every = dict.fromkeys(quantity for each in widest_first for quantity in each.quantities)
+    return [replace(each, columns={q.column(each.unit): each[q.column(each.unit)] for q in every}) for each in tables]

@@ -15,6 +15,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..analysis import Analysis
+from ..measure.statistics import by_reason
 
 FORMAT = "deepsegm-result/1"
 SCHEMA = Path(__file__).with_name("result.schema.json")
@@ -23,9 +24,10 @@ SCHEMA = Path(__file__).with_name("result.schema.json")
 def as_dict(analysis: Analysis) -> dict[str, Any]:
     """Plain JSON types; a number that is not finite becomes None.
 
-    format: the version of this layout, described by result.schema.json. settings: the Recipe as asked for; `used`
-    says what "auto" and None became. statistics, set_aside (counts by reason), calibration, model, image, versions,
-    warnings, metadata (of the file). The same analysis gives the same: running times are not part of it.
+    format: the version of this layout, described by result.schema.json. settings: as asked for; `used` says what "auto"
+    and None became. quantities: what the task answers with. statistics: of the sizes, None for a task that has none.
+    set_aside: counts by reason. calibration, model, image, versions, warnings, metadata (of the file). The same
+    analysis gives the same: running times are not part of it.
     """
     used, origin = analysis.segmentation.used, analysis.segmentation.provenance
     result = {
@@ -33,8 +35,9 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
         "settings": analysis.settings.as_dict(),
         "used": {name: used[name] for name in ("threshold", "polarity", "scale") if name in used},
         "calibration": asdict(analysis.calibration),
-        "statistics": analysis.statistics.as_dict(),
-        "set_aside": analysis.statistics.set_aside,
+        "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+        "statistics": analysis.statistics and analysis.statistics.as_dict(),
+        "set_aside": by_reason([analysis.table]),
         "model": {"name": origin.model, "version": origin.card.get("version"), "sha256": origin.weights},
         "image": _image(analysis),
         "versions": versions(),

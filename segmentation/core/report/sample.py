@@ -11,7 +11,7 @@ from typing import Any
 from openpyxl import Workbook
 
 from ..measure.distribution import Sizes
-from ..measure.table import ParticleTable
+from ..measure.table import Table
 from ..sample import Image, Sample
 from . import bundle, contents, result, sample_facts, sample_figure, sample_pages, table, xlsx
 from .charts import Distribution
@@ -74,7 +74,7 @@ def distribution(sample: Sample) -> Distribution:
     return Distribution(sample.pooled, sizes, pixels.pop() if len(pixels) == 1 else 0.0)
 
 
-def pooled_tables(sample: Sample) -> list[tuple[str, ParticleTable]]:
+def pooled_tables(sample: Sample) -> list[tuple[str, Table]]:
     """Names and tables of the images that are in the pooled numbers."""
     return [(image.name, member.table) for image, member in sample.counted]
 

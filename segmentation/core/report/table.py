@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from ..analysis import Analysis
-from ..measure.table import ParticleTable
+from ..measure.table import Table
 from .wording import SOURCES, model_words, settings, version
 
 DIGITS = 7
@@ -108,7 +108,7 @@ def number(value: float | None) -> str:
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
 
 
-def rows(table: ParticleTable) -> Iterator[tuple[Any, ...]]:
+def rows(table: Table) -> Iterator[tuple[Any, ...]]:
     """The cells of each particle's row, as text where the type needs it."""
     columns = [_cells(values) for values in table.columns.values()]
     return zip(*columns, strict=True)

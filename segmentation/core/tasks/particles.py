@@ -17,7 +17,7 @@ from .base import Channels, Found, Golden, Maps, Predict, Task
 if TYPE_CHECKING:
     from ..analysis import Measured
     from ..labels.segmentation import Segmentation
-    from ..measure.table import ParticleTable
+    from ..measure.table import Table
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
@@ -134,7 +134,8 @@ def measure(
         alternatives=alternatives,
         seed=seed_of(micrograph.sha256),
     )
-    return Measured(table.identified(segmentation.ids), statistics, tuple(_doubts(segmentation)))
+    quantities = {name: statistics.value(name) for name in TASK.quantities}
+    return Measured(table.identified(segmentation.ids), statistics, quantities, tuple(_doubts(segmentation)))
 
 
 def _judged(
@@ -144,7 +145,7 @@ def _judged(
     micrograph: Micrograph,
     settings: MeasurementSettings,
     calibration: Calibration,
-) -> ParticleTable:
+) -> Table:
     from ..measure import shapes
     from ..measure.filters import set_aside
 

@@ -1,0 +1,107 @@
+"""The dimensionless descriptors of shape: a new one is one more function here, and its test.
+
+From here it goes into the table and its files, the statistics, the page, the JSON Schema and docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .quantities import COLUMNS, ISO_SHAPE, Quantity, add
+from .runs import Runs, first_of_each
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """What n outlines are measured by, (n,) each, in px: the columns of these names, area and length of the convex
+    hull, and all pixels as runs."""
+
+    area: Floats
+    ecd: Floats
+    min_feret: Floats
+    max_feret: Floats
+    perimeter: Floats
+    hull_area: Floats
+    hull_perimeter: Floats
+    runs: Runs
+
+
+Descriptor = Callable[[Outlines], Floats]
+DESCRIPTORS: dict[str, Descriptor] = {}
+
+
+def descriptor(definition: str, source: str = ISO_SHAPE) -> Callable[[Descriptor], Descriptor]:
+    """Makes a function a descriptor of shape of its name."""
+
+    def register(function: Descriptor) -> Descriptor:
+        name = function.__name__
+        add(COLUMNS, Quantity(name, name.replace("_", " ").capitalize(), definition, source=source))
+        DESCRIPTORS[name] = function
+        return function
+
+    return register
+
+
+@descriptor(
+    "4π × area / perimeter²: 1 for a disc, less for anything longer or more ragged.",
+    f"{ISO_SHAPE}, form factor; its circularity is the square root",
+)
+def circularity(of: Outlines) -> Floats:
+    return np.minimum(4 * np.pi * of.area / of.perimeter**2, 1.0)
+
+
+@descriptor("Minimum Feret diameter / maximum Feret diameter.")
+def aspect_ratio(of: Outlines) -> Floats:
+    return of.min_feret / of.max_feret
+
+
+@descriptor("Area / area of the convex hull: less than 1 where the outline has hollows.")
+def solidity(of: Outlines) -> Floats:
+    return of.area / of.hull_area
+
+
+@descriptor("Perimeter of the convex hull / perimeter: less than 1 where the outline is ragged.")
+def convexity(of: Outlines) -> Floats:
+    return np.minimum(of.hull_perimeter / of.perimeter, 1.0)
+
+
+@descriptor("Equivalent circular diameter / maximum Feret diameter.")
+def compactness(of: Outlines) -> Floats:
+    return np.minimum(of.ecd / of.max_feret, 1.0)
+
+
+@descriptor("Area / (minimum Feret diameter × maximum Feret diameter).")
+def extent(of: Outlines) -> Floats:
+    return np.minimum(of.area / (of.min_feret * of.max_feret), 1.0)
+
+
+@descriptor("Short axis / long axis of the ellipse with the particle's second moments of area.")
+def ellipse_ratio(of: Outlines) -> Floats:
+    runs, n = of.runs, len(of.area)
+
+    def total(values: Floats) -> Floats:
+        return np.asarray(np.bincount(runs.particle, values, n), np.float64)
+
+    # Moments about each particle's first run, or squares of large coordinates would cost digits.
+    first = first_of_each(runs.particle)
+    middle = (runs.start + runs.stop) / 2 - runs.start[first][runs.particle]
+    row = (runs.row - runs.row[first][runs.particle]).astype(np.float64)
+    x, y = total(runs.length * middle) / of.area, total(runs.length * row) / of.area
+    xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / of.area - x**2
+    yy = total(runs.length * row**2) / of.area - y**2 + 1 / 12
+    xy = total(runs.length * middle * row) / of.area - x * y
+    mean, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
+
+
+@descriptor("Width / length of the rectangle with the particle's area and perimeter (fibres); 1 where there is none.")
+def elongation(of: Outlines) -> Floats:
+    quarter = of.perimeter / 4
+    apart = np.sqrt(np.maximum(quarter**2 - of.area, 0))
+    return (quarter - apart) / (quarter + apart)

@@ -1,0 +1,209 @@
+"""The registry of quantities: what every column of a table and every number of a result is, said once.
+
+Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/statistics.md take
+names, units and definitions from here. Descriptors of shape add themselves (`descriptors`); a task adds what only it
+measures with `add`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Unit = Literal["nm", "px"]
+Kind = Literal["number", "fraction", "integer", "truth", "text"]
+Registry = dict[str, "Quantity"]
+
+ISO_IMAGES = "ISO 13322-1:2014"
+ISO_SHAPE = "ISO 9276-6:2008"
+ISO_SIZES = "ISO 9276-2:2014"
+UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
+MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
+
+
+class UnknownQuantity(ValueError):
+    """No quantity of this name is registered; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One column of a table, or one number of a result.
+
+    name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
+    for an area, -2 for a density. kind: "fraction" is a number from 0 to 1. source: of the definition, "" where it is
+    our own.
+    """
+
+    name: str
+    title: str
+    definition: str
+    power: int = 0
+    kind: Kind = "number"
+    source: str = ""
+
+    def unit(self, length: Unit) -> str:
+        """Such as "nm", "px²" or ""."""
+        return f"{length}{MARKS[self.power]}" if self.power else ""
+
+    def column(self, length: Unit) -> str:
+        """The name of its column, with the unit: "area" in nm is "area_nm2"."""
+        if not self.power:
+            return self.name
+        return f"{self.name}{'_per' * (self.power < 0)}_{length}{abs(self.power) if abs(self.power) > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number as measured, with the ends of its 95 % interval; None where undefined. unit: "" where it has none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+COLUMNS: Registry = {}
+NUMBERS: Registry = {}
+
+
+def add(registry: Registry, *quantities: Quantity) -> None:
+    """Register quantities; raises ValueError where one of the name is defined otherwise."""
+    for each in quantities:
+        if registry.setdefault(each.name, each) != each:
+            raise ValueError(f"There are two definitions of the quantity {each.name!r}: give one of them another name.")
+
+
+def column(name: str) -> Quantity:
+    """The quantity of a table's column of this name (without its unit); raises UnknownQuantity."""
+    if name not in COLUMNS:
+        raise UnknownQuantity(UNKNOWN.format(name))
+    return COLUMNS[name]
+
+
+def of_column(name: str, length: Unit) -> Quantity:
+    """The quantity of a column named with its unit, as "area_nm2"; raises UnknownQuantity."""
+    for each in COLUMNS.values():
+        if each.column(length) == name:
+            return each
+    raise UnknownQuantity(UNKNOWN.format(f"{name} (lengths in {length})"))
+
+
+add(
+    COLUMNS,
+    Quantity("label", "Label", "Number of the object, the same in the label image and in every file.", kind="integer"),
+    Quantity("class", "Class", "Number of its class, from 0 on, in the order of the class names.", kind="integer"),
+    Quantity("kept", "Kept", "Whether it counts in the numbers.", kind="truth"),
+    Quantity("reason", "Reason", "Why it is set aside; empty while it is kept.", kind="text"),
+    Quantity(
+        "min_feret",
+        "Minimum Feret diameter",
+        "The smallest distance between two parallel lines that touch the convex hull of its pixels' corners.",
+        1,
+        source=ISO_IMAGES,
+    ),
+    Quantity(
+        "max_feret",
+        "Maximum Feret diameter",
+        "The greatest distance between two parallel lines that touch the convex hull of its pixels' corners.",
+        1,
+        source=ISO_IMAGES,
+    ),
+    Quantity(
+        "ecd",
+        "Equivalent circular diameter",
+        "Diameter of the circle with its area, √(4 × area / π).",
+        1,
+        source=ISO_SHAPE,
+    ),
+    Quantity("area", "Area", "Number of its pixels, each as large as the calibration says.", 2, source=ISO_SHAPE),
+    Quantity("area_fraction", "Area fraction", "Its share of the analysed area.", kind="fraction"),
+    Quantity(
+        "perimeter",
+        "Perimeter",
+        "Length of its outline, the rims of holes included.",
+        1,
+        source="Vossepoel and Smeulders (1982)",
+    ),
+    Quantity("centroid_x_px", "Centroid x (px)", "Column of its centre of area; the first pixel's centre is at 0."),
+    Quantity("centroid_y_px", "Centroid y (px)", "Row of its centre of area; the first pixel's centre is at 0."),
+    Quantity("bbox_left_px", "Left (px)", "Its first column.", kind="integer"),
+    Quantity("bbox_top_px", "Top (px)", "Its first row.", kind="integer"),
+    Quantity("bbox_right_px", "Right (px)", "The column after its last.", kind="integer"),
+    Quantity("bbox_bottom_px", "Bottom (px)", "The row after its last.", kind="integer"),
+    Quantity("mean_grey", "Mean grey value", "Mean of the grey values of its pixels, 0 to 255."),
+    Quantity("confidence", "Confidence", "Chance that its outline is right, as calibrated on images with outlines."),
+    Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
+    Quantity(
+        "group",
+        "Group",
+        "Objects that share a pixel edge, directly or through others, have the same number.",
+        kind="integer",
+    ),
+    Quantity(
+        "edge_weight",
+        "Edge weight",
+        "H W / ((H − h)(W − w)) for h × w px in H × W px; empty where it touches the frame.",
+        source="Miles (1974), Lantuéjoul (1978)",
+    ),
+)
+add(
+    NUMBERS,
+    Quantity("median", "Median", "Half of the particles, by number, are smaller and half are larger.", 1),
+    Quantity("mean", "Mean", "The sum of the sizes divided by their number; large particles pull it up.", 1),
+    Quantity(
+        "sd",
+        "SD (sample)",
+        "Sample standard deviation (divided by n − 1) of the sizes: how widely they spread around the mean.",
+        1,
+    ),
+    Quantity("d10", "D10", "One particle in ten, by number, is smaller than this size.", 1, source=ISO_SIZES),
+    Quantity(
+        "d50",
+        "D50",
+        "Half of the amount lies in smaller particles. By number it is the median.",
+        1,
+        source=ISO_SIZES,
+    ),
+    Quantity("d90", "D90", "Nine particles in ten, by number, are smaller than this size.", 1, source=ISO_SIZES),
+    Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution beside its middle."),
+    Quantity("mode", "Mode", "The most frequent size: the peak of the smoothed distribution.", 1),
+    Quantity(
+        "geometric_mean", "Geometric mean", "The size whose logarithm is the mean of the logarithms of the sizes.", 1
+    ),
+    Quantity(
+        "geometric_sd",
+        "Geometric SD",
+        "The factor by which sizes spread around the geometric mean; 1 means that all are equal.",
+    ),
+    Quantity(
+        "fraction_100nm",
+        "Number 1–100 nm",
+        "Share by number of particles whose minimum Feret diameter is from 1 to 100 nm, with its 95 % interval."
+        " The EU recommendation 2022/C 229/01 calls a material a nanomaterial from 50 % on.",
+        kind="fraction",
+        source="EU 2022/C 229/01; Wilson (1927)",
+    ),
+    Quantity(
+        "ecd_median",
+        "Median ECD",
+        "Median of the diameters of discs with the particles' areas.",
+        1,
+    ),
+    Quantity(
+        "fit",
+        "Log-normal law",
+        "Whether the sizes follow a log-normal law; its median, spread and distance are under “All numbers”.",
+        kind="text",
+        source="Lilliefors (1967)",
+    ),
+    Quantity(
+        "groups",
+        "Groups that touch",
+        "Groups of kept particles whose outlines touch. Every size here is that of a single particle.",
+        kind="integer",
+    ),
+)
