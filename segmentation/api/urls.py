@@ -127,7 +127,11 @@ def _entry(name: str, said: dict[str, Any]) -> tuple[str, str, bool]:
 
 
 def unknown(request: HttpRequest, rest: str) -> HttpResponse:
-    """Every other address under api/."""
+    """Every other address under api/: nothing is there, which only those are told who may ask."""
+    try:
+        sign_in(request)
+    except Refused as refusal:
+        return failed(request, refusal)
     return error(NOTHING, 404)
 
 
