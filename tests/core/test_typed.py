@@ -41,6 +41,7 @@ def setting(name):
         ("border_correction", "", "exclude"),
         ("count", "4", 4),
         ("mode", "exact", "exact"),
+        ("model", " My Own ", "My Own"),
     ],
 )
 def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
