@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import AnonymousUser
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 
 from ..accounts import Crowded
-from ..models import Owned
 from ..services import Refused
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
+from ..views.access import Thing, visible
 from ..views.errors import LOCKED_OUT
 
 SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
@@ -22,7 +22,6 @@ OWNER_ONLY = (
     "Only whoever made this may do that: send the account that made it, or the secret that came with the answer as"
     " 'Authorization: Bearer SECRET'."
 )
-Thing = TypeVar("Thing", bound=Owned)
 
 
 def sign_in(request: HttpRequest) -> bool:
@@ -78,13 +77,6 @@ def secret_of(request: HttpRequest) -> dict[str, str]:
 def key_of(request: HttpRequest) -> str:
     """What makes two requests of one caller one."""
     return request.headers.get("Idempotency-Key", "")[:200]
-
-
-def visible(request: HttpRequest, found: Thing | None) -> Thing:
-    """A job or a sample that the caller may see, else 404."""
-    if found is None or not found.is_visible_to(request.user, request.visitor):
-        raise Http404
-    return found
 
 
 def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Thing:

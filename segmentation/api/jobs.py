@@ -13,9 +13,10 @@ from .. import services
 from ..core.micrograph import parse_width
 from ..models import Artifact, Job
 from ..services import Refused
+from ..views.access import visible
 from ..views.serving import serve_artifact
 from . import schemas
-from .auth import identify, key_of, own, secret_of, visible
+from .auth import identify, key_of, own, secret_of
 from .sending import A_FILE, FILE, SIDE, WIDTH, form_of, refusals, valid_settings
 
 READING = "reading the image"

@@ -14,10 +14,11 @@ from ..core.micrograph import parse_width
 from ..forms.samples import parse_pixel
 from ..models import Sample, SampleArtifact
 from ..services import Intake, Note, Refused, Scale
+from ..views.access import visible
 from ..views.pooled import Image, Pooled, Progress
 from ..views.serving import serve_sample_file
 from . import schemas
-from .auth import identify, key_of, own, secret_of, visible
+from .auth import identify, key_of, own, secret_of
 from .sending import A_FILE, FILES, INCLUDED, NAME, OTHERWISE, PIXELS, WIDTHS, form_of, refusals, valid_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, F
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,7 +25,8 @@ from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, SampleArtifact
 from ..services import Intake, Refused
-from .access import NOT_YOURS, gone, own_job, refused
+from . import access
+from .access import gone, own_job, refused
 from .pooled import STATES, Pooled, Progress
 from .serving import serve_sample_file
 from .upload import ACCEPTED
@@ -171,18 +171,12 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 
 def visible(request: HttpRequest, pk: UUID) -> Sample:
     """The sample, or 404."""
-    found = Sample.objects.filter(pk=pk).first()
-    if found is None or not found.is_visible_to(request.user, request.visitor):
-        raise Http404
-    return found
+    return access.visible(request, Sample.objects.filter(pk=pk).first())
 
 
 def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
-    """The sample of whoever made it, or of staff who may do that; 404 for strangers, 403 for those with the link."""
-    found = visible(request, pk)
-    if not found.is_changeable_by(request.user, request.visitor, action):
-        raise PermissionDenied(NOT_YOURS)
-    return found
+    """The sample of whoever made it; as `access.own`."""
+    return access.own(request, visible(request, pk), action)
 
 
 def _address(found: Sample) -> str:
