@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Count, F, QuerySet, Sum
 from django.urls import reverse
 
-from ..core.measure.advice import more_images_words
+from ..core.measure.convergence import more_images_words
 from ..models import Artifact, Job, Micrograph, Sample, seconds_per_megapixel
 from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
 from .smallcharts import Convergence, NanoCard

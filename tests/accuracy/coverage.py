@@ -14,7 +14,7 @@ import numpy as np
 
 from segmentation.core.measure.bootstrap import intervals, resample
 from segmentation.core.measure.distribution import WEIGHTINGS, Sizes, figures
-from segmentation.core.measure.fraction import nano_fraction
+from segmentation.core.measure.nano import nano_fraction
 
 MEDIAN = 110.0
 NUMBERS = (30, 100, 300)

@@ -12,8 +12,7 @@ from math import cos, hypot, pi, sin, sqrt
 import numpy as np
 from scipy.special import ellipe
 
-from segmentation.core.measure.alternatives import without_corners
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.shapes import measure, without_corners
 
 SIZES = (5, 10, 20, 30, 50, 100, 200, 400)
 MEASURES = ("area", "ecd", "min_feret", "max_feret", "perimeter")

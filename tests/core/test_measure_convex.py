@@ -13,9 +13,9 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage.measure import regionprops
 
-from segmentation.core.measure.groups import touching_groups
 from segmentation.core.measure.hulls import areas, ferets, find_hulls, lengths
 from segmentation.core.measure.runs import find_runs
+from segmentation.core.measure.shapes import touching_groups
 from segmentation.core.measure.straight import convex_outlines
 from tests.accuracy.shapes import SHAPES, errors
 

@@ -13,10 +13,11 @@ from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, add
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.measure.table import Table, aligned
-from segmentation.core.report import result, xlsx
+from segmentation.core.report import result, schema, xlsx
 from segmentation.core.report.files import write_table
 from segmentation.core.tasks import every, particles
 from segmentation.views.sizes import answers, shape_table
+from tests.accuracy.__main__ import definitions
 from worker import tables as stored
 
 from .builders import make_analysis
@@ -57,6 +58,9 @@ def test_a_new_descriptor_is_one_function(roughness, tmp_path):
     assert "roughness, median" in [line[1] for line in book["summary"].iter_rows(values_only=True)]
     said = result.as_dict(analysis)["statistics"]
     assert said["shape"]["roughness"]["median"] == pytest.approx(np.median(values[analysis.table.kept]))
+    known = schema.schema()["$defs"]["Statistics"]["properties"]["shape"]["properties"]
+    assert known["roughness"]["description"] == "How rough the outline is."
+    assert any("`roughness`" in line for line in definitions(COLUMNS))
     shown = {row.term: row.definition for row in shape_table(said)}
     assert shown["Roughness"] == "How rough the outline is."
 

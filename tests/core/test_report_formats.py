@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import zipfile
@@ -19,6 +20,7 @@ from pycocotools.coco import COCO
 
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report import schema
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.rings import polygons
 from segmentation.core.report.wording import write_json
@@ -132,6 +134,12 @@ def test_no_text_in_xlsx_is_a_formula(name):
                     assert cell.quotePrefix
 
 
+def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
+    with pytest.raises(OSError) as caught:
+        workbooks.write_xlsx(Sample.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
+    assert caught.value.errno == errno.ENOENT
+
+
 def test_csv_is_read_by_pandas(analysis, tmp_path):
     text = particles_csv.as_text(Sample.of(analysis))
     (tmp_path / "particles.csv").write_text(text, encoding="utf-8", newline="")
@@ -208,13 +216,17 @@ def test_geojson_obeys_the_right_hand_rule(analysis):
 
 
 def test_result_obeys_its_schema(analysis):
-    schema = json.loads(result.SCHEMA.read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
+    known = json.loads(result.SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(known)
     said = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
-    jsonschema.validate(said, schema)
+    jsonschema.validate(said, known)
     broken = {**said, "statistics": {**said["statistics"], "unit": "inch"}}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, schema)
+        jsonschema.validate(broken, known)
+
+
+def test_the_schema_is_that_of_the_types():
+    assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"
 
 
 @pytest.mark.parametrize("name", NAMES)

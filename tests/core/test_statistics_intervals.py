@@ -8,9 +8,9 @@ from scipy import stats
 
 from segmentation.core.measure.bootstrap import LEAST, order_draws, resample
 from segmentation.core.measure.distribution import Sizes, figures
-from segmentation.core.measure.fraction import nano_fraction, wilson
+from segmentation.core.measure.drawn import Z95, t95
+from segmentation.core.measure.nano import nano_fraction, wilson
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.measure.student import Z95, normal_scores, t95
 from segmentation.core.micrograph.types import Calibration
 from tests.accuracy.coverage import simulate
 
@@ -157,12 +157,6 @@ def test_figures_of_a_known_sample_by_number():
 @pytest.mark.parametrize("free", [1, 2, 3, 6, 7, 8, 15, 40, 1000])
 def test_t(free):
     assert t95(free) == pytest.approx(stats.t.ppf(0.975, free), rel=1e-3)
-
-
-def test_normal_scores_are_normal():
-    scores = normal_scores(161)
-    assert scores.mean() == pytest.approx(0, abs=1e-12)
-    assert np.quantile(scores, 0.975, method="hazen") == pytest.approx(Z95, rel=0.01)
 
 
 def test_intervals_cover():

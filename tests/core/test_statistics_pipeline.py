@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.measure.alternatives import confidence_under, without_corners
+from segmentation.core.measure.shapes import confidence_under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from segmentation.core.settings import AnalysisSettings

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.measure.advice import MOST_IMAGES, more_images, more_images_words
+from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.outliers import between_images, holm, kolmogorov
-from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.pooling import between_images, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 

@@ -8,10 +8,9 @@ import pytest
 from segmentation.core.measure.bootstrap import intervals, resample
 from segmentation.core.measure.convergence import converge
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
-from segmentation.core.measure.drawn import Drawn
+from segmentation.core.measure.drawn import Drawn, half_steps
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.measure.steps import half_steps
 from segmentation.core.micrograph.types import Calibration
 from tests.accuracy.coverage import sizes_of, truth
 

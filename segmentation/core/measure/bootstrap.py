@@ -9,8 +9,8 @@ exp(N(0, u)) where the figure has a unit. How the figure is drawn:
   below the quantile, spread evenly over the step: the interval between order statistics (Conover 1999, chapter 3).
 - span and mode of one image: the figure of each resample (percentile bootstrap).
 - the SD and all figures by area and volume of one image, where fewer than CARRYING particles carry them and the sizes
-  are those of a log-normal law (p of the fit at least 5 %): the law's own figures (`law`), the interval being widened
-  to hold the figure itself.
+  are those of a log-normal law (p of the fit at least 5 %): the law's own figures (`law_draws`), the interval being
+  widened to hold the figure itself.
 - several images: whole images are drawn with replacement. Mean, SD, geometric mean and SD by bootstrap-t as above, the
   standard errors being those between images; with fewer than LEAST_IMAGES images m by Student's t(m - 1). For the rest
   the figure of each resample is taken, and its distance from the estimate multiplied by sqrt(m / (m - 1)) t(m - 1) / z,
@@ -19,7 +19,7 @@ exp(N(0, u)) where the figure has a unit. How the figure is drawn:
 Sizes that several particles share, as those of small particles measured in whole pixels, tell no more of the truth
 than the step between them: a figure of which all draws are 22 nm, where the next sizes are 16.5 and 27.5 nm, is not
 known to be 22 nm but to lie from 19.25 to 24.75 nm. So wherever a limit of a quantile, the mode or the span is such a
-size, half a step is added to it (`steps`). Sizes that occur once have no step and are left as they are.
+size, half a step is added to it (`half_steps`). Sizes that occur once have no step and are left as they are.
 
 An interval is None where it would be nonsense: fewer than LEAST particles, equal sizes, images of the same sizes, an
 area or volume that fewer than LEAST_CARRYING particles carry and no law tells of, a quantile that the smallest or
@@ -50,13 +50,9 @@ from .distribution import (
     peak,
     quantile,
 )
-from .drawn import MIDDLE, Drawn, logs
+from .drawn import MIDDLE, MOMENTS, Z95, Drawn, half_steps, law_draws, logs, moments, t95, unit_sums
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
-from .law import law_draws
-from .moments import MOMENTS, moments, unit_sums
-from .steps import half_steps
-from .student import Z95, t95
 
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]

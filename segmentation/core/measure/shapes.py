@@ -1,32 +1,35 @@
 """A label image measured: one row per particle.
 
 Area, ECD and Feret diameters are those of the union of the particle's pixels as unit squares, as ISO 9276-6 defines
-them; the descriptors of shape follow from them (`descriptors`). The perimeter is
-that along the outline (`perimeter`), unless that of the convex outline (`straight`) is longer by more than CUT_PX: no
-shape has a shorter outline than its convex hull, and an outline's corners or sides along the axes came out too short.
-Nor is any shorter than the circle of its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never
-exceeds 1.
+them; the descriptors of shape follow from them (`descriptors`). The perimeter is that along the outline (`perimeter`),
+unless that of the convex outline (`straight`) is longer by more than CUT_PX: no shape has a shorter outline than its
+convex hull, and an outline's corners or sides along the axes came out too short. Nor is any shorter than the circle of
+its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never exceeds 1.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from ..labels.segmentation import Segmentation
 from ..micrograph.types import GreyImage
 from .descriptors import DESCRIPTORS, Outlines
-from .groups import touching_groups
 from .hulls import areas, ferets, find_hulls, lengths
 from .perimeter import perimeters
 from .runs import Runs, blocks, find_runs, first_of_each
 from .straight import convex_outlines
-from .table import REASON_TYPE, Table
+from .table import REASON_TYPE, Table, column_name
 
 CUT_PX = 1.0  # the error of either perimeter of a round particle; within it, the traced one is the better
 
 Measures = dict[str, NDArray[Any]]
+Ints = NDArray[np.int64]
 
 
 def measure(
@@ -114,3 +117,57 @@ def _mean_grey(labels: NDArray[np.int32], pixels: GreyImage, n: int) -> NDArray[
         total += np.bincount(label, pixels[block][inside], n + 1)
         count += np.bincount(label, minlength=n + 1)
     return total[1:] / count[1:]
+
+
+def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
+    """The group (n,) of each particle 1..n of `labels` (H, W): 1, 2, ... in the order of their first particle.
+
+    Two particles touch where a pixel of one shares an edge with a pixel of the other, and a group is all that
+    hang together so; a particle that touches none is a group of one.
+    """
+    pairs = _neighbours(labels, n)
+    touching = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n + 1, n + 1))
+    of_each = connected_components(touching, directed=False)[1][1:]
+    _, first, group = np.unique(of_each, return_index=True, return_inverse=True)
+    return np.unique(first[group], return_inverse=True)[1].astype(np.int64) + 1
+
+
+def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
+    """The pairs (p, 2) of labels that share a pixel edge, each once."""
+    found = [np.zeros(0, np.int64)]
+    for block in blocks(labels.shape):
+        rows = labels[block.start : block.stop + 1]
+        for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
+            differ = (here != there) & (here > 0) & (there > 0)
+            one, other = here[differ].astype(np.int64), there[differ].astype(np.int64)
+            found.append(np.unique(np.minimum(one, other) * (n + 1) + np.maximum(one, other)))
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), n + 1), axis=1)
+
+
+def confidence_under(labels: NDArray[np.int32], segmentation: Segmentation) -> NDArray[np.float32]:
+    """(n,) for the particles 1..n of `labels` (H, W): the mean confidence of the segmentation's own particles under
+    each, NaN (none was measured) where there are none."""
+    n = int(labels.max(initial=0))
+    dense = segmentation.dense
+    known = dense > 0
+    both = known & (labels > 0)
+    here = labels[both]
+    sums = np.bincount(here, segmentation.confidence[dense[both] - 1], n + 1)
+    counts = np.bincount(here, minlength=n + 1)
+    with np.errstate(invalid="ignore"):
+        return (sums[1:] / counts[1:]).astype(np.float32)
+
+
+def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
+    """The table with the Feret diameters of the particles' convex outlines instead of those of their pixel corners.
+
+    labels: (H, W) that the table was measured on. Corners stand out at oblique edges (`hulls`), the convex outline
+    (`straight`) does not: the difference is what the choice between the two is worth.
+    """
+    found = ferets(convex_outlines(find_hulls(find_runs(labels))))
+    factor = table.nm_per_pixel or 1.0
+    changed = {
+        column_name(name, table.unit): sizes * factor
+        for name, sizes in zip(("min_feret", "max_feret"), found, strict=True)
+    }
+    return replace(table, columns={**table.columns, **changed})

@@ -16,8 +16,7 @@ from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Figures, Sizes, Weighting, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
-from .fraction import NANO_NM, nano_fraction, share_between, wilson
-from .nano import nano_card, variants_of
+from .nano import NANO_NM, nano_card, nano_fraction, share_between, variants_of, wilson
 from .quantities import NUMBERS, Unit, Value
 from .table import Table
 

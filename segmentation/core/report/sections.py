@@ -8,7 +8,7 @@ from typing import Any
 from reportlab.platypus import Flowable
 
 from ..labels.segmentation import MASKS
-from ..measure.advice import more_images_words
+from ..measure.convergence import more_images_words
 from ..measure.filters import Reason
 from ..measure.statistics import Statistics
 from ..sample import Sample

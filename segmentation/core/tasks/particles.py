@@ -102,7 +102,7 @@ def measure(
 ) -> Measured:
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
     from ..analysis import Measured
-    from ..measure.alternatives import confidence_under, without_corners
+    from ..measure.shapes import confidence_under, without_corners
     from ..measure.statistics import seed_of, summarise
 
     labels = segmentation.dense

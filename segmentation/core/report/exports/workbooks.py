@@ -6,22 +6,20 @@ as such (Excel's leading apostrophe). Written again, the file is the same: it ca
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
-from ... import archive
 from ..wording import version
 from .base import Export
 from .images_csv import NUMBERS
 
 if TYPE_CHECKING:
-    from openpyxl import Workbook
+    from xlsxwriter import Workbook
 
     from ...sample import Sample
     from ..context import Context
@@ -31,25 +29,26 @@ MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
 IMAGES = (36, 10, 10, 14, 12, 12, 14, 50, 50)  # widths in characters
 METADATA = (18, 36, 70, 36)
-DATES = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
-NEVER = rb"\g<1>1980-01-01T00:00:00Z"
+EARLIEST = datetime(1980, 1, 1)
 
 
 def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
     """Write sheets "summary" (with 95 % intervals) and "metadata"; of one image also its table, as in the CSV, of
     several "images" and "notes": their objects, often too many for a sheet, are in the CSV."""
-    from openpyxl import Workbook
+    with _workbook(file) as book:
+        _add_sheets(book, sample)
 
+
+def _add_sheets(book: Workbook, sample: Sample) -> None:
     from .. import numbers
 
-    book = Workbook(write_only=True)
     if sample.analysis is None:
         head = ["image", "kept", "set aside", "median", "95 % from", "to", "nm per pixel", "outlier", "excluded"]
         head[3] += f" ({sample.pooled.unit})" if sample.pooled else ""
         _add_sheet(book, "images", head, _images(sample), IMAGES)
     else:
         columns = sample.analysis.table.columns
-        cells = [_values(values)[:MOST_ROWS] for values in columns.values()]
+        cells = (values[:MOST_ROWS].tolist() for values in columns.values())
         _add_sheet(book, sample.task.things, list(columns), zip(*cells, strict=True))
     summary = ["group", "name", "value", "unit", "95 % interval from", "to"]
     _add_sheet(book, "summary", summary, numbers.rows(sample), (36, 44, 16, 8, 18, 16))
@@ -58,59 +57,50 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
     _add_sheet(book, "metadata", ["group", "name", "value", "image"][:width], said, METADATA[:width])
     if sample.analysis is None:
         _add_sheet(book, "notes", ["note"], [(each,) for each in _notes(sample)], (120,))
-    _save(book, file)
+
+
+@contextmanager
+def _workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
+    """A workbook without dates, in `file` once the block ends; its rows wait on the disk, not in memory."""
+    from xlsxwriter import Workbook
+    from xlsxwriter.exceptions import FileCreateError
+
+    with TemporaryDirectory() as folder:
+        book = Workbook(file, {"constant_memory": True, "tmpdir": folder})
+        book.set_properties({"created": EARLIEST})
+        yield book
+        try:
+            book.close()
+        except FileCreateError as error:
+            raise error.args[0] from None  # the OSError by which a full disk is known
 
 
 def _add_sheet(
     book: Workbook, title: str, head: Sequence[str], lines: Iterable[Sequence[Any]], widths: Sequence[int] = ()
 ) -> None:
-    """A sheet with a bold first line that stays in view, and a filter; numbers, truths and texts as themselves."""
-    from openpyxl.utils import get_column_letter
+    """A sheet with a bold first line that stays in view, and a filter; numbers, truths and texts as themselves.
 
-    sheet = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-    wide = widths or [max(10, len(name) + 3) for name in head]
-    for i, width in enumerate(wide, 1):
-        sheet.column_dimensions[get_column_letter(i)].width = width
-    sheet.append([_text(sheet, name, bold=True) for name in head])
-    count = 1
-    for line in lines:
-        sheet.append([_text(sheet, value) if isinstance(value, str) else value for value in line])
-        count += 1
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(head))}{count}"
-
-
-def _save(book: Workbook, file: Path | BinaryIO) -> None:
-    """Write the workbook without its dates."""
-    written = io.BytesIO()
-    book.save(written)
-    with zipfile.ZipFile(written) as made:
-        parts = [(name, made.read(name)) for name in made.namelist()]
-    core = "docProps/core.xml"
-    archive.write_zip(file, [(name, DATES.sub(NEVER, data) if name == core else data) for name, data in parts])
-
-
-def _text(sheet: Any, words: str, bold: bool = False) -> Any:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-    from openpyxl.styles import Font
-
-    if not words:
-        return None
-    clean = ILLEGAL_CHARACTERS_RE.sub(" ", words.encode("utf-8", "replace").decode())[:MOST_CHARACTERS]
-    cell = WriteOnlyCell(sheet, clean)
-    cell.data_type = "s"
-    if clean.startswith(FORMULAS):
-        cell.quotePrefix = True
-    if bold:
-        cell.font = Font(bold=True)
-    return cell
-
-
-def _values(values: np.ndarray[Any, Any]) -> list[Any]:
-    if values.dtype.kind != "f":
-        return list(values.tolist())
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+    None, the empty text and what is no finite number leave a cell empty.
+    """
+    sheet = book.add_worksheet(title)
+    sheet.freeze_panes(1, 0)
+    for column, name in enumerate(head):
+        sheet.set_column(column, column, widths[column] if widths else max(10, len(name) + 3))
+    sheet.write_row(0, 0, head, book.add_format({"bold": True}))
+    quoted = book.add_format({"quote_prefix": True})
+    row = 0
+    for row, line in enumerate(lines, 1):
+        for column, value in enumerate(line):
+            if value is None or value == "":
+                continue
+            if isinstance(value, bool):
+                sheet.write_boolean(row, column, value)
+            elif isinstance(value, str):
+                text = value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
+                sheet.write_string(row, column, text, quoted if text.startswith(FORMULAS) else None)
+            elif math.isfinite(value):
+                sheet.write_number(row, column, value)
+    sheet.autofilter(0, 0, row, len(head) - 1)
 
 
 def _images(sample: Sample) -> Iterator[Sequence[Any]]:

@@ -1,0 +1,203 @@
+"""The JSON Schema of result.json, made from what it is written from: python -m segmentation.core.report.schema
+
+Fields come from the dataclasses and definitions from the registry of quantities. What the code puts together as plain
+dictionaries is said here, and the tests hold every result against it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from ..measure.convergence import Convergence
+from ..measure.descriptors import DESCRIPTORS
+from ..measure.distribution import FIGURES, WEIGHTINGS
+from ..measure.fitting import Fit
+from ..measure.nano import Fraction
+from ..measure.pooling import Pooled
+from ..measure.quantities import COLUMNS, NUMBERS, Value
+from ..measure.statistics import Statistics
+from ..micrograph.types import Calibration
+
+FILE = Path(__file__).with_name("result.schema.json")
+HEAD = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "result.json of DeepSegm",
+    "description": (
+        "All lengths are in the unit that statistics.unit names. null means: not defined. The value of format changes"
+        " when this layout does; keys may be added without that."
+    ),
+}
+Count = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Interval = Annotated[list[float], Field(min_length=2, max_length=2)] | None
+
+
+class Written(GenerateJsonSchema):
+    """Without titles that repeat the names, and without defaults: a file says what it holds."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        return self.generate_inner(schema["schema"])
+
+
+def model(title: str, /, *, closed: bool = True, **fields: Any) -> Any:
+    """An object with these fields, each a type, or a type with what is to be said of it; all of them required.
+
+    closed: whether it has no others.
+    """
+    told = {name: each if isinstance(each, tuple) else (each, None) for name, each in fields.items()}
+    entries: dict[str, Any] = {name: (kind, Field(description=said)) for name, (kind, said) in told.items()}
+    return create_model(title, __config__=ConfigDict(extra="forbid" if closed else "allow"), **entries)
+
+
+def layout(kind: type, /, *, closed: bool = True, **told: Any) -> Any:
+    """An object with the fields of a dataclass or typed dictionary; told: of some of them, as in `model`."""
+    fields = {name: hint for name, hint in get_type_hints(kind).items() if not name.startswith("_")}
+    return model(kind.__name__, closed=closed, **{**fields, **told})
+
+
+def _each(names: Iterable[str], kind: Any) -> dict[str, Any]:
+    return dict.fromkeys(names, kind)
+
+
+def _defined(names: Iterable[str], kind: Any) -> dict[str, Any]:
+    """Quantities of this kind with their definitions."""
+    return {name: (kind, NUMBERS[name].definition) for name in names}
+
+
+def _nano() -> Any:
+    row = layout(Fraction, name=str)
+    return model(
+        "NanoCard",
+        **_each(("fraction", "low", "high"), Share | None),
+        n=Count,
+        threshold=float,
+        verdict=Literal["above", "below", "undecided", "not calibrated"],
+        sentence=str,
+        decides=(str, "what would decide it; empty where it is decided"),
+        sensitivity=list[row],  # type: ignore[valid-type]
+    )
+
+
+def _convergence() -> Any:
+    more = (int | None, "still to count for an interval of ±wanted; null where no number of them would do")
+    required = layout(Convergence, more=more, by=Literal["image"])
+    by: Any = (Literal["image"], Field("image", description="what is counted; particles where it is not said"))
+    return create_model(required.__name__, __base__=required, by=by)
+
+
+def _statistics(kind: type[Statistics], **more: Any) -> Any:
+    intervals = model("Intervals", **_each(FIGURES, Interval))
+    weighted = model("Figures", **_defined(FIGURES, float | None), intervals=intervals, note=str)
+    others = model("FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm"), Interval))
+    spread = model("Spread", median=float, d10=float, d90=float)
+    numbers = [name for name, hint in get_type_hints(kind).items() if name in NUMBERS and hint == float | None]
+    return layout(
+        kind,
+        closed=False,
+        **_defined(numbers, float | None),
+        n_kept=Count,
+        n_set_aside=Count,
+        set_aside=(dict[str, Count], "particles set aside, by reason"),
+        **_each(("fraction_low", "fraction_high"), Share | None),
+        without_filter=model("WithoutFilter", n=Count, median=float | None, fraction_100nm=Share | None) | None,
+        intervals=(others, "95 % intervals by number, null where not defined"),
+        interval_note=(str, "why there are no intervals; empty where there are"),
+        interval_basis=(Literal["by particle", "by image"], "what was resampled"),
+        relative_uncertainty=(float | None, "of the calibration, as carried into the intervals"),
+        weighted=model("Weighted", **_each(WEIGHTINGS, weighted)),
+        fit=layout(Fit, law=Literal["log-normal"], word=Literal["good", "fair", "poor"]) | None,
+        convergence=_convergence() | None,
+        agglomerates=model("Agglomerates", **_each(("groups", "singles", "primaries_in_groups", "largest"), Count)),
+        shape=(dict[str, spread], "descriptors of shape, by name"),  # type: ignore[valid-type]
+        nano=_nano() | None,
+        **more,
+    )
+
+
+def _either() -> Any:
+    """The result of an image, or that of a sample."""
+    calibration = layout(Calibration, relative_uncertainty=(float | None, "of nm_per_pixel, as a fraction"))
+    weights = model("Model", name=str, version=str | None, sha256=(str, "of the weights"))
+    versions = dict[str, str]
+    bar = (int | None, "first row of the data bar, null where there is none")
+    metadata = (dict[str, Any], "what the file says of the instrument")
+    ends = _each(("median", "low", "high"), float | None)
+    row = model("Row", name=str, n=Count, n_set_aside=Count, **ends, outlier=str, excluded=str)
+    sides = ("width", "height")
+    image = model(
+        "ImageResult",
+        closed=False,
+        format=Literal["deepsegm-result/1"],
+        settings=(dict[str, Any], "as asked for"),
+        used=(dict[str, Any], "what was used where the settings leave it open"),
+        quantities=(dict[str, layout(Value)], "what this kind of analysis answers with"),  # type: ignore[misc]
+        calibration=calibration,
+        statistics=(_statistics(Statistics) | None, "of the sizes; null for a kind of analysis without any"),
+        set_aside=(dict[str, Count], "objects set aside, by reason"),
+        model=weights,
+        image=model("Image", name=str, sha256=str, **_each(sides, Side), data_bar=bar, notes=list[str]),
+        versions=versions,
+        warnings=list[str],
+        metadata=metadata,
+    )
+    member = model(
+        "Member",
+        closed=False,
+        name=str,
+        n=(Count | None, "particles kept; null where the image was not analysed"),
+        n_set_aside=Count | None,
+        **{**ends, "median": (float | None, "null also where the image has another unit than the sample")},
+        outlier=(str, "why it may not belong; empty where it does"),
+        excluded=(str, "why it is not in the pooled numbers; empty where it is"),
+        sha256=(str, "of the file; empty where not known"),
+        calibration=calibration | None,
+        clarity=(float | None, "how clearly it shows particles at all, 0 to 1"),
+        settings=(dict[str, Any] | None, "as asked for; null where not known, as the next five"),
+        used=dict[str, Any] | None,
+        model=weights | None,
+        **_each(sides, Side | None),
+        data_bar=bar,
+        metadata=metadata,
+    )
+    between = model("Between", variance=float, sd=float, share=float)
+    sample = model(
+        "SampleResult",
+        closed=False,
+        format=Literal["deepsegm-sample/1"],
+        name=str,
+        settings=(dict[str, Any], "as asked for, as far as all pooled images share it; each image has its own"),
+        settings_differ=(list[str], "settings that are not the same for all pooled images, or not known"),
+        used=(dict[str, Any], "what was used where the settings leave it open, as far as all pooled images share it"),
+        model=(weights | None, "null where not all pooled images have the same"),
+        statistics=_statistics(Pooled, between=between | None, images=list[row]),  # type: ignore[valid-type]
+        images=(list[member], "all images of the sample, those that are left out at the end"),  # type: ignore[valid-type]
+        versions=versions,
+    )
+    return image | sample
+
+
+def schema() -> dict[str, Any]:
+    """As a dictionary that JSON can hold."""
+    made = HEAD | TypeAdapter(_either()).json_schema(schema_generator=Written)
+    known = {name: {"$ref": "#/$defs/Spread", "description": COLUMNS[name].definition} for name in DESCRIPTORS}
+    for kind in (Statistics, Pooled):
+        made["$defs"][kind.__name__]["properties"]["shape"]["properties"] = known
+    return made
+
+
+def text() -> str:
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")
