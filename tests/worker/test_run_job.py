@@ -250,7 +250,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
         return files
 
     science.analyse = analyse
-    monkeypatch.setattr(sys.modules["segmentation.core.report"], "write_all", write_all)
+    monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
     with django_capture_on_commit_callbacks(execute=True):
         run_job(str(job.pk))
     assert stored_files(own_storage / "jobs") == []
