@@ -134,6 +134,12 @@ def test_no_text_in_xlsx_is_a_formula(name):
                     assert cell.quotePrefix
 
 
+def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
+    with pytest.raises(OSError) as caught:
+        workbooks.write_xlsx(Sample.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
+    assert caught.value.errno == errno.ENOENT
+
+
 def test_csv_is_read_by_pandas(analysis, tmp_path):
     text = particles_csv.as_text(Sample.of(analysis))
     (tmp_path / "particles.csv").write_text(text, encoding="utf-8", newline="")
@@ -288,12 +294,6 @@ def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
     with tifffile.TiffFile(tmp_path / "labels.tif") as file:
         assert file.asarray().dtype == np.uint32 and file.asarray().max() == 66_001
         assert file.pages[0].tags["ResolutionUnit"].value == 3
-
-
-def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
-    with pytest.raises(OSError) as caught:
-        workbooks.write_xlsx(Sample.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
-    assert caught.value.errno == errno.ENOENT
 
 
 def test_the_schema_is_that_of_the_types():

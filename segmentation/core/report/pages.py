@@ -99,8 +99,8 @@ def _pictures(context: Context) -> Iterator[Flowable]:
     shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
-        said = "Left: the image as analysed. Right: kept (green, solid) and possibly wrong (red, dashed)."
-        yield words(said, SMALL)
+        right = " Right: kept (green, solid) and possibly wrong (red, dashed)."
+        yield words(f"Left: the image as analysed.{right if len(shown) > 1 else ''}", SMALL)
         yield space(4)
 
 
