@@ -1,9 +1,9 @@
 """Every address of the site but the admin's."""
 
 from django.contrib.auth import views as auth
-from django.urls import path
+from django.urls import include, path
 
-from . import api, api_samples
+from . import api
 from .views import adopting, arriving, calibration, histogram, jobs, pages, results, samples, upload
 
 urlpatterns = [
@@ -54,16 +54,5 @@ urlpatterns = [
         auth.PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html"),
         name="password_change_done",
     ),
-    path("api/v1/jobs", api.jobs, name="api-jobs"),
-    path("api/v1/jobs/<uuid:pk>", api.job, name="api-job"),
-    path("api/v1/jobs/<uuid:pk>/cancel", api.cancel, name="api-cancel"),
-    path("api/v1/jobs/<uuid:pk>/files/<str:name>", api.artifact, name="api-artifact"),
-    path("api/v1/samples", api_samples.samples, name="api-samples"),
-    path("api/v1/samples/<uuid:pk>", api_samples.sample, name="api-sample"),
-    path("api/v1/samples/<uuid:pk>/images", api_samples.images, name="api-sample-images"),
-    path("api/v1/samples/<uuid:pk>/images/<uuid:job>", api_samples.image, name="api-sample-image"),
-    path("api/v1/samples/<uuid:pk>/retry", api_samples.retry, name="api-sample-retry"),
-    path("api/v1/samples/<uuid:pk>/cancel", api_samples.cancel, name="api-sample-cancel"),
-    path("api/v1/samples/<uuid:pk>/files/<str:name>", api_samples.file, name="api-sample-file"),
-    path("api/<path:rest>", api.unknown, name="api-unknown"),
+    path("api/", include(api.urlpatterns)),
 ]

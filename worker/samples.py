@@ -34,7 +34,7 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     """Pool what counts, write the files, publish both; `Lost` where the sample changed meanwhile."""
-    from segmentation.core.report.sample import write_sample
+    from segmentation.core.report.files import write_all
     from segmentation.core.sample import combine
 
     jobs, members, left_out, notes = _images(sample, progress)
@@ -51,7 +51,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         filter=recipe.measurement.filter,
         left_out=left_out,
     )
-    files = write_sample(
+    files = write_all(
         combined,
         folder / "pooled",
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
@@ -118,13 +118,12 @@ def _found(job: Job) -> Found:
     said, micrograph = job.summary, job.micrograph
     model, image = said.get("model") or {}, said.get("image") or {}
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
+    settings = job.get_settings()
     return Found(
-        job.get_settings(),
-        model.get("name", ""),
-        model.get("sha256", ""),
-        said.get("threshold"),
-        said.get("polarity", ""),
-        said.get("scale"),
+        settings.task,
+        settings.as_dict(),
+        job.segmentation.provenance["card"] if job.segmentation else model,
+        {name: said[name] for name in ("threshold", "polarity", "scale") if said.get(name) not in (None, "")},
         image.get("width", micrograph.width),
         image.get("height", micrograph.height),
         said.get("data_bar"),

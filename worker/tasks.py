@@ -140,7 +140,8 @@ class Teller:
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
-    from segmentation.core import pipeline, report
+    from segmentation.core import pipeline
+    from segmentation.core.report.files import write_all
 
     progress("reading the image", 0.0)
     micrograph = pixels_of(job.micrograph, folder)
@@ -153,9 +154,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     progress("drawing the figure", WRITING)
     out = folder / "results"
     out.mkdir()
-    files = report.write_all(
-        analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done)
-    )
+    files = write_all(analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done))
     files.pop(job.segmentation.file.name.rpartition("/")[2], None)  # it is stored already
     if job.sample_id:
         files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)

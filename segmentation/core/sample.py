@@ -9,79 +9,72 @@ from typing import Any, Literal
 
 import numpy as np
 
+from . import tasks
 from .analysis import Analysis
+from .labels.segmentation import MASKS
 from .measure.bins import auto_edges
 from .measure.pooling import Pooled, pool, row_of
+from .measure.quantities import Value
+from .measure.statistics import Statistics
 from .measure.table import Table, aligned
 from .micrograph.types import Calibration
 from .network.scale_search import CLEAR
-from .settings import AnalysisSettings
+from .report.wording import SOURCES
+from .settings import DEFAULT_TASK
+from .tasks.base import Task
 
 SEED = 0
 UNCLEAR = "nothing in it is clearly a particle"
 BY_USER = "Excluded by the user."
 FAILED = "Not analysed"
-SOURCES = {
-    "metadata": "from the file",
-    "side file": "from the file beside it",
-    "data bar": "read from the data bar",
-    "drawn": "drawn on the scale bar",
-    "typed": "typed",
-    "default": "the default width, not checked",
-    "none": "not calibrated",
-}
 
 
 @dataclass(frozen=True)
 class Found:
-    """How the particles of one image were found; None, "" or {} for what is not known.
+    """How the objects of one image were found; None or {} for what is not known.
 
-    recipe: the settings as asked for. threshold, polarity, scale: what was used where they leave it open.
-    model, model_sha256: name of the ModelCard and hash of its weights. width, height: of the image in px; data_bar:
-    its first row, None where there is none. instrument: what the file says of it, by name. expected, dropped: as of
-    `Segmentation`.
+    task: the kind of analysis. settings: all as asked for, by name. card: the entries of the ModelCard as it was.
+    used: what was used where the settings leave it open, as of `Segmentation`. width, height: of the image in px;
+    data_bar: its first row, None where there is none. instrument: what the file says of it, by name.
     """
 
-    recipe: AnalysisSettings | None = None
-    model: str = ""
-    model_sha256: str = ""
-    threshold: float | None = None
-    polarity: str = ""
-    scale: float | None = None
+    task: str = DEFAULT_TASK
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    used: Mapping[str, Any] = field(default_factory=dict)
     width: int | None = None
     height: int | None = None
     data_bar: int | None = None
     instrument: Mapping[str, Any] = field(default_factory=dict)
-    expected: float = 1.0
-    dropped: int = 0
 
     @classmethod
     def of(cls, analysis: Analysis) -> Found:
         rows, columns = analysis.micrograph.shape
         segmentation = analysis.segmentation
-        used, origin = segmentation.used, segmentation.provenance
+        origin = segmentation.provenance
         return cls(
-            analysis.settings,
-            origin.model,
-            origin.weights,
-            used.get("threshold"),
-            used.get("polarity", ""),
-            used.get("scale"),
+            origin.task,
+            {**analysis.settings.as_dict(), **origin.settings},
+            origin.card,
+            segmentation.used,
             columns,
             rows,
             segmentation.rows if segmentation.rows < rows else None,
             analysis.micrograph.metadata,
-            used.get("expected", 1.0),
-            used.get("dropped", 0),
         )
+
+    @property
+    def by_model(self) -> bool:
+        """Whether it is not known that another tool found them."""
+        return self.card.get("name") != MASKS
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
     """One analysed image of a sample.
 
-    table: judged particles. calibration: the one that was used. clarity: as of `Segmentation`. sha256: of the file.
-    found: how its particles were found; nothing is known of it unless it is given.
+    table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
+    sha256: of the file. found: how its objects were found; nothing is known of it unless it is given.
     """
 
     name: str
@@ -144,22 +137,58 @@ class Image:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A pooled sample.
+    """A pooled sample, or one image, which is a sample of one.
 
-    members: in the order given, their names made unlike each other. pooled: their statistics, a row for each in
-        `pooled.images`. histogram: {"edges": bin edges, "counts": one list per member}, None without particles.
+    members: in the order given, their names made unlike each other. pooled: their statistics, None where their kind
+        of analysis has no size distribution. histogram: {"edges": bin edges, "counts": one list per member},
+        None without objects.
     calibration: {"low", "high": nm per pixel or None, "sources": images by source}. warnings: sentences for the user.
-    filter: as asked for. images: of all members and, after them, of those that were left out.
+    filter: as asked for. images: of all members and, after them, of those that were left out. analysis: of the one
+    image where it is a sample of one, with its pixels.
     """
 
     name: str
     members: tuple[Member, ...]
-    pooled: Pooled
+    pooled: Statistics | None
     histogram: dict[str, Any] | None
     calibration: dict[str, Any]
     warnings: tuple[str, ...] = ()
     filter: bool = False
     images: tuple[Image, ...] = ()
+    analysis: Analysis | None = None
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Sample:
+        """One image as a sample of one."""
+        member, kept = Member.of(analysis), int(analysis.table.kept.sum())
+        image = Image(member.name, member.sha256, member, kept, len(analysis.table) - kept)
+        return cls(
+            member.name,
+            (member,),
+            analysis.statistics,
+            None,
+            _calibration([member]),
+            analysis.warnings,
+            analysis.settings.measurement.filter,
+            (image,),
+            analysis,
+        )
+
+    @property
+    def task(self) -> Task:
+        return tasks.find(self.members[0].found.task)
+
+    @property
+    def quantities(self) -> dict[str, Value]:
+        """The numbers that the kind of analysis answers with, by name, those of one image or of all together."""
+        if self.analysis is not None:
+            return self.analysis.quantities
+        return {} if self.pooled is None else {name: self.pooled.value(name) for name in self.task.quantities}
+
+    @property
+    def between(self) -> dict[str, float] | None:
+        """As of `Pooled`."""
+        return self.pooled.between if isinstance(self.pooled, Pooled) else None
 
     @property
     def counted(self) -> list[tuple[Image, Member]]:
@@ -167,13 +196,14 @@ class Sample:
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
 
     @property
-    def models(self) -> list[tuple[str, str]]:
-        """Name and hash of every model that found particles of the pooled numbers, in the order of the images."""
-        used = ((member.found.model, member.found.model_sha256) for _, member in self.counted)
-        return list(dict.fromkeys(each for each in used if each[0]))
+    def models(self) -> list[Mapping[str, Any]]:
+        """The card of every model that found objects of the pooled numbers, in the order of the images."""
+        cards = (member.found.card for _, member in self.counted)
+        return list({(card["name"], card.get("sha256")): card for card in cards if card}.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the pooled statistics' keys and those of this class but the members and all images."""
+        assert self.pooled is not None
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         return {**self.pooled.as_dict(), **own, "warnings": list(self.warnings)}
 

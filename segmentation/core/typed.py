@@ -81,9 +81,9 @@ class Setting:
         word = SYNONYMS.get(said, said) if self.is_switch else said
         if not word:
             return self.default
-        if word in self.words:
-            return self.words[word]
-        return self.read_number(said)
+        if not self.words and not self.number:
+            return text.strip()
+        return self.words[word] if word in self.words else self.read_number(said)
 
     def read_number(self, text: str) -> float | int:
         """A number with a point or a comma, of six digits as it is shown again; raises ValueError with a sentence."""

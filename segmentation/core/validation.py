@@ -63,7 +63,9 @@ class Settings(BaseModel):
 
     def replaced(self, **changes: Any) -> Self:
         """The same settings with some entries changed, checked anew; raises ValidationError."""
-        return type(self).model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+        own = {alias: name for name in type(self).model_fields for alias in entry_names(type(self), name)}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate({**values, **{own.get(name, name): value for name, value in changes.items()}})
 
 
 def entry_names(model: type[BaseModel], field: str) -> list[str]:

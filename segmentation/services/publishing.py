@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
+from ..core.report import exports
 from ..models import Artifact, Attempted, Job, Sample, SampleArtifact
 from . import bundles
 from .archives import LocalFile
@@ -21,16 +21,6 @@ from .pooling import refresh_after_commit
 from .segmentations import NAME
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
-TYPES = {
-    ".npz": "application/octet-stream",
-    ".tif": "image/tiff",
-    ".csv": "text/csv",
-    ".svg": "image/svg+xml",
-    ".geojson": "application/geo+json",
-    ".pdf": "application/pdf",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".zip": "application/zip",
-}
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
@@ -114,7 +104,7 @@ def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
     else:
         with source.open("rb") as opened:
             stored = default_storage.save(f"{folder}/{source.name}", LocalFile(opened))
-    kind = TYPES.get(source.suffix) or mimetypes.guess_type(source.name)[0] or "application/octet-stream"
+    kind = exports.content_types().get(source.suffix, "application/octet-stream")
     return {"name": source.name, "file": stored, "size": size, "content_type": kind}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -9,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..models import Job, Micrograph
+from ..models import Job, Micrograph, Owned
 from ..services import Refused
 
 NOT_YOURS = (
@@ -18,28 +19,36 @@ NOT_YOURS = (
 )
 
 
+Thing = TypeVar("Thing", bound=Owned)
+
+
+def visible(request: HttpRequest, found: Thing | None) -> Thing:
+    """What the caller may see, else 404."""
+    if found is None or not found.is_visible_to(request.user, request.visitor):
+        raise Http404
+    return found
+
+
+def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Thing:
+    """What the caller made, or staff may change; 404 for strangers, 403 for those who merely have the link."""
+    if not visible(request, found).is_changeable_by(request.user, request.visitor, action):
+        raise PermissionDenied(NOT_YOURS)
+    return found
+
+
 def visible_job(request: HttpRequest, pk: UUID) -> Job:
     """The job, or 404."""
-    job = Job.objects.select_related("micrograph", "parent").filter(pk=pk).first()
-    if job is None or not job.is_visible_to(request.user, request.visitor):
-        raise Http404
-    return job
+    return visible(request, Job.objects.select_related("micrograph", "parent").filter(pk=pk).first())
 
 
 def own_job(request: HttpRequest, pk: UUID, action: str = "change") -> Job:
-    """The job of the one who made it, or of staff who may do that; 404 for strangers, 403 for those with the link."""
-    job = visible_job(request, pk)
-    if not job.is_changeable_by(request.user, request.visitor, action):
-        raise PermissionDenied(NOT_YOURS)
-    return job
+    """The job of the one who made it; as `own`."""
+    return own(request, visible_job(request, pk), action)
 
 
 def visible_upload(request: HttpRequest, pk: UUID) -> Micrograph:
     """The micrograph, or 404."""
-    micrograph = Micrograph.objects.filter(pk=pk).first()
-    if micrograph is None or not micrograph.is_visible_to(request.user, request.visitor):
-        raise Http404
-    return micrograph
+    return visible(request, Micrograph.objects.filter(pk=pk).first())
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:

@@ -12,8 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from ..core import tasks
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
+from ..core.report import exports
 from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
@@ -27,27 +29,6 @@ from .serving import serve_artifact
 from .words import scale_words
 
 NOT_READ = "The image is still being read: wait a moment, then try again."
-OFFERED = {
-    "report.pdf": ("Report, PDF", "two to four pages, for filing"),
-    "figure.png": ("Figure, PNG", "four panels, 300 dpi"),
-    "figure.svg": ("Figure, SVG", "to edit"),
-    "figure.pdf": ("Figure, PDF", "to print"),
-    "panel-image.png": ("Panel A, PNG", "the image with its scale bar"),
-    "panel-outlines.png": ("Panel B, PNG", "the particles in colour"),
-    "panel-possibly-wrong.png": ("Panel C, PNG", "kept and possibly wrong"),
-    "panel-histogram.png": ("Panel D, PNG", "the size distribution"),
-    "particles.csv": ("Nanoparticle sizes, CSV", "summary and one row a particle"),
-    "particles.xlsx": ("Nanoparticle sizes, XLSX", "particles, summary, metadata"),
-    "labels.tif": ("Labels, TIFF", "kept particles; 0 is background"),
-    "labels-all.tif": ("All labels, TIFF", "with those set aside"),
-    "rois.zip": ("Outlines for ImageJ, ZIP", "kept particles, for the ROI Manager"),
-    "rois-all.zip": ("All outlines for ImageJ, ZIP", "with those set aside, in red"),
-    "coco.json": ("Annotations, COCO JSON", "for training and annotation tools"),
-    "particles.geojson": ("Outlines, GeoJSON", "polygons in pixels with their measures"),
-    "result.json": ("Everything, JSON", "settings, statistics, versions"),
-    "result.schema.json": ("JSON Schema", "what result.json holds"),
-    "bundle.zip": ("All files in one, ZIP", "with their checksums"),
-}
 
 
 @require_safe
@@ -236,9 +217,9 @@ def _files(request: HttpRequest, found: Job) -> dict[str, Any]:
     stored = {each.name: each for each in found.artifacts.all()}
     address = {name: reverse("artifact", args=[found.pk, name]) for name in stored}
     offered = [
-        {"url": address[name], "title": title, "what": what, "size": stored[name].size}
-        for name, (title, what) in OFFERED.items()
-        if name in stored
+        {"url": address[name], "title": export.title, "what": export.image, "size": stored[name].size}
+        for name, export in exports.listed("image", tasks.find(found.get_settings().task)).items()
+        if name in stored and not export.for_the_page
     ]
     parent = found.parent
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)

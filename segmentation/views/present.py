@@ -9,12 +9,15 @@ from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.settings import AnalysisSettings
+from ..core.settings import DEFAULT_TASK, AnalysisSettings
+from ..core.tasks import find
+from ..core.typed import Setting, settings_of_task
 from ..forms import own_calibration
 from ..models import Job, Micrograph
 from .sizes import (
     Measure,
     Row,
+    answers,
     fit_words,
     group_words,
     interval_line,
@@ -101,13 +104,14 @@ class Result:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
-        self.statistics: dict[str, Any] = self.summary["statistics"]
-        self.unit: str = self.statistics["unit"]
+        self.task = find(self.summary.get("task", DEFAULT_TASK))
+        self.statistics: dict[str, Any] = self.summary.get("statistics") or {}
+        self.unit: str = self.statistics.get("unit", "px")
         self.calibration = used_calibration(job)
 
     @property
     def kept(self) -> int:
-        return self.statistics["n_kept"]
+        return self.statistics.get("n_kept", 0)
 
     @property
     def set_aside_count(self) -> int:
@@ -115,7 +119,7 @@ class Result:
 
     @property
     def kept_words(self) -> str:
-        return "particle kept" if self.kept == 1 else "particles kept"
+        return f"{self.task.thing if self.kept == 1 else self.task.things} kept"
 
     @property
     def empty(self) -> str:
@@ -123,11 +127,9 @@ class Result:
         if self.kept:
             return ""
         if self.statistics["n_set_aside"]:
-            return "All particles were set aside; the reasons are below."
-        return (
-            "No particle was found. If the image shows some, try another polarity or a lower threshold under"
-            " “Re-run with other settings”."
-        )
+            return f"All {self.task.things} were set aside; the reasons are below."
+        hint = "If the image shows some, try other settings under “Re-run with other settings”."
+        return f"No {self.task.thing} was found. {hint}"
 
     @property
     def please_check(self) -> bool:
@@ -144,7 +146,12 @@ class Result:
     @property
     def sizes(self) -> list[Measure]:
         """The size distribution by number, none where nothing was kept."""
-        return main_sizes(self.statistics)
+        return main_sizes(self.statistics) if self.statistics else []
+
+    @property
+    def quantities(self) -> list[Measure]:
+        """The numbers that a kind of analysis without a size distribution answers with."""
+        return [] if self.statistics else answers(self.summary.get("quantities", {}))
 
     @property
     def interval_line(self) -> str:
@@ -152,10 +159,11 @@ class Result:
 
     @property
     def edge_line(self) -> str:
-        """How particles at the frame are allowed for."""
-        if self.statistics.get("edge") == "weight":
-            return "Particles that touch the frame are left out and the others weighted for it (Miles–Lantuéjoul)."
-        return "Particles that touch the frame are left out."
+        """How what touches the frame is allowed for."""
+        weighted = (
+            " and the others weighted for it (Miles–Lantuéjoul)" if self.statistics.get("edge") == "weight" else ""
+        )
+        return f"{capital(self.task.things)} that touch the frame are left out{weighted}."
 
     @property
     def nano(self) -> NanoCard | None:
@@ -163,15 +171,15 @@ class Result:
 
     @property
     def convergence(self) -> Convergence | None:
-        return Convergence.of(self.statistics)
+        return Convergence.of(self.statistics) if self.statistics else None
 
     @property
     def weighted(self) -> list[Row]:
-        return weighted_table(self.statistics)
+        return weighted_table(self.statistics) if self.statistics else []
 
     @property
     def weighted_notes(self) -> list[str]:
-        return weighted_notes(self.statistics)
+        return weighted_notes(self.statistics) if self.statistics else []
 
     @property
     def shape(self) -> list[Row]:
@@ -179,11 +187,11 @@ class Result:
 
     @property
     def fit(self) -> str:
-        return fit_words(self.statistics)
+        return fit_words(self.statistics) if self.statistics else ""
 
     @property
     def groups(self) -> str:
-        return group_words(self.statistics)
+        return group_words(self.statistics) if self.statistics else ""
 
     @property
     def size_definition(self) -> str:
@@ -192,7 +200,9 @@ class Result:
 
     @property
     def chips(self) -> list[Chip]:
-        """Every state that a particle of this result has, kept ones first."""
+        """Every state that something in this result has, kept ones first."""
+        if not self.statistics:
+            return []
         kept = Chip("", "Kept", self.kept, "Counted in every number of this page.")
         return [kept, *(Chip(name, capital(name), count, _reason(name)) for name, count in self._set_aside)]
 
@@ -206,7 +216,7 @@ class Result:
 
     @property
     def aside(self) -> list[Measure]:
-        """How many particles were set aside, by reason."""
+        """How many were set aside, by reason."""
         return [Measure(capital(name), str(count), "", _reason(name)) for name, count in self._set_aside]
 
     @property
@@ -218,7 +228,7 @@ class Result:
             return ""
         return (
             "Confidence is the chance that an outline is right: on held-out images"
-            f" {per_cent(under)} % of the particles under {LEAST_CONFIDENCE:.0%} were wrong,"
+            f" {per_cent(under)} % of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
             f" and {per_cent(over)} % of the others."
         )
 
@@ -248,20 +258,38 @@ class Result:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
-        said, recipe, micrograph = self.summary, self.job.get_settings(), self.job.micrograph
-        model = said.get("model", {})
-        chosen = "found" if recipe.segmentation.polarity == "auto" else "chosen"
-        threshold = "the model's own" if recipe.segmentation.threshold is None else "chosen"
+        model = self.summary.get("model", {})
+        asked = self.job.get_settings().as_dict()
         return [
+            ("Kind of analysis", self.task.title),
             ("Model", f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"),
             ("Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
-            ("Segmentation filter", "ON" if said.get("filter") else "OFF"),
-            ("Threshold", f"{significant(said.get('threshold'), 2)} ({threshold})"),
-            ("Particles are", f"{said.get('polarity', '?')} ({chosen})"),
-            ("Data bar", _data_bar(said.get("data_bar"), micrograph)),
-            ("Working scale", f"{significant(said.get('scale'), 2)} ×"),
-            ("Computing time", _seconds(said.get("timings", {}), said.get("reused", False))),
+            *(
+                (each.title, self._used(each, asked[each.name]))
+                for each in settings_of_task(self.task)
+                if each.name != "model"
+            ),
+            ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]
+
+    def _used(self, setting: Setting, asked: Any) -> str:
+        """What counted in the end, and whether it was found by itself."""
+        used = self.summary.get(setting.name)
+        if setting.name == "data_bar":
+            return _data_bar(used, self.job.micrograph)
+        if used is None or used == asked:
+            return setting.says(asked)
+        return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
+
+
+def main_number(summary: dict[str, Any]) -> str:
+    """The number by which a result is known in lists, "" where there is none."""
+    statistics = summary.get("statistics")
+    if statistics:
+        median = statistics.get("median")
+        return f"median {significant(median)} {statistics['unit']}" if median is not None else ""
+    first = next(iter(answers(summary.get("quantities", {}))), None)
+    return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
 
 
 def _reason(name: str) -> str:

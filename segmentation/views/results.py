@@ -12,7 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from ..models import Artifact, Job, Micrograph
-from .words import capital, significant
+from .present import main_number
+from .words import capital
 
 A_PAGE = 50
 
@@ -41,7 +42,7 @@ def _archives(request: HttpRequest) -> list[Micrograph]:
 
 def _row(job: Job, pictured: bool) -> dict[str, Any]:
     statistics = job.summary.get("statistics") if job.state == Job.State.DONE else None
-    median = statistics["median"] if statistics else None
+    number = main_number(job.summary) if job.state == Job.State.DONE else ""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     return {
         "job": job,
@@ -49,6 +50,6 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
         "state": capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
         "kept": statistics["n_kept"] if statistics else "",
-        "median": f"{significant(median)} {statistics['unit']}" if statistics and median is not None else "",
+        "median": number.removeprefix("median "),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
     }

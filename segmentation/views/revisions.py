@@ -11,8 +11,8 @@ from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..forms import model_choices
 from ..models import Job, Micrograph, Sample
-from .present import led_to
-from .words import capital, scale_words, significant
+from .present import led_to, main_number
+from .words import capital, scale_words
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,13 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
     job = jobs[number - 1]
     before = known.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     done = job.state == Job.State.DONE
-    statistics = job.summary.get("statistics", {}) if done else {}
-    median = statistics.get("median")
+    statistics = job.summary.get("statistics") if done else None
     return Revision(
         number,
         job,
         capital(_changed(job, before, here.micrograph)),
         f"{statistics['n_kept']} kept" if statistics else capital(job.get_state_display()),
-        f"median {significant(median)} {statistics['unit']}" if median is not None else "",
+        main_number(job.summary) if done else "",
         job.pk == here.pk,
         number == len(jobs),
     )

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, F
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,12 +17,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
+from ..core import tasks
+from ..core.report import exports
+from ..core.settings import DEFAULT_TASK
 from ..forms import width_text
 from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, SampleArtifact
 from ..services import Intake, Refused
-from .access import NOT_YOURS, gone, own_job, refused
+from . import access
+from .access import gone, own_job, refused
 from .pooled import STATES, Pooled, Progress
 from .serving import serve_sample_file
 from .upload import ACCEPTED
@@ -32,18 +35,6 @@ from .words import significant
 A_PAGE = 50
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
-OFFERED = {
-    "report.pdf": ("Report, PDF", "to read and to file"),
-    "particles.csv": ("Nanoparticle sizes, CSV", "every particle with its image"),
-    "figure.png": ("Figure, PNG", "the pooled distribution, 300 dpi"),
-    "figure.svg": ("Figure, SVG", "to edit"),
-    "figure.pdf": ("Figure, PDF", "to print"),
-    "images.csv": ("Images, CSV", "one row an image"),
-    "sample.xlsx": ("Images and numbers, XLSX", "for spreadsheets"),
-    "result.json": ("Everything, JSON", "statistics, images, versions"),
-    "result.schema.json": ("Schema of the JSON", "for programs"),
-    "bundle.zip": ("All of them, ZIP", "with their sha256"),
-}
 
 
 @require_safe
@@ -180,18 +171,12 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 
 def visible(request: HttpRequest, pk: UUID) -> Sample:
     """The sample, or 404."""
-    found = Sample.objects.filter(pk=pk).first()
-    if found is None or not found.is_visible_to(request.user, request.visitor):
-        raise Http404
-    return found
+    return access.visible(request, Sample.objects.filter(pk=pk).first())
 
 
 def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
-    """The sample of whoever made it, or of staff who may do that; 404 for strangers, 403 for those with the link."""
-    found = visible(request, pk)
-    if not found.is_changeable_by(request.user, request.visitor, action):
-        raise PermissionDenied(NOT_YOURS)
-    return found
+    """The sample of whoever made it; as `access.own`."""
+    return access.own(request, visible(request, pk), action)
 
 
 def _address(found: Sample) -> str:
@@ -247,13 +232,18 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
 
 def _files(found: Sample) -> list[dict[str, Any]]:
     stored = {each.name: each for each in found.artifacts.all()}
-    order = [name for name in OFFERED if name in stored] + sorted(set(stored) - set(OFFERED))
-    made = []
-    for name in order:
-        title, what = OFFERED.get(name, (name, ""))
-        address = reverse("sample-file", args=[found.pk, name])
-        made.append({"name": name, "url": address, "title": title, "what": what, "size": stored[name].size})
-    return made
+    listed = exports.listed("sample", tasks.find(found.settings.get("task", DEFAULT_TASK)))
+    return [
+        {
+            "name": name,
+            "url": reverse("sample-file", args=[found.pk, name]),
+            "title": export.title,
+            "what": export.sample,
+            "size": stored[name].size,
+        }
+        for name, export in listed.items()
+        if name in stored
+    ]
 
 
 def _scale_of(found: Sample) -> dict[str, Any]:

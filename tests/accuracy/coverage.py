@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from segmentation.core.measure.bootstrap import intervals, resample
+from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.distribution import WEIGHTINGS, Sizes, figures
 from segmentation.core.measure.nano import nano_fraction
 
@@ -56,7 +56,7 @@ def hits(sizes: Sizes, goal: dict[str, dict[str, float]], seed: int, u: float) -
     """(weighting, name) -> 1 where the interval holds the truth, 0 where it does not, NaN where there is none."""
     rng = np.random.default_rng(seed)
     found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
-    limits = intervals(sizes, found, resample(sizes, rng, u), rng)
+    limits = intervals(sizes, found, rng, u)
     said = {(way, name): _holds(limits[way][name], goal[way][name]) for way in WEIGHTINGS for name in NAMES}
     nano = nano_fraction(sizes, u)
     said["number", "fraction"] = _holds([nano.low, nano.high], goal["number"]["fraction"])

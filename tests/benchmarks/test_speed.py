@@ -20,7 +20,7 @@ from segmentation.core.network.cards import available, find
 from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse
-from segmentation.core.report import write_all
+from segmentation.core.report.files import write_all
 from segmentation.core.settings import AnalysisSettings
 
 pytestmark = pytest.mark.benchmark

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from segmentation.core.report import contents
+from segmentation.core.report import exports
+from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
 
 SQRT3 = 3**0.5
 ROOT = Path(__file__).resolve().parents[2]
+LISTED = exports.listed("image", find("particles"))
+IN_BUNDLE = {name for name, each in LISTED.items() if not each.for_the_page} - {"bundle.zip"}
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
@@ -49,14 +52,14 @@ def sample(tmp_path_factory):
 
 
 def test_the_files_are_there(sample):
-    assert {file.name for file in sample.iterdir()} == {*contents.IMAGE, "bundle.zip", "timings.json"}
+    assert {file.name for file in sample.iterdir()} == {*IN_BUNDLE, "bundle.zip", "timings.json"}
     assert all(file.stat().st_size for file in sample.iterdir())
 
 
 def test_the_bundle_holds_the_files_beside_it(sample):
     with zipfile.ZipFile(sample / "bundle.zip") as archive:
-        assert set(archive.namelist()) == {*contents.IMAGE, "README.txt", "SHA256SUMS"}
-        assert all(archive.read(name) == (sample / name).read_bytes() for name in contents.IMAGE)
+        assert set(archive.namelist()) == {*IN_BUNDLE, "README.txt", "SHA256SUMS"}
+        assert all(archive.read(name) == (sample / name).read_bytes() for name in IN_BUNDLE)
 
 
 def test_result_and_table_and_labels_agree(sample):

@@ -17,10 +17,9 @@ import tifffile
 from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.core.report import contents
 from tests.core.test_labelled import TWO
 
-from .test_analyse import ROOT, SAMPLE, rows_of
+from .test_analyse import IN_BUNDLE, ROOT, SAMPLE, rows_of
 
 TRUTH = ROOT.parent / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
 NM_PER_PIXEL = 7.34375
@@ -62,7 +61,7 @@ def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
     assert {path.name for path in out.iterdir()} >= POOLED
     for stem in ("a", "b_mask", "c"):
         names = {path.name for path in (out / stem).iterdir()}
-        assert names == {*contents.IMAGE, "bundle.zip", "timings.json"}
+        assert names == {*IN_BUNDLE, "bundle.zip", "timings.json"}
         result = result_of(out / stem)
         assert result["statistics"]["n_kept"] == 2 and result["statistics"]["median"] == 20
         assert result["model"]["name"] == "masks of other tools"

@@ -137,3 +137,17 @@ def _spoil(labels: NDArray[np.int32], rows: int) -> None:
 
 def renamed(analysis: Analysis, name: str) -> Analysis:
     return replace(analysis, micrograph=replace(analysis.micrograph, name=name))
+
+
+def refound(
+    analysis: Analysis,
+    *,
+    card: dict[str, object] | None = None,
+    settings: dict[str, object] | None = None,
+    **used: object,
+) -> Analysis:
+    """The analysis as if its outlines had been found with another card, other settings or other values."""
+    segmentation = analysis.segmentation
+    origin = segmentation.provenance
+    origin = replace(origin, card=card or origin.card, settings={**origin.settings, **(settings or {})})
+    return replace(analysis, segmentation=replace(segmentation, provenance=origin, used={**segmentation.used, **used}))

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import UnknownArchitecture, build
+from segmentation.core.network.architectures.multires import block_widths
 from segmentation.core.network.inference import predict, tiles_of
-from segmentation.core.network.multires import block_widths
 from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network
 

@@ -18,12 +18,15 @@ import tifffile
 from PIL import Image
 from pycocotools.coco import COCO
 
+from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import coco, geojson, result, rois, schema, xlsx
-from segmentation.core.report.files import write_json, write_table
+from segmentation.core.report import schema
+from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.rings import polygons
+from segmentation.core.report.wording import write_json
+from segmentation.core.sample import Sample
 
-from .builders import analysis_of, make_analysis, renamed
+from .builders import analysis_of, make_analysis, refound, renamed, segmentation_of
 
 shapely = pytest.importorskip("shapely")
 NAMES = [
@@ -64,12 +67,12 @@ def analysis(request):
 
 
 def shapes(analysis):
-    return polygons(analysis.segmentation.labels, len(analysis.table))
+    return polygons(analysis.segmentation.dense, len(analysis.table))
 
 
 def workbook(analysis):
     file = io.BytesIO()
-    xlsx.write_xlsx(analysis, file)
+    workbooks.write_xlsx(Sample.of(analysis), file)
     return openpyxl.load_workbook(io.BytesIO(file.getvalue()))
 
 
@@ -90,7 +93,7 @@ def test_xlsx_holds_the_table(analysis):
 def test_xlsx_is_read_by_pandas():
     analysis = CASES["many"]()
     file = io.BytesIO()
-    xlsx.write_xlsx(analysis, file)
+    workbooks.write_xlsx(Sample.of(analysis), file)
     frame = pandas.read_excel(file, sheet_name="particles")
     assert frame["kept"].dtype == bool
     np.testing.assert_allclose(frame["min_feret_nm"], analysis.table["min_feret_nm"], rtol=1e-14)
@@ -109,9 +112,8 @@ def test_xlsx_summary_has_every_interval():
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])
 def test_xlsx_metadata_has_every_setting_that_changes_the_numbers(edge):
-    analysis = CASES["many"]()
-    recipe = replace(analysis.settings, edge=edge, flips=True)
-    analysis = replace(analysis, recipe=recipe, statistics=replace(analysis.statistics, edge=edge))
+    analysis = refound(CASES["many"](), settings={"flips": True})
+    analysis = replace(analysis, statistics=replace(analysis.statistics, edge=edge))
     found = {(line[0], line[1]): line[2] for line in workbook(analysis)["metadata"].iter_rows(values_only=True)}
     assert found["settings", "edges"] == {"exclude": "excluded", "weight": "weighted"}[edge]
     assert found["settings", "mirror images averaged"] == "on"
@@ -134,12 +136,13 @@ def test_no_text_in_xlsx_is_a_formula(name):
 
 def test_xlsx_that_cannot_be_written_is_an_error_of_the_disk(tmp_path):
     with pytest.raises(OSError) as caught:
-        xlsx.write_xlsx(CASES["one"](), tmp_path / "nowhere" / "particles.xlsx")
+        workbooks.write_xlsx(Sample.of(CASES["one"]()), tmp_path / "nowhere" / "particles.xlsx")
     assert caught.value.errno == errno.ENOENT
 
 
 def test_csv_is_read_by_pandas(analysis, tmp_path):
-    write_table(analysis, tmp_path / "particles.csv")
+    text = particles_csv.as_text(Sample.of(analysis))
+    (tmp_path / "particles.csv").write_text(text, encoding="utf-8", newline="")
     frame = pandas.read_csv(tmp_path / "particles.csv", comment="#", encoding="utf-8-sig")
     assert list(frame.columns) == list(analysis.table.columns)
     found = frame["ecd_" + analysis.table.unit].astype(float)
@@ -215,15 +218,11 @@ def test_geojson_obeys_the_right_hand_rule(analysis):
 def test_result_obeys_its_schema(analysis):
     known = json.loads(result.SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(known)
-    said = json.loads(json.dumps(result.as_dict(analysis), allow_nan=False))
+    said = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
     jsonschema.validate(said, known)
     broken = {**said, "statistics": {**said["statistics"], "unit": "inch"}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, known)
-
-
-def test_the_schema_is_that_of_the_types():
-    assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -231,7 +230,7 @@ def test_any_name_in_json_and_zip(name, tmp_path):
     analysis = renamed(holed(), name)
     write_json(coco.as_dict(analysis, shapes(analysis)), tmp_path / "coco.json")
     write_json(geojson.as_dict(analysis, shapes(analysis)), tmp_path / "geo.json")
-    write_json(result.as_dict(analysis), tmp_path / "result.json")
+    write_json(result.as_dict(Sample.of(analysis)), tmp_path / "result.json")
     assert json.loads((tmp_path / "coco.json").read_bytes())["images"][0]["file_name"] == name
     rois.write_rois(analysis, shapes(analysis), tmp_path / "rois.zip", all=True)
     assert all(
@@ -240,7 +239,7 @@ def test_any_name_in_json_and_zip(name, tmp_path):
 
 
 def test_png_of_ours_is_read_by_pillow_and_tifffile_agrees_on_scale(tmp_path):
-    from segmentation.core.report import labels
+    from segmentation.core.report.exports import labels
     from segmentation.core.report.png import deflated
 
     rng = np.random.default_rng(0)
@@ -264,20 +263,14 @@ def single_pixels(n):
     labels[::2, ::2] = places.reshape(side // 2, -1)
     kept = np.arange(n) < n - 1
 
-    class Table(dict):
-        def __len__(self):
-            return n
-
-    table = Table(label=np.arange(1, n + 1))
-    table.kept = kept
-    segmentation = SimpleNamespace(labels=labels)
-    return SimpleNamespace(table=table, segmentation=segmentation, calibration=Calibration(2.5, "typed"))
+    table = Table({"label": np.arange(1, n + 1), "kept": kept, "reason": np.where(kept, "", "small")})
+    return SimpleNamespace(table=table, segmentation=segmentation_of(labels), calibration=Calibration(2.5, "typed"))
 
 
 @pytest.mark.parametrize(("n", "dtype"), [(65_535, np.uint16), (65_536, np.float32), (70_000, np.float32)])
 @pytest.mark.parametrize("all_", [False, True])
 def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, tmp_path):
-    from segmentation.core.report import labels
+    from segmentation.core.report.exports import labels
 
     analysis = single_pixels(n)
     labels.write_tiff(analysis, tmp_path / "labels.tif", all=all_)
@@ -294,10 +287,14 @@ def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, 
 
 
 def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
-    from segmentation.core.report import labels
+    from segmentation.core.report.exports import labels
 
     monkeypatch.setattr(labels, "EXACT", 66_000)
     labels.write_tiff(single_pixels(66_001), tmp_path / "labels.tif", all=True)
     with tifffile.TiffFile(tmp_path / "labels.tif") as file:
         assert file.asarray().dtype == np.uint32 and file.asarray().max() == 66_001
         assert file.pages[0].tags["ResolutionUnit"].value == 3
+
+
+def test_the_schema_is_that_of_the_types():
+    assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"

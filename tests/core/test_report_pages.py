@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pypdf
 import pytest
+from PIL import Image
 
+from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import figure, pages, result
-from segmentation.core.report.method import CITATION, method
+from segmentation.core.report import exports, pages
+from segmentation.core.report.context import Context
+from segmentation.core.report.exports import result
+from segmentation.core.report.method import CITATION
+from segmentation.core.report.method import method as method_of
 from segmentation.core.report.numbers import FIGURES
 from segmentation.core.report.wording import per_cent, significant
+from segmentation.core.sample import Sample
+from segmentation.core.tasks import find
 
-from .builders import analysis_of, make_analysis, renamed
+from .builders import analysis_of, make_analysis, refound, renamed
 
 CASES = {
     "many": lambda: make_analysis(150, (400, 500), filter=True),
@@ -32,12 +40,21 @@ CASES = {
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
+def context_of(analysis):
+    with ThreadPoolExecutor(1) as packing:
+        context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
+    context.sums = FILES
+    return context
+
+
 def written(analysis):
-    drawn = figure.draw(analysis)
-    cut = figure.panels(drawn, figure.rendered(drawn))
     file = io.BytesIO()
-    pages.write_report(analysis, {name: figure.packed(each) for name, each in cut.items()}, FILES, file)
+    pages.write_report(context_of(analysis), file)
     return file.getvalue()
+
+
+def method(analysis):
+    return method_of(Sample.of(analysis))
 
 
 def said(data):
@@ -53,10 +70,13 @@ def test_every_case_takes_two_to_four_pages(case):
     assert f"page {len(read.pages)} of {len(read.pages)}" in said(data)
 
 
+def decoded(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB"))
+
+
 def test_pictures_are_in_it_as_they_are():
     analysis = CASES["many"]()
-    drawn = figure.draw(analysis)
-    cut = figure.panels(drawn, figure.rendered(drawn))
+    cut = {name: decoded(each) for name, each in context_of(analysis).pictures.items()}
     read = pypdf.PdfReader(io.BytesIO(written(analysis)))
     shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
     for name in ("panel-image.png", "panel-possibly-wrong.png"):
@@ -85,7 +105,7 @@ def test_it_says_what_a_regulator_asks_for():
 
 def test_its_numbers_are_those_of_the_result():
     analysis = CASES["many"]()
-    words, numbers = said(written(analysis)), result.as_dict(analysis)["statistics"]
+    words, numbers = said(written(analysis)), result.as_dict(Sample.of(analysis))["statistics"]
     for weighting in ("number", "area", "volume"):
         figures = numbers["weighted"][weighting]
         for name in FIGURES:
@@ -95,7 +115,9 @@ def test_its_numbers_are_those_of_the_result():
             assert expected in words, (weighting, name)
     for line in numbers["nano"]["sensitivity"]:
         assert f"{per_cent(line['low'])} to {per_cent(line['high'])}" in words
-    drawn = "\n".join(text.get_text() for text in figure.draw(analysis).findobj(lambda each: hasattr(each, "get_text")))
+    drawn = "\n".join(
+        text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
+    )
     for name in ("mean", "median"):
         assert f"{name} {significant(numbers[name])}" in drawn
     assert f"N = {numbers['n_kept']:,}" in drawn and f"kept: {numbers['n_kept']:,}" in drawn
@@ -149,9 +171,7 @@ def test_edge_weights_are_said():
     ],
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
-    analysis = make_analysis(4)
-    used = replace(analysis.segmentation, closer=closer)
-    words = method(replace(analysis, segmentation=used, recipe=replace(analysis.settings, flips=flips)))
+    words = method(refound(make_analysis(4), settings={"flips": flips}, closer=closer))
     assert said_of_it in words and ("means over" in words) == bool(said_of_it)
 
 
@@ -164,9 +184,7 @@ def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
     ],
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
-    analysis = make_analysis(4)
-    used = replace(analysis.segmentation, dropped=dropped, expected=expected)
-    words = method(replace(analysis, segmentation=used))
+    words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
     assert said in words and ("left out whose" in words) == bool(said)
 
 
@@ -175,11 +193,6 @@ def test_same_analysis_same_bytes():
 
 
 def test_masks_of_other_tools_have_no_model():
-    from segmentation.core import labelled
-    from segmentation.core.report.wording import MASKS
-
-    assert labelled.MODEL == MASKS
-    analysis = make_analysis(12)
-    words = said(written(replace(analysis, segmentation=replace(analysis.segmentation, model=MASKS))))
+    words = said(written(refound(make_analysis(12), card={"name": MASKS})))
     assert "outlined by another tool" in words
     assert "convolutional" not in words and "SHA-256 of the weights" not in words and "polarity" not in words

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from segmentation.core.report import rings
-from segmentation.core.report.coco import _run_lengths
 from segmentation.core.report.cracks import find_cracks
+from segmentation.core.report.exports.coco import _run_lengths
 
 shapely = pytest.importorskip("shapely")
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))

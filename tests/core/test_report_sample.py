@@ -12,15 +12,15 @@ import pandas
 import pypdf
 import pytest
 
+from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
-from segmentation.core.report import contents, result, sample_pages
-from segmentation.core.report.method import left_out_words, sample_method
-from segmentation.core.report.sample import as_dict, distribution, write_sample
-from segmentation.core.report.wording import MASKS
+from segmentation.core.report.exports.result import SCHEMA, as_dict
+from segmentation.core.report.files import write_all
+from segmentation.core.report.method import left_out_words, method
 from segmentation.core.sample import Found, LeftOut, Member, combine
 
-from .builders import make_analysis
+from .builders import make_analysis, refound
 
 
 def members(count, **options):
@@ -35,11 +35,12 @@ def seen(count, **used):
     """Members of which everything is known, each an image of its own instrument's settings."""
     made = []
     for i in range(count):
-        one = make_analysis(30 + 10 * (i % 3), (200, 260), name=f"{i}.tif")
+        values = {name: each[i] for name, each in used.items()}
+        card = find("particles").entries()
+        one = refound(make_analysis(30 + 10 * (i % 3), (200, 260), name=f"{i}.tif"), card=card, **values)
         facts = {"instrument": "Zeiss SUPRA 40", "detector": "InLens", "voltage_kv": 20.0, "date": f"{i + 1} Jul 2019"}
         micrograph = replace(one.micrograph, sha256=f"{i:064x}", metadata=facts)
-        changes = {"model_sha256": find("particles").sha256, **{name: values[i] for name, values in used.items()}}
-        made.append(Member.of(replace(one, micrograph=micrograph, segmentation=replace(one.segmentation, **changes))))
+        made.append(Member.of(replace(one, micrograph=micrograph)))
     return made
 
 
@@ -53,11 +54,22 @@ def with_left_out():
 
 def report_words(sample, tmp_path):
     """All words of the report on one line."""
-    sample_pages.write_report(sample, distribution(sample), {}, tmp_path / "report.pdf")
-    pages = pypdf.PdfReader(tmp_path / "report.pdf").pages
+    pages = pypdf.PdfReader(write_all(sample, tmp_path)["report.pdf"]).pages
     return " ".join(" ".join(page.extract_text().split()) for page in pages)
 
 
+WRITTEN = {
+    "report.pdf",
+    "figure.png",
+    "figure.svg",
+    "figure.pdf",
+    "particles.csv",
+    "images.csv",
+    "sample.xlsx",
+    "result.json",
+    "result.schema.json",
+    "bundle.zip",
+}
 CASES = {
     "four": lambda: combine("TiO2, lot 7", members(4)),
     "one": lambda: combine("=1+1", members(1)),
@@ -74,11 +86,11 @@ CASES = {
 def test_every_file_is_written_and_agrees(case, tmp_path):
     sample = CASES[case]()
     told = []
-    files = write_sample(sample, tmp_path / "out", progress=lambda stage, done: told.append(done))
-    assert set(files) == {*contents.SAMPLE, "bundle.zip"}
+    files = write_all(sample, tmp_path / "out", progress=lambda stage, done: told.append(done))
+    assert set(files) == WRITTEN
     assert told == sorted(told) and len(told) == len(files)
     said = json.loads(files["result.json"].read_text())
-    jsonschema.validate(said, json.loads(result.SCHEMA.read_text()))
+    jsonschema.validate(said, json.loads(SCHEMA.read_text()))
     assert said["statistics"]["n_kept"] == sample.pooled.n_kept
     images = pandas.read_csv(files["images.csv"], encoding="utf-8-sig")
     assert list(images["image"].str.replace("%3D", "=")) == [image.name for image in sample.images]
@@ -88,11 +100,15 @@ def test_every_file_is_written_and_agrees(case, tmp_path):
     assert int(particles["kept"].astype(bool).sum()) == sample.pooled.n_kept
     assert set(particles["image"]) <= set(images["image"])
     assert len(pypdf.PdfReader(files["report.pdf"]).pages) >= 2
-    assert set(zipfile.ZipFile(files["bundle.zip"]).namelist()) == {"README.txt", "SHA256SUMS", *contents.SAMPLE}
+    assert set(zipfile.ZipFile(files["bundle.zip"]).namelist()) == {
+        "README.txt",
+        "SHA256SUMS",
+        *WRITTEN - {"bundle.zip"},
+    }
 
 
 def test_no_cell_begins_like_a_formula(tmp_path):
-    files = write_sample(CASES["four"](), tmp_path)
+    files = write_all(CASES["four"](), tmp_path)
     for name in ("images.csv", "particles.csv"):
         lines = files[name].read_text(encoding="utf-8-sig").splitlines()[1:]
         assert not any(line.startswith(("=", "+", "-", "@", '"=')) for line in lines)
@@ -101,12 +117,12 @@ def test_no_cell_begins_like_a_formula(tmp_path):
 
 
 def test_made_again_it_is_the_same(tmp_path):
-    one, two = (write_sample(CASES["four"](), tmp_path / name) for name in ("one", "two"))
+    one, two = (write_all(CASES["four"](), tmp_path / name) for name in ("one", "two"))
     assert one["bundle.zip"].read_bytes() == two["bundle.zip"].read_bytes()
 
 
 def test_outliers_and_excluded_images_are_named_in_the_report(tmp_path):
-    files = write_sample(CASES["mixed"](), tmp_path)
+    files = write_all(CASES["mixed"](), tmp_path)
     words = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["report.pdf"]).pages)
     assert "It has no calibration while others have one" in words
     assert all(f"{i:064x}" in words for i in range(2))
@@ -114,7 +130,7 @@ def test_outliers_and_excluded_images_are_named_in_the_report(tmp_path):
 
 def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     sample = with_left_out()
-    files = write_sample(sample, tmp_path)
+    files = write_all(sample, tmp_path)
     reasons = ["", "", "", "Excluded by the user.", f"Not analysed: {DAMAGED}"]
     names = ["0.tif", "1.tif", "2.tif", "3.tif", "0.tif (2)"]
     table = pandas.read_csv(files["images.csv"], encoding="utf-8-sig", keep_default_na=False)
@@ -136,7 +152,7 @@ def test_the_report_says_how_many_images_are_left_out(tmp_path):
     words = report_words(sample, tmp_path)
     told = "2 images are left out: 1 excluded by the user, 1 not analysed"
     assert "Particles in 3 electron micrographs of one specimen" in words
-    assert words.count(told) == 2 and told in sample_method(sample)
+    assert words.count(told) == 2 and told in method(sample)
     assert "Excluded by the user." in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
     assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a calibration"
@@ -159,13 +175,13 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each(tmp_path):
     words = report_words(sample, tmp_path)
     for expected in (card.sha256, card.summary, f"particles {card.version}", "Zeiss SUPRA 40", "InLens", "7.34375"):
         assert expected in words, expected
-    assert "threshold 0.4; working scale 1; date 2 Jul 2019" in words
+    assert "threshold 0.4; scale 1; date 2 Jul 2019" in words
     assert words.count("bright particles") == 1
 
 
 def test_the_workbook_says_how_the_particles_were_found(tmp_path):
     sample = combine("lot", seen(2, threshold=[0.5, 0.4]), edge="weight", filter=True)
-    sheet = openpyxl.load_workbook(write_sample(sample, tmp_path)["sample.xlsx"])["metadata"]
+    sheet = openpyxl.load_workbook(write_all(sample, tmp_path)["sample.xlsx"])["metadata"]
     lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
     assert lines["settings", "edges", ""] == "weighted"
     assert lines["statistics", "95 % intervals", ""] == "by image"
@@ -178,7 +194,7 @@ def test_the_workbook_says_how_the_particles_were_found(tmp_path):
 
 def test_two_models_are_both_described(tmp_path):
     one, other = seen(2)
-    sample = combine("lot", [one, replace(other, found=replace(other.found, model="old", model_sha256="e" * 64))])
+    sample = combine("lot", [one, replace(other, found=replace(other.found, card={"name": "old", "sha256": "e" * 64}))])
     words = report_words(sample, tmp_path)
     assert as_dict(sample)["model"] is None
     assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
@@ -194,22 +210,22 @@ def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said(tmp_pa
 
 
 def test_masks_of_other_tools_have_no_network(tmp_path):
-    masks = [replace(each, found=replace(each.found, model=MASKS)) for each in seen(2)]
+    masks = [replace(each, found=replace(each.found, card={"name": MASKS})) for each in seen(2)]
     words = report_words(combine("masks", masks), tmp_path)
     assert "outlined by another tool" in words and "SHA-256 of the weights" not in words and "threshold" not in words
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():
     said = "outlines were left out whose calibrated chance of being right is under"
-    words = sample_method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
+    words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
     assert f"5 {said} 10 %." in words and f"9 {said} 50 %." in words
     excluded = seen(2, dropped=(0, 7))
-    assert said not in sample_method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
+    assert said not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
 
 
 def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
-    assert "smaller than the filter" not in sample_method(combine("off", seen(2)))
-    assert "smaller than the filter" in sample_method(combine("on", seen(2), filter=True))
+    assert "smaller than the filter" not in method(combine("off", seen(2)))
+    assert "smaller than the filter" in method(combine("on", seen(2), filter=True))
 
 
 def test_the_report_counts_images_where_the_sample_has_several(tmp_path):

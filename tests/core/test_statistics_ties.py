@@ -130,7 +130,7 @@ def test_intervals_of_rounded_sizes_cover(n):
         sizes = sizes_of(values)
         rng = np.random.default_rng(seed)
         found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
-        limits = intervals(sizes, found, resample(sizes, rng), rng)["number"]
+        limits = intervals(sizes, found, rng)["number"]
         for name in held:
             held[name] += limits[name][0] <= goal[name] <= limits[name][1]
     assert min(held.values()) >= 0.93 * samples, held

@@ -15,17 +15,17 @@ from PIL import Image
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import contents, labels, result, viewer, write_all
-from segmentation.core.report.files import FOR_THE_PAGE
-from segmentation.core.report.table import write_csv
+from segmentation.core.report import exports
+from segmentation.core.report.exports import labels, particles_csv, result, viewer
+from segmentation.core.report.files import write_all
+from segmentation.core.sample import Sample
+from segmentation.core.tasks import find
 
 from .builders import analysis_of, make_analysis, renamed
 
 
 def written(analysis):
-    file = io.StringIO()
-    write_csv(analysis, file)
-    return file.getvalue()
+    return particles_csv.as_text(Sample.of(analysis))
 
 
 def split(text):
@@ -135,7 +135,7 @@ def test_csv_says_what_the_filter_changed():
 
 def test_result_is_plain_json():
     analysis = make_analysis(12, data_bar=30, filter=True)
-    found = json.loads(json.dumps(result.as_dict(analysis), allow_nan=False))
+    found = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
     assert found["calibration"]["nm_per_pixel"] == 7.34375
     assert found["calibration"]["source"] == "metadata"
     assert found["settings"]["filter"] is True
@@ -159,7 +159,7 @@ def test_result_without_calibration_data_bar_and_numbers():
     analysis = make_analysis(0, calibration=Calibration.absent())
     odd = {"voltage": float("nan"), "count": np.int64(3), "when": object}
     analysis = replace(analysis, micrograph=replace(analysis.micrograph, metadata=odd))
-    found = json.loads(json.dumps(result.as_dict(analysis), allow_nan=False))
+    found = json.loads(json.dumps(result.as_dict(Sample.of(analysis)), allow_nan=False))
     assert found["calibration"]["nm_per_pixel"] is None
     assert found["calibration"]["source"] == "none"
     assert found["image"]["data_bar"] is None
@@ -252,7 +252,7 @@ def test_all_files_are_written_and_told(tmp_path):
     told = []
     analysis = make_analysis(12)
     files = write_all(analysis, tmp_path / "out", progress=lambda stage, fraction: told.append((stage, fraction)))
-    assert set(files) == {*contents.IMAGE, *FOR_THE_PAGE, "bundle.zip"}
+    assert set(files) == set(exports.listed("image", find("particles")))
     assert all(path == tmp_path / "out" / name and path.stat().st_size for name, path in files.items())
     assert told[0] == ("drawing the figure", 0)
     assert [fraction for _, fraction in told] == pytest.approx(np.arange(len(files)) / len(files))

@@ -41,6 +41,7 @@ def setting(name):
         ("border_correction", "", "exclude"),
         ("count", "4", 4),
         ("mode", "exact", "exact"),
+        ("model", " My Own ", "My Own"),
     ],
 )
 def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
@@ -86,3 +87,7 @@ def test_a_value_has_words(name, value, said):
 def test_the_documentation_is_what_the_settings_say():
     stale = "run: python -m segmentation.core.typed > docs/settings.md"
     assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == document(), stale
+
+
+def test_a_setting_may_be_changed_under_its_older_name():
+    assert MeasurementSettings().replaced(edge="weight").border_correction == "weight"

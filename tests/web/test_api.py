@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from uuid import UUID, uuid4
 
 import pytest
@@ -161,7 +162,7 @@ class TestRead:
         said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
         assert said["state"] == "done"
         assert said["result"]["statistics"]["n_kept"] == 261
-        assert said["recipe"] == AnalysisSettings.of().as_dict()
+        assert said["settings"] == said["recipe"] == AnalysisSettings.of().as_dict()
         assert set(said["files"]) == set(FILES)
         address = said["files"]["particles.csv"].removeprefix("http://testserver")
         file = script.get(address, headers=basic("alice"))
@@ -269,3 +270,49 @@ def test_other_methods(script, method, address):
     assert response.status_code == 405
     assert "only" in response.json()["error"]
     assert response["Allow"]
+
+
+class TestReference:
+    def test_the_document_has_every_address_setting_and_error(self, client):
+        said = client.get("/api/v1/openapi.json").json()
+        start = said["paths"]["/api/v1/jobs"]["post"]
+        fields = start["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        assert {"file", "side", "width", *AnalysisSettings.of().as_dict()} - set(fields) == {"task", "calibration"}
+        assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
+        assert "0.05 to 0.95" in fields["threshold"]["description"]
+        routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
+        assert len(routes) == 13 and ("delete", "/api/v1/samples/{pk}") in routes
+        schemas = said["components"]["schemas"]
+        assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
+        for methods in said["paths"].values():
+            for operation in methods.values():
+                assert operation["responses"]["500"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+
+    def test_every_answer_has_its_schema(self, client, make_job):
+        """What is sent is what the document says, key by key."""
+        schemas = client.get("/api/v1/openapi.json").json()["components"]["schemas"]
+        said = client.get(f"{JOBS}/{make_job().pk}").json()
+        assert set(said) == set(schemas["Job"]["properties"])
+
+    def test_the_page_says_all_of_it_and_needs_nothing_from_elsewhere(self, client):
+        response = client.get("/api/v1/docs")
+        page = response.content.decode()
+        assert response.status_code == 200 and "text/html" in response["Content-Type"]
+        assert "POST /api/v1/samples/{pk}/retry" in page and "border_correction" in page
+        links = re.findall(r"(?:src|href)=[\"']([^\"']*)", page)
+        assert links and all(link.startswith(("/", "#")) for link in links)
+        assert "<script>" not in page and "<style" not in page
+
+    def test_on_a_closed_site_both_ask_for_the_account(self, client, script, alice, settings):
+        settings.DEEPSEGM_REQUIRE_LOGIN = True
+        assert script.get("/api/v1/openapi.json").status_code == 401
+        assert script.get("/api/v1/openapi.json", headers=basic("alice")).status_code == 200
+        assert client.get("/api/v1/docs").status_code == 302
+
+
+@pytest.mark.parametrize("end", ["", "/files/figure.png"])
+def test_head_is_answered_as_get(script, make_job, end):
+    job = make_job(state=Job.State.DONE, summary=SUMMARY, files=FILES, attempt=1)
+    response = script.head(f"{JOBS}/{job.pk}{end}")
+    assert (response.status_code, response.content if not end else b"") == (200, b"")
+    assert response["Cache-Control"] == "private, no-cache"

@@ -338,7 +338,7 @@ class TestResult:
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
         stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
         page = words(maker.get(address(job(summary=stored))))
-        assert "No particle was found. If the image shows some, try another polarity" in page
+        assert "No particle was found. If the image shows some, try other settings" in page
         assert "None set aside" in page
 
     def test_one_particle_has_no_deviation(self, maker, job):

@@ -24,6 +24,8 @@ from django.urls import get_resolver
 len(get_resolver().url_patterns)
 from django.test import Client
 client = Client(headers={"host": "localhost"})
+from segmentation.core.report import exports
+assert len(exports.every()) > 20
 addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/admin/login/")
 statuses = [client.get(address).status_code for address in addresses]
 # Not ru_maxrss: a child inherits that from the process it was forked from.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -70,7 +71,7 @@ def write_all(found, folder: Path, *, progress=None) -> dict[str, Path]:
 
 def modules() -> dict[str, ModuleType]:
     """Stand-ins for the pipeline and the report room, by module name."""
-    pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report")
+    pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report.files")
     pipeline.segment, pipeline.measure, pipeline.Clock = segment, measure_again, SimpleNamespace
     pipeline.Runtime = lambda device, precision: SimpleNamespace(device=device, precision=precision)
     report.write_all = write_all
@@ -78,11 +79,10 @@ def modules() -> dict[str, ModuleType]:
 
 
 def install(put=sys.modules.__setitem__, put_attribute=setattr) -> dict[str, ModuleType]:
-    """Put the stand-ins where `from segmentation.core import pipeline, report` finds them."""
-    import segmentation.core
-
+    """Put the stand-ins where imports find them."""
     made = modules()
     for name, module in made.items():
         put(name, module)
-        put_attribute(segmentation.core, name.rpartition(".")[2], module)
+        room, _, own = name.rpartition(".")
+        put_attribute(import_module(room), own, module)
     return made

@@ -253,7 +253,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
         return files
 
     science.segment = segment
-    monkeypatch.setattr(sys.modules["segmentation.core.report"], "write_all", write_all)
+    monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
     with django_capture_on_commit_callbacks(execute=True):
         run_job(str(job.pk))
     assert stored_files(own_storage / "jobs") == []
@@ -373,7 +373,7 @@ def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch)
 
     job = make_job()
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["segmentation.core.report"], "write_all", full)
+        patch.setattr(sys.modules["segmentation.core.report.files"], "write_all", full)
         run_job(str(job.pk))
     job.refresh_from_db()
     assert job.state == "queued" and job.summary["statistics"]["n_kept"] == 1, "the numbers are there already"

@@ -58,7 +58,7 @@ def pooled(make_sample, tmp_path):
 
 @pytest.fixture
 def no_files(monkeypatch):
-    monkeypatch.setattr("segmentation.core.report.sample.write_sample", lambda sample, folder, progress: {})
+    monkeypatch.setattr("segmentation.core.report.files.write_all", lambda sample, folder, progress: {})
 
 
 def run(sample):
@@ -231,7 +231,7 @@ def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatc
         (folder / "a.csv").write_text("a")
         return {"a.csv": folder / "a.csv"}
 
-    monkeypatch.setattr("segmentation.core.report.sample.write_sample", write_sample)
+    monkeypatch.setattr("segmentation.core.report.files.write_all", write_sample)
     run(sample)
     assert sample.state == Sample.State.QUEUED
     assert sample.pooled == {} and not sample.artifacts.exists()
@@ -247,7 +247,7 @@ def test_a_failure_is_a_sentence_and_keeps_the_numbers_before(pooled, monkeypatc
         raise error
 
     sample = pooled(squares([10]), pooled={"of": ["x"], "n_kept": 3})
-    monkeypatch.setattr("segmentation.core.report.sample.write_sample", fail)
+    monkeypatch.setattr("segmentation.core.report.files.write_all", fail)
     assert run(sample) == {"of": ["x"], "n_kept": 3}
     assert sample.state == Sample.State.FAILED
     assert sentence in sample.error and "oops" not in sample.error

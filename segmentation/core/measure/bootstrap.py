@@ -128,9 +128,12 @@ def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.floa
 
 
 def intervals(
-    sizes: Sizes, figures: dict[Weighting, Figures], resamples: Resamples, rng: np.random.Generator
+    sizes: Sizes, figures: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float = 0.0
 ) -> dict[Weighting, Intervals]:
-    """The intervals of the `figures` of every weighting."""
+    """The intervals of the `figures` of every weighting; uncertainty: of the calibration, relative."""
+    if undefined(sizes):
+        return {way: dict.fromkeys(figures[way]) for way in WEIGHTINGS}
+    resamples = resample(sizes, rng, uncertainty)
     return {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
 
 
@@ -190,14 +193,13 @@ def _of_weighting(
 ) -> Intervals:
     if undefined(sizes, way):
         return dict.fromkeys(figures)
-    draws = _cluster_draws if resamples.images > 1 else _particle_draws
-    drawn = draws(sizes, way, figures, resamples, rng)
-    by_law = _by_law(sizes, way, rng)
+    drawn, by_law = _draws(sizes, way, figures, resamples, rng), _by_law(sizes, way, rng)
     found: Intervals = {}
     for name, figure in figures.items():
-        calibration = 0 if name in DIMENSIONLESS else resamples.calibration
-        limits = by_law.get(name, drawn[name]).limits(calibration)
-        found[name] = _holding(limits, figure) if name in by_law else limits
+        limits = by_law.get(name, drawn[name]).limits(0 if name in DIMENSIONLESS else resamples.calibration)
+        if name in by_law and limits is not None and figure is not None:
+            limits = [min(limits[0], figure), max(limits[1], figure)]
+        found[name] = limits
     return found
 
 
@@ -209,38 +211,18 @@ def _by_law(sizes: Sizes, way: Weighting, rng: np.random.Generator) -> Draws:
     return {name: Drawn(draws) for name, draws in drawn.items() if way != "number" or name == "sd"}
 
 
-def _holding(limits: Interval, figure: float | None) -> Interval:
-    if limits is None or figure is None:
-        return limits
-    return [min(limits[0], figure), max(limits[1], figure)]
-
-
-def _particle_draws(
-    sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
-) -> Draws:
-    weights = sizes.weights[way]
-    tenths = {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
-    return {
-        **_moment_draws(sizes, weights, resamples, rng),
-        **tenths,
-        "span": _span(_quantile_draws(sizes, weights, resamples)),
-        "mode": _modes(sizes, weights, resamples),
-    }
-
-
-def _cluster_draws(
-    sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
-) -> Draws:
+def _draws(sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator) -> Draws:
+    """Draws of every figure, by particle or by image."""
     weights = sizes.weights[way]
     tenths = _quantile_draws(sizes, weights, resamples)
-    draws = {
-        **{name: each.drawn for name, each in tenths.items()},
-        "span": _span(tenths),
-        "mode": _modes(sizes, weights, resamples),
-    }
-    few = _few(resamples.images)
-    widened = {name: drawn.widened(figures[name], few) for name, drawn in draws.items()}
-    return {**widened, **_moment_draws(sizes, weights, resamples, rng)}
+    found = {"span": _span(tenths), "mode": _modes(sizes, weights, resamples)}
+    if resamples.images > 1:
+        found |= {name: each.drawn for name, each in tenths.items()}
+        few = _few(resamples.images)
+        found = {name: drawn.widened(figures[name], few) for name, drawn in found.items()}
+    else:
+        found |= {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
+    return found | _moment_draws(sizes, weights, resamples, rng)
 
 
 def _few(images: int) -> float:

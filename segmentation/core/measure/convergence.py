@@ -16,6 +16,7 @@ POINTS = 24
 FIRST_IMAGES = 3  # the interval of two images (Student's t is 12.7) would leave no room for the rest of the curve
 POINTS_BY_IMAGE = 12
 MOST_IMAGES = 10_000  # asking for more is no advice
+Point = tuple[int, float, float, float]  # n, median, low, high
 
 
 class Convergence(TypedDict):
@@ -40,18 +41,24 @@ def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Converg
     if n < LEAST or size[-1] - size[0] <= SAME * size[-1]:
         return None
     order = rng.permutation(n)
-    found = Convergence(n=[], median=[], low=[], high=[], more=None, wanted=WANTED)
+    points: list[Point] = []
     for step in np.unique(np.geomspace(LEAST, n, POINTS).round().astype(int)).tolist():
         chosen = np.sort(order[:step])
         median = quantile(size[chosen], weights[chosen], 0.5)
-        steps = half_steps(size[chosen])
-        limits = order_drawn(size[chosen], weights[chosen], 0.5, steps, rng).limits(0)
+        limits = order_drawn(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng).limits(0)
         if limits is not None:  # some of the first few may weigh too much for an interval
-            _add(found, step, median, limits)
-    if not found["n"] or found["n"][-1] < n:
+            points.append((step, median, limits[0], limits[1]))
+    if not points or points[-1][0] < n:
         return None
-    found["more"] = _more(n, found["median"][-1], found["low"][-1], found["high"][-1])
-    return found
+    _, median, low, high = points[-1]
+    # The half width of the interval falls with the root of the number of particles.
+    more = ceil(n * ((high - low) / 2 / median / WANTED) ** 2) - n
+    return _curve(points, rounded_up(more) if more > 0 else 0)
+
+
+def _curve(points: list[Point], more: int | None) -> Convergence:
+    n, median, low, high = (list(values) for values in zip(*points, strict=True))
+    return Convergence(n=n, median=median, low=low, high=high, more=more, wanted=WANTED)
 
 
 def converge_by_image(
@@ -66,25 +73,18 @@ def converge_by_image(
     alone = None if undefined(sizes) else median_interval(sizes, rng, 0.0)
     if whole is None or alone is None:
         return None
-    found = Convergence(n=[], median=[], low=[], high=[], more=None, wanted=WANTED, by="image")
     order = rng.permutation(images)
-    for step in _steps(images):
+    steps = np.unique(np.geomspace(min(FIRST_IMAGES, images), images, POINTS_BY_IMAGE).round().astype(int))
+    points: list[Point] = []
+    for step in steps[steps < images].tolist():
         some = _of_images(sizes, order[:step])
         limits = None if undefined(some) else median_interval(some, rng, uncertainty)
         if limits is not None:
-            _add(found, step, quantile(some.size, some.weights["number"], 0.5), limits)
+            points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
     median = quantile(sizes.size, sizes.weights["number"], 0.5)
-    _add(found, images, median, whole)
-    found["more"] = more_images(images, (alone[1] - alone[0]) / 2 / median, WANTED, Z95 * uncertainty)
-    return found
-
-
-def _steps(images: int) -> list[int]:
-    """Numbers of images from FIRST_IMAGES on that are looked at before all of them."""
-    if images <= FIRST_IMAGES:
-        return []
-    places = np.geomspace(FIRST_IMAGES, images, POINTS_BY_IMAGE).round().astype(int)
-    return [step for step in np.unique(places).tolist() if step < images]
+    points.append((images, median, whole[0], whole[1]))
+    more = more_images(images, (alone[1] - alone[0]) / 2 / median, WANTED, Z95 * uncertainty)
+    return {**_curve(points, more), "by": "image"}
 
 
 def _of_images(sizes: Sizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Sizes:
@@ -93,20 +93,6 @@ def _of_images(sizes: Sizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.in
     chosen = np.isin(image, numbers)
     weights = {way: each[chosen] for way, each in sizes.weights.items()}
     return Sizes(sizes.unit, sizes.size[chosen], sizes.ecd[chosen], weights, image[chosen])
-
-
-def _add(found: Convergence, n: int, median: float, limits: list[float]) -> None:
-    found["n"].append(n)
-    found["median"].append(median)
-    found["low"].append(limits[0])
-    found["high"].append(limits[1])
-
-
-def _more(n: int, median: float, low: float, high: float) -> int:
-    """The half width of the interval falls with the root of the number of particles."""
-    width = (high - low) / 2 / median
-    more = ceil(n * (width / WANTED) ** 2) - n
-    return rounded_up(more) if more > 0 else 0
 
 
 def more_images(images: int, reach: float, wanted: float, fixed: float = 0.0) -> int | None:

@@ -6,7 +6,7 @@ dimension of the constituent particles. It is no certificate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import ceil, exp, sqrt
 from statistics import NormalDist
@@ -44,7 +44,8 @@ def nano_card(
     found = nano_fraction(sizes, uncertainty or 0.0)
     if found is None or pixel is None:
         return _uncalibrated(len(sizes)) if len(sizes) else None
-    sensitivity = list(_sensitivity(variants))
+    others = ((name, nano_fraction(each)) for name, each in variants.items())
+    sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
     verdict, decides = _verdict(sizes, found, uncertainty or 0.0, pixel, unchecked)
     return {
         **asdict(found),
@@ -75,14 +76,11 @@ def variants_of(
     }
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
-        found[f"calibration −{100 * u:.2g} %"] = Sizes.of(*(_scaled(each, 1 - u) for each in tables), edge=edge)
-        found[f"calibration +{100 * u:.2g} %"] = Sizes.of(*(_scaled(each, 1 + u) for each in tables), edge=edge)
+        for sign, factor in (("−", 1 - u), ("+", 1 + u)):
+            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * factor) for each in tables)
+            found[f"calibration {sign}{100 * u:.2g} %"] = Sizes.of(*scaled, edge=edge)
     found["edges weighted" if other == "weight" else "edges excluded"] = Sizes.of(*tables, edge=other)
     return found
-
-
-def _scaled(table: Table, factor: float) -> Table:
-    return table.rescaled((table.nm_per_pixel or 1.0) * factor)
 
 
 def _uncalibrated(n: int) -> dict[str, Any]:
@@ -114,20 +112,16 @@ def _verdict(sizes: Sizes, found: Fraction, uncertainty: float, pixel: float, un
     certain = nano_fraction(sizes) or found
     if _word(certain) != "undecided":
         return word, "A better calibration: with a certain one the interval would exclude 50 %."
-    more, things = _more(certain, sizes.images)
+    # Of a sample whole images count, as the particles of one are alike.
+    by_image = sizes.images > 1
+    things = IMAGES if by_image else PARTICLES
+    more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
         return word, f"Hardly more {things}: the fraction is too near 50 %.{'' if things == IMAGES else OTHERS}"
     ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = things.removesuffix("s") if more == 1 else things
     return word, f"About {more:,} more {counted}{also}, if the fraction stays as it is."
-
-
-def _more(found: Fraction, images: int) -> tuple[int | None, str]:
-    """How many more of what would decide: of a sample whole images count, as the particles of one are alike."""
-    if images > 1:
-        return images_to_decide(found, images), IMAGES
-    return particles_to_decide(found), PARTICLES
 
 
 def _word(found: Fraction) -> str:
@@ -172,13 +166,6 @@ def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
         return ""
     other = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
     return f" It would be the other way with: {', '.join(other)}." if other else ""
-
-
-def _sensitivity(variants: Mapping[str, Sizes]) -> Iterator[dict[str, Any]]:
-    for name, sizes in variants.items():
-        found = nano_fraction(sizes)
-        if found is not None:
-            yield {"name": name, **asdict(found)}
 
 
 def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:

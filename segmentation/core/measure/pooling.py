@@ -15,7 +15,6 @@ from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, Sizes, quantile
-from .nano import nano_card, variants_of
 from .statistics import PER_IMAGE, Statistics, describe
 from .table import Table
 
@@ -66,28 +65,18 @@ def pool(
     excluded = _excluded(tables)
     used = [i for i in range(len(tables)) if not excluded[i]]
     chosen = [tables[i] for i in used]
-    uncertainty = calibration.relative_uncertainty if calibration else None
-    variants = variants_of(*chosen, edge=edge, filter=filter, uncertainty=uncertainty)
-    sizes = variants["as analysed"]
+    described, sizes = describe(chosen, edge=edge, filter=filter, calibration=calibration, seed=seed)
     rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
         rows[i]["outlier"] = reason
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
-    described = describe(sizes, *chosen, seed=seed, uncertainty=uncertainty or 0.0)
     if sizes.images > 1:
         rng, whole = np.random.default_rng(seed), described["intervals"]["median"]
-        described["convergence"] = converge_by_image(sizes, whole, uncertainty or 0.0, rng)
+        uncertainty = described["relative_uncertainty"] or 0.0
+        described["convergence"] = converge_by_image(sizes, whole, uncertainty, rng)
     return Pooled(
         **described,
-        edge=edge,
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
-        relative_uncertainty=uncertainty,
-        nano=nano_card(
-            variants,
-            uncertainty=uncertainty,
-            unchecked=calibration is not None and calibration.source == "default",
-            pixel=max(pixels, default=None),
-        ),
         between=between_images(sizes),
         images=rows,
         notes=_notes(chosen, pixels, excluded),

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..micrograph.types import Calibration
-from .bootstrap import Intervals, intervals, median_interval, resample, undefined
+from .bootstrap import Intervals, intervals, median_interval, undefined
 from .convergence import Convergence, converge
 from .descriptors import DESCRIPTORS
-from .distribution import WEIGHTINGS, Edge, Figures, Sizes, Weighting, figures
+from .distribution import WEIGHTINGS, Edge, Sizes, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
 from .nano import NANO_NM, nano_card, nano_fraction, share_between, variants_of, wilson
@@ -100,34 +100,47 @@ def summarise(
     calibration: the table's, for its uncertainty. filter: whether the filter was on; alternatives: judged tables of
     the same image under other settings, by name; both for the sensitivity of the nano card. seed: of all draws.
     """
-    uncertainty = calibration.relative_uncertainty if calibration else None
-    variants = variants_of(table, edge=edge, filter=filter, uncertainty=uncertainty, alternatives=alternatives)
-    sizes = variants["as analysed"]
-    described = describe(sizes, table, seed=seed, uncertainty=uncertainty or 0.0)
-    return Statistics(
-        **described,
-        edge=edge,
-        relative_uncertainty=uncertainty,
-        nano=nano_card(
-            variants,
-            uncertainty=uncertainty,
-            unchecked=calibration is not None and calibration.source == "default",
-            pixel=table.nm_per_pixel,
-        ),
+    described, _ = describe(
+        [table], edge=edge, filter=filter, calibration=calibration, alternatives=alternatives, seed=seed
     )
+    return Statistics(**described)
 
 
-def describe(sizes: Sizes, *tables: Table, seed: int, uncertainty: float) -> dict[str, Any]:
-    """What one image and a sample of several say alike; `sizes` are those of the kept particles of `tables`."""
+def describe(
+    tables: Sequence[Table],
+    *,
+    edge: Edge,
+    filter: bool,
+    calibration: Calibration | None,
+    alternatives: Mapping[str, Table] | None = None,
+    seed: int,
+) -> tuple[dict[str, Any], Sizes]:
+    """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
+
+    The parameters are those of `summarise`, for the tables of one image or of several.
+    """
+    known = calibration.relative_uncertainty if calibration else None
+    uncertainty = known or 0.0
+    variants = variants_of(*tables, edge=edge, filter=filter, uncertainty=known, alternatives=alternatives)
+    sizes = variants["as analysed"]
+    nano_found = nano_card(
+        variants,
+        uncertainty=known,
+        unchecked=calibration is not None and calibration.source == "default",
+        pixel=max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None),
+    )
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
     found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
     nano = nano_fraction(sizes, uncertainty)
-    limits = _intervals(sizes, found, rng, uncertainty)
+    limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
     return {
         "unit": sizes.unit,
+        "edge": edge,
+        "relative_uncertainty": known,
+        "nano": nano_found,
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
         "set_aside": by_reason(tables),
@@ -152,15 +165,7 @@ def describe(sizes: Sizes, *tables: Table, seed: int, uncertainty: float) -> dic
         "convergence": converge(sizes.size, sizes.weights["number"], rng),
         "agglomerates": _agglomerates(tables),
         "shape": _shape(tables),
-    }
-
-
-def _intervals(
-    sizes: Sizes, found: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float
-) -> dict[Weighting, Intervals]:
-    if undefined(sizes):
-        return {way: dict.fromkeys(found[way]) for way in WEIGHTINGS}
-    return intervals(sizes, found, resample(sizes, rng, uncertainty), rng)
+    }, sizes
 
 
 def by_reason(tables: Sequence[Table]) -> dict[str, int]:

@@ -1,5 +1,1 @@
-"""Analysis -> the files a user takes away."""
-
-from .files import write_all
-
-__all__ = ["write_all"]
+"""Analysis or sample -> the files a user takes away (`files.write_all`)."""

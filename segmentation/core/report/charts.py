@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ..analysis import Analysis
 from ..measure.bins import auto_edges, histogram
 from ..measure.distribution import Sizes
 from ..measure.statistics import NANO_NM, Statistics
+from ..sample import Sample
+from ..tasks.base import Task
 from .wording import per_cent, significant
 
 INK = "#22262b"
@@ -20,6 +21,8 @@ BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
 AREA = "#009e73"
+KEPT = "#2ee6b8"
+ASIDE = "#ff3b30"
 TITLE = 11
 NARROW = 4.0  # inches
 LETTER = 0.075  # inches, the width of a letter of the marks
@@ -27,17 +30,24 @@ LETTER = 0.075  # inches, the width of a letter of the marks
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """What is drawn of an image or a sample: its statistics, the sizes of its kept particles, how many were found at
-    all, and the grain of the bins (`bins.auto_edges`)."""
+    """What is drawn of a sample: its statistics, the sizes of its kept objects, the grain of the bins
+    (`bins.auto_edges`), and what kind of objects they are."""
 
     found: Statistics
     sizes: Sizes
     grain: float
+    task: Task
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Distribution:
-        sizes = Sizes.of(analysis.table, edge=analysis.statistics.edge)
-        return cls(analysis.statistics, sizes, analysis.table.nm_per_pixel or 1.0)
+    def of(cls, sample: Sample) -> Distribution | None:
+        """In bins of a pixel's multiple where all images have one size of pixel; None without a size distribution."""
+        found = sample.pooled
+        if found is None:
+            return None
+        tables = [member.table for _, member in sample.counted]
+        pixels = {each.nm_per_pixel or 1.0 for each in tables}
+        sizes = Sizes.of(*tables, edge=found.edge)
+        return cls(found, sizes, pixels.pop() if len(pixels) == 1 else 0.0, sample.task)
 
 
 def room(ax: Axes) -> tuple[float, float]:
@@ -52,15 +62,15 @@ def is_narrow(ax: Axes) -> bool:
 
 
 def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
-    """The minimum Feret diameters of the kept particles, by number."""
-    found, sizes = shown.found, shown.sizes
+    """The minimum Feret diameters of what was kept, by number."""
+    found, sizes, things = shown.found, shown.sizes, shown.task.things
     ax.set_xlabel(f"Minimum Feret diameter ({found.unit})")
-    ax.set_ylabel("Number of particles" if found.edge == "exclude" else "Number of particles, edge-weighted")
+    ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if found.edge == "weight" else ""))
     ax.spines[["top", "right"]].set_visible(False)
     words = _histogram_title(found, "\n" if is_narrow(ax) else " ")
     ax.set_title(f"{letter}{words}", loc="left", fontsize=TITLE)
     if not len(sizes):
-        _say_empty(ax, found.n_set_aside)
+        _say_empty(ax, found.n_set_aside, shown.task)
         return
     bars = histogram(sizes.size, sizes.weights["number"], auto_edges(sizes.size, shown.grain))
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
@@ -69,11 +79,11 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
     _mark_mean_and_median(ax, found)
     if found.fraction_100nm is not None:
-        _mark_nano(ax, found)
+        _mark_nano(ax, found, things)
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:
-    """The share of particles, of their area and of their volume up to each size."""
+    """The share by number, of the area and of the volume up to each size."""
     _prepare(ax, f"Minimum Feret diameter ({shown.found.unit})", "Share up to this size")
     sizes = shown.sizes
     for (weighting, weights), colour, style in zip(
@@ -96,11 +106,14 @@ def draw_cumulative(ax: Axes, shown: Distribution) -> None:
     ax.legend(frameon=False, fontsize=7.5, loc="lower right", handlelength=2.4)
 
 
-def draw_convergence(ax: Axes, found: Statistics) -> None:
-    """The median and its interval as more and more particles are counted."""
-    _prepare(ax, "Particles counted", f"Median ({found.unit})")
+def draw_convergence(ax: Axes, found: Statistics, things: str) -> None:
+    """The median and its interval as more and more are counted, of one image objects, of several images."""
     line = found.convergence
     assert line is not None
+    by_image = line.get("by") == "image"
+    _prepare(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({found.unit})")
+    if by_image:
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.fill_between(line["n"], line["low"], line["high"], color=MEDIAN, alpha=0.18, linewidth=0)
     ax.plot(line["n"], line["median"], color=MEDIAN, linewidth=1.4)
     ax.axhline(line["median"][-1] * (1 + line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
@@ -147,12 +160,12 @@ def _histogram_title(statistics: Statistics, space: str) -> str:
     )
 
 
-def _say_empty(ax: Axes, set_aside: int) -> None:
+def _say_empty(ax: Axes, set_aside: int, task: Task) -> None:
     ax.set(xticks=[], yticks=[])
     words = (
-        (f"All {set_aside} particles were set aside" if set_aside > 1 else "The only particle was set aside")
+        (f"All {set_aside} {task.things} were set aside" if set_aside > 1 else f"The only {task.thing} was set aside")
         if set_aside
-        else "No particles were found"
+        else f"No {task.things} were found"
     )
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize=12, color=INK)
 
@@ -191,12 +204,12 @@ def _inches_from_the_left(ax: Axes, value: float) -> float:
     return room(ax)[0] * (value - low) / (high - low)
 
 
-def _mark_nano(ax: Axes, statistics: Statistics) -> None:
+def _mark_nano(ax: Axes, statistics: Statistics, things: str) -> None:
     """The 100 nm line where it is in range, and the fraction below it in any case."""
     fraction, low, high = (
         per_cent(value) for value in (statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high)
     )
-    words = f"{fraction} of the particles are 1 to 100 nm wide\n(95 % interval {low} to {high})"
+    words = f"{fraction} of the {things} are 1 to 100 nm wide\n(95 % interval {low} to {high})"
     ax.set_xlabel(f"{ax.get_xlabel()}\n{words}")
     if not ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
         return

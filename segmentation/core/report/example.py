@@ -9,6 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..analysis import Analysis
+from .objects import Objects
 from .picture import analysed, painted, sampled
 
 LONGEST = 560  # px of either half
@@ -18,8 +19,8 @@ GAP = 8
 def example_png(analysis: Analysis, caption: str) -> bytes:
     """A PNG of the analysed area beside its kept particles in colour; the caption is its Description."""
     grey = analysed(analysis, LONGEST)
-    labels = np.where(np.concatenate([[False], analysis.table.kept]), np.arange(len(analysis.table) + 1), 0)
-    found = painted(grey, sampled(labels[analysis.segmentation.labels].astype(np.int32), grey.shape), 0.55)
+    labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
+    found = painted(grey, sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape), 0.55)
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
     facts = PngInfo()
     facts.add_itxt("Description", caption)

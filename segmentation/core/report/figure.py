@@ -1,8 +1,8 @@
-"""The figure: image, segmentation, doubts and size histogram on one page."""
+"""The figure on one page: the four panels of an image's kind of analysis, or the sizes in a sample of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -15,13 +15,16 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..analysis import Analysis
-from .charts import INK, Distribution, draw_histogram
-from .panels import Scene, draw_doubts, draw_image, draw_segmentation
+from ..sample import Sample
+from .charts import INK, TITLE, Distribution, draw_histogram
+from .facts import brief, model_words
+from .images import draw_medians, draw_multiples
+from .method import left_out_words
+from .panels import PANELS, Scene
 from .pasted import Pasted, Print
 from .pdf import draw_figure, new_canvas, writable
 from .png import Deflated, deflated
-from .wording import calibration_words, model_words, one_line, settings_words, version
+from .wording import calibration_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
@@ -38,22 +41,46 @@ Box = tuple[float, float, float, float]
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
 
 
-def draw(analysis: Analysis, scene: Scene | None = None) -> Figure:
-    """The four panels of an analysis, 12 x 9 inches, not yet written anywhere; pyplot is not involved."""
+def draw(sample: Sample, scene: Scene | None = None) -> Figure:
+    """12 x 9 inches, not yet written anywhere; pyplot is not involved. scene: of a sample of one, where it is known."""
     figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    scene = scene or Scene.of(analysis)
-    axes = _lay_out(figure, scene.shape)
-    for ax, panel in zip(axes, (draw_image, draw_segmentation, draw_doubts), strict=False):
-        panel(ax, scene)
-    draw_histogram(axes[3], Distribution.of(analysis), "D  ")
-    _write_margins(figure, analysis)
+    small: dict[str, Any] = {"fontsize": 8, "color": INK}
+    _text(figure, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
+    _text(figure, 0.985, 0.02, version(), ha="right", **small)
+    if sample.analysis is None:
+        _text(figure, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
+        _draw_images(figure, sample)
+        return figure
+    rows, columns = sample.analysis.micrograph.shape
+    size = f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
+    _text(figure, 0.035, 0.948, size, fontsize=9.5, color=INK)
+    settings = "; ".join(f"{name} {value}" for name, value in brief(sample).items())
+    _text(figure, 0.035, 0.02, f"Model {model_words(sample.members[0].found.card)}; {settings}", **small)
+    scene = scene or Scene.of(sample)
+    for ax, name, letter in zip(_lay_out(figure, scene.shape), sample.task.panels, "ABCD", strict=True):
+        PANELS[name].draw(ax, scene, f"{letter}  ")
     return figure
 
 
-def save(analysis: Analysis, file: Path | BinaryIO, format: Format = "png") -> None:
-    """Draw and write the figure; PNG at 300 dpi."""
-    write(draw(analysis), file, format)
+def _draw_images(figure: Figure, sample: Sample) -> None:
+    """A the pooled sizes, B the medians of the images, below the histograms of the images."""
+    shown = Distribution.of(sample)
+    if shown is not None:
+        draw_histogram(figure.add_axes((0.07, 0.56, 0.42, 0.335)), shown, "A  ")
+    medians = figure.add_axes((0.66, 0.56, 0.325, 0.335))
+    draw_medians(medians, sample)
+    medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=TITLE)
+    _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=TITLE, color=INK)
+
+
+def _pooled(sample: Sample) -> str:
+    images, between = len(sample.counted), sample.between
+    kept = sum(image.n or 0 for image, _ in sample.counted)
+    said = [f"{images} image{'' if images == 1 else 's'}, {kept:,} {sample.task.things} kept", left_out_words(sample)]
+    if between is not None:
+        said.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
+    return "; ".join(each for each in said if each)
 
 
 def write(figure: Figure, file: Path | BinaryIO, format: Format = "png", pixels: Pixels | None = None) -> None:
@@ -79,18 +106,23 @@ def rendered(figure: Figure) -> Pixels:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def panels(figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
-    """The three image panels without their titles, by the names of their files, cut from `pixels` (`rendered`)."""
-    names = ("panel-image.png", "panel-outlines.png", "panel-possibly-wrong.png")
-    return {name: _cut(ax, pixels) for name, ax in zip(names, figure.axes, strict=False)}
+def panels(sample: Sample, scene: Scene, figure: Figure, pixels: Pixels) -> dict[str, Pixels]:
+    """Every panel alone by its name in PANELS: pictures, without their titles, cut from `pixels` (`rendered`)."""
+    axes = dict(zip(sample.task.panels, figure.axes, strict=True))
+    return {
+        name: _cut(ax, pixels)
+        if PANELS[name].picture
+        else rendered(drawn_alone(lambda room, name=name: PANELS[name].draw(room, scene, "")))  # type: ignore[misc]
+        for name, ax in axes.items()
+    }
 
 
-def draw_distribution(shown: Distribution, inches: tuple[float, float] = PANEL_INCHES) -> Figure:
-    """The histogram alone."""
+def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANEL_INCHES) -> Figure:
+    """One chart."""
     figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     low = 0.75 / inches[1]
-    draw_histogram(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)), shown)
+    draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
     return figure
 
 
@@ -109,7 +141,7 @@ def as_png(picture: Deflated) -> bytes:
 
 def _write_pdf(figure: Figure, file: Path | BinaryIO) -> None:
     width, height = figure.get_size_inches() * 72
-    canvas = new_canvas(file, (float(width), float(height)), "Size distribution of particles")
+    canvas = new_canvas(file, (float(width), float(height)), figure.texts[0].get_text())
     draw_figure(canvas, figure)
     canvas.save()
 
@@ -170,17 +202,6 @@ def _stacked(aspect: float) -> tuple[list[Box], Box]:
     images = [(0.035, top - height, width, height) for top in tops]
     top = tops[2] - height - 0.12
     return images, (0.085, 0.135, 0.90, min(top, 0.6) - 0.135)
-
-
-def _write_margins(figure: Figure, analysis: Analysis) -> None:
-    rows, columns = analysis.micrograph.shape
-    size = f"{columns} × {rows} px, {calibration_words(analysis.calibration)}"
-    model = f"Model {model_words(analysis)}; {settings_words(analysis)}"
-    small: dict[str, Any] = {"fontsize": 8, "color": INK}
-    _text(figure, 0.035, 0.974, one_line(analysis.micrograph.name), fontsize=13, fontweight="bold", color=INK)
-    _text(figure, 0.035, 0.948, size, fontsize=9.5, color=INK)
-    _text(figure, 0.035, 0.02, model, **small)
-    _text(figure, 0.985, 0.02, version(), ha="right", **small)
 
 
 def _text(figure: Figure, x: float, y: float, words: str, **style: Any) -> None:

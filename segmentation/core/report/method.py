@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from segmentation import __version__
 
-from ..analysis import Analysis
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
 from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, Reason
 from ..measure.statistics import Statistics
-from ..micrograph.types import Calibration
-from ..sample import BY_USER, FAILED, Found, Sample
-from .sections import model_label
-from .wording import SOURCES, model_words, one_line, settings, significant
+from ..sample import BY_USER, FAILED, Found, Member, Sample
+from .facts import model_words
+from .wording import SOURCES, one_line, significant
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -33,9 +31,9 @@ REFERENCES = (
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
-def method(analysis: Analysis) -> str:
+def method(sample: Sample) -> str:
     """One paragraph that can go into a paper as it is."""
-    return " ".join(_sentences(analysis))
+    return " ".join(_sentences(sample))
 
 
 def references(found: Statistics) -> list[str]:
@@ -43,69 +41,75 @@ def references(found: Statistics) -> list[str]:
     return [*REFERENCES, EDGES] if found.edge == "weight" else list(REFERENCES)
 
 
-def chosen(analysis: Analysis) -> dict[str, str]:
-    """Every setting that changes the numbers, "auto" replaced by what was used: the same in every file."""
-    by_model = analysis.segmentation.provenance.model != MASKS
-    flips = {"mirror images averaged": on_off(_flips(analysis))} if by_model else {}
-    edges = "weighted" if analysis.statistics.edge == "weight" else "excluded"
-    return {**{name: str(value) for name, value in settings(analysis).items()}, **flips, "edges": edges}
+def _sentences(sample: Sample) -> Iterator[str]:
+    members = [member for _, member in sample.counted]
+    alone = members[0] if sample.analysis is not None else None
+    yield _outlined(sample, alone)
+    left_out = left_out_words(sample)
+    if left_out:
+        yield f"{left_out}."
+    if alone is not None and alone.found.by_model:
+        yield from _found(sample, alone.found)
+    yield from _dropped(members)
+    if sample.pooled is not None:
+        yield from _after_outlining(sample, sample.pooled)
 
 
-def _flips(analysis: Analysis) -> bool:
-    return bool(analysis.segmentation.provenance.settings.get("flips"))
+def _outlined(sample: Sample, alone: Member | None) -> str:
+    things = sample.task.things.capitalize()
+    if alone is not None:
+        pixel = alone.calibration.nm_per_pixel
+        how = SOURCES[alone.calibration.source]
+        size = "not calibrated" if pixel is None else f"{significant(pixel)} nm per pixel, {how}"
+        image = f"{one_line(alone.name, 60)}, {alone.found.width} × {alone.found.height} px, {size}"
+        if not alone.found.by_model:
+            return f"{things} were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
+        return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
+    low, high = sample.calibration["low"], sample.calibration["high"]
+    scale = "not calibrated" if low is None else f"{significant(low)} nm per pixel"
+    if low is not None and high != low:
+        scale = f"{significant(low)} to {significant(high)} nm per pixel"
+    counted = len(sample.counted)
+    images = f"{counted} electron micrograph{'' if counted == 1 else 's'}"
+    return f"{things} in {images} of one specimen ({scale}) were outlined {_with(sample)} and pooled."
 
 
-def on_off(setting: bool) -> str:
-    return "on" if setting else "off"
+def _with(sample: Sample) -> str:
+    cards = sample.models
+    if {card["name"] for card in cards} == {MASKS}:
+        return f"by another tool, measured with DeepSegm {__version__}"
+    named = ", ".join(map(model_words, cards))
+    return f"with DeepSegm {__version__}" + (f" (model {named})" if named else "")
 
 
-def _sentences(analysis: Analysis) -> Iterator[str]:
-    rows, columns = analysis.micrograph.shape
-    used, found = analysis.segmentation, analysis.statistics
-    image = f"{one_line(analysis.micrograph.name, 60)}, {columns} × {rows} px, {_pixel_size(analysis.calibration)}"
-    if used.provenance.model == MASKS:
-        yield f"Particles were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
-        yield from after_outlining(found, analysis.settings.measurement.filter)
-        return
-    yield (
-        f"Particles in one electron micrograph ({image}) were outlined with DeepSegm {__version__} (model"
-        f" {model_words(analysis)})."
-    )
-    if used.rows < rows:
-        yield f"The data bar, from row {used.rows}, was left out."
-    yield (
-        "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
-        f" distance from that particle's edge; {used.used['polarity']} particles were taken where the probability"
-        f" exceeded {used.used['threshold']:.3g}, and touching ones were separated by the distance."
-    )
-    yield from _showings(_flips(analysis), used.used["closer"])
-    yield from _dropped([Found.of(analysis)])
-    yield from after_outlining(found, analysis.settings.measurement.filter)
+def _found(sample: Sample, found: Found) -> Iterator[str]:
+    """How a network's maps became outlines, of one image."""
+    if found.data_bar is not None:
+        yield f"The data bar, from row {found.data_bar}, was left out."
+    if sample.task.method:
+        yield sample.task.method.format(**found.used)
+    closer = found.used.get("closer", 1.0)
+    larger = f"{closer:.3g} times as large"
+    if found.settings.get("flips"):
+        yield f"The maps are means over the image and its mirror images{f', also {larger}' * (closer > 1)}."
+    elif closer > 1:
+        yield f"The maps are means over the image and its mirror image, {larger}."
 
 
-def _dropped(images: Iterable[Found]) -> Iterator[str]:
+def _dropped(members: list[Member]) -> Iterator[str]:
     """How many outlines the files do not show, by the limit that they were under."""
     counts: Counter[float] = Counter()
-    for image in images:
-        counts[EVEN if image.expected < EVEN else HOPELESS] += image.dropped
+    for used in (member.found.used for member in members):
+        counts[EVEN if used.get("expected", 1.0) < EVEN else HOPELESS] += used.get("dropped", 0)
     for least, count in sorted(counts.items()):
         if count:
             outlines = "outline was" if count == 1 else "outlines were"
             yield f"{count:,} {outlines} left out whose calibrated chance of being right is under {100 * least:.0f} %."
 
 
-def _showings(flips: bool, closer: float) -> Iterator[str]:
-    """Over which forms of the image the maps were averaged, where it was more than one."""
-    larger = f"{closer:.3g} times as large"
-    if flips:
-        yield f"The maps are means over the image and its mirror images{f', also {larger}' * (closer > 1)}."
-    elif closer > 1:
-        yield f"The maps are means over the image and its mirror image, {larger}."
-
-
-def after_outlining(found: Statistics, filter: bool) -> Iterator[str]:
-    """How outlines became numbers: the same for one image and for a sample."""
-    reasons = [str(reason) for reason in (tuple(Reason) if filter else ALWAYS)]
+def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
+    """How outlines became numbers."""
+    reasons = [str(reason) for reason in (tuple(Reason) if sample.filter else ALWAYS)]
     edge = (
         "the others being weighted by the inverse of their chance to touch no frame"
         if found.edge == "weight"
@@ -116,58 +120,22 @@ def after_outlining(found: Statistics, filter: bool) -> Iterator[str]:
         f" known how large they are, {edge}."
     )
     yield (
-        f"The size of a particle is its minimum Feret diameter, taken with rotating calipers on the hull of its pixels'"
-        f" corners; {found.n_kept:,} particles were kept and {found.n_set_aside:,} set aside."
+        f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
+        f" its pixels' corners; {found.n_kept:,} {sample.task.things} were kept and {found.n_set_aside:,} set aside."
     )
-    yield _uncertainty(found)
-
-
-def _uncertainty(found: Statistics) -> str:
     if found.interval_note:
-        return f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
+        yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
+        return
     known = found.relative_uncertainty
     calibration = (
         f"include the relative standard uncertainty of the calibration, {100 * known:.2g} %"
         if known
         else "do not include an uncertainty of the calibration, as none is known"
     )
-    return (
+    yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}), for fractions after"
         f" Wilson, and {calibration}."
     )
-
-
-def _pixel_size(calibration: Calibration) -> str:
-    if calibration.nm_per_pixel is None:
-        return "not calibrated"
-    return f"{significant(calibration.nm_per_pixel)} nm per pixel, {SOURCES[calibration.source]}"
-
-
-def sample_method(sample: Sample) -> str:
-    """The paragraph for a sample of several images."""
-    found, low, high = sample.pooled, sample.calibration["low"], sample.calibration["high"]
-    scale = "not calibrated" if low is None else f"{significant(low)} nm per pixel"
-    if low is not None and high != low:
-        scale = f"{significant(low)} to {significant(high)} nm per pixel"
-    counted = len(sample.counted)
-    one = counted == 1
-    left_out = left_out_words(sample)
-    return " ".join(
-        [
-            f"Particles in {counted} electron micrograph{'' if one else 's'} of one specimen ({scale}) were outlined"
-            f" {_with(sample)} and pooled.",
-            *([f"{left_out}."] if left_out else []),
-            *_dropped(member.found for _, member in sample.counted),
-            *after_outlining(found, sample.filter),
-        ]
-    )
-
-
-def _with(sample: Sample) -> str:
-    if {name for name, _ in sample.models} == {MASKS}:
-        return f"by another tool, measured with DeepSegm {__version__}"
-    named = ", ".join(f"{model_label(name, sha256)} (sha256 {sha256[:8]})" for name, sha256 in sample.models)
-    return f"with DeepSegm {__version__}" + (f" (model {named})" if named else "")
 
 
 def left_out_words(sample: Sample) -> str:

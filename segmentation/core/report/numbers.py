@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..measure.quantities import NUMBERS
 from ..measure.statistics import Statistics
+from ..sample import Sample
 
 FIGURES = {
     "mean": "mean",
@@ -43,9 +45,15 @@ class Row(NamedTuple):
     high: float | None
 
 
-def rows(found: Statistics) -> list[Row]:
+def rows(sample: Sample) -> list[Row]:
     """Every number of the statistics, in the order of reading."""
-    return [*_counts(found), *_sizes(found), *_others(found), *_shapes(found)]
+    found, things = sample.pooled, sample.task.things
+    if found is None:
+        return [
+            Row("quantities", NUMBERS[name].title, each.value, each.unit, each.low, each.high)
+            for name, each in sample.quantities.items()
+        ]
+    return [*_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]
 
 
 def pair(interval: Any) -> tuple[float | None, float | None]:
@@ -53,9 +61,9 @@ def pair(interval: Any) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval[0], interval[1])
 
 
-def _counts(found: Statistics) -> Iterator[Row]:
-    yield Row("particles", "kept", found.n_kept, "", None, None)
-    yield Row("particles", "set aside", found.n_set_aside, "", None, None)
+def _counts(found: Statistics, things: str) -> Iterator[Row]:
+    yield Row(things, "kept", found.n_kept, "", None, None)
+    yield Row(things, "set aside", found.n_set_aside, "", None, None)
     for reason, count in found.set_aside.items():
         yield Row("set aside", reason, count, "", None, None)
 
@@ -68,7 +76,7 @@ def _sizes(found: Statistics) -> Iterator[Row]:
             yield Row(f"minimum Feret diameter {words}", label, figures[name], unit, *pair(figures["intervals"][name]))
 
 
-def _others(found: Statistics) -> Iterator[Row]:
+def _others(found: Statistics, things: str) -> Iterator[Row]:
     ecd = pair(found.intervals["ecd_median"])
     yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
@@ -81,10 +89,10 @@ def _others(found: Statistics) -> Iterator[Row]:
         yield Row("log-normal fit", "p", fit["p"], "", None, None)
         yield Row("log-normal fit", "fit", fit["word"], "", None, None)
     names = {
-        "groups": "groups of touching particles",
-        "singles": "particles that touch no other",
-        "primaries_in_groups": "particles in groups",
-        "largest": "particles in the largest group",
+        "groups": f"groups of touching {things}",
+        "singles": f"{things} that touch no other",
+        "primaries_in_groups": f"{things} in groups",
+        "largest": f"{things} in the largest group",
     }
     for name, label in names.items():
         yield Row("agglomerates", label, found.agglomerates[name], "", None, None)

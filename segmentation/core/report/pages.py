@@ -1,102 +1,166 @@
-"""`report.pdf`: what was found in one image, for filing: two to four pages."""
+"""`report.pdf`: what was found in one image, on two to four pages, or in a sample of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
-from ..analysis import Analysis
+from ..sample import Sample
 from . import sections
 from .charts import Distribution
-from .document import HALF, LEAD, SMALL, TITLE, Picture, abreast, facts, heading, space, table, together, words, write
-from .method import CITATION, chosen, method, references
-from .png import Deflated
-from .result import as_dict
-from .wording import SOURCES, calibration_words, model_words, one_line
+from .context import Context
+from .document import (
+    HALF,
+    LEAD,
+    SMALL,
+    TITLE,
+    Picture,
+    abreast,
+    chart,
+    facts,
+    heading,
+    space,
+    table,
+    together,
+    words,
+    write,
+)
+from .exports.result import versions
+from .facts import common, differing, lines, model_label, text, unknown
+from .images import draw_medians
+from .method import CITATION, left_out_words, method, references
+from .wording import SOURCES, calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
-MOST_FACTS = 16
+MOST_FACTS = 16  # of an instrument
+MEDIANS = (6.8, 2.6)
+LONGEST = 600  # characters of what one image has of its own
+PICTURES = ("panel-image.png", "panel-possibly-wrong.png")
 
 
-def write_report(
-    analysis: Analysis, pictures: Mapping[str, Deflated], files: Mapping[str, str], file: Path | BinaryIO
-) -> None:
-    """Write the report as PDF.
-
-    pictures: the panels of the figure by file name (`figure.panels`). files: SHA-256 of the other files by name.
-    """
-    name = one_line(analysis.micrograph.name, 80)
-    write(file, f"Particle sizes in {name}", list(_story(analysis, pictures, files)))
+def write_report(context: Context, file: Path | BinaryIO) -> None:
+    """Write the report as PDF, with the checksums of the files written so far."""
+    sample = context.sample
+    of = one_line(sample.name, 80 if sample.analysis else 70)
+    title = f"{sample.task.things.capitalize()} in {'' if sample.analysis else 'sample '}{of}"
+    write(file, title, list(_story(context)))
 
 
-def _story(analysis: Analysis, pictures: Mapping[str, Deflated], files: Mapping[str, str]) -> Iterator[Flowable]:
-    found, shown = analysis.statistics, Distribution.of(analysis)
-    yield from _head(analysis, pictures)
-    yield abreast(sections.key_numbers(found), sections.nano_card(found))
+def _story(context: Context) -> Iterator[Flowable]:
+    sample, shown = context.sample, context.distribution
+    yield words(one_line(sample.name), TITLE)
+    yield words(_scale(sample), LEAD)
+    yield space(4)
+    yield from _pictures(context)
+    if shown is not None:
+        yield from _numbers(sample, shown)
+    elif sample.quantities:
+        yield heading("Numbers, with 95 % intervals")
+        yield facts(list(quantity_words(sample.quantities, significant).items()))
+    if sample.analysis is None:
+        yield from _images(sample)
+    if sample.pooled is not None:
+        yield from sections.set_aside(sample, sample.pooled)
+        yield from sections.shape(sample.pooled, sample.task.things)
+    yield from sections.notes([*sample.warnings, *(sample.analysis.micrograph.notes if sample.analysis else ())])
+    yield together(heading("Method"), words(method(sample)))
+    yield words(f"Cite: {CITATION}")
+    if sample.pooled is not None:
+        yield words("Rests on: " + " ".join(references(sample.pooled)), SMALL)
+    yield from _how(sample)
+    yield from _models(sample)
+    yield heading("Versions and checksums (SHA-256)")
+    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
+    inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
+    yield table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True)
+    yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
+
+
+def _scale(sample: Sample) -> str:
+    if sample.analysis is not None:
+        rows, columns = sample.analysis.micrograph.shape
+        return f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
+    low, high = sample.calibration["low"], sample.calibration["high"]
+    counted = len(sample.counted)
+    count = f"{counted} image{'' if counted == 1 else 's'}"
+    left_out = left_out_words(sample)
+    tail = f". {left_out}" if left_out else ""
+    if low is None:
+        return f"{count}, not calibrated: lengths are in pixels{tail}"
+    sizes = f"{significant(low)} nm/px" if low == high else f"{significant(low)} to {significant(high)} nm/px"
+    ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
+    return f"{count}, {sizes} ({ways}){tail}"
+
+
+def _pictures(context: Context) -> Iterator[Flowable]:
+    shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
+    if shown:
+        yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
+        right = " Right: kept (green, solid) and possibly wrong (red, dashed)."
+        yield words(f"Left: the image as analysed.{right if len(shown) > 1 else ''}", SMALL)
+        yield space(4)
+
+
+def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
+    found, things = shown.found, sample.task.things
+    yield abreast(sections.key_numbers(found, things), sections.nano_card(found, things))
     yield space(4)
     yield sections.histogram(shown)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)
-    yield from sections.set_aside(found)
-    yield from sections.shape(found)
-    yield from sections.notes((*analysis.warnings, *analysis.micrograph.notes))
-    yield from _how(analysis)
-    yield from _provenance(analysis, files)
 
 
-def _head(analysis: Analysis, pictures: Mapping[str, Deflated]) -> Iterator[Flowable]:
-    rows, columns = analysis.micrograph.shape
-    yield words(one_line(analysis.micrograph.name), TITLE)
-    yield words(f"{columns} × {rows} px, {calibration_words(analysis.calibration)}", LEAD)
-    yield space(6)
-    yield abreast(*(Picture(pictures[name], HALF, TALLEST) for name in ("panel-image.png", "panel-possibly-wrong.png")))
-    yield words(
-        "Left: the image as analysed. Right: particles kept (green, solid) and possibly wrong (red, dashed).", SMALL
-    )
-    yield space(4)
-
-
-def _how(analysis: Analysis) -> Iterator[Flowable]:
-    yield together(heading("Method"), words(method(analysis)))
-    yield words(f"Cite: {CITATION}")
-    yield words("Rests on: " + " ".join(references(analysis.statistics)), SMALL)
-    calibration = analysis.calibration
-    lines = [
-        ("Pixel size", "not calibrated" if calibration.nm_per_pixel is None else f"{calibration.nm_per_pixel:.7g} nm"),
-        ("Source", SOURCES[calibration.source]),
-        ("Detail", one_line(calibration.detail, 160) or "–"),
-        ("Relative standard uncertainty", _uncertainty(calibration.relative_uncertainty)),
-        *((f"Setting: {name}", value) for name, value in chosen(analysis).items()),
-    ]
-    instrument = [
-        (one_line(name, 30), one_line(_said(value), 60)) for name, value in analysis.micrograph.metadata.items()
-    ]
+def _how(sample: Sample) -> Iterator[Flowable]:
+    """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
     yield heading("Calibration, settings, instrument")
-    yield facts([*lines, *((f"Instrument: {name}", value) for name, value in instrument[:MOST_FACTS])])
+    said = list(lines(common(sample)))
+    instrument = [line for line in said if line[0].startswith("Instrument: ")]
+    shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
+    yield facts([(one_line(name, 42), one_line(value, 160)) for name, value in shared])
+    own = differing(sample)
+    if own:
+        yield space(4)
+        yield words("What is not the same for all images in the numbers, or of an image that is left out:", SMALL)
+        told = [(one_line(image.name, 40), one_line(text(each), LONGEST)) for image, each in own]
+        yield table(("Image", "Of its own"), told, (1, 3.4), numbers_from=2, small=True)
 
 
-def _uncertainty(relative: float | None) -> str:
-    return "not known" if relative is None else f"{100 * relative:.3g} %"
-
-
-def _said(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _provenance(analysis: Analysis, files: Mapping[str, str]) -> Iterator[Flowable]:
+def _models(sample: Sample) -> Iterator[Flowable]:
     yield heading("Model")
-    used = analysis.segmentation
-    yield facts([("Model", model_words(analysis)), *sections.model(used.provenance.model, used.provenance.weights)])
-    versions = ", ".join(f"{name} {value}" for name, value in as_dict(analysis)["versions"].items())
-    yield heading("Versions and checksums (SHA-256)")
-    yield words(versions, SMALL)
-    yield table(
-        ("File", "SHA-256"),
-        [(f"input: {one_line(analysis.micrograph.name, 40)}", analysis.micrograph.sha256), *files.items()],
-        (1, 2.4),
-        numbers_from=2,
-        small=True,
+    for card in sample.models:
+        yield facts([("Model", model_label(card)), *sections.model(card)])
+        yield space(4)
+    nobody_knows = unknown(sample)
+    if nobody_knows:
+        yield words(nobody_knows)
+
+
+def _images(sample: Sample) -> Iterator[Flowable]:
+    between = sample.between
+    yield heading("Images")
+    if between is not None:
+        yield words(
+            f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images (standard deviation"
+            f" {significant(between['sd'])})."
+        )
+    yield words(
+        "The median of each image with its 95 % interval by particle; dashed: of all together; red: see the remark.",
+        SMALL,
     )
+    yield chart(lambda ax: draw_medians(ax, sample), 0.25, MEDIANS)
+    told = [
+        [
+            one_line(image.name, 60),
+            "–" if image.n is None else f"{image.n:,}",
+            "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
+            interval(image.median, (image.low, image.high), ""),
+            image.excluded or image.outlier,
+        ]
+        for image in sample.images
+    ]
+    unit = sample.members[0].table.unit if sample.pooled is None else sample.pooled.unit
+    head = ("Image", "Kept", "Set aside", f"Median ({unit}) and 95 % interval", "Remark")
+    yield table(head, told, (2, 0.6, 0.6, 1.5, 2.2))

@@ -1,8 +1,10 @@
-"""The four panels of the figure, each drawn on the Axes that it is given."""
+"""The panels of the figure, by the names that a task gives them, each drawn on the Axes that it is given."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import floor, log10
 from typing import Any
 
@@ -10,19 +12,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
-from ..measure.statistics import Statistics
-from .charts import TITLE, is_narrow, room
+from ..measure.statistics import by_reason
+from ..measure.table import Table
+from ..sample import Sample
+from ..tasks.base import Task
+from .charts import ASIDE, KEPT, TITLE, Distribution, draw_histogram, is_narrow, room
 from .cracks import Cracks, find_cracks
+from .objects import Objects
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
-from .picture import analysed, painted, sampled
+from .picture import COLOURS, analysed, painted, sampled
+from .wording import per_cent, quantity_words, significant
 
-KEPT = "#2ee6b8"
-ASIDE = "#ff3b30"
 LONGEST = 2000
 LONGEST_BAR = 1.5
 DASHES = (0, (3.0, 1.6))
@@ -32,9 +37,10 @@ LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What the image panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
+    """What the panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
     `shape` (H, W), both small enough to draw; cracks and outlines in px of the upload."""
 
+    sample: Sample
     analysis: Analysis
     shape: tuple[int, int]
     picture: Print
@@ -43,14 +49,42 @@ class Scene:
     outlines: list[NDArray[np.float64]]
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Scene:
+    def of(cls, sample: Sample) -> Scene:
+        """Of a sample of one; raises ValueError for several images."""
+        analysis = sample.analysis
+        if analysis is None:
+            raise ValueError("a sample of several images is no scene")
         rows = analysis.segmentation.rows
         labels = analysis.segmentation.dense[:rows]
         picture = analysed(analysis, LONGEST)
         cracks = find_cracks(labels)
-        outlines = smooth_outlines(cracks, len(analysis.table))
+        outlines = smooth_outlines(cracks, len(analysis.segmentation))
         rows, columns = labels.shape
-        return cls(analysis, (rows, columns), Print(picture), sampled(labels, picture.shape), cracks, outlines)
+        small = sampled(labels, picture.shape)
+        return cls(sample, analysis, (rows, columns), Print(picture), small, cracks, outlines)
+
+    @property
+    def task(self) -> Task:
+        return self.sample.task
+
+    @cached_property
+    def area_fractions(self) -> NDArray[np.float64]:
+        """(classes,) share of the analysed area that each class covers."""
+        used = self.analysis.segmentation
+        pixels = np.bincount(used.dense[: used.rows].ravel(), minlength=len(used) + 1)[1:]
+        return np.bincount(used.classes, pixels, len(used.class_names)) / (self.shape[0] * self.shape[1])
+
+
+Draw = Callable[[Axes, Scene, str], None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """draw(ax, scene, letter): draws it, with a title that begins with the letter. picture: whether it is a picture of
+    the analysed area, and no chart."""
+
+    draw: Draw
+    picture: bool
 
 
 def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
@@ -64,10 +98,10 @@ def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
     ax.set_title(title, loc="left", fontsize=TITLE)
 
 
-def draw_image(ax: Axes, scene: Scene) -> None:
-    """A: the image as acquired, with a scale bar."""
+def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
+    """The image as acquired, with a scale bar."""
     excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
-    _show(ax, scene, scene.picture, f"A  Image{excluded}")
+    _show(ax, scene, scene.picture, f"{letter}Image{excluded}")
     _scale_bar(ax, scene.shape, scene.analysis.calibration.nm_per_pixel)
 
 
@@ -115,29 +149,60 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
     return min(width / shape[1], height / shape[0])
 
 
-def draw_segmentation(ax: Axes, scene: Scene) -> None:
-    """B: every particle that was found, in colours that differ between neighbours."""
-    found = len(scene.analysis.table)
-    colours = painted(scene.picture.pixels, scene.labels, 0.82)
-    _show(ax, scene, Print(colours), f"B  Segmentation ({_count(found)})")
+def draw_segmentation(ax: Axes, scene: Scene, letter: str) -> None:
+    """Everything that was found, in colours that differ between neighbours."""
+    n, task = len(scene.analysis.segmentation), scene.task
+    count = f"no {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
+    _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.82)), f"{letter}Segmentation ({count})")
 
 
-def draw_doubts(ax: Axes, scene: Scene) -> None:
-    """C: outlines over the image, solid where kept, red and dashed where possibly wrong, with the reasons."""
-    statistics = scene.analysis.statistics
-    _show(ax, scene, scene.picture, "C  Kept and possibly wrong")
+def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
+    """What was found in the colour of its class, with the names of the classes and the area that they cover."""
+    used = scene.analysis.segmentation
+    numbers = np.r_[0, used.classes].astype(np.intp)
+    _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.6, numbers)), f"{letter}Classes")
+    handles = [
+        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}")
+        for i, (name, share) in enumerate(zip(used.class_names, scene.area_fractions.tolist(), strict=True))
+    ]
+    ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
+
+
+def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
+    """The size distribution, where there is one."""
+    shown = Distribution.of(scene.sample)
+    if shown is None:
+        ax.set_axis_off()
+    else:
+        draw_histogram(ax, shown, letter)
+
+
+def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
+    """The numbers that the kind of analysis answers with, with their 95 % intervals, as lines of text."""
+    ax.set_axis_off()
+    ax.set_title(f"{letter}Numbers, with 95 % intervals", loc="left", fontsize=TITLE)
+    said = quantity_words(scene.sample.quantities, significant)
+    height = 1 / max(len(said) + 1, 8)
+    for i, (title, words) in enumerate(said.items(), 1):
+        ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")
+        ax.text(1, 1 - i * height, words, transform=ax.transAxes, fontsize=9, va="center", ha="right")
+
+
+def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
+    """Outlines over the image, solid where kept, red and dashed where possibly wrong, with the reasons."""
+    found = Objects.of(scene.analysis)
+    _show(ax, scene, scene.picture, f"{letter}Kept and possibly wrong")
     width = _line_width(ax, scene)
-    kept = [line for line, keep in zip(scene.outlines, scene.analysis.table.kept, strict=True) if keep]
-    aside = [line for line, keep in zip(scene.outlines, scene.analysis.table.kept, strict=True) if not keep]
+    kept = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if keep]
+    aside = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if not keep]
     _outline(ax, kept, "black", width * 1.8, "solid", 0.45)
     _outline(ax, kept, KEPT, width, "solid", 1.0)
     _outline(ax, aside, "black", width * 2.2, "solid", 0.45)
     _outline(ax, aside, ASIDE, width * 1.25, DASHES, 1.0)
+    reasons = _reasons(scene.analysis.table, 1 if is_narrow(ax) else 3)
     handles = [
-        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {statistics.n_kept:,}"),
-        Line2D(
-            [], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=_reasons(statistics, 1 if is_narrow(ax) else 3)
-        ),
+        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {len(kept):,}"),
+        Line2D([], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"possibly wrong: {len(aside):,}{reasons}"),
     ]
     ax.legend(
         handles=handles,
@@ -154,22 +219,20 @@ def draw_doubts(ax: Axes, scene: Scene) -> None:
     )
 
 
-def _count(n: int) -> str:
-    return "no particles" if n == 0 else "1 particle" if n == 1 else f"{n:,} particles"
-
-
-def _reasons(statistics: Statistics, abreast: int) -> str:
-    words = [f"{reason} {count:,}" for reason, count in statistics.set_aside.items()]
+def _reasons(table: Table, abreast: int) -> str:
+    words = [f"{reason} {count:,}" for reason, count in by_reason([table]).items()]
     lines = [", ".join(words[i : i + abreast]) for i in range(0, len(words), abreast)]
-    return f"possibly wrong: {statistics.n_set_aside:,}" + "".join(f"\n{line}" for line in lines)
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _line_width(ax: Axes, scene: Scene) -> float:
-    """Points, so that the outline of a typical particle stays thin beside the particle."""
-    if not len(scene.analysis.table):
+    """Points, so that the outline of a typical object stays thin beside it."""
+    used = scene.analysis.segmentation
+    if not len(used):
         return 1.0
     points = 72 * _inches_per_pixel(ax, scene.shape)
-    typical = float(np.median(scene.analysis.table.rescaled(None).length("ecd")))
+    areas = np.bincount(used.dense.ravel(), minlength=len(used) + 1)[1:]
+    typical = float(np.median(np.sqrt(areas * 4 / np.pi)))
     return float(np.clip(0.05 * typical * points, 0.3, 1.4))
 
 
@@ -181,3 +244,13 @@ def _outline(
         closed, colors=colour, linewidths=width, linestyles=[style], alpha=alpha, joinstyle="round"
     )
     ax.add_collection(collection, autolim=False)
+
+
+PANELS = {
+    "image": Panel(draw_image, True),
+    "segmentation": Panel(draw_segmentation, True),
+    "doubts": Panel(draw_doubts, True),
+    "classes": Panel(draw_classes, True),
+    "histogram": Panel(draw_sizes, False),
+    "quantities": Panel(draw_quantities, False),
+}

@@ -1,4 +1,4 @@
-"""Small pictures of large images: the analysed area, and its particles in distinct colours."""
+"""Small pictures of large images: the analysed area, and what was found in distinct colours."""
 
 from __future__ import annotations
 
@@ -45,12 +45,16 @@ def sampled(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int
     return labels[np.ix_(rows, columns)]
 
 
-def painted(picture: NDArray[np.uint8], labels: NDArray[np.int32], strength: float) -> NDArray[np.uint8]:
-    """The grey picture (h, w), darkened, with its particles (same shape) in colour: (h, w, 3) uint8.
+def painted(
+    picture: NDArray[np.uint8], labels: NDArray[np.int32], strength: float, numbers: NDArray[np.intp] | None = None
+) -> NDArray[np.uint8]:
+    """The grey picture (h, w), darkened, with its objects (same shape) in colour: (h, w, 3) uint8.
 
-    strength: of the colour over the picture, in 0..1.
+    strength: of the colour over the picture, in 0..1. numbers: of the colour of each label 0..max; by default such that
+    neighbours differ.
     """
-    colour = COLOURS[colour_numbers(labels)[labels]].astype(np.float32)
+    numbers = colour_numbers(labels) if numbers is None else numbers
+    colour = COLOURS[numbers[labels] % len(COLOURS)].astype(np.float32)
     shade = picture[..., None].astype(np.float32)
     inside = (labels > 0)[..., None]
     mixed = np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade)
@@ -60,7 +64,7 @@ def painted(picture: NDArray[np.uint8], labels: NDArray[np.int32], strength: flo
 def colour_numbers(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     """A colour number for every label 0..max, so that neighbours differ, touching ones above all.
 
-    In the order of the labels a particle takes the colour that weighs least among its neighbours, and of
+    In the order of the labels an object takes the colour that weighs least among its neighbours, and of
     equals the one least used so far.
     """
     n = int(labels.max(initial=0))

@@ -1,20 +1,18 @@
-"""Parts of a report that say the same of one image and of a sample."""
+"""The parts of a report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from reportlab.platypus import Flowable
 
 from ..labels.segmentation import MASKS
 from ..measure.convergence import more_images_words
 from ..measure.filters import Reason
 from ..measure.statistics import Statistics
-from ..network.cards import ModelCard, UnknownModel, find
-from .charts import Distribution, draw_convergence, draw_cumulative, draw_sensitivity
+from ..sample import Sample
+from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
 from .document import (
     HALF,
     LEAD,
@@ -30,7 +28,7 @@ from .document import (
     together,
     words,
 )
-from .figure import draw_distribution
+from .figure import drawn_alone
 from .numbers import DIMENSIONLESS, FIGURES, SHAPES, WEIGHTINGS, pair
 from .wording import interval, one_line, per_cent, significant
 
@@ -39,33 +37,29 @@ MOST_SCORES = 4
 HISTOGRAM = (WIDTH / 72, 2.55)
 
 
-def key_numbers(found: Statistics) -> list[Flowable]:
+def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     """The numbers that most readers look for, with their intervals."""
     unit = found.unit
     limits = found.intervals
     lines = [
-        ("Particles", f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside"),
+        (things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside"),
         ("Median (D50)", interval(found.median, pair(limits["median"]), unit)),
         ("Mean", interval(found.mean, pair(limits["mean"]), unit)),
         ("Standard deviation", interval(found.sd, pair(limits["sd"]), unit)),
         ("D10", interval(found.d10, pair(limits["d10"]), unit)),
         ("D90", interval(found.d90, pair(limits["d90"]), unit)),
     ]
-    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(_basis(found), SMALL)]
+    note = found.interval_note
+    basis = f"Without intervals: {note}" if note else f"In brackets the 95 % interval, {found.interval_basis}."
+    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(basis, SMALL)]
 
 
-def _basis(found: Statistics) -> str:
-    if found.interval_note:
-        return f"Without intervals: {found.interval_note}"
-    return f"In brackets the 95 % interval, {found.interval_basis}."
-
-
-def nano_card(found: Statistics) -> list[Flowable]:
+def nano_card(found: Statistics, things: str) -> list[Flowable]:
     """What can be said about the share from 1 to 100 nm."""
     head = heading("Nanomaterial screening (2022/C 229/01)")
     nano = found.nano
     if nano is None:
-        return [head, words("There are no particles to judge.")]
+        return [head, words(f"There are no {things} to judge.")]
     parts: list[Flowable] = [head]
     if nano["fraction"] is not None:
         parts += [words(f"{per_cent(nano['fraction'])} from 1 to 100 nm: {nano['verdict']}", LEAD), space(2)]
@@ -76,7 +70,7 @@ def nano_card(found: Statistics) -> list[Flowable]:
 
 
 def histogram(shown: Distribution) -> Chart:
-    return Chart(draw_distribution(shown, HISTOGRAM))
+    return Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM))
 
 
 def distribution(shown: Distribution) -> list[Flowable]:
@@ -86,14 +80,14 @@ def distribution(shown: Distribution) -> list[Flowable]:
         return []
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, shown), 0.17)]
     if found.convergence is not None and len(found.convergence["n"]) > 1:
-        charts.append(chart(lambda ax: _draw_convergence(ax, found), 0.15))
+        charts.append(chart(lambda ax: draw_convergence(ax, found, shown.task.things), 0.15))
     return [
         heading("Size distribution"),
         abreast(*charts),
-        *([words(_convergence(found), SMALL)] if found.convergence else []),
+        *([words(_convergence(found, shown.task.things), SMALL)] if found.convergence else []),
         space(4),
         _weighted(found),
-        words(_fit(found), SMALL),
+        words(_fit(found, shown.task.things), SMALL),
     ]
 
 
@@ -101,31 +95,15 @@ def _weighted(found: Statistics) -> Flowable:
     head = [f"Minimum Feret diameter ({found.unit})", *WEIGHTINGS.values()]
     lines = []
     for name, label in FIGURES.items():
-        cells = [interval(figures[name], pair(figures["intervals"][name]), "") for figures in _by_weighting(found)]
+        figures = (found.weighted[weighting] for weighting in WEIGHTINGS)
+        cells = [interval(each[name], pair(each["intervals"][name]), "") for each in figures]
         lines.append([label + (" (no unit)" if name in DIMENSIONLESS else ""), *cells])
-    lines.append(
-        [
-            "median equivalent circular diameter",
-            interval(found.ecd_median, pair(found.intervals["ecd_median"]), ""),
-            "",
-            "",
-        ]
-    )
+    ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")
+    lines.append(["median equivalent circular diameter", ecd, "", ""])
     return table(head, lines, (1.5, 1, 1, 1))
 
 
-def _by_weighting(found: Statistics) -> list[dict[str, Any]]:
-    return [found.weighted[weighting] for weighting in WEIGHTINGS]
-
-
-def _draw_convergence(ax: Axes, found: Statistics) -> None:
-    draw_convergence(ax, found)
-    if found.convergence is not None and found.convergence.get("by") == "image":
-        ax.set_xlabel("Images counted", fontsize=8)
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-
-
-def _convergence(found: Statistics) -> str:
+def _convergence(found: Statistics, things: str) -> str:
     line = found.convergence
     assert line is not None
     if line.get("by") == "image":
@@ -133,20 +111,17 @@ def _convergence(found: Statistics) -> str:
         told = right if len(line["n"]) > 1 else ""
         said = f"{told}{more_images_words(line['more'], line['wanted'], found.relative_uncertainty)} (dotted)."
         return said[:1].upper() + said[1:]
-    wanted = f"±{100 * line['wanted']:g} %"
+    said = f"Right: the median as {things} are counted in a random order, with its 95 % interval by sampling alone"
     if line["more"] is None:
-        return "Right: the median as particles are counted in a random order, with its 95 % interval by sampling alone."
-    more = f"about {line['more']:,} more particles give" if line["more"] else "there are particles enough for"
-    return (
-        "Right: the median as particles are counted in a random order, with its 95 % interval by sampling alone;"
-        f" {more} {wanted} (dotted)."
-    )
+        return f"{said}."
+    more = f"about {line['more']:,} more {things} give" if line["more"] else f"there are {things} enough for"
+    return f"{said}; {more} ±{100 * line['wanted']:g} % (dotted)."
 
 
-def _fit(found: Statistics) -> str:
+def _fit(found: Statistics, things: str) -> str:
     fit = found.fit
     if fit is None:
-        return "No log-normal law was fitted: too few particles or equal sizes."
+        return f"No log-normal law was fitted: too few {things} or equal sizes."
     return (
         f"Log-normal fit: median {significant(fit['median'])} {found.unit}, geometric standard deviation"
         f" {significant(fit['gsd'])}; a {fit['word']} fit (greatest distance {fit['ks']:.3f}, p = {fit['p']:.3f})."
@@ -175,13 +150,14 @@ def sensitivity(found: Statistics) -> list[Flowable]:
     ]
 
 
-def set_aside(found: Statistics) -> list[Flowable]:
-    """How many particles were set aside, and what each reason means."""
+def set_aside(sample: Sample, found: Statistics) -> list[Flowable]:
+    """How many objects were set aside, and what each reason means."""
+    task = sample.task
     if not found.set_aside:
-        return [heading("Set aside"), words("No particle was set aside.")]
+        return [heading("Set aside"), words(f"No {task.thing} was set aside.")]
     known = {str(reason): reason.definition for reason in Reason}
     lines = [[reason, f"{count:,}", known.get(reason, "")] for reason, count in found.set_aside.items()]
-    made = table(["Reason", "Particles", "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
+    made = table(["Reason", task.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
     without = found.without_filter
     more = []
     if without is not None:
@@ -190,7 +166,7 @@ def set_aside(found: Statistics) -> list[Flowable]:
         )
         more = [
             words(
-                f"Without the filter: {without['n']:,} particles, median {significant(without['median'])}"
+                f"Without the filter: {without['n']:,} {task.things}, median {significant(without['median'])}"
                 f" {found.unit}{fraction}.",
                 SMALL,
             )
@@ -198,8 +174,8 @@ def set_aside(found: Statistics) -> list[Flowable]:
     return [together(heading("Set aside"), made, *more)]
 
 
-def shape(found: Statistics) -> list[Flowable]:
-    """Descriptors of shape (ISO 9276-6) and groups of touching particles."""
+def shape(found: Statistics, things: str) -> list[Flowable]:
+    """Descriptors of shape (ISO 9276-6) and groups of touching objects."""
     if not found.shape:
         return []
     head = ["", *(SHAPES.get(name, name) for name in found.shape)]
@@ -209,7 +185,7 @@ def shape(found: Statistics) -> list[Flowable]:
     ]
     groups = found.agglomerates
     said = (
-        f"Primary particles {found.n_kept:,}: {groups['singles']:,} touch no other, {groups['primaries_in_groups']:,}"
+        f"Primary {things} {found.n_kept:,}: {groups['singles']:,} touch no other, {groups['primaries_in_groups']:,}"
         f" lie in {groups['groups']:,} groups of touching ones, the largest of {groups['largest']:,}."
     )
     return [
@@ -229,36 +205,17 @@ def notes(sentences: Sequence[str]) -> list[Flowable]:
     return [heading("Notes"), *shown]
 
 
-def model_label(name: str, sha256: str) -> str:
-    """The name of a model and, where its card is here, the version; "" where no name is known."""
-    if name == MASKS:
-        return f"none: {MASKS}"
-    card = card_of(name, sha256)
-    return name if card is None else f"{name} {card.version}"
-
-
-def model(name: str, sha256: str) -> Iterator[tuple[str, str]]:
-    """What the card of a model that was used says, as names and values; nothing for masks of other tools."""
-    if name == MASKS:
+def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the card of a model said when it was used, as names and values; nothing for masks of other tools."""
+    if card.get("name") == MASKS:
         return
-    yield "SHA-256 of the weights", sha256
-    card = card_of(name, sha256)
-    if card is None:
-        return
-    yield "What for", card.summary
-    for source in card.data[:MOST_SCORES]:
+    yield "SHA-256 of the weights", card.get("sha256", "")
+    if card.get("summary"):
+        yield "What for", card["summary"]
+    for source in card.get("data", ())[:MOST_SCORES]:
         yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 200)
-    for score in card.scores[:MOST_SCORES]:
+    for score in card.get("scores", ())[:MOST_SCORES]:
         figures = ", ".join(f"{name} {value:g}" for name, value in score.items() if isinstance(value, int | float))
         yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
-    for limit in card.limits[:MOST_SCORES]:
+    for limit in card.get("limits", ())[:MOST_SCORES]:
         yield "Limit", one_line(limit, 200)
-
-
-def card_of(name: str, sha256: str) -> ModelCard | None:
-    """The card of the model that was used; None where that model is not here any more."""
-    try:
-        card = find(name)
-    except UnknownModel:
-        return None
-    return card if card.sha256 == sha256 else None

@@ -1,14 +1,16 @@
-"""How an analysis is said in words: the same in every file."""
+"""How numbers, names and calibrations are said: the same in every file."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from math import floor, log10
+from pathlib import Path
 from typing import Any
 
 from segmentation import __version__
 
-from ..analysis import Analysis
-from ..labels.segmentation import MASKS
+from ..measure.quantities import NUMBERS, Value
 from ..micrograph.types import Calibration
 
 SOURCES = {
@@ -58,38 +60,25 @@ def calibration_words(calibration: Calibration) -> str:
     return f"{significant(calibration.nm_per_pixel)} nm/px ({how}{detail})"
 
 
-def model_words(analysis: Analysis) -> str:
-    """Such as "particles 1.0 (sha256 0123abcd)"."""
-    origin = analysis.segmentation.provenance
-    name, sha256 = origin.model, origin.weights
-    if name == MASKS:
-        return f"none: {MASKS}"
-    number = origin.card.get("version")
-    return f"{name}{f' {number}' if number else ''} (sha256 {sha256[:8]})"
-
-
-def settings(analysis: Analysis) -> dict[str, Any]:
-    """The settings that gave the outlines, "auto" replaced by what was used."""
-    used = analysis.segmentation
-    rows = analysis.micrograph.shape[0]
-    filter = {"filter": "on" if analysis.settings.measurement.filter else "off"}
-    if used.provenance.model == MASKS:
-        return filter
-    return {
-        **filter,
-        "threshold": f"{used.used['threshold']:.3g}",
-        "polarity": f"{used.used['polarity']} particles",
-        "scale": f"{used.used['scale']:.3g}",
-        "data bar": "none" if used.rows >= rows else f"from row {used.rows}",
-    }
-
-
-def settings_words(analysis: Analysis) -> str:
-    return "; ".join(f"{name} {value}" for name, value in settings(analysis).items())
-
-
 def interval(value: float | None, ends: tuple[float | None, float | None], unit: str) -> str:
     """Such as "155.2 nm (148.1 to 163.0)"; without brackets where there is no interval."""
     shown = significant(value) if value is None or not unit else f"{significant(value)} {unit}"
     low, high = ends
     return shown if low is None or high is None else f"{shown} ({significant(low)} to {significant(high)})"
+
+
+def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], str]) -> dict[str, str]:
+    """Each quantity by its title, with unit and interval, numbers as `said` says them."""
+    words = {}
+    for name, each in values.items():
+        words[NUMBERS[name].title] = f"{said(each.value)} {each.unit}".strip()
+        if each.low is not None and each.high is not None:
+            words[NUMBERS[name].title] += f" ({said(each.low)} to {said(each.high)})"
+    return words
+
+
+def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:
+    """Write as ASCII, in one line where there is no indent."""
+    separators = None if indent else (",", ":")
+    text = json.dumps(data, indent=indent, separators=separators, ensure_ascii=True, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

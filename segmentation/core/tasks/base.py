@@ -91,6 +91,7 @@ class Task:
         (core.measure.quantities).
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
+    method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
     """
 
     name: str
@@ -107,3 +108,4 @@ class Task:
     quantities: tuple[str, ...]
     panels: tuple[str, str, str, str]
     golden: Callable[[], Golden]
+    method: str = ""

@@ -34,6 +34,11 @@ FEW_RIGHT = (
     "Only about {share:.0f} % of these outlines are expected to be right, going by images on which that was tried:"
     " check them before you use the sizes."
 )
+METHOD = (
+    "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
+    " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
+    " {threshold:.3g}, and touching ones were separated by the distance."
+)
 UNCLEAR = "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
 
 
@@ -199,4 +204,5 @@ TASK = Task(
     quantities=("median", "mean", "sd", "d10", "d90", "fraction_100nm", "ecd_median"),
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
+    method=METHOD,
 )

@@ -138,8 +138,8 @@ def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, kee
     keep_all: whether labels.tif and rois.zip have the particles that were set aside, too.
     """
     from segmentation.core.pipeline import DONE
-    from segmentation.core.report import write_all
-    from segmentation.core.report.files import write_json
+    from segmentation.core.report.files import write_all
+    from segmentation.core.report.wording import write_json
 
     def told(stage: str, fraction: float) -> None:
         bar(stage, DONE + (1 - DONE) * fraction)
@@ -170,7 +170,7 @@ class Pooling:
 
     def finish(self, out: Path, told: Any, warned: Any) -> None:
         """Write the pooled files into `out`, if the sample has a name."""
-        from segmentation.core.report.sample import write_sample
+        from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut, combine
 
         if not self.name:
@@ -186,7 +186,7 @@ class Pooling:
             filter=self.settings.filter,
             left_out=left_out,
         )
-        write_sample(sample, out)
+        write_all(sample, out)
         for warning in sample.warnings:
             warned.write(f"{self.name}: {warning}")
         count = len(sample.counted)

@@ -14,11 +14,9 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
 from segmentation.core.tasks import UnknownTask, every, find
-from segmentation.core.typed import settings_of_task
+from segmentation.core.typed import Setting, settings_of_task
 
 from . import _inputs as inputs
-
-SETTINGS = [setting for task in every() for setting in settings_of_task(task)]
 
 
 class Command(BaseCommand):
@@ -34,7 +32,7 @@ class Command(BaseCommand):
         size = parser.add_mutually_exclusive_group()
         size.add_argument("--width-nm", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"')
         size.add_argument("--nm-per-pixel", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm")
-        inputs.add_settings(parser, SETTINGS)
+        inputs.add_settings(parser, _settings())
         parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help="pool the images as one sample")
 
@@ -44,7 +42,7 @@ class Command(BaseCommand):
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        settings = inputs.settings(task, SETTINGS, options)
+        settings = inputs.settings(task, _settings(), options)
         pooling = inputs.Pooling(options["sample"], settings.measurement)
         for image, folder in inputs.folders_of(list(self._images(options)), options["out"]):
             try:
@@ -84,3 +82,8 @@ class Command(BaseCommand):
         for warning in analysis.warnings:
             self.stdout.write(f"  {warning}")
         return analysis
+
+
+def _settings() -> list[Setting]:
+    """Those of every kind of analysis."""
+    return [setting for task in every() for setting in settings_of_task(task)]

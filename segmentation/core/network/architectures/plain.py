@@ -40,3 +40,6 @@ class PlainUNet(nn.Module):
             x = decoder(torch.cat([up(x), skips.pop()], dim=1))
         logits: Tensor = self.head(x)
         return logits
+
+
+NAME, NETWORK = "plain-unet", PlainUNet

@@ -9,30 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..archive import write_zip
-from .wording import one_line, version
+from ...archive import write_zip
+from ..wording import one_line, version
+from .base import LAST, Export
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 CHECKSUMS = "SHA256SUMS"
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_bundle(
-    files: Mapping[str, Path], sums: Mapping[str, str], contents: Mapping[str, str], about: Sequence[str], file: Path
-) -> None:
-    """Write the files that `contents` describes, in its order, with README.txt and SHA256SUMS.
-
-    sums: SHA-256 of each by name. about: lines that say what was analysed.
-    """
-    taken = {name: files[name].read_bytes() for name in contents if name in files}
-    readme = _readme({name: contents[name] for name in taken}, about).encode()
-    known = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: sums[name] for name in taken}}
+def _write(context: Context, path: Path) -> None:
+    """All files that can be taken away, in the order of the lists, with README.txt and SHA256SUMS."""
+    readme = _readme(context.holds, context.about).encode()
+    known = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
     listed = "".join(f"{digest}  {name}\n" for name, digest in known.items())
-    write_zip(file, [("README.txt", readme), *taken.items(), (CHECKSUMS, listed.encode())])
+    taken = [(name, (path.parent / name).read_bytes()) for name in context.holds]
+    write_zip(path, [("README.txt", readme), *taken, (CHECKSUMS, listed.encode())])
 
 
 def _readme(contents: Mapping[str, str], about: Sequence[str]) -> str:
@@ -45,3 +40,17 @@ def _readme(contents: Mapping[str, str], about: Sequence[str]) -> str:
     ]
     # A file name may hold halves of characters that no encoding can write.
     return ("\n\n".join(lines) + "\n").encode("utf-8", "replace").decode()
+
+
+EXPORTS = (
+    Export(
+        "bundle.zip",
+        "All files in one, ZIP",
+        "application/zip",
+        200,
+        _write,
+        image="all of these with their checksums",
+        sample="all of these with their checksums",
+        turn=LAST,
+    ),
+)

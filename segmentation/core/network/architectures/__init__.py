@@ -1,22 +1,31 @@
-"""Networks by name: what a ModelCard's `architecture` table builds."""
+"""Networks by name: what a ModelCard's `architecture` table builds.
+
+Whatever file of this folder defines NAME and NETWORK is one; all other names are those of segmentation-models-pytorch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from torch import nn
 
-from .multires import MultiResUNet
-from .unet import PlainUNet
-
 STRIDE = 32  # sides of a network's input are multiples of this
-OURS = {"multires-unet": MultiResUNet, "plain-unet": PlainUNet}
 
 
 class UnknownArchitecture(ValueError):
     """No network can be built from these settings; the message says which setting is wrong."""
+
+
+@cache
+def ours() -> dict[str, type[nn.Module]]:
+    """The networks of this folder by name."""
+    modules = (import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__))
+    return {module.NAME: module.NETWORK for module in modules}
 
 
 def build(architecture: Mapping[str, Any], maps: int) -> nn.Module:
@@ -30,9 +39,8 @@ def build(architecture: Mapping[str, Any], maps: int) -> nn.Module:
     settings = dict(architecture)
     name = settings.pop("name", None)
     try:
-        if name in OURS:
-            ours: nn.Module = OURS[name](classes=maps, **settings)
-            return ours
+        if name in ours():
+            return ours()[name](classes=maps, **settings)
         return _from_library(str(name), settings, maps)
     # What a library raises for a setting that it does not take is not agreed upon.
     except Exception as error:

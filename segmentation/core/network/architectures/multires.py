@@ -101,3 +101,6 @@ class MultiResUNet(nn.Module):
             x = decoder(torch.cat([up(x), skip], dim=1))
         logits: Tensor = self.head(x)
         return logits
+
+
+NAME, NETWORK = "multires-unet", MultiResUNet

@@ -1,4 +1,4 @@
-"""The nanoparticle size file: a CSV that begins with the summary.
+"""The size file: a CSV that begins with the summary.
 
 Summary lines begin with "#", so that a reader told of comments (`pandas.read_csv(..., comment="#")`) meets
 only the table. Each is one cell in a spreadsheet, and as it begins with "#" no file name can act as a formula.
@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis import Analysis
-from ..measure.table import Table
-from .wording import SOURCES, model_words, settings, version
+from ...measure.table import Table
+from ..wording import SOURCES, quantity_words, version
+from .base import Export
+
+if TYPE_CHECKING:
+    from ...sample import Sample
+    from ..context import Context
 
 DIGITS = 7
 BYTE_ORDER_MARK = "\ufeff"
@@ -25,19 +30,25 @@ BYTE_ORDER_MARK = "\ufeff"
 RISKY = ",;\"'"
 
 
-def write_csv(analysis: Analysis, file: TextIO) -> None:
-    """Write the summary lines, the column names and one row per particle, set-aside ones included.
+def as_text(sample: Sample) -> str:
+    """Of one image the summary lines; the column names and one row per object, set-aside ones included.
 
-    Column `kept` is TRUE or FALSE and `reason` is empty while kept. Numbers have a decimal point and seven
-    significant digits, never an exponent; a cell is empty where there is no number. Lines end with "\\n".
+    Of several images those of the pooled ones, each row with the name of its image. Column `kept` is TRUE or FALSE and
+    `reason` is empty while kept. Numbers have a decimal point and seven significant digits, never an exponent; a cell
+    is empty where there is no number. Lines end with "\\n".
     """
+    table = sample.members[0].table
+    if sample.analysis is not None:
+        summary = "".join(f"# {name}: {_inert(value)}\n" for name, value in _summary(sample))
+        return marked(summary + lines([table.columns, *rows(table)]))
+    pooled = ((name_cell(image.name), *line) for image, member in sample.counted for line in rows(member.table))
+    return marked(lines([("image", *table.columns), *pooled]))
+
+
+def lines(of: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
-    for name, value in _summary(analysis):
-        text.write(f"# {name}: {_inert(value)}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(analysis.table.columns)
-    writer.writerows(rows(analysis.table))
-    file.write(marked(text.getvalue()))
+    csv.writer(text, lineterminator="\n").writerows(of)
+    return text.getvalue()
 
 
 def _inert(value: object) -> str:
@@ -60,30 +71,36 @@ def _escaped(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
-def _summary(analysis: Analysis) -> Iterator[tuple[str, object]]:
-    micrograph, calibration = analysis.micrograph, analysis.calibration
+def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
+    from ..facts import brief, model_words
+
+    member = sample.members[0]
+    calibration, found = member.calibration, member.found
     yield "software", version()
-    yield "file", micrograph.name
-    yield "sha256", micrograph.sha256
-    yield "image size (px)", f"{micrograph.shape[1]} x {micrograph.shape[0]}"
+    yield "file", member.name
+    yield "sha256", member.sha256
+    yield "image size (px)", f"{found.width} x {found.height}"
     yield "nm per pixel", number(calibration.nm_per_pixel) or "not calibrated"
     yield "calibration source", SOURCES[calibration.source]
     if calibration.detail:
         yield "calibration detail", calibration.detail.replace(", ", " - ")
-    yield "model", model_words(analysis)
-    yield from settings(analysis).items()
-    yield from _numbers(analysis)
+    yield "model", model_words(found.card)
+    yield from brief(sample).items()
+    yield from _numbers(sample)
 
 
-def _numbers(analysis: Analysis) -> Iterator[tuple[str, object]]:
-    found = analysis.statistics
-    yield "particles kept", found.n_kept
-    yield "particles set aside", found.n_set_aside
+def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
+    found, things = sample.pooled, sample.task.things
+    if found is None:
+        yield from quantity_words(sample.quantities, number).items()
+        return
+    yield f"{things} kept", found.n_kept
+    yield f"{things} set aside", found.n_set_aside
     for reason, count in found.set_aside.items():
         yield f"set aside because: {reason}", count
-    yield "the sizes below", "minimum Feret diameters of the kept particles by number"
+    yield "the sizes below", f"minimum Feret diameters of the kept {things} by number"
     if found.edge == "weight":
-        yield "edges", "every particle weighted by the inverse of its chance to touch no frame"
+        yield "edges", f"every {sample.task.thing} weighted by the inverse of its chance to touch no frame"
     for name in ("mean", "median", "sd", "d10", "d50", "d90"):
         label = {"sd": "sample standard deviation"}.get(name, name.upper() if name[0] == "d" else name)
         yield f"{label} ({found.unit})", number(getattr(found, name))
@@ -95,10 +112,8 @@ def _numbers(analysis: Analysis) -> Iterator[tuple[str, object]]:
         low, high = number(found.fraction_low), number(found.fraction_high)
         yield "fraction from 1 to 100 nm 95 % interval (Wilson)", f"{low} to {high}"
     if found.without_filter is not None:
-        yield (
-            "without the filter",
-            " ".join(f"{name}={number(value)}" for name, value in found.without_filter.items() if value is not None),
-        )
+        others = found.without_filter.items()
+        yield "without the filter", " ".join(f"{name}={number(value)}" for name, value in others if value is not None)
 
 
 def number(value: float | None) -> str:
@@ -119,3 +134,20 @@ def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
         values.dtype.kind, lambda value: value
     )
     return [write(value) for value in values.tolist()]
+
+
+def _write(context: Context, path: Path) -> None:
+    path.write_text(as_text(context.sample), encoding="utf-8", newline="")
+
+
+EXPORTS = (
+    Export(
+        "{things}.csv",
+        "{Things}, CSV",
+        "text/csv",
+        60,
+        _write,
+        image="summary and one row per {thing}",
+        sample="one row per {thing} with the name of its image",
+    ),
+)

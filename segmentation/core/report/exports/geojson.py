@@ -1,4 +1,4 @@
-"""`particles.geojson`: the particles as polygons with their measures, for GIS and image programs.
+"""`particles.geojson`: what was found as polygons with their measures, for GIS and image programs.
 
 Coordinates are pixels with y downwards, as programs for images take them, not degrees: GeoJSON (RFC 7946) knows
 only degrees, so a map program must be told that the coordinates have no reference system.
@@ -6,18 +6,23 @@ only degrees, so a map program must be told that the coordinates have no referen
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis import Analysis
-from ..measure.table import column_name
-from .cracks import Ints
-from .rings import Polygon
-from .wording import version
+from ...analysis import Analysis
+from ...measure.table import column_name
+from ..cracks import Ints
+from ..objects import Objects
+from ..rings import Polygon
+from ..wording import version, write_json
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 MEASURES = (
-    "label",
     "kept",
     "reason",
     "min_feret",
@@ -32,17 +37,23 @@ MEASURES = (
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
-    """Plain JSON types: one feature per particle, the chief columns of its table row as properties, None for what is
+    """Plain JSON types: one feature per object, the chief columns of its table row as properties, None for what is
     not a number.
 
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
     """
-    names = [column_name(measure, analysis.table.unit) for measure in MEASURES]
-    columns = {name: _plain(analysis.table[name]) for name in names}
+    found, table = Objects.of(analysis), analysis.table
+    names = [column_name(measure, table.unit) for measure in MEASURES] if len(table) == len(shapes) else []
+    columns = {name: _plain(table[name]) for name in names if name in table.columns}
+    columns = {
+        "label": found.ids.tolist(),
+        **columns,
+        **({"class": found.classes} if len(analysis.segmentation.class_names) > 1 else {}),
+    }
     features = [
         {
             "type": "Feature",
-            "id": columns["label"][i],
+            "id": int(found.ids[i]),
             "properties": {name: values[i] for name, values in columns.items()},
             "geometry": _geometry(shape),
         }
@@ -75,3 +86,19 @@ def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
     if values.dtype.kind != "f":
         return list(values.tolist())
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _write(context: Context, path: Path) -> None:
+    write_json(as_dict(context.analysis, context.shapes), path)
+
+
+EXPORTS = (
+    Export(
+        "{things}.geojson",
+        "Outlines, GeoJSON",
+        "application/geo+json",
+        160,
+        _write,
+        image="the {things} as polygons in pixels, with their measures",
+    ),
+)

@@ -1,4 +1,4 @@
-"""`rois.zip`: the particles as a set for ImageJ's ROI Manager.
+"""`rois.zip`: what was found as a set for ImageJ's ROI Manager.
 
 Polygons run along pixel edges with whole coordinates, as ImageJ's own wand traces them, so that its area is the
 number of pixels, and its Feret diameters those of our table.
@@ -7,14 +7,20 @@ number of pixels, and its Feret diameters those of our table.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
-from ..analysis import Analysis
-from ..archive import write_zip
-from .rings import Polygon
+from ...analysis import Analysis
+from ...archive import write_zip
+from ..objects import Objects
+from ..rings import Polygon
+from .base import Export
+
+if TYPE_CHECKING:
+    from roifile import ImagejRoi
+
+    from ..context import Context
 
 KEPT = b"\xff\x2e\xe6\xb8"  # alpha, red, green, blue
 ASIDE = b"\xff\xff\x3b\x30"
@@ -24,21 +30,21 @@ MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 
 
 def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, all: bool = False) -> None:
-    """Write one ROI per kept particle, named by its label; `all` adds the set-aside ones, in red, with the reason."""
-    table = analysis.table
-    chosen = np.flatnonzero(table.kept | all).tolist()
-    digits = max(4, len(str(len(table))))
+    """Write one ROI per kept object, named by its id; `all` adds the set-aside ones, in red, with the reason."""
+    found = Objects.of(analysis)
+    digits = max(4, len(str(found.ids.max(initial=0))))
     entries = []
-    for i in chosen:
-        name = f"{int(table['label'][i]):0{digits}d}"
-        title = name if table.kept[i] else f"{name} {table.reasons[i]}"
+    for i in np.flatnonzero(found.kept | all).tolist():
+        title = f"{found.ids[i]:0{digits}d} {found.reasons[i]}".strip()
         roi = _roi(shapes[i])
-        roi.name, roi.stroke_color = title, KEPT if table.kept[i] else ASIDE
+        roi.name, roi.stroke_color = title, KEPT if found.kept[i] else ASIDE
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
     write_zip(file, entries)
 
 
 def _roi(shape: list[Polygon]) -> ImagejRoi:
+    from roifile import ImagejRoi
+
     corners = np.concatenate([polygon.outer for polygon in shape])
     roi = ImagejRoi()
     (roi.left, roi.top), (roi.right, roi.bottom) = corners.min(0).tolist(), corners.max(0).tolist()
@@ -48,6 +54,8 @@ def _roi(shape: list[Polygon]) -> ImagejRoi:
 
 
 def _polygon(roi: ImagejRoi, corners: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> ImagejRoi:
+    from roifile import ROI_OPTIONS, ROI_TYPE
+
     roi.roitype = ROI_TYPE.TRACED
     roi.n_coordinates = len(corners)
     roi.integer_coordinates = (corners - corners.min(0)).astype(np.int32)
@@ -60,6 +68,8 @@ def _polygon(roi: ImagejRoi, corners: np.ndarray[tuple[int, int], np.dtype[np.in
 
 def _composite(roi: ImagejRoi, shape: list[Polygon]) -> ImagejRoi:
     """Holes and pieces as one ROI: a way of ImageJ's own to say "move, draw, close" in floats."""
+    from roifile import ROI_TYPE
+
     words: list[float] = []
     for polygon in shape:
         for ring in (polygon.outer, *polygon.holes):
@@ -71,3 +81,29 @@ def _composite(roi: ImagejRoi, shape: list[Polygon]) -> ImagejRoi:
     roi.shape_roi_size = len(words)
     roi.left, roi.top, roi.right, roi.bottom = (min(v, LARGEST) for v in (roi.left, roi.top, roi.right, roi.bottom))
     return roi
+
+
+def _write(context: Context, path: Path) -> None:
+    write_rois(context.analysis, context.shapes, path, all=context.keep_all or path.stem == "rois-all")
+
+
+EXPORTS = (
+    Export(
+        "rois.zip",
+        "Outlines for ImageJ, ZIP",
+        "application/zip",
+        130,
+        _write,
+        image="outlines of the kept {things} for ImageJ's ROI Manager",
+        image_all="outlines of all {things} for ImageJ's ROI Manager, those that were set aside in red",
+    ),
+    Export(
+        "rois-all.zip",
+        "All outlines for ImageJ, ZIP",
+        "application/zip",
+        140,
+        _write,
+        image="the same with the {things} that were set aside, in red",
+        image_all="the same",
+    ),
+)

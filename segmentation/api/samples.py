@@ -5,70 +5,92 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from ninja import Router, Status
 
-from . import services
-from .api import OWNER_ONLY, endpoint, identify, key_of, secret_of, valid_settings
-from .core.micrograph import parse_width
-from .forms.samples import parse_pixel
-from .models import Sample, SampleArtifact
-from .services import Intake, Note, Refused, Scale
-from .views.pooled import Image, Pooled, Progress
-from .views.serving import serve_sample_file
+from .. import services
+from ..core.micrograph import parse_width
+from ..forms.samples import parse_pixel
+from ..models import Sample, SampleArtifact
+from ..services import Intake, Note, Refused, Scale
+from ..views.access import visible
+from ..views.pooled import Image, Pooled, Progress
+from ..views.serving import serve_sample_file
+from . import schemas
+from .auth import identify, key_of, own, secret_of
+from .sending import A_FILE, FILES, INCLUDED, NAME, OTHERWISE, PIXELS, WIDTHS, form_of, refusals, valid_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
 IN_OR_OUT = "Send included=on or included=off."
+router = Router(tags=["Samples"])
+ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 
 
-@endpoint("POST")
-def samples(request: HttpRequest) -> HttpResponse:
-    """Start a sample: 202 with its address and a sentence for each file that was not taken."""
-    form = valid_settings(request)
-    scale = _scale(request)
-    who = identify(request)
+@router.post(
+    "",
+    url_name="samples",
+    response={202: schemas.SampleStarted, **refusals(409, 413, 422)},
+    exclude_unset=True,
+    openapi_extra=form_of(FILES, NAME, WIDTHS, PIXELS, OTHERWISE),
+)
+def start(request: HttpRequest, response: HttpResponse) -> Any:
+    """Start a sample; the answer has a sentence for each file that was not taken."""
+    settings, scale = valid_settings(request), _scale(request)
+    who, key = identify(request), key_of(request)
     intake = _intake(request, who)
-    made = _start(request, intake, who, recipe=form.settings(), scale=scale)
-    response = JsonResponse({**described(request, made), **secret_of(request)}, status=202)
-    response["Location"] = reverse("api-sample", args=[made.pk])
-    return response
-
-
-def _start(request: HttpRequest, intake: Intake, who: dict[str, Any], **settings: Any) -> Sample:
-    """The sample of fresh uploads, which go again where it may not be."""
-    name, key = request.POST.get("name", ""), key_of(request)
+    name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
     try:
-        return services.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, key=key, **who, **settings)
+        made = services.create_sample(
+            name=name, uploads=uploads, notes=notes, key=key, recipe=settings, scale=scale, **who
+        )
     except Exception:
-        for micrograph in intake.uploads:
+        for micrograph in uploads:
             services.discard_unused(micrograph)
         raise
+    response["Location"] = reverse("api:sample", args=[made.pk])
+    return Status(202, {**described(request, made), **secret_of(request)})
 
 
-@endpoint("GET", "HEAD", "DELETE")
-def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """State, pooled result and images; DELETE removes all of it."""
-    if request.method == "DELETE":
-        services.delete_sample(sample=_own(request, pk, "delete"))
-        return HttpResponse(status=204)
-    return JsonResponse(described(request, _visible(request, pk)))
+@router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="sample", response={200: schemas.Sample, **refusals(404)})
+def sample(request: HttpRequest, pk: UUID) -> Any:
+    """State, pooled result and images."""
+    return described(request, visible(request, _sample(pk)))
 
 
-@endpoint("POST")
-def images(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Add images."""
-    found = _own(request, pk)
+@router.delete("/{uuid:pk}", url_name="sample", response={204: None, **refusals(403, 404)})
+def delete(request: HttpRequest, pk: UUID) -> Any:
+    """Delete a sample with all its images."""
+    services.delete_sample(sample=own(request, _sample(pk), "delete"))
+    return Status(204, None)
+
+
+@router.post(
+    "/{uuid:pk}/images",
+    url_name="sample-images",
+    response={202: schemas.Sample, **refusals(403, 404, 413, 422)},
+    openapi_extra=form_of(FILES, settings=False),
+)
+def images(request: HttpRequest, pk: UUID) -> Any:
+    """Add images; they get the settings of the sample."""
+    found = own(request, _sample(pk))
     who = {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
     intake = _intake(request, who)
     said = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
-    return JsonResponse({**described(request, found), "notes": _notes(said)}, status=202)
+    notes = [{"name": note.name, "sentence": note.sentence} for note in said]
+    return Status(202, {**described(request, found), "notes": notes})
 
 
-@endpoint("POST")
-def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
+@router.post(
+    "/{uuid:pk}/images/{uuid:job}",
+    url_name="sample-image",
+    response=ONE,
+    openapi_extra=form_of(INCLUDED, settings=False),
+)
+def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image in (included=on) or leave it out (included=off)."""
-    found = _own(request, pk)
+    found = own(request, _sample(pk))
     member = found.members.filter(pk=job).first()
     if member is None:
         raise Http404
@@ -76,29 +98,32 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     if included not in ("on", "off"):
         raise Refused(IN_OR_OUT)
     services.include_image(sample=found, job=member, included=included == "on")
-    return JsonResponse(described(request, found))
+    return described(request, found)
 
 
-@endpoint("POST")
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+@router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)
+def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try what failed once more."""
-    found = _own(request, pk)
+    found = own(request, _sample(pk))
     services.retry_failed(sample=found)
-    return JsonResponse(described(request, found))
+    return described(request, found)
 
 
-@endpoint("POST")
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+@router.post("/{uuid:pk}/cancel", url_name="sample-cancel", response=ONE)
+def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop the images under way; those that are done are pooled."""
-    found = _own(request, pk)
+    found = own(request, _sample(pk))
     services.cancel_sample(sample=found)
-    return JsonResponse(described(request, found))
+    return described(request, found)
 
 
-@endpoint("GET", "HEAD")
-def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/files/{str:name}", url_name="sample-file", response=refusals(404), openapi_extra=A_FILE
+)
+def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A file of the pooled result."""
-    stored = SampleArtifact.objects.select_related("sample").filter(sample=_visible(request, pk), name=name).first()
+    found = visible(request, _sample(pk))
+    stored = SampleArtifact.objects.select_related("sample").filter(sample=found, name=name).first()
     if stored is None:
         raise Http404
     return serve_sample_file(request, stored, download=True)
@@ -112,7 +137,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
     files = sample.artifacts.values_list("name", flat=True)
     return {
         "id": str(sample.pk),
-        "url": address(reverse("api-sample", args=[sample.pk])),
+        "url": address(reverse("api:sample", args=[sample.pk])),
         "page": address(reverse("sample-page", args=[sample.pk])),
         "name": sample.name,
         "state": sample.state,
@@ -122,12 +147,13 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "under_way": progress.under_way,
         "expected_seconds": progress.seconds if progress.under_way else None,
         "scale": {"rule": sample.rule, "value": sample.value},
+        "settings": sample.settings,
         "recipe": sample.settings,
         "result": {name: value for name, value in sample.pooled.items() if name != "of"} or None,
         "current": not pooled.active,
         "images": [_image(request, each) for each in pooled.images],
         "notes": sample.notes,
-        "files": {name: address(reverse("api-sample-file", args=[sample.pk, name])) for name in files},
+        "files": {name: address(reverse("api:sample-file", args=[sample.pk, name])) for name in files},
     }
 
 
@@ -135,7 +161,7 @@ def _image(request: HttpRequest, image: Image) -> dict[str, Any]:
     job = image.job
     return {
         "id": str(job.pk),
-        "url": request.build_absolute_uri(reverse("api-job", args=[job.pk])),
+        "url": request.build_absolute_uri(reverse("api:job", args=[job.pk])),
         "name": job.micrograph.name,
         "state": job.state,
         "error": job.error or None,
@@ -173,19 +199,5 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
     return intake
 
 
-def _notes(notes: list[Note]) -> list[dict[str, str]]:
-    return [{"name": note.name, "sentence": note.sentence} for note in notes]
-
-
-def _visible(request: HttpRequest, pk: UUID) -> Sample:
-    found = Sample.objects.filter(pk=pk).first()
-    if found is None or not found.is_visible_to(request.user, request.visitor):
-        raise Http404
-    return found
-
-
-def _own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
-    found = _visible(request, pk)
-    if not found.is_changeable_by(request.user, request.visitor, action):
-        raise Refused(OWNER_ONLY, 403)
-    return found
+def _sample(pk: UUID) -> Sample | None:
+    return Sample.objects.filter(pk=pk).first()

@@ -1,0 +1,86 @@
+"""Who calls: an account, a script by its secret, or nobody; and what belongs to whom."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+
+from ..accounts import Crowded
+from ..services import Refused
+from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
+from ..views.access import Thing, visible
+from ..views.errors import LOCKED_OUT
+
+SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
+OWNER_ONLY = (
+    "Only whoever made this may do that: send the account that made it, or the secret that came with the answer as"
+    " 'Authorization: Bearer SECRET'."
+)
+
+
+def sign_in(request: HttpRequest) -> bool:
+    """Set request.user and request.visitor from the header alone; raises Refused.
+
+    Cookies count for nothing, so a foreign page can do nothing. A script without an account may have a secret, by which
+    it is known as a browser is by its cookie.
+    """
+    request.user, request.visitor, request.secret = AnonymousUser(), None, ""
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        raise Refused("Browsers may not call this address from another site.", 403)
+    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and len(said.strip()) >= SHORTEST_SECRET:
+        request.secret = said.strip()
+        request.visitor = visitor_of(request.secret)
+    elif scheme:
+        user = _user(request, said) if scheme.lower() == "basic" else None
+        if user is None:
+            raise Refused(SIGN_IN, 401)
+        request.user = user
+    if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
+        raise Refused(SIGN_IN, 401)
+    return True
+
+
+def _user(request: HttpRequest, encoded: str) -> Any:
+    try:
+        name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    try:
+        user = authenticate(request, username=name, password=password)
+    except Crowded as crowded:
+        raise Refused(crowded.message, 429) from None
+    if user is None and getattr(request, "axes_locked_out", False):
+        raise Refused(LOCKED_OUT, 429)
+    return user
+
+
+def identify(request: HttpRequest) -> dict[str, Any]:
+    """Who makes something: an account, or a script by its secret, which it is given now if it has none."""
+    if not request.user.is_authenticated and not request.secret:
+        request.secret = new_secret()
+        request.visitor = visitor_of(request.secret)
+    return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
+
+
+def secret_of(request: HttpRequest) -> dict[str, str]:
+    """What an answer to a request that made something says, beside the thing itself, to a script without an account."""
+    return {} if request.user.is_authenticated else {"secret": request.secret}
+
+
+def key_of(request: HttpRequest) -> str:
+    """What makes two requests of one caller one."""
+    return request.headers.get("Idempotency-Key", "")[:200]
+
+
+def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Thing:
+    """A job or a sample that the caller may change; raises Refused, Http404."""
+    if not visible(request, found).is_changeable_by(request.user, request.visitor, action):
+        raise Refused(OWNER_ONLY, 403)
+    return found

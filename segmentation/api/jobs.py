@@ -1,0 +1,122 @@
+"""Jobs for scripts: an image in, its result out."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Router, Status
+
+from .. import services
+from ..core.micrograph import parse_width
+from ..models import Artifact, Job
+from ..services import Refused
+from ..views.access import visible
+from ..views.serving import serve_artifact
+from . import schemas
+from .auth import identify, key_of, own, secret_of
+from .sending import A_FILE, FILE, SIDE, WIDTH, form_of, refusals, valid_settings
+
+READING = "reading the image"
+router = Router(tags=["Jobs"])
+
+
+@router.post(
+    "",
+    url_name="jobs",
+    response={202: schemas.JobStarted, **refusals(409, 413, 422)},
+    exclude_unset=True,
+    openapi_extra=form_of(FILE, SIDE, WIDTH),
+)
+def start(request: HttpRequest, response: HttpResponse) -> Any:
+    """Take an image and its settings, start a job.
+
+    The answer comes before the file has been looked into; what is no image is a job that failed.
+    """
+    file = request.FILES.get("file")
+    if file is None:
+        raise Refused("Send the image as multipart/form-data in a field named file.")
+    settings = valid_settings(request)
+    asked = _asked(request)
+    who, key = identify(request), key_of(request)
+    micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
+    try:
+        job = services.create_job(micrograph=micrograph, recipe=settings, asked=asked, key=key, **who)
+    except (ValueError, Refused) as problem:
+        services.delete_upload(micrograph=micrograph)
+        raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
+    response["Location"] = reverse("api:job", args=[job.pk])
+    return Status(202, {**described(request, job), **secret_of(request)})
+
+
+def _asked(request: HttpRequest) -> dict[str, Any]:
+    """What was said of the scale. Scripts get no default width: without one the file's own counts, else pixels."""
+    text = request.POST.get("width")
+    try:
+        parse_width(text or "")
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
+    return {"width": text, "origin": "typed"}
+
+
+@router.api_operation(["GET", "HEAD"], "/{uuid:pk}", url_name="job", response={200: schemas.Job, **refusals(404)})
+def job(request: HttpRequest, pk: UUID) -> Any:
+    """How far a job is, and its result."""
+    return described(request, visible(request, _job(pk)))
+
+
+@router.delete("/{uuid:pk}", url_name="job", response={204: None, **refusals(403, 404)})
+def delete(request: HttpRequest, pk: UUID) -> Any:
+    """Delete a job with its files."""
+    services.delete_job(job=own(request, _job(pk), "delete"))
+    return Status(204, None)
+
+
+@router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})
+def cancel(request: HttpRequest, pk: UUID) -> Any:
+    """Stop a job."""
+    return described(request, services.cancel_job(job=own(request, _job(pk))))
+
+
+@router.api_operation(
+    ["GET", "HEAD"], "/{uuid:pk}/files/{str:name}", url_name="artifact", response=refusals(404), openapi_extra=A_FILE
+)
+def artifact(request: HttpRequest, pk: UUID, name: str) -> Any:
+    """A file that a job made."""
+    found = visible(request, _job(pk))
+    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
+    if stored is None:
+        raise Http404
+    return serve_artifact(request, stored, download=True)
+
+
+def described(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """A job in JSON."""
+    address = request.build_absolute_uri
+    names = job.artifacts.values_list("name", flat=True) if job.state == Job.State.DONE else []
+    return {
+        "id": str(job.pk),
+        "url": address(reverse("api:job", args=[job.pk])),
+        "page": address(reverse("job", args=[job.pk])),
+        "state": job.state,
+        "stage": job.stage or ("" if job.ready or job.is_finished else READING),
+        "progress": job.progress,
+        "position": job.position(),
+        "expected_seconds": job.expected_seconds(),
+        "error": job.error or None,
+        "image": {
+            "name": job.micrograph.name,
+            "width": job.micrograph.width or None,
+            "height": job.micrograph.height or None,
+        },
+        "settings": job.settings,
+        "recipe": job.settings,
+        "result": job.summary if job.state == Job.State.DONE else None,
+        "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
+    }
+
+
+def _job(pk: UUID) -> Job | None:
+    return Job.objects.select_related("micrograph").filter(pk=pk).first()

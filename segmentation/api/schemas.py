@@ -1,0 +1,94 @@
+"""What the API answers with."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ninja import Schema
+from pydantic import Field
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
+RESULT = "What the result page shows; null until there is a result."
+FILES = "The address of each file by its name."
+
+
+class Error(Schema):
+    error: str = Field(description="One sentence: what is wrong, and what to do.")
+
+
+class Micrograph(Schema):
+    name: str
+    width: int | None = Field(description="In pixels; null until the file has been looked into.")
+    height: int | None
+
+
+class Analysis(Schema):
+    """What is said of a job and of a sample alike."""
+
+    id: str
+    url: str
+    page: str = Field(description="The page of the same result for people.")
+    state: str
+    error: str | None = Field(description="Why it failed.")
+    expected_seconds: float | None
+    settings: dict[str, Any] = Field(description="What it was asked with.")
+    recipe: dict[str, Any] = Field(description="The older name of settings, until 1.0.", deprecated=True)
+    result: dict[str, Any] | None = Field(description=RESULT)
+    files: dict[str, str] = Field(description=FILES)
+
+
+class Job(Analysis):
+    """The analysis of one image."""
+
+    state: State
+    stage: str = Field(description="What it is doing, in words.")
+    progress: float = Field(description="From 0 to 1.")
+    position: int | None = Field(description="Its place in the queue, 1 for the next one.")
+    image: Micrograph
+
+
+class JobStarted(Job):
+    secret: str = Field("", description=SECRET)
+
+
+class Scale(Schema):
+    rule: Literal["own", "width", "pixel"]
+    value: float | None = Field(description="In nm: of the image's width, or of a pixel.")
+
+
+class Note(Schema):
+    name: str
+    sentence: str
+
+
+class Image(Schema):
+    """An image of a sample; more of it under its url."""
+
+    id: str
+    url: str
+    name: str
+    state: State
+    error: str | None
+    included: bool
+    left_out: str | None = Field(description="Why it is not in the pooled numbers.")
+    outlier: str | None = Field(description="Why it may not belong to the sample.")
+    n: int | None = Field(description="Its kept objects.")
+
+
+class Sample(Analysis):
+    """Several images of one material, pooled."""
+
+    state: Literal["waiting", "queued", "running", "done", "failed"]
+    name: str
+    done: int
+    failed: int
+    under_way: int
+    scale: Scale
+    current: bool = Field(description="Whether the numbers are those of the images as they are now.")
+    images: list[Image]
+    notes: list[Note] = Field(description="Files that were not taken, and why.")
+
+
+class SampleStarted(Sample):
+    secret: str = Field("", description=SECRET)

@@ -1,0 +1,166 @@
+"""The addresses under api/v1/: every answer is JSON, whatever happens; the reference page is made of the document."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import render
+from django.urls import URLPattern, include, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from ..services import Refused
+from ..views.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
+from .auth import sign_in
+from .jobs import router as jobs
+from .samples import router as samples
+from .sending import WITH_SETTINGS, settings_fields
+
+logger = logging.getLogger(__name__)
+NOT_UNDERSTOOD = "The request could not be understood; send multipart/form-data with a field named file."
+DESCRIPTION = (
+    "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account the"
+    " answer that starts something holds a secret, without which nothing can be cancelled or deleted; a script may also"
+    " choose one of 16 characters or more. With a header Idempotency-Key the same request of one caller, sent twice,"
+    " makes one job."
+)
+SECURITY = {
+    "account": {"type": "http", "scheme": "basic"},
+    "secret": {"type": "http", "scheme": "bearer"},
+}
+api = NinjaAPI(
+    title="DeepSegm",
+    version="1",
+    description=DESCRIPTION,
+    docs_url=None,
+    openapi_url=None,
+    urls_namespace="api",
+    auth=sign_in,
+    openapi_extra={"security": [{}, *({name: []} for name in SECURITY)]},
+)
+api.add_router("/jobs", jobs)
+api.add_router("/samples", samples)
+
+
+def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
+    """Every error in JSON, with one sentence."""
+    if isinstance(problem, Refused):
+        response = error(problem.sentence, problem.status)
+        if problem.status == 401:
+            response["WWW-Authenticate"] = 'Basic realm="DeepSegm API", charset="UTF-8"'
+        return response
+    if isinstance(problem, Http404):
+        return error(NOTHING, 404)
+    if isinstance(problem, RequestDataTooBig | TooManyFilesSent):
+        return error(TOO_LARGE, 413)
+    if isinstance(problem, SuspiciousOperation | BadRequest | MultiPartParserError):
+        return error(NOT_UNDERSTOOD, 400)
+    trouble = in_trouble(request, problem)
+    if trouble is None:
+        logger.error("%s %s failed.", request.method, request.path, exc_info=problem)
+    return trouble or error(BROKEN, 500)
+
+
+for kind in (Exception, Http404, HttpError, ValidationError):
+    api.add_exception_handler(kind, failed)
+
+
+@api.api_operation(["GET", "HEAD"], "/openapi.json", url_name="openapi", include_in_schema=False)
+def openapi(request: HttpRequest) -> Any:
+    """This API in OpenAPI."""
+    return JsonResponse(document())
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, with the settings of every kind of analysis that there is now."""
+    made = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
+    made["components"]["securitySchemes"] = SECURITY
+    for methods in made["paths"].values():
+        methods.pop("head", None)
+        for operation in methods.values():
+            if operation.pop(WITH_SETTINGS, False):
+                schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+                schema["properties"] |= settings_fields()
+    return made
+
+
+@require_safe
+def reference(request: HttpRequest) -> HttpResponse:
+    """The document as a page."""
+    made = document()
+    operations = [
+        {"method": method.upper(), "path": where, "fields": _fields(operation), **operation}
+        for where, methods in made["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return render(request, "api.html", {"document": made, "operations": operations, "bodies": _bodies(made)})
+
+
+def _fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    body = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
+    needed = body.get("required", [])
+    return [{"name": name, "needed": name in needed, **said} for name, said in body.get("properties", {}).items()]
+
+
+def _bodies(made: dict[str, Any]) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """Each kind of answer with its entries: name, meaning, whether it is on its way out."""
+    schemas = made["components"]["schemas"]
+    return [
+        (name, [_entry(*each) for each in schema.get("properties", {}).items()]) for name, schema in schemas.items()
+    ]
+
+
+def _entry(name: str, said: dict[str, Any]) -> tuple[str, str, bool]:
+    kind = said.get("$ref", said.get("items", {}).get("$ref", said.get("type", ""))).rpartition("/")[2]
+    words = said.get("description") or ", ".join(said.get("enum", [])) or kind or said.get("title", "")
+    return name, words, said.get("deprecated", False)
+
+
+def unknown(request: HttpRequest, rest: str) -> HttpResponse:
+    """Every other address under api/: nothing is there, which only those are told who may ask."""
+    try:
+        sign_in(request)
+    except Refused as refusal:
+        return failed(request, refusal)
+    return error(NOTHING, 404)
+
+
+def _endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view of scripts: no session, no form key, JSON where a method is not allowed, too."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        if response.status_code == 405:
+            methods = sorted(response["Allow"].split(", "))
+            response = error(f"This address takes {' or '.join(methods)} only.", 405)
+            response["Allow"] = ", ".join(methods)
+        else:
+            response["Cache-Control"] = "private, no-cache"
+        return response
+
+    return login_not_required(csrf_exempt(wrapped))
+
+
+def _patterns() -> list[URLPattern]:
+    patterns = api.urls[0]
+    for pattern in patterns:
+        pattern.callback = _endpoint(pattern.callback)
+    return patterns
+
+
+urlpatterns = [
+    path("v1/docs", reference, name="api-docs"),
+    path("v1/", include((_patterns(), "ninja"), namespace="api")),
+    path("<path:rest>", _endpoint(unknown), name="api-unknown"),
+]

@@ -1,0 +1,38 @@
+"""The files a user takes away, one module each or for a few alike: whatever module here defines EXPORTS has some."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from pathlib import PurePosixPath
+
+from ...tasks.base import Task
+from .base import Export, Of
+
+
+@cache
+def every() -> tuple[Export, ...]:
+    """All exports in the order of the lists."""
+    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    found = (export for module in modules for export in getattr(module, "EXPORTS", ()))
+    return tuple(sorted(found, key=lambda export: export.place))
+
+
+def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
+    """The exports of an image or a sample by file name, in the words of a kind of analysis.
+
+    all: whether the files are to hold what was set aside, too.
+    """
+    there = (
+        each
+        for each in every()
+        if (each.holds(of) or (each.for_the_page and of == "image")) and (not each.panel or each.panel in task.panels)
+    )
+    return {export.name: export for export in (each.said(of, task, all=all) for each in there)}
+
+
+@cache
+def content_types() -> dict[str, str]:
+    """Content type by the suffix of a file's name."""
+    return {PurePosixPath(export.name).suffix: export.content_type for export in every()}

@@ -1,0 +1,53 @@
+"""What an export is to the page, the bundle and the documentation.
+
+The web process reads exports, too: what needs matplotlib, scipy, scikit-image or an office library is imported inside
+functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ...tasks.base import Task
+
+Of = Literal["image", "sample"]
+NORMAL, WITH_SUMS, LAST = 0, 1, 2  # turns of writing
+
+
+@dataclass(frozen=True)
+class Export:
+    """One file.
+
+    name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending.
+    image, sample: one line that says what it holds, "" where there is no such file. image_all: the line where it holds
+    what was set aside, too, if asked to. In all of them {thing}, {things} and {Things} are what is looked for.
+    write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
+    panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
+    for_the_page: whether it is for the result page alone, not to be taken away. turn: NORMAL, WITH_SUMS of all normal
+    ones, or LAST.
+    """
+
+    name: str
+    title: str
+    content_type: str
+    place: int
+    write: Callable[[Any, Path], object]
+    image: str = ""
+    sample: str = ""
+    image_all: str = ""
+    panel: str = ""
+    for_the_page: bool = False
+    turn: int = NORMAL
+
+    def holds(self, of: Of, *, all: bool = False) -> str:
+        return self.sample if of == "sample" else self.image_all if all and self.image_all else self.image
+
+    def said(self, of: Of, task: Task, *, all: bool = False) -> Export:
+        """The same in the words of a kind of analysis, for an image or a sample alone."""
+        names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize()}
+        line = self.holds(of, all=all).format(**names)
+        own = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
+        return replace(own, image=line if of == "image" else "", sample=line if of == "sample" else "", image_all="")

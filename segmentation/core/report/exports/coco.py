@@ -1,0 +1,106 @@
+"""`coco.json`: what was found as annotations in the format of the COCO data set, for training and annotation tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import tasks
+from ...analysis import Analysis
+from ..cracks import Ints
+from ..objects import Objects
+from ..rings import Polygon, area
+from ..wording import version, write_json
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+POSSIBLY_WRONG = "possibly wrong"
+
+
+def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
+    """Plain JSON types in COCO's keys; one image, one annotation per object under its id.
+
+    categories: the classes, and after them "possibly wrong", whatever the class. segmentation: polygons in px along
+    pixel edges; of an object with holes run lengths down the columns, since COCO's polygons know no holes. area:
+    pixels. bbox: left, top, width, height. Beyond COCO: reason, confidence.
+    """
+    size = analysis.micrograph.shape
+    task = tasks.find(analysis.segmentation.provenance.task)
+    found = Objects.of(analysis)
+    categories = [*analysis.segmentation.class_names, POSSIBLY_WRONG]
+    annotations = [
+        {
+            "id": int(found.ids[i]),
+            "image_id": 1,
+            "category_id": 1 + categories.index(found.classes[i]) if found.kept[i] else len(categories),
+            **_geometry(shape, size),
+            "reason": found.reasons[i],
+            "confidence": found.confidence[i],
+        }
+        for i, shape in enumerate(shapes)
+    ]
+    return {
+        "info": {
+            "description": f"{task.things.capitalize()} of one micrograph",
+            "version": version(),
+            "sha256": analysis.micrograph.sha256,
+        },
+        "licenses": [],
+        "images": [{"id": 1, "file_name": analysis.micrograph.name, "width": size[1], "height": size[0]}],
+        "categories": [{"id": i, "name": name, "supercategory": task.thing} for i, name in enumerate(categories, 1)],
+        "annotations": annotations,
+    }
+
+
+def _geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+    rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
+    corners = np.concatenate([polygon.outer for polygon in shape])
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    holes = len(rings) > len(shape)
+    return {
+        "iscrowd": 0,
+        "area": round(sum(area(ring) for ring in rings)),
+        "bbox": [left, top, right - left, bottom - top],
+        "segmentation": _run_lengths(shape, size) if holes else [polygon.outer.ravel().tolist() for polygon in shape],
+    }
+
+
+def _run_lengths(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+    """Lengths of background and object in turn, down one column after another, beginning with background."""
+    rows, columns = size
+    rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
+    changes = np.sort(np.concatenate([_changes(ring, rows) for ring in rings]))
+    counts = np.diff(np.r_[0, changes, rows * columns])
+    return {"size": [rows, columns], "counts": counts.tolist()}
+
+
+def _changes(ring: Ints, rows: int) -> Ints:
+    """Where the lying edges of a ring are, counted down the columns: there a run begins or ends."""
+    following = np.roll(ring, -1, axis=0)
+    lying = ring[:, 1] == following[:, 1]
+    begins, ends = (np.sort(np.c_[ring[lying, 0], following[lying, 0]], axis=1)).T
+    long = ends - begins
+    within = np.arange(long.sum()) - np.repeat(np.cumsum(long) - long, long)
+    column = np.repeat(begins, long) + within
+    changes: Ints = column * rows + np.repeat(ring[lying, 1], long)
+    return changes
+
+
+def _write(context: Context, path: Path) -> None:
+    write_json(as_dict(context.analysis, context.shapes), path)
+
+
+EXPORTS = (
+    Export(
+        "coco.json",
+        "Annotations, COCO JSON",
+        "application/json",
+        150,
+        _write,
+        image="the {things} as COCO annotations, for training and annotation tools",
+    ),
+)

@@ -1,0 +1,70 @@
+"""The figure as a whole and each of its panels alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+def _write_vector(context: Context, path: Path) -> None:
+    from .. import figure
+
+    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf", context.pixels)
+
+
+def _write_picture(context: Context, path: Path) -> None:
+    from .. import figure
+
+    path.write_bytes(figure.as_png(context.pictures[path.name]))
+
+
+def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
+    return Export(f"panel-{name}.png", f"{title}, PNG", "image/png", place, _write_picture, image=image, panel=panel)
+
+
+EXPORTS = (
+    Export(
+        "figure.png",
+        "Figure, PNG",
+        "image/png",
+        20,
+        _write_picture,
+        image="four panels on one page, 300 dpi",
+        sample="pooled size distribution and one small histogram per image, 300 dpi",
+    ),
+    Export(
+        "figure.svg",
+        "Figure, SVG",
+        "image/svg+xml",
+        30,
+        _write_vector,
+        image="the same as lines and text, to edit",
+        sample="the same as lines and text, to edit",
+    ),
+    Export(
+        "figure.pdf",
+        "Figure, PDF",
+        "application/pdf",
+        40,
+        _write_vector,
+        image="the same, to print",
+        sample="the same, to print",
+    ),
+    _panel(50, "image", "image", "Panel: image", "the image alone, with its scale bar"),
+    _panel(51, "segmentation", "outlines", "Panel: segmentation", "the {things} in colour alone"),
+    _panel(52, "classes", "classes", "Panel: classes", "the classes in colour alone"),
+    _panel(
+        53,
+        "doubts",
+        "possibly-wrong",
+        "Panel: possibly wrong",
+        "the outlines alone: kept solid and green, possibly wrong dashed and red",
+    ),
+    _panel(54, "histogram", "histogram", "Panel: histogram", "the size distribution alone"),
+    _panel(55, "quantities", "quantities", "Panel: numbers", "the numbers alone"),
+)

@@ -1,0 +1,101 @@
+"""`labels.tif`: what was found as an integer image, for ImageJ and for programs.
+
+uint16 as long as the labels fit, as ImageJ shows those directly; beyond 65,535 32-bit float, ImageJ's next
+type, which holds every whole number up to 16,777,216 exactly. Both are ImageJ TIFFs with the size of a pixel in nm.
+Still larger ids, which only images of gigapixels could hold, are uint32 with the resolution alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from segmentation import __version__
+
+from ...analysis import Analysis
+from ..objects import Objects
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+NM_PER_CM = 1e7
+EXACT = 2**24  # whole numbers up to here are exact in 32-bit float
+# TIFF writes a resolution as a fraction of two 32-bit integers.
+LARGEST_RESOLUTION = 2**32 - 1
+
+
+def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> None:
+    """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background.
+
+    Labels are the ids of the table and the CSV, so that numbers are missing where something was set aside; `all` keeps
+    those, too. Beyond 65,535 they are whole floats, exact up to 16,777,216. The pixel size is in the file where there
+    is one.
+    """
+    import tifffile
+
+    found = Objects.of(analysis)
+    written = np.zeros(len(found.ids) + 1, _type(int(found.ids.max(initial=0))))
+    written[1:] = np.where(found.kept | all, found.ids, 0)
+    tifffile.imwrite(
+        file,
+        written[analysis.segmentation.dense],
+        compression="zlib",
+        software=f"DeepSegm {__version__}",
+        **(_plain(analysis) if written.dtype == np.uint32 else _imagej(analysis)),
+    )
+
+
+def _type(largest: int) -> type[np.uint16 | np.float32 | np.uint32]:
+    """The smallest type that ImageJ knows in which the labels are exact; uint32 beyond."""
+    if largest <= np.iinfo(np.uint16).max:
+        return np.uint16
+    return np.float32 if largest <= EXACT else np.uint32
+
+
+def _imagej(analysis: Analysis) -> dict[str, Any]:
+    nm_per_pixel = analysis.calibration.nm_per_pixel
+    if nm_per_pixel is None or not 1 / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
+        return {"imagej": True}
+    return {
+        "imagej": True,
+        "resolution": (1 / nm_per_pixel, 1 / nm_per_pixel),
+        "resolutionunit": "NONE",
+        "metadata": {"unit": "nm"},
+    }
+
+
+def _plain(analysis: Analysis) -> dict[str, Any]:
+    nm_per_pixel = analysis.calibration.nm_per_pixel
+    if nm_per_pixel is None or not NM_PER_CM / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
+        return {}
+    per_cm = NM_PER_CM / nm_per_pixel
+    return {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+
+
+def _write(context: Context, path: Path) -> None:
+    write_tiff(context.analysis, path, all=context.keep_all or path.stem == "labels-all")
+
+
+EXPORTS = (
+    Export(
+        "labels.tif",
+        "Labels, TIFF",
+        "image/tiff",
+        110,
+        _write,
+        image="label image of the kept {things} for ImageJ, with the size of a pixel; 0 is background",
+        image_all="label image of all {things}, set-aside ones too, with the size of a pixel; 0 is background",
+    ),
+    Export(
+        "labels-all.tif",
+        "All labels, TIFF",
+        "image/tiff",
+        120,
+        _write,
+        image="the same with the {things} that were set aside",
+        image_all="the same",
+    ),
+)

@@ -1,0 +1,157 @@
+"""`result.json`: everything about an image or a sample but its pixels, for programs; and the schema of it."""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import asdict
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segmentation import __version__
+
+from ...analysis import Analysis
+from ...measure.statistics import by_reason
+from ..wording import write_json
+from .base import Export
+
+if TYPE_CHECKING:
+    from ...sample import Image, Sample
+    from ..context import Context
+
+FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
+SCHEMA = Path(__file__).parents[1] / "result.schema.json"  # made by core.report.schema
+
+
+def as_dict(sample: Sample) -> dict[str, Any]:
+    """Plain JSON types, as result.schema.json describes them; a number that is not finite becomes None.
+
+    settings: as asked for; used: what "auto" and None became. quantities: what the kind of analysis answers with.
+    statistics: of the sizes, None where there are none; set_aside: counts by reason. The same sample gives the same:
+    running times are not part of it. Of several images settings, used and model are what all pooled ones share, and
+    `images` has each with how it was analysed, also those that are left out.
+    """
+    own = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
+    statistics = None if sample.pooled is None else sample.pooled.as_dict()
+    made: dict[str, Any] = plain(
+        {**own, "statistics": statistics, "versions": versions(), "warnings": list(sample.warnings)}
+    )
+    return made
+
+
+def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
+    from ..facts import model, used
+
+    micrograph, found = analysis.micrograph, sample.members[0].found
+    return {
+        "format": FORMAT,
+        "settings": analysis.settings.as_dict(),
+        "used": used(found),
+        "calibration": asdict(analysis.calibration),
+        "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+        "set_aside": by_reason([analysis.table]),
+        "model": model(found.card),
+        "image": {
+            "name": micrograph.name,
+            "sha256": micrograph.sha256,
+            "width": found.width,
+            "height": found.height,
+            "data_bar": found.data_bar,
+            "notes": list(micrograph.notes),
+        },
+        "metadata": micrograph.metadata,
+    }
+
+
+def _of_samples(sample: Sample) -> dict[str, Any]:
+    from ..facts import as_json
+
+    return {
+        "format": SAMPLE_FORMAT,
+        "name": sample.name,
+        **as_json(sample),
+        "images": [_of_member(image) for image in sample.images],
+        "calibration": sample.calibration,
+        "histogram": sample.histogram,
+    }
+
+
+def _of_member(image: Image) -> dict[str, Any]:
+    """One image of several, with its own settings and so on; null for what is not known."""
+    from ...sample import Found
+    from ..facts import model, used
+
+    member = image.member
+    found = Found() if member is None else member.found
+    names = ("name", "n", "n_set_aside", "median", "low", "high", "outlier", "excluded", "sha256")
+    return {
+        **{name: getattr(image, name) for name in names},
+        "calibration": None if member is None else asdict(member.calibration),
+        "clarity": None if member is None else member.clarity,
+        "settings": dict(found.settings) or None,
+        "used": used(found) or None,
+        "model": model(found.card) if found.card else None,
+        "width": found.width,
+        "height": found.height,
+        "data_bar": found.data_bar,
+        "metadata": dict(found.instrument),
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of what decides the numbers; a package that is not installed is left out, none is imported."""
+    found = {"deepsegm": __version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "torch"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def plain(value: Any) -> Any:
+    """The value in plain JSON types; None for what is no finite number."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def _write(context: Context, path: Path) -> None:
+    write_json(as_dict(context.sample), path, indent=2)
+
+
+def _write_schema(context: Context, path: Path) -> None:
+    path.write_bytes(SCHEMA.read_bytes())
+
+
+EXPORTS = (
+    Export(
+        "result.json",
+        "Everything, JSON",
+        "application/json",
+        170,
+        _write,
+        image="settings, statistics with intervals, calibration, model and versions, for programs",
+        sample="pooled statistics with intervals and one entry per image, for programs",
+    ),
+    Export(
+        "result.schema.json",
+        "JSON Schema",
+        "application/json",
+        180,
+        _write_schema,
+        image="the JSON Schema of result.json",
+        sample="the JSON Schema of result.json",
+    ),
+)

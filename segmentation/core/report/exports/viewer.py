@@ -1,0 +1,112 @@
+"""What the browser's viewer needs: picture, outlines of what was found, thumbnail, the segmentation itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...analysis import Analysis
+from ..cracks import Points
+from ..objects import Objects
+from ..outlines import thinned, trace
+from ..wording import write_json
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+TOLERANCE = 0.6
+LONGEST = 4096
+THUMBNAIL = 320
+SIZES = ("min_feret", "max_feret", "ecd", "area")
+SHAPES = ("circularity", "aspect_ratio", "confidence")
+
+
+def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str, Any]:
+    """The particles for the viewer and the histogram of the result page, as plain JSON types.
+
+    {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
+    "outline"}]}, and "class" where there are several; sizes in `unit` with all their digits, so that the page puts them
+    into the same bins as the figure; grain: the size of a pixel in `unit`; weight: of the border correction, only
+    where it has weights; outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to
+    its first point and true to about a pixel.
+    """
+    rows, columns = analysis.micrograph.shape
+    found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
+    lines = trace(used.dense[: used.rows], len(used)) if traced is None else traced
+    known = _columns(analysis) if len(table) == len(used) else {}
+    particles = [
+        {
+            "id": int(found.ids[i]),
+            **({"class": found.classes[i]} if len(used.class_names) > 1 else {}),
+            "kept": bool(found.kept[i]),
+            "reason": found.reasons[i],
+            **{name: values[i] for name, values in known.items()},
+            "outline": _whole(thinned(line, TOLERANCE)),
+        }
+        for i, line in enumerate(lines)
+    ]
+    frame = {"width": columns, "height": rows, "rows": used.rows}
+    return {**frame, "unit": table.unit, "grain": table.nm_per_pixel or 1.0, "particles": particles}
+
+
+def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
+    table = analysis.table
+    found: dict[str, list[float | None]] = {name: table.length(name).tolist() for name in SIZES}
+    found |= {name: _short(table[name]) for name in SHAPES}
+    weighted = analysis.settings.measurement.border_correction == "weight"
+    return found | ({"weight": _short(table["edge_weight"])} if weighted else {})
+
+
+def _short(values: NDArray[np.float64]) -> list[float | None]:
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _whole(line: NDArray[np.float64]) -> list[float]:
+    """Coordinates in turn; half pixels as they are, whole ones as integers, which take less room in JSON."""
+    return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
+
+
+def image_png(analysis: Analysis) -> bytes:
+    """The whole upload as an 8-bit PNG for display, hot and cold pixels clipped, no side over 4096 px."""
+    from ...micrograph import preview
+    from ..png import deflated
+
+    return deflated(preview(analysis.micrograph, LONGEST)).png()
+
+
+def thumbnail_png(analysis: Analysis) -> bytes:
+    """The analysed area with what was found in colour, no side over 320 px, as a PNG."""
+    from ..picture import analysed, painted, sampled
+    from ..png import deflated
+
+    picture = analysed(analysis, THUMBNAIL)
+    labels = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], picture.shape)
+    return deflated(painted(picture, labels, 0.6)).png()
+
+
+def _write_outlines(context: Context, path: Path) -> None:
+    write_json(outlines(context.analysis, context.scene.outlines), path)
+
+
+def _write_image(context: Context, path: Path) -> None:
+    path.write_bytes(image_png(context.analysis))
+
+
+def _write_thumbnail(context: Context, path: Path) -> None:
+    path.write_bytes(thumbnail_png(context.analysis))
+
+
+def _write_segmentation(context: Context, path: Path) -> None:
+    context.analysis.segmentation.save(path)
+
+
+EXPORTS = (
+    Export("outlines.json", "", "application/json", 300, _write_outlines, for_the_page=True),
+    Export("image.png", "", "image/png", 310, _write_image, for_the_page=True),
+    Export("thumbnail.png", "", "image/png", 320, _write_thumbnail, for_the_page=True),
+    Export("segmentation.npz", "", "application/octet-stream", 330, _write_segmentation, for_the_page=True),
+)

@@ -1,0 +1,165 @@
+"""How the objects of an image or of a sample's images were found: what all have in common, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import tasks
+from ..labels.segmentation import MASKS
+from ..sample import Found, Image, Member, Sample
+from .wording import SOURCES
+
+Fact = tuple[str, str]  # group and name
+Facts = dict[Fact, Any]
+MIRRORED = "mirror images averaged"
+NAMES = {"flips": MIRRORED}  # of settings, where the settings' own are not words
+SAID_ELSEWHERE = ("model", "data_bar")
+IN_DETAIL = (MIRRORED, "edges")
+
+
+def on_off(setting: bool) -> str:
+    return "on" if setting else "off"
+
+
+def model_label(card: Mapping[str, Any]) -> str:
+    """Name and version of a model as its card said when it was used; "" where no name is known."""
+    if card.get("name") == MASKS:
+        return f"none: {MASKS}"
+    return " ".join(str(card[name]) for name in ("name", "version") if card.get(name))
+
+
+def model_words(card: Mapping[str, Any]) -> str:
+    """Such as "particles 1.0 (sha256 0123abcd)"."""
+    by_model = card.get("name") != MASKS
+    return model_label(card) + (f" (sha256 {card.get('sha256', '')[:8]})" if by_model else "")
+
+
+def settings(sample: Sample, member: Member) -> dict[str, Any]:
+    """Every setting that changes the numbers, "auto" replaced by what was used; what is not known is left out."""
+    found = member.found
+    weighted = sample.pooled is not None and sample.pooled.edge == "weight"
+    said: dict[str, Any] = {"filter": on_off(found.settings.get("filter", sample.filter))}
+    if found.by_model:
+        task = tasks.find(found.task)
+        for name in task.settings.model_fields:
+            value = found.used.get(name, found.settings.get(name))
+            if name not in SAID_ELSEWHERE and value not in (None, ""):
+                said[NAMES.get(name, name.replace("_", " "))] = (
+                    on_off(value)
+                    if isinstance(value, bool)
+                    else f"{value} {task.things}"
+                    if name == "polarity"
+                    else value
+                )
+        if found.height is not None:
+            said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
+    return {**said, "edges": "weighted" if weighted else "excluded"}
+
+
+def brief(sample: Sample) -> dict[str, str]:
+    """The chief settings of a sample's first image, as texts."""
+    said = settings(sample, sample.members[0])
+    return {
+        name: f"{value:.3g}" if isinstance(value, float) else str(value)
+        for name, value in said.items()
+        if name not in IN_DETAIL
+    }
+
+
+def facts(sample: Sample, member: Member) -> Facts:
+    """What is known of one image, but its name and its numbers; what is not known is left out."""
+    found, calibration = member.found, member.calibration
+    said: Facts = {
+        ("image", "width (px)"): found.width,
+        ("image", "height (px)"): found.height,
+        ("calibration", "nm per pixel"): calibration.nm_per_pixel,
+        ("calibration", "source"): SOURCES[calibration.source],
+        ("calibration", "detail"): calibration.detail,
+        ("calibration", "relative standard uncertainty"): calibration.relative_uncertainty,
+        ("model", "model"): model_label(found.card),
+        ("model", "sha256 of the weights"): found.card.get("sha256", "") if found.by_model else "",
+        **{("settings", name): value for name, value in settings(sample, member).items()},
+        **{
+            ("instrument", name): value if isinstance(value, int | float | str) else str(value)
+            for name, value in found.instrument.items()
+        },
+    }
+    return {fact: value for fact, value in said.items() if value is not None and value != ""}
+
+
+def common(sample: Sample) -> Facts:
+    """What is the same for all images in the pooled numbers."""
+    return _shared([facts(sample, member) for _, member in sample.counted])
+
+
+def differing(sample: Sample) -> list[tuple[Image, Facts]]:
+    """For each analysed image what is not as in `common`; images for which there is nothing to say are left out."""
+    shared = common(sample)
+    own = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
+    told = [(image, {fact: value for fact, value in each.items() if shared.get(fact) != value}) for image, each in own]
+    return [(image, each) for image, each in told if each]
+
+
+def unknown(sample: Sample) -> str:
+    """A sentence for images of which nobody kept how their objects were found, "" where it is known of all."""
+    count = sum(not member.found.card for _, member in sample.counted)
+    if not count:
+        return ""
+    images = "all images" if count == len(sample.counted) else "1 image" if count == 1 else f"{count} images"
+    return (
+        f"With which model and settings the {sample.task.things} of {images} were found was not kept:"
+        " analyse again to know."
+    )
+
+
+def as_json(sample: Sample) -> dict[str, Any]:
+    """settings, used and model of what all pooled images share; settings_differ: the names of the others, whose values
+    are with the images. The scale of each image is with it in any case."""
+    asked = [dict(member.found.settings) for _, member in sample.counted]
+    uses = [used(member.found) for _, member in sample.counted]
+    shared = {**(_shared(asked) if any(asked) else {"filter": sample.filter})}
+    if sample.pooled is not None:
+        shared["edge"] = sample.pooled.edge
+    differ = {name for each in asked for name in each} - set(shared)
+    differ |= {name for each in uses for name in each} - set(_shared(uses))
+    models = sample.models
+    return {
+        "settings": {name: value for name, value in shared.items() if name != "calibration"},
+        "settings_differ": sorted(differ - {"calibration"}),
+        "used": _shared(uses),
+        "model": model(models[0]) if len(models) == 1 and not unknown(sample) else None,
+    }
+
+
+def used(found: Found) -> dict[str, Any]:
+    """What was used where the settings leave it open, by their names."""
+    names = tasks.find(found.task).settings.model_fields
+    return {name: found.used[name] for name in names if found.used.get(name) not in (None, "")}
+
+
+def model(card: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": card.get("name", ""), "version": card.get("version"), "sha256": card.get("sha256", "")}
+
+
+def _shared(each: list[dict[Any, Any]]) -> dict[Any, Any]:
+    first, *others = each or [{}]
+    return {name: value for name, value in first.items() if all(name in o and o[name] == value for o in others)}
+
+
+def text(each: Facts) -> str:
+    """The facts on one line."""
+    return "; ".join(f"{name} {_shown(group, value)}" for (group, name), value in each.items())
+
+
+def lines(each: Facts) -> Iterator[tuple[str, str]]:
+    """The facts as names and values; the model has a place of its own."""
+    for (group, name), value in each.items():
+        if group != "model":
+            yield f"{group.capitalize().removesuffix('s')}: {name}", _shown(group, value)
+
+
+def _shown(group: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.7g}" if group == "calibration" else f"{value:.4g}"

@@ -1,0 +1,37 @@
+"""What the files say of each object, whatever a kind of analysis measured of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis import Analysis
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The objects of a segmentation, in the order of the ids.
+
+    ids: (n,) int64. classes: (n,) names. kept: (n,) bool, all of them where the table has a row for each class and not
+    for each object. reasons: (n,) "" where kept. confidence: (n,) float, None where not known.
+    """
+
+    ids: NDArray[np.int64]
+    classes: list[str]
+    kept: NDArray[np.bool_]
+    reasons: list[str]
+    confidence: list[float | None]
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Objects:
+        used, table = analysis.segmentation, analysis.table
+        judged = "label" in table.columns and np.array_equal(table["label"], used.ids)
+        return cls(
+            used.ids.astype(np.int64),
+            [used.class_names[number] for number in used.classes.tolist()],
+            table.kept if judged else np.ones(len(used), np.bool_),
+            table.reasons.tolist() if judged else [""] * len(used),
+            [round(each, 4) if np.isfinite(each) else None for each in used.confidence.tolist()],
+        )

@@ -1,0 +1,148 @@
+"""A kind of analysis that pages, forms and API have never heard of: its settings and words are its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError
+from pydantic import Field, model_validator
+
+from segmentation.core import tasks
+from segmentation.core.network import cards
+from segmentation.core.settings import AnalysisSettings, SegmentationSettings
+from segmentation.core.tasks import particles
+from segmentation.forms import SettingsForm
+from segmentation.management.commands import _inputs, analyse
+from segmentation.models import Job
+from segmentation.views.revisions import setting_changes
+from tests.conftest import picture
+
+from .finished import SUMMARY, words
+
+pytestmark = pytest.mark.django_db
+
+
+class GrainSettings(SegmentationSettings):
+    threshold: float = Field(2.5, ge=1, le=9, title="Contrast", description="Of a border.")
+    twins: bool = Field(False, title="Twins", description="Whether twins are grains of their own.")
+    etched: Literal["thermal", "acid"] = Field("acid", title="Etching", description="How it was done.")
+
+    @model_validator(mode="after")
+    def _twins_need_acid(self) -> GrainSettings:
+        if self.twins and self.etched == "thermal":
+            raise ValueError("Twins are seen in acid etchings only.")
+        return self
+
+
+GRAINS = replace(
+    particles.TASK, name="grains", title="Grains", thing="grain", things="grains", settings=GrainSettings, quantities=()
+)
+
+
+@pytest.fixture(autouse=True)
+def grains(monkeypatch):
+    monkeypatch.setitem(tasks._added, "grains", GRAINS)
+    known = cards.available()
+    card = replace(known[0], name="steel", title="Steel", task="grains")
+    monkeypatch.setattr(cards, "available", lambda: [*known, card])
+    monkeypatch.setattr(cards, "find", lambda name: next(each for each in (*known, card) if each.name == name))
+
+
+def settings(**typed):
+    form = SettingsForm(typed)
+    assert form.is_valid(), form.errors
+    return form.settings()
+
+
+def test_the_form_takes_the_kind_of_analysis_from_the_model():
+    assert settings() == AnalysisSettings.of()
+    assert settings(model="steel").task == "grains"
+    assert settings(model="steel", threshold="3,5", twins="yes", edge="weight") == AnalysisSettings.of(
+        "grains", model="steel", threshold=3.5, twins=True, border_correction="weight"
+    )
+
+
+def test_a_page_sends_the_fields_of_all_kinds_and_the_models_count():
+    sent = {"model": "steel", "threshold": "nonsense", "flips": "on", "grains.threshold": "4", "grains.twins": "off"}
+    assert settings(**sent) == AnalysisSettings.of("grains", model="steel", threshold=4.0)
+    assert settings(**{**sent, "model": "particles", "threshold": "0.4"}) == AnalysisSettings.of(
+        threshold=0.4, flips=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"threshold": "0.5"}, "“Contrast” takes a number from 1 to 9, not “0.5”."),
+        ({"etched": "steam"}, "“Etching” takes thermal or acid, not “steam”."),
+        ({"twins": "on", "etched": "thermal"}, "Twins are seen in acid etchings only."),
+    ],
+)
+def test_its_refusals_are_sentences(typed, sentence, client):
+    assert [told for list_ in SettingsForm({"model": "steel", **typed}).errors.values() for told in list_] == [sentence]
+    file = SimpleUploadedFile("a.png", picture())
+    response = client.post("/api/v1/jobs", {"file": file, "model": "steel", **typed})
+    assert (response.status_code, response.json()) == (400, {"error": sentence})
+
+
+def test_some_settings_fill_the_form_that_makes_them_again():
+    for made in (AnalysisSettings.of(threshold=0.3), AnalysisSettings.of("grains", model="steel", twins=True)):
+        assert settings(**SettingsForm(stands_for=made).initial) == made
+
+
+def test_the_page_groups_models_and_settings_by_kind(client):
+    page = words(client.get("/?model=steel"))
+    assert "Measure the particles or grains of an SEM image" in page
+    assert '<optgroup label="Grains">' in page and '<option value="steel" selected data-task="grains">Steel' in page
+    for name in ("threshold", "polarity", "grains.threshold", "grains.twins", "grains.etched", "border_correction"):
+        assert page.count(f'id="id_{name}"') + page.count(f'name="{name}"') >= 1, name
+    assert 'data-settings-of="grains"' in page and "js/tasks.js" in page
+
+
+def test_it_runs_is_described_and_documented(client, bell):
+    file = SimpleUploadedFile("a.png", picture())
+    said = client.post("/api/v1/jobs", {"file": file, "model": "steel", "twins": "on"}).json()
+    assert said["settings"]["task"] == "grains" and said["settings"]["twins"] is True
+    document = client.get("/api/v1/openapi.json").json()
+    fields = document["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert "twins" in fields["properties"] and "polarity" in fields["properties"]
+
+
+def test_changes_are_said_in_its_words():
+    old, new = (AnalysisSettings.of("grains", twins=twins) for twins in (False, True))
+    assert setting_changes(new, old) == ["twins: on"]
+
+
+def test_the_page_of_a_result_without_sizes(client, make_job):
+    numbers = {"area_fraction": {"value": 0.432, "low": None, "high": None, "unit": ""}}
+    summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
+    made = AnalysisSettings.of("grains", model="steel", etched="thermal")
+    job = make_job(state=Job.State.DONE, summary=summary, recipe=made, files=("figure.png", "outlines.json"), attempt=1)
+    page = words(client.get(f"/jobs/{job.pk}/"))
+    assert '<h2 id="quantities">Grains</h2>' in page and "0.432" in page
+    assert "Every grain" in page and 'class="paper"' in page and "Etching</dt><dd>thermal" in page
+    assert 'id="histogram"' not in page and "None set aside" not in page
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--twins", "--threshold", "4"], None),
+        (["--threshold", "0.5"], "--threshold: “Contrast” takes a number from 1 to 9, not “0.5”."),
+        (["--polarity", "dark"], "--polarity: Grains have no such setting."),
+        (["--twins", "--etched", "thermal"], "Twins are seen in acid etchings only."),
+    ],
+)
+def test_flags_of_the_command_line(flags, told):
+    parser = analyse.Command().create_parser("manage.py", "analyse")
+    options = vars(parser.parse_args(["a.tif", "--out", "out", "--model", "steel", *flags]))
+    if told is None:
+        made = AnalysisSettings.of("grains", model="steel", threshold=4.0, twins=True)
+        assert _inputs.settings(GRAINS, analyse._settings(), options) == made
+        return
+    with pytest.raises(CommandError) as refused:
+        _inputs.settings(GRAINS, analyse._settings(), options)
+    assert str(refused.value) == told
