@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmentation import services
+from segmentation.core import tasks
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
+from segmentation.core.tasks.base import NOT_POOLED
 from segmentation.models import Job, Sample
 from segmentation.plain import plain
 
@@ -37,13 +39,15 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     from segmentation.core.report.files import write_all
     from segmentation.core.sample import combine
 
+    recipe = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
-    if not members:
-        pooled = {"of": [], "images": [], "warnings": [*notes, NONE_LEFT]}
+    task = tasks.find(recipe.task)
+    if not members or not task.pools:
+        why = NONE_LEFT if task.pools else NOT_POOLED.format(title=task.title)
+        pooled = {"of": [], "images": [], "warnings": [*notes, why]}
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
-    recipe = AnalysisSettings.from_dict(sample.settings)
     combined = combine(
         sample.name,
         members,

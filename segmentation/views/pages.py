@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from PIL import Image
 
+from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..models import Job
@@ -25,7 +27,7 @@ from ..services.space import is_scarce
 from .serving import serve_picture
 
 FIGURES = {
-    "dice": ("Dice", "Overlap of all particles' pixels with the truth: 2 TP / (2 TP + FP + FN)."),
+    "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
     "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
     "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
     "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
@@ -111,14 +113,15 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
         *_beginning(card.training),
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
-        ("Threshold", f"{card.threshold:g}"),
-        ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that{_closer(card)}"),
-        ("Taught on", f"particles of {card.smallest:g} to {card.largest:g} px at that size"),
+        *_read_by_task(card),
     ]
 
 
-def _closer(card: cards.ModelCard) -> str:
-    return f", and shown a second time {card.closer:g} times as large" if card.closer > 1 else ""
+def _read_by_task(card: cards.ModelCard) -> Sequence[tuple[str, str]]:
+    try:
+        return tasks.find(card.task).facts(card)
+    except tasks.UnknownTask as error:
+        return [("Kind of analysis", str(error))]
 
 
 def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:

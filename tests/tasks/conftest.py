@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from segmentation.core import tasks
+from segmentation.core import pipeline, tasks
+from segmentation.core.measure import quantities
 from segmentation.core.network import cards
 from segmentation.lab import tasks as taught
 from tests.lab.folders import save
 
 from . import brightness, taught_brightness
+from .kinds import Brightest, Kind
 
+# Importing the task registers its quantities; documents that list all must not have them beside it.
+OWN = [quantities.NUMBERS.pop(name) for name in brightness.TASK.quantities]
 RECIPE = """
 name = "two-greys"
 title = "Two greys"
@@ -69,9 +73,12 @@ def draw_folder(folder: Path, numbers: range) -> Path:
 def registered() -> Iterator[None]:
     tasks.add(brightness.TASK)
     taught.add(taught_brightness.TASK)
+    quantities.add(quantities.NUMBERS, *OWN)
     try:
         yield
     finally:
+        for each in OWN:
+            del quantities.NUMBERS[each.name]
         del tasks._added["brightness"], taught._added["brightness"]
 
 
@@ -95,3 +102,24 @@ def toy(run) -> Iterator[cards.ModelCard]:
             yield cards.find("two-greys")
         finally:
             cards._added.remove(run)
+
+
+@pytest.fixture(params=[*(task.name for task in tasks.every()), "brightness"])
+def kind(request, monkeypatch, tmp_path) -> Kind:
+    """Each kind of analysis there is, and the foreign one with the network that was trained for it.
+
+    The others have a network that answers as a perfect one would for bright things on dark ground.
+    """
+    if request.param == "brightness":
+        return Kind(brightness.TASK, request.getfixturevalue("toy"))
+    weights = tmp_path / "perfect.safetensors"
+    weights.write_bytes(b"weights")
+    task = tasks.find(request.param)
+    card = cards.ModelCard("perfect", "Perfect", "Knows all.", "1", {"name": "none"}, "a" * 64, weights, task.name)
+    found = cards.find
+    every = cards.available
+    for module in (cards, pipeline):
+        monkeypatch.setattr(module, "find", lambda name: card if name == card.name else found(name))
+    monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
+    monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name))
+    return Kind(task, card)

@@ -119,6 +119,18 @@ def test_it_is_installed_and_trained_further(toy, run, tmp_path, settings):
     assert card.scores[0]["dice_before"] > 0.9
 
 
+def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
+    call_command("dataset", "check", str(unseen), "--classes", "1", "2", "--out", str(tmp_path / "pictures"))
+    assert capsys.readouterr().out.splitlines()[0] == "6 images with labels (2 classes)."
+    with pytest.raises(CommandError, match="must be mended"):
+        call_command("dataset", "check", str(unseen), "--classes", "8", "9")
+    assert "No image has labelled pixels: no labels hold 8, 9." in capsys.readouterr().out
+    save(unseen / "images" / "100.png", np.full((64, 64), 50, np.uint8))
+    with pytest.raises(CommandError, match="1 thing must be mended"):
+        call_command("dataset", "check", str(unseen), "--classes", "1", "2")
+    assert "100.png is all of one grey" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

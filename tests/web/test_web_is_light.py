@@ -26,12 +26,18 @@ from django.test import Client
 client = Client(headers={"host": "localhost"})
 from segmentation.core.report import exports
 assert len(exports.every()) > 20
-addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/admin/login/")
-statuses = [client.get(address).status_code for address in addresses]
+from segmentation.core import tasks
+from tests.tasks import brightness
+tasks.add(brightness.TASK)
+every = [(task.name, len(task.golden().maps)) for task in tasks.every()]
+addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/admin/login/", "/api/v1/openapi.json")
+answers = [client.get(address) for address in addresses]
+statuses = [answer.status_code for answer in answers]
+assert all(name in answers[-1].content.decode() for name in ("polarity", "smooth"))
 # Not ru_maxrss: a child inherits that from the process it was forked from.
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 modules = sorted({name.partition(".")[0] for name in sys.modules})
-print(json.dumps({"modules": modules, "statuses": statuses, "peak": peak}))
+print(json.dumps({"modules": modules, "statuses": statuses, "peak": peak, "tasks": every}))
 """
 
 
@@ -46,6 +52,7 @@ def test_all_addresses_and_some_requests_import_nothing_heavy(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["statuses"] == [200] * 6
+    assert seen["statuses"] == [200] * 7
+    assert seen["tasks"][0] == ["particles", 2] and ["brightness", 2] in seen["tasks"]
     assert not set(HEAVY) & set(seen["modules"])
     assert seen["peak"] < MEGABYTES

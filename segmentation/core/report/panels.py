@@ -178,9 +178,10 @@ def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
 
 
 def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
-    """The numbers that the kind of analysis answers with, with their 95 % intervals, as lines of text."""
+    """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
     ax.set_axis_off()
-    ax.set_title(f"{letter}Numbers, with 95 % intervals", loc="left", fontsize=TITLE)
+    intervals = any(value.low is not None for value in scene.sample.quantities.values())
+    ax.set_title(f"{letter}Numbers{', with 95 % intervals' if intervals else ''}", loc="left", fontsize=TITLE)
     said = quantity_words(scene.sample.quantities, significant)
     height = 1 / max(len(said) + 1, 8)
     for i, (title, words) in enumerate(said.items(), 1):

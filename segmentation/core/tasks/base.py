@@ -6,7 +6,7 @@ The web process reads tasks, too: what needs scipy, scikit-image, matplotlib or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
     from ..network.cards import ModelCard
 
+NOT_POOLED = "{title} of several images cannot be pooled: each image has its own result."
 Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]
 
@@ -29,6 +30,11 @@ Predict = Callable[[NDArray[np.float32]], Maps]
 def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
     """The scale of a task whose unit of teaching is the pixel."""
     return View()
+
+
+def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
+    """Of a task that reads nothing of the card but its network."""
+    return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +98,8 @@ class Task:
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
+    pools: whether several images are pooled as a sample, by their sizes.
+    facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
     """
 
     name: str
@@ -109,3 +117,5 @@ class Task:
     panels: tuple[str, str, str, str]
     golden: Callable[[], Golden]
     method: str = ""
+    pools: bool = False
+    facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts

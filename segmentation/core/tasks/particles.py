@@ -102,6 +102,15 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     return search(predict, lambda maps: clarity(maps, card), card, picture, polarity=polarity, scale=settings.scale)
 
 
+def facts(card: ModelCard) -> list[tuple[str, str]]:
+    closer = f", and shown a second time {card.closer:g} times as large" if card.closer > 1 else ""
+    return [
+        ("Threshold", f"{card.threshold:g}"),
+        ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that{closer}"),
+        ("Taught on", f"particles of {card.smallest:g} to {card.largest:g} px at that size"),
+    ]
+
+
 def decode(maps: Maps, view: View, card: ModelCard, settings: ParticleSettings) -> Found:
     from ..labels.outline import outline
 
@@ -205,4 +214,6 @@ TASK = Task(
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
     method=METHOD,
+    pools=True,
+    facts=facts,
 )

@@ -192,7 +192,7 @@ class Pooling:
         count = len(sample.counted)
         images = "1 image" if count == 1 else f"{count} images"
         missing = f", {len(self.failed)} could not be measured" if self.failed else ""
-        told.write(f"{self.name} -> {out}: {sample.pooled.n_kept} particles of {images} pooled{missing}")
+        told.write(f"{self.name} -> {out}: {sample.pooled.n_kept} {sample.task.things} of {images} pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

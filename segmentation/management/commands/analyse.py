@@ -14,6 +14,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
 from segmentation.core.tasks import UnknownTask, every, find
+from segmentation.core.tasks.base import NOT_POOLED
 from segmentation.core.typed import Setting, settings_of_task
 
 from . import _inputs as inputs
@@ -42,6 +43,8 @@ class Command(BaseCommand):
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+        if options["sample"] and not task.pools:
+            raise CommandError(NOT_POOLED.format(title=task.title), returncode=inputs.BAD_INPUT)
         settings = inputs.settings(task, _settings(), options)
         pooling = inputs.Pooling(options["sample"], settings.measurement)
         for image, folder in inputs.folders_of(list(self._images(options)), options["out"]):

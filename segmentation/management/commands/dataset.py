@@ -24,6 +24,8 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, metavar="DIR", help="folder of what is written")
         parser.add_argument("--images", default="", metavar="NAME", help="the images' folder in FOLDER")
         parser.add_argument("--labels", default="", metavar="NAME", help="the labels' folder in FOLDER")
+        classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
+        classes.help = "the labels are classes: the numbers that stand for them"
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group in FOLDER")
         parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the empty squares (128)")
         parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         from segmentation.lab.check_pictures import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
-        checked = inspect(options["folder"], **names)
+        checked = inspect(options["folder"], **names, classes=tuple(options["classes"]))
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)

@@ -1,0 +1,56 @@
+"""Every kind of analysis as the conformance test runs it: its task, a card, and a network that is always right."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor, nn
+
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import ModelCard
+from segmentation.core.settings import AnalysisSettings
+from segmentation.core.tasks.base import Task
+from segmentation.lab import tasks as taught
+
+
+@dataclass(frozen=True)
+class Kind:
+    task: Task
+    card: ModelCard
+
+    def settings(self, **said: object) -> AnalysisSettings:
+        return AnalysisSettings.of(self.task.name, model=self.card.name, **said)
+
+
+class Brightest(nn.Module):
+    """A network that answers as it is taught, were everything bright an object of its own, or of the second class."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.task = taught.find(name)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return torch.stack([self._maps(picture[0] > 0) for picture in pictures.float().numpy()])
+
+    def _maps(self, bright: np.ndarray) -> Tensor:
+        labels = bright.astype(np.int32) + 1 if self.task.classes else ndimage.label(bright)[0].astype(np.int32)
+        wanted = self.task.targets(labels, self.task.channels)[: len(self.task.channels)]
+        return torch.logit(torch.from_numpy(wanted), 0.01)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """(H, W) uint8 as a file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def micrograph_of(pixels: np.ndarray, name: str = "image.png") -> Micrograph:
+    """(H, W) uint8 as read, also where no file may be so small."""
+    return Micrograph(pixels, name, hashlib.sha256(pixels.tobytes()).hexdigest(), Calibration.absent(), {"kind": "PNG"})

@@ -1,0 +1,163 @@
+"""What every kind of analysis must do, run over each there is and over one that exists in these tests alone."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from segmentation.core import pipeline, tasks
+from segmentation.core.analysis import Analysis
+from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.measure import quantities
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.network.scale_search import View
+from segmentation.core.report import exports
+from segmentation.core.report.files import write_all
+from segmentation.core.report.panels import PANELS
+from segmentation.core.settings import AnalysisSettings
+from segmentation.lab import tasks as taught
+
+from . import brightness, taught_brightness
+from .kinds import micrograph_of
+
+ODD = {
+    "black": np.zeros((40, 50), np.uint8),
+    "of one grey": np.full((40, 50), 128, np.uint8),
+    "one column": np.linspace(0, 255, 60).astype(np.uint8)[:, None],
+    "one row": np.linspace(0, 255, 60).astype(np.uint8)[None],
+    "one pixel": np.full((1, 1), 9, np.uint8),
+    "noise": np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8),
+    "one bright pixel": np.pad(np.full((1, 1), 255, np.uint8), 20),
+}
+
+
+@pytest.fixture
+def golden(kind, monkeypatch) -> Analysis:
+    """The golden case, as if the network were perfect."""
+    case = kind.task.golden()
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "load_network", lambda *which: None)
+        patch.setattr(pipeline, "predict_maps", lambda *asked: (case.maps, View()))
+        micrograph = micrograph_of(case.picture, "golden.png")
+        return pipeline.analyse(micrograph, kind.settings(data_bar=0), card=kind.card)
+
+
+def test_the_contract_is_whole(kind):
+    task = kind.task
+    channels = task.channels(kind.card)
+    assert len(channels) and channels.activation in ("sigmoid", "softmax")
+    assert channels.names == taught.find(task.name).channels
+    assert all(name in quantities.NUMBERS for name in task.quantities) and task.quantities
+    assert all(panel in PANELS for panel in task.panels) and len(set(task.panels)) == 4
+    assert task.title[0].isupper() and task.summary.endswith(".") and task.thing != task.things
+    case = task.golden()
+    assert case.maps.shape == (len(channels), *case.picture.shape) and case.maps.dtype == np.uint8
+    assert set(case.answers) <= set(task.quantities) and case.answers
+
+
+def test_the_golden_case_gives_its_answers(kind, golden):
+    case = kind.task.golden()
+    assert len(golden.segmentation) == case.count
+    for name, answer in case.answers.items():
+        assert golden.quantities[name].value == pytest.approx(answer, rel=case.tolerance)
+    assert list(golden.quantities) == list(kind.task.quantities)
+    assert golden.segmentation.class_names == kind.task.class_names
+    assert golden.segmentation.provenance.task == kind.task.name
+    assert golden.segmentation.provenance.card == kind.card.entries()
+
+
+def test_what_was_found_is_stored_and_measured_again(golden, tmp_path):
+    found, file = golden.segmentation, tmp_path / "segmentation.npz"
+    found.save(file)
+    again = Segmentation.load(file, Provenance(found.provenance.micrograph, found.provenance.task))
+    for name in ("labels", "ids", "classes", "confidence"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+        assert getattr(again, name).dtype == getattr(found, name).dtype
+    assert (again.class_names, again.rows, again.used) == (found.class_names, found.rows, found.used)
+    assert again.provenance.as_dict() == found.provenance.as_dict()
+    assert list(again.alternatives) == list(found.alternatives)
+    again.save(tmp_path / "twice.npz")
+    assert (tmp_path / "twice.npz").read_bytes() == file.read_bytes()
+    measured = pipeline.measure(golden.micrograph, again, golden.settings)
+    assert measured.quantities == golden.quantities and measured.warnings == golden.warnings
+    for name, values in golden.table.columns.items():
+        np.testing.assert_array_equal(measured.table[name], values)
+
+
+def test_another_width_changes_lengths_and_no_shares(kind, golden):
+    calibration = Calibration.of_pixel(2.0, typed="2.0")
+    other = pipeline.measure(golden.micrograph, golden.segmentation, golden.settings.with_(calibration=calibration))
+    for name, value in golden.quantities.items():
+        if value.value and not name.startswith("fraction_"):  # which counts in nm
+            power = quantities.NUMBERS[name].power
+            assert other.quantities[name].value == pytest.approx(2.0**power * value.value), name
+    np.testing.assert_allclose(other.table.length("area"), 4 * golden.table.length("area"))
+
+
+@pytest.mark.parametrize("picture", ODD)
+def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
+    micrograph = micrograph_of(ODD[picture])
+    made = pipeline.analyse(micrograph, kind.settings(data_bar=0))
+    assert made.segmentation.labels.shape == ODD[picture].shape and list(made.quantities) == list(kind.task.quantities)
+    if picture in ("black", "of one grey"):
+        assert len(made.segmentation) == 0 and made.warnings
+        assert all(value.value is None for value in made.quantities.values())
+    files = write_all(made, tmp_path / "files")
+    assert all(path.stat().st_size for path in files.values())
+
+
+def test_every_export_applies_or_declines(kind, golden, tmp_path):
+    files = write_all(golden, tmp_path / "files")
+    listed = exports.listed("image", kind.task)
+    assert set(files) == set(listed) and all(path.stat().st_size for path in files.values())
+    left_out = [each for each in exports.every() if each.image and each.said("image", kind.task).name not in listed]
+    assert all(each.panel and each.panel not in kind.task.panels for each in left_out)
+    assert {"labels.tif", "result.json", "report.pdf", "figure.png", "bundle.zip", "coco.json"} <= set(files)
+
+
+def test_the_figure_has_its_four_panels(kind, golden, tmp_path):
+    files = write_all(golden, tmp_path / "files")
+    with Image.open(files["figure.png"]) as figure:
+        grey = np.asarray(figure.convert("L"))
+    height, width = grey.shape
+    quarters = [grey[y : y + height // 2, x : x + width // 2] for y in (0, height // 2) for x in (0, width // 2)]
+    assert all((quarter < 200).mean() > 0.002 for quarter in quarters)
+    alone = [name for name in files if name.startswith("panel-")]
+    assert len(alone) == 4 and all(np.asarray(Image.open(files[name])).std() > 1 for name in alone)
+
+
+def test_bad_settings_are_refused(kind):
+    for name, field in kind.task.settings.model_fields.items():
+        with pytest.raises(ValidationError):
+            AnalysisSettings.of(kind.task.name, **{name: object()})
+        assert field.title and field.description
+    with pytest.raises(ValidationError):
+        kind.settings(nosuch=1)
+
+
+def test_a_model_of_another_kind_is_refused_in_a_sentence(kind):
+    other = replace(kind.card, task="another")
+    with pytest.raises(pipeline.WrongTask, match=r"is for another, not for .*: choose another model\."):
+        pipeline.segment(micrograph_of(ODD["noise"]), kind.settings(), card=other)
+
+
+def test_two_files_are_enough(tmp_path, monkeypatch):
+    """The files lie in the two folders, and nothing else was touched."""
+    monkeypatch.setattr(quantities, "NUMBERS", dict(quantities.NUMBERS))
+    for registry, source in ((tasks, brightness), (taught, taught_brightness)):
+        text = Path(source.__file__).read_text().replace("from .brightness", "from tests.tasks.brightness")
+        folder = tmp_path / registry.__name__
+        folder.mkdir()
+        (folder / "brightness.py").write_text(text)
+        monkeypatch.setattr(registry, "__path__", [*registry.__path__, str(folder)])
+        monkeypatch.setattr(registry, "_own", registry._own.__wrapped__)
+        monkeypatch.setitem(sys.modules, f"{registry.__name__}.brightness", None)
+        monkeypatch.delitem(sys.modules, f"{registry.__name__}.brightness")
+        assert registry.find("brightness").name == "brightness"
+    assert [task.name for task in tasks.every()] == ["particles", "brightness"]

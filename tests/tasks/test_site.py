@@ -1,0 +1,188 @@
+"""Every kind of analysis from the shell and through the site: form, API, worker, page, sample, measuring again."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+
+from segmentation import services
+from segmentation.core import pipeline
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.network.cards import UnknownModel
+from segmentation.core.report import exports
+from segmentation.core.typed import settings_of
+from segmentation.models import Job, Sample
+from tests.web.finished import words
+from worker import tasks as worker
+
+from .kinds import png
+
+SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site")]
+
+
+@pytest.fixture
+def site(own_storage, bell, monkeypatch):
+    """A site of its own with a worker that is run by hand."""
+    from worker.pulse import Pulse
+
+    monkeypatch.setattr(worker, "Pulse", lambda row: Pulse(row, seconds=3600))
+
+
+@pytest.fixture
+def image(kind, tmp_path):
+    path = tmp_path / "golden.png"
+    path.write_bytes(png(kind.task.golden().picture))
+    return path
+
+
+def upload(image, name="golden.png"):
+    return SimpleUploadedFile(name, image.read_bytes(), "image/png")
+
+
+def finished(client, kind, image, **said):
+    """A job that was sent through the API and run."""
+    answer = client.post("/api/v1/jobs", {"file": upload(image), "model": kind.card.name, "data_bar": "none", **said})
+    assert answer.status_code == 202, answer.content
+    worker.run_job(answer.json()["id"])
+    job = Job.objects.get(pk=answer.json()["id"])
+    assert (job.state, job.error) == ("done", "")
+    return job
+
+
+def test_the_command_line_writes_every_file(kind, image, tmp_path, capsys):
+    call_command("analyse", str(image), "--model", kind.card.name, "--data-bar", "none", "--out", str(tmp_path / "out"))
+    out = tmp_path / "out" / "golden"
+    listed = [name for name, each in exports.listed("image", kind.task).items() if not each.for_the_page]
+    assert {file.name for file in out.iterdir()} == {*listed, "timings.json"}
+    result = json.loads((out / "result.json").read_text())
+    assert list(result["quantities"]) == list(kind.task.quantities)
+    assert all(each["value"] is not None for name, each in result["quantities"].items() if "100nm" not in name)
+    assert kind.task.things in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("bad", ["model", "setting", "flag"])
+def test_the_command_line_refuses_in_a_sentence(kind, image, tmp_path, bad):
+    own = next(each for each in settings_of(kind.task.settings) if each.name not in ("model", "data_bar"))
+    said = {
+        "model": ["--model", "nosuch"],
+        "setting": ["--model", kind.card.name, f"--{own.name.replace('_', '-')}", "nonsense"],
+        "flag": ["--model", kind.card.name, "--data-bar", "-3"],
+    }[bad]
+    with pytest.raises(CommandError) as refused:
+        call_command("analyse", str(image), "--out", str(tmp_path / "out"), *said)
+    assert str(refused.value).count("\n") == 0 and str(refused.value).endswith(".")
+    assert bad == "model" or own.title in str(refused.value) or "Data bar" in str(refused.value)
+
+
+class TestSite:
+    pytestmark = SITE
+
+    def test_the_form_has_its_settings_and_words(self, client, kind):
+        page = words(client.get(f"/?model={kind.card.name}"))
+        assert f'<option value="{kind.card.name}" selected' in page and kind.task.things in page
+        for each in settings_of(kind.task.settings):
+            if each.name not in ("model", "data_bar"):
+                assert f"{each.title}</l" in page or f">{each.title}" in page, each.name
+
+    def test_the_page_of_models_says_what_it_is(self, client, kind):
+        page = words(client.get("/models/"))
+        assert kind.card.summary in page
+        assert kind.task.name == "particles" or "Working size" not in page.split(kind.card.summary)[1].split("<h2")[0]
+
+    def test_a_job_runs_and_is_told(self, client, kind, image):
+        job = finished(client, kind, image)
+        said = client.get(f"/api/v1/jobs/{job.pk}").json()
+        assert said["settings"]["task"] == kind.task.name
+        assert list(said["result"]["quantities"]) == list(kind.task.quantities)
+        stored = {artifact.name for artifact in job.artifacts.all()}
+        assert stored == set(exports.listed("image", kind.task))
+        for name in stored:
+            assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
+
+    def test_the_page_shows_its_numbers(self, client, kind, image):
+        job = finished(client, kind, image)
+        answer = client.get(f"/jobs/{job.pk}/")
+        page = words(answer)
+        assert answer.status_code == 200 and "Traceback" not in page and kind.card.title in page
+        assert ('id="histogram"' in page) == (job.summary["statistics"] is not None)
+        assert f"Every {kind.task.thing}" in page
+        if kind.task.name != "particles":
+            text = re.sub(r"<form.*?</form>|<option.*?</option>", "", page.lower()).replace('class="particles"', "")
+            assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]
+            assert "feret" not in text.split("<table")[0]
+
+    @pytest.mark.parametrize("name", ["status", "rerun", "histogram"])
+    def test_parts_of_the_page_do_not_break(self, client, kind, image, name):
+        job = finished(client, kind, image)
+        assert client.get(f"/jobs/{job.pk}/{name}/").status_code in (200, 204, 302, 404, 405)
+
+    def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image):
+        for each in settings_of(kind.task.settings):
+            if each.name == "model":
+                continue
+            sent = {"file": upload(image), "model": kind.card.name, each.name: "nonsense"}
+            answer = client.post("/api/v1/jobs", sent)
+            assert answer.status_code == 400 and each.title in answer.json()["error"]
+            assert answer.json()["error"].endswith(".") and "Traceback" not in answer.json()["error"]
+        assert not Job.objects.exists()
+
+    def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, monkeypatch):
+        job = finished(client, kind, image)
+
+        def gone(*asked):
+            raise UnknownModel("There is no model of this name any more.")
+
+        monkeypatch.setattr(pipeline, "find", gone)
+        monkeypatch.setattr(pipeline, "load_network", gone)
+        settings = job.get_settings().with_(filter=True, border_correction="weight")
+        again = services.rerun_job(job=job, recipe=settings, user=job.owner, visitor=job.visitor)
+        worker.run_job(str(again.pk))
+        again.refresh_from_db()
+        assert (again.state, again.error) == ("done", "") and again.segmentation == job.segmentation
+        assert again.summary["reused"] and again.summary["model"]["name"] == kind.card.name
+        assert list(again.summary["quantities"]) == list(kind.task.quantities)
+        with again.segmentation.file.open("rb") as file:
+            found = Segmentation.load(file)
+        assert len(found) and found.provenance.card["name"] == kind.card.name
+        assert client.get(f"/jobs/{again.pk}/").status_code == 200
+
+    def test_two_images_are_a_sample(self, client, kind, image, django_capture_on_commit_callbacks):
+        other = png(np.ascontiguousarray(kind.task.golden().picture[::-1]))
+        files = [upload(image), SimpleUploadedFile("other.png", other, "image/png")]
+        sent = {"file": files, "name": "Both", "model": kind.card.name, "data_bar": "none"}
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post("/api/v1/samples", sent)
+        assert answer.status_code == 202, answer.content
+        sample = Sample.objects.get(pk=answer.json()["id"])
+        with django_capture_on_commit_callbacks(execute=True):
+            for job in sample.jobs.all():
+                worker.run_job(str(job.pk))
+        worker.run_sample(str(sample.pk))
+        sample.refresh_from_db()
+        assert (sample.state, sample.error) == ("done", "")
+        assert all(job.state == "done" for job in sample.jobs.all())
+        said, page = client.get(f"/api/v1/samples/{sample.pk}"), client.get(f"/samples/{sample.pk}/")
+        assert (said.status_code, page.status_code) == (200, 200)
+        pooled = sample.pooled
+        if kind.task.pools:
+            assert pooled["n_kept"] > 0 and len(pooled["images"]) == 2
+        else:
+            assert any("cannot be pooled" in sentence for sentence in pooled["warnings"])
+            assert "cannot be pooled" in words(page)
+
+
+def test_a_sample_of_the_command_line(kind, image, tmp_path, capsys):
+    other = tmp_path / "other.png"
+    other.write_bytes(image.read_bytes())
+    asked = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
+    if kind.task.pools:
+        call_command(*asked, "--out", str(tmp_path / "out"))
+        assert "of 2 images pooled" in capsys.readouterr().out
+        return
+    with pytest.raises(CommandError, match=f"{kind.task.title} of several images cannot be pooled"):
+        call_command(*asked, "--out", str(tmp_path / "out"))
