@@ -13,9 +13,9 @@ from ..core.settings import AnalysisSettings
 from ..models import Job, Micrograph, Segmentation
 from .calibration import asked_calibration, refuse_tall_bar
 from .callers import fingerprint, submission_of
-from .doorbell import ring_after_commit, ring_inspection
 from .limits import check_megapixels, check_waiting
 from .pooling import refresh_after_commit
+from .queue import enqueue_after_commit, enqueue_inspection
 from .refusal import Refused
 from .segmentations import segmentation_for
 from .space import frees_room
@@ -26,8 +26,8 @@ OTHER_CONTENT = (
 )
 # What a row has at the start of its first attempt.
 AFRESH: dict[str, Any] = {
-    "rung": None,
-    "losses": 0,
+    "enqueued": None,
+    "deaths": 0,
     "faults": 0,
     "due": None,
     "stage": "",
@@ -54,7 +54,7 @@ def create_job(
     segmentation: Segmentation | None = None,
     shelve: bool = False,
 ) -> Job:
-    """Queue an analysis and ring the worker, once the image has been looked into.
+    """Make an analysis, and enqueue it once the image has been looked into.
 
     token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
     job; the surplus micrograph is then removed. asked: what was said of the scale (`asked_calibration`), where the
@@ -121,7 +121,7 @@ def _created(
         },
     )
     if created and ready:
-        ring_after_commit(job.pk)
+        enqueue_after_commit(job.pk)
     return job
 
 
@@ -143,7 +143,7 @@ def make_ready(job: Job) -> None:
         Job.objects.filter(pk=job.pk).update(**ended)
         return
     Job.objects.filter(pk=job.pk).update(settings=recipe.as_dict(), ready=True, asked={}, queued=timezone.now())
-    ring_after_commit(job.pk)
+    enqueue_after_commit(job.pk)
 
 
 def rerun_job(*, job: Job, recipe: AnalysisSettings, again: bool = False, **who: Any) -> Job:
@@ -192,12 +192,12 @@ def retry_job(*, job: Job) -> Job:
     )
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(state=Micrograph.State.QUEUED, **AFRESH)
-        transaction.on_commit(ring_inspection)
+        transaction.on_commit(enqueue_inspection)
     elif job.micrograph.is_read and not job.ready:
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:
-        ring_after_commit(job.pk)
+        enqueue_after_commit(job.pk)
     return job
 
 

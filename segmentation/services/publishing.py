@@ -36,7 +36,7 @@ TYPES = {
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
     """Store an attempt's files and set the job done, in one transaction with their rows; its segmentation is stored.
 
-    Raises `Lost` when the job is no longer this attempt's; its files are then removed again.
+    Raises `Superseded` when the job is no longer this attempt's; its files are then removed again.
     """
     found = job.segmentation
     known = []
@@ -53,7 +53,7 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
 
 
 def fail_job(*, job: Job, sentence: str, afresh: bool = False) -> None:
-    """Set this attempt's job failed with a sentence for its user; raises `Lost`.
+    """Set this attempt's job failed with a sentence for its user; raises `Superseded`.
 
     afresh: another try is to segment the image, too.
     """
@@ -62,21 +62,21 @@ def fail_job(*, job: Job, sentence: str, afresh: bool = False) -> None:
 
 
 def fail_sample(*, sample: Sample, sentence: str) -> None:
-    """Set this attempt's pooling failed with a sentence for its user; raises `Lost`."""
+    """Set this attempt's pooling failed with a sentence for its user; raises `Superseded`."""
     _finish(sample, Sample.State.FAILED, error=sentence)
 
 
 def postpone(*, row: Attempted, why: str) -> None:
     """Queue an attempt's row again, to be taken a while later: the machine is in trouble, not the image.
 
-    No worker is lost by that. why: what the machine suffers from, for the page. Raises `Lost`.
+    That counts as no worker's death. why: what the machine suffers from, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
     row.change(
         state="queued",
         stage=why,
         progress=0.0,
-        rung=None,
+        enqueued=None,
         started=None,
         faults=row.faults + 1,
         due=timezone.now() + wait,
@@ -84,8 +84,8 @@ def postpone(*, row: Attempted, why: str) -> None:
 
 
 def lose(*, row: Attempted) -> None:
-    """Queue an attempt's row again whose worker was killed under it; raises `Lost`."""
-    row.change(state="queued", stage="", progress=0.0, rung=None, started=None, losses=row.losses + 1)
+    """Queue an attempt's row again whose worker was killed under it; raises `Superseded`."""
+    row.change(state="queued", stage="", progress=0.0, enqueued=None, started=None, deaths=row.deaths + 1)
 
 
 def _publish(
@@ -120,4 +120,4 @@ def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
 
 def _finish(row: Job | Sample, state: str, **fields: Any) -> None:
     now = timezone.now()
-    row.change(state=state, finished=now, losses=0, faults=0, **fields)
+    row.change(state=state, finished=now, deaths=0, faults=0, **fields)

@@ -24,7 +24,7 @@ from .samples import enrol, remark, take_in
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes) -> None:
     """Store what an image turned out to be, and let follow what waits for that.
 
-    facts: fields of the `Micrograph` by name. Raises `Lost` where the micrograph is no longer this attempt's.
+    facts: fields of the `Micrograph` by name. Raises `Superseded` where the micrograph is no longer this attempt's.
     """
     micrograph.preview.save("preview.png", ContentFile(preview), save=False)
     try:
@@ -100,7 +100,7 @@ def start_archive(*, archive: Micrograph, recipe: AnalysisSettings, asked: dict[
 
 
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
-    """Set an upload failed, with a sentence for its sender; raises `Lost`.
+    """Set an upload failed, with a sentence for its sender; raises `Superseded`.
 
     Its jobs fail with the same sentence and its sample notes it. unreadable: its bytes are removed, as nobody can use
     them here; else they stay for another try.
@@ -119,7 +119,7 @@ def give_up_on(micrograph: Micrograph, sentence: str) -> None:
 
 
 def _end(micrograph: Micrograph, **fields: Any) -> None:
-    micrograph.change(stage="", progress=1.0, losses=0, faults=0, finished=timezone.now(), **fields)
+    micrograph.change(stage="", progress=1.0, deaths=0, faults=0, finished=timezone.now(), **fields)
 
 
 def _held(micrograph: Micrograph) -> Any:
