@@ -163,6 +163,22 @@ def make_job(make_micrograph):
 
 
 @pytest.fixture
+def make_segmentation(make_job):
+    """A stored segmentation, measured by one job."""
+    from segmentation.models import Job, Segmentation
+
+    def make(**fields):
+        job = make_job(state="done", attempt=1)
+        known = {"micrograph": job.micrograph, "task": "particles", "model_name": "particles", "size": 7}
+        found = Segmentation(**{**known, **fields})
+        found.file.save(f"{found.folder}/segmentation.npz", ContentFile(b"content"))
+        Job.objects.filter(pk=job.pk).update(segmentation=found)
+        return found
+
+    return make
+
+
+@pytest.fixture
 def make_sample(make_micrograph, make_job):
     """A stored sample with a job in each of the states given."""
     from segmentation.models import Job, Sample

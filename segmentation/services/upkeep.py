@@ -12,7 +12,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Arrival, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, StoredFile
+from ..models import Arrival, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
 from . import bundles
 from .jobs import delete_job
 from .limits import AN_HOUR
@@ -23,7 +23,6 @@ from .settling import give_up_on
 
 MAX_DEATHS = 3
 ABANDONED = timedelta(days=1)
-ARRIVING = timedelta(hours=1)
 UNHEARD = timedelta(seconds=3)
 _STOPPED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory: "
 GAVE_UP: dict[type[Attempted], str] = {
@@ -165,12 +164,14 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 
 def tidy() -> Purged:
-    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, and what a crash
-    left of uploads that never arrived."""
-    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=timezone.now() - ARRIVING)
+    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, what a crash
+    left of uploads that never arrived, and segmentations that no job refers to any more, as they were unusable."""
+    an_hour_ago = timezone.now() - AN_HOUR
+    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
         broken.delete()
-    Arrival.objects.filter(created__lt=timezone.now() - AN_HOUR).delete()
+        Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None).delete()
+    Arrival.objects.filter(created__lt=an_hour_ago).delete()
     if settings.DEEPSEGM_RETENTION_DAYS:
         return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
     abandoned = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)

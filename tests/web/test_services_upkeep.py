@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Job, Micrograph
+from segmentation.models import Arrival, Job, Micrograph, Segmentation
 
 pytestmark = pytest.mark.django_db
 
@@ -239,3 +239,14 @@ def test_tidying_forgets_arrivals_of_more_than_an_hour_ago(db):
         Arrival.objects.create(created=ago(minutes=minutes))
     services.tidy()
     assert Arrival.objects.count() == 1
+
+
+def test_tidying_removes_segmentations_of_no_job_after_an_hour(
+    make_segmentation, own_storage, django_capture_on_commit_callbacks
+):
+    measured, unused, young = (make_segmentation(created=ago(minutes=age)) for age in (61, 61, 59))
+    Job.objects.filter(segmentation__in=(unused, young)).update(segmentation=None)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.tidy()
+    assert set(Segmentation.objects.all()) == {measured, young}
+    assert [(own_storage / found.folder).exists() for found in (measured, unused, young)] == [True, False, True]
