@@ -72,9 +72,7 @@ def _take(archive: Micrograph, incoming: Incoming, stored: Counter[tuple[str, st
         services.receive_upload(
             file=file,
             side=incoming.side,
-            user=archive.owner,
-            visitor=archive.visitor,
-            address=archive.address,
+            **archive.maker,
             read_bar=archive.read_bar,
             archive=archive,
             sample=archive.sample,

@@ -24,27 +24,8 @@ A sample (many images of one specimen) is pooled once none of its images is unde
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import SHOWN_NAME, Attempted, Owned, StoredFile, Superseded, shown_name
+from .base import AFRESH, AGAIN, SHOWN_NAME, Attempted, Owned, StoredFile, Superseded, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
-
-__all__ = [
-    "SHOWN_NAME",
-    "Arrival",
-    "Artifact",
-    "Attempted",
-    "Job",
-    "Micrograph",
-    "Owned",
-    "Sample",
-    "SampleArtifact",
-    "Segmentation",
-    "StoredFile",
-    "Superseded",
-    "preview_path",
-    "seconds_per_megapixel",
-    "shown_name",
-    "upload_path",
-]

@@ -51,6 +51,17 @@ class Owned(models.Model):
     class Meta:
         abstract = True
 
+    @staticmethod
+    def fields_of(user: Any, visitor: uuid.UUID | None, address: str) -> dict[str, Any]:
+        """The fields of a row that a caller makes."""
+        signed_in = user is not None and user.is_authenticated
+        return {"owner": user if signed_in else None, "visitor": visitor, "address": address}
+
+    @property
+    def maker(self) -> dict[str, Any]:
+        """Its caller, as the services and their limits take it."""
+        return {"user": self.owner, "visitor": self.visitor, "address": self.address}
+
     def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
         """Owned: its owner and staff who may see such rows. Unowned: who has the link, unless the site is closed."""
         signed_in = user is not None and user.is_authenticated
@@ -72,6 +83,11 @@ class Owned(models.Model):
         """Whether the admin lets a member of staff do that with rows of this kind."""
         staff = user is not None and user.is_authenticated and user.is_staff
         return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
+
+
+# What a row has when it enters the queue for another attempt, and for its first one or one that a person asked for.
+AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "progress": 0.0, "started": None}
+AFRESH: dict[str, Any] = {**AGAIN, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None}
 
 
 class Superseded(Exception):
@@ -107,6 +123,10 @@ class Attempted(models.Model):
         mine = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
         if not mine.update(heartbeat=timezone.now(), **fields):
             raise Superseded(f"attempt {self.attempt} of {type(self).__name__.lower()} {self.pk}")
+
+    def finish(self, state: str, **fields: Any) -> None:
+        """End this attempt; raises `Superseded`."""
+        self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
     def report(self, *, stage: str | None = None, progress: float | None = None) -> None:
         """Progress, heartbeat, cancellation and fencing in one UPDATE; raises `Superseded`."""

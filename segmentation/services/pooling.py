@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Micrograph, Sample
+from ..models import AFRESH, Job, Micrograph, Sample
 from .queue import enqueue, enqueue_next
 
 
@@ -29,8 +29,7 @@ def refresh_sample(pk: Any) -> None:
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
     )
     state = Sample.State.WAITING if under_way else Sample.State.QUEUED
-    fresh = {"enqueued": None, "deaths": 0, "stage": "", "progress": 0.0, "error": ""}
-    if not Sample.objects.filter(pk=pk).update(state=state, **fresh):
+    if not Sample.objects.filter(pk=pk).update(**{**AFRESH, "state": state}):
         return
     if under_way:
         enqueue_next(pk)

@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Artifact, Attempted, Job, Sample, SampleArtifact
+from ..models import AGAIN, Artifact, Attempted, Job, Sample, SampleArtifact
 from . import bundles
 from .archives import LocalFile
 from .files import remove_folder
@@ -57,13 +57,13 @@ def fail_job(*, job: Job, sentence: str, afresh: bool = False) -> None:
 
     afresh: another try is to segment the image, too.
     """
-    _finish(job, Job.State.FAILED, error=sentence, **({"segmentation": None} if afresh else {}))
+    job.finish(Job.State.FAILED, error=sentence, **({"segmentation": None} if afresh else {}))
     refresh_after_commit(job.sample_id)
 
 
 def fail_sample(*, sample: Sample, sentence: str) -> None:
     """Set this attempt's pooling failed with a sentence for its user; raises `Superseded`."""
-    _finish(sample, Sample.State.FAILED, error=sentence)
+    sample.finish(Sample.State.FAILED, error=sentence)
 
 
 def postpone(*, row: Attempted, why: str) -> None:
@@ -72,20 +72,12 @@ def postpone(*, row: Attempted, why: str) -> None:
     That counts as no worker's death. why: what the machine suffers from, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
-    row.change(
-        state="queued",
-        stage=why,
-        progress=0.0,
-        enqueued=None,
-        started=None,
-        faults=row.faults + 1,
-        due=timezone.now() + wait,
-    )
+    row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
 def lose(*, row: Attempted) -> None:
     """Queue an attempt's row again whose worker was killed under it; raises `Superseded`."""
-    row.change(state="queued", stage="", progress=0.0, enqueued=None, started=None, deaths=row.deaths + 1)
+    row.change(**AGAIN, deaths=row.deaths + 1)
 
 
 def _publish(
@@ -96,7 +88,7 @@ def _publish(
     try:
         stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
-            _finish(row, "done", **fields)
+            row.finish("done", **fields)
             kind.objects.filter(**of).delete()
             kind.objects.bulk_create([*known, *stored])
     except BaseException:
@@ -116,8 +108,3 @@ def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
             stored = default_storage.save(f"{folder}/{source.name}", LocalFile(opened))
     kind = TYPES.get(source.suffix) or mimetypes.guess_type(source.name)[0] or "application/octet-stream"
     return {"name": source.name, "file": stored, "size": size, "content_type": kind}
-
-
-def _finish(row: Job | Sample, state: str, **fields: Any) -> None:
-    now = timezone.now()
-    row.change(state=state, finished=now, deaths=0, faults=0, **fields)

@@ -12,7 +12,18 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Arrival, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
+from ..models import (
+    AGAIN,
+    Arrival,
+    Artifact,
+    Attempted,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    StoredFile,
+)
 from . import bundles
 from .jobs import delete_job
 from .limits import AN_HOUR
@@ -97,7 +108,7 @@ def _rescue(kind: type[Attempted], sentence: str, died: bool) -> int:
         try:
             with transaction.atomic():
                 if row.deaths < MAX_DEATHS - 1:
-                    count += _queue(same, deaths=F("deaths") + 1)
+                    count += same.update(**AGAIN, deaths=F("deaths") + 1)
                 elif same.update(state="failed", error=sentence.format(deaths=MAX_DEATHS), finished=timezone.now()):
                     _failed(kind.objects.get(pk=row.pk))
         except DatabaseError:  # a full disk can be read: no heartbeat could be written either
@@ -116,7 +127,7 @@ def _failed(row: Attempted) -> None:
 
 def put_back() -> int:
     """Queue all that runs again, for the embedded worker's end: the next start takes it up. It counts as no death."""
-    return sum(_queue(kind.objects.filter(state="running")) for kind in GAVE_UP)
+    return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in GAVE_UP)
 
 
 def enqueue_all() -> int:
@@ -184,10 +195,6 @@ def tidy() -> Purged:
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
     return sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
-
-
-def _queue(rows: QuerySet, **fields: object) -> int:
-    return rows.update(state="queued", enqueued=None, stage="", progress=0.0, started=None, **fields)
 
 
 def _unheard(limit: object) -> QuerySet:

@@ -52,8 +52,7 @@ def receive_upload(
     check_space(size)
     if not is_archive:
         _check_kind(file)
-    owner = user if user is not None and user.is_authenticated else None
-    sender = {"owner": owner, "visitor": visitor, "address": address}
+    sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
         name=shown_name(file.name or ""),

@@ -88,7 +88,7 @@ def test_time_in_which_the_database_was_away_does_not_count(make_job, clock, mon
     clock.now += 600
     assert clock.watch(21) == 0
     with monkeypatch.context() as patch, pytest.raises(OperationalError):
-        patch.setattr("segmentation.services.upkeep._queue", full)
+        patch.setattr("segmentation.services.upkeep.transaction.atomic", full)
         clock.watch(30)
     assert clock.watch(21) == 0
     job.refresh_from_db()
