@@ -1,4 +1,4 @@
-"""Django's admin for jobs, samples and uploads: to look, retry, cancel and delete; nothing is edited by hand."""
+"""Django's admin for jobs, samples, uploads and segmentations: to look, retry, cancel and delete, not to edit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from . import services
-from .models import Artifact, Job, Micrograph, Sample, SampleArtifact
+from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
@@ -34,6 +34,14 @@ class LookOnly(admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.readonly_fields, *(field.name for field in self.model._meta.fields)]
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    @admin.display(description="error", ordering="error")
+    def problem(self, row: Any) -> str:
+        return truncatechars(row.error, 60)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"storage_used": services.storage_used(), **(extra_context or {})}
@@ -94,10 +102,6 @@ class JobAdmin(LookOnly):
     def took(self, job: Job) -> str:
         return _duration(job.duration)
 
-    @admin.display(description="error", ordering="error")
-    def problem(self, job: Job) -> str:
-        return truncatechars(job.error, 60)
-
     @admin.display
     def figure(self, job: Job) -> SafeString | str:
         address = _address(job, FIGURE)
@@ -117,10 +121,6 @@ class JobAdmin(LookOnly):
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         services.delete_job(job=obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        for job in queryset:
-            services.delete_job(job=job)
 
     def _each(self, request: HttpRequest, jobs: QuerySet, service: Callable[..., Any], done: str) -> None:
         """Use a service on every job and say how many went, and why the others did not."""
@@ -158,10 +158,6 @@ class SampleAdmin(LookOnly):
     def size(self, sample: Any) -> str:
         return filesizeformat(sample.files_size or 0)
 
-    @admin.display(description="error", ordering="error")
-    def problem(self, sample: Sample) -> str:
-        return truncatechars(sample.error, 60)
-
     @admin.display
     def page(self, sample: Sample) -> SafeString:
         return format_html('<a href="{}">open the sample</a>', reverse("sample-page", args=[sample.pk]))
@@ -178,10 +174,6 @@ class SampleAdmin(LookOnly):
 
     def delete_model(self, request: HttpRequest, obj: Sample) -> None:
         services.delete_sample(sample=obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        for sample in queryset:
-            services.delete_sample(sample=sample)
 
 
 @admin.register(Micrograph)
@@ -215,13 +207,38 @@ class UploadAdmin(LookOnly):
     def bytes(self, micrograph: Micrograph) -> str:
         return filesizeformat(micrograph.size)
 
-    @admin.display(description="error", ordering="error")
-    def problem(self, micrograph: Micrograph) -> str:
-        return truncatechars(micrograph.error, 60)
-
     @admin.display(ordering="analyses")
     def analyses(self, micrograph: Any) -> int:
         return micrograph.analyses
+
+
+@admin.register(Segmentation)
+class SegmentationAdmin(LookOnly):
+    """What was found: it goes with its micrograph or the last job that measures it, never by itself."""
+
+    list_display = ("image", "task", "model_name", "bytes", "created", "measured")
+    list_filter = ("task", "model_name", "created")
+    search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
+    readonly_fields = ("bytes",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        here = request.resolver_match.view_name.startswith("admin:segmentation_segmentation_")
+        return not here and super().has_delete_permission(request, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("micrograph").annotate(measured=Count("jobs"))
+
+    @admin.display(ordering="micrograph__name")
+    def image(self, found: Segmentation) -> str:
+        return truncatechars(found.micrograph.name, 40)
+
+    @admin.display(description="size", ordering="size")
+    def bytes(self, found: Segmentation) -> str:
+        return filesizeformat(found.size)
+
+    @admin.display(description="jobs", ordering="measured")
+    def measured(self, found: Any) -> int:
+        return found.measured
 
 
 def _address(job: Any, name: str) -> str | None:

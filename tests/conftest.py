@@ -1,4 +1,4 @@
-"""What all tests share: a storage of their own, a model, a cast of users, and a worker that only notes the bell.
+"""What all tests share: a storage of their own, a model, a cast of users, and a queue that only takes notes.
 
 Alice owns it, Charlie must not see it, Ada is the administrator.
 """
@@ -72,31 +72,31 @@ def model(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def bell(monkeypatch):
-    """The ids of jobs and samples that the worker was rung for; no broker is touched.
+def queue(monkeypatch):
+    """The ids of jobs and samples that were enqueued; no broker is touched.
 
     What comes in is looked into at once, as by a worker that is faster than the page.
     """
-    rung: list[str] = []
+    enqueued: list[str] = []
 
     def send_task(name: str, args: tuple[str, ...] = (), **options: object) -> None:
         if name == "worker.inspect_uploads":
             inspect_now(monkeypatch)
             return
         assert name in ("worker.run_job", "worker.run_sample")
-        rung.append(args[0])
+        enqueued.append(args[0])
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)
-    return rung
+    return enqueued
 
 
 def inspect_now(monkeypatch) -> None:
-    """Look into all uploads that wait; without a pulse, which on its own connection sees no test's transaction."""
+    """Look into all uploads that wait; without a heartbeat, which on its own connection sees no test's transaction."""
     from worker import tasks
-    from worker.pulse import Pulse
+    from worker.heartbeat import Heartbeat
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "Pulse", lambda row: Pulse(row, seconds=3600))
+        patch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
         tasks.inspect_uploads()
 
 
@@ -158,6 +158,22 @@ def make_job(make_micrograph):
             )
             artifact.file.save(f"{job.folder}/{job.attempt}/{name}", ContentFile(b"content"))
         return job
+
+    return make
+
+
+@pytest.fixture
+def make_segmentation(make_job):
+    """A stored segmentation, measured by one job."""
+    from segmentation.models import Job, Segmentation
+
+    def make(**fields):
+        job = make_job(state="done", attempt=1)
+        known = {"micrograph": job.micrograph, "task": "particles", "model_name": "particles", "size": 7}
+        found = Segmentation(**{**known, **fields})
+        found.file.save(f"{found.folder}/segmentation.npz", ContentFile(b"content"))
+        Job.objects.filter(pk=job.pk).update(segmentation=found)
+        return found
 
     return make
 

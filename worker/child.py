@@ -10,6 +10,8 @@ import threading
 import time
 import warnings
 
+from celery.app.utils import find_app
+
 SECONDS = 1.0
 ANALYSES, INSPECTIONS = "analyses", "inspections"
 # With one machine and one worker of each kind there is nobody to gossip with.
@@ -60,11 +62,9 @@ def die_with_parent(parent: int) -> None:
 def main(queue: str) -> None:
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
     os.nice(NICENESS)
-    from deepsegm.celery import app
-
     # Our messages are JSON, which root may read as safely as anyone; the address of the site should stay in sight.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
-    app.worker_main(list(QUIET + OPTIONS[queue]))
+    find_app("deepsegm").worker_main(list(QUIET + OPTIONS[queue]))
 
 
 if __name__ == "__main__":

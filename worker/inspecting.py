@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import IntegrityError
 
 from segmentation import services
-from segmentation.models import Lost, Micrograph
+from segmentation.models import Micrograph, Superseded
 from segmentation.services.archives import Incoming, Note, unpacked
 from segmentation.services.uploads import sha256_of
 
@@ -23,7 +23,7 @@ READING = "reading the image"
 
 
 def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
-    """Look into one micrograph and publish what was found; raises Unreadable where it is of no use, Lost."""
+    """Look into one micrograph and publish what was found; raises Unreadable where it is of no use, Superseded."""
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
         return
@@ -55,7 +55,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
         except (Micrograph.DoesNotExist, IntegrityError) as error:
             if Micrograph.objects.filter(pk=archive.pk).exists():
                 raise
-            raise Lost from error
+            raise Superseded from error
         count += 1
         progress(f"{UNPACKING}, {count} {'image' if count == 1 else 'images'} so far", 0.5)
     services.publish_archive(micrograph=archive, notes=notes)
@@ -72,9 +72,7 @@ def _take(archive: Micrograph, incoming: Incoming, stored: Counter[tuple[str, st
         services.receive_upload(
             file=file,
             side=incoming.side,
-            user=archive.owner,
-            visitor=archive.visitor,
-            address=archive.address,
+            **archive.maker,
             read_bar=archive.read_bar,
             archive=archive,
             sample=archive.sample,

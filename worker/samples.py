@@ -35,7 +35,7 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 
 
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
-    """Pool what counts, write the files, publish both; `Lost` where the sample changed meanwhile."""
+    """Pool what counts, write the files, publish both; `Superseded` where the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
     from segmentation.core.sample import combine
 

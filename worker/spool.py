@@ -3,7 +3,7 @@
 The stock transport writes a message in place, so that a reader can meet half of it: messages get lost and workers
 die (celery/kombu#1551). Here a message is written aside and renamed into the queue, and renamed out of it by the one
 reader that gets it. A file that is no message is put into quarantine instead of stopping the worker. The spool is
-only a doorbell: what is lost with a crash here is rung again by `services.rescue`.
+no place of truth: what is lost with a crash here is enqueued again by `services.rescue`.
 """
 
 from __future__ import annotations

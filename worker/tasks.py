@@ -1,4 +1,4 @@
-"""What the worker does when rung: claim, analyse, publish.
+"""What the worker does with an id from the queue: claim, analyse, publish.
 
     claim ──None──> nothing to do: another worker has the job, or it was cancelled or deleted
       │
@@ -14,7 +14,7 @@
       │
     publish (files and state in one transaction)
 
-    Lost, from any report on the way: cancelled, deleted, changed or given to another attempt; stop without a trace.
+    Superseded, from any report: cancelled, deleted, changed or given to another attempt; stop without a trace.
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so does a
@@ -42,16 +42,16 @@ from django.db import DatabaseError, connection
 from segmentation import services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import Attempted, Job, Lost, Micrograph, Sample
+from segmentation.models import Attempted, Job, Micrograph, Sample, Superseded
 from segmentation.services.space import is_scarce
-from segmentation.services.upkeep import MAX_LOSSES
+from segmentation.services.upkeep import MAX_DEATHS
 
 from . import tables
 from .failures import sentence_for
 from .fetching import pixels_of
+from .heartbeat import Heartbeat
 from .inspecting import inspect
 from .inspection import Killed, Unreadable
-from .pulse import Pulse
 from .samples import pool_sample
 from .scratch import scratch, sweep
 from .summary import summarise
@@ -88,7 +88,7 @@ def inspect_uploads() -> None:
         if micrograph is None:
             return
         _run(Micrograph, micrograph.pk, inspect)
-    services.ring_inspection()
+    services.enqueue_inspection()
 
 
 @shared_task(name="worker.rescue")
@@ -113,25 +113,25 @@ def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
     try:
         if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, "less than DEEPSEGM_MIN_FREE_MB are free")
-        with Pulse(row) as pulse, scratch() as folder:
-            work(row, Teller(row, pulse), folder)
+        with Heartbeat(row) as heartbeat, scratch() as folder:
+            work(row, ProgressReporter(row, heartbeat), folder)
         logger.info("%s: done.", pk)
-    except Lost:
+    except Superseded:
         logger.info("%s: attempt %s is over, the row was cancelled, changed, deleted or passed on.", pk, row.attempt)
     except Exception as error:
         _end(row, error)
 
 
-class Teller:
-    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Lost`."""
+class ProgressReporter:
+    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`."""
 
-    def __init__(self, row: Attempted, pulse: Pulse) -> None:
-        self._row, self._pulse = row, pulse
+    def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
+        self._row, self._heartbeat = row, heartbeat
         self._stage, self._told = "", 0.0
 
     def __call__(self, stage: str, fraction: float) -> None:
-        if self._pulse.lost.is_set():
-            raise Lost
+        if self._heartbeat.superseded.is_set():
+            raise Superseded
         now = time.monotonic()
         if stage == self._stage and now - self._told < EVERY_SECONDS:
             return
@@ -192,7 +192,7 @@ def _end(row: Attempted, error: Exception) -> None:
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(services.postpone, row=row, why=why)
-    elif isinstance(error, Killed) and row.losses < MAX_LOSSES - 1:
+    elif isinstance(error, Killed) and row.deaths < MAX_DEATHS - 1:
         change = partial(services.lose, row=row)
     else:
         change = partial(FAIL[type(row)], row, sentence_for(row, error), error)
@@ -200,7 +200,7 @@ def _end(row: Attempted, error: Exception) -> None:
         try:
             change()
             break
-        except Lost:
+        except Superseded:
             logger.info("%s: attempt %s failed after the row had been taken from it.", row.pk, row.attempt)
             break
         except (DatabaseError, OSError) as trouble:

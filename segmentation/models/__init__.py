@@ -1,6 +1,6 @@
 """What is stored: micrographs, what was found in them, jobs, samples and the files that those two made.
 
-The Job row is the truth and the broker only a doorbell. A job's life:
+The Job row is the truth and the broker only carries its id. A job's life:
 
     create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
                     │  ^ ^            │  │ │
@@ -12,7 +12,7 @@ The Job row is the truth and the broker only a doorbell. A job's life:
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt), so of two
 processes that want the same arrow exactly one gets it. `attempt` only ever grows: a worker that was given up
-for dead and comes back holds an old number, and each of its reports is refused with `Lost`.
+for dead and comes back holds an old number, and each of its reports is refused with `Superseded`.
 
 A micrograph is looked into the same way before any of that: a job of an image that has not been read yet is
 QUEUED but not `ready`, and nobody takes it. A row whose `due` lies ahead waits for disk, storage or database to mend.
@@ -24,27 +24,8 @@ A sample (many images of one specimen) is pooled once none of its images is unde
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import SHOWN_NAME, Attempted, Lost, Owned, StoredFile, shown_name
+from .base import AFRESH, AGAIN, SHOWN_NAME, Attempted, Owned, StoredFile, Superseded, shown_name
 from .jobs import Artifact, Job, seconds_per_megapixel
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation
-
-__all__ = [
-    "SHOWN_NAME",
-    "Arrival",
-    "Artifact",
-    "Attempted",
-    "Job",
-    "Lost",
-    "Micrograph",
-    "Owned",
-    "Sample",
-    "SampleArtifact",
-    "Segmentation",
-    "StoredFile",
-    "preview_path",
-    "seconds_per_megapixel",
-    "shown_name",
-    "upload_path",
-]

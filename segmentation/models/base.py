@@ -51,6 +51,17 @@ class Owned(models.Model):
     class Meta:
         abstract = True
 
+    @staticmethod
+    def fields_of(user: Any, visitor: uuid.UUID | None, address: str) -> dict[str, Any]:
+        """The fields of a row that a caller makes."""
+        signed_in = user is not None and user.is_authenticated
+        return {"owner": user if signed_in else None, "visitor": visitor, "address": address}
+
+    @property
+    def maker(self) -> dict[str, Any]:
+        """Its caller, as the services and their limits take it."""
+        return {"user": self.owner, "visitor": self.visitor, "address": self.address}
+
     def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
         """Owned: its owner and staff who may see such rows. Unowned: who has the link, unless the site is closed."""
         signed_in = user is not None and user.is_authenticated
@@ -74,7 +85,12 @@ class Owned(models.Model):
         return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
-class Lost(Exception):
+# What a row has when it enters the queue for another attempt, and for its first one or one that a person asked for.
+AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "progress": 0.0, "started": None}
+AFRESH: dict[str, Any] = {**AGAIN, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None}
+
+
+class Superseded(Exception):
     """The row was cancelled, changed, deleted or given to another worker; stop without a trace."""
 
 
@@ -82,21 +98,19 @@ class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 
     attempt: grows with every claim and fences off workers given up for dead.
-    losses: workers lost in a row; a retry by a person starts again at 0.
+    deaths: of workers in a row; a retry by a person starts again at 0.
     faults: how often in a row disk, storage or database were in trouble; due: not to be taken before, because of that.
-    rung: when the worker was last rung for it.
+    enqueued: when it was last sent to the broker.
     """
 
-    Lost = Lost
-
     attempt = models.PositiveIntegerField(default=0, editable=False)
-    losses = models.PositiveSmallIntegerField(default=0, editable=False)
+    deaths = models.PositiveSmallIntegerField(default=0, editable=False)
     faults = models.PositiveSmallIntegerField(default=0, editable=False)
     due = models.DateTimeField(null=True, blank=True, editable=False)
     stage = models.CharField(max_length=100, blank=True)
     progress = models.FloatField(default=0.0)
     error = models.TextField(blank=True)
-    rung = models.DateTimeField(null=True, blank=True, editable=False)
+    enqueued = models.DateTimeField(null=True, blank=True, editable=False)
     started = models.DateTimeField(null=True, blank=True, editable=False)
     heartbeat = models.DateTimeField(null=True, blank=True, editable=False)
     finished = models.DateTimeField(null=True, blank=True, editable=False)
@@ -105,13 +119,17 @@ class Attempted(models.Model):
         abstract = True
 
     def change(self, **fields: Any) -> None:
-        """Change the row while this attempt still runs it; raises `Lost` when it no longer does."""
+        """Change the row while this attempt still runs it; raises `Superseded` when it no longer does."""
         mine = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
         if not mine.update(heartbeat=timezone.now(), **fields):
-            raise Lost(f"attempt {self.attempt} of {type(self).__name__.lower()} {self.pk}")
+            raise Superseded(f"attempt {self.attempt} of {type(self).__name__.lower()} {self.pk}")
+
+    def finish(self, state: str, **fields: Any) -> None:
+        """End this attempt; raises `Superseded`."""
+        self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
     def report(self, *, stage: str | None = None, progress: float | None = None) -> None:
-        """Progress, heartbeat, cancellation and fencing in one UPDATE; raises `Lost`."""
+        """Progress, heartbeat, cancellation and fencing in one UPDATE; raises `Superseded`."""
         said = {"stage": stage, "progress": progress}
         self.change(**{name: value for name, value in said.items() if value is not None})
 
@@ -124,7 +142,7 @@ class AttemptedQuerySet(OwnedQuerySet):
         return self.filter(Q(due=None) | Q(due__lte=timezone.now()), state="queued")
 
     def claim(self, pk: Any) -> Any:
-        """Take a queued row for this worker; None when it is not there to be taken (a second doorbell)."""
+        """Take a queued row for this worker; None when it is not there to be taken (a second message)."""
         if not self.waiting().filter(pk=pk).exists():  # a look costs less than a lock
             return None
         now = timezone.now()

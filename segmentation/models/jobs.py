@@ -119,8 +119,8 @@ class Job(Owned, Attempted):
 
     def _ahead(self) -> models.QuerySet:
         before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
-        if self.sample_id is None:  # of a sample only the images that have been rung for stand before a single one
-            before &= Q(sample=None) | Q(rung__isnull=False)
+        if self.sample_id is None:  # of a sample only the images that were enqueued stand before a single one
+            before &= Q(sample=None) | Q(enqueued__isnull=False)
         return Job.objects.filter(before, state=self.State.QUEUED, ready=True)
 
     def _remaining(self, expected: float) -> float:

@@ -4,11 +4,11 @@ A rule that the user broke raises `Refused`: one sentence and an HTTP status.
 """
 
 from .archives import Note, is_archive
-from .doorbell import ring_inspection
 from .intake import Intake, receive_files, sorted_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
 from .publishing import fail_job, fail_sample, lose, postpone, publish, publish_sample
+from .queue import enqueue_inspection
 from .refusal import Refused
 from .samples import (
     Scale,
@@ -24,53 +24,5 @@ from .samples import (
 from .segmentations import keep_segmentation
 from .settling import fail_upload, publish_archive, publish_inspection, start_archive, start_images
 from .trouble import trouble
-from .upkeep import purge, put_back, rescue, ring_all, storage_used, tidy
+from .upkeep import enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload
-
-__all__ = [
-    "Intake",
-    "Note",
-    "Refused",
-    "Scale",
-    "add_images",
-    "cancel_job",
-    "cancel_sample",
-    "create_job",
-    "create_sample",
-    "delete_job",
-    "delete_sample",
-    "delete_upload",
-    "discard_unused",
-    "fail_job",
-    "fail_sample",
-    "fail_upload",
-    "include_image",
-    "is_archive",
-    "keep_segmentation",
-    "lose",
-    "postpone",
-    "publish",
-    "publish_archive",
-    "publish_inspection",
-    "publish_sample",
-    "purge",
-    "put_back",
-    "recalibrate_sample",
-    "receive_files",
-    "receive_upload",
-    "refresh_sample",
-    "replace_image",
-    "rerun_job",
-    "rescue",
-    "retry_failed",
-    "retry_job",
-    "ring_all",
-    "ring_inspection",
-    "sample_upload",
-    "sorted_files",
-    "start_archive",
-    "start_images",
-    "storage_used",
-    "tidy",
-    "trouble",
-]

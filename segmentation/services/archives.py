@@ -51,10 +51,6 @@ ALONE = "It goes with an image of the same name, and there is none, so it was le
 OUTSIDE = "Its name points out of the archive; it was taken as {name}."
 SYSTEM = "{count} {files} left out that only the operating system needs: {names}."
 
-_END = struct.Struct("<4s4H2LH")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR = struct.Struct("<4sLQL")
-
 
 class Note(NamedTuple):
     """A sentence about a file that came in; "" for the name where it is about no single one. status: as of HTTP."""
@@ -264,32 +260,16 @@ def _points_outside(name: str) -> bool:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse an archive whose directory would fill the memory: zipfile reads all of it at once."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        start = max(0, size - _END.size - 2**16)
-        file.seek(start)
-        tail = file.read()
-        found = tail.rfind(b"PK\x05\x06")
-        if found < 0 or len(tail) - found < _END.size:
-            raise Refused(DAMAGED, 422)
-        _, _, _, _, entries, length, _, _ = _END.unpack_from(tail, found)
-        located = start + found - _LOCATOR.size
-        if located >= 0:
-            file.seek(located)
-            mark, _, where, _ = _LOCATOR.unpack(file.read(_LOCATOR.size))
-            if mark == b"PK\x06\x07":
-                entries, length = _large_directory(file, where, size)
-    if entries > MOST_ENTRIES or length > LARGEST_DIRECTORY:
+    """Refuse an archive whose directory would fill the memory: zipfile reads all of it at once.
+
+    By zipfile's own reading of the record at the archive's end, so that both speak of the same directory.
+    """
+    try:
+        with path.open("rb") as file:
+            found = zipfile._EndRecData(file)
+    except (zipfile.BadZipFile, ValueError, struct.error):
+        found = None
+    if not found:
+        raise Refused(DAMAGED, 422)
+    if found[zipfile._ECD_ENTRIES_TOTAL] > MOST_ENTRIES or found[zipfile._ECD_SIZE] > LARGEST_DIRECTORY:
         raise Refused(CROWDED, 422)
-
-
-def _large_directory(file: Any, where: int, size: int) -> tuple[int, int]:
-    """Entries and bytes of a ZIP64 directory."""
-    if where > size - _END64.size:
-        raise Refused(DAMAGED, 422)
-    file.seek(where)
-    mark, *_, entries, length, _ = _END64.unpack(file.read(_END64.size))
-    if mark != b"PK\x06\x06":
-        raise Refused(DAMAGED, 422)
-    return entries, length

@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
-from ..models import Job, Micrograph, Segmentation
+from ..models import AFRESH, Job, Micrograph, Segmentation
 from .calibration import asked_calibration, refuse_tall_bar
 from .callers import fingerprint, submission_of
-from .doorbell import ring_after_commit, ring_inspection
 from .limits import check_megapixels, check_waiting
 from .pooling import refresh_after_commit
+from .queue import enqueue_after_commit, enqueue_inspection
 from .refusal import Refused
 from .segmentations import segmentation_for
 from .space import frees_room
@@ -24,18 +24,6 @@ from .uploads import discard_unused
 OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
-# What a row has at the start of its first attempt.
-AFRESH: dict[str, Any] = {
-    "rung": None,
-    "losses": 0,
-    "faults": 0,
-    "due": None,
-    "stage": "",
-    "progress": 0.0,
-    "error": "",
-    "started": None,
-    "finished": None,
-}
 UNREADABLE = "The image cannot be read, so trying again would not help: upload it anew, saved as TIFF or PNG."
 
 
@@ -54,7 +42,7 @@ def create_job(
     segmentation: Segmentation | None = None,
     shelve: bool = False,
 ) -> Job:
-    """Queue an analysis and ring the worker, once the image has been looked into.
+    """Make an analysis, and enqueue it once the image has been looked into.
 
     token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
     job; the surplus micrograph is then removed. asked: what was said of the scale (`asked_calibration`), where the
@@ -103,16 +91,13 @@ def _created(
         state, error, ready = Job.State.FAILED, refusal.sentence, False
     if ready:
         recipe = fitting(recipe, asked, micrograph)
-    user = who["user"]
     job, created = Job.objects.get_or_create(
         submission=fields.pop("submission"),
         defaults={
             "micrograph": micrograph,
             "settings": recipe.as_dict(),
             "model_name": recipe.segmentation.model,
-            "owner": user if user is not None and user.is_authenticated else None,
-            "visitor": who["visitor"],
-            "address": who["address"],
+            **Job.fields_of(**who),
             "state": state,
             "error": error,
             "ready": ready,
@@ -121,7 +106,7 @@ def _created(
         },
     )
     if created and ready:
-        ring_after_commit(job.pk)
+        enqueue_after_commit(job.pk)
     return job
 
 
@@ -137,13 +122,13 @@ def make_ready(job: Job) -> None:
     """Let a job run whose image has been read, or fail it with a sentence: what was asked for stays for another try."""
     try:
         recipe = fitting(job.get_settings(), job.asked or None, job.micrograph)
-        check_megapixels(job.micrograph, user=job.owner, visitor=job.visitor, address=job.address)
+        check_megapixels(job.micrograph, **job.maker)
     except (ValueError, Refused) as problem:
         ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
         Job.objects.filter(pk=job.pk).update(**ended)
         return
     Job.objects.filter(pk=job.pk).update(settings=recipe.as_dict(), ready=True, asked={}, queued=timezone.now())
-    ring_after_commit(job.pk)
+    enqueue_after_commit(job.pk)
 
 
 def rerun_job(*, job: Job, recipe: AnalysisSettings, again: bool = False, **who: Any) -> Job:
@@ -174,30 +159,27 @@ def retry_job(*, job: Job) -> Job:
 
     Raises Refused (409 where it cannot be tried again, 429 where its maker has too many under way).
     """
-    now = timezone.now()
     job.micrograph = _locked(job)
     if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.can_retry:
-        maker = {"user": job.owner, "visitor": job.visitor, "address": job.address}
-        check_waiting(**maker)
-        check_megapixels(job.micrograph, **maker)
+        check_waiting(**job.maker)
+        check_megapixels(job.micrograph, **job.maker)
     _move(
         job,
         (Job.State.FAILED, Job.State.CANCELLED),
         "Only an analysis that failed or was cancelled can be tried again.",
-        state=Job.State.QUEUED,
-        queued=now,
+        queued=timezone.now(),
         **AFRESH,
     )
     if job.micrograph.state == Micrograph.State.FAILED:
-        Micrograph.objects.filter(pk=job.micrograph_id).update(state=Micrograph.State.QUEUED, **AFRESH)
-        transaction.on_commit(ring_inspection)
+        Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
+        transaction.on_commit(enqueue_inspection)
     elif job.micrograph.is_read and not job.ready:
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:
-        ring_after_commit(job.pk)
+        enqueue_after_commit(job.pk)
     return job
 
 

@@ -9,8 +9,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Micrograph, Sample
-from .doorbell import ring, ring_next
+from ..models import AFRESH, Job, Micrograph, Sample
+from .queue import enqueue, enqueue_next
 
 
 def refresh_after_commit(pk: Any) -> None:
@@ -23,19 +23,18 @@ def refresh_after_commit(pk: Any) -> None:
 
 
 def refresh_sample(pk: Any) -> None:
-    """Fence off any pooling that runs, ring for the images that wait, or for the pooling when none does."""
+    """Fence off any pooling that runs, enqueue the images that wait, or the pooling when none does."""
     under_way = (
         Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
     )
     state = Sample.State.WAITING if under_way else Sample.State.QUEUED
-    fresh = {"rung": None, "losses": 0, "stage": "", "progress": 0.0, "error": ""}
-    if not Sample.objects.filter(pk=pk).update(state=state, **fresh):
+    if not Sample.objects.filter(pk=pk).update(**{**AFRESH, "state": state}):
         return
     if under_way:
-        ring_next(pk)
+        enqueue_next(pk)
     else:
-        ring([pk], Sample)
+        enqueue([pk], Sample)
 
 
 def stuck() -> QuerySet:

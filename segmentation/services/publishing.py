@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.report import exports
-from ..models import Artifact, Attempted, Job, Sample, SampleArtifact
+from ..models import AGAIN, Artifact, Attempted, Job, Sample, SampleArtifact
 from . import bundles
 from .archives import LocalFile
 from .files import remove_folder
@@ -26,7 +26,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
     """Store an attempt's files and set the job done, in one transaction with their rows; its segmentation is stored.
 
-    Raises `Lost` when the job is no longer this attempt's; its files are then removed again.
+    Raises `Superseded` when the job is no longer this attempt's; its files are then removed again.
     """
     found = job.segmentation
     known = []
@@ -43,39 +43,31 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
 
 
 def fail_job(*, job: Job, sentence: str, afresh: bool = False) -> None:
-    """Set this attempt's job failed with a sentence for its user; raises `Lost`.
+    """Set this attempt's job failed with a sentence for its user; raises `Superseded`.
 
     afresh: another try is to segment the image, too.
     """
-    _finish(job, Job.State.FAILED, error=sentence, **({"segmentation": None} if afresh else {}))
+    job.finish(Job.State.FAILED, error=sentence, **({"segmentation": None} if afresh else {}))
     refresh_after_commit(job.sample_id)
 
 
 def fail_sample(*, sample: Sample, sentence: str) -> None:
-    """Set this attempt's pooling failed with a sentence for its user; raises `Lost`."""
-    _finish(sample, Sample.State.FAILED, error=sentence)
+    """Set this attempt's pooling failed with a sentence for its user; raises `Superseded`."""
+    sample.finish(Sample.State.FAILED, error=sentence)
 
 
 def postpone(*, row: Attempted, why: str) -> None:
     """Queue an attempt's row again, to be taken a while later: the machine is in trouble, not the image.
 
-    No worker is lost by that. why: what the machine suffers from, for the page. Raises `Lost`.
+    That counts as no worker's death. why: what the machine suffers from, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
-    row.change(
-        state="queued",
-        stage=why,
-        progress=0.0,
-        rung=None,
-        started=None,
-        faults=row.faults + 1,
-        due=timezone.now() + wait,
-    )
+    row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
 def lose(*, row: Attempted) -> None:
-    """Queue an attempt's row again whose worker was killed under it; raises `Lost`."""
-    row.change(state="queued", stage="", progress=0.0, rung=None, started=None, losses=row.losses + 1)
+    """Queue an attempt's row again whose worker was killed under it; raises `Superseded`."""
+    row.change(**AGAIN, deaths=row.deaths + 1)
 
 
 def _publish(
@@ -86,7 +78,7 @@ def _publish(
     try:
         stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
-            _finish(row, "done", **fields)
+            row.finish("done", **fields)
             kind.objects.filter(**of).delete()
             kind.objects.bulk_create([*known, *stored])
     except BaseException:
@@ -106,8 +98,3 @@ def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
             stored = default_storage.save(f"{folder}/{source.name}", LocalFile(opened))
     kind = exports.content_types().get(source.suffix, "application/octet-stream")
     return {"name": source.name, "file": stored, "size": size, "content_type": kind}
-
-
-def _finish(row: Job | Sample, state: str, **fields: Any) -> None:
-    now = timezone.now()
-    row.change(state=state, finished=now, losses=0, faults=0, **fields)

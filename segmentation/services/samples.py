@@ -11,13 +11,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.settings import AnalysisSettings
-from ..models import SHOWN_NAME, Job, Micrograph, Sample
+from ..models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
 from . import limits
 from .archives import Note
 from .calibration import asked_calibration
 from .callers import fingerprint, submission_of
-from .jobs import AFRESH, OTHER_CONTENT, check_model, files_of, fitting
+from .jobs import OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
 from .refusal import Refused
 from .segmentations import segmentation_for
@@ -90,9 +90,7 @@ def create_sample(
             "name": _clean(name),
             "settings": recipe.with_(calibration=None).as_dict(),
             **scale.fields(),
-            "owner": user if user is not None and user.is_authenticated else None,
-            "visitor": visitor,
-            "address": address,
+            **Sample.fields_of(user, visitor, address),
             "content": content,
         },
     )
@@ -142,15 +140,15 @@ def retry_failed(*, sample: Sample) -> int:
     """
     _locked(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
-        limits.check_samples(**_maker(sample))
+        limits.check_samples(**sample.maker)
     again = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
     count = 0
     for job in again.order_by("created", "pk"):
         try:
-            limits.check_megapixels(job.micrograph, **_maker(sample))
+            limits.check_megapixels(job.micrograph, **sample.maker)
         except Refused:
             break
-        count += Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED, queued=timezone.now(), **AFRESH)
+        count += Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
     refresh_after_commit(sample.pk)
     return count
 
@@ -270,14 +268,10 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
     recipe = fitting(AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration), None, micrograph)
     job = _job(sample, micrograph, recipe, created=micrograph.created)
     try:
-        limits.check_megapixels(micrograph, **_maker(sample))
+        limits.check_megapixels(micrograph, **sample.maker)
     except Refused as refusal:  # it may be tried again when there is room
         job.state, job.error = Job.State.FAILED, refusal.sentence
     return job
-
-
-def _maker(sample: Sample) -> dict[str, Any]:
-    return {"user": sample.owner, "visitor": sample.visitor, "address": sample.address}
 
 
 def take_in(

@@ -17,7 +17,7 @@ NAME = "segmentation.npz"
 
 
 def keep_segmentation(*, job: Job, file: Path, provenance: Provenance) -> Segmentation:
-    """Store what an attempt found as its job's; raises `Lost` when the job is no longer this attempt's."""
+    """Store what an attempt found as its job's; raises `Superseded` when the job is no longer this attempt's."""
     found = Segmentation(
         micrograph_id=job.micrograph_id,
         task=provenance.task,

@@ -24,12 +24,12 @@ from .samples import enrol, remark, take_in
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes) -> None:
     """Store what an image turned out to be, and let follow what waits for that.
 
-    facts: fields of the `Micrograph` by name. Raises `Lost` where the micrograph is no longer this attempt's.
+    facts: fields of the `Micrograph` by name. Raises `Superseded` where the micrograph is no longer this attempt's.
     """
     micrograph.preview.save("preview.png", ContentFile(preview), save=False)
     try:
         with transaction.atomic():
-            _end(micrograph, state=Micrograph.State.DONE, preview=micrograph.preview.name, **facts)
+            micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, preview=micrograph.preview.name, **facts)
             micrograph.refresh_from_db()
             for job in _held(micrograph):
                 make_ready(job)
@@ -53,7 +53,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
     Where its images go may have been said while it was unpacked: whatever came out before or in that moment follows.
     """
     with transaction.atomic():
-        _end(micrograph, state=Micrograph.State.DONE, kind="ZIP archive")
+        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive")
         micrograph.refresh_from_db()
         if micrograph.owner_id:
             micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)
@@ -78,11 +78,12 @@ def start_images(archive: Micrograph) -> list[Note]:
         return []
     recipe = AnalysisSettings.from_dict(archive.asked["recipe"])
     asked = {name: archive.asked.get(name) for name in ("width", "origin")}
-    who = {"user": archive.owner, "visitor": archive.visitor, "address": archive.address}
     notes = []
     for image in archive.images.filter(jobs=None).order_by("created"):
         try:
-            create_job(micrograph=image, recipe=recipe, asked=asked, token=archive.asked["token"], shelve=True, **who)
+            create_job(
+                micrograph=image, recipe=recipe, asked=asked, token=archive.asked["token"], shelve=True, **archive.maker
+            )
         except (Refused, ValueError) as problem:
             notes.append(Note(image.name, str(problem), 409))
             image.delete()
@@ -100,13 +101,15 @@ def start_archive(*, archive: Micrograph, recipe: AnalysisSettings, asked: dict[
 
 
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
-    """Set an upload failed, with a sentence for its sender; raises `Lost`.
+    """Set an upload failed, with a sentence for its sender; raises `Superseded`.
 
     Its jobs fail with the same sentence and its sample notes it. unreadable: its bytes are removed, as nobody can use
     them here; else they stay for another try.
     """
     with transaction.atomic():
-        _end(micrograph, state=Micrograph.State.FAILED, error=sentence, **({"file": ""} if unreadable else {}))
+        micrograph.finish(
+            Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
+        )
         give_up_on(micrograph, sentence)
         if unreadable:
             transaction.on_commit(lambda: remove_folder(micrograph.folder))
@@ -116,10 +119,6 @@ def give_up_on(micrograph: Micrograph, sentence: str) -> None:
     """What follows the failure of an upload."""
     _held(micrograph).update(state=Job.State.FAILED, error=sentence, finished=timezone.now())
     _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
-
-
-def _end(micrograph: Micrograph, **fields: Any) -> None:
-    micrograph.change(stage="", progress=1.0, losses=0, faults=0, finished=timezone.now(), **fields)
 
 
 def _held(micrograph: Micrograph) -> Any:

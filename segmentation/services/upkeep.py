@@ -12,20 +12,30 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ..models import Arrival, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact, StoredFile
+from ..models import (
+    AGAIN,
+    Arrival,
+    Artifact,
+    Attempted,
+    Job,
+    Micrograph,
+    Sample,
+    SampleArtifact,
+    Segmentation,
+    StoredFile,
+)
 from . import bundles
-from .doorbell import ring, ring_inspection, ring_next
 from .jobs import delete_job
 from .limits import AN_HOUR
 from .pooling import refresh_after_commit, stuck
+from .queue import enqueue, enqueue_inspection, enqueue_next
 from .samples import delete_sample
 from .settling import give_up_on
 
-MAX_LOSSES = 3
+MAX_DEATHS = 3
 ABANDONED = timedelta(days=1)
-ARRIVING = timedelta(hours=1)
 UNHEARD = timedelta(seconds=3)
-_STOPPED = "stopped {losses} times without finishing, most likely because the computer ran out of memory: "
+_STOPPED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory: "
 GAVE_UP: dict[type[Attempted], str] = {
     Job: f"The analysis {_STOPPED}try a smaller or cropped image, or ask the administrator.",
     Sample: f"The pooling {_STOPPED}exclude images, or ask the administrator.",
@@ -67,39 +77,39 @@ class Watch:
 _watches: dict[type[Attempted], Watch] = {}
 
 
-def rescue(*, lost: Collection[type[Attempted]] = ()) -> int:
-    """Put rows whose worker has been silent too long back into the queue, and ring for rows that nobody heard.
+def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
+    """Put rows whose worker has been silent too long back into the queue, and enqueue rows that nobody took.
 
     Called every few seconds by one process, which `Watch`es the heartbeats; DEEPSEGM_SILENCE_SECONDS is too long.
-    lost: kinds of which whatever runs has lost its worker, as the caller knows. After three lost workers a row fails.
-    A second doorbell for one row is harmless, as `claim` gives it to one worker only. Returns the number of rescued.
+    died: kinds whose workers are gone, as the caller knows. After the death of three workers a row fails.
+    A second message for one row is harmless, as `claim` gives it to one worker only. Returns the number of rescued.
     """
-    rescued = sum(_rescue(kind, sentence, kind in lost) for kind, sentence in GAVE_UP.items())
+    rescued = sum(_rescue(kind, sentence, kind in died) for kind, sentence in GAVE_UP.items())
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
-    ring(_unheard(limit).values_list("pk", flat=True))
-    stuck().update(state=Sample.State.QUEUED, rung=None)
-    _ring_images()
-    unheard = Sample.objects.waiting().filter(Q(rung=None) | Q(rung__lte=limit))
-    ring(list(unheard.values_list("pk", flat=True)), Sample)
+    enqueue(_unheard(limit).values_list("pk", flat=True))
+    stuck().update(state=Sample.State.QUEUED, enqueued=None)
+    _enqueue_images()
+    unheard = Sample.objects.waiting().filter(Q(enqueued=None) | Q(enqueued__lte=limit))
+    enqueue(list(unheard.values_list("pk", flat=True)), Sample)
     if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
-        ring_inspection()
+        enqueue_inspection()
     return rescued
 
 
-def _rescue(kind: type[Attempted], sentence: str, lost: bool) -> int:
+def _rescue(kind: type[Attempted], sentence: str, died: bool) -> int:
     """One kind of row; a heartbeat that came meanwhile keeps its row running."""
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
     silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
     rows = kind.objects.filter(state="running")
-    rows = rows if lost else rows.filter(pk__in=silent)
+    rows = rows if died else rows.filter(pk__in=silent)
     count = 0
-    for row in list(rows.only("pk", "attempt", "heartbeat", "losses")):
+    for row in list(rows.only("pk", "attempt", "heartbeat", "deaths")):
         same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
         try:
             with transaction.atomic():
-                if row.losses < MAX_LOSSES - 1:
-                    count += _queue(same, losses=F("losses") + 1)
-                elif same.update(state="failed", error=sentence.format(losses=MAX_LOSSES), finished=timezone.now()):
+                if row.deaths < MAX_DEATHS - 1:
+                    count += same.update(**AGAIN, deaths=F("deaths") + 1)
+                elif same.update(state="failed", error=sentence.format(deaths=MAX_DEATHS), finished=timezone.now()):
                     _failed(kind.objects.get(pk=row.pk))
         except DatabaseError:  # a full disk can be read: no heartbeat could be written either
             _watches.pop(kind, None)
@@ -116,30 +126,30 @@ def _failed(row: Attempted) -> None:
 
 
 def put_back() -> int:
-    """Queue all that runs again, for the embedded worker's end: the next start takes it up. No loss counts."""
-    return sum(_queue(kind.objects.filter(state="running")) for kind in GAVE_UP)
+    """Queue all that runs again, for the embedded worker's end: the next start takes it up. It counts as no death."""
+    return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in GAVE_UP)
 
 
-def ring_all() -> int:
-    """Ring for every queued job, sample and micrograph: at a start, when nothing can still be ringing."""
+def enqueue_all() -> int:
+    """Enqueue every queued job, sample and micrograph: at a start, when no message can still be there."""
     waiting = Job.objects.waiting()
-    rung = ring(waiting.filter(sample=None).order_by("queued").values_list("pk", flat=True))
-    waiting.exclude(sample=None).update(rung=None)
+    enqueued = enqueue(waiting.filter(sample=None).order_by("queued").values_list("pk", flat=True))
+    waiting.exclude(sample=None).update(enqueued=None)
     stuck().update(state=Sample.State.QUEUED)
-    rung += _ring_images()
+    enqueued += _enqueue_images()
     if Micrograph.objects.waiting().exists():
-        ring_inspection()
-    return rung + ring(Sample.objects.waiting().values_list("pk", flat=True), Sample)
+        enqueue_inspection()
+    return enqueued + enqueue(Sample.objects.waiting().values_list("pk", flat=True), Sample)
 
 
 def _is_busy(kind: type[Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
-def _ring_images() -> int:
-    """For every sample with images that wait unrung, the next ones."""
-    waiting = Job.objects.waiting().filter(rung=None, sample__isnull=False)
-    return sum(ring_next(pk) for pk in set(waiting.values_list("sample", flat=True)))
+def _enqueue_images() -> int:
+    """For every sample with images that wait and were not enqueued, the next ones."""
+    waiting = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
+    return sum(enqueue_next(pk) for pk in set(waiting.values_list("sample", flat=True)))
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
@@ -165,12 +175,14 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 
 def tidy() -> Purged:
-    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, and what a crash
-    left of uploads that never arrived."""
-    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=timezone.now() - ARRIVING)
+    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, what a crash
+    left of uploads that never arrived, and segmentations that no job refers to any more, as they were unusable."""
+    an_hour_ago = timezone.now() - AN_HOUR
+    broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
         broken.delete()
-    Arrival.objects.filter(created__lt=timezone.now() - AN_HOUR).delete()
+        Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None).delete()
+    Arrival.objects.filter(created__lt=an_hour_ago).delete()
     if settings.DEEPSEGM_RETENTION_DAYS:
         return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
     abandoned = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
@@ -185,18 +197,14 @@ def storage_used() -> int:
     return sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
 
 
-def _queue(rows: QuerySet, **fields: object) -> int:
-    return rows.update(state="queued", rung=None, stage="", progress=0.0, started=None, **fields)
-
-
 def _unheard(limit: object) -> QuerySet:
-    """Queued jobs whose doorbell was lost: never rung, or rung long ago while no worker is busy or others overtook."""
-    overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("rung"))
-    lost = Q(rung__lte=limit) & Exists(overtaken)
+    """Queued jobs whose message was lost: never sent, or sent long ago while no worker is busy or others overtook."""
+    overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("enqueued"))
+    lost = Q(enqueued__lte=limit) & Exists(overtaken)
     if not _is_busy(Job):
-        lost |= Q(rung__lte=limit)
-    unrung = Q(rung=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
-    return Job.objects.waiting().filter(unrung | lost).order_by("queued")
+        lost |= Q(enqueued__lte=limit)
+    unsent = Q(enqueued=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
+    return Job.objects.waiting().filter(unsent | lost).order_by("queued")
 
 
 def _bytes(rows: QuerySet) -> int:

@@ -17,7 +17,7 @@ from ..core.micrograph.kinds import HEAD_BYTES, recognise
 from ..core.micrograph.types import UnreadableImage
 from ..models import Arrival, Micrograph, Sample, shown_name
 from . import limits
-from .doorbell import ring_inspection
+from .queue import enqueue_inspection
 from .refusal import Refused
 from .space import NO_ROOM, check_space, frees_room
 from .trouble import is_full
@@ -38,7 +38,7 @@ def receive_upload(
     sample: Sample | None = None,
     asked: dict[str, Any] | None = None,
 ) -> Micrograph:
-    """Store one file, and the files of the microscope that came beside it, and ring for it to be looked into.
+    """Store one file, and the files of the microscope that came beside it, and enqueue that it is looked into.
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
     read_bar: whether the text of the data bar is read, too, which takes seconds. The others: fields of `Micrograph`.
@@ -52,8 +52,7 @@ def receive_upload(
     check_space(size)
     if not is_archive:
         _check_kind(file)
-    owner = user if user is not None and user.is_authenticated else None
-    sender = {"owner": owner, "visitor": visitor, "address": address}
+    sender = Micrograph.fields_of(user, visitor, address)
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
         name=shown_name(file.name or ""),
@@ -67,7 +66,7 @@ def receive_upload(
         asked=asked or {},
     )
     _store(micrograph, file, side)
-    ring_inspection()
+    enqueue_inspection()
     return micrograph
 
 

@@ -21,7 +21,7 @@ from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..models import Job
-from ..services.adopting import adoptable
+from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.space import is_scarce
 from .serving import serve_picture
@@ -46,7 +46,7 @@ class SignIn(LoginView):
 
     def get_default_redirect_url(self) -> str:
         """Where nothing else was asked for: to the results of this browser that could be kept, if there are any."""
-        found = adoptable(user=self.request.user, visitor=self.request.visitor)
+        found = claimable(user=self.request.user, visitor=self.request.visitor)
         return reverse("results") if found else super().get_default_redirect_url()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from segmentation.models import Job, Micrograph, shown_name, upload_path
+from segmentation.models import Job, Micrograph, Superseded, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -81,7 +81,7 @@ def test_a_report_is_refused_once_the_job_is_no_longer_this_attempts(make_job, c
     job = Job.objects.claim(make_job().pk)
     rows = Job.objects.filter(pk=job.pk)
     rows.delete() if change == "deleted" else rows.update(**change)
-    with pytest.raises(Job.Lost):
+    with pytest.raises(Superseded):
         job.report(stage="segmenting", progress=0.9)
     assert not Job.objects.filter(progress=0.9).exists()
 
@@ -91,7 +91,7 @@ def test_an_old_attempt_is_fenced_off_by_the_new(make_job):
     old = Job.objects.claim(job.pk)
     Job.objects.filter(pk=job.pk).update(state="queued")
     new = Job.objects.claim(job.pk)
-    with pytest.raises(Job.Lost):
+    with pytest.raises(Superseded):
         old.report(progress=0.5)
     new.report(progress=0.6)
     assert (new.attempt, Job.objects.get(pk=job.pk).progress) == (2, 0.6)

@@ -179,7 +179,7 @@ class TestInItsSample:
     def use(self, sample, job, visitor=VISITOR):
         return visit(Client(), visitor).post(f"/samples/{sample.pk}/images/{job.pk}/", {"included": "instead"})
 
-    def test_it_is_offered_and_taken(self, pair, bell, django_capture_on_commit_callbacks):
+    def test_it_is_offered_and_taken(self, pair, queue, django_capture_on_commit_callbacks):
         sample, counted, again = pair
         assert "Count this one instead" in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
         with django_capture_on_commit_callbacks(execute=True):
@@ -190,7 +190,7 @@ class TestInItsSample:
             sample.jobs.exclude(micrograph=again.micrograph).get().pk,
         }
         assert Job.objects.get(pk=counted.pk).sample is None
-        assert bell == [str(sample.pk)]
+        assert queue == [str(sample.pk)]
         assert "Count this one instead" not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
         assert self.use(sample, counted).status_code == 303
         assert counted.pk in sample.members.values_list("pk", flat=True)

@@ -34,24 +34,24 @@ def create(micrograph, *, recipe=None, user=NOBODY, visitor=ME, address="", toke
     )
 
 
-def test_a_new_job_waits_and_the_worker_is_rung_after_the_commit(make_micrograph, commit, bell):
+def test_a_new_job_waits_and_is_enqueued_after_the_commit(make_micrograph, commit, queue):
     visitor = uuid4()
     with commit():
         job = create(make_micrograph(), visitor=visitor, recipe=AnalysisSettings.of(threshold=0.4))
-        assert bell == []
-    assert bell == [str(job.pk)]
+        assert queue == []
+    assert queue == [str(job.pk)]
     job.refresh_from_db()
     assert (job.state, job.attempt, job.owner, job.visitor) == ("queued", 0, None, visitor)
     assert job.get_settings() == AnalysisSettings.of(threshold=0.4)
-    assert job.rung is not None
+    assert job.enqueued is not None
 
 
-def test_a_double_click_makes_one_job_and_keeps_one_upload(make_micrograph, commit, bell):
+def test_a_double_click_makes_one_job_and_keeps_one_upload(make_micrograph, commit, queue):
     first, second = make_micrograph(), make_micrograph()
     with commit():
         assert create(first) == create(second)
     assert list(Micrograph.objects.all()) == [first]
-    assert len(bell) == 1
+    assert len(queue) == 1
     assert not second.file.storage.exists(second.file.name)
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_model_is_refused_by_name(make_micrograph):
     assert refused.value.status == 400
 
 
-def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, bell, monkeypatch, caplog):
+def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, queue, monkeypatch, caplog):
     def down(*args, **kwargs):
         raise OperationalError("connection refused")
 
@@ -87,11 +87,11 @@ def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, bell, monke
         patch.setattr("celery.current_app.send_task", down)
         job = create(make_micrograph())
     job.refresh_from_db()
-    assert (job.state, job.rung) == ("queued", None)
-    assert "could not be rung" in caplog.text
+    assert (job.state, job.enqueued) == ("queued", None)
+    assert "could not be reached" in caplog.text
     Job.objects.update(queued=timezone.now() - timedelta(seconds=3))
     services.rescue()
-    assert bell == [str(job.pk)]
+    assert queue == [str(job.pk)]
 
 
 def test_the_waiting_jobs_of_one_visitor_are_limited(make_micrograph, settings, alice):
@@ -144,13 +144,13 @@ def test_a_finished_job_cannot_be_cancelled(make_job, state):
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
-def test_retrying_queues_the_job_and_forgives_its_losses(make_job, commit, bell, state):
-    job = make_job(state=state, attempt=3, losses=2, error="It broke.", finished=timezone.now(), progress=0.5)
+def test_retrying_queues_the_job_and_forgets_the_deaths(make_job, commit, queue, state):
+    job = make_job(state=state, attempt=3, deaths=2, error="It broke.", finished=timezone.now(), progress=0.5)
     with commit():
         services.retry_job(job=job)
-    assert bell == [str(job.pk)]
+    assert queue == [str(job.pk)]
     job = Job.objects.get()
-    assert (job.state, job.error, job.losses, job.progress, job.finished) == ("queued", "", 0, 0.0, None)
+    assert (job.state, job.error, job.deaths, job.progress, job.finished) == ("queued", "", 0, 0.0, None)
     assert Job.objects.claim(job.pk).attempt == 4
 
 
@@ -169,7 +169,7 @@ def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
     assert refused.value.status == 404
 
 
-def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, bell):
+def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, queue):
     job = make_job(state="done", visitor=uuid4())
     visitor = uuid4()
     recipe = AnalysisSettings.of(threshold=0.3)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.models import Job, Lost, Micrograph, Sample, SampleArtifact
+from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services import Note, Refused, Scale
 
 from .finished import SUMMARY, ZEISS
@@ -220,24 +220,24 @@ class TestScale:
 
 
 class TestQueue:
-    def test_only_the_next_images_are_rung_for(self, make_micrograph, bell, committed):
+    def test_only_the_next_images_are_enqueued(self, make_micrograph, queue, committed):
         with committed():
             sample = create(different(make_micrograph, 5))
         order = [str(pk) for pk in sample.jobs.order_by("queued").values_list("pk", flat=True)]
-        assert bell == order[:2]
+        assert queue == order[:2]
         services.rescue()
-        assert bell == order[:2]
+        assert queue == order[:2]
 
-    def test_when_one_ends_the_next_is_rung_for(self, make_micrograph, bell, committed):
+    def test_when_one_ends_the_next_is_enqueued(self, make_micrograph, queue, committed):
         with committed():
             sample = create(different(make_micrograph, 4))
         order = list(sample.jobs.order_by("queued"))
         job = Job.objects.claim(order[0].pk)
         with committed():
             services.fail_job(job=job, sentence="No.")
-        assert bell == [str(each.pk) for each in order[:3]]
+        assert queue == [str(each.pk) for each in order[:3]]
 
-    def test_a_single_image_stands_behind_those_only(self, make_micrograph, bell, committed):
+    def test_a_single_image_stands_behind_those_only(self, make_micrograph, queue, committed):
         with committed():
             create(different(make_micrograph, 6))
         with committed():
@@ -249,42 +249,42 @@ class TestQueue:
                 token="",
             )
         assert single.position() == 3
-        assert bell[2] == str(single.pk)
+        assert queue[2] == str(single.pk)
 
-    def test_a_lost_bell_is_rung_again(self, make_sample, bell):
+    def test_a_lost_message_is_sent_again(self, make_sample, queue):
         sample = make_sample(QUEUED, QUEUED, QUEUED)
         services.rescue()
-        assert len(bell) == 2
-        sample.jobs.update(rung=timezone.now() - timedelta(hours=1))
+        assert len(queue) == 2
+        sample.jobs.update(enqueued=timezone.now() - timedelta(hours=1))
         services.rescue()
-        assert len(bell) == 5
+        assert len(queue) == 5
 
-    def test_at_a_start_the_next_are_rung_for(self, make_sample, bell):
+    def test_at_a_start_the_next_are_enqueued(self, make_sample, queue):
         sample = make_sample(QUEUED, QUEUED, QUEUED)
-        sample.jobs.update(rung=timezone.now())
-        done = make_sample(DONE, state=Sample.State.QUEUED, rung=timezone.now())
-        services.ring_all()
-        assert len(bell) == 3 and bell[-1] == str(done.pk)
+        sample.jobs.update(enqueued=timezone.now())
+        done = make_sample(DONE, state=Sample.State.QUEUED, enqueued=timezone.now())
+        services.enqueue_all()
+        assert len(queue) == 3 and queue[-1] == str(done.pk)
 
 
 class TestPooling:
-    def test_it_is_wanted_once_all_have_ended(self, make_sample, bell, committed):
+    def test_it_is_wanted_once_all_have_ended(self, make_sample, queue, committed):
         sample = make_sample(RUNNING, DONE, FAILED)
         job = Job.objects.get(state=RUNNING)
         with committed():
             services.publish(job=job, files={}, summary=SUMMARY)
         assert state(sample) == Sample.State.QUEUED
-        assert bell == [str(sample.pk)]
+        assert queue == [str(sample.pk)]
 
-    def test_not_before(self, make_sample, bell, committed):
+    def test_not_before(self, make_sample, queue, committed):
         sample = make_sample(RUNNING, RUNNING)
         with committed():
             services.fail_job(job=sample.jobs.first(), sentence="No.")
         assert state(sample) == Sample.State.WAITING
-        assert bell == []
+        assert queue == []
 
     @pytest.mark.parametrize("change", ["exclude", "delete", "purge upload"])
-    def test_every_change_pools_again_and_fences_off_what_runs(self, make_sample, bell, committed, change):
+    def test_every_change_pools_again_and_fences_off_what_runs(self, make_sample, queue, committed, change):
         sample = make_sample(DONE, DONE, state=Sample.State.QUEUED)
         running = Sample.objects.claim(sample.pk)
         job = sample.jobs.first()
@@ -296,17 +296,17 @@ class TestPooling:
             else:
                 services.delete_upload(micrograph=job.micrograph)
         assert state(sample) == Sample.State.QUEUED
-        assert bell == [str(sample.pk)]
-        with pytest.raises(Lost):
+        assert queue == [str(sample.pk)]
+        with pytest.raises(Superseded):
             services.publish_sample(sample=running, files={}, pooled={})
         assert state(sample) == Sample.State.QUEUED
 
-    def test_excluding_twice_pools_once(self, make_sample, bell, committed):
+    def test_excluding_twice_pools_once(self, make_sample, queue, committed):
         sample = make_sample(DONE)
         for _ in range(2):
             with committed():
                 services.include_image(sample=sample, job=sample.jobs.get(), included=False)
-        assert bell == [str(sample.pk)]
+        assert queue == [str(sample.pk)]
 
     def test_published_files_replace_those_before(self, make_sample, own_storage, tmp_path):
         sample = make_sample(DONE, state=Sample.State.QUEUED)
@@ -320,19 +320,19 @@ class TestPooling:
         assert stored.content_type == "text/csv"
         assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
 
-    def test_a_silent_pooling_is_rescued_twice_then_fails(self, make_sample, bell):
+    def test_a_silent_pooling_is_rescued_twice_then_fails(self, make_sample, queue):
         sample = make_sample(DONE, state=Sample.State.QUEUED)
         for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
             Sample.objects.claim(sample.pk)
-            services.rescue(lost=(Sample,))
+            services.rescue(died=(Sample,))
             assert state(sample) == expected
         assert "stopped 3 times" in sample.error
 
-    def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, bell):
+    def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, queue):
         sample = make_sample(DONE, FAILED)
         services.rescue()
         assert state(sample) == Sample.State.QUEUED
-        assert bell == [str(sample.pk)]
+        assert queue == [str(sample.pk)]
 
     def test_a_stopped_worker_puts_it_back(self, make_sample):
         sample = make_sample(DONE, state=Sample.State.QUEUED)

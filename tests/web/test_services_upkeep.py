@@ -1,4 +1,4 @@
-"""Rescue of jobs whose worker died, lost doorbells, and the removal of what is old."""
+"""Rescue of jobs whose worker died, lost messages, and the removal of what is old."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Job, Micrograph
+from segmentation.models import Arrival, Job, Micrograph, Segmentation
 
 pytestmark = pytest.mark.django_db
 
@@ -55,23 +55,23 @@ def clock(monkeypatch):
     return made
 
 
-def test_a_silent_job_is_queued_and_rung(make_job, bell, clock):
+def test_a_silent_job_is_queued_and_enqueued(make_job, queue, clock):
     job = running(make_job, heartbeat=ago(seconds=31), progress=0.6, stage="segmenting")
     assert clock.watch(30) == 0
     assert clock.watch(6) == 1
     job.refresh_from_db()
-    assert (job.state, job.losses, job.attempt, job.progress, job.stage) == ("queued", 1, 1, 0.0, "")
-    assert bell == [str(job.pk)]
+    assert (job.state, job.deaths, job.attempt, job.progress, job.stage) == ("queued", 1, 1, 0.0, "")
+    assert queue == [str(job.pk)]
     assert Job.objects.claim(job.pk).attempt == 2
 
 
-def test_a_job_that_gives_signs_of_life_is_left_alone(make_job, bell, clock):
+def test_a_job_that_gives_signs_of_life_is_left_alone(make_job, queue, clock):
     job = running(make_job, heartbeat=ago(seconds=29))
     for _ in range(5):
         assert clock.watch(21) == 0
         Job.objects.get(pk=job.pk).report()
     job.refresh_from_db()
-    assert (job.state, bell) == ("running", [])
+    assert (job.state, queue) == ("running", [])
 
 
 def test_a_clock_that_jumps_costs_no_attempt(make_job, clock):
@@ -88,76 +88,76 @@ def test_time_in_which_the_database_was_away_does_not_count(make_job, clock, mon
     clock.now += 600
     assert clock.watch(21) == 0
     with monkeypatch.context() as patch, pytest.raises(OperationalError):
-        patch.setattr("segmentation.services.upkeep._queue", full)
+        patch.setattr("segmentation.services.upkeep.transaction.atomic", full)
         clock.watch(30)
     assert clock.watch(21) == 0
     job.refresh_from_db()
-    assert (job.state, job.losses) == ("running", 0)
+    assert (job.state, job.deaths) == ("running", 0)
 
 
 def full(*args, **kwargs):
     raise OperationalError("database or disk is full")
 
 
-def test_after_three_lost_workers_a_job_fails_in_plain_words(make_job, bell):
+def test_after_three_lost_workers_a_job_fails_in_plain_words(make_job, queue):
     job = make_job()
-    for lost in (1, 2, 3):
-        assert Job.objects.claim(job.pk).attempt == lost
-        services.rescue(lost=(Job,))
+    for death in (1, 2, 3):
+        assert Job.objects.claim(job.pk).attempt == death
+        services.rescue(died=(Job,))
     job.refresh_from_db()
-    assert (job.state, len(bell)) == ("failed", 2)
+    assert (job.state, len(queue)) == ("failed", 2)
     assert "stopped 3 times" in job.error and job.finished is not None
 
 
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
     first = running(make_job, heartbeat=ago(minutes=1), queued=ago(minutes=9))
     second = make_job()
-    services.rescue(lost=(Job,))
+    services.rescue(died=(Job,))
     first.refresh_from_db()
     assert (first.position(), second.position()) == (1, 2)
 
 
 def test_put_back_counts_no_loss(make_job):
-    job = running(make_job, losses=2, heartbeat=timezone.now())
+    job = running(make_job, deaths=2, heartbeat=timezone.now())
     assert services.put_back() == 1
     job.refresh_from_db()
-    assert (job.state, job.losses) == ("queued", 2)
+    assert (job.state, job.deaths) == ("queued", 2)
 
 
 @pytest.mark.parametrize(
-    ("fields", "rung"),
+    ("fields", "enqueued"),
     [
         ({"queued": 3}, True),
         ({"queued": 0}, False),
-        ({"queued": 300, "rung": 240}, True),
-        ({"queued": 300, "rung": 20}, False),
+        ({"queued": 300, "enqueued": 240}, True),
+        ({"queued": 300, "enqueued": 20}, False),
     ],
 )
-def test_a_lost_doorbell_is_rung_again_when_no_worker_is_busy(make_job, bell, fields, rung):
+def test_a_lost_message_is_sent_again_when_no_worker_is_busy(make_job, queue, fields, enqueued):
     job = make_job(**{name: ago(seconds=seconds) for name, seconds in fields.items()})
     services.rescue()
-    assert bell == ([str(job.pk)] if rung else [])
+    assert queue == ([str(job.pk)] if enqueued else [])
 
 
-def test_jobs_that_only_wait_their_turn_are_not_rung_again(make_job, bell):
+def test_jobs_that_only_wait_their_turn_are_not_enqueued_again(make_job, queue):
     running(make_job, heartbeat=timezone.now(), queued=ago(minutes=9))
-    make_job(queued=ago(minutes=5), rung=ago(minutes=5))
+    make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     services.rescue()
-    assert bell == []
+    assert queue == []
 
 
-def test_a_job_that_others_overtook_is_rung_again(make_job, bell):
-    overtaken = make_job(queued=ago(minutes=5), rung=ago(minutes=5))
+def test_a_job_that_others_overtook_is_enqueued_again(make_job, queue):
+    overtaken = make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     running(make_job, queued=ago(minutes=4), started=ago(minutes=1), heartbeat=timezone.now())
     services.rescue()
-    assert bell == [str(overtaken.pk)]
+    assert queue == [str(overtaken.pk)]
 
 
-def test_a_start_rings_for_everyone_who_waits_in_order(make_job, bell):
+def test_a_start_enqueues_everything_that_waits_in_order(make_job, queue):
     second, first = make_job(queued=ago(minutes=1)), make_job(queued=ago(minutes=2))
     make_job(state="done")
-    assert services.ring_all() == 2
-    assert bell == [str(first.pk), str(second.pk)]
+    assert services.enqueue_all() == 2
+    assert queue == [str(first.pk), str(second.pk)]
 
 
 def old_and_new(make_job):
@@ -239,3 +239,14 @@ def test_tidying_forgets_arrivals_of_more_than_an_hour_ago(db):
         Arrival.objects.create(created=ago(minutes=minutes))
     services.tidy()
     assert Arrival.objects.count() == 1
+
+
+def test_tidying_removes_segmentations_of_no_job_after_an_hour(
+    make_segmentation, own_storage, django_capture_on_commit_callbacks
+):
+    measured, unused, young = (make_segmentation(created=ago(minutes=age)) for age in (61, 61, 59))
+    Job.objects.filter(segmentation__in=(unused, young)).update(segmentation=None)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.tidy()
+    assert set(Segmentation.objects.all()) == {measured, young}
+    assert [(own_storage / found.folder).exists() for found in (measured, unused, young)] == [True, False, True]

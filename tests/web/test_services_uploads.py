@@ -52,13 +52,13 @@ def test_two_files_of_one_name_are_two_uploads(own_storage):
 
 def test_nothing_waits_for_a_decoder(own_storage, monkeypatch):
     """What is answered is a row that a worker has still to look into."""
-    rung = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: rung.append(name))
+    enqueued = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: enqueued.append(name))
     micrograph = receive()
     micrograph.refresh_from_db()
     assert (micrograph.state, micrograph.width, micrograph.preview.name) == ("queued", 0, "")
     assert micrograph.sha256 == hashlib.sha256(picture()).hexdigest()
-    assert rung == ["worker.inspect_uploads"]
+    assert enqueued == ["worker.inspect_uploads"]
 
 
 @pytest.mark.parametrize(("content", "name"), [(b"", "a.tif"), (b"plain text", "a.png"), (b"<html></html>", "a.tif")])

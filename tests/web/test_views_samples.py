@@ -360,7 +360,7 @@ class TestChange:
     def owner(self):
         return visit(Client(), VISITOR)
 
-    def test_an_image_goes_out_and_comes_back(self, owner, finished, bell, django_capture_on_commit_callbacks):
+    def test_an_image_goes_out_and_comes_back(self, owner, finished, queue, django_capture_on_commit_callbacks):
         sample = finished(visitor=VISITOR)
         job = sample.jobs.order_by("created")[0]
         address = f"{page_of(sample)}images/{job.pk}/"
@@ -370,7 +370,7 @@ class TestChange:
             job.refresh_from_db()
             assert (response.status_code, response["Location"]) == (303, f"{page_of(sample)}#image-{job.pk}")
             assert job.included is included
-        assert bell == [str(sample.pk)] * 2
+        assert queue == [str(sample.pk)] * 2
 
     def test_images_are_added(self, owner, finished):
         sample = finished(visitor=VISITOR)

@@ -85,12 +85,12 @@ class TestPage:
 
 
 class TestPlainForm:
-    def test_one_image_makes_one_job_and_leads_to_it(self, client, django_capture_on_commit_callbacks, bell):
+    def test_one_image_makes_one_job_and_leads_to_it(self, client, django_capture_on_commit_callbacks, queue):
         with django_capture_on_commit_callbacks(execute=True):
             response = send(client, good())
         job = Job.objects.get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{job.pk}/")
-        assert bell == [str(job.pk)]
+        assert queue == [str(job.pk)]
         assert job.visitor is not None
         assert job.owner is None
         assert client.get("/results/").context["rows"][0]["job"] == job

@@ -119,7 +119,7 @@ def main(word: str) -> None:
 
 
 def _create() -> str:
-    """One waiting job whose doorbell has been rung, by the service that the site uses."""
+    """One waiting job, enqueued by the service that the site uses."""
     from segmentation import services
     from segmentation.core.settings import AnalysisSettings
 

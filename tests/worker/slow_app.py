@@ -22,14 +22,14 @@ def note(word: str) -> None:
         log.write(f"{word} {os.getpid()}\n")
 
 
-def analyse(micrograph, recipe, progress, *, runtime=None):
+def segment(micrograph, settings, progress, *, runtime=None, clock=None):
     note("begin")
     steps = int(float(os.environ["LAB_SECONDS"]) / 0.1)
     for step in range(steps):
         progress("segmenting", step / steps)
         time.sleep(0.1)
     note("end")
-    return fake.analysis(micrograph, recipe, fake.outlines())
+    return fake.outlines(micrograph.sha256)
 
 
 def pool_sample(sample, progress, folder):
@@ -51,7 +51,7 @@ def main() -> None:
     from deepsegm.celery import app
     from segmentation.core.network import cards
 
-    fake.install()["segmentation.core.pipeline"].analyse = analyse
+    fake.install()["segmentation.core.pipeline"].segment = segment
     cards.find = lambda name: fake.CARD
     django.setup()
     import worker.tasks

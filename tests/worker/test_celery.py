@@ -16,11 +16,11 @@ from .lab import REPOSITORY
 HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch", "timm")
 
 
-def test_the_tasks_have_the_names_that_ring_and_beat_use():
+def test_the_tasks_have_the_names_that_queue_and_beat_use():
     import worker.tasks  # noqa: F401
 
     assert {"worker.run_job", "worker.rescue", "worker.purge"} <= set(app.tasks)
-    assert set(services.doorbell.TASKS.values()) <= set(app.tasks)
+    assert set(services.queue.TASKS.values()) <= set(app.tasks)
     assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
 
 
@@ -65,16 +65,16 @@ def test_torch_is_not_in_the_workers_main_process():
 
 
 @pytest.mark.django_db
-def test_the_ring_goes_through_the_spool(make_job, settings, tmp_path, monkeypatch):
+def test_the_message_goes_through_the_spool(make_job, settings, tmp_path, monkeypatch):
     """From the service to a message that a worker understands."""
     from celery import Celery
 
     monkeypatch.undo()
-    ringing = Celery("ringing", broker="spool://localhost", set_as_current=False)
-    ringing.conf.broker_transport_options = {"folder": str(tmp_path / "spool")}
-    ringing.conf.task_default_queue = "analyses"
-    ringing.send_task(services.doorbell.TASKS[Job], args=["number"])
-    with ringing.connection_for_read() as connection, connection.channel() as channel:
+    sender = Celery("sender", broker="spool://localhost", set_as_current=False)
+    sender.conf.broker_transport_options = {"folder": str(tmp_path / "spool")}
+    sender.conf.task_default_queue = "analyses"
+    sender.send_task(services.queue.TASKS[Job], args=["number"])
+    with sender.connection_for_read() as connection, connection.channel() as channel:
         message = channel.Message(channel._get("analyses"), channel=channel)
     assert message.headers["task"] == "worker.run_job"
     assert message.decode()[0] == ["number"]

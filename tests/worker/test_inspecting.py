@@ -17,7 +17,7 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.settings import AnalysisSettings
-from segmentation.models import Job, Lost, Micrograph, Sample
+from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.services import Refused, Scale
 from segmentation.services.limits import most_pixels
 from tests.conftest import picture
@@ -25,16 +25,16 @@ from tests.web.archive import zipped
 from worker import inspection
 from worker.tasks import inspect_uploads
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pulse")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 WHO = {"user": None, "visitor": None, "address": ""}
 
 
 @pytest.fixture(autouse=True)
-def bells(monkeypatch):
+def messages(monkeypatch):
     """Nobody answers: what comes in waits until a test looks into it."""
-    rung: list[str] = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: rung.append(name))
-    return rung
+    enqueued: list[str] = []
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, **options: enqueued.append(name))
+    return enqueued
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ class TestOne:
             assert micrograph.attempt == 3
             patch.setattr("worker.tasks.AT_A_STRETCH", 2)
             second = looked_into(receive())
-            assert (second.state, second.losses) == ("queued", 2)
+            assert (second.state, second.deaths) == ("queued", 2)
         assert looked_into(second).state == "done"
 
     def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
@@ -137,7 +137,7 @@ class TestOne:
         mine = Micrograph.objects.claim(receive().pk)
         with commit():
             Micrograph.objects.get(pk=mine.pk).delete()
-        with pytest.raises(Lost):
+        with pytest.raises(Superseded):
             services.publish_inspection(micrograph=mine, facts={}, preview=b"picture")
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
@@ -145,9 +145,9 @@ class TestOne:
         mine = Micrograph.objects.claim(receive().pk)
         Micrograph.objects.update(state="queued")
         assert Micrograph.objects.claim(mine.pk).attempt == 2
-        with pytest.raises(Lost):
+        with pytest.raises(Superseded):
             services.publish_inspection(micrograph=mine, facts={}, preview=b"")
-        with pytest.raises(Lost):
+        with pytest.raises(Superseded):
             services.fail_upload(micrograph=mine, sentence="late")
         assert Micrograph.objects.get().state == "running"
 
@@ -203,29 +203,29 @@ class TestTurns:
                 late = receive(picture(90), user=alice)
         assert order == [many[0].pk, one.pk, late.pk, many[1].pk, many[2].pk]
 
-    def test_a_worker_stops_between_uploads_and_lets_another_message_go_on(self, monkeypatch, bells):
+    def test_a_worker_stops_between_uploads_and_lets_another_message_go_on(self, monkeypatch, messages):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         receive(), receive()
-        bells.clear()
+        messages.clear()
         inspect_uploads()
         assert Micrograph.objects.filter(state="done").count() == 1
-        assert bells == ["worker.inspect_uploads"]
+        assert messages == ["worker.inspect_uploads"]
 
-    def test_a_lost_bell_is_rung_again(self, bells, monkeypatch):
+    def test_a_lost_message_is_sent_again(self, messages, monkeypatch):
         receive()
-        bells.clear()
+        messages.clear()
         services.rescue()
-        assert bells == []  # just now it was rung
+        assert messages == []  # just now it was enqueued
         monkeypatch.setattr("segmentation.services.upkeep.UNHEARD", -services.upkeep.UNHEARD)
         services.rescue()
-        assert bells == ["worker.inspect_uploads"]
+        assert messages == ["worker.inspect_uploads"]
 
     def test_after_three_lost_workers_it_fails_with_what_waits_for_it(self, commit):
         micrograph = receive()
         job = services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), **WHO)
         for _ in range(3):
             assert Micrograph.objects.claim(micrograph.pk)
-            services.rescue(lost=(Micrograph,))
+            services.rescue(died=(Micrograph,))
         micrograph.refresh_from_db()
         job.refresh_from_db()
         assert (micrograph.state, job.state) == ("failed", "failed")
@@ -236,19 +236,19 @@ class TestJobs:
     def start(self, micrograph, **said):
         return services.create_job(micrograph=micrograph, **{"recipe": AnalysisSettings.of(), **WHO, **said})
 
-    def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, bells):
+    def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, messages):
         micrograph = receive()
         with commit():
             job = self.start(micrograph, asked={"width": "640 nm", "origin": "typed"})
         assert (job.state, job.ready, job.position()) == ("queued", False, None)
         assert Job.objects.claim(job.pk) is None
-        services.ring_all()
-        assert set(bells) == {"worker.inspect_uploads"}
+        services.enqueue_all()
+        assert set(messages) == {"worker.inspect_uploads"}
         with commit():
             inspect_uploads()
         job.refresh_from_db()
         assert job.ready and job.get_settings().measurement.calibration.nm_per_pixel == 10
-        assert bells[-1] == "worker.run_job"
+        assert messages[-1] == "worker.run_job"
         assert Job.objects.claim(job.pk).attempt == 1
 
     def test_a_job_of_what_is_no_image_fails_with_the_sentence(self, commit):
@@ -465,7 +465,7 @@ class TestArchives:
         assert looked_into(fresh).state == "done"
         assert sorted(fresh.images.values_list("name", "state")) == [("a.png", "done"), ("b.png", "done")]
 
-    def test_what_its_browser_adopts_meanwhile_is_the_accounts(self, commit, alice, monkeypatch):
+    def test_what_its_browser_claims_meanwhile_is_the_accounts(self, commit, alice, monkeypatch):
         visitor = uuid4()
         archive = self.archive(visitor=visitor)
         receive_upload = services.receive_upload

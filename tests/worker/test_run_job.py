@@ -19,12 +19,12 @@ from segmentation import services
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, UnknownModel
 from segmentation.core.settings import AnalysisSettings
-from segmentation.models import Job
+from segmentation.models import Job, Superseded
 from worker.tasks import run_job
 
 from . import fake
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pulse")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_trouble_of_the_machine_ends_no_job(science, make_job, own_storage, erro
         began = timezone.now()
         run_job(str(job.pk))
         job.refresh_from_db()
-        assert (job.state, job.error, job.losses) == ("queued", "", 0)
+        assert (job.state, job.error, job.deaths) == ("queued", "", 0)
         assert why in job.stage
         waits.append((job.due - began).total_seconds())
     assert [round(wait) for wait in waits] == [2, 4, 8, 16, 30, 30]
@@ -225,7 +225,7 @@ def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, ma
     [
         pytest.param(lambda job: services.cancel_job(job=job), id="cancelled"),
         pytest.param(lambda job: services.delete_job(job=job), id="deleted"),
-        pytest.param(lambda job: services.rescue(lost=(Job,)), id="rescued"),
+        pytest.param(lambda job: services.rescue(died=(Job,)), id="rescued"),
     ],
 )
 @pytest.mark.parametrize("when", ["analysing", "writing", "failing"])
@@ -266,7 +266,7 @@ def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_j
     services.cancel_job(job=Job.objects.get(pk=job.pk))
     file = tmp_path / "figure.png"
     file.write_bytes(b"figure")
-    with pytest.raises(Job.Lost):
+    with pytest.raises(Superseded):
         services.publish(job=job, files={"figure.png": file}, summary={})
     assert stored_files(own_storage / "jobs") == []
     assert not job.artifacts.exists()

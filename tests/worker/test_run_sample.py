@@ -21,7 +21,7 @@ from worker.tasks import run_job, run_sample
 
 from . import fake
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pulse")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 DONE, FAILED = Job.State.DONE, Job.State.FAILED
 
 
@@ -263,7 +263,7 @@ def science(monkeypatch):
 
 
 def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(
-    science, make_sample, bell, django_capture_on_commit_callbacks
+    science, make_sample, queue, django_capture_on_commit_callbacks
 ):
     sample = make_sample(Job.State.QUEUED, Job.State.QUEUED)
     for job in sample.jobs.order_by("created"):
@@ -274,7 +274,7 @@ def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(
         assert (len(table), clarity) == (1, 1.0)
     sample.refresh_from_db()
     assert sample.state == Sample.State.QUEUED
-    assert bell[-1] == str(sample.pk)
+    assert queue[-1] == str(sample.pk)
 
 
 def test_a_single_image_leaves_none(science, make_job):

@@ -40,7 +40,7 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
 
 def test_of_djangos_uploads_only_old_ones_are_removed(settings):
     place = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    old, young, other = (place / name for name in ("tmpa.micrograph.tif", "tmpb.micrograph.tif", "notes.txt"))
+    old, young, other = (place / name for name in ("tmpa.upload.tif", "tmpb.upload.tif", "notes.txt"))
     for file in (old, young, other):
         file.write_bytes(b"image")
     for file in (old, other):

@@ -13,7 +13,7 @@ import pytest
 from kombu import Connection, Queue
 
 import deepsegm.celery  # noqa: F401  registers spool://
-from worker.premises import empty_spool
+from worker.data_directory import empty_spool
 
 from .lab import REPOSITORY
 
@@ -196,7 +196,7 @@ def test_a_start_without_a_spool_is_fine(tmp_path):
 
 
 def test_after_a_message_the_next_is_looked_for_at_once(tmp_path, monkeypatch):
-    """A doorbell that finds nothing to do cost 0.2 s: so long the worker slept before it took the next one."""
+    """A message that finds nothing to do cost 0.2 s: so long the worker slept before it took the next one."""
     slept = []
     monkeypatch.setattr("worker.spool.time.sleep", slept.append)
     options = {"folder": str(tmp_path / "spool"), "polling_interval": 0.2}
@@ -206,7 +206,7 @@ def test_after_a_message_the_next_is_looked_for_at_once(tmp_path, monkeypatch):
             with pytest.raises(Empty):
                 queue.get(timeout=0.001)
             connection.transport._wait = 0.2
-            queue.put("ring")
+            queue.put("message")
             queue.get(timeout=1).ack()
             assert connection.transport._wait < 0.02
         slept.clear()
@@ -226,5 +226,5 @@ def test_a_message_that_finds_no_room_leaves_nothing(tmp_path, monkeypatch):
         queue = connection.SimpleQueue("analyses")
         monkeypatch.setattr("pathlib.Path.write_bytes", full)
         with pytest.raises(OSError, match="No space"):
-            queue.put("ring")
+            queue.put("message")
     assert not [path for path in (tmp_path / "spool").rglob("*") if path.is_file()]

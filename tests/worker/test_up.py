@@ -95,7 +95,7 @@ def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):
         lab.run("create")
         wait_for(lab.pids, "the analysis begins")
     row = lab.row()
-    assert (row["state"], row["losses"], row["started"]) == ("queued", 0, None)
+    assert (row["state"], row["deaths"], row["started"]) == ("queued", 0, None)
     lab.env["LAB_SECONDS"] = "0.5"
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
@@ -115,7 +115,7 @@ def test_nothing_outlives_a_killed_up_and_the_next_start_rescues_at_once(lab):
     lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
-    assert (lab.row()["attempt"], lab.row()["losses"]) == (2, 0)
+    assert (lab.row()["attempt"], lab.row()["deaths"]) == (2, 0)
 
 
 def test_a_killed_worker_is_rescued_at_once(lab):

@@ -29,7 +29,7 @@ from segmentation import services
 from segmentation.models import Attempted, Job, Micrograph, Sample
 from segmentation.services.space import keep_reserve
 from segmentation.views.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
-from worker import premises
+from worker import data_directory
 from worker.child import ANALYSES, INSPECTIONS
 from worker.scratch import sweep
 from worker.supervise import COMMAND, Supervisor
@@ -57,10 +57,10 @@ class Command(BaseCommand):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
                 signal.signal(number, _end)
         try:
-            premises.open_data_folder(settings.DEEPSEGM_DATA)
-            lock = premises.lock_data_folder(settings.DEEPSEGM_DATA)
+            data_directory.prepare(settings.DEEPSEGM_DATA)
+            lock = data_directory.lock(settings.DEEPSEGM_DATA)
             self._prepare()
-        except premises.Unfit as unfit:
+        except data_directory.Unfit as unfit:
             raise CommandError(str(unfit)) from None
         server = listen(bind, port)
         with lock, upkeep(), working(not no_worker):
@@ -72,7 +72,7 @@ class Command(BaseCommand):
 
     def _prepare(self) -> None:
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
-            settings.SECRET_KEY = premises.lasting_key(settings.DEEPSEGM_SECRET_FILE)
+            settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
         call_command("migrate", interactive=False, verbosity=0)
         self._check()
@@ -155,9 +155,9 @@ def working(wanted: bool) -> Iterator[None]:
         yield
         return
     if settings.DEEPSEGM_EMBEDDED:
-        premises.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        services.rescue(lost=(Job, Sample, Micrograph))
-        services.ring_all()
+        data_directory.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
+        services.rescue(died=(Job, Sample, Micrograph))
+        services.enqueue_all()
     supervisors = [
         Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, kinds))
         for queue, kinds in KINDS.items()
@@ -180,7 +180,7 @@ def working(wanted: bool) -> Iterator[None]:
 def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
     """The only worker of its kind is gone, so what ran has lost it; no need to wait until it has long been silent."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: services.rescue(lost=kinds))
+        _safely(lambda: services.rescue(died=kinds))
         connection.close()
 
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from django.db import DatabaseError
 
-from segmentation.models import Job
-from worker.pulse import Pulse
-from worker.tasks import Teller
+from segmentation.models import Superseded
+from worker.heartbeat import Heartbeat
+from worker.tasks import ProgressReporter
 
 from .lab import wait_for
 
@@ -34,62 +34,62 @@ class FakeJob:
 
 @pytest.fixture(autouse=True)
 def _no_connection(monkeypatch):
-    monkeypatch.setattr("worker.pulse.connection.close", lambda: None)
+    monkeypatch.setattr("worker.heartbeat.connection.close", lambda: None)
 
 
 def test_it_beats_while_the_block_lasts_and_not_longer():
     job = FakeJob()
-    with Pulse(job, seconds=0.01):
+    with Heartbeat(job, seconds=0.01):
         wait_for(lambda: job.reports > 2, "it has beaten")
     beats = job.reports
-    assert not [thread for thread in threading.enumerate() if thread.name == "pulse of 1"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat of 1"]
     assert job.reports == beats
 
 
-def test_a_lost_job_stops_the_work_at_its_next_report():
-    job = FakeJob(Job.Lost())
-    with Pulse(job, seconds=0.01) as pulse:
-        wait_for(pulse.lost.is_set, "the loss is noticed")
-        with pytest.raises(Job.Lost):
-            Teller(job, pulse)("segmenting", 0.5)
+def test_a_superseded_job_stops_the_work_at_its_next_report():
+    job = FakeJob(Superseded())
+    with Heartbeat(job, seconds=0.01) as heartbeat:
+        wait_for(heartbeat.superseded.is_set, "it is noticed")
+        with pytest.raises(Superseded):
+            ProgressReporter(job, heartbeat)("segmenting", 0.5)
     assert job.reports == 1
 
 
 def test_whoever_does_not_notice_is_stopped_in_the_middle(monkeypatch):
     """Cancelling is felt within seconds even where a computation reports nothing."""
-    monkeypatch.setattr("worker.pulse.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("worker.heartbeat.GRACE_SECONDS", 0.05)
     ended = threading.Event()
-    with Pulse(FakeJob(Job.Lost()), seconds=0.01, end=ended.set):
+    with Heartbeat(FakeJob(Superseded()), seconds=0.01, end=ended.set):
         assert ended.wait(5)
 
 
 def test_whoever_notices_in_time_is_not(monkeypatch):
     ended = threading.Event()
-    with Pulse(FakeJob(Job.Lost()), seconds=0.01, end=ended.set) as pulse:
-        wait_for(pulse.lost.is_set, "the loss is noticed")
+    with Heartbeat(FakeJob(Superseded()), seconds=0.01, end=ended.set) as heartbeat:
+        wait_for(heartbeat.superseded.is_set, "it is noticed")
     time.sleep(0.1)
     assert not ended.is_set()
 
 
-def test_an_attempt_that_has_published_is_not_lost(monkeypatch):
-    monkeypatch.setattr("worker.pulse.GRACE_SECONDS", 0.01)
+def test_an_attempt_that_has_published_is_not_superseded(monkeypatch):
+    monkeypatch.setattr("worker.heartbeat.GRACE_SECONDS", 0.01)
     ended = threading.Event()
-    job = FakeJob(*[Job.Lost()] * 3, published=True)
-    with Pulse(job, seconds=0.01, end=ended.set) as pulse:
+    job = FakeJob(*[Superseded()] * 3, published=True)
+    with Heartbeat(job, seconds=0.01, end=ended.set) as heartbeat:
         wait_for(lambda: job.reports > 3, "it beats on")
-        assert not pulse.lost.is_set()
+        assert not heartbeat.superseded.is_set()
     assert not ended.is_set()
 
 
 def test_a_database_that_is_away_for_a_moment_does_not_stop_it():
     job = FakeJob(DatabaseError("locked"), DatabaseError("locked"))
-    with Pulse(job, seconds=0.01) as pulse:
+    with Heartbeat(job, seconds=0.01) as heartbeat:
         wait_for(lambda: job.reports > 3, "it beats on")
-        assert not pulse.lost.is_set()
+        assert not heartbeat.superseded.is_set()
 
 
 def test_the_default_pace_is_well_within_the_permitted_silence(settings):
     settings.DEEPSEGM_SILENCE_SECONDS = 5
-    assert Pulse(FakeJob())._seconds == 5 / 6
+    assert Heartbeat(FakeJob())._seconds == 5 / 6
     settings.DEEPSEGM_SILENCE_SECONDS = 600
-    assert Pulse(FakeJob())._seconds == 1
+    assert Heartbeat(FakeJob())._seconds == 1

@@ -10,7 +10,7 @@ from types import TracebackType
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from segmentation.models import Attempted, Lost
+from segmentation.models import Attempted, Superseded
 
 from .child import end_pool_child
 
@@ -19,22 +19,22 @@ SECONDS = 1.0
 GRACE_SECONDS = 0.5
 
 
-class Pulse:
+class Heartbeat:
     """A thread that beats for a row as long as the `with` block lasts.
 
-    `lost` is set once a beat finds that the row is no longer this attempt's. Whoever works on it should stop then;
+    `superseded` is set once a beat finds that the row is no longer this attempt's. Whoever works on it should stop;
     one that is in the middle of a long computation and has not noticed after GRACE_SECONDS is stopped by `end`.
     """
 
     def __init__(self, row: Attempted, seconds: float | None = None, end: Callable[[], None] = end_pool_child) -> None:
-        self.lost = threading.Event()
+        self.superseded = threading.Event()
         self._row = row
         self._seconds = min(SECONDS, settings.DEEPSEGM_SILENCE_SECONDS / 6) if seconds is None else seconds
         self._end = end
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse of {row.pk}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat of {row.pk}", daemon=True)
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 
@@ -46,20 +46,20 @@ class Pulse:
 
     def _beat(self) -> None:
         try:
-            while not self._over.wait(self._seconds) and not self.lost.is_set():
+            while not self._over.wait(self._seconds) and not self.superseded.is_set():
                 self._once()
         finally:
             connection.close()
-        if self.lost.is_set() and not self._over.wait(GRACE_SECONDS):
+        if self.superseded.is_set() and not self._over.wait(GRACE_SECONDS):
             logger.info("%s: stopped in the middle, as nobody wants its result any more.", self._row.pk)
             self._end()
 
     def _once(self) -> None:
         try:
             self._row.report()
-        except Lost:
+        except Superseded:
             if not self._is_published():
-                self.lost.set()
+                self.superseded.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from django import template
 
-from ..services.adopting import adoptable as count
-from ..views.adopting import LEFT
+from ..services.claiming import claimable as count
+from ..views.claiming import LEFT
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def adoptable(context: dict[str, Any]) -> int:
+def claimable(context: dict[str, Any]) -> int:
     """How many results could be kept; 0 where that was declined."""
     request = context["request"]
     if request.session.get(LEFT) == str(request.visitor):

@@ -12,14 +12,14 @@ from ..models import Job, Micrograph, Owned
 from .refusal import Refused
 
 
-def adoptable(*, user: Any, visitor: UUID | None) -> int:
+def claimable(*, user: Any, visitor: UUID | None) -> int:
     """How many results this browser made without an account; 0 for those who are not signed in."""
     signed_in = user is not None and user.is_authenticated
     return _of(Job, visitor).count() if signed_in and visitor else 0
 
 
 @transaction.atomic
-def adopt(*, user: Any, visitor: UUID | None) -> int:
+def claim_results(*, user: Any, visitor: UUID | None) -> int:
     """Give what this browser made without an account to the account; returns how many results.
 
     Only rows of nobody's with this browser's number are touched. A micrograph that another browser also analysed

@@ -1,4 +1,4 @@
-"""What `manage.py up` needs before it can start: a data folder of its own and a secret key."""
+"""What `manage.py up` needs before it can start: a data directory of its own and a secret key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Unfit(Exception):
     """The data folder cannot be used; the message is one sentence for the administrator."""
 
 
-def open_data_folder(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     """Make the folder if need be, for its owner's eyes only, and try to write in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def open_data_folder(folder: Path) -> None:
         )
 
 
-def lock_data_folder(folder: Path) -> TextIO:
+def lock(folder: Path) -> TextIO:
     """Hold the folder for this process as long as the file that is returned stays open.
 
     The kernel lets go of the lock when the process ends, however it ends.
@@ -65,6 +65,6 @@ def lasting_key(file: Path) -> str:
 
 
 def empty_spool(folder: Path) -> None:
-    """Forget old doorbells and half-written ones; whoever still waits is rung for anew. Quarantine is kept."""
+    """Forget old messages and half-written ones; whoever still waits is enqueued anew. Quarantine is kept."""
     for file in [*folder.glob("*.msg"), *folder.glob("*.part"), *folder.glob("taken/*.msg")]:
         file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from django.test import Client
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused
-from segmentation.services.adopting import adopt, adoptable
+from segmentation.services.claiming import claim_results, claimable
 
 from .finished import FILES, SUMMARY, visit, words
 
@@ -45,16 +45,16 @@ class TestService:
     def test_jobs_and_their_images_become_the_accounts(self, done, alice):
         job = done()
         queued = done(state=Job.State.QUEUED)
-        assert adoptable(user=alice, visitor=VISITOR) == 2
-        assert adopt(user=alice, visitor=VISITOR) == 2
+        assert claimable(user=alice, visitor=VISITOR) == 2
+        assert claim_results(user=alice, visitor=VISITOR) == 2
         for each in (job, queued):
             each.refresh_from_db()
             assert (each.owner, each.micrograph.owner, each.visitor) == (alice, alice, VISITOR)
-        assert adoptable(user=alice, visitor=VISITOR) == adopt(user=alice, visitor=VISITOR) == 0
+        assert claimable(user=alice, visitor=VISITOR) == claim_results(user=alice, visitor=VISITOR) == 0
 
     def test_an_image_without_a_job_comes_along(self, make_micrograph, alice):
         micrograph = make_micrograph(visitor=VISITOR)
-        adopt(user=alice, visitor=VISITOR)
+        claim_results(user=alice, visitor=VISITOR)
         micrograph.refresh_from_db()
         assert micrograph.owner == alice
 
@@ -64,7 +64,7 @@ class TestService:
             Sample.objects.create(name="batch", settings=recipe, submission=uuid4().hex, visitor=visitor)
             for visitor in (VISITOR, OTHER)
         )
-        adopt(user=alice, visitor=VISITOR)
+        claim_results(user=alice, visitor=VISITOR)
         mine.refresh_from_db()
         theirs.refresh_from_db()
         assert (mine.owner, theirs.owner) == (alice, None)
@@ -75,14 +75,14 @@ class TestService:
         done(owner=charlie)
         before = owners()
         for visitor in (VISITOR, None):
-            assert adopt(user=alice, visitor=visitor) == adoptable(user=alice, visitor=visitor) == 0
+            assert claim_results(user=alice, visitor=visitor) == claimable(user=alice, visitor=visitor) == 0
         assert owners() == before
         assert not Micrograph.objects.filter(owner=alice).exists()
 
     def test_an_image_that_another_browser_analysed_stays_nobodys(self, done, alice):
         mine = done()
         theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, recipe=AnalysisSettings.of(filter=True))
-        adopt(user=alice, visitor=VISITOR)
+        claim_results(user=alice, visitor=VISITOR)
         mine.refresh_from_db()
         assert (mine.owner, mine.micrograph.owner) == (alice, None)
         assert visit(Client(), OTHER).get(f"/uploads/{theirs.micrograph_id}/preview.png").status_code == 200
@@ -91,16 +91,16 @@ class TestService:
     def test_revisions_made_before_and_after_signing_in_share_their_image(self, done, alice):
         before = done()
         after = done(micrograph=before.micrograph, owner=alice, parent=before)
-        adopt(user=alice, visitor=VISITOR)
+        claim_results(user=alice, visitor=VISITOR)
         assert Micrograph.objects.get().owner == alice
         assert set(Job.objects.filter(owner=alice)) == {before, after}
 
     @pytest.mark.parametrize("user", [None, AnonymousUser()])
     def test_without_an_account_it_is_refused(self, done, user):
         done()
-        assert adoptable(user=user, visitor=VISITOR) == 0
+        assert claimable(user=user, visitor=VISITOR) == 0
         with pytest.raises(Refused):
-            adopt(user=user, visitor=VISITOR)
+            claim_results(user=user, visitor=VISITOR)
         assert owners() == {(None, VISITOR)}
 
 
@@ -158,7 +158,7 @@ class TestPages:
         assert strict.post("/results/adopt/", {"answer": "keep"}).status_code == 403
         assert owners() == {(None, VISITOR)}
 
-    def test_a_forged_cookie_adopts_nothing(self, done, alice):
+    def test_a_forged_cookie_claims_nothing(self, done, alice):
         done()
         forger = Client()
         forger.force_login(alice)

@@ -1,0 +1,63 @@
+"""Work is enqueued by the name of its task: nothing here knows the worker's code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ..models import Job, Sample
+
+logger = logging.getLogger(__name__)
+TASKS = {Job: "worker.run_job", Sample: "worker.run_sample"}
+INSPECT = "worker.inspect_uploads"
+
+
+def enqueue_after_commit(pk: Any) -> None:
+    """Enqueue a job once its row can be seen by the worker."""
+    transaction.on_commit(lambda: enqueue([pk]))
+
+
+def enqueue(pks: Iterable[Any], kind: type[Job] | type[Sample] = Job) -> int:
+    """Send each queued job or sample to the broker and note when; returns how many.
+
+    A broker that cannot be reached is no error for the user: the rows stay queued, and `rescue` tries again.
+    """
+    enqueued = []
+    for pk in pks:
+        try:
+            current_app.send_task(TASKS[kind], args=[str(pk)])
+        except Exception as error:
+            logger.warning("The queue could not be reached (%s); waiting jobs will be enqueued again.", error)
+            break
+        enqueued.append(pk)
+    kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())
+    return len(enqueued)
+
+
+def enqueue_inspection() -> None:
+    """Have the uploads looked into that have not been: one message is for all of them."""
+    try:
+        current_app.send_task(INSPECT)
+    except Exception as error:
+        logger.warning("The queue could not be reached (%s); the inspection will be enqueued again.", error)
+
+
+def enqueue_next(sample: Any) -> int:
+    """Enqueue the next images of a sample, by its id, so that the broker holds one more than can run at once.
+
+    The rest wait: an image that somebody else sends meanwhile stands behind two of them, not behind all.
+    """
+    images = Job.objects.filter(sample=sample)
+    heard = Q(state=Job.State.RUNNING) | Q(state=Job.State.QUEUED, enqueued__isnull=False)
+    room = settings.DEEPSEGM_CONCURRENCY + 1 - images.filter(heard).count()
+    if room <= 0:
+        return 0
+    waiting = images.waiting().filter(enqueued=None).order_by("queued", "pk")
+    return enqueue(list(waiting.values_list("pk", flat=True)[:room]))

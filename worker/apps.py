@@ -1,0 +1,35 @@
+"""What a worker and the children of its pool do first; connected by Celery's signals, so that nothing here imports
+the Celery application."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery.signals import worker_init, worker_process_init
+from django.apps import AppConfig
+from django.conf import settings
+
+from .child import enter_pool
+from .scratch import sweep
+
+
+class WorkerConfig(AppConfig):
+    name = "worker"
+
+
+@worker_init.connect
+@worker_process_init.connect
+def clear_up(**kwargs: Any) -> None:
+    """What killed processes left behind goes at the start of a worker, and of the child that follows a killed one."""
+    sweep()
+
+
+@worker_process_init.connect
+def prepare_pool_child(**kwargs: Any) -> None:
+    """Before anything heavy is imported: how many threads and how much memory it may use, and whose child it is."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, str(settings.DEEPSEGM_THREADS))
+    # Threads that spin while they wait stand in each other's way wherever something else is running, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)
