@@ -19,6 +19,7 @@ from segmentation.core.typed import settings_of
 from segmentation.models import Job, Sample
 from tests.web.finished import words
 from worker import tasks as worker
+from worker.heartbeat import Heartbeat
 
 from .kinds import png
 
@@ -26,11 +27,9 @@ SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site")]
 
 
 @pytest.fixture
-def site(own_storage, bell, monkeypatch):
+def site(own_storage, queue, monkeypatch):
     """A site of its own with a worker that is run by hand."""
-    from worker.pulse import Pulse
-
-    monkeypatch.setattr(worker, "Pulse", lambda row: Pulse(row, seconds=3600))
+    monkeypatch.setattr(worker, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
 
 
 @pytest.fixture
