@@ -12,14 +12,15 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from ..core.network.cards import as_base, pretrained_source
+from ..core.network.cards import ModelCard, as_base, pretrained_source
 from . import tasks
 from .files import write_whole
 from .pretrained import base_card, without_auxiliary_heads
 from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
-INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts")
+INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
+PLAIN = ModelCard("", "", "", "", {}, "", Path())  # of which nothing is said that a task may leave out
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 
@@ -39,7 +40,8 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         base = base_card(recipe.start_from)
         new = recipe.architecture not in ({}, base.architecture)
         if base.task == recipe.task:
-            inherited = {name: getattr(base, name) for name in INHERITED if not (new and name in FITTED)}
+            names = (name for name in INHERITED if not (new and name in FITTED))
+            inherited = {name: value for name in names if (value := getattr(base, name)) != getattr(PLAIN, name)}
     # Pictures that a GAN made name the licences of what it learned from in their title.
     unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
     card = {
@@ -52,7 +54,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         "sha256": hashlib.sha256(weights).hexdigest(),
         **({} if task.classes else {"smallest": recipe.sizes[0], "largest": recipe.sizes[1]}),
         **inherited,
-        **{name: value for name in ("diameter", "closer") if (value := getattr(recipe, name))},
+        **{name: value for name in ("diameter", "closer", "options") if (value := getattr(recipe, name))},
         **extra,
         "architecture": recipe.architecture,
         "training": training_facts(recipe),

@@ -207,6 +207,7 @@ class TrainingRecipe(Settings):
     summary: Annotated[str, as_a_card_has_it("summary")] = ""
     licence: Annotated[str, as_a_card_has_it("licence")] = "MIT"
     limits: Texts = []
+    options: dict[str, Any] = Field({}, description="of the card, which only its task reads")
     pretrained: str = Field("", description="the encoder's weights, see pretrained.load_encoder")
     start_from: str = Field(
         "",

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.defaults import page_not_found, permission_denied, server_error
 
+from ..core.tasks import UnknownTask
 from ..services import trouble
 from ..services.trouble import FULL
 
@@ -30,7 +31,7 @@ def error(sentence: str, status: int) -> JsonResponse:
 
 
 class Trouble:
-    """Disk, storage or database in trouble: a page that says so, which is no fault of our software."""
+    """Disk, storage or database in trouble, or a result of a kind of analysis that is not here: a page that says so."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -43,13 +44,16 @@ class Trouble:
 
 
 def in_trouble(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
-    """The answer where the machine is in trouble, None where it is not."""
+    """The answer where it is no fault of our software; None where it is."""
     why = trouble(problem)
-    if not why:
+    if isinstance(problem, UnknownTask):
+        sentence, status = str(problem), 501
+    elif why:
+        sentence = f"{why}: {'delete what is not needed, or ' if why == FULL else ''}try again later."
+        status = 507 if why == FULL else 503
+    else:
         return None
-    logger.warning("%s %s: %s (%s).", request.method, request.path, why, problem)
-    sentence = f"{why}: delete what is not needed, or try again later." if why == FULL else f"{why}: try again later."
-    status = 507 if why == FULL else 503
+    logger.warning("%s %s: %s (%s)", request.method, request.path, sentence, problem)
     if request.path.startswith(API):
         return error(sentence, status)
     return render(None, "refused.html", {"sentence": sentence}, status=status)  # asks the database nothing

@@ -23,9 +23,14 @@ async function outlines(address) {
   return answer.json();
 }
 
-function sentence(particle, unit) {
-  const size = `minimum Feret ${digits(particle.min_feret, 3)} ${unit}, ECD ${digits(particle.ecd, 3)} ${unit}`;
-  return `Particle ${particle.id}: ${size}; ${particle.kept ? "kept" : `set aside: ${particle.reason}`}`;
+// In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
+function sentence(object, unit) {
+  const { min_feret: least, ecd, area } = object;
+  const sizes = least === undefined ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
+  if (!sizes.length && area !== undefined) sizes.push(`area ${digits(area, 3)} ${unit}²`);
+  const said = [object.class, ...sizes].filter(Boolean).join(", ");
+  const thing = section.dataset.thing ?? "Particle";
+  return `${thing} ${object.id}: ${said}; ${object.kept ? "kept" : `set aside: ${object.reason}`}`;
 }
 
 function start(image, data, choice, unchoose) {

@@ -26,6 +26,7 @@ name = "two-greys"
 title = "Two greys"
 summary = "Tells bright from dark."
 task = "brightness"
+options = {{ least = 3 }}
 steps = 60
 batch = 4
 crop = 32
@@ -79,7 +80,8 @@ def registered() -> Iterator[None]:
     finally:
         for each in OWN:
             del quantities.NUMBERS[each.name]
-        del tasks._added["brightness"], taught._added["brightness"]
+        for registry in (tasks, taught):
+            registry._added.pop("brightness")
 
 
 @pytest.fixture(scope="session")

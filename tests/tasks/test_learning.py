@@ -40,7 +40,7 @@ def test_its_card_says_nothing_of_particles(toy, run):
     entries = tomllib.loads((run / "two-greys.toml").read_text())
     assert not {"diameter", "smallest", "largest", "threshold", "core", "closer"} & set(entries)
     assert "particle" not in str(entries).lower()
-    assert toy.scores[0]["dice"] > 0.95
+    assert toy.scores[0]["dice"] > 0.95 and toy.options == {"least": 3}
 
 
 def test_pictures_of_its_training_show_the_classes(run):
@@ -115,7 +115,7 @@ def test_it_is_installed_and_trained_further(toy, run, tmp_path, settings):
     arguments = ["train", str(folder), "--fine-tune", str(tmp_path / "models" / "mine.toml"), "--out", str(out)]
     call_command(*arguments, "--steps", "2", "--device", "cpu", "--name", "mine-2")
     card = cards.read_card(out / "mine-2.toml")
-    assert (card.task, card.training["start_from"]) == ("brightness", "mine")
+    assert (card.task, card.training["start_from"], card.options) == ("brightness", "mine", {"least": 3})
     assert card.scores[0]["dice_before"] > 0.9
 
 

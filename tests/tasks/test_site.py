@@ -11,16 +11,18 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
 from segmentation import services
-from segmentation.core import pipeline
+from segmentation.core import pipeline, tasks
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
 from segmentation.core.typed import settings_of
+from segmentation.lab import tasks as taught
 from segmentation.models import Job, Sample
 from tests.web.finished import words
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
 
+from . import brightness
 from .kinds import png
 
 SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site")]
@@ -37,6 +39,11 @@ def image(kind, tmp_path):
     path = tmp_path / "golden.png"
     path.write_bytes(png(kind.task.golden().picture))
     return path
+
+
+@pytest.fixture
+def image_file():
+    return png(brightness.golden().picture)
 
 
 def upload(image, name="golden.png"):
@@ -115,10 +122,11 @@ class TestSite:
             assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]
             assert "feret" not in text.split("<table")[0]
 
-    @pytest.mark.parametrize("name", ["status", "rerun", "histogram"])
-    def test_parts_of_the_page_do_not_break(self, client, kind, image, name):
+    def test_parts_of_the_page_do_not_break(self, client, kind, image):
         job = finished(client, kind, image)
-        assert client.get(f"/jobs/{job.pk}/{name}/").status_code in (200, 204, 302, 404, 405)
+        for name in ("status", "rerun", "histogram"):
+            assert client.get(f"/jobs/{job.pk}/{name}/").status_code in (200, 204, 302, 404, 405), name
+        assert client.get("/results/").status_code == 200
 
     def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image):
         for each in settings_of(kind.task.settings):
@@ -185,3 +193,27 @@ def test_a_sample_of_the_command_line(kind, image, tmp_path, capsys):
         return
     with pytest.raises(CommandError, match=f"{kind.task.title} of several images cannot be pooled"):
         call_command(*asked, "--out", str(tmp_path / "out"))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("site")
+def test_a_card_of_a_kind_that_is_gone_breaks_nothing(client, toy, image_file, monkeypatch):
+    """A model may be installed whose kind of analysis this version does not have."""
+    sent = {"file": SimpleUploadedFile("a.png", image_file), "model": toy.name}
+    job = client.post("/api/v1/jobs", sent).json()["id"]
+    sample = client.post("/api/v1/samples", {**sent, "file": SimpleUploadedFile("a.png", image_file)}).json()["id"]
+    with monkeypatch.context() as patch:
+        for registry in (tasks, taught):
+            patch.delitem(registry._added, "brightness")
+        for address in ("/", f"/?model={toy.name}", "/models/", "/help/", "/results/"):
+            assert client.get(address).status_code == 200, address
+        for address in (f"/api/v1/jobs/{job}", f"/api/v1/samples/{sample}"):
+            assert client.get(address).status_code == 200, address
+        for address in (f"/jobs/{job}/", f"/samples/{sample}/"):
+            answer = client.get(address)
+            assert answer.status_code == 501 and "There is no kind of analysis named" in words(answer), address
+        assert "There is no kind of analysis named" in words(client.get("/models/"))
+        answer = client.post("/api/v1/jobs", {**sent, "file": SimpleUploadedFile("b.png", image_file)})
+        assert answer.status_code == 400 and "no kind of analysis named" in answer.json()["error"]
+        worker.run_job(job)
+    assert "no kind of analysis named" in Job.objects.get(pk=job).error
