@@ -6,7 +6,7 @@
       │
     fetch the micrograph, read it ─────────────┐
       │                                        │
-    segment, unless that is done: store it ────┼──UnreadableImage, UnknownModel, time limit, ...──> fail_job
+    segment, unless that is done: store it ────┼──UnreadableImage, UnknownModel, time limit, ...──> fail
       │                                        │
     measure, and show the numbers ─────────────┤
       │                                        │
@@ -193,9 +193,9 @@ def _end(row: Attempted, error: Exception) -> None:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(services.postpone, row=row, why=why)
     elif isinstance(error, Killed) and row.deaths < MAX_DEATHS - 1:
-        change = partial(services.lose, row=row)
+        change = partial(services.requeue, row=row)
     else:
-        change = partial(FAIL[type(row)], row, sentence_for(row, error), error)
+        change = _failing(row, error)
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:
             change()
@@ -209,14 +209,11 @@ def _end(row: Attempted, error: Exception) -> None:
             time.sleep(wait)
 
 
-FAIL: dict[type[Attempted], Callable[[Any, str, Exception], None]] = {
-    Job: lambda row, sentence, error: services.fail_job(
-        job=row, sentence=sentence, afresh=isinstance(error, UnusableSegmentation)
-    ),
-    Sample: lambda row, sentence, error: services.fail_sample(sample=row, sentence=sentence),
-    Micrograph: lambda row, sentence, error: services.fail_upload(
-        micrograph=row,
-        sentence=sentence,
-        unreadable=isinstance(error, (Unreadable, UnreadableImage, services.Refused)),
-    ),
-}
+def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
+    """How the row fails; what turned out to be unusable, a file or a segmentation, is not kept for another try."""
+    sentence = sentence_for(row, error)
+    if isinstance(row, Micrograph):
+        unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused))
+        return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
+    unusable = {"segmentation": None} if isinstance(error, UnusableSegmentation) else {}
+    return partial(services.fail, row=row, sentence=sentence, **unusable)

@@ -42,18 +42,11 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
     _publish(sample, SampleArtifact, {"sample": sample}, files, stage="", progress=1.0, pooled=pooled)
 
 
-def fail_job(*, job: Job, sentence: str, afresh: bool = False) -> None:
-    """Set this attempt's job failed with a sentence for its user; raises `Superseded`.
-
-    afresh: another try is to segment the image, too.
-    """
-    job.finish(Job.State.FAILED, error=sentence, **({"segmentation": None} if afresh else {}))
-    refresh_after_commit(job.sample_id)
-
-
-def fail_sample(*, sample: Sample, sentence: str) -> None:
-    """Set this attempt's pooling failed with a sentence for its user; raises `Superseded`."""
-    sample.finish(Sample.State.FAILED, error=sentence)
+def fail(*, row: Job | Sample, sentence: str, **fields: Any) -> None:
+    """Set this attempt's job or pooling failed with a sentence for its user; raises `Superseded`."""
+    row.finish("failed", error=sentence, **fields)
+    if isinstance(row, Job):
+        refresh_after_commit(row.sample_id)
 
 
 def postpone(*, row: Attempted, why: str) -> None:
@@ -65,7 +58,7 @@ def postpone(*, row: Attempted, why: str) -> None:
     row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
-def lose(*, row: Attempted) -> None:
+def requeue(*, row: Attempted) -> None:
     """Queue an attempt's row again whose worker was killed under it; raises `Superseded`."""
     row.change(**AGAIN, deaths=row.deaths + 1)
 

@@ -25,16 +25,10 @@ def enqueue_after_commit(pk: Any) -> None:
 
 
 def enqueue(pks: Iterable[Any], kind: type[Job] | type[Sample] = Job) -> int:
-    """Send each queued job or sample to the broker and note when; returns how many.
-
-    A broker that cannot be reached is no error for the user: the rows stay queued, and `rescue` tries again.
-    """
+    """Send each queued job or sample to the broker and note when; returns how many."""
     enqueued = []
     for pk in pks:
-        try:
-            current_app.send_task(TASKS[kind], args=[str(pk)])
-        except Exception as error:
-            logger.warning("The queue could not be reached (%s); waiting jobs will be enqueued again.", error)
+        if not _send(TASKS[kind], str(pk)):
             break
         enqueued.append(pk)
     kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())
@@ -43,10 +37,17 @@ def enqueue(pks: Iterable[Any], kind: type[Job] | type[Sample] = Job) -> int:
 
 def enqueue_inspection() -> None:
     """Have the uploads looked into that have not been: one message is for all of them."""
+    _send(INSPECT)
+
+
+def _send(task: str, *args: str) -> bool:
+    """Whether the broker could be reached; if not, that is no error for the user: `rescue` tries again."""
     try:
-        current_app.send_task(INSPECT)
+        current_app.send_task(task, args=args)
     except Exception as error:
-        logger.warning("The queue could not be reached (%s); the inspection will be enqueued again.", error)
+        logger.warning("The queue could not be reached (%s); what waits will be enqueued again.", error)
+        return False
+    return True
 
 
 def enqueue_next(sample: Any) -> int:

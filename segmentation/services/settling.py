@@ -36,15 +36,10 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
             if micrograph.sample is not None:
                 enrol(micrograph.sample, [micrograph])
     except BaseException:
-        _forget_preview(micrograph)
+        micrograph.preview.storage.delete(micrograph.preview.name)
+        if not Micrograph.objects.filter(pk=micrograph.pk).exists():
+            remove_folder(micrograph.folder)
         raise
-
-
-def _forget_preview(micrograph: Micrograph) -> None:
-    """Remove a preview that was not published, with its folder where the micrograph is gone."""
-    micrograph.preview.storage.delete(micrograph.preview.name)
-    if not Micrograph.objects.filter(pk=micrograph.pk).exists():
-        remove_folder(micrograph.folder)
 
 
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:

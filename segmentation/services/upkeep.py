@@ -86,11 +86,7 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     """
     rescued = sum(_rescue(kind, sentence, kind in died) for kind, sentence in GAVE_UP.items())
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
-    enqueue(_unheard(limit).values_list("pk", flat=True))
-    stuck().update(state=Sample.State.QUEUED, enqueued=None)
-    _enqueue_images()
-    unheard = Sample.objects.waiting().filter(Q(enqueued=None) | Q(enqueued__lte=limit))
-    enqueue(list(unheard.values_list("pk", flat=True)), Sample)
+    _enqueue(_unheard(limit), Sample.objects.waiting().filter(Q(enqueued=None) | Q(enqueued__lte=limit)))
     if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
@@ -133,23 +129,23 @@ def put_back() -> int:
 def enqueue_all() -> int:
     """Enqueue every queued job, sample and micrograph: at a start, when no message can still be there."""
     waiting = Job.objects.waiting()
-    enqueued = enqueue(waiting.filter(sample=None).order_by("queued").values_list("pk", flat=True))
     waiting.exclude(sample=None).update(enqueued=None)
-    stuck().update(state=Sample.State.QUEUED)
-    enqueued += _enqueue_images()
     if Micrograph.objects.waiting().exists():
         enqueue_inspection()
-    return enqueued + enqueue(Sample.objects.waiting().values_list("pk", flat=True), Sample)
+    return _enqueue(waiting.filter(sample=None).order_by("queued"), Sample.objects.waiting())
 
 
 def _is_busy(kind: type[Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
-def _enqueue_images() -> int:
-    """For every sample with images that wait and were not enqueued, the next ones."""
-    waiting = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
-    return sum(enqueue_next(pk) for pk in set(waiting.values_list("sample", flat=True)))
+def _enqueue(jobs: QuerySet, samples: QuerySet) -> int:
+    """These jobs, the next images of every sample with images that wait and were not enqueued, these samples."""
+    count = enqueue(list(jobs.values_list("pk", flat=True)))
+    stuck().update(state=Sample.State.QUEUED, enqueued=None)
+    images = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
+    count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
+    return count + enqueue(list(samples.values_list("pk", flat=True)), Sample)
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:

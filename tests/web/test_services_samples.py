@@ -234,7 +234,7 @@ class TestQueue:
         order = list(sample.jobs.order_by("queued"))
         job = Job.objects.claim(order[0].pk)
         with committed():
-            services.fail_job(job=job, sentence="No.")
+            services.fail(row=job, sentence="No.")
         assert queue == [str(each.pk) for each in order[:3]]
 
     def test_a_single_image_stands_behind_those_only(self, make_micrograph, queue, committed):
@@ -279,7 +279,7 @@ class TestPooling:
     def test_not_before(self, make_sample, queue, committed):
         sample = make_sample(RUNNING, RUNNING)
         with committed():
-            services.fail_job(job=sample.jobs.first(), sentence="No.")
+            services.fail(row=sample.jobs.first(), sentence="No.")
         assert state(sample) == Sample.State.WAITING
         assert queue == []
 

@@ -102,7 +102,7 @@ def test_the_page_groups_models_and_settings_by_kind(client):
     assert 'data-settings-of="grains"' in page and "js/tasks.js" in page
 
 
-def test_it_runs_is_described_and_documented(client, bell):
+def test_it_runs_is_described_and_documented(client, queue):
     file = SimpleUploadedFile("a.png", picture())
     said = client.post("/api/v1/jobs", {"file": file, "model": "steel", "twins": "on"}).json()
     assert said["settings"]["task"] == "grains" and said["settings"]["twins"] is True

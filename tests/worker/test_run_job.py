@@ -81,7 +81,7 @@ def test_a_stage_is_told_at_most_twice_a_second(science, make_job, monkeypatch):
     assert len([said for said in told if said.get("stage") == "segmenting"]) < 100
 
 
-def test_a_second_doorbell_does_nothing(science, make_job):
+def test_a_second_message_does_nothing(science, make_job):
     job = make_job()
     run_job(str(job.pk))
     science.segment = None
@@ -90,7 +90,7 @@ def test_a_second_doorbell_does_nothing(science, make_job):
     assert (job.state, job.attempt) == ("done", 1)
 
 
-def test_a_doorbell_for_a_deleted_job_does_nothing(science, make_job):
+def test_a_message_for_a_deleted_job_does_nothing(science, make_job):
     job = make_job()
     services.delete_job(job=Job.objects.get(pk=job.pk))
     run_job(str(job.pk))

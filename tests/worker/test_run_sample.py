@@ -215,7 +215,7 @@ def test_a_table_that_cannot_be_read_is_named_and_the_rest_pooled(pooled, no_fil
     assert [warning.split(":")[0] for warning in said["warnings"][:2]] == ["0.png", "1.png"]
 
 
-def test_a_second_doorbell_does_nothing(pooled, no_files):
+def test_a_second_message_does_nothing(pooled, no_files):
     sample = pooled(squares([10]))
     run(sample)
     run(sample)

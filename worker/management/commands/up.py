@@ -55,7 +55,7 @@ class Command(BaseCommand):
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
         for number in ENDS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
-                signal.signal(number, _end)
+                signal.signal(number, lambda *_: sys.exit(0))
         try:
             data_directory.prepare(settings.DEEPSEGM_DATA)
             lock = data_directory.lock(settings.DEEPSEGM_DATA)
@@ -90,7 +90,8 @@ class Command(BaseCommand):
     def _welcome(self, server: Any) -> None:
         users = get_user_model().objects.filter(is_superuser=True, is_active=True)
         if not users.exists():
-            python = _python()
+            python, here = Path(sys.executable), Path.cwd()
+            python = python.relative_to(here) if python.is_relative_to(here) else python
             self.stdout.write(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
         host, port = address(server)
         if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
@@ -220,13 +221,3 @@ def _safely(work: Any) -> None:
 
 def _said(message: checks.CheckMessage) -> str:
     return f"{message.msg} {message.hint or ''}".strip()
-
-
-def _end(number: int, frame: Any) -> None:
-    raise SystemExit(0)
-
-
-def _python() -> str:
-    """This interpreter as the reader would type it here."""
-    python, here = Path(sys.executable), Path.cwd()
-    return str(python.relative_to(here) if python.is_relative_to(here) else python)
