@@ -88,7 +88,11 @@ def checked_card(file: Path) -> ModelCard:
 
 @torch.inference_mode()
 def _tried(network: nn.Module) -> torch.Tensor:
-    maps: torch.Tensor = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
+    """The maps of a grey picture, as an analysis shows it; raises ValueError."""
+    try:
+        maps: torch.Tensor = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
+    except RuntimeError as error:
+        raise ValueError("its network takes no picture of one channel.") from error
     return maps
 
 

@@ -48,10 +48,11 @@ def test_multires_has_the_published_widths_and_size():
         {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [8, 8, 8, 8, 8]},
     ],
 )
-def test_networks_map_one_picture_to_two_maps(architecture):
-    network = build(architecture, 2).eval()
-    with torch.inference_mode():
-        assert network(torch.zeros(1, 1, 64, 96)).shape == (1, 2, 64, 96)
+def test_networks_take_any_channels_and_give_any_maps(architecture):
+    for channels, maps in ((1, 2), (3, 5)):
+        network = build({**architecture, **({"channels_in": channels} if channels > 1 else {})}, maps).eval()
+        with torch.inference_mode():
+            assert network(torch.zeros(1, channels, 64, 96)).shape == (1, maps, 64, 96)
 
 
 @pytest.mark.parametrize("architecture", [{}, {"name": "nosuch"}, {"name": "unet", "encoder": "nosuch"}])

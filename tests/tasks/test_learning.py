@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import tomllib
 
 import numpy as np
@@ -11,13 +13,16 @@ import tifffile
 import torch
 from django.core.management import CommandError, call_command
 from PIL import Image
+from safetensors.torch import save as save_tensors
 
 from segmentation.core.network import cards
+from segmentation.core.network.architectures import build
 from segmentation.core.truth import BadDataset
 from segmentation.lab.classes.scoring import confusion, fraction_errors, metrics
 from segmentation.lab.classes.targets import dice, likeliest, targets
 from segmentation.lab.data import make_sources
 from segmentation.lab.losses import losses
+from segmentation.lab.publish import amend
 from segmentation.lab.settings import BadRecipe, read_recipe, recipe_from
 from tests.lab.folders import save
 
@@ -117,6 +122,17 @@ def test_it_is_installed_and_trained_further(toy, run, tmp_path, settings):
     card = cards.read_card(out / "mine-2.toml")
     assert (card.task, card.training["start_from"], card.options) == ("brightness", "mine", {"least": 3})
     assert card.scores[0]["dice_before"] > 0.9
+
+
+def test_a_network_that_takes_no_grey_picture_is_not_installed(run, toy, tmp_path):
+    network = build({**toy.architecture, "channels_in": 3}, 2)
+    weights = save_tensors({name: value.contiguous() for name, value in network.state_dict().items()})
+    (tmp_path / "two-greys.safetensors").write_bytes(weights)
+    shutil.copy(run / "two-greys.toml", tmp_path)
+    sha256 = hashlib.sha256(weights).hexdigest()
+    amend(tmp_path / "two-greys.toml", {"sha256": sha256, "architecture": {"channels_in": 3}})
+    with pytest.raises(CommandError, match=r"its network takes no picture of one channel\.$"):
+        call_command("models", "add", str(tmp_path))
 
 
 def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):

@@ -122,11 +122,14 @@ class TestSite:
             assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]
             assert "feret" not in text.split("<table")[0]
 
-    def test_parts_of_the_page_do_not_break(self, client, kind, image):
+    def test_parts_of_the_page_and_lists_do_not_break(self, client, kind, image, alice):
         job = finished(client, kind, image)
+        Job.objects.update(owner=alice)
+        client.force_login(alice)
         for name in ("status", "rerun", "histogram"):
             assert client.get(f"/jobs/{job.pk}/{name}/").status_code in (200, 204, 302, 404, 405), name
-        assert client.get("/results/").status_code == 200
+        listed = client.get("/results/")
+        assert listed.status_code == 200 and "golden.png" in words(listed)
 
     def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image):
         for each in settings_of(kind.task.settings):
@@ -214,6 +217,6 @@ def test_a_card_of_a_kind_that_is_gone_breaks_nothing(client, toy, image_file, m
             assert answer.status_code == 501 and "There is no kind of analysis named" in words(answer), address
         assert "There is no kind of analysis named" in words(client.get("/models/"))
         answer = client.post("/api/v1/jobs", {**sent, "file": SimpleUploadedFile("b.png", image_file)})
-        assert answer.status_code == 400 and "no kind of analysis named" in answer.json()["error"]
+        assert answer.status_code == 400 and answer.json()["error"].startswith("There is no")
         worker.run_job(job)
     assert "no kind of analysis named" in Job.objects.get(pk=job).error
