@@ -148,8 +148,8 @@ class TestModels:
         assert 'href="/?model=my%20own"' in page
         assert page.count("default</span>") == 1
         home = words(client.get("/?model=my%20own"))
-        assert '<option value="my own" data-task="particles" selected>Mine</option>' in home
-        assert '<option value="particles" data-task="particles" selected>' in words(client.get("/?model=nothing"))
+        assert '<option value="my own" selected>Mine</option>' in home
+        assert '<option value="particles" selected>' in words(client.get("/?model=nothing"))
 
     def test_lost_weights_do_not_stop_the_page(self, client, model):
         model.weights.unlink()
