@@ -26,7 +26,7 @@ router = Router(tags=["Jobs"])
 @router.post(
     "",
     url_name="jobs",
-    response={202: schemas.JobStarted, **refusals(409, 413, 422)},
+    response={202: schemas.JobStarted, **refusals(409, 413, 422, 507)},
     exclude_unset=True,
     openapi_extra=form_of(FILE, SIDE, WIDTH),
 )

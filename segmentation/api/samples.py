@@ -31,7 +31,7 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 @router.post(
     "",
     url_name="samples",
-    response={202: schemas.SampleStarted, **refusals(409, 413, 422)},
+    response={202: schemas.SampleStarted, **refusals(409, 413, 422, 507)},
     exclude_unset=True,
     openapi_extra=form_of(FILES, NAME, WIDTHS, PIXELS, OTHERWISE),
 )
@@ -69,7 +69,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 @router.post(
     "/{uuid:pk}/images",
     url_name="sample-images",
-    response={202: schemas.Sample, **refusals(403, 404, 413, 422)},
+    response={202: schemas.Sample, **refusals(403, 404, 413, 422, 507)},
     openapi_extra=form_of(FILES, settings=False),
 )
 def images(request: HttpRequest, pk: UUID) -> Any:

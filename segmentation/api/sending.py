@@ -68,7 +68,7 @@ def _field(setting: Setting) -> dict[str, Any]:
 
 def refusals(*statuses: int) -> dict[int, Any]:
     """Those that every address may answer with, and these."""
-    return dict.fromkeys(sorted({400, 401, 429, 500, 503, *statuses}), schemas.Error)
+    return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 
 
 def valid_settings(request: HttpRequest) -> AnalysisSettings:

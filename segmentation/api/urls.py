@@ -136,7 +136,7 @@ def unknown(request: HttpRequest, rest: str) -> HttpResponse:
 
 
 def _endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view of scripts: no session, no form key, JSON where a method is not allowed, too."""
+    """A view of scripts: no form key, JSON where a method is not allowed, too."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -149,18 +149,18 @@ def _endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             response["Cache-Control"] = "private, no-cache"
         return response
 
-    return login_not_required(csrf_exempt(wrapped))
+    return csrf_exempt(wrapped)
 
 
 def _patterns() -> list[URLPattern]:
     patterns = api.urls[0]
     for pattern in patterns:
-        pattern.callback = _endpoint(pattern.callback)
+        pattern.callback = login_not_required(_endpoint(pattern.callback))
     return patterns
 
 
 urlpatterns = [
-    path("v1/docs", reference, name="api-docs"),
+    path("v1/docs", _endpoint(reference), name="api-docs"),
     path("v1/", include((_patterns(), "ninja"), namespace="api")),
-    path("<path:rest>", _endpoint(unknown), name="api-unknown"),
+    path("<path:rest>", login_not_required(_endpoint(unknown)), name="api-unknown"),
 ]

@@ -33,6 +33,19 @@ def model_choices() -> list[tuple[str, str]]:
     return [choice for _, choices in models_by_task() for choice in choices]
 
 
+def _with(
+    settings: AnalysisSettings | None, offered: list[tuple[Task, list[tuple[str, str]]]]
+) -> list[tuple[Task, list[tuple[str, str]]]]:
+    """What is offered, with the model of these settings where it is not among it."""
+    known = {name for _, choices in offered for name, _ in choices}
+    if settings is None or settings.segmentation.model in known:
+        return offered
+    gone = (settings.segmentation.model, f"{settings.segmentation.model} (no longer here)")
+    tasks = {task.name: (task, choices) for task, choices in offered}
+    task, choices = tasks.get(settings.task, (find(settings.task), []))
+    return list({**tasks, task.name: (task, [*choices, gone])}.values())
+
+
 class SettingField(forms.CharField):
     """One setting; the word of a label with a gap stays, until the form knows what was typed there."""
 
@@ -106,10 +119,17 @@ class SettingsForm(forms.Form):
 
     model = forms.ChoiceField(required=False, error_messages={"invalid_choice": NO_MODEL})
 
-    def __init__(self, data: Mapping[str, str] | None = None, stands_for: AnalysisSettings | None = None) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, str] | None = None,
+        stands_for: AnalysisSettings | None = None,
+        kept: AnalysisSettings | None = None,
+    ) -> None:
+        """stands_for: what the fields show. kept: settings of what was found already; their model may be chosen though
+        it is no longer here, as what it found can be measured."""
         super().__init__()
-        self.offered = models_by_task()
-        self.fields["model"].choices = model_choices()
+        self.offered = _with(kept or stands_for, models_by_task())
+        self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
         model = stands_for.segmentation.model if stands_for else (data or {}).get("model", "")
         self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
@@ -188,7 +208,10 @@ class SettingsForm(forms.Form):
     def _factor_of_size(self, text: str) -> float:
         """The factor at which things of the typed size have the size that the model likes best."""
         scale = next(each.setting for each in self.chosen if SIZE in each.setting.with_gap)
-        best = cards.find(self.cleaned_data.get("model") or model_choices()[0][0]).diameter
+        try:
+            best = cards.find(self.cleaned_data.get("model") or model_choices()[0][0]).diameter
+        except cards.UnknownModel as unknown:
+            raise ValueError(str(unknown)) from None
         least, greatest = math.ceil(best / scale.greatest), math.floor(best / scale.least)
         size = number_of(text)
         if not least <= size <= greatest:

@@ -4,7 +4,7 @@ import uuid
 import django.db.models.deletion
 import django.utils.timezone
 from django.core.files.storage import default_storage
-from django.db import migrations, models
+from django.db import migrations, models, transaction
 
 logger = logging.getLogger(__name__)
 NAME = "segmentation.npz"
@@ -14,28 +14,48 @@ MEASURING = ("filter", "edge", "calibration", "task")
 def carry_over(apps, schema_editor):
     """What was found becomes a row of its own, and its file moves out of the folder of the job that found it.
 
-    A file that cannot be carried over stays where it is: its job is then segmented anew where that is needed.
+    The old files go once all is certain; until then an upgrade that is interrupted, or for which there is no room,
+    leaves everything as it was. A file that is gone has no row: its job is segmented anew where that is needed.
     """
-    Artifact = apps.get_model("segmentation", "Artifact")
-    Segmentation = apps.get_model("segmentation", "Segmentation")
-    stored = Artifact.objects.filter(name=NAME, job__state="done").select_related("job__micrograph")
-    for artifact in stored.iterator():
-        job, old = artifact.job, artifact.file.name
-        found = Segmentation(micrograph=job.micrograph, task="particles", size=artifact.size, created=job.created)
-        found.provenance = provenance(job)
-        found.model_name = found.provenance["card"].get("name", "")
-        found.weights = found.provenance["card"].get("sha256", "")
+    artifacts = apps.get_model("segmentation", "Artifact").objects
+    jobs = apps.get_model("segmentation", "Job").objects
+    made, copies = {}, []
+    try:
+        for pk in list(artifacts.filter(name=NAME, job__state="done").values_list("pk", flat=True)):
+            artifact = artifacts.select_related("job__micrograph").get(pk=pk)
+            old = artifact.file.name
+            if old not in made:
+                made[old] = carried(apps.get_model("segmentation", "Segmentation"), artifact, copies)
+            if made[old] is not None:
+                jobs.filter(pk=artifact.job_id).update(segmentation=made[old])
+                artifacts.filter(pk=pk).update(file=made[old].file.name)
+    except BaseException:
+        for name in copies:
+            default_storage.delete(name)
+        raise
+    moved = [old for old, found in made.items() if found is not None and found.file.name != old]
+    transaction.on_commit(lambda: [default_storage.delete(old) for old in moved], schema_editor.connection.alias)
+
+
+def carried(kind, artifact, copies):
+    """The stored row of an artifact's file; None where the file is gone. copies: files that are made on the way."""
+    job, old = artifact.job, artifact.file.name
+    found = kind(micrograph=job.micrograph, task="particles", created=job.created, provenance=provenance(job))
+    found.model_name = found.provenance["card"].get("name", "")
+    found.weights = found.provenance["card"].get("sha256", "")
+    if old.startswith("segmentations/"):  # an upgrade that was taken back and is made again
+        found.pk, found.file = uuid.UUID(old.split("/")[1]), old
+    else:
         try:
             with default_storage.open(old, "rb") as file:
                 found.file = default_storage.save(f"segmentations/{found.pk}/{NAME}", file)
-            found.size = default_storage.size(found.file.name)
-        except Exception:
-            logger.warning("%s of job %s cannot be carried over.", NAME, job.pk, exc_info=True)
-            continue
-        found.save()
-        apps.get_model("segmentation", "Job").objects.filter(pk=job.pk).update(segmentation=found)
-        Artifact.objects.filter(pk=artifact.pk).update(file=found.file.name)
-        default_storage.delete(old)
+        except FileNotFoundError:
+            logger.warning("%s of job %s is gone.", NAME, job.pk)
+            return None
+        copies.append(found.file.name)
+    found.size = default_storage.size(found.file.name)
+    found.save()
+    return found
 
 
 def provenance(job):

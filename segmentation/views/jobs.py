@@ -84,7 +84,7 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("job", pk)
     if not found.micrograph.is_read:
         return _not_read(request, found)
-    form = SettingsForm(request.POST)
+    form = SettingsForm(request.POST, kept=found.get_settings())
     try:
         calibration = _calibration(request, found)
     except ValueError as error:

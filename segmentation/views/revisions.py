@@ -67,11 +67,16 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
         number,
         job,
         capital(_changed(job, before, here.micrograph)),
-        f"{statistics['n_kept']} kept" if statistics else capital(job.get_state_display()),
+        f"{statistics['n_kept']} kept" if statistics else _outcome(job),
         main_number(job.summary) if done else "",
         job.pk == here.pk,
         number == len(jobs),
     )
+
+
+def _outcome(job: Job) -> str:
+    """The end of a job; of one under way its page says more, and anew every second."""
+    return capital(job.get_state_display()) if job.is_finished else "Under way"
 
 
 def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:

@@ -85,6 +85,31 @@ def test_files_of_earlier_versions_can_be_read(known):
         Segmentation.load(file)
 
 
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_any_damage_is_one_sentence(step):
+    """A flipped bit in the ZIP's directory said "encrypted", one in an array's header was no Python."""
+    good = stored(FOUND).read()
+    for place in range(0, len(good), step * 5):
+        bad = bytearray(good)
+        bad[place] ^= 1 << (place % 8)
+        try:
+            Segmentation.load(io.BytesIO(bytes(bad)), ORIGIN)
+        except UnusableSegmentation:
+            continue
+
+
+def test_a_disk_in_trouble_is_no_damage(monkeypatch, tmp_path):
+    file = tmp_path / "s.npz"
+    file.write_bytes(stored(FOUND).read())
+
+    def away(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(type(file), "read_bytes", away)
+    with pytest.raises(OSError, match="Input/output"):
+        Segmentation.load(file, ORIGIN)
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [
@@ -93,6 +118,8 @@ def test_files_of_earlier_versions_can_be_read(known):
         (lambda: changed(header=np.frombuffer(b"{", np.uint8)), "damaged"),
         (lambda: changed(labels=LABELS[:1]), "damaged"),
         (lambda: changed(labels=LABELS + 1), "damaged"),
+        (lambda: changed(labels=np.where(LABELS == 7, 2**31 - 1, LABELS).astype(np.int32)), "damaged"),
+        (lambda: changed(header=np.frombuffer(b"[" * 100_000, np.uint8)), "damaged"),
         (lambda: changed(labels=LABELS.astype(float)), "damaged"),
         (lambda: changed(ids=np.array([3, 8], np.int32)), "damaged"),
         (lambda: changed(classes=np.array([0, 2], np.int32)), "damaged"),

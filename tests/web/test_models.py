@@ -8,12 +8,14 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from segmentation.models import Job, Micrograph, Superseded, shown_name, upload_path
+from segmentation.models import Artifact, Job, Micrograph, Superseded, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -194,3 +196,72 @@ def test_what_was_there_before_uploads_had_a_state_has_been_read():
     assert (now.state, now.is_read, now.width, now.address) == ("done", True, 64, "hash")
     assert (job.ready, job.address, job.asked) == (True, "hash", {})
     assert Micrograph(name="b").state == "receiving"
+
+
+class TestSegmentationsAreCarriedOver:
+    """Migration 0009 moves stored outlines out of the folders of the jobs that found them."""
+
+    NAMES = ("jobs/a/1/segmentation.npz", "jobs/b/1/segmentation.npz")
+
+    @pytest.fixture
+    def before(self, transactional_db, own_storage):
+        """A database as of 0008 with two done jobs, one of whose files may be gone."""
+        executor = MigrationExecutor(connection)
+        executor.migrate([("segmentation", "0008_micrographs")])
+        old = executor.loader.project_state([("segmentation", "0008_micrographs")]).apps
+        image = old.get_model("segmentation", "Micrograph").objects.create(name="a.png", sha256="a" * 64, size=1)
+        for number, name in enumerate(self.NAMES):
+            summary = {"model": {"name": "p", "sha256": "c" * 64}}
+            fields = {"recipe": {"threshold": 0.4}, "submission": str(number), "state": "done", "summary": summary}
+            job = old.get_model("segmentation", "Job").objects.create(micrograph=image, **fields)
+            default_storage.save(name, ContentFile(b"outlines"))
+            said = {"name": "segmentation.npz", "file": name, "size": 8, "attempt": 1}
+            old.get_model("segmentation", "Artifact").objects.create(job=job, **said)
+        yield
+        self.forward()
+
+    def forward(self):
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes())
+
+    def files(self, folder):
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.npz"))
+
+    def test_each_file_moves_and_says_what_found_it(self, before, own_storage):
+        self.forward()
+        found = [job.segmentation for job in Job.objects.order_by("submission")]
+        assert self.files(own_storage) == sorted(each.file.name for each in found)
+        assert [each.get_provenance().settings for each in found] == [{"threshold": 0.4}] * 2
+        assert {each.weights for each in found} == {"c" * 64}
+
+    def test_there_and_back_and_there_again(self, before, own_storage):
+        self.forward()
+        Job.objects.update(segmentation=Job.objects.first().segmentation)
+        Artifact.objects.update(file=Job.objects.first().segmentation.file.name)
+        MigrationExecutor(connection).migrate([("segmentation", "0008_micrographs")])
+        self.forward()
+        assert len({job.segmentation_id for job in Job.objects.all()}) == 1
+        assert all(job.segmentation.file.open("rb").read() == b"outlines" for job in Job.objects.all())
+
+    @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+    def test_an_upgrade_that_is_broken_off_leaves_everything_as_it_was(self, before, own_storage, monkeypatch, fault):
+        save, made = default_storage.save, []
+
+        def failing(name, content):
+            if made:
+                raise fault
+            made.append(name)
+            return save(name, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(default_storage, "save", failing)
+            with pytest.raises(type(fault)):
+                self.forward()
+        assert self.files(own_storage) == list(self.NAMES)
+        self.forward()
+        assert Job.objects.exclude(segmentation=None).count() == 2
+
+    def test_a_file_that_is_gone_stops_nothing(self, before, own_storage):
+        default_storage.delete(self.NAMES[0])
+        self.forward()
+        assert Job.objects.exclude(segmentation=None).count() == 1

@@ -76,7 +76,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         (4, "Data bar: 8 rows; threshold: 0.4; working scale: 0.5 ×; mirrored images: on", True, False),
     ]
     outcomes = [(each.outcome, each.median) for each in listed(fourth)]
-    assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Running", "")]
+    assert outcomes[1:3] == [("261 kept", "median 212 nm"), ("Under way", "")]
 
 
 def test_the_page_links_them_and_marks_the_newest(client, revise):

@@ -233,6 +233,19 @@ class TestRerun:
         Segmentation.objects.update(weights="f" * 64)
         assert "a version of particles that is no longer here" in words(maker.get(address(old)))
 
+    def test_what_a_removed_model_found_is_measured_by_the_form_as_it_stands(self, maker, job):
+        old = job(recipe=AnalysisSettings.of(model="visiting"))
+        old.segmentation = Segmentation.objects.create(micrograph=old.micrograph, model_name="visiting", size=1)
+        old.save()
+        page = maker.get(address(old)).content.decode()
+        assert '<option value="visiting" selected>visiting (no longer here)</option>' in page
+        typed = {"model": "visiting", "filter": "on", "token": uuid4().hex}
+        assert maker.post(address(old, "rerun/"), typed).status_code == 303
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (new.segmentation, new.get_settings().segmentation.model) == (old.segmentation, "visiting")
+        response = maker.post(address(old, "rerun/"), {**typed, "threshold": "0.4", "token": uuid4().hex})
+        assert response.status_code == 400 and "There is no model named &#x27;visiting&#x27; here" in words(response)
+
     def test_limits_hold(self, maker, job, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         job(Job.State.QUEUED)

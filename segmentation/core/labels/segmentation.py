@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "deepsegm-segmentation/1"
+MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 ALTERNATIVE = "alternative "  # begins the names of other labels in the file
 MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
@@ -122,14 +122,15 @@ class Segmentation:
         """The segmentation in a file; raises UnusableSegmentation where it is damaged, newer or of another image.
 
         known: what is known of it from elsewhere: files written before FORMAT do not say it themselves, and of the
-        others the image must be the same.
+        others the image must be the same. Faults of the disk while reading are raised as they are.
         """
+        content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
         try:
-            with np.load(file, allow_pickle=False) as data:
+            with np.load(content, allow_pickle=False) as data:
                 found = _current(data) if "header" in data.files else _before_formats(data, known)
         except UnusableSegmentation:
             raise
-        except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # what zipfile, zlib, numpy and json raise for damaged bytes is not agreed upon
             raise UnusableSegmentation(DAMAGED) from error
         if known is not None and found.provenance.micrograph != known.micrograph:
             raise UnusableSegmentation(FOREIGN)
@@ -161,6 +162,9 @@ def _check(found: Segmentation) -> None:
     arrays = [found.labels, *found.alternatives.values()]
     if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
         raise ValueError("the label images are not alike")
+    highest = int(found.ids.max(initial=0))
+    if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() <= highest <= MOST_IDS:
+        raise ValueError("the labels are not those of the ids")
     present = np.flatnonzero(np.bincount(found.labels.ravel()))
     if not np.array_equal(present[present > 0], found.ids) or not 0 < found.rows <= shape[0]:
         raise ValueError("the labels are not those of the ids")
