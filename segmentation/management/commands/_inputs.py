@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from segmentation.core.micrograph import parse_width
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
+from segmentation.core.network.cards import AlteredWeights
 from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
@@ -157,18 +158,29 @@ class Pooling:
         self.members: list[Any] = []
         self.failed: list[tuple[Path, str]] = []
 
-    def add(self, analysis: Any) -> None:
-        """Take what pooling needs of an analysis; its pictures may go."""
+    def run(self, command: BaseCommand, files: Sequence[Path], out: Path, analyse: Callable[[Path, Path], Any]) -> None:
+        """Analyse each file into a folder of its own, then write the pooled files into `out`, if the sample has a name.
+
+        A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
+        command exits with BAD_INPUT.
+        """
         from segmentation.core.sample import Member
 
-        if self.name:
-            self.members.append(Member.of(analysis))
+        for path, folder in folders_of(files, out):
+            try:
+                analysis = analyse(path, folder)
+            except (UnreadableImage, OSError, MemoryError, AlteredWeights) as error:
+                reason = sentence(error)
+                command.stderr.write(f"{path}: {reason}")
+                self.failed.append((path, reason))
+                continue
+            if self.name:  # what pooling needs of it: its pictures may go
+                self.members.append(Member.of(analysis))
+        self._finish(out, command.stdout, command.stderr)
+        if self.failed:
+            sys.exit(BAD_INPUT)
 
-    def fail(self, path: Path, reason: str) -> None:
-        """Note an image without a result, so that the pooled files name it with the reason."""
-        self.failed.append((path, reason))
-
-    def finish(self, out: Path, told: Any, warned: Any) -> None:
+    def _finish(self, out: Path, told: Any, warned: Any) -> None:
         """Write the pooled files into `out`, if the sample has a name."""
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut, combine

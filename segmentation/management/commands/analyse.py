@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,7 @@ class Command(BaseCommand):
             raise CommandError(NOT_POOLED.format(title=task.title), returncode=inputs.BAD_INPUT)
         settings = inputs.settings(task, _settings(), options)
         pooling = inputs.Pooling(options["sample"], settings.measurement)
-        for image, folder in inputs.folders_of(list(self._images(options)), options["out"]):
-            try:
-                pooling.add(self._one(image, folder, settings, options))
-            except (UnreadableImage, OSError, MemoryError, cards.AlteredWeights) as error:
-                reason = inputs.sentence(error)
-                self.stderr.write(f"{image}: {reason}")
-                pooling.fail(image, reason)
-        pooling.finish(options["out"], self.stdout, self.stderr)
-        if pooling.failed:
-            sys.exit(inputs.BAD_INPUT)
+        pooling.run(self, list(self._images(options)), options["out"], partial(self._one, settings, options))
 
     def _images(self, options: dict[str, Any]) -> Iterator[Path]:
         """The images named, and those in the folders named."""
@@ -70,7 +61,7 @@ class Command(BaseCommand):
             if said:
                 self.stderr.write(said)
 
-    def _one(self, image: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+    def _one(self, settings: AnalysisSettings, options: dict[str, Any], image: Path, folder: Path) -> Any:
         from segmentation.core.pipeline import analyse
 
         micrograph = read(image, side=inputs.beside(image))

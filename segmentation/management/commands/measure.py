@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +56,7 @@ class Command(BaseCommand):
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
         settings = inputs.settings(find(DEFAULT_TASK), settings_of(MeasurementSettings), options)
         pooling = inputs.Pooling(options["sample"], settings.measurement)
-        for path, folder in inputs.folders_of(list(self._masks(options)), options["out"]):
-            try:
-                pooling.add(self._one(path, folder, settings, options))
-            except (UnreadableImage, OSError, MemoryError) as error:
-                reason = inputs.sentence(error)
-                self.stderr.write(f"{path}: {reason}")
-                pooling.fail(path, reason)
-        pooling.finish(options["out"], self.stdout, self.stderr)
-        if pooling.failed:
-            sys.exit(inputs.BAD_INPUT)
+        pooling.run(self, list(self._masks(options)), options["out"], partial(self._one, settings, options))
 
     def _masks(self, options: dict[str, Any]) -> Iterator[Path]:
         """The masks named, and those in the folders named, told by their suffix."""
@@ -81,7 +72,7 @@ class Command(BaseCommand):
             if said:
                 self.stderr.write(said)
 
-    def _one(self, path: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+    def _one(self, settings: AnalysisSettings, options: dict[str, Any], path: Path, folder: Path) -> Any:
         from segmentation.core.labelled import analyse_mask
         from segmentation.core.truth import read_mask
 
