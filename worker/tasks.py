@@ -155,7 +155,6 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     out = folder / "results"
     out.mkdir()
     files = write_all(analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done))
-    files.pop(job.segmentation.file.name.rpartition("/")[2], None)  # it is stored already
     if job.sample_id:
         files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
     progress("storing the results", STORING)

@@ -101,13 +101,8 @@ def _write_thumbnail(context: Context, path: Path) -> None:
     path.write_bytes(thumbnail_png(context.analysis))
 
 
-def _write_segmentation(context: Context, path: Path) -> None:
-    context.analysis.segmentation.save(path)
-
-
 EXPORTS = (
     Export("outlines.json", "", "application/json", 300, _write_outlines, for_the_page=True),
     Export("image.png", "", "image/png", 310, _write_image, for_the_page=True),
     Export("thumbnail.png", "", "image/png", 320, _write_thumbnail, for_the_page=True),
-    Export("segmentation.npz", "", "application/octet-stream", 330, _write_segmentation, for_the_page=True),
 )
