@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +16,12 @@ from PIL import Image
 from segmentation.core.network import cards
 from tests.core.test_labelled import TWO
 
-from .test_analyse import IN_BUNDLE, ROOT, SAMPLE, rows_of
+from .shell import run
+from .test_analyse import IN_BUNDLE, ROOT, SAMPLE, process, rows_of
 
 TRUTH = ROOT.parent / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
 NM_PER_PIXEL = 7.34375
 POOLED = {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json", "bundle.zip"}
-
-
-def run(*arguments):
-    command = [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)]
-    env = {**os.environ, "DEEPSEGM_DATA": "/nonexistent/data"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, env=env)
 
 
 def result_of(folder: Path):
@@ -51,7 +43,7 @@ def measured(tmp_path_factory):
     for stem in ("a", "b", "c", "bad", "stack"):
         tifffile.imwrite(images / f"{stem}.tif", np.full(TWO.shape, 9, np.uint8))
     out = folder / "out"
-    done = run("measure", folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
+    done = process("measure", folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
     return done, out
 
 
