@@ -16,7 +16,7 @@ class Said(NamedTuple):
     stderr: str
 
 
-def run(command: str, *arguments: object) -> Said:
+def manage(command: str, *arguments: object) -> Said:
     """`manage.py COMMAND ARGUMENTS` from the parser to the exit code; a traceback fails the test that runs it."""
     module = import_module(f"segmentation.management.commands.{command}")
     out, err, code = io.StringIO(), io.StringIO(), 0

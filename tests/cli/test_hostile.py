@@ -3,8 +3,7 @@
 import json
 
 from tests.hostile import READABLE, REFUSED
-
-from .shell import run
+from tests.shell import manage
 
 # Cases that are hostile by their name alone are one and the same file here: `write` gives each a harmless name.
 FILES = {case.build(): case for case in READABLE}.values()
@@ -14,7 +13,7 @@ def test_all_hostile_files_in_one_call(tmp_path):
     bad = [case.write(tmp_path) for case in REFUSED]
     good = [case.write(tmp_path) for case in FILES]
     mixed = [path for pair in zip(bad, good, strict=False) for path in pair] + bad[len(good) :]
-    done = run("analyse", *mixed, "--out", tmp_path / "out", "--filter")
+    done = manage("analyse", *mixed, "--out", tmp_path / "out", "--filter")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     lines = done.stderr.strip().splitlines()
