@@ -53,11 +53,13 @@ def pool(
     seed: int = 0,
     calibration: Calibration | None = None,
     filter: bool = False,
+    field_spread: float = 0.0,
 ) -> Pooled:
     """Pool the judged tables of several images of one specimen.
 
     names: one for each table. calibration: that all images share the error of: its uncertainty is carried once for
-    all. filter: whether the filter was on. An image without a calibration is left out where others have one.
+    all. filter: whether the filter was on. field_spread: as of `summarise`, for a sample of one image. An image
+    without a calibration is left out where others have one.
     Raises ValueError where tables and names differ in number or there are none.
     """
     if len(tables) != len(names) or not tables:
@@ -65,7 +67,9 @@ def pool(
     excluded = _excluded(tables)
     used = [i for i in range(len(tables)) if not excluded[i]]
     chosen = [tables[i] for i in used]
-    described, sizes = describe(chosen, edge=edge, filter=filter, calibration=calibration, seed=seed)
+    described, sizes = describe(
+        chosen, edge=edge, filter=filter, calibration=calibration, field_spread=field_spread, seed=seed
+    )
     rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
         rows[i]["outlier"] = reason
