@@ -222,7 +222,8 @@ def combine(
     edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
     calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
     must name though they count nothing; a command hands each file that failed as `LeftOut.failed(path.name,
-    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with `Member.of`; a member made by hand needs its `found`.
+    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
+    `Member.of`; a member made by hand needs its `found`.
     """
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
