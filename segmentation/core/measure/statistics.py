@@ -142,7 +142,7 @@ def describe(
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
-    found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
+    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     nano = terms.fraction(sizes)
     limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
