@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 from scipy.stats import binomtest, kstest
 
 from segmentation.core.measure.descriptors import DESCRIPTORS
@@ -203,3 +204,11 @@ def test_of_three_particles_the_largest_carries_the_volume():
     found = summarise(table_of([10.0, 20.0, 100.0], ecd=np.array([10.0, 20.0, 100.0]))).weighted
     assert [found["volume"][name] for name in ("d10", "d50", "d90")] == [100, 100, 100]
     assert found["number"]["d50"] == 20
+
+
+def test_no_number_depends_on_the_number_of_threads():
+    table = table_of(log_normal(700))
+    with threadpool_limits(1):
+        one = summarise(table).as_dict()
+    with threadpool_limits(2):
+        assert summarise(table).as_dict() == one

@@ -65,7 +65,8 @@ def pool(
     if len(tables) != len(names) or not tables:
         raise ValueError(f"{len(tables)} tables and {len(names)} names")
     excluded = _excluded(tables)
-    used = [i for i in range(len(tables)) if not excluded[i]]
+    # In an order of their own, so that the draws do not depend on the one in which the images are listed.
+    used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
     described, sizes = describe(
         chosen, edge=edge, filter=filter, calibration=calibration, field_spread=field_spread, seed=seed
@@ -85,6 +86,10 @@ def pool(
         images=rows,
         notes=_notes(chosen, pixels, excluded),
     )
+
+
+def _content(table: Table) -> bytes:
+    return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
 def _excluded(tables: Sequence[Table]) -> list[str]:

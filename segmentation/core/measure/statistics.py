@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, undefined
@@ -141,10 +142,11 @@ def describe(
     )
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
-    of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     nano = terms.fraction(sizes)
-    limits = intervals(sizes, found, rng, uncertainty)
+    with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
+        of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
+        limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
     return {
         "unit": sizes.unit,
