@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 from scipy.stats import binomtest, kstest
+from threadpoolctl import threadpool_limits
 
 from segmentation.core.measure.descriptors import DESCRIPTORS
 from segmentation.core.measure.filters import Reason
