@@ -33,6 +33,7 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
+DOUBTFUL = (Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
 
 _DEFINITIONS = {
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
