@@ -26,7 +26,7 @@ NOBODYS = UUID(int=5)
 
 @pytest.fixture(autouse=True)
 def quick_inspection(monkeypatch):
-    def inspect(path, *, name, side=(), read_bar=True, alive=None):
+    def inspect(path, *, name, side=(), read_bar=True, later=False, alive=None):
         content = path.read_bytes()
         if not content.startswith(b"\x89PNG"):
             raise inspection.Unreadable("This is no image; send a TIFF.")

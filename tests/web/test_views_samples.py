@@ -32,7 +32,7 @@ def quick_inspection(monkeypatch):
     """Reads PNGs in this process; returns what each inspection was told."""
     told = []
 
-    def inspect(path, *, name, side=(), read_bar=True, alive=None):
+    def inspect(path, *, name, side=(), read_bar=True, later=False, alive=None):
         told.append((name, [beside for beside, _ in side], read_bar))
         content = path.read_bytes()
         try:

@@ -27,7 +27,7 @@ CALIBRATED = b"calibrated"
 def quick_inspection(monkeypatch):
     """Reads PNGs in this process; files that end in `CALIBRATED` carry Zeiss's calibration."""
 
-    def inspect(path, *, name, side=(), read_bar=True, alive=None):
+    def inspect(path, *, name, side=(), read_bar=True, later=False, alive=None):
         content = path.read_bytes()
         try:
             with Image.open(io.BytesIO(content)) as image:
