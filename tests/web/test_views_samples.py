@@ -81,7 +81,8 @@ class TestUpload:
         assert sample.name == "Batch 7"
         assert [job.get_settings().measurement.filter for job in sample.jobs.all()] == [True, True]
         assert client.get("/samples/").context["rows"][0]["sample"] == sample
-        assert not client.get("/results/").context["rows"]
+        assert len(client.get(f"/results/?sample={sample.pk}").context["rows"]) == 2
+        assert not client.get("/results/?sample=none").context["rows"]
 
     def test_without_the_tick_they_are_single(self, client):
         send(client, png("a.png", 64), png("b.png", 65), one_sample="")
