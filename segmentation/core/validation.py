@@ -83,7 +83,7 @@ def sentence(error: ValidationError) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     where, name = _place(first["loc"])
-    if first["type"] in ("missing", "extra_forbidden"):
+    if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         same = [e["loc"] for e in errors if e["type"] == first["type"] and e["loc"][:-1] == first["loc"][:-1]]
         names = ", ".join(str(loc[-1]) for loc in same)
         return f"{where}it {'lacks' if first['type'] == 'missing' else 'has unknown entries:'} {names}."

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import tomlkit
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from ..core import tasks
 from ..core.network.architectures import UnknownArchitecture, build
-from ..core.network.card_entries import NAME, check_entry
 from ..core.network.cards import AlteredWeights, ModelCard, available, check_weights, read_card
 from ..core.network.runtime import read_weights
+from ..core.validation import sentence
 from .files import write_whole
 
 TRIAL = 64  # px, side of the picture that a model must be able to take
@@ -32,15 +34,13 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     """
     file = card_file(run)
     card = checked_card(file)
-    name = name or card.name
-    if not NAME.fullmatch(name):
-        raise BadModel(f"A model's name is small letters, digits, dots and dashes, not {name!r}.")
+    try:
+        card = replace(card, name=name or card.name, title=title or card.title)
+    except ValidationError as error:
+        raise BadModel(f"A model's {sentence(error)}") from error
+    name = card.name
     if name in {known.name for known in available()} or (folder / f"{name}.toml").exists():
         raise BadModel(f"There is a model named {name!r} already: give this one another name with --name.")
-    try:
-        check_entry("title", title or card.title)
-    except ValueError as error:
-        raise BadModel(f"A model's {error}") from error
     weights = card.weights.read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise BadModel(f"The weights of {file} changed while they were read.")
@@ -48,9 +48,7 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     entries.pop("weights", None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)
-    write_whole(
-        folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": title or card.title}).encode()
-    )
+    write_whole(folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": card.title}).encode())
     return read_card(folder / f"{name}.toml")
 
 
@@ -99,7 +97,7 @@ def _tried(network: nn.Module) -> torch.Tensor:
 def remove_model(name: str, folder: Path) -> None:
     """Delete a model that was added to `folder`; raises BadModel for any other."""
     card, weights = folder / f"{name}.toml", folder / f"{name}.safetensors"
-    if not NAME.fullmatch(name) or not card.exists():
+    if "/" in name or not card.exists():
         released = name in {known.name for known in available()}
         why = "it is a released model" if released else "there is none of this name"
         raise BadModel(f"{name!r} cannot be removed: {why}.")

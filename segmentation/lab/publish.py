@@ -20,7 +20,9 @@ from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
-PLAIN = ModelCard("", "", "", "", {}, "", Path())  # of which nothing is said that a task may leave out
+PLAIN = ModelCard(
+    "plain", "-", "", "-", {"name": "none"}, "0" * 64, Path()
+)  # of which nothing is said that a task may leave out
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
 
+from ...core.network.card_entries import Text, Texts
 from ...core.validation import Settings
 from ..settings import (
     Above,
@@ -17,9 +18,7 @@ from ..settings import (
     BadRecipe,
     Count,
     CountOrNone,
-    Licence,
     Part,
-    Texts,
     TrainingRecipe,
     checked_as,
     keep_apart,
@@ -45,7 +44,7 @@ class OutlineSource(Settings):
     count: Count = Field(200, description="rendered pictures")
     diameter: float = Field(48.0, ge=9, le=90, description="of their particles, in px")
     title: str = ""
-    licence: Licence = "unknown"
+    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _has_a_path(self) -> Self:
@@ -64,7 +63,7 @@ class MicrographSource(Settings):
     polarity: Literal["bright", "dark"] = "bright"
     groups: str = Field("", description="file image,group,...")
     title: str = ""
-    licence: Licence = "unknown"
+    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _diameter_is_seen(self) -> Self:
