@@ -42,6 +42,10 @@ WORDS = {
 SENTENCES = ("value_error", "assertion_error")  # what our own validators raise: sentences about the table they are in
 
 
+class Refused(ValueError):
+    """What was asked for cannot be done; the message is a sentence for people."""
+
+
 class Settings(BaseModel):
     """Settings that take no unknown entries, guess what a misspelt one was to be, and never change.
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..validation import sentence
+from ..validation import Refused, sentence
 from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
@@ -39,7 +39,7 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
-class AlteredWeights(ValueError):
+class AlteredWeights(Refused):
     """The weights are missing or are not those that the card describes."""
 
 
