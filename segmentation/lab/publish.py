@@ -31,14 +31,12 @@ from ..core.tasks import find as kind_of
 from ..core.validation import Refused, sentence
 from . import tasks
 from .files import write_whole
-from .pretrained import base_card, without_auxiliary_heads
+from .pretrained import base_card
 from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
-PLAIN = ModelCard(
-    "plain", "-", "", "-", {"name": "none"}, "0" * 64, Path()
-)  # of which nothing is said that a task may leave out
+PLAIN = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path())  # says no more than it must
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 
@@ -50,8 +48,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     what is half written is no model. Raises CannotWrite.
     """
     task = tasks.find(recipe.task)
-    channels = len(task.channels)
-    state = without_auxiliary_heads(network, recipe.architecture, channels).state_dict().items()
+    state = network.state_dict().items()
     weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
     data, inherited = all_data(recipe), {}
     if recipe.start_from:
@@ -70,6 +67,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         **({"task": recipe.task} if recipe.task != _usual("task") else {}),
         "licence": OWNERS if unlicensed and recipe.licence == _usual("licence") else recipe.licence,
         "sha256": hashlib.sha256(weights).hexdigest(),
+        **({} if recipe.heads == list(task.channels) else {"maps": recipe.heads}),
         **({} if task.classes else {"smallest": recipe.sizes[0], "largest": recipe.sizes[1]}),
         **inherited,
         **{name: value for name in ("diameter", "closer", "options") if (value := getattr(recipe, name))},

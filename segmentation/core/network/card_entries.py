@@ -43,6 +43,7 @@ Times = Annotated[float, Field(ge=1, le=4), told("a factor from 1 to 4")]
 Weight = Annotated[float, Field(ge=-1e9, le=1e9), told("a finite number")]
 Figure = Annotated[Text | Annotated[float, Field(ge=-1e12, le=1e12)], told("a finite number or text")]
 Texts = Annotated[list[Text], told("a list of sentences")]
+Names = Annotated[list[Text], told("a list of names")]
 Table = Annotated[dict[str, Any], told("a table")]
 Tables = Annotated[list[dict[str, Any]], told("a list of tables")]
 

@@ -47,7 +47,8 @@ class AlteredWeights(Refused):
 class ModelCard:
     """One released model.
 
-    task: the kind of analysis. options: entries of its own for a task of which this class knows nothing.
+    task: the kind of analysis. maps: names of those that the network predicts, where they are not the task's usual
+    ones. options: entries of its own for a task of which this class knows nothing.
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. closer: how much larger a picture is shown a
@@ -80,6 +81,7 @@ class ModelCard:
     confidence: Annotated[may_be.Table, may_be.fit_for(may_be.Weights)] = field(default_factory=dict)
     cuts: Annotated[may_be.Table, may_be.fit_for(may_be.Weights)] = field(default_factory=dict)
     options: may_be.Table = field(default_factory=dict)
+    maps: may_be.Names = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.smallest >= self.largest:
