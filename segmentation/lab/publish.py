@@ -15,7 +15,7 @@ from torch import nn
 from ..core.network.cards import ModelCard, as_base, pretrained_source
 from . import tasks
 from .files import write_whole
-from .pretrained import base_card, without_auxiliary_heads
+from .pretrained import base_card
 from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
@@ -32,8 +32,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     what is half written is no model. Raises CannotWrite.
     """
     task = tasks.find(recipe.task)
-    channels = len(task.channels)
-    state = without_auxiliary_heads(network, recipe.architecture, channels).state_dict().items()
+    state = network.state_dict().items()
     weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
     data, inherited = all_data(recipe), {}
     if recipe.start_from:
@@ -52,6 +51,7 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         **({"task": recipe.task} if recipe.task != _usual("task") else {}),
         "licence": OWNERS if unlicensed and recipe.licence == _usual("licence") else recipe.licence,
         "sha256": hashlib.sha256(weights).hexdigest(),
+        **({} if recipe.heads == list(task.channels) else {"maps": recipe.heads}),
         **({} if task.classes else {"smallest": recipe.sizes[0], "largest": recipe.sizes[1]}),
         **inherited,
         **{name: value for name in ("diameter", "closer", "options") if (value := getattr(recipe, name))},

@@ -218,7 +218,11 @@ class TrainingRecipe(Settings):
     keep_statistics: bool = Field(
         False, description="batch normalisation keeps what it knows of the pictures that it was trained on before"
     )
-    heads: list[str] = Field([], validate_default=True, description="maps to predict; none: those of the task")
+    heads: list[str] = Field(
+        [],
+        validate_default=True,
+        description="maps to predict; none: those of the model that it starts from, or of the task",
+    )
     sizes: list[Above] = Field(list(SIZES), description="typical diameters of objects in px that are taught")
     diameter: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
     closer: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
@@ -269,7 +273,7 @@ class TrainingRecipe(Settings):
         if "task" not in info.data:  # it is refused itself
             return heads
         task = tasks.find(info.data["task"])
-        published, every = list(task.channels), [*task.channels, *task.auxiliary]
+        published, every = list(task.channels), [*task.channels, *task.optional]
         if heads not in ([], published, every):
             raise PydanticCustomError("heads", " or ".join(dict.fromkeys(map(str, (published, every)))))
         return heads or published

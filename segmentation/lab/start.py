@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from ..core.network.architectures import build
 from ..core.network.runtime import Runtime
-from . import tasks
 from .curves import Row
-from .pretrained import base_card, load_encoder, load_model
+from .pretrained import base_card, load_encoder, load_model, maps_of
 from .runs import load_state, save_state
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
@@ -63,14 +62,18 @@ class Run:
 
 
 def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
-    """The recipe with what it leaves open decided: the base model's architecture, and the precision, which is that
-    of the `frozen` recipe where a run has begun.
+    """The recipe with what it leaves open decided: the base model's architecture and maps, and the precision, which is
+    that of the `frozen` recipe where a run has begun.
 
     Raises BadRecipe when there is no such model or device.
     """
     changes: dict[str, Any] = {}
-    if recipe.start_from and not recipe.architecture:
-        changes["architecture"] = base_card(recipe.start_from).architecture
+    if recipe.start_from:
+        base = base_card(recipe.start_from)
+        if not recipe.architecture:
+            changes["architecture"] = base.architecture
+        if base.task == recipe.task and "heads" not in recipe.model_fields_set:
+            changes["heads"] = list(maps_of(base))
     if recipe.precision == "auto" and frozen.exists():
         changes["precision"] = read_recipe(frozen).precision
     elif recipe.precision == "auto":
@@ -96,8 +99,7 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
     if recipe.pretrained:
         load_encoder(network, recipe.architecture, recipe.pretrained)
     if recipe.start_from:
-        channels = len(tasks.find(recipe.task).channels)
-        load_model(network, recipe.architecture, channels, base_card(recipe.start_from))
+        load_model(network, recipe.architecture, base_card(recipe.start_from))
     _try(network, recipe)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))

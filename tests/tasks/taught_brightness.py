@@ -11,7 +11,7 @@ from .brightness import CLASSES
 TASK = LearningTask(
     name="brightness",
     channels=CLASSES,
-    auxiliary=(),
+    optional=(),
     targets=targets,
     loss="classes",
     score=dice,

@@ -93,6 +93,7 @@ CARD: Rules = {
     "cuts": TABLE,
     "task": Rule(_like(NAME), "small letters, digits, dots and dashes"),
     "options": TABLE,
+    "maps": Rule(_texts, "a list of names"),
 }
 ARCHITECTURE: Rules = {"name": LINE}
 SOURCE: Rules = dict.fromkeys(("title", "licence", "split", "base"), TEXT)

@@ -42,7 +42,8 @@ class AlteredWeights(ValueError):
 class ModelCard:
     """One released model.
 
-    task: the kind of analysis. options: entries of its own for a task of which this class knows nothing.
+    task: the kind of analysis. maps: names of those that the network predicts, where they are not the task's usual
+    ones. options: entries of its own for a task of which this class knows nothing.
     architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
     which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
     network likes best; smallest, largest: the range that it was taught. closer: how much larger a picture is shown a
@@ -75,6 +76,7 @@ class ModelCard:
     confidence: dict[str, float] = field(default_factory=dict)
     cuts: dict[str, float] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    maps: list[str] = field(default_factory=list)
 
     def entries(self) -> dict[str, Any]:
         """Everything but where the weights lie: what is kept with every segmentation."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
+MAPS = ("foreground", "inner_distance")
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
@@ -91,7 +92,11 @@ class ParticleSettings(SegmentationSettings):
 
 
 def channels(card: ModelCard) -> Channels:
-    return Channels(("foreground", "inner_distance"))
+    """Foreground, inner distance and, of networks that were taught it, where particles touch."""
+    maps = tuple(card.maps) or MAPS
+    if maps not in (MAPS, (*MAPS, "touching")):
+        raise ValueError(f"maps is {', '.join(MAPS)} and perhaps touching, or left out.")
+    return Channels(maps)
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: ParticleSettings) -> View:
