@@ -214,20 +214,30 @@ def combine(
     *,
     edge: Literal["exclude", "weight"] = "exclude",
     filter: bool = False,
+    field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
 ) -> Sample:
     """Pool the members, at least one; deterministic: the same members give the same numbers.
 
-    edge, filter: as of the members' recipes. The largest uncertainty of their calibrations counts once for all, as
-    images of one instrument share its error. left_out: images that the files must name though they count nothing; a
-    command hands each file that failed as `LeftOut.failed(path.name, sentence)`, with its SHA-256 where it has one.
-    What says how the particles were found comes with `Member.of`; a member made by hand needs its `found`.
+    edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
+    calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
+    must name though they count nothing; a command hands each file that failed as `LeftOut.failed(path.name,
+    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
+    `Member.of`; a member made by hand needs its `found`.
     """
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     doubtful = max((member.calibration for member in members), key=lambda each: each.relative_uncertainty or 0.0)
-    pooled = pool(tables, names=names[: len(members)], edge=edge, seed=SEED, calibration=doubtful, filter=filter)
+    pooled = pool(
+        tables,
+        names=names[: len(members)],
+        edge=edge,
+        seed=SEED,
+        calibration=doubtful,
+        filter=filter,
+        field_spread=field_spread,
+    )
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:
             row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)

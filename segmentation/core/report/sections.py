@@ -66,6 +66,8 @@ def nano_card(found: Statistics, things: str) -> list[Flowable]:
     parts.append(words(nano["sentence"]))
     if nano["decides"]:
         parts.append(words(f"What would decide it: {nano['decides']}"))
+    if nano["asked"]:
+        parts.append(words(nano["asked"], SMALL))
     return parts
 
 

@@ -151,6 +151,7 @@ def measure(
         edge=settings.border_correction,
         filter=settings.filter,
         alternatives=alternatives,
+        field_spread=settings.field_spread / 100,
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
