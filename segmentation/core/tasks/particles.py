@@ -43,8 +43,8 @@ METHOD = (
     " {threshold:.3g}, and touching ones were separated by the distance."
 )
 FEW = (
-    "Only {kept} particles were kept: with fewer than 30 the intervals of mean, SD, span and geometric SD may be too narrow;"
-    " that of the median holds."
+    "Only {kept} particles were kept: with fewer than 30 the intervals of mean, SD, span and geometric SD may be too"
+    " narrow; that of the median holds."
 )
 UNCLEAR = "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
 
