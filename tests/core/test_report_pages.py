@@ -37,6 +37,7 @@ CASES = {
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),
 }
+pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
