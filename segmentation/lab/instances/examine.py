@@ -16,11 +16,11 @@ from ...core.labels.confidence import traits
 from ...core.labels.outline import HOPELESS, outline, particles
 from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
-from ..evaluation.report import summarise
+from ..evaluation.report import pooled, share
 from ..tasks.base import Scoring
 from .calibrating import cross_fitted, fit, reliability, traits_of_empty
 from .counts import ImageCounts, count_image
-from .figures import ap_by_iou, share
+from .figures import ap_by_iou
 from .matching import Labels, match, overlap_of, without_specks
 from .targets import inner_distance
 
@@ -148,9 +148,8 @@ class Outliner:
         return outlines.labels, own
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        def pooled(counts: Sequence[ImageCounts]) -> dict[str, Any]:
-            figures = summarise(self.scoring, counts, nm=nm)
-            return {**self.scoring.tally(counts), "figures": {name: f._asdict() for name, f in figures.items()}}
+        def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
+            return {name: pooled(counts, self.scoring, nm) for name, counts in chains.items()}
 
         points = curve(self.sweeps)
         return {
@@ -164,8 +163,10 @@ class Outliner:
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
                 "found": np.concatenate([i.found_sizes for i in images]).round(3).tolist(),
             },
-            "postprocess": {name: pooled(counts) for name, counts in self.chains.items() if self.options.chains},
-            "truth_through": {name: pooled(counts) for name, counts in self.through.items()},
+            "postprocess": {
+                name: pooled(counts, self.scoring, nm) for name, counts in self.chains.items() if self.options.chains
+            },
+            "truth_through": together(self.through),
         }
 
     def _reliability(self, rights: Sequence[NDArray[np.bool_]], groups: Sequence[str]) -> dict[str, Any]:

@@ -57,11 +57,6 @@ def without_specks(labels: Labels, smallest: int = SMALLEST) -> Labels:
     return np.where(keep, np.arange(len(keep)), 0).astype(np.int32)[labels]
 
 
-def ious(found: Labels, truth: Labels) -> Floats:
-    """(true particles, found particles) intersection over union; background is left out."""
-    return overlap_of(found, truth).iou
-
-
 def pairs(iou: Floats, threshold: float) -> tuple[Indices, Indices]:
     """Places (true, found) of the pairs with an IoU of at least `threshold` in the best one-to-one assignment."""
     if not iou.size:

@@ -170,16 +170,6 @@ def render(
     return (255 - done.grey if done.settings.scene.polarity == "dark" else done.grey), done.labels
 
 
-def render_sem(
-    shape: Shape, rng: np.random.Generator, *, diameter: float
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """As `render`, always a secondary-electron picture of bright particles."""
-    done = render_settings(
-        shape, rng, {"diameter": diameter, "kind": "sem", "polarity": "bright", "annotation": "none"}
-    )
-    return done.grey, done.labels
-
-
 def render_blank(shape: Shape, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(H, W) uint8 picture of a substrate without particles."""
     return render_settings(shape, rng, {"kind": "blank"}).grey

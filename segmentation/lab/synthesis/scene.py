@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,15 +133,7 @@ def build_scene(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Gen
 
 def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.Generator) -> list[Body]:
     """Different bodies, as many as there are particles but not more than the eye tells apart."""
-    form = Form(
-        flat=scene.flat,
-        rounding=scene.rounding,
-        aspect=scene.aspect,
-        primaries=scene.primaries,
-        neck=scene.neck,
-        core=scene.core,
-        density=scene.density,
-    )
+    form = Form(**{each.name: getattr(scene, each.name) for each in fields(Form)})
     count = min(len(diameters), 64)
     bodies = [any_body(_family(scene, rng), d, rng, form) for d in diameters[:count]]
     side = max(max(b.top.shape) for b in bodies) + 64
