@@ -20,6 +20,9 @@ from .predictions import Options, Predictor, padded
 
 RESAMPLES = 1000
 FEWEST = 5  # images; an interval from fewer would be an invention
+LABELS = "labels"  # folder of the report with what was found, named as the truth is
+INTERVALS = f"95 %, from {RESAMPLES} bootstrap samples of images; none for fewer than {FEWEST} images."
+Say = Callable[[str], None]
 
 
 class Figure(NamedTuple):
@@ -61,11 +64,6 @@ def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
 
 def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-LABELS = "labels"  # folder of the report with what was found, named as the truth is
-INTERVALS = f"95 %, from {RESAMPLES} bootstrap samples of images; none for fewer than {FEWEST} images."
-Say = Callable[[str], None]
 
 
 def evaluate(

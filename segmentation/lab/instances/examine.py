@@ -30,6 +30,9 @@ RULE = (
     "The threshold with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, pooled over the images;"
     f" of those within {PLATEAU:g} of it, the one nearest to 0.5."
 )
+MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
+Map = NDArray[np.uint8]
+OWN = "own"
 
 
 def sweep_image(maps: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard) -> NDArray[np.float64]:
@@ -78,10 +81,6 @@ def choose(points: Sequence[dict[str, Any]]) -> float | None:
     return min(good, key=lambda threshold: abs(threshold - 0.5))
 
 
-MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
-Map = NDArray[np.uint8]
-
-
 def published(foreground: Map) -> Labels:
     """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
     return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
@@ -113,9 +112,6 @@ def split(mask: NDArray[np.bool_]) -> Labels:
 
 
 CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published-1.2": published_later}
-
-
-OWN = "own"
 
 
 class Outliner:

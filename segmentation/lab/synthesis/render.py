@@ -17,6 +17,8 @@ from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import RenderSettings
 from .substrate import speckle, substrate
 
+Shape = tuple[int, int]
+
 
 def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
     """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
@@ -97,9 +99,6 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: np.random.Ge
     # A film scatters a little where it is thick, so it is drawn as the particles are: bright; then both are turned.
     bright = np.float32(s.contrast + 0.2) * scattered + film
     return bright if settings.scene.polarity == "bright" else -bright
-
-
-Shape = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)

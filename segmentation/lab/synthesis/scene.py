@@ -16,6 +16,7 @@ from .relief import dressed, relief_field
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
+TRIALS = 4  # places tried for one particle before it is left out
 
 
 def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -76,9 +77,6 @@ def _packed(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generat
     points = points @ turn + np.array(shape) / 2 + rng.normal(0, rng.uniform(0, 0.06) * pitch, points.shape)
     inside = ((points >= 0) & (points < np.array(shape))).all(axis=1) & (rng.random(len(points)) > rng.uniform(0, 0.1))
     return rng.permutation(points[inside].astype(np.int64))
-
-
-TRIALS = 4  # places tried for one particle before it is left out
 
 
 @dataclass(frozen=True, eq=False)
