@@ -13,6 +13,7 @@ from scipy import ndimage
 from ...core.labels.separate import renumber
 from ...core.measure.shapes import measure
 from ...core.measure.statistics import NANO_NM
+from .by_size import Counts, count_by_size
 from .matching import SMALLEST, Judged, Kind, Labels, Overlap, judge, match, overlap_of, pairs, without_specks
 from .targets import boundary
 
@@ -53,7 +54,8 @@ class Sums(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class ImageCounts:
     """true_sizes, found_sizes: (n,) minimum Feret diameters. kinds: how many particles of each Kind.
-    right: (F,) whether each found particle (from SMALLEST px) is right at IoU 0.5; found_ids: (F,) its label."""
+    right: (F,) whether each found particle (from SMALLEST px) is right at IoU 0.5; found_ids: (F,) its label.
+    by_size: see `count_by_size`."""
 
     sums: Sums
     true_sizes: Floats
@@ -61,6 +63,7 @@ class ImageCounts:
     kinds: dict[Kind, int]
     right: NDArray[np.bool_]
     found_ids: NDArray[np.int64]
+    by_size: Counts
 
 
 def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
@@ -82,7 +85,8 @@ def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
         boundary=_boundary(whole_found, whole_true),
     )
     kinds = {kind: judged.count(kind) for kind in Kind}
-    return ImageCounts(sums, min_ferets(truth, unit), min_ferets(found, unit), kinds, right, overlap.found_ids)
+    sizes = min_ferets(truth, unit), min_ferets(found, unit)
+    return ImageCounts(sums, *sizes, kinds, right, overlap.found_ids, count_by_size(overlap))
 
 
 def _pixels(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Floats:

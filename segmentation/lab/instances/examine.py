@@ -18,6 +18,7 @@ from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.report import pooled, share
 from ..tasks.base import Scoring
+from .by_size import by_size
 from .calibrating import cross_fitted, fit, reliability, traits_of_empty
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
@@ -151,6 +152,7 @@ class Outliner:
         return {
             "threshold": self.options.threshold_of(self.predictor.card),
             "by_iou": ap_by_iou(images),
+            "by_size": by_size([image.by_size for image in images]),
             "thresholds": {"points": points, "rule": RULE, "chosen": choose(points)},
             **self._reliability([image.right for image in images], groups),
             "core": self.predictor.card.core,
