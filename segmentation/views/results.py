@@ -41,8 +41,8 @@ def _archives(request: HttpRequest) -> list[Micrograph]:
 
 
 def _row(job: Job, pictured: bool) -> dict[str, Any]:
-    statistics = job.summary.get("statistics") if job.state == Job.State.DONE else None
-    number = main_number(job.summary) if job.state == Job.State.DONE else ""
+    statistics = job.summary.get("statistics") if job.has_answer else None
+    number = main_number(job.summary) if job.has_answer else ""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     return {
         "job": job,

@@ -75,7 +75,8 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    yield table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True)
+    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
+    yield table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True)
     yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
 
 
@@ -96,7 +97,7 @@ def _scale(sample: Sample) -> str:
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
+    shown = [each for each in map(context.picture, PICTURES) if each is not None]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
         right = " Right: kept (green, solid) and possibly wrong (red, dashed)."

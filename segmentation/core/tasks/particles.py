@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
-AT_ONCE = 2**24  # px up to which the outlines under all thresholds are found at the same time
+AT_ONCE = 2**22  # px up to which the outlines under all thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
