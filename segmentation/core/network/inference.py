@@ -14,7 +14,7 @@ from torch import nn
 
 from .architectures import STRIDE
 from .resample import resize, resize_map
-from .runtime import Runtime
+from .runtime import Runtime, give_freed_memory_back
 
 TILE = {torch.float32: 1024, torch.bfloat16: 1536}  # px; with its halo a tile takes up to 1.4 GB
 HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/test_pipeline.py measures it)
@@ -74,6 +74,8 @@ def predict(
             :, target[0].start - top : target[0].stop - top, target[1].start - left : target[1].stop - left
         ]
         progress(number / len(tiles))
+    if len(tiles) > 1:
+        give_freed_memory_back()
     return maps
 
 
