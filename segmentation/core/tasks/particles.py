@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
+MAPS = ("foreground", "inner_distance")
 AT_ONCE = 2**22  # px up to which the outlines under all thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
@@ -93,7 +94,11 @@ class ParticleSettings(SegmentationSettings):
 
 
 def channels(card: ModelCard) -> Channels:
-    return Channels(("foreground", "inner_distance"))
+    """Foreground, inner distance and, of networks that were taught it, where particles touch."""
+    maps = tuple(card.maps) or MAPS
+    if maps not in (MAPS, (*MAPS, "touching")):
+        raise ValueError(f"maps is {', '.join(MAPS)} and perhaps touching, or left out.")
+    return Channels(maps)
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: ParticleSettings) -> View:
@@ -147,6 +152,7 @@ def measure(
         edge=settings.border_correction,
         filter=settings.filter,
         alternatives=alternatives,
+        field_spread=settings.field_spread / 100,
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
