@@ -12,10 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..core import tasks
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.report import exports
 from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
@@ -25,7 +23,7 @@ from .access import gone, own_job, refused, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, used_calibration
 from .revisions import revisions, sample_of
-from .serving import serve_artifact
+from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
 
 NOT_READ = "The image is still being read: wait a moment, then try again."
@@ -128,6 +126,15 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     return serve_artifact(request, stored, download="download" in request.GET)
 
 
+@require_safe
+def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
+    """A square of the picture in the viewer."""
+    stored = Artifact.objects.filter(job=visible_job(request, pk), name="tiles.zip").first()
+    if stored is None:
+        raise Http404
+    return serve_tile(request, stored, f"{level}/{column}-{row}.png")
+
+
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
     found = own_job(request, pk)
     try:
@@ -203,29 +210,14 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     }
     if found.state != Job.State.DONE:
         return render(request, "job.html", context, status=status)
-    return render(request, "result.html", context | _files(request, found), status=status)
+    parent = found.parent
+    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
+    context |= files_of(found, "image", found.get_settings().task, "artifact")
+    context |= {"result": Result(found), "parent": parent if seen else None}
+    return render(request, "result.html", context, status=status)
 
 
 def _model_changed(found: Job) -> bool:
     """Whether the weights that found what is shown are not those that would be used now."""
     known = found.segmentation
     return known is not None and known.weights not in {card.sha256 for card in cards.available()}
-
-
-def _files(request: HttpRequest, found: Job) -> dict[str, Any]:
-    """The result and the addresses of its files, in templates by name with the dot as underscore."""
-    stored = {each.name: each for each in found.artifacts.all()}
-    address = {name: reverse("artifact", args=[found.pk, name]) for name in stored}
-    offered = [
-        {"url": address[name], "title": export.title, "what": export.image, "size": stored[name].size}
-        for name, export in exports.listed("image", tasks.find(found.get_settings().task)).items()
-        if name in stored and not export.for_the_page
-    ]
-    parent = found.parent
-    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
-    return {
-        "result": Result(found),
-        "files": {name.replace(".", "_").replace("-", "_"): url for name, url in address.items()},
-        "file_list": offered,
-        "parent": parent if seen else None,
-    }
