@@ -97,7 +97,7 @@ def test_a_phone_loads_little_and_sharp_squares_when_they_are_seen(look):
     assert sum(received) < MOST_BYTES
     assert not [url for url in loaded if "/tiles/" in url or url.endswith("figure.png")]
     with page.expect_response("**/tiles/0/*.png") as tile:
-        for _ in range(3):
+        for _ in range(5):
             page.locator("canvas").press("+")
     assert tile.value.ok
     assert shown(page) > 0
