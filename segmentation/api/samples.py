@@ -151,7 +151,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "recipe": sample.settings,
         "result": {name: value for name, value in sample.pooled.items() if name != "of"} or None,
         "current": not pooled.active,
-        "images": [_image(request, each) for each in pooled.images],
+        "images": [_image(request, each) for each in pooled.images if each.job],
         "notes": sample.notes,
         "files": {name: address(reverse("api:sample-file", args=[sample.pk, name])) for name in files},
     }

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, F
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -25,6 +25,7 @@ from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample, SampleArtifact
 from ..services import Intake, Refused
+from ..services.outlines import pooled_coco
 from . import access
 from .access import gone, own_job, refused
 from .pooled import STATES, Pooled, Progress
@@ -121,6 +122,14 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 
 
 @require_POST
+def name(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Call the sample otherwise."""
+    found = own(request, pk)
+    services.rename_sample(sample=found, name=request.POST.get("name", ""))
+    return _back(found)
+
+
+@require_POST
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Try what failed once more: images, or the pooling."""
     found = own(request, pk)
@@ -174,6 +183,18 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     return serve_sample_file(request, stored, download="download" in request.GET)
 
 
+@require_safe
+def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+    """The outlines of all pooled images as one file of COCO annotations."""
+    found = visible(request, pk)
+    if not found.pooled.get("of"):
+        raise Http404
+    response = StreamingHttpResponse(pooled_coco(found), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="{found.pk}_coco.json"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 def visible(request: HttpRequest, pk: UUID) -> Sample:
     """The sample, or 404."""
     return access.visible(request, Sample.objects.filter(pk=pk).first())
@@ -205,6 +226,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "state": STATES[Sample.State(found.state)],
         "total": total,
         "done": counts.get(Job.State.DONE, 0),
+        "failed": counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
         "per_cent": round(100 * ended / total) if total else 0,
         "kept": pooled.kept if pooled.statistics else "",
         "median": f"{significant(median)} {pooled.unit}" if median is not None else "",

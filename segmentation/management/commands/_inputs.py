@@ -164,6 +164,7 @@ class Pooling:
         A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
         command exits with BAD_INPUT.
         """
+        from segmentation.core.report.exports.viewer import thumbnail_png
         from segmentation.core.sample import Member
 
         for path, folder in folders_of(files, out):
@@ -175,7 +176,7 @@ class Pooling:
                 self.failed.append((path, reason))
                 continue
             if self.name:  # what pooling needs of it: its pictures may go
-                self.members.append(Member.of(analysis))
+                self.members.append(Member.of(analysis, thumbnail_png(analysis)))
         self._finish(out, command.stdout, command.stderr)
         if self.failed:
             sys.exit(BAD_INPUT)
