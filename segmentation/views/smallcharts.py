@@ -61,6 +61,7 @@ class NanoCard:
     reading: Reading | None
     sentence: str = ""
     decides: str = ""
+    asked: str = ""
     sensitivity: tuple[Reading, ...] = ()
 
     @classmethod
@@ -75,6 +76,7 @@ class NanoCard:
                 Reading.of(stored),
                 stored.get("sentence", ""),
                 stored.get("decides", ""),
+                stored.get("asked", ""),
                 tuple(row for row in rows if row),
             )
         fraction, low, high = (statistics.get(f"fraction_{end}") for end in ("100nm", "low", "high"))

@@ -419,6 +419,7 @@ class TestJobs:
         assert Job.objects.claim(job.pk)
 
 
+@pytest.mark.usefixtures("reader")
 class TestSamples:
     def start(self, uploads, **said):
         known = {"name": "Batch", "uploads": uploads, "recipe": AnalysisSettings.of(), "scale": Scale(), **WHO}
@@ -481,6 +482,7 @@ class TestSamples:
         assert not Micrograph.objects.exists()
 
 
+@pytest.mark.usefixtures("reader")
 class TestArchives:
     def archive(self, *entries, **said):
         content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])
