@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,7 +19,7 @@ from ..core.report import exports
 from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
-from ..models import Artifact, Job
+from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from .access import ask_to_delete, gone, own_job, refused, visible_job
 from .calibration import acquired
@@ -123,10 +123,7 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file that a job made."""
-    found = visible_job(request, pk)
-    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name=name)
     return serve_artifact(request, stored, download="download" in request.GET)
 
 

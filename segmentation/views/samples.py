@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, F
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -23,7 +25,7 @@ from ..core.settings import DEFAULT_TASK
 from ..forms import width_text
 from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
-from ..models import Job, Sample, SampleArtifact
+from ..models import Job, Sample
 from ..services import Intake, Refused
 from ..services.outlines import pooled_coco
 from . import access
@@ -124,25 +126,19 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 @require_POST
 def name(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Call the sample otherwise."""
-    found = own(request, pk)
-    services.rename_sample(sample=found, name=request.POST.get("name", ""))
-    return _back(found)
+    return _change(request, pk, partial(services.rename_sample, name=request.POST.get("name", "")))
 
 
 @require_POST
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Try what failed once more: images, or the pooling."""
-    found = own(request, pk)
-    services.retry_failed(sample=found)
-    return _back(found)
+    return _change(request, pk, services.retry_failed)
 
 
 @require_POST
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop the images that are under way."""
-    found = own(request, pk)
-    services.cancel_sample(sample=found)
-    return _back(found)
+    return _change(request, pk, services.cancel_sample)
 
 
 @require_POST
@@ -152,11 +148,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, found, scale_form=form, status=400)
-    try:
-        services.recalibrate_sample(sample=found, scale=form.scale())
-    except Refused as refusal:
-        return refused(request, refusal, _address(found))
-    return _back(found)
+    return _change(request, pk, partial(services.recalibrate_sample, scale=form.scale()))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -177,9 +169,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result."""
-    stored = SampleArtifact.objects.select_related("sample").filter(sample=visible(request, pk), name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible(request, pk).artifacts, name=name)
     return serve_sample_file(request, stored, download="download" in request.GET)
 
 
@@ -203,6 +193,16 @@ def visible(request: HttpRequest, pk: UUID) -> Sample:
 def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
     """The sample of whoever made it; as `access.own`."""
     return access.own(request, visible(request, pk), action)
+
+
+def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
+    """What its maker does with a sample, and back to it."""
+    found = own(request, pk)
+    try:
+        service(sample=found)
+    except Refused as refusal:
+        return refused(request, refusal, _address(found))
+    return _back(found)
 
 
 def _address(found: Sample) -> str:
