@@ -21,7 +21,7 @@ from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_
 from ..middleware import ensure_visitor
 from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
-from .access import ask_to_delete, gone, own_job, refused, visible_job
+from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, used_calibration
 from .revisions import revisions, sample_of
@@ -148,9 +148,7 @@ def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpRe
         new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
-    response = redirect("job", new.pk)
-    response.status_code = 303
-    return response
+    return see_other(reverse("job", args=[new.pk]))
 
 
 def _calibration(request: HttpRequest, found: Job) -> Calibration | None:

@@ -29,7 +29,7 @@ from ..models import Job, Sample
 from ..services import Intake, Refused
 from ..services.outlines import pooled_coco
 from . import access
-from .access import gone, own_job, refused
+from .access import gone, own_job, refused, see_other
 from .pooled import STATES, Pooled, Progress
 from .serving import serve_sample_file
 from .upload import ACCEPTED
@@ -210,9 +210,7 @@ def _address(found: Sample) -> str:
 
 
 def _back(found: Sample, place: str = "") -> HttpResponse:
-    response = redirect(_address(found) + place)
-    response.status_code = 303
-    return response
+    return see_other(_address(found) + place)
 
 
 def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
