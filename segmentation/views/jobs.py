@@ -21,11 +21,12 @@ from ..models import Artifact, Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from .access import ask_to_delete, gone, own_job, refused, visible_job
 from .calibration import acquired
-from .present import Result, led_to, recipe_calibration, status_of, used_calibration
+from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
 from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
 
+FILES = "files-panel"  # id of the list of files
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
@@ -39,14 +40,20 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The waiting page's fragment; once the job has ended or is gone, the page is asked to load anew."""
+    """What the waiting page asks for again and again, until there is an answer or none will come: then it loads anew.
+
+    The page of an answer asks for its list of files, until the last is written.
+    """
     try:
         found = visible_job(request, pk)
     except Http404:
         if not request.htmx:
             raise
         return gone()
-    if found.is_finished and request.htmx:
+    if found.has_answer and request.htmx.target == FILES:
+        state = {**_state(found), "may_change": found.is_changeable_by(request.user, request.visitor), "swapped": True}
+        return render(request, "_files.html", state | _files(found))
+    if (found.is_finished or found.has_answer) and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
 
@@ -186,7 +193,7 @@ def _text(calibration: Calibration, found: Job) -> str:
 
 def _state(found: Job) -> dict[str, Any]:
     """What is said of a job under way, with its numbers as soon as they are there."""
-    measured = found.state == Job.State.RUNNING and bool(found.summary)
+    measured = found.state == Job.State.RUNNING and bool(found.summary) and not found.has_answer
     numbers = Result(found) if measured else None
     return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
 
@@ -210,12 +217,11 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "model_changed": _model_changed(found),
         **extra,
     }
-    if found.state != Job.State.DONE:
+    if not found.has_answer:
         return render(request, "job.html", context, status=status)
     parent = found.parent
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
-    context |= files_of(found, "image", found.get_settings().task, "artifact")
-    context |= {"result": Result(found), "parent": parent if seen else None}
+    context |= {**_files(found), "parent": parent if seen else None}
     return render(request, "result.html", context, status=status)
 
 
@@ -223,3 +229,10 @@ def _model_changed(found: Job) -> bool:
     """Whether the weights that found what is shown are not those that would be used now."""
     known = found.segmentation
     return known is not None and known.weights not in {card.sha256 for card in cards.available()}
+
+
+def _files(found: Job) -> dict[str, Any]:
+    """The result with its files, and those that are still to be written."""
+    stored = found.artifacts.values_list("name", flat=True)
+    files = files_of(found, "image", found.get_settings().task, "artifact")
+    return {**files, "result": Result(found), "being_written": unwritten(found, stored)}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
 MAPS = ("foreground", "inner_distance")
-AT_ONCE = 2**24  # px up to which the outlines under all thresholds are found at the same time
+AT_ONCE = 2**22  # px up to which the outlines under all thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
@@ -123,8 +123,8 @@ def decode(maps: Maps, view: View, card: ModelCard, settings: ParticleSettings) 
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
-    # Much of the work runs without Python's lock; of large images, one after the other takes less memory.
-    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 1) as pool:
+    # Much of the work runs without Python's lock; of a large image's three, two at a time fit into memory.
+    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 2) as pool:
         found, *others = pool.map(lambda step: outline(maps, view.scale, threshold + step, card), [0.0, *steps])
     alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}

@@ -16,7 +16,7 @@ from ..cracks import Points
 from ..objects import Objects
 from ..outlines import thinned, trace
 from ..wording import write_json
-from .base import Export
+from .base import FIGURE, FIRST, Export
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -25,7 +25,7 @@ TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
 THUMBNAIL = 320
-FIGURE = 1200
+LONGEST_FIGURE = 1200
 QUALITY = 80
 SIZES = ("min_feret", "max_feret", "ecd", "area")
 SHAPES = ("circularity", "aspect_ratio", "confidence")
@@ -105,7 +105,7 @@ def tiles(analysis: Analysis) -> Iterator[tuple[str, bytes]]:
 
 def figure_webp(pixels: NDArray[np.uint8]) -> bytes:
     """The figure's pixels (h, w, 3) for the page, no side over 1200 px."""
-    return _webp(pixels, FIGURE)
+    return _webp(pixels, LONGEST_FIGURE)
 
 
 def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST) -> bytes:
@@ -147,14 +147,14 @@ def _write_thumbnail(context: Context, path: Path) -> None:
     path.write_bytes(thumbnail_png(context.analysis))
 
 
-def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], sample: str = "") -> Export:
-    return Export(name, "", kind, place, write, image="shown on the page", sample=sample, for_the_page=True)
+def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **said: Any) -> Export:
+    return Export(name, "", kind, place, write, image="shown on the page", for_the_page=True, **said)
 
 
 EXPORTS = (
-    _shown("outlines.json", "application/json", 300, _write_outlines),
-    _shown("image.webp", "image/webp", 310, _write_image),
+    _shown("outlines.json", "application/json", 300, _write_outlines, turn=FIRST),
+    _shown("image.webp", "image/webp", 310, _write_image, turn=FIRST),
     _shown("tiles.zip", "application/zip", 311, _write_tiles),
-    _shown("thumbnail.png", "image/png", 320, _write_thumbnail),
-    _shown("figure-small.webp", "image/webp", 330, _write_figure, sample="shown on the page"),
+    _shown("thumbnail.png", "image/png", 320, _write_thumbnail, turn=FIRST),
+    _shown("figure-small.webp", "image/webp", 330, _write_figure, sample="shown on the page", turn=FIGURE),
 )
