@@ -126,7 +126,8 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     said = list(lines(common(sample)))
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
-    yield facts([(one_line(name, 42), one_line(value, 160)) for name, value in shared])
+    told = [(one_line(name, 42), one_line(value, 100)) for name, value in shared]
+    yield abreast(facts(told[: (len(told) + 1) // 2], HALF), facts(told[(len(told) + 1) // 2 :], HALF))
     own = differing(sample)
     if own:
         yield space(4)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def _write_vector(context: Context, path: Path) -> None:
     from .. import figure
 
-    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf", context.pixels)
+    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf")
 
 
 def _write_picture(context: Context, path: Path) -> None:
