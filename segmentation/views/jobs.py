@@ -232,7 +232,7 @@ def _model_changed(found: Job) -> bool:
 
 
 def _files(found: Job) -> dict[str, Any]:
-    """The result with its files, and those that are still to be written."""
-    stored = found.artifacts.values_list("name", flat=True)
-    files = files_of(found, "image", found.get_settings().task, "artifact")
-    return {**files, "result": Result(found), "being_written": unwritten(found, stored)}
+    """The result, its files, and those that are still being written."""
+    stored = {each.name for each in found.artifacts.all()}
+    listed = files_of(found, "image", found.get_settings().task, "artifact")
+    return {**listed, "result": Result(found), "being_written": unwritten(found, stored)}

@@ -16,7 +16,7 @@ from ..cracks import Points
 from ..objects import Objects
 from ..outlines import thinned, trace
 from ..wording import write_json
-from .base import FIGURE, FIRST, Export
+from .base import FIGURE, FIRST, NORMAL, Export
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -147,14 +147,16 @@ def _write_thumbnail(context: Context, path: Path) -> None:
     path.write_bytes(thumbnail_png(context.analysis))
 
 
-def _shown(name: str, kind: str, place: int, write: Callable[[Any, Path], object], **said: Any) -> Export:
-    return Export(name, "", kind, place, write, image="shown on the page", for_the_page=True, **said)
+def _shown(
+    name: str, kind: str, place: int, write: Callable[[Any, Path], object], turn: int, sample: str = ""
+) -> Export:
+    return Export(name, "", kind, place, write, image="shown on the page", sample=sample, for_the_page=True, turn=turn)
 
 
 EXPORTS = (
-    _shown("outlines.json", "application/json", 300, _write_outlines, turn=FIRST),
-    _shown("image.webp", "image/webp", 310, _write_image, turn=FIRST),
-    _shown("tiles.zip", "application/zip", 311, _write_tiles),
-    _shown("thumbnail.png", "image/png", 320, _write_thumbnail, turn=FIRST),
-    _shown("figure-small.webp", "image/webp", 330, _write_figure, sample="shown on the page", turn=FIGURE),
+    _shown("outlines.json", "application/json", 300, _write_outlines, FIRST),
+    _shown("image.webp", "image/webp", 310, _write_image, FIRST),
+    _shown("tiles.zip", "application/zip", 311, _write_tiles, NORMAL),
+    _shown("thumbnail.png", "image/png", 320, _write_thumbnail, FIRST),
+    _shown("figure-small.webp", "image/webp", 330, _write_figure, FIGURE, sample="shown on the page"),
 )
