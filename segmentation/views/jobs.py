@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,9 +17,9 @@ from ..core.network import cards
 from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
-from ..models import Artifact, Job
+from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
-from .access import ask_to_delete, gone, own_job, refused, visible_job
+from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
@@ -128,19 +128,14 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file that a job made."""
-    found = visible_job(request, pk)
-    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name=name)
     return serve_artifact(request, stored, download="download" in request.GET)
 
 
 @require_safe
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
     """A square of the picture in the viewer."""
-    stored = Artifact.objects.filter(job=visible_job(request, pk), name="tiles.zip").first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name="tiles.zip")
     return serve_tile(request, stored, f"{level}/{column}-{row}.png")
 
 
@@ -165,9 +160,7 @@ def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpRe
         new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
-    response = redirect("job", new.pk)
-    response.status_code = 303
-    return response
+    return see_other(reverse("job", args=[new.pk]))
 
 
 def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
