@@ -3,6 +3,7 @@
 const SIDE = 512; // of a tile in its own pixels, as the server cuts them
 const WHOLE = 1024; // the most that the whole picture has a side
 const ENOUGH = 1.5; // pixels of the screen for one of the whole picture from which on tiles are fetched
+const AGAIN = 2000; // ms after which one that is missing is asked for again: of a new result it may not be written yet
 const MOST = 120; // tiles kept, a megabyte each
 
 // How many levels of tiles there are: each has half as many pixels a side as the one before.
@@ -86,7 +87,7 @@ export class Picture {
       known.ready = true;
       this.arrived();
     };
-    known.image.decode().then(there, () => {});
+    known.image.decode().then(there, () => setTimeout(() => this.known.delete(name), AGAIN));
     return known;
   }
 }
