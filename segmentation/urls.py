@@ -38,6 +38,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/rerun/", jobs.rerun, name="job-rerun"),
     path("jobs/<uuid:pk>/width/", jobs.width, name="job-width"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
+    path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", jobs.tile, name="job-tile"),
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),

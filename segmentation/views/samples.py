@@ -19,8 +19,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
-from ..core import tasks
-from ..core.report import exports
 from ..core.settings import DEFAULT_TASK
 from ..forms import width_text
 from ..forms.samples import ScaleForm
@@ -31,7 +29,7 @@ from ..services.outlines import pooled_coco
 from . import access
 from .access import gone, own_job, refused, see_other
 from .pooled import STATES, Pooled, Progress
-from .serving import serve_sample_file
+from .serving import files_of, serve_sample_file
 from .upload import ACCEPTED
 from .words import significant
 
@@ -239,12 +237,10 @@ def _images_context(request: HttpRequest, found: Sample, pooled: Pooled) -> dict
 def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     found.refresh_from_db()
     pooled = Pooled(found)
-    files = _files(found)
     context = {
         **_images_context(request, found, pooled),
+        **files_of(found, "sample", found.settings.get("task", DEFAULT_TASK), "sample-file"),
         "progress": Progress.of(found),
-        "files": files,
-        "figure": next((each for each in files if each["name"] == "figure.png"), None),
         "address": request.build_absolute_uri(_address(found)),
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,
@@ -253,22 +249,6 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
         **extra,
     }
     return render(request, "samples/sample.html", context, status=status)
-
-
-def _files(found: Sample) -> list[dict[str, Any]]:
-    stored = {each.name: each for each in found.artifacts.all()}
-    listed = exports.listed("sample", tasks.find(found.settings.get("task", DEFAULT_TASK)))
-    return [
-        {
-            "name": name,
-            "url": reverse("sample-file", args=[found.pk, name]),
-            "title": export.title,
-            "what": export.sample,
-            "size": stored[name].size,
-        }
-        for name, export in listed.items()
-        if name in stored
-    ]
 
 
 def _scale_of(found: Sample) -> dict[str, Any]:
