@@ -24,6 +24,7 @@ from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, load_network
 from .network.scale_search import View, shown
+from .pace import BEGINS
 from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
 
@@ -32,8 +33,7 @@ Picture = NDArray[np.float32]
 
 CALLED = {"typed": "typed width", "drawn": "drawn scale bar"}  # sources of a calibration, where a word is missing
 
-# Where each stage begins in the whole, as measured on a 1024 x 768 image (tests/benchmarks).
-PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = 0.0, 0.05, 0.15, 0.60, 0.70, 0.75
+PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
 
 class WrongTask(ValueError):
@@ -102,6 +102,7 @@ def segment(
     progress(f"separating {task.things}", SEPARATING)
     with clock.stage("labels"):
         found = task.decode(maps, view, card, asked)
+    del maps
     return _segmentation(micrograph, task, asked, card, view, rows, found)
 
 
@@ -167,6 +168,8 @@ def _segmentation(
 
 def _whole(labels: NDArray[np.int32], micrograph: Micrograph) -> NDArray[np.int32]:
     """Labels of the analysed rows as labels of the uploaded image."""
+    if len(labels) == micrograph.shape[0]:
+        return labels
     full = np.zeros(micrograph.shape, np.int32)
     full[: len(labels)] = labels
     return full

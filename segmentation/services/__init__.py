@@ -7,7 +7,7 @@ from .archives import Note, is_archive
 from .intake import Intake, receive_files, sorted_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
-from .publishing import fail, postpone, publish, publish_sample, requeue
+from .publishing import answer, fail, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection
 from .refusal import Refused
 from .samples import (
@@ -18,11 +18,12 @@ from .samples import (
     delete_sample,
     include_image,
     recalibrate_sample,
+    rename_sample,
     replace_image,
     retry_failed,
 )
 from .segmentations import keep_segmentation
-from .settling import fail_upload, publish_archive, publish_inspection, start_archive, start_images
+from .settling import fail_upload, publish_archive, publish_inspection, publish_reading, start_archive, start_images
 from .trouble import trouble
 from .upkeep import enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

@@ -15,7 +15,7 @@ from ..models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
 from . import limits
 from .archives import Note
-from .calibration import asked_calibration
+from .calibration import asked_calibration, waits_for_reading
 from .callers import fingerprint, submission_of
 from .jobs import OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
@@ -103,6 +103,14 @@ def create_sample(
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images by the sample's own settings; returns what there is to say about this lot already."""
     return take_in(sample, list(uploads), notes, {})
+
+
+@transaction.atomic
+def rename_sample(*, sample: Sample, name: str) -> None:
+    """Call a sample otherwise; its files, which say its name, are made anew."""
+    _locked(sample)
+    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
+        refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
@@ -290,7 +298,7 @@ def take_in(
         if micrograph.state == Micrograph.State.FAILED:
             said.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
-        elif micrograph.is_read:
+        elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
             micrograph.sample = sample

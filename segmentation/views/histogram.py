@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import IO, Any
 from uuid import UUID
+from zipfile import BadZipFile
 
 import numpy as np
 from django.core.files.storage import Storage
@@ -19,9 +20,11 @@ from numpy.typing import NDArray
 
 from ..core.measure import bins
 from ..core.measure.bins import Floats
-from ..core.measure.fitting import log_normal
-from ..models import Artifact
-from .access import visible_job
+from ..core.measure.fitting import log_normal, unfit
+from ..core.measure.table import Table
+from ..models import Artifact, Sample
+from ..services import tables
+from .access import visible, visible_job
 from .present import used_calibration
 
 LENGTHS = ("min_feret", "max_feret", "ecd")
@@ -73,6 +76,24 @@ class Particles:
             not missing.all(),
         )
 
+    @classmethod
+    def pooled(cls, tables: Sequence[Table], unit: str) -> Particles:
+        """Those of the images of a sample, from their tables in `unit`."""
+        found = [table for table in tables if table.unit == unit]
+        pixels = {table.nm_per_pixel or 1.0 for table in found}
+        grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
+
+        def column(name: str) -> Floats:
+            length = name in LENGTHS or name == "area"
+            parts = [table.length(name) if length else table[name] for table in found]
+            return np.concatenate(parts) if parts else np.zeros(0)
+
+        known = {name: values for name in MEASURES if np.isfinite(values := column(name)).any() or not found}
+        weights = column("edge_weight")
+        kept = np.concatenate([table.kept for table in found]) if found else np.zeros(0, bool)
+        missing = np.isnan(weights)
+        return cls(unit, grain, known, kept, np.where(missing, 1.0, weights), not missing.all())
+
 
 def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The file's head with its first particles, then more of them: of a file of any length little is in memory."""
@@ -106,6 +127,31 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     return JsonResponse(bars(particles, request.GET, used_calibration(job).nm_per_pixel or 1.0))
 
 
+@require_safe
+@never_cache
+def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """The same for the pooled particles of a sample."""
+    sample = visible(request, Sample.objects.filter(pk=pk).first())
+    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
+    names = tuple(sorted(stored.values_list("file", flat=True)))
+    if not names:
+        raise Http404
+    try:
+        particles = _pooled(stored.model._meta.get_field("file").storage, names, sample.pooled.get("unit", "nm"))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        raise Http404 from None
+    return JsonResponse(bars(particles, request.GET, 0.0))
+
+
+@lru_cache(OPEN_AT_ONCE)
+def _pooled(storage: Storage, names: tuple[str, ...], unit: str) -> Particles:
+    found = []
+    for name in names:
+        with storage.open(name, "rb") as file:
+            found.append(tables.load(file)[0])
+    return Particles.pooled(found, unit)
+
+
 @lru_cache(OPEN_AT_ONCE)
 def _opened(storage: Storage, name: str) -> Particles:
     """A file's name holds job and attempt: its content never changes."""
@@ -122,8 +168,8 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares
-    of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "problem": what is
-    wrong with "bins", else ""}; without a particle "edges" is empty.
+    of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why
+    it is not drawn, else "", "problem": what is wrong with "bins", else ""}; without a particle "edges" is empty.
     """
     weightings = WEIGHTINGS if "area" in particles.columns else WEIGHTINGS[:1]
     measure = _one_of(list(particles.columns), chosen.get("measure"))
@@ -141,8 +187,9 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
     }
     if not len(sizes):
         return {**said, "edges": [], "problem": ""}
-    grain = (particles.grain or pixel) if measure in LENGTHS else 0.0
-    edges, problem = _edges(sizes, grain, bool(chosen.get("log")), chosen.get("bins", ""))
+    lengths = (particles.unit, particles.grain or pixel) if measure in LENGTHS else ("", 0.0)
+    automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
+    edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     found = bins.histogram(sizes, weights, edges)
     aside = bins.histogram(sizes[~kept], weights[~kept], edges)
     # Edge weights change how particles share in the bars, and not their number.
@@ -157,7 +204,8 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
         "aside": (aside.sums / one).tolist(),
         "shares": found.shares.tolist(),
         "cumulative": found.cumulative.tolist(),
-        "fit": fit and {"median": fit["median"], "gsd": fit["gsd"]},
+        "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
+        "unfit": unfit(fit) if measure in (*LENGTHS, "area") else "",
         "problem": problem,
     }
 
@@ -173,9 +221,8 @@ def _amount(particles: Particles, weighting: str) -> Floats:
     return particles.columns["ecd"] ** 3 if weighting == "volume" else np.ones(len(particles.kept))
 
 
-def _edges(sizes: Floats, grain: float, log: bool, typed: str) -> tuple[Floats, str]:
+def _edges(sizes: Floats, automatic: Floats, log: bool, typed: str) -> tuple[Floats, str]:
     """Edges for sizes (n,), and what is wrong with what was typed where they are the automatic ones instead."""
-    automatic = bins.log_edges(sizes) if log else bins.auto_edges(sizes, grain)
     if not typed:
         return automatic, ""
     try:

@@ -13,7 +13,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
 from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.synthesis.bodies import make_body
-from segmentation.lab.synthesis.render import render_blank, render_sem
+from segmentation.lab.synthesis.render import render_blank, render_settings
 from segmentation.lab.synthesis.sample import data_bar
 from tests.lab.scores import score
 
@@ -145,7 +145,8 @@ def test_the_default_width_is_marked():
 @pytest.mark.parametrize("tiled", ["columns", "rows"])
 def test_tiles_give_the_same_particles_as_the_whole(tiled):
     """Of the shipped model, whose halo is long; tiles in two directions are tested with a small network."""
-    grey, _ = render_sem((384, 1312), np.random.default_rng(4), diameter=36)
+    fixed = {"diameter": 36, "kind": "sem", "polarity": "bright", "annotation": "none"}
+    grey = render_settings((384, 1312), np.random.default_rng(4), fixed).grey
     card = find("particles")
     exact = Runtime("cpu", "float32")
     network = load_network(card, exact, 2)

@@ -13,6 +13,7 @@ import openpyxl
 import pandas
 import pypdf
 import pytest
+from PIL import Image
 
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
@@ -50,6 +51,18 @@ def seen(count, **used):
 
 pytestmark = pytest.mark.usefixtures("coarse")
 DAMAGED = "The file is damaged: export it again."
+
+
+def test_the_report_shows_the_micrographs(tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 240), "#804020").save(picture, "PNG")
+    shown = [replace(each, picture=picture.getvalue()) for each in seen(4)]
+    sample = combine("lot", shown[:3], left_out=[LeftOut.by_user(shown[3])])
+    pages = pypdf.PdfReader(write_all(sample, tmp_path)["report.pdf"]).pages
+    assert "3.tif (not counted)" in " ".join(page.extract_text() for page in pages)
+    forms = [each.get_object() for page in pages for each in page["/Resources"].get("/XObject", {}).values()]
+    assert {(each["/Width"], each["/Height"]) for each in forms if each["/Subtype"] == "/Image"} == {(320, 240)}
+    assert "Micrographs" not in report_words(combine("lot", seen(2)), tmp_path)
 
 
 def with_left_out():

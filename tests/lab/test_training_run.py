@@ -19,12 +19,12 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.tasks import particles
 from segmentation.core.truth import BadDataset
-from segmentation.lab.curves import Row, best_of
 from segmentation.lab.data import make_sources
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.losses.instances import InstanceLoss
 from segmentation.lab.publish import publish
+from segmentation.lab.runs import Row, best_of
 from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
 from segmentation.lab.train import ROOM, patience_is_over, scores_of, train

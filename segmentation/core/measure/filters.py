@@ -34,6 +34,7 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
+DOUBTFUL = (Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .bins import NANO_NM as NANO_NM
 from .convergence import more_images, rounded_up
 from .distribution import Edge, Floats, Sizes, effective_number, mean_and_deviation
 from .drawn import Z95, t95
@@ -29,7 +30,6 @@ SMALL_COUNTED = "outlines set aside for their size counted, too"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
-NANO_NM = 100.0
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 

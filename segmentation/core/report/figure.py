@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -11,18 +10,18 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from ..sample import Sample
 from .charts import INK, TITLE, Distribution, draw_histogram
 from .facts import brief, model_words
+from .fonts import writable
 from .images import draw_medians, draw_multiples
 from .method import left_out_words
 from .panels import PANELS, Scene
-from .pasted import Pasted, Print
-from .pdf import draw_figure, new_canvas, writable
+from .pdf import draw_figure, new_canvas
 from .png import Deflated, deflated
 from .wording import calibration_words, one_line, version
 
@@ -30,13 +29,14 @@ Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
 DPI = 300
 INCHES = (12.0, 9.0)
-PANEL_INCHES = (6.4, 4.2)
-# Beyond so many outlines a vector file shows a picture of them: it would take seconds to open.
-MANY_LINES = 600
-WIDE, TALL = 2.4, 0.5
-
-Box = tuple[float, float, float, float]
-
+PANEL_INCHES = (7.0, 4.4)
+# The most that a picture may be wide and high, as shares of the page, by how A, B and C stand.
+ROOM = {
+    "two by two": (0.455, 0.375),
+    "over the chart": (0.305, 0.415),
+    "beside the chart": (0.2, 0.68),
+    "stacked": (0.95, 0.16),
+}
 # Without a salt the ids in an SVG differ from run to run.
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
 
@@ -67,8 +67,8 @@ def _draw_images(figure: Figure, sample: Sample) -> None:
     """A the pooled sizes, B the medians of the images, below the histograms of the images."""
     shown = Distribution.of(sample)
     if shown is not None:
-        draw_histogram(figure.add_axes((0.07, 0.56, 0.42, 0.335)), shown, "A  ")
-    medians = figure.add_axes((0.66, 0.56, 0.325, 0.335))
+        draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), shown, "A  ")
+    medians = figure.add_axes((0.66, 0.6, 0.325, 0.295))
     draw_medians(medians, sample)
     medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=TITLE)
     _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=TITLE, color=INK)
@@ -83,20 +83,15 @@ def _pooled(sample: Sample) -> str:
     return "; ".join(each for each in said if each)
 
 
-def write(figure: Figure, file: Path | BinaryIO, format: Format = "png", pixels: Pixels | None = None) -> None:
-    """Write a drawn figure; the same figure gives the same bytes (no dates are written).
-
-    pixels: what `rendered` gave for this figure, where it is known; saves drawing it again.
-    """
+def write(figure: Figure, file: Path | BinaryIO, format: Format = "png") -> None:
+    """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
     if format == "png":
-        data = as_png(packed(rendered(figure) if pixels is None else pixels))
+        data = as_png(packed(rendered(figure)))
         _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
-        return
-    with _few_lines(figure, pixels):
-        if format == "svg":
-            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
-        else:
-            _write_pdf(figure, file)
+    elif format == "svg":
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
+    else:
+        _write_pdf(figure, file)
 
 
 def rendered(figure: Figure) -> Pixels:
@@ -121,7 +116,7 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANE
     """One chart."""
     figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    low = 0.75 / inches[1]
+    low = 0.78 / inches[1]
     draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
     return figure
 
@@ -146,62 +141,32 @@ def _write_pdf(figure: Figure, file: Path | BinaryIO) -> None:
     canvas.save()
 
 
-@contextmanager
-def _few_lines(figure: Figure, pixels: Pixels | None) -> Iterator[None]:
-    """While a vector file is written, outlines too many to draw are part of their panel's picture."""
-    crowded = [ax for ax in figure.axes if sum(len(each.get_segments()) for each in _lines(ax)) > MANY_LINES]
-    if not crowded:
-        yield
-        return
-    pixels = rendered(figure) if pixels is None else pixels
-    hidden = [each for ax in crowded for each in (*_lines(ax), *_prints(ax))]
-    covers = [Pasted(ax, Print(_cut(ax, pixels))) for ax in crowded]
-    for each in hidden:
-        each.set_visible(False)
-    try:
-        yield
-    finally:
-        for each in hidden:
-            each.set_visible(True)
-        for cover in covers:
-            cover.remove()
-
-
-def _lines(ax: Axes) -> list[LineCollection]:
-    return [each for each in ax.collections if isinstance(each, LineCollection)]
-
-
-def _prints(ax: Axes) -> list[Pasted]:
-    return [each for each in ax.artists if isinstance(each, Pasted)]
-
-
 def _cut(ax: Axes, pixels: Pixels) -> Pixels:
-    """The part of a rendered figure that the Axes take."""
-    left, bottom, right, top = (round(value) for value in ax.bbox.extents)
+    """The part of a rendered figure that the Axes take, with a scale bar that is drawn below them."""
+    whole = Bbox.union([ax.bbox, *(each.get_window_extent() for each in ax.patches)])
+    left, bottom, right, top = (round(value) for value in whole.extents)
     return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
 
 
 def _lay_out(figure: Figure, shape: tuple[int, int]) -> list[Axes]:
-    """Axes for A, B, C, D: two by two, or one below (beside) another for very wide (tall) images."""
-    aspect = shape[1] / shape[0]
-    if aspect > WIDE:
-        images, histogram = _stacked(aspect)
-    elif aspect < TALL:
-        images = [(0.035 + 0.205 * i, 0.19, 0.165, 0.69) for i in range(3)]
-        histogram = (0.7, 0.19, 0.285, 0.69)
-    else:
-        images = [(0.035, 0.515, 0.455, 0.385), (0.52, 0.515, 0.455, 0.385), (0.035, 0.095, 0.455, 0.385)]
-        histogram = (0.57, 0.15, 0.415, 0.33)
-    return [figure.add_axes(box) for box in (*images, histogram)]
-
-
-def _stacked(aspect: float) -> tuple[list[Box], Box]:
-    width, gap = 0.95, 0.045
-    height = min(width * INCHES[0] / aspect / INCHES[1], 0.16)
-    tops = [0.895 - i * (height + gap) for i in range(3)]
-    images = [(0.035, top - height, width, height) for top in tops]
-    top = tops[2] - height - 0.12
-    return images, (0.085, 0.135, 0.90, min(top, 0.6) - 0.135)
+    """Axes for A, B, C, D, in that arrangement in which the pictures are largest."""
+    flat = shape[0] / shape[1] * INCHES[0] / INCHES[1]  # height of a picture over its width, as shares of the page
+    widths = {name: min(wide, high / flat) for name, (wide, high) in ROOM.items()}
+    arrangement, wide = max(widths.items(), key=lambda each: each[1])
+    high = wide * flat
+    below = 0.895 - high - 0.13
+    corners, chart = {
+        "two by two": ([(0.035, 0.895), (0.52, 0.895), (0.035, 0.465)], (0.57, 0.15, 0.985, 0.465)),
+        "over the chart": ([(0.035 + 0.3275 * i, 0.895) for i in range(3)], (0.075, 0.15, 0.985, below)),
+        "beside the chart": ([(0.035 + 0.22 * i, 0.895) for i in range(3)], (0.74, 0.19, 0.985, 0.895)),
+        "stacked": (
+            [(0.035, 0.895 - (high + 0.05) * i) for i in range(3)],
+            (0.075, 0.15, 0.985, min(below - 2 * (high + 0.05), 0.6)),
+        ),
+    }[arrangement]
+    left, bottom, right, top = chart
+    images = [(left, top - high, wide, high) for left, top in corners]
+    return [figure.add_axes(box) for box in (*images, (left, bottom, right - left, top - bottom))]
 
 
 def _text(figure: Figure, x: float, y: float, words: str, **style: Any) -> None:

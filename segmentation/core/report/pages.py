@@ -32,6 +32,7 @@ from .exports.result import versions
 from .facts import common, differing, lines, model_label, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
+from .micrographs import micrographs
 from .wording import SOURCES, calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
@@ -62,6 +63,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield facts(list(quantity_words(sample.quantities, significant).items()))
     if sample.analysis is None:
         yield from _images(sample)
+        yield from micrographs(sample)
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
@@ -72,11 +74,16 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield words("Rests on: " + " ".join(references(sample.pooled)), SMALL)
     yield from _how(sample)
     yield from _models(sample)
-    yield heading("Versions and checksums (SHA-256)")
-    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    yield table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True)
-    yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
+    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
+    yield together(
+        heading("Versions and checksums (SHA-256)"),
+        words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL),
+        table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True),
+        table(("Image", "SHA-256"), inputs[:MOST_FACTS], (1, 2.4), numbers_from=2, small=True),
+    )
+    if inputs[MOST_FACTS:]:
+        yield table((), inputs[MOST_FACTS:], (1, 2.4), numbers_from=2, small=True)
 
 
 def _scale(sample: Sample) -> str:
@@ -96,19 +103,21 @@ def _scale(sample: Sample) -> str:
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
+    shown = [each for each in map(context.picture, PICTURES) if each is not None]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
-        right = " Right: kept (green, solid) and possibly wrong (red, dashed)."
+        right = " Right: kept (green, solid) and set aside (red, dashed)."
         yield words(f"Left: the image as analysed.{right if len(shown) > 1 else ''}", SMALL)
         yield space(4)
 
 
 def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
     found, things = shown.found, sample.task.things
+    if not found.n_kept:
+        yield words(f"{shown.size_words}.", LEAD)
+        return
     yield abreast(sections.key_numbers(found, things), sections.nano_card(found, things))
     yield space(4)
-    yield sections.histogram(shown)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)
 
@@ -119,7 +128,8 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     said = list(lines(common(sample)))
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
-    yield facts([(one_line(name, 42), one_line(value, 160)) for name, value in shared])
+    told = [(one_line(name, 42), one_line(value, 100)) for name, value in shared]
+    yield abreast(facts(told[: (len(told) + 1) // 2], HALF), facts(told[(len(told) + 1) // 2 :], HALF))
     own = differing(sample)
     if own:
         yield space(4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import Export
+from .base import FIGURE, Export
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 def _write_vector(context: Context, path: Path) -> None:
     from .. import figure
 
-    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf", context.pixels)
+    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf")
 
 
 def _write_picture(context: Context, path: Path) -> None:
     from .. import figure
 
-    path.write_bytes(figure.as_png(context.pictures[path.name]))
+    picture = context.picture(path.name)
+    assert picture is not None
+    path.write_bytes(figure.as_png(picture))
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
@@ -36,6 +38,7 @@ EXPORTS = (
         _write_picture,
         image="four panels on one page, 300 dpi",
         sample="pooled size distribution and one small histogram per image, 300 dpi",
+        turn=FIGURE,
     ),
     Export(
         "figure.svg",
@@ -55,15 +58,15 @@ EXPORTS = (
         image="the same, to print",
         sample="the same, to print",
     ),
-    _panel(50, "image", "image", "Panel: image", "the image alone, with its scale bar"),
+    _panel(50, "image", "image", "Panel: image", "the image alone, with a scale bar where the scale is known"),
     _panel(51, "segmentation", "outlines", "Panel: segmentation", "the {things} in colour alone"),
     _panel(52, "classes", "classes", "Panel: classes", "the classes in colour alone"),
     _panel(
         53,
         "doubts",
         "possibly-wrong",
-        "Panel: possibly wrong",
-        "the outlines alone: kept solid and green, possibly wrong dashed and red",
+        "Panel: kept and set aside",
+        "the outlines alone: kept solid and green, set aside dashed and red",
     ),
     _panel(54, "histogram", "histogram", "Panel: histogram", "the size distribution alone"),
     _panel(55, "quantities", "quantities", "Panel: numbers", "the numbers alone"),
