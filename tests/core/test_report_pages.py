@@ -39,13 +39,15 @@ CASES = {
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),
 }
+pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
 def context_of(analysis):
     with ThreadPoolExecutor(1) as packing:
         context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
-    context.sums = FILES
+        context.pack_panels()
+    context.sums = context.holds = FILES
     return context
 
 
@@ -78,10 +80,11 @@ def decoded(picture):
 
 def test_pictures_are_in_it_as_they_are():
     analysis = CASES["many"]()
-    cut = {name: decoded(each) for name, each in context_of(analysis).pictures.items()}
+    context, shown_there = context_of(analysis), ("panel-image.png", "panel-possibly-wrong.png")
+    cut = {name: decoded(context.picture(name)) for name in shown_there}
     read = pypdf.PdfReader(io.BytesIO(written(analysis)))
     shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
-    for name in ("panel-image.png", "panel-possibly-wrong.png"):
+    for name in shown_there:
         assert any(each.shape == cut[name].shape and (each == cut[name]).all() for each in shown)
 
 

@@ -32,6 +32,7 @@ from .exports.result import versions
 from .facts import common, differing, lines, model_label, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
+from .micrographs import micrographs
 from .wording import SOURCES, calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
@@ -62,6 +63,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield facts(list(quantity_words(sample.quantities, significant).items()))
     if sample.analysis is None:
         yield from _images(sample)
+        yield from micrographs(sample)
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
@@ -73,10 +75,11 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield from _how(sample)
     yield from _models(sample)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
+    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield together(
         heading("Versions and checksums (SHA-256)"),
         words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL),
-        table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True),
+        table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True),
         table(("Image", "SHA-256"), inputs[:MOST_FACTS], (1, 2.4), numbers_from=2, small=True),
     )
     if inputs[MOST_FACTS:]:
@@ -100,7 +103,7 @@ def _scale(sample: Sample) -> str:
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
+    shown = [each for each in map(context.picture, PICTURES) if each is not None]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
         right = " Right: kept (green, solid) and set aside (red, dashed)."

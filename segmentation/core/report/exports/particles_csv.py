@@ -18,7 +18,7 @@ import numpy as np
 
 from ...measure.table import Table
 from ..wording import SOURCES, quantity_words, version
-from .base import Export
+from .base import FIRST, Export
 
 if TYPE_CHECKING:
     from ...sample import Sample
@@ -149,5 +149,6 @@ EXPORTS = (
         _write,
         image="summary and one row per {thing}",
         sample="one row per {thing} with the name of its image",
+        turn=FIRST,
     ),
 )
