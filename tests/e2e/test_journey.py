@@ -47,7 +47,7 @@ def fits(page) -> bool:
 
 def jobs_of(page) -> int:
     page.goto("/results/")
-    return page.locator("table.results tbody tr").count()
+    return page.locator("table.results tbody tr, table.results details li").count()
 
 
 @pytest.mark.parametrize("size", SIZES)
