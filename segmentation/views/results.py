@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from ..models import Artifact, Job, Micrograph
-from .present import main_number
+from .present import is_scaled, main_number
 from .words import capital
 
 A_PAGE = 50
@@ -50,6 +50,7 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
         "state": capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
         "kept": statistics["n_kept"] if statistics else "",
+        "unscaled": statistics is not None and not is_scaled(job.summary),
         "median": number.removeprefix("median "),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
     }

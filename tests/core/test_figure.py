@@ -131,9 +131,10 @@ def test_data_bar_is_left_out_and_said():
     assert "data bar excluded" not in said(draw(CASES["fifteen"]()))
 
 
-def test_default_width_is_marked_as_unchecked():
-    analysis = make_analysis(9, calibration=Calibration.of_width(7520, 256, "default"))
-    assert "default, not checked" in said(draw(analysis))
+def test_without_a_scale_no_scale_bar_is_painted():
+    drawn = draw(make_analysis(9, calibration=Calibration.absent()))
+    assert not drawn.axes[0].patches and not drawn.axes[0].texts
+    assert "nm" not in said(drawn).replace("nm per pixel", "")
 
 
 @pytest.mark.parametrize(
@@ -236,12 +237,9 @@ def test_round_lengths(longest, expected):
     assert round_length(longest) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    ("value", "calibrated", "expected"),
-    [(200, True, "200 nm"), (1000, True, "1 µm"), (5e6, True, "5 mm"), (0.5, True, "500 pm"), (50, False, "50 px")],
-)
-def test_length_words(value, calibrated, expected):
-    assert length_words(value, calibrated) == expected
+@pytest.mark.parametrize(("value", "expected"), [(200, "200 nm"), (1000, "1 µm"), (5e6, "5 mm"), (0.5, "500 pm")])
+def test_length_words(value, expected):
+    assert length_words(value) == expected
 
 
 def test_scale_bar_has_its_length():
@@ -249,7 +247,7 @@ def test_scale_bar_has_its_length():
     drawn = draw(analysis)
     bar = drawn.axes[0].patches[1].get_width() * 400 * 10
     words = [text.get_text() for text in drawn.axes[0].texts]
-    assert words == [length_words(bar, True)]
+    assert words == [length_words(bar)]
 
 
 @pytest.mark.parametrize("sizes", [[5.0], [5.0, 5.0], [1.0, 2.0], list(np.random.default_rng(0).lognormal(3, 1, 5000))])

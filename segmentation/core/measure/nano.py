@@ -21,6 +21,7 @@ from .filters import RESOLVED_PX, set_aside
 from .table import Table
 
 THRESHOLD = 0.5
+LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
 ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
 MOST = 100_000  # particles; asking for more is no advice
 PARTICLES, IMAGES = "particles", "images"
@@ -32,21 +33,20 @@ SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 
 
 def nano_card(
-    variants: Mapping[str, Sizes], *, uncertainty: float | None, unchecked: bool, pixel: float | None
+    variants: Mapping[str, Sizes], *, uncertainty: float | None, pixel: float | None
 ) -> dict[str, Any] | None:
-    """The card as plain JSON types, None without particles.
+    """The card as plain JSON types, None without particles or calibration.
 
     variants: the sizes by what was done differently, those that the verdict is about first. uncertainty: of the
-    calibration, relative. unchecked: whether the calibration is a mere default. pixel: nm, of the coarsest image, None
-    where there is no calibration.
+    calibration, relative. pixel: nm, of the coarsest image, None where there is no calibration.
     """
     sizes = next(iter(variants.values()))
     found = nano_fraction(sizes, uncertainty or 0.0)
     if found is None or pixel is None:
-        return _uncalibrated(len(sizes)) if len(sizes) else None
+        return None
     others = ((name, nano_fraction(each)) for name, each in variants.items())
     sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
-    verdict, decides = _verdict(sizes, found, uncertainty or 0.0, pixel, unchecked)
+    verdict, decides = _verdict(sizes, found, uncertainty or 0.0, pixel)
     return {
         **asdict(found),
         "threshold": THRESHOLD,
@@ -68,7 +68,7 @@ def variants_of(
 
     alternatives: judged tables of the same image under other settings, by name.
     """
-    u = uncertainty or ASSUMED
+    u = uncertainty if uncertainty and uncertainty >= LEAST_DOUBT else ASSUMED
     other: Edge = "exclude" if edge == "weight" else "weight"
     found = {
         "as analysed": Sizes.of(*tables, edge=edge),
@@ -83,29 +83,13 @@ def variants_of(
     return found
 
 
-def _uncalibrated(n: int) -> dict[str, Any]:
-    return {
-        "fraction": None,
-        "low": None,
-        "high": None,
-        "n": n,
-        "threshold": THRESHOLD,
-        "verdict": "not calibrated",
-        "sentence": "Without a calibration nothing can be said about 100 nm.",
-        "decides": "The size of a pixel: type the image's width, or draw a line on its scale bar.",
-        "sensitivity": [],
-    }
-
-
-def _verdict(sizes: Sizes, found: Fraction, uncertainty: float, pixel: float, unchecked: bool) -> tuple[str, str]:
+def _verdict(sizes: Sizes, found: Fraction, uncertainty: float, pixel: float) -> tuple[str, str]:
     """The verdict in a word, and what would decide it, "" where it is decided."""
     if pixel * RESOLVED_PX > NANO_NM:
         return "undecided", (
             f"A higher magnification: 100 nm is {NANO_NM / pixel:.1f} px here, and sizes under {RESOLVED_PX:g} px are"
             " not resolved."
         )
-    if unchecked:
-        return "undecided", "The image's true width: the default of 7520 nm was not checked."
     word = _word(found)
     if word != "undecided":
         return word, ""

@@ -27,6 +27,12 @@ _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
 _UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
 _BARE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
 _ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
+_FIGURE = r"([0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"
+_MAGNIFICATION = re.compile(
+    rf"(?<![\w.])(?<![0-9]\s)[x×]\s?{_FIGURE}\s?(k)?(?![\w.])|(?<![\w.,]){_FIGURE}\s?(k)?\s?[x×](?!\w|\s?[0-9])",
+    re.IGNORECASE,
+)
+LEAST_MAGNIFICATION = 100.0  # less is a coordinate of the stage or a factor
 _DIGITS = str.maketrans("OoIl", "0011")
 
 
@@ -45,6 +51,18 @@ def lengths(texts: Sequence[Text]) -> list[Length]:
     """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
     whole = _mended(texts)
     return [length for text in whole for length in _of(text, whole)]
+
+
+def magnifications(texts: Sequence[Text]) -> list[float]:
+    """What the texts say of the magnification, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
+    found = []
+    for text in texts:
+        for form in _MAGNIFICATION.finditer(text.text):
+            digits = (form[1] or form[3]).replace(",", "").replace(" ", "")
+            value = number(digits)
+            if value:
+                found.append(value * (1000 if form[2] or form[4] else 1))
+    return [each for each in found if each >= LEAST_MAGNIFICATION]
 
 
 def _mended(texts: Sequence[Text]) -> list[Text]:

@@ -60,7 +60,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=[],
         help='a file beside it, as JSON: ["its name", "its path"]',
     )
-    parser.add_argument("--no-reading", action="store_true", help="do not read the data bar")
+    parser.add_argument(
+        "--no-reading", action="store_true", help="do not read the data bar of a file that knows its scale"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
@@ -82,13 +84,14 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     if options.preview is not None:
         Image.fromarray(preview(micrograph)).save(options.preview, format="PNG")
     left = min(READING_SECONDS, 0.6 * options.seconds - (time.monotonic() - started))
-    if report["data_bar"] is not None and left >= LEAST_SECONDS and not options.no_reading:
+    wanted = not micrograph.calibration.nm_per_pixel or (report["data_bar"] is not None and not options.no_reading)
+    if wanted and left >= LEAST_SECONDS:
         report["reading"] = _reading(micrograph, left)
     return report
 
 
 def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
-    """What the data bar says; nothing that goes wrong there may lose the upload."""
+    """What its bar says; nothing that goes wrong there may lose the upload."""
     try:
         reading = read_bar(micrograph, seconds=seconds)
     except Exception:

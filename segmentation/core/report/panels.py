@@ -99,10 +99,11 @@ def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
 
 
 def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
-    """The image as acquired, with a scale bar."""
+    """The image as acquired, with a scale bar where its scale is known."""
     excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
     _show(ax, scene, scene.picture, f"{letter}Image{excluded}")
-    _scale_bar(ax, scene.shape, scene.analysis.calibration.nm_per_pixel)
+    if scene.analysis.calibration.nm_per_pixel is not None:
+        _scale_bar(ax, scene.shape, scene.analysis.calibration.nm_per_pixel)
 
 
 def round_length(longest: float) -> float:
@@ -111,20 +112,18 @@ def round_length(longest: float) -> float:
     return max(step * power for step in NICE if step * power <= longest * (1 + 1e-9))
 
 
-def length_words(value: float, calibrated: bool) -> str:
-    """A length in nm (or px) with the unit that suits it."""
-    if not calibrated:
-        return f"{value:g} px"
+def length_words(value: float) -> str:
+    """A length in nm with the unit that suits it."""
     factor, unit = next((pair for pair in LENGTH_UNITS if value >= pair[0]), LENGTH_UNITS[-1])
     return f"{value / factor:g} {unit}"
 
 
-def _scale_bar(ax: Axes, shape: tuple[int, int], nm_per_pixel: float | None) -> None:
+def _scale_bar(ax: Axes, shape: tuple[int, int], nm_per_pixel: float) -> None:
     rows, columns = shape
     scale = _inches_per_pixel(ax, shape)
-    value = round_length(min(columns / 4, LONGEST_BAR / scale) * (nm_per_pixel or 1.0))
-    length = value / (nm_per_pixel or 1.0) / columns
-    words = length_words(value, nm_per_pixel is not None)
+    value = round_length(min(columns / 4, LONGEST_BAR / scale) * nm_per_pixel)
+    length = value / nm_per_pixel / columns
+    words = length_words(value)
     high = 0.34 / max(scale * rows, 0.34)
     left, pad = 0.02, 0.012
     wide = max(length + 2 * pad, 0.75 / max(scale * columns, 0.75))

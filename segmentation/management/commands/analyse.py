@@ -64,7 +64,7 @@ class Command(BaseCommand):
     def _one(self, settings: AnalysisSettings, options: dict[str, Any], image: Path, folder: Path) -> Any:
         from segmentation.core.pipeline import analyse
 
-        micrograph = read(image, side=inputs.beside(image))
+        micrograph = inputs.with_reading(read(image, side=inputs.beside(image)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         tall, bar_rows = micrograph.shape[0], settings.segmentation.data_bar
         if bar_rows != "auto" and bar_rows >= tall:
