@@ -53,6 +53,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         members,
         edge=recipe.measurement.border_correction,
         filter=recipe.measurement.filter,
+        field_spread=recipe.measurement.field_spread / 100,
         left_out=left_out,
     )
     files = write_all(

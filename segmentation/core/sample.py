@@ -195,6 +195,12 @@ class Sample:
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
 
     @property
+    def grain(self) -> float:
+        """The size of a pixel in the unit of the sizes, where it is the same in all pooled images; else 0."""
+        pixels = {member.table.nm_per_pixel or 1.0 for _, member in self.counted}
+        return pixels.pop() if len(pixels) == 1 else 0.0
+
+    @property
     def models(self) -> list[Mapping[str, Any]]:
         """The card of every model that found objects of the pooled numbers, in the order of the images."""
         cards = (member.found.card for _, member in self.counted)
@@ -213,20 +219,30 @@ def combine(
     *,
     edge: Literal["exclude", "weight"] = "exclude",
     filter: bool = False,
+    field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
 ) -> Sample:
     """Pool the members, at least one; deterministic: the same members give the same numbers.
 
-    edge, filter: as of the members' recipes. The largest uncertainty of their calibrations counts once for all, as
-    images of one instrument share its error. left_out: images that the files must name though they count nothing; a
-    command hands each file that failed as `LeftOut.failed(path.name, sentence)`, with its SHA-256 where it has one.
-    What says how the particles were found comes with `Member.of`; a member made by hand needs its `found`.
+    edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
+    calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
+    must name though they count nothing; a command hands each file that failed as `LeftOut.failed(path.name,
+    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
+    `Member.of`; a member made by hand needs its `found`.
     """
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     doubtful = max((member.calibration for member in members), key=lambda each: each.standard_uncertainty or 0.0)
-    pooled = pool(tables, names=names[: len(members)], edge=edge, seed=SEED, calibration=doubtful, filter=filter)
+    pooled = pool(
+        tables,
+        names=names[: len(members)],
+        edge=edge,
+        seed=SEED,
+        calibration=doubtful,
+        filter=filter,
+        field_spread=field_spread,
+    )
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:
             row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
@@ -236,8 +252,8 @@ def combine(
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
     ]
-    histogram = _histogram(tables, pooled)
-    return Sample(name, tuple(members), pooled, histogram, calibration, warnings, filter, tuple(images))
+    sample = Sample(name, tuple(members), pooled, None, calibration, warnings, filter, tuple(images))
+    return replace(sample, histogram=_histogram(tables, pooled, sample.grain))
 
 
 def _image(row: dict[str, Any], member: Member, unit: str) -> Image:
@@ -264,13 +280,13 @@ def unlike(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(tables: Sequence[Table], pooled: Pooled) -> dict[str, Any] | None:
+def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[str, Any] | None:
     """Minimum Feret diameters of every pooled image in bins common to all."""
     sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
     if not len(everything):
         return None
-    edges = auto_edges(everything, 0.0)
+    edges = auto_edges(everything, pooled.unit, grain)
     return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
 
 

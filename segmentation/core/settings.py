@@ -63,6 +63,18 @@ class MeasurementSettings(Settings):
             }
         },
     )
+    field_spread: float = Field(
+        15.0,
+        ge=0,
+        le=100,
+        title="Spread between fields",
+        description=(
+            "By how much the typical size is assumed to differ from field to field of the specimen, of which one image"
+            " says nothing: it enters the interval of the fraction from 1 to 100 nm, and so the verdict. Several images"
+            " pooled as a sample show it themselves."
+        ),
+        json_schema_extra={"unit": "%"},
+    )
     calibration: Annotated[
         Calibration | None,
         BeforeValidator(_calibration),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core import tasks
 from ..core.network.architectures import build
 from ..core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
 from ..core.network.runtime import read_weights
@@ -78,10 +79,16 @@ def base_card(start_from: str) -> ModelCard:
         raise BadRecipe(f"start_from = {start_from!r} cannot be used: {error}") from error
 
 
-def load_model(network: nn.Module, architecture: dict[str, Any], channels: int, card: ModelCard) -> None:
-    """Fill the network, which puts out `channels` maps and auxiliary ones, with a model's weights.
+def maps_of(card: ModelCard) -> tuple[str, ...]:
+    """The maps that a model predicts; raises BadRecipe where it belongs to no task that is here."""
+    try:
+        return tasks.find(card.task).channels(card).names
+    except (tasks.UnknownTask, ValueError) as error:
+        raise BadRecipe(f"The model {card.name} cannot be used: {error}") from error
 
-    Auxiliary heads keep their random ones.
+
+def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
+    """Fill the network with a model's weights; maps that the model does not predict keep their random ones.
 
     Where only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe when the weights were
     altered or belong to another architecture.
@@ -90,7 +97,7 @@ def load_model(network: nn.Module, architecture: dict[str, Any], channels: int, 
         weights = read_weights(card)
     except AlteredWeights as error:
         raise BadRecipe(str(error)) from error
-    wanted = build(architecture, channels).state_dict()
+    wanted = build(architecture, len(maps_of(card))).state_dict()
     if not _same_layers(weights, wanted):
         weights, wanted = _of_encoder(weights), _of_encoder(wanted)
         if not weights or not _same_layers(weights, wanted):
@@ -98,7 +105,8 @@ def load_model(network: nn.Module, architecture: dict[str, Any], channels: int, 
     own = network.state_dict()
     with torch.no_grad():
         for name, value in weights.items():
-            (own[name][: len(value)] if value.dim() else own[name]).copy_(value)
+            shared = min(len(value), len(own[name])) if value.dim() else None
+            own[name][:shared].copy_(value[:shared]) if shared else own[name].copy_(value)
 
 
 def _same_layers(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
@@ -107,15 +115,6 @@ def _same_layers(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
 
 def _of_encoder(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in weights.items() if name.startswith("encoder.")}
-
-
-def without_auxiliary_heads(network: nn.Module, architecture: dict[str, Any], channels: int) -> nn.Module:
-    """The network as it is published: its last layer cut to the maps that an analysis uses."""
-    published = build(architecture, channels).eval()
-    wide = network.state_dict()
-    wanted = published.state_dict().items()
-    published.load_state_dict({name: wide[name][: len(value)] if value.dim() else wide[name] for name, value in wanted})
-    return published
 
 
 def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:

@@ -14,10 +14,8 @@ from torch import Tensor, nn
 
 from ..core.network.architectures import build
 from ..core.network.runtime import Runtime
-from . import tasks
-from .curves import Row
-from .pretrained import base_card, load_encoder, load_model
-from .runs import load_state, save_state
+from .pretrained import base_card, load_encoder, load_model, maps_of
+from .runs import Row, load_state, save_state
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
@@ -63,29 +61,33 @@ class Run:
 
 
 def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
-    """The recipe with what it leaves open decided: the base model's architecture, and the precision, which is that
-    of the `frozen` recipe where a run has begun.
+    """The recipe with what it leaves open decided: the base model's architecture and maps, and the precision, which is
+    that of the `frozen` recipe where a run has begun.
 
     Raises BadRecipe when there is no such model or device.
     """
     changes: dict[str, Any] = {}
-    if recipe.start_from and not recipe.architecture:
-        changes["architecture"] = base_card(recipe.start_from).architecture
+    if recipe.start_from:
+        base = base_card(recipe.start_from)
+        if not recipe.architecture:
+            changes["architecture"] = base.architecture
+        if base.task == recipe.task and "heads" not in recipe.model_fields_set:
+            changes["heads"] = list(maps_of(base))
     if recipe.precision == "auto" and frozen.exists():
         changes["precision"] = read_recipe(frozen).precision
     elif recipe.precision == "auto":
-        fastest = Runtime("cpu" if device_of(recipe).type == "cpu" else recipe.device).torch_dtype()
+        fastest = Runtime("cpu" if device_of(recipe.device).type == "cpu" else recipe.device).torch_dtype()
         changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
     return recipe.replaced(**changes)
 
 
-def device_of(recipe: TrainingRecipe) -> torch.device:
-    """Where the recipe runs; raises BadRecipe when there is no such device."""
+def device_of(name: str) -> torch.device:
+    """The device of this name; raises BadRecipe when there is none."""
     try:
-        device = Runtime(recipe.device).torch_device()
+        device = Runtime(name).torch_device()
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadRecipe(f"device = {recipe.device!r} is not to be had on this machine.") from error
+    except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
+        raise BadRecipe(f"There is no device {name!r}, or it is not to be had here: take auto or cpu.") from error
     return device
 
 
@@ -96,8 +98,7 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
     if recipe.pretrained:
         load_encoder(network, recipe.architecture, recipe.pretrained)
     if recipe.start_from:
-        channels = len(tasks.find(recipe.task).channels)
-        load_model(network, recipe.architecture, channels, base_card(recipe.start_from))
+        load_model(network, recipe.architecture, base_card(recipe.start_from))
     _try(network, recipe)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(network, copy.deepcopy(network).eval(), make_optimiser(network, recipe))

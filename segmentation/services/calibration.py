@@ -13,7 +13,7 @@ from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import Calibration
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
-from ..models import Micrograph
+from ..models import Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
 SHORTEST_PX = 5.0
@@ -23,6 +23,7 @@ SHORT_LINE = "The line is too short to measure: draw it from one end of the scal
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
 UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that nobody typed
+BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
 BADGES = {"data bar": "read from the image, confirmed", "drawn": "drawn on the scale bar", "typed": "typed"}
 
@@ -70,6 +71,17 @@ def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibrat
     """
     text = asked.get("width")
     return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
+
+
+def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str = Sample.Rule.OWN) -> bool:
+    """Whether the scale of an image hangs on its data bar, which is still to be read.
+
+    asked: as for `asked_calibration`, {} where nothing was said. rule: of its sample.
+    """
+    if micrograph.is_finished or file_calibration(micrograph) is not None:
+        return False
+    said = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
+    return not said and rule == Sample.Rule.OWN
 
 
 def refuse_tall_bar(recipe: AnalysisSettings, micrograph: Micrograph) -> None:
@@ -155,8 +167,8 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
     except ValueError:
         return {"text": "not a width", "look": "bad"}
     if calibration is None:
-        said = own_badge(micrograph)
-        return {"text": said, "look": "good"} if said else {"text": UNSCALED, "look": "check"}
+        said, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
+        return {"text": said, "look": "good"} if said else {"text": BEING_READ if unread else UNSCALED, "look": "check"}
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "look": ""}
     look = "" if calibration.source == "typed" else "good"

@@ -60,6 +60,7 @@ class NanoCard:
     reading: Reading | None
     sentence: str = ""
     decides: str = ""
+    asked: str = ""
     sensitivity: tuple[Reading, ...] = ()
 
     @classmethod
@@ -74,6 +75,7 @@ class NanoCard:
                 Reading.of(stored),
                 stored.get("sentence", ""),
                 stored.get("decides", ""),
+                stored.get("asked", ""),
                 tuple(row for row in rows if row),
             )
         fraction, low, high = (statistics.get(f"fraction_{end}") for end in ("100nm", "low", "high"))

@@ -177,6 +177,7 @@ def card(micrograph: Micrograph, text: str | None = None, origin: str = "", erro
         "width": text,
         "origin": origin,
         "error": error,
+        "reading": not micrograph.is_finished,
         "own_width": own_width,
         "own_badge": own_badge(micrograph),
         "badge": badge(text, origin, micrograph),

@@ -35,6 +35,9 @@ export function badgeFor(text, origin, card) {
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
   const accepted = ACCEPTED[origin.split(":")[0]];
   if (accepted) return { text: `${accepted}${scale}`, look: "good" };
-  if (origin === "default") return card ? { text: "not set: sizes in pixels", look: "check" } : { text: "", look: "" };
+  if (origin === "default") {
+    const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
+    return card ? { text: now, look: "check" } : { text: "", look: "" };
+  }
   return { text: `typed${scale}`, look: "" };
 }

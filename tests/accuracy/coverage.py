@@ -55,7 +55,7 @@ def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> Sizes:
 def hits(sizes: Sizes, goal: dict[str, dict[str, float]], seed: int, u: float) -> dict[tuple[str, str], float]:
     """(weighting, name) -> 1 where the interval holds the truth, 0 where it does not, NaN where there is none."""
     rng = np.random.default_rng(seed)
-    found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
+    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     limits = intervals(sizes, found, rng, u)
     said = {(way, name): _holds(limits[way][name], goal[way][name]) for way in WEIGHTINGS for name in NAMES}
     nano = nano_fraction(sizes, u)

@@ -203,9 +203,17 @@ def test_edge_weight_is_miles_and_lantuejouls():
     labels[0:5, 5:9] = 2
     labels[60:62, 100:110] = 3
     found = measured(labels)["edge_weight"]
-    assert found[0] == pytest.approx(100 * 200 / (80 * 160))
+    assert found[0] == pytest.approx(100 * 200 / (79 * 159))
     assert np.isnan(found[1])
-    assert found[2] == pytest.approx(100 * 200 / (98 * 190))
+    assert found[2] == pytest.approx(100 * 200 / (97 * 189))
+
+
+def test_edge_weight_is_the_inverse_of_the_share_of_places_that_touch_no_edge():
+    """Every place of a 3 x 2 px box whose corner lies in a frame of 8 x 9 px is tried."""
+    free = sum(top > 0 and top + 3 < 8 and left > 0 and left + 2 < 9 for top in range(8) for left in range(9))
+    labels = np.zeros((8, 9), np.int32)
+    labels[2:5, 4:6] = 1
+    assert measured(labels)["edge_weight"][0] == pytest.approx(8 * 9 / free)
 
 
 def test_edge_weight_counts_the_analysed_rows():
@@ -214,7 +222,7 @@ def test_edge_weight_counts_the_analysed_rows():
     labels = np.zeros((100, 200), np.int32)
     labels[10:30, 50:90] = 1
     table = measure(labels, np.zeros(labels.shape, np.uint8), np.ones(1, np.float32), None, rows=50)
-    assert table["edge_weight"][0] == pytest.approx(50 * 200 / (30 * 160))
+    assert table["edge_weight"][0] == pytest.approx(50 * 200 / (29 * 159))
 
 
 # Mean errors that docs/statistics.md tells of, in per cent of the size above 20 px, with a margin for 24 trials.

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import binomtest, kstest
+from threadpoolctl import threadpool_limits
 
 from segmentation.core.measure.descriptors import DESCRIPTORS
 from segmentation.core.measure.filters import Reason
@@ -196,3 +197,18 @@ def test_convergence_narrows_and_says_how_many_more():
     assert found["more"] == pytest.approx(400 * (half / 0.05) ** 2 - 400, rel=0.1)
     assert summarise(table_of(log_normal(3000, gsd=1.2))).convergence["more"] == 0
     assert summarise(table_of([10, 20])).convergence is None
+
+
+def test_of_three_particles_the_largest_carries_the_volume():
+    """D50 by volume is where the cumulative volume reaches one half: within the largest, not between the two larger."""
+    found = summarise(table_of([10.0, 20.0, 100.0], ecd=np.array([10.0, 20.0, 100.0]))).weighted
+    assert [found["volume"][name] for name in ("d10", "d50", "d90")] == [100, 100, 100]
+    assert found["number"]["d50"] == 20
+
+
+def test_no_number_depends_on_the_number_of_threads():
+    table = table_of(log_normal(700))
+    with threadpool_limits(1):
+        one = summarise(table).as_dict()
+    with threadpool_limits(2):
+        assert summarise(table).as_dict() == one

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.convergence import rounded_up
+from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason, set_aside
-from segmentation.core.measure.nano import Fraction, images_to_decide, particles_to_decide, wilson
+from segmentation.core.measure.nano import Fraction, images_to_decide, nano_fraction, particles_to_decide, wilson
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
@@ -141,6 +142,7 @@ def test_sensitivity_tells_each_setting_by_name():
     assert [row["name"] for row in found] == [
         "as analysed",
         "filter off",
+        "outlines set aside for their size counted, too",
         "threshold −0.1",
         "calibration −3 %",
         "calibration +3 %",
@@ -175,3 +177,77 @@ def test_a_firm_verdict_names_what_would_turn_it():
 @pytest.mark.parametrize(("number", "rounded"), [(1, 1), (99, 99), (101, 110), (1234, 1300), (1200, 1200)])
 def test_advice_is_rounded(number, rounded):
     assert rounded_up(number) == rounded
+
+
+def set_aside_card(small, large, filter):
+    """The card of outlines of 2 x 2 px of 7.5 nm and others of 220 nm."""
+    widths = [2.0] * small + [220 / 7.5] * large
+    table = set_aside(table_of(widths, area=[width**2 for width in widths], nm_per_pixel=7.5), filter)
+    return summarise(table, calibration=Calibration(7.5, "metadata"), filter=filter).nano
+
+
+@pytest.mark.parametrize("filter", [False, True])
+def test_what_is_too_small_to_count_enters_the_verdict_as_a_bound(filter):
+    """Issue 17: 120 particles of 15 nm beside 40 of 220 nm are three quarters nano, and all of the nano ones leave."""
+    found = set_aside_card(120, 40, filter)
+    assert (found["fraction"], found["n"]) == (0, 40)
+    assert found["verdict"] == "undecided"
+    assert "120 outlines were set aside" in found["decides"] and "75.0 % are" in found["decides"]
+    assert found["decides"].startswith("A higher magnification")
+    assert found["least_nm"] == pytest.approx(37.5 if filter else 22.5)
+    assert f"40 particles of {found['least_nm']:.3g} nm and more" in found["sentence"]
+
+
+def test_a_few_that_are_too_small_turn_nothing():
+    found = set_aside_card(4, 160, True)
+    assert found["verdict"] == "below" and found["decides"] == ""
+    rows = {row["name"]: row["n"] for row in found["sensitivity"]}
+    assert rows["outlines set aside for their size counted, too"] == 164
+
+
+def test_few_particles_give_no_verdict():
+    assert card([50] * 4)["verdict"] == "undecided"
+    assert "4 are too few" in card([50] * 4)["decides"]
+    assert card([50] * 30)["verdict"] == "above"
+
+
+def test_one_field_gives_no_firm_verdict_near_the_threshold():
+    """300 particles of one image, of a specimen whose images differ by 15 %."""
+    sizes = log_normal(300, median=92, gsd=1.4)
+    alone = card(sizes)
+    assert alone["verdict"] == "above"
+    assumed = card(sizes, field_spread=0.15)
+    assert assumed["verdict"] == "undecided"
+    assert "other fields" in assumed["decides"] and "15 %" in assumed["decides"]
+    assert assumed["low"] < alone["low"] < alone["high"] < assumed["high"]
+    assert "differ by 15 % from field to field" in assumed["sentence"]
+    assert card(log_normal(300, median=40, gsd=1.4), field_spread=0.15)["verdict"] == "above"
+
+
+def test_the_assumed_spread_of_fields_covers_the_specimens_fraction():
+    """True fraction 45 %, images that differ by 15 %: single images cover it, and hardly any is firm and wrong."""
+    rng = np.random.default_rng(5)
+    truth, covered, wrong = 0.45, 0, 0
+    median = 100 * np.exp(0.125661 * np.hypot(np.log(1.5), 0.15))  # of the specimen: 45 % lie below 100 nm
+    for seed in range(100):
+        sizes = log_normal(300, median * np.exp(0.15 * rng.standard_normal()), 1.5, seed=seed)
+        found = nano_fraction(Sizes.of(table_of(sizes), edge="exclude"), 0.0, 0.15)
+        covered += found.low <= truth <= found.high
+        wrong += found.low >= 0.5
+    assert covered >= 90 and wrong <= 5
+
+
+def test_several_images_show_their_spread_themselves():
+    tables = shares(12, 0.02, 0.7)
+    names = [str(i) for i in range(12)]
+    assumed, plain = (pool(tables, names=names, field_spread=spread).nano for spread in (0.5, 0.0))
+    assert assumed == plain
+
+
+def test_how_many_particles_are_asked_for():
+    """Masuda and Iinoya: (1.96 / 0.05)^2 s^2 (1 + s^2 / 2) for a geometric SD of exp(s)."""
+    found = card(log_normal(4000, gsd=1.6))
+    spread = np.log(1.6)
+    number = int(found["asked"].split("about ")[1].split()[0].replace(",", ""))
+    assert number == pytest.approx((1.96 / 0.05) ** 2 * spread**2 * (1 + spread**2 / 2), rel=0.06)
+    assert "4,000 of 1 image" in found["asked"]

@@ -119,7 +119,7 @@ def test_images_without_calibration_are_left_out_where_others_have_one():
 def test_images_without_any_calibration_are_pooled_in_pixels():
     found = pooled([table_of(log_normal(30, seed=i), nm_per_pixel=None) for i in range(3)])
     assert found.unit == "px" and found.n_kept == 90
-    assert found.nano["verdict"] == "not calibrated"
+    assert found.nano is None and not any(found.intervals.values())
     assert any("pixels" in note for note in found.notes)
 
 
@@ -235,3 +235,14 @@ def test_two_images_have_the_end_of_a_curve_only():
     found = pooled(images(2, between=1.2))
     assert found.convergence["n"] == [2]
     assert [found.convergence["low"][0], found.convergence["high"][0]] == found.intervals["median"]
+
+
+@pytest.mark.parametrize("edge", ["exclude", "weight"])
+def test_the_order_of_the_images_changes_no_number(edge):
+    tables = images(5, between=1.3, seed=3)
+    forwards, backwards = (pooled(some, edge=edge).as_dict() for some in (tables, tables[::-1]))
+    rows, back = forwards.pop("images"), backwards.pop("images")
+    assert json.dumps(forwards) == json.dumps(backwards)
+    assert [(row["median"], row["low"], row["outlier"]) for row in rows] == [
+        (row["median"], row["low"], row["outlier"]) for row in back[::-1]
+    ]

@@ -129,7 +129,7 @@ def test_intervals_of_rounded_sizes_cover(n):
         values = np.maximum(np.round(log_normal(n, gsd=1.3, seed=seed) / pixel), 1) * pixel
         sizes = sizes_of(values)
         rng = np.random.default_rng(seed)
-        found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
+        found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
         limits = intervals(sizes, found, rng)["number"]
         for name in held:
             held[name] += limits[name][0] <= goal[name] <= limits[name][1]

@@ -14,17 +14,23 @@ from scipy import ndimage, stats
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
-from segmentation.lab.evaluation.summary import summarise as summarised
+from segmentation.lab.evaluation.report import summarise as summarised
+from segmentation.lab.instances.by_size import by_size
 from segmentation.lab.instances.calibrating import reliability
-from segmentation.lab.instances.counts import count_image
-from segmentation.lab.instances.examine import OWN, through_chain
+from segmentation.lab.instances.counts import SizeSample, count_image, min_ferets
+from segmentation.lab.instances.examine import (
+    OWN,
+    THRESHOLDS,
+    choose,
+    curve,
+    published,
+    published_later,
+    sweep_image,
+    through_chain,
+)
 from segmentation.lab.instances.figures import ap_by_iou, tally
-from segmentation.lab.instances.kinds import Kind
-from segmentation.lab.instances.matching import ious, overlap_of, without_specks
-from segmentation.lab.instances.published import published, published_later
-from segmentation.lab.instances.sizes import SizeSample, min_ferets
+from segmentation.lab.instances.matching import Kind, ious, overlap_of, without_specks
 from segmentation.lab.instances.targets import inner_distance
-from segmentation.lab.instances.thresholds import THRESHOLDS, choose, curve, sweep_image
 from segmentation.lab.publish import amend
 from segmentation.lab.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
@@ -162,6 +168,47 @@ def test_sizes_leave_out_the_frame_and_specks():
 def test_errors_have_kinds(found, truth, expected):
     image = count_image(squares(*found), squares(*truth))
     assert {str(kind): n for kind, n in image.kinds.items() if n} == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "expected"),
+    [
+        ([(10, 10, 30, 30)], [(10, 10, 30, 30)], {"true": 1, "right": 1, "found": 1}),
+        ([], [(40, 40, 50, 50)], {"true": 1, "background": 1}),
+        ([(40, 40, 50, 50)], [], {"found": 1, "false": 1, "bare": 1}),
+        # the larger of two merged ones is right, and the smaller one swallowed
+        ([(10, 10, 30, 50)], [(10, 10, 30, 38), (10, 38, 30, 50)], {"true": 2, "right": 1, "swallowed": 1, "found": 1}),
+        # thirds: no piece is half of it
+        (
+            [(10, 10, 30, 18), (10, 18, 30, 25), (10, 25, 30, 32)],
+            [(10, 10, 30, 32)],
+            {"true": 1, "split": 1, "found": 3, "false": 3},
+        ),
+    ],
+)
+def test_what_became_of_each_particle_by_size(found, truth, expected):
+    total = by_size([count_image(squares(*found), squares(*truth)).by_size])["rows"][-1]
+    counted = {name: n for name, n in total.items() if n and name not in ("diameter", "recall")}
+    assert counted == expected
+    assert total["recall"] == (expected.get("right", 0) / expected["true"] if "true" in expected else None)
+
+
+def test_size_classes_are_of_the_diameter_of_equal_area():
+    """20 x 20 px are 22.6 px wide as a disc; found a little smaller it is 21.4."""
+    rows = by_size([count_image(squares((10, 10, 30, 28)), squares((10, 10, 30, 30))).by_size])["rows"]
+    assert [row["diameter"] for row in rows if row["true"]] == ["22 to 30", "all"]
+    assert [row["diameter"] for row in rows if row["found"]] == ["16 to 22", "all"]
+
+
+def test_every_particle_has_one_fate():
+    truth = disc_labels(40, (300, 300))
+    image = count_image(spoiled(truth, 2), truth)
+    rows = by_size([image.by_size, image.by_size])["rows"]
+    assert rows[-1]["true"] == 2 * image.sums.particles[0] and rows[-1]["found"] == 2 * image.sums.particles[1]
+    for row in rows:
+        assert row["true"] == row["right"] + row["background"] + row["swallowed"] + row["split"]
+        assert row["found"] >= row["false"] >= row["bare"]
+    assert rows[-1]["found"] - rows[-1]["false"] == rows[-1]["right"]
 
 
 def test_every_particle_has_one_kind():

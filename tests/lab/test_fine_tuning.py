@@ -10,10 +10,10 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.truth import BadDataset
 from segmentation.lab.data import make_sources
 from segmentation.lab.finetune import fine_tuning
-from segmentation.lab.instances.targets import AUXILIARY, CHANNELS
+from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.publish import publish
 from segmentation.lab.settings import BadRecipe
-from segmentation.lab.start import start_run
+from segmentation.lab.start import settled, start_run
 from segmentation.lab.train import train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 
@@ -21,11 +21,25 @@ CPU = torch.device("cpu")
 
 
 def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
-    run = start_run(tiny(folder, start_from=str(base), heads=[*CHANNELS, *AUXILIARY]), CPU)
+    run = start_run(tiny(folder, start_from=str(base), heads=[*CHANNELS, *OPTIONAL]), CPU)
     theirs = load_network(cards.read_card(base), Runtime("cpu", "float32"), 2).state_dict()
     mine = run.network.state_dict()
     assert all(
         torch.equal(mine[name][: len(value)] if value.dim() else mine[name], value) for name, value in theirs.items()
+    )
+
+
+def test_fine_tuning_keeps_the_map_of_contacts_that_a_model_has(folder, tmp_path):
+    first = tiny(folder, name="first", steps=1, heads=[*CHANNELS, *OPTIONAL])
+    card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
+    recipe = settled(tiny(folder, start_from=str(card)), tmp_path / "none.toml")
+    assert recipe.heads == [*CHANNELS, *OPTIONAL]
+    theirs = load_network(cards.read_card(card), Runtime("cpu", "float32"), 3).state_dict()
+    assert all(map(torch.equal, start_run(recipe, CPU).network.state_dict().values(), theirs.values()))
+    two = settled(tiny(folder, start_from=str(card), heads=list(CHANNELS)), tmp_path / "none.toml")
+    mine = start_run(two, CPU).network.state_dict()
+    assert all(
+        torch.equal(mine[name], value[: len(mine[name])] if value.dim() else value) for name, value in theirs.items()
     )
 
 
@@ -77,6 +91,7 @@ def test_statistics_may_be_kept(folder, tmp_path, base):
     assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
 
 
+@pytest.mark.drawn
 def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")

@@ -216,10 +216,12 @@ def test_the_default_loss_is_the_published_one():
     assert InstanceLoss()(logits, target) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_a_boundary_head_has_a_target_and_a_loss():
-    labels = discs(0)[1]
-    target = torch.from_numpy(targets(labels, ("foreground", "inner_distance", "boundary")))[None]
-    assert target.shape == (1, 4, SIDE, SIDE) and 0 < target[0, 2].mean() < 0.5
+def test_a_map_of_contacts_has_a_target_and_a_loss():
+    labels = np.zeros((SIDE, SIDE), np.int32)
+    labels[20:60, 20:50], labels[20:60, 50:70] = 1, 2
+    target = torch.from_numpy(targets(labels, ("foreground", "inner_distance", "touching")))[None]
+    assert target.shape == (1, 4, SIDE, SIDE)
+    assert target[0, 2, 40, 48:52].all() and not target[0, 2, 40, 20:46].any() and not target[0, 2, :16].any()
     right = (target[:, :3] - 0.5) * 20
     wrong = torch.cat([right[:, :2], -right[:, 2:]], 1)
     assert InstanceLoss()(right, target) < InstanceLoss()(wrong, target)

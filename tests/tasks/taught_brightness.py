@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from segmentation.lab.classes.scoring import scoring
-from segmentation.lab.classes.targets import activation, dice, likeliest, targets
+from segmentation.lab.classes import activation, dice, likeliest, scoring, targets
 from segmentation.lab.tasks.base import LearningTask
 
 from .brightness import CLASSES
@@ -11,7 +10,7 @@ from .brightness import CLASSES
 TASK = LearningTask(
     name="brightness",
     channels=CLASSES,
-    auxiliary=(),
+    optional=(),
     targets=targets,
     loss="classes",
     score=dice,

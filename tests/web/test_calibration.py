@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from importlib import import_module
 from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.apps import apps
 from django.core.files.base import ContentFile
 from django.template.loader import render_to_string
 from django.test import Client
@@ -16,9 +18,10 @@ from PIL import Image
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.forms import badge, calibration_for, disagreements
+from segmentation.forms import badge, calibration_for, disagreements, with_site_uncertainty
 from segmentation.models import Artifact, Job, Micrograph
 from segmentation.views.calibration import acquired
+from segmentation.views.words import doubt_line
 
 from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
@@ -127,6 +130,34 @@ class TestLine:
         with pytest.raises(ValueError, match=told) as error:
             calibration_for("5120", origin, micrograph())
         assert str(error.value).endswith(".")
+
+
+class TestUncertainty:
+    def test_the_sites_counts_where_none_is_typed(self, settings):
+        assert with_site_uncertainty(AnalysisSettings.of()) == AnalysisSettings.of()
+        settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE = 0.8, "grating"
+        asked = with_site_uncertainty(AnalysisSettings.of()).measurement
+        assert (asked.scale_uncertainty, asked.scale_uncertainty_source) == (0.8, "grating")
+        for typed in (0.5, 0.0):
+            own = AnalysisSettings.of(scale_uncertainty=typed)
+            assert with_site_uncertainty(own) == own
+
+    def test_the_two_parts_are_said_apart(self):
+        file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
+        assert doubt_line(file).endswith("rounding: ± < 0.1 %; of the microscope's own calibration: not included.")
+        known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
+        assert "rounding: ± 0.40 %; of the microscope's own calibration: ± 1.0 % (certified grating)." in doubt_line(
+            known
+        )
+
+    @pytest.mark.django_db
+    def test_jobs_of_an_assumed_width_forget_it(self, make_job):
+        assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
+        old, kept = make_job(recipe=assumed), make_job(recipe=typed)
+        import_module("segmentation.migrations.0011_no_assumed_scale").of_jobs(apps, None)
+        for job in (old, kept):
+            job.refresh_from_db()
+        assert old.get_settings() == AnalysisSettings.of() and kept.get_settings() == typed
 
 
 class TestDisagreement:

@@ -110,13 +110,23 @@ def quantile(size: Floats, weights: Floats, at: float) -> float:
     return float(quantiles(size, weights, (at,))[0])
 
 
-def figures(size: Floats, weights: Floats) -> Figures:
-    """All FIGURES of sorted sizes (n,), None where undefined: all for n = 0, those of spread for n = 1."""
+def reached(size: Floats, weights: Floats, at: Floats | tuple[float, ...]) -> Floats:
+    """The sorted sizes at which the summed weights reach the shares `at`: the cumulative definition of ISO 9276-2, for
+    amounts that a few large particles may carry, between which there is nothing to interpolate."""
+    shares = np.cumsum(weights) / weights.sum()
+    return size[np.minimum(np.searchsorted(shares, np.asarray(at) - SAME), len(size) - 1)]
+
+
+def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures:
+    """All FIGURES of sorted sizes (n,), None where undefined: all for n = 0, those of spread for n = 1.
+
+    D10, D50 and D90 by area and volume are of the cumulative definition, those by number linear between the sizes.
+    """
     if not len(size):
         return dict.fromkeys(FIGURES)
     mean, sd = mean_and_deviation(size, weights)
     log_mean, log_sd = mean_and_deviation(np.log(size), weights)
-    d10, d50, d90 = quantiles(size, weights, tuple(TENTHS.values())).tolist()
+    d10, d50, d90 = (quantiles if way == "number" else reached)(size, weights, tuple(TENTHS.values())).tolist()
     return {
         "mean": mean,
         "sd": sd,

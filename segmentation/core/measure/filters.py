@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -33,6 +34,8 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
+DOUBTFUL = (Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
+FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
@@ -76,3 +79,14 @@ def set_aside(table: Table, filter: bool) -> Table:
     judges = tuple(Reason) if filter else ALWAYS
     reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
     return table.judged(reasons.astype(REASON_TYPE))
+
+
+def smallest_px(filter: bool) -> float:
+    """The minimum Feret diameter in px from which on nothing is set aside for its size."""
+    return RESOLVED_PX if filter else SLIP_PX**0.5
+
+
+def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:
+    """The table with all kept that was set aside for one of `reasons`."""
+    lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
+    return table.judged(np.where(lifted, "", table.reasons).astype(REASON_TYPE))

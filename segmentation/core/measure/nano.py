@@ -8,51 +8,75 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import ceil, exp, sqrt
+from math import ceil, exp, hypot, sqrt
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from .bins import NANO_NM as NANO_NM
 from .convergence import more_images, rounded_up
-from .distribution import Edge, Floats, Sizes, effective_number
+from .distribution import Edge, Floats, Sizes, effective_number, mean_and_deviation
 from .drawn import Z95, t95
-from .filters import RESOLVED_PX, set_aside
+from .filters import FOR_SIZE, RESOLVED_PX, set_aside, smallest_px, with_reasons_lifted
 from .table import Table
 
 THRESHOLD = 0.5
 LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
 ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
 MOST = 100_000  # particles; asking for more is no advice
+FEWEST = 30  # particles, under which no verdict is given
+WITHIN = 0.05  # of the mean, for the number of particles that is asked for
+SMALL_COUNTED = "outlines set aside for their size counted, too"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
-NANO_NM = 100.0
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 
 
-def nano_card(
-    variants: Mapping[str, Sizes], *, uncertainty: float | None, pixel: float | None
-) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Terms:
+    """What a verdict rests on beside the sizes.
+
+    uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
+    the coarsest image, None where there is no calibration. filter: whether it was on.
+    """
+
+    uncertainty: float = 0.0
+    field_spread: float = 0.0
+    pixel: float | None = None
+    filter: bool = False
+
+    @property
+    def least_nm(self) -> float:
+        """The size from which on particles are counted."""
+        return (self.pixel or 0.0) * smallest_px(self.filter)
+
+    def fraction(self, sizes: Sizes) -> Fraction | None:
+        return nano_fraction(sizes, self.uncertainty, self.field_spread)
+
+
+def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
     """The card as plain JSON types, None without particles or calibration.
 
-    variants: the sizes by what was done differently, those that the verdict is about first. uncertainty: of the
-    calibration, relative. pixel: nm, of the coarsest image, None where there is no calibration.
+    variants: the sizes by what was done differently, those that the verdict is about first.
     """
     sizes = next(iter(variants.values()))
-    found = nano_fraction(sizes, uncertainty or 0.0)
-    if found is None or pixel is None:
+    found = terms.fraction(sizes)
+    if found is None or terms.pixel is None:
         return None
     others = ((name, nano_fraction(each)) for name, each in variants.items())
     sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
-    verdict, decides = _verdict(sizes, found, uncertainty or 0.0, pixel)
+    verdict, decides = _verdict(variants, found, terms)
     return {
         **asdict(found),
         "threshold": THRESHOLD,
+        "least_nm": terms.least_nm,
         "verdict": verdict,
-        "sentence": _sentence(found, verdict) + _doubt(verdict, sensitivity),
+        "sentence": _sentence(found, verdict, sizes, terms) + _doubt(verdict, sensitivity),
         "decides": decides,
+        "asked": asked_for(sizes),
         "sensitivity": sensitivity,
     }
 
@@ -74,6 +98,9 @@ def variants_of(
         "as analysed": Sizes.of(*tables, edge=edge),
         f"filter {'off' if filter else 'on'}": Sizes.of(*(set_aside(each, not filter) for each in tables), edge=edge),
     }
+    counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
+    if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
+        found[SMALL_COUNTED] = Sizes.of(*counted, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for sign, factor in (("−", 1 - u), ("+", 1 + u)):
@@ -83,29 +110,64 @@ def variants_of(
     return found
 
 
-def _verdict(sizes: Sizes, found: Fraction, uncertainty: float, pixel: float) -> tuple[str, str]:
+def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str]:
     """The verdict in a word, and what would decide it, "" where it is decided."""
+    pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
         return "undecided", (
             f"A higher magnification: 100 nm is {NANO_NM / pixel:.1f} px here, and sizes under {RESOLVED_PX:g} px are"
             " not resolved."
         )
-    word = _word(found)
-    if word != "undecided":
-        return word, ""
-    certain = nano_fraction(sizes) or found
-    if _word(certain) != "undecided":
-        return word, "A better calibration: with a certain one the interval would exclude 50 %."
+    if found.n < FEWEST:
+        return "undecided", f"More particles: {found.n} are too few for a verdict, which takes {FEWEST} at least."
+    word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
+    if word == "undecided":
+        return word, _deciding(variants["as analysed"], terms)
+    if more is not None and _word(more) != word:
+        return "undecided", (
+            f"A higher magnification: {more.n - found.n:,} outlines were set aside because they are too small to be"
+            f" sure of (under {terms.least_nm:.3g} nm); if all of them are particles, {100 * more.fraction:.1f} % are"
+            " from 1 to 100 nm."
+        )
+    return word, ""
+
+
+def _deciding(sizes: Sizes, terms: Terms) -> str:
+    """What would bring the interval off the threshold."""
+    certain = nano_fraction(sizes)
+    assert certain is not None
+    if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":
+        return "A better calibration: with a certain one the interval would exclude 50 %."
     # Of a sample whole images count, as the particles of one are alike.
     by_image = sizes.images > 1
+    if not by_image and _word(certain) != "undecided":
+        return (
+            "Images of other fields, pooled as a sample: sizes are assumed to differ by"
+            f" {100 * terms.field_spread:g} % from field to field, and one field does not decide then."
+        )
     things = IMAGES if by_image else PARTICLES
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
-        return word, f"Hardly more {things}: the fraction is too near 50 %.{'' if things == IMAGES else OTHERS}"
-    ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
+        return f"Hardly more {things}: the fraction is too near 50 %.{'' if by_image else OTHERS}"
+    ends = [share_between(sizes.size * exp(z * terms.uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = things.removesuffix("s") if more == 1 else things
-    return word, f"About {more:,} more {counted}{also}, if the fraction stays as it is."
+    where = "" if by_image or not terms.field_spread else ", of other fields"
+    return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
+
+
+def asked_for(sizes: Sizes) -> str:
+    """How many particles the mean takes, after Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
+    by number, as ISO 13322-1 has it; "" where that is not defined."""
+    _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
+    if spread is None:
+        return ""
+    number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
+    images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
+    return (
+        f"ISO 13322-1 asks for about {number:,} particles of several fields to know the mean within {100 * WITHIN:g} %"
+        f" where the geometric SD is {exp(spread):.2f}; {len(sizes):,} of {images} were counted."
+    )
 
 
 def _word(found: Fraction) -> str:
@@ -134,14 +196,23 @@ def _reach(found: Fraction) -> float:
     return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
 
 
-def _sentence(found: Fraction, verdict: str) -> str:
-    share = f"{100 * found.fraction:.1f} % of {found.n:,} particles ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
+def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
+    share = (
+        f"{100 * found.fraction:.1f} % of {found.n:,} particles of {terms.least_nm:.3g} nm and more"
+        f" ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
+    )
     tail = {
         "above": "at or above the threshold of 50 % by number",
         "below": "below the threshold of 50 % by number",
         "undecided": "which does not decide whether 50 % by number is reached",
     }[verdict]
-    return f"{share} have a {LIMIT}: {tail}. A screening aid, not a certificate."
+    spread = (
+        f" The interval assumes that sizes differ by {100 * terms.field_spread:g} % from field to field, of which one"
+        " image says nothing."
+        if terms.field_spread and sizes.images < 2
+        else ""
+    )
+    return f"{share} have a {LIMIT}: {tail}.{spread} A screening aid, not a certificate."
 
 
 def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
@@ -171,8 +242,11 @@ class Fraction:
     n: int
 
 
-def nano_fraction(sizes: Sizes, uncertainty: float = 0.0) -> Fraction | None:
+def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 0.0) -> Fraction | None:
     """Fraction by number of sizes from 1 to 100 nm; None in pixels or without particles.
+
+    field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it and so is taken to
+    be off by it, as by its calibration; of several images the interval holds what they show, and this is not used.
 
     The interval is Wilson's for the effective number of particles. With an uncertainty u of the calibration it is the
     middle 95 % of what Wilson's formula gives at SCORES normal deviates, each for the fractions at SCORES draws of
@@ -183,6 +257,8 @@ def nano_fraction(sizes: Sizes, uncertainty: float = 0.0) -> Fraction | None:
     weights = sizes.weights["number"]
     n, z = _trials(sizes)
     share = share_between(sizes.size, weights)
+    if sizes.images < 2:
+        uncertainty = hypot(uncertainty, field_spread)
     if not uncertainty:
         low, high = wilson(share * n, n, z)
         return Fraction(share, low, high, len(sizes))

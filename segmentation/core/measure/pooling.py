@@ -53,19 +53,24 @@ def pool(
     seed: int = 0,
     calibration: Calibration | None = None,
     filter: bool = False,
+    field_spread: float = 0.0,
 ) -> Pooled:
     """Pool the judged tables of several images of one specimen.
 
     names: one for each table. calibration: that all images share the error of: its uncertainty is carried once for
-    all. filter: whether the filter was on. An image without a calibration is left out where others have one.
+    all. filter: whether the filter was on. field_spread: as of `summarise`, for a sample of one image. An image
+    without a calibration is left out where others have one.
     Raises ValueError where tables and names differ in number or there are none.
     """
     if len(tables) != len(names) or not tables:
         raise ValueError(f"{len(tables)} tables and {len(names)} names")
     excluded = _excluded(tables)
-    used = [i for i in range(len(tables)) if not excluded[i]]
+    # In an order of their own, so that the draws do not depend on the one in which the images are listed.
+    used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
-    described, sizes = describe(chosen, edge=edge, filter=filter, calibration=calibration, seed=seed)
+    described, sizes = describe(
+        chosen, edge=edge, filter=filter, calibration=calibration, field_spread=field_spread, seed=seed
+    )
     rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
         rows[i]["outlier"] = reason
@@ -81,6 +86,10 @@ def pool(
         images=rows,
         notes=_notes(chosen, pixels, excluded),
     )
+
+
+def _content(table: Table) -> bytes:
+    return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
 def _excluded(tables: Sequence[Table]) -> list[str]:

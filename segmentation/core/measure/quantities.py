@@ -146,7 +146,7 @@ add(
     Quantity(
         "edge_weight",
         "Edge weight",
-        "H W / ((H − h)(W − w)) for h × w px in H × W px; empty where it touches the frame.",
+        "H W / ((H − 1 − h)(W − 1 − w)) for h × w px in H × W px; empty where it touches the frame.",
         source="Miles (1974), Lantuéjoul (1978)",
     ),
 )

@@ -73,13 +73,14 @@ def measure(
 
 
 def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:
-    """H W / ((H - h) (W - w)) (n,): the inverse of the chance that a particle h x w px large lies wholly within
-    a frame of H x W px (Miles 1974, Lantuejoul 1978)."""
+    """H W / ((H - 1 - h) (W - 1 - w)) (n,): the inverse of the chance that a particle h x w px large touches no edge of
+    a frame of H x W px (Miles 1974, Lantuejoul 1978), in whole pixels: W - 1 - w places leave out both outer columns.
+    """
     height = measures["bbox_bottom_px"] - measures["bbox_top_px"]
     width = measures["bbox_right_px"] - measures["bbox_left_px"]
     inside = ~measures["touches_frame"]
     weight = np.full(len(height), np.nan)
-    weight[inside] = frame[0] * frame[1] / ((frame[0] - height[inside]) * (frame[1] - width[inside]))
+    weight[inside] = frame[0] * frame[1] / ((frame[0] - 1 - height[inside]) * (frame[1] - 1 - width[inside]))
     return weight
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, undefined
@@ -16,7 +17,7 @@ from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
-from .nano import NANO_NM, nano_card, nano_fraction, share_between, variants_of, wilson
+from .nano import NANO_NM, Terms, nano_card, share_between, variants_of, wilson
 from .quantities import NUMBERS, Unit, Value
 from .table import Table
 
@@ -93,15 +94,23 @@ def summarise(
     edge: Edge = "exclude",
     filter: bool = False,
     alternatives: Mapping[str, Table] | None = None,
+    field_spread: float = 0.0,
     seed: int = 0,
 ) -> Statistics:
     """The statistics of a table whose particles have been judged (`filters.set_aside`).
 
     calibration: the table's, for its uncertainty. filter: whether the filter was on; alternatives: judged tables of
-    the same image under other settings, by name; both for the sensitivity of the nano card. seed: of all draws.
+    the same image under other settings, by name; both for the sensitivity of the nano card. field_spread: SD of
+    ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm. seed: of all draws.
     """
     described, _ = describe(
-        [table], edge=edge, filter=filter, calibration=calibration, alternatives=alternatives, seed=seed
+        [table],
+        edge=edge,
+        filter=filter,
+        calibration=calibration,
+        alternatives=alternatives,
+        field_spread=field_spread,
+        seed=seed,
     )
     return Statistics(**described)
 
@@ -113,6 +122,7 @@ def describe(
     filter: bool,
     calibration: Calibration | None,
     alternatives: Mapping[str, Table] | None = None,
+    field_spread: float = 0.0,
     seed: int,
 ) -> tuple[dict[str, Any], Sizes]:
     """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
@@ -123,23 +133,25 @@ def describe(
     uncertainty = known or 0.0
     variants = variants_of(*tables, edge=edge, filter=filter, uncertainty=known, alternatives=alternatives)
     sizes = variants["as analysed"]
-    nano_found = nano_card(
-        variants,
-        uncertainty=known,
-        pixel=max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None),
+    terms = Terms(
+        uncertainty,
+        field_spread,
+        max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None),
+        filter,
     )
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
-    of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
-    found = {way: figures(sizes.size, sizes.weights[way]) for way in WEIGHTINGS}
-    nano = nano_fraction(sizes, uncertainty)
-    limits = intervals(sizes, found, rng, uncertainty)
+    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    nano = terms.fraction(sizes)
+    with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
+        of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
+        limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
     return {
         "unit": sizes.unit,
         "edge": edge,
         "relative_uncertainty": known,
-        "nano": nano_found,
+        "nano": nano_card(variants, terms),
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
         "set_aside": by_reason(tables),

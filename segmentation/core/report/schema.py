@@ -81,9 +81,11 @@ def _nano() -> Any:
         **_each(("fraction", "low", "high"), Share | None),
         n=Count,
         threshold=float,
+        least_nm=(float | None, "size from which on particles are counted"),
         verdict=Literal["above", "below", "undecided"],
         sentence=str,
         decides=(str, "what would decide it; empty where it is decided"),
+        asked=(str, "how many particles ISO 13322-1 asks for, and how many were counted"),
         sensitivity=list[row],  # type: ignore[valid-type]
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
+MAPS = ("foreground", "inner_distance")
+AT_ONCE = 2**24  # px up to which the outlines under all thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
@@ -91,7 +94,11 @@ class ParticleSettings(SegmentationSettings):
 
 
 def channels(card: ModelCard) -> Channels:
-    return Channels(("foreground", "inner_distance"))
+    """Foreground, inner distance and, of networks that were taught it, where particles touch."""
+    maps = tuple(card.maps) or MAPS
+    if maps not in (MAPS, (*MAPS, "touching")):
+        raise ValueError(f"maps is {', '.join(MAPS)} and perhaps touching, or left out.")
+    return Channels(maps)
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: ParticleSettings) -> View:
@@ -115,12 +122,11 @@ def decode(maps: Maps, view: View, card: ModelCard, settings: ParticleSettings) 
     from ..labels.outline import outline
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
-    found = outline(maps, view.scale, threshold, card)
-    alternatives = {
-        f"threshold {step:+.1f}": outline(maps, view.scale, threshold + step, card).labels
-        for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
-        if 0 < threshold + step < 1
-    }
+    steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
+    # Much of the work runs without Python's lock; of large images, one after the other takes less memory.
+    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 1) as pool:
+        found, *others = pool.map(lambda step: outline(maps, view.scale, threshold + step, card), [0.0, *steps])
+    alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
     return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
 
@@ -146,6 +152,7 @@ def measure(
         edge=settings.border_correction,
         filter=settings.filter,
         alternatives=alternatives,
+        field_spread=settings.field_spread / 100,
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}

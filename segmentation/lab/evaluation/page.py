@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8c959f"
+PINK, YELLOW = "#cc79a7", "#e69f00"
 
 
 @dataclass(frozen=True)
@@ -119,4 +120,25 @@ def _by_iou(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel="least IoU of a correct object", ylabel="pooled", xlim=(0.5, 1), ylim=(0, 1))
 
 
-CHARTS = {"thresholds": _thresholds, "reliability": _reliability, "sizes": _sizes, "by_iou": _by_iou}
+def _by_size(axes: Axes, report: Mapping[str, Any]) -> None:
+    rows = [row for row in report["by_size"]["rows"][:-1] if row["true"] or row["found"]]
+    at, bottom = np.arange(len(rows)), np.zeros(len(rows))
+    true = np.maximum([row["true"] for row in rows], 1)
+    for name, colour in (("right", GREEN), ("split", PINK), ("swallowed", YELLOW), ("background", GREY)):
+        share = np.array([row[name] for row in rows]) / true
+        axes.bar(at, share, 0.75, bottom, color=colour, label=name)
+        bottom += share
+    false = [row["false"] / row["found"] if row["found"] else np.nan for row in rows]
+    axes.plot(at, false, "D", color=ORANGE, label="found ones that are false")
+    axes.set_xticks(at, [f"{row['diameter']}\n({row['true']})" for row in rows], fontsize=8)
+    axes.set(xlabel="diameter of equal area, px (true objects)", ylabel="share of the true objects", ylim=(0, 1.25))
+    axes.set_axisbelow(True)
+
+
+CHARTS = {
+    "thresholds": _thresholds,
+    "reliability": _reliability,
+    "sizes": _sizes,
+    "by_iou": _by_iou,
+    "by_size": _by_size,
+}

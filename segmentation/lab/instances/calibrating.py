@@ -15,6 +15,7 @@ from ...core.measure.filters import LEAST_CONFIDENCE
 from ...core.measure.statistics import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT, TRAITS
+from ...core.validation import Refused
 from ..evaluation.predictions import Predictor
 from ..synthesis.foreign import draw_empty
 
@@ -27,7 +28,7 @@ Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
 
 
-class TooFew(ValueError):
+class TooFew(Refused):
     """Not enough examples to fit; the message says of what."""
 
 

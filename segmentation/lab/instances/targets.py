@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 CHANNELS = ("foreground", "inner_distance")
-AUXILIARY = ("boundary",)
+OPTIONAL = ("touching",)
 
 
 def targets(labels: NDArray[np.int32], channels: Sequence[str] = CHANNELS) -> NDArray[np.float32]:
     """(channels + 1, H, W) float32: each channel's map in 0..1, then 1 near contacts."""
-    makers = {"foreground": lambda of: of > 0, "inner_distance": inner_distance, "boundary": boundary}
+    makers = {"foreground": lambda of: of > 0, "inner_distance": inner_distance, "touching": near_contacts}
     return np.stack([*(makers[channel](labels) for channel in channels), near_contacts(labels)]).astype(np.float32)
 
 

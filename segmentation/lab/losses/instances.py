@@ -1,4 +1,4 @@
-"""The loss of maps from which touching objects are told apart: foreground, inner distance, boundary if asked for."""
+"""The loss of maps from which touching objects are told apart: foreground, inner distance, contacts if asked for."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class InstanceLoss(Loss):
-    """Cross-entropy of the foreground, weighted near contacts, + its Dice loss + loss of the inner distance + boundary.
+    """Cross-entropy of the foreground, weighted near contacts, + its Dice loss + loss of the inner distance + contacts.
 
-    maps: (B, C, H, W) logits of foreground, inner distance and, where it is trained, boundary. targets: (B, C + 1, H,
+    maps: (B, C, H, W) logits of foreground, inner distance and, where it is trained, touching. targets: (B, C + 1, H,
     W), the same maps in 0..1 and then where objects touch.
     """
 
@@ -25,7 +25,7 @@ class InstanceLoss(Loss):
     foreground: Weight = Field(1.0, description="weight of the foreground's cross-entropy")
     dice: Weight = Field(1.0, description="weight of the foreground's Dice loss")
     inner_distance: Weight = Field(2.0, description="weight of the inner distance")
-    boundary: Weight = Field(1.0, description="weight of the boundary's cross-entropy")
+    touching: Weight = Field(1.0, description="weight of the cross-entropy of the map of contacts")
     contacts: Weight = Field(4.0, description="how much more pixels between touching objects count")
     inside: Weight = Field(2.0, description="how much more the objects' pixels count in the inner distance")
     focal: Weight = Field(
@@ -51,7 +51,9 @@ class InstanceLoss(Loss):
         total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
         total = total + self.inner_distance * self._distance(logits[:, 1], targets[:, 1], 1 + self.inside * truth)
         if logits.shape[1] > 2:
-            total = total + self.boundary * cross_entropy(logits[:, 2], targets[:, 2])
+            total = total + self.touching * cross_entropy(
+                logits[:, 2], targets[:, 2], weight=1 + self.contacts * targets[:, 2]
+            )
         return total
 
     def _pixels(self, logits: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

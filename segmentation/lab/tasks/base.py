@@ -76,8 +76,8 @@ class Scoring:
 class LearningTask:
     """One kind of analysis, as it is taught.
 
-    channels: the maps that an analysis uses, as the network puts them out. auxiliary: further maps that only help
-    training; published weights do not hold them. targets(labels, channels): (T, H, W) float32 from labels (H, W), what
+    channels: the maps that an analysis needs, as the network puts them out. optional: further maps that a recipe may
+    add, and a card then names. targets(labels, channels): (T, H, W) float32 from labels (H, W), what
     the loss is given. loss: name in `losses` of the one that a recipe means when it says none. score(logits, targets):
     0 to 1, of (B, C, H, W) and (B, T, H, W), for the curves. activation: makes maps in 0..1 of logits. preview(maps):
     labels of (C, H, W) uint8 maps, for the pictures of a training. classes: names of the classes of which labels are
@@ -86,7 +86,7 @@ class LearningTask:
 
     name: str
     channels: tuple[str, ...]
-    auxiliary: tuple[str, ...]
+    optional: tuple[str, ...]
     targets: Callable[[Labels, Sequence[str]], NDArray[np.float32]]
     loss: str
     score: Callable[[Tensor, Tensor], float]

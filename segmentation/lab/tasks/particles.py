@@ -12,9 +12,9 @@ from ...core.labels.separate import separate
 from ..evaluation.predictions import Options, Predictor
 from ..instances import figures
 from ..instances.examine import Outliner
-from ..instances.kinds import Kind
+from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
-from ..instances.targets import AUXILIARY, CHANNELS, targets
+from ..instances.targets import CHANNELS, OPTIONAL, targets
 from .base import Labels, LearningTask, Maps, Scoring
 
 
@@ -62,7 +62,7 @@ SCORING = Scoring(
 TASK = LearningTask(
     name="particles",
     channels=CHANNELS,
-    auxiliary=AUXILIARY,
+    optional=OPTIONAL,
     targets=targets,
     loss="instances",
     score=dice,

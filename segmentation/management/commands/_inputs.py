@@ -217,6 +217,7 @@ class Pooling:
             self.members,
             edge=self.settings.border_correction,
             filter=self.settings.filter,
+            field_spread=self.settings.field_spread / 100,
             left_out=left_out,
         )
         write_all(sample, out)
