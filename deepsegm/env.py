@@ -7,17 +7,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-
-WORDS = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
+from pydantic import TypeAdapter, ValidationError
 
 
 def text(name: str, default: str = "") -> str:
@@ -27,10 +17,11 @@ def text(name: str, default: str = "") -> str:
 
 def flag(name: str, default: bool = False) -> bool:
     """Yes or no, as 1/0, true/false, yes/no or on/off."""
-    value = text(name).lower()
-    if value and value not in WORDS:
-        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-    return WORDS.get(value, default)
+    value = text(name)
+    try:
+        return TypeAdapter(bool).validate_python(value) if value else default
+    except ValidationError:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.") from None
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:

@@ -14,6 +14,7 @@ from ..core.micrograph import parse_width
 from ..models import Artifact, Job
 from ..services import Refused
 from ..views.access import visible
+from ..views.present import unwritten
 from ..views.serving import serve_artifact
 from . import schemas
 from .auth import identify, key_of, own, secret_of
@@ -95,7 +96,7 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> Any:
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     """A job in JSON."""
     address = request.build_absolute_uri
-    names = job.artifacts.values_list("name", flat=True) if job.state == Job.State.DONE else []
+    names = list(job.artifacts.values_list("name", flat=True)) if job.has_answer else []
     return {
         "id": str(job.pk),
         "url": address(reverse("api:job", args=[job.pk])),
@@ -113,8 +114,9 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         },
         "settings": job.settings,
         "recipe": job.settings,
-        "result": job.summary if job.state == Job.State.DONE else None,
+        "result": job.summary if job.has_answer else None,
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
+        "being_written": [export.name for export in unwritten(job, names)],
     }
 
 

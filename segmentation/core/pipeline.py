@@ -24,6 +24,7 @@ from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, load_network
 from .network.scale_search import View, shown
+from .pace import BEGINS
 from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
 
@@ -31,8 +32,7 @@ Progress = Callable[[str, float], None]
 Picture = NDArray[np.float32]
 
 
-# Where each stage begins in the whole, as measured on a 1024 x 768 image (tests/benchmarks).
-PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = 0.0, 0.05, 0.15, 0.60, 0.70, 0.75
+PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
 
 class WrongTask(ValueError):

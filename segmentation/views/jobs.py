@@ -23,12 +23,13 @@ from ..models import Artifact, Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from .access import ask_to_delete, gone, own_job, refused, visible_job
 from .calibration import acquired
-from .present import Result, led_to, recipe_calibration, status_of, used_calibration
+from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
 from .serving import serve_artifact
 from .words import scale_words
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
+FILES = "files-panel"  # id of the list of files
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
@@ -42,14 +43,20 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The waiting page's fragment; once the job has ended or is gone, the page is asked to load anew."""
+    """What the waiting page asks for again and again, until there is an answer or none will come: then it loads anew.
+
+    The page of an answer asks for its list of files, until the last is written.
+    """
     try:
         found = visible_job(request, pk)
     except Http404:
         if not request.htmx:
             raise
         return gone()
-    if found.is_finished and request.htmx:
+    if found.has_answer and request.htmx.target == FILES:
+        state = {**_state(found), "may_change": found.is_changeable_by(request.user, request.visitor), "swapped": True}
+        return render(request, "_files.html", state | _files(request, found))
+    if (found.is_finished or found.has_answer) and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
 
@@ -189,7 +196,7 @@ def _text(calibration: Calibration, found: Job) -> str:
 
 def _state(found: Job) -> dict[str, Any]:
     """What is said of a job under way, with its numbers as soon as they are there."""
-    measured = found.state == Job.State.RUNNING and bool(found.summary)
+    measured = found.state == Job.State.RUNNING and bool(found.summary) and not found.has_answer
     numbers = Result(found) if measured else None
     return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
 
@@ -213,7 +220,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "model_changed": _model_changed(found),
         **extra,
     }
-    if found.state != Job.State.DONE:
+    if not found.has_answer:
         return render(request, "job.html", context, status=status)
     if used_calibration(found).source == "default":
         return render(request, "assumed.html", context, status=status)
@@ -241,5 +248,6 @@ def _files(request: HttpRequest, found: Job) -> dict[str, Any]:
         "result": Result(found),
         "files": {name.replace(".", "_").replace("-", "_"): url for name, url in address.items()},
         "file_list": offered,
+        "being_written": unwritten(found, stored),
         "parent": parent if seen else None,
     }

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
-from ..models import Artifact, Job, Micrograph, Sample, seconds_per_megapixel
+from ..models import Artifact, Job, Micrograph, Sample, recent_pace
 from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, shown, weighted_table
 from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant, trimmed
@@ -88,11 +88,11 @@ class Progress:
 
 
 def _seconds(left: QuerySet) -> float | None:
-    pace = seconds_per_megapixel()
-    if pace is None:
-        return None
-    pixels = left.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
-    return pace * pixels / 1e6 / settings.DEEPSEGM_CONCURRENCY
+    pace = recent_pace()
+    sizes = left.values_list("micrograph__width", "micrograph__height")
+    each = [pace.seconds(width * height / 1e6) for width, height in sizes]
+    known = [seconds for seconds in each if seconds is not None]
+    return sum(known) / settings.DEEPSEGM_CONCURRENCY if known else None
 
 
 @dataclass(frozen=True)

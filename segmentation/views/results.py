@@ -185,7 +185,7 @@ def _samples(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _numbers(job: Job) -> dict[str, Any]:
-    done = job.state == Job.State.DONE
+    done = job.has_answer
     statistics = job.summary.get("statistics") if done else None
     return {
         "kept": statistics["n_kept"] if statistics else "",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from segmentation.core.micrograph import BarReading
 from segmentation.core.micrograph.barreading import _checked, reading_of, reading_over
-from segmentation.core.micrograph.barwords import magnifications
+from segmentation.core.micrograph.barwords import lengths, magnifications
 from segmentation.core.micrograph.ocr import Text
-from segmentation.core.micrograph.readings import calibration_of, sure_calibration
+from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration
 
 WORDS = Text("600 nm", 420, 380, 500, 404, 0.95, "600 nm")
 BAR = (400, 412, 520, 418)
@@ -127,3 +127,15 @@ def test_a_stored_reading_counts_only_where_it_is_sure():
     assert (sure_calibration(said).source, sure_calibration(said).detail) == ("read", "“600 nm”")
     for doubtful in ({**said, "sure": False}, {"nm_per_pixel": 5.0}, {}, None):
         assert sure_calibration(doubtful).nm_per_pixel is None
+
+
+@pytest.mark.parametrize("text", ["5 1/nm", "5 nm-1", "2 nm⁻¹", "20 mrad", "50 px"])
+def test_a_bar_of_another_unit_is_a_sentence_and_no_scale(text):
+    found = checked(Text(text, 420, 380, 500, 404, 0.95, text))
+    assert found is not None and not found.sure and not found.nm_per_pixel
+    assert text in contradictions(asdict(found)) and calibration_of(asdict(found)).nm_per_pixel is None
+
+
+@pytest.mark.parametrize(("text", "nm"), [("50 Å", 5.0), ("1 cm", 1e7), ("2 mm", 2e6), ("500 pm", 5e5)])
+def test_units_of_scale_bars(text, nm):
+    assert [each.nm for each in lengths([Text(text, 0, 0, 40, 10, 0.9)])] == [nm]

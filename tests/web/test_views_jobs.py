@@ -6,6 +6,7 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
@@ -64,6 +65,26 @@ class TestWaiting:
             assert "<b>261</b>" in said and "Median" in said and "files are being written" in said
         again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in again, "they may change at the next attempt"
+
+    def test_an_answer_is_a_page_before_the_last_file_is_written(self, maker, job):
+        known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "progress": 0.9}
+        answered = job(Job.State.RUNNING, files=("figure.png", "particles.csv", "outlines.json"), **known)
+        page = words(maker.get(address(answered)))
+        assert "261" in page and "Download figure" in page and "Report, PDF" in page
+        assert page.count("being written") > 10 and f'href="/jobs/{answered.pk}/files/bundle.zip' not in page
+        assert maker.get(address(answered, "status/"), headers=HTMX)["HX-Refresh"] == "true"
+        asked = {**HTMX, "HX-Target": "files-panel"}
+        fragment = words(maker.get(address(answered, "status/"), headers=asked))
+        assert 'hx-trigger="every 1s"' in fragment and "<html" not in fragment
+        Job.objects.filter(pk=answered.pk).update(state=Job.State.DONE)
+        fragment = words(maker.get(address(answered, "status/"), headers=asked))
+        assert "hx-trigger" not in fragment and "being written" not in fragment and 'hx-swap-oob="true"' in fragment
+
+    def test_an_answer_without_its_other_files_says_why(self, maker, job):
+        known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "error": "There was no memory left."}
+        page = words(maker.get(address(job(Job.State.FAILED, files=("figure.png",), **known))))
+        assert "The other files are missing. There was no memory left." in page
+        assert "Write them now" in page and "261" in page
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)

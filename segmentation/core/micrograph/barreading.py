@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .barline import Line, find_line
-from .barwords import Length, lengths, magnifications
+from .barwords import Length, lengths, magnifications, no_length
 from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
 from .databar import data_bar
@@ -29,6 +29,7 @@ END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is 
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
 LEAST_SIDE = 128  # px; over a smaller image no text is drawn
+NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
 SURE_SCORE = 0.8  # of a text
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9
 
@@ -52,6 +53,7 @@ class BarReading:
     box: x, y, width, height in the image of what was read.
     ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
     confidence: 0..1; below 0.5 where ways contradict each other. sure: whether it is beyond doubt.
+    note: a sentence where what is printed is no length; then nm_per_pixel is 0.
     """
 
     nm_per_pixel: float
@@ -64,6 +66,7 @@ class BarReading:
     texts: tuple[str, ...] = ()
     confidence: float = 0.0
     sure: bool = False
+    note: str = ""
 
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
@@ -92,7 +95,10 @@ def _checked(
     """The reading of a strip, with what a second look at its text and the magnification say of it."""
     texts = recognise_texts(strip, max(0.1, end - time.monotonic()))
     reading = read(strip, texts, first)
-    if reading is None or not reading.sure:
+    if reading is None:
+        odd = no_length(texts)
+        return BarReading(0.0, 0.0, odd, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(odd)) if odd else None
+    if not reading.sure:
         return reading
     agreed = len(reading.ways) > 1 or _read_alike(texts, reading.text)
     width_nm = reading.nm_per_pixel * strip.shape[1]

@@ -27,7 +27,7 @@ from PIL import Image
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 20.0
+SECONDS = 35.0
 LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096

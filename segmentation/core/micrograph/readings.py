@@ -31,8 +31,10 @@ def confirmed(said: Mapping[str, Any] | None) -> Calibration:
 
 
 def contradictions(said: Mapping[str, Any] | None) -> str:
-    """A sentence where the texts of one image say different things, else ""."""
+    """A sentence where the texts of one image say different things, or no length, else ""."""
     ways = (said or {}).get("ways") or {}
+    if said and said.get("note"):
+        return str(said["note"])
     if not said or len(ways) < 2 or said.get("confidence", 1.0) >= LEAST_CONFIDENCE:
         return ""
     each = ", ".join(f"“{way['text'][:LONGEST_TEXT]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())

@@ -74,10 +74,11 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield from _how(sample)
     yield from _models(sample)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
+    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield together(
         heading("Versions and checksums (SHA-256)"),
         words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL),
-        table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True),
+        table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True),
         table(("Image", "SHA-256"), inputs[:MOST_FACTS], (1, 2.4), numbers_from=2, small=True),
     )
     if inputs[MOST_FACTS:]:
@@ -101,7 +102,7 @@ def _scale(sample: Sample) -> str:
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
+    shown = [each for each in map(context.picture, PICTURES) if each is not None]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
         right = " Right: kept (green, solid) and set aside (red, dashed)."
@@ -126,7 +127,8 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     said = list(lines(common(sample)))
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
-    yield facts([(one_line(name, 42), one_line(value, 160)) for name, value in shared])
+    told = [(one_line(name, 42), one_line(value, 100)) for name, value in shared]
+    yield abreast(facts(told[: (len(told) + 1) // 2], HALF), facts(told[(len(told) + 1) // 2 :], HALF))
     own = differing(sample)
     if own:
         yield space(4)

@@ -37,7 +37,7 @@ from .wording import interval, one_line, per_cent, significant
 
 MOST_LINES = 12
 MOST_SCORES = 4
-HISTOGRAM = (WIDTH / 72, 2.55)
+HISTOGRAM = (WIDTH / 72, 2.4)
 SENSITIVITY = (HALF / 72, 1.75)
 TOO_FEW = "too few particles"  # for an interval that anyone could use
 
@@ -148,7 +148,7 @@ def sensitivity(found: Statistics) -> list[Flowable]:
     return [
         together(
             heading("What the fraction hangs on"),
-            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.4, SENSITIVITY)),
+            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.43, SENSITIVITY)),
         )
     ]
 

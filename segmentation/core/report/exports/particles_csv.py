@@ -19,7 +19,7 @@ import numpy as np
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
 from ..wording import doubt_words, instrument_words, quantity_words, version
-from .base import Export
+from .base import FIRST, Export
 
 if TYPE_CHECKING:
     from ...sample import Sample
@@ -153,5 +153,6 @@ EXPORTS = (
         _write,
         image="summary and one row per {thing}",
         sample="one row per {thing} with the name of its image",
+        turn=FIRST,
     ),
 )

@@ -13,7 +13,7 @@ from ..cracks import Points
 from ..objects import Objects
 from ..outlines import thinned, trace
 from ..wording import write_json
-from .base import Export
+from .base import FIRST, Export
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -102,7 +102,7 @@ def _write_thumbnail(context: Context, path: Path) -> None:
 
 
 EXPORTS = (
-    Export("outlines.json", "", "application/json", 300, _write_outlines, for_the_page=True),
-    Export("image.png", "", "image/png", 310, _write_image, for_the_page=True),
-    Export("thumbnail.png", "", "image/png", 320, _write_thumbnail, for_the_page=True),
+    Export("outlines.json", "", "application/json", 300, _write_outlines, for_the_page=True, turn=FIRST),
+    Export("image.png", "", "image/png", 310, _write_image, for_the_page=True, turn=FIRST),
+    Export("thumbnail.png", "", "image/png", 320, _write_thumbnail, for_the_page=True, turn=FIRST),
 )

@@ -19,7 +19,7 @@ def of_samples(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("segmentation", "0010_words")]
+    dependencies = [("segmentation", "0011_answered")]
 
     operations = [
         migrations.RunPython(of_jobs, migrations.RunPython.noop, elidable=True),
