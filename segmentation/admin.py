@@ -66,7 +66,7 @@ class LookOnly(admin.ModelAdmin):
     def problem(self, row: Any) -> str:
         return truncatechars(row.error, 60)
 
-    @admin.display(description="results", ordering="files_size")
+    @admin.display(description="files made", ordering="files_size")
     def results(self, row: Any) -> str:
         return filesizeformat(row.files_size) if row.files_size else ""
 

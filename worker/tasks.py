@@ -45,10 +45,10 @@ from segmentation import services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Attempted, Job, Micrograph, Sample, Superseded
+from segmentation.services import tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from . import tables
 from .failures import sentence_for
 from .fetching import pixels_of
 from .heartbeat import Heartbeat

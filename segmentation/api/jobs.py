@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Status
 
 from .. import services
 from ..core.micrograph import parse_width
-from ..models import Artifact, Job
+from ..models import Job
 from ..services import Refused
 from ..views.access import visible
 from ..views.present import unwritten
@@ -86,10 +87,7 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 )
 def artifact(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A file that a job made."""
-    found = visible(request, _job(pk))
-    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible(request, _job(pk)).artifacts, name=name)
     return serve_artifact(request, stored, download=True)
 
 

@@ -73,7 +73,8 @@ class Member:
     """One analysed image of a sample.
 
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
-    sha256: of the file. found: how its objects were found; nothing is known of it unless it is given.
+    sha256: of the file. found: how its objects were found; nothing is known of it unless it is given. picture: a small
+    PNG of it with what was found, b"" where there is none.
     """
 
     name: str
@@ -82,13 +83,14 @@ class Member:
     clarity: float = 1.0
     sha256: str = ""
     found: Found = field(default_factory=Found)
+    picture: bytes = b""
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Member:
+    def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         found = Found.of(analysis)
-        return cls(micrograph.name, analysis.table, analysis.calibration, clarity, micrograph.sha256, found)
+        return cls(micrograph.name, analysis.table, analysis.calibration, clarity, micrograph.sha256, found, picture)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from .samples import (
     delete_sample,
     include_image,
     recalibrate_sample,
+    rename_sample,
     replace_image,
     retry_failed,
 )

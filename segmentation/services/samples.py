@@ -105,6 +105,14 @@ def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable
 
 
 @transaction.atomic
+def rename_sample(*, sample: Sample, name: str) -> None:
+    """Call a sample otherwise; its files, which say its name, are made anew."""
+    _locked(sample)
+    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
+        refresh_after_commit(sample.pk)
+
+
+@transaction.atomic
 def include_image(*, sample: Sample, job: Job, included: bool) -> None:
     """Count an image in the pooled numbers, or leave it out of them; both twice are once."""
     _locked(sample)

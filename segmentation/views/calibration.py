@@ -114,8 +114,11 @@ def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
 
 
 def _picture(micrograph: Micrograph) -> tuple[str, Any]:
-    """Our own PNG of the micrograph, the larger one of a finished analysis before the preview, and its tag."""
-    drawn = Artifact.objects.filter(job__micrograph=micrograph, name="image.png").first()
+    """Our own picture of the micrograph, the larger one of a finished analysis before the preview, and its tag.
+
+    Results of earlier versions have a PNG.
+    """
+    drawn = Artifact.objects.filter(job__micrograph=micrograph, name__in=("image.webp", "image.png")).first()
     return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{micrograph.pk}-preview", micrograph.preview)
 
 
@@ -123,7 +126,7 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
     """The PNG of a box given in px of the micrograph, with some margin."""
     left, top, right, bottom = _widened(box, micrograph)
     try:
-        with file.open("rb") as opened, Image.open(opened, formats=["PNG"]) as picture:
+        with file.open("rb") as opened, Image.open(opened, formats=["PNG", "WEBP"]) as picture:
             across, down = picture.width / micrograph.width, picture.height / micrograph.height
             corners = (left * across, top * down, right * across, bottom * down)
             part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))

@@ -6,26 +6,24 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..core import tasks
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.report import exports
 from ..core.settings import AnalysisSettings
 from ..forms import SettingsForm, calibration_for, file_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
-from ..models import Artifact, Job
+from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
-from .access import ask_to_delete, gone, own_job, refused, visible_job
+from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
-from .serving import serve_artifact
+from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
@@ -55,7 +53,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return gone()
     if found.has_answer and request.htmx.target == FILES:
         state = {**_state(found), "may_change": found.is_changeable_by(request.user, request.visitor), "swapped": True}
-        return render(request, "_files.html", state | _files(request, found))
+        return render(request, "_files.html", state | _files(found))
     if (found.is_finished or found.has_answer) and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
@@ -132,11 +130,15 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file that a job made."""
-    found = visible_job(request, pk)
-    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name=name)
     return serve_artifact(request, stored, download="download" in request.GET)
+
+
+@require_safe
+def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
+    """A square of the picture in the viewer."""
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name="tiles.zip")
+    return serve_tile(request, stored, f"{level}/{column}-{row}.png")
 
 
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
@@ -160,9 +162,7 @@ def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpRe
         new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
-    response = redirect("job", new.pk)
-    response.status_code = 303
-    return response
+    return see_other(reverse("job", args=[new.pk]))
 
 
 def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
@@ -224,7 +224,10 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         return render(request, "job.html", context, status=status)
     if used_calibration(found).source == "default":
         return render(request, "assumed.html", context, status=status)
-    return render(request, "result.html", context | _files(request, found), status=status)
+    parent = found.parent
+    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
+    context |= {**_files(found), "parent": parent if seen else None}
+    return render(request, "result.html", context, status=status)
 
 
 def _model_changed(found: Job) -> bool:
@@ -233,21 +236,8 @@ def _model_changed(found: Job) -> bool:
     return known is not None and known.weights not in {card.sha256 for card in cards.available()}
 
 
-def _files(request: HttpRequest, found: Job) -> dict[str, Any]:
-    """The result and the addresses of its files, in templates by name with the dot as underscore."""
-    stored = {each.name: each for each in found.artifacts.all()}
-    address = {name: reverse("artifact", args=[found.pk, name]) for name in stored}
-    offered = [
-        {"url": address[name], "title": export.title, "what": export.image, "size": stored[name].size}
-        for name, export in exports.listed("image", tasks.find(found.get_settings().task)).items()
-        if name in stored and not export.for_the_page
-    ]
-    parent = found.parent
-    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
-    return {
-        "result": Result(found),
-        "files": {name.replace(".", "_").replace("-", "_"): url for name, url in address.items()},
-        "file_list": offered,
-        "being_written": unwritten(found, stored),
-        "parent": parent if seen else None,
-    }
+def _files(found: Job) -> dict[str, Any]:
+    """The result, its files, and those that are still being written."""
+    stored = {each.name for each in found.artifacts.all()}
+    listed = files_of(found, "image", found.get_settings().task, "artifact")
+    return {**listed, "result": Result(found), "being_written": unwritten(found, stored)}

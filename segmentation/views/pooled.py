@@ -99,13 +99,15 @@ def _seconds(left: QuerySet) -> float | None:
 class Image:
     """One row of the table of images.
 
-    state, reason: as words; the reason says why it failed or is not pooled. outlier: "" or why it may not belong.
+    job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
+    reason: why it failed or is not pooled. outlier: "" or why it may not belong.
     bars: its histogram as an SVG path, "" where there is none.
     """
 
-    job: Job
-    number: int
+    job: Job | None
+    name: str
     picture: str
+    mark: str
     state: str
     reason: str
     n: str = ""
@@ -117,7 +119,7 @@ class Image:
     @cached_property
     def address(self) -> str:
         """Of the image's own result."""
-        return reverse("job", args=[self.job.pk])
+        return reverse("job", args=[self.job.pk]) if self.job else ""
 
 
 class Pooled:
@@ -275,10 +277,9 @@ class Pooled:
         rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
         others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
-        return [
-            _image(job, number, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit)
-            for number, job in enumerate(jobs, 1)
-        ]
+        rows = [_image(job, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit) for job in jobs]
+        arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
+        return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
         """n, median and unit of finished images that are not in the pooled numbers."""
@@ -287,26 +288,40 @@ class Pooled:
         return {pk: rest for pk, *rest in found}
 
 
-def _image(job: Job, number: int, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
+def _arriving(micrograph: Micrograph) -> Image:
+    picture = reverse("upload-preview", args=[micrograph.pk]) if micrograph.preview else ""
+    under_way = micrograph.state == Micrograph.State.RUNNING
+    state = micrograph.stage if under_way and micrograph.stage else micrograph.get_state_display()
+    return Image(
+        None, micrograph.name, picture, Job.State.RUNNING if under_way else Job.State.QUEUED, capital(state), ""
+    )
+
+
+def _state(job: Job) -> str:
+    """What happens to an image this moment, or has come of it."""
+    if job.state == Job.State.RUNNING:
+        return f"{capital(job.stage or 'starting')}, {round(100 * job.progress)} %"
+    if job.state == Job.State.QUEUED:
+        return capital(job.stage) if job.stage else "Waiting for its turn"
+    return capital(job.get_state_display())
+
+
+def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
     picture = reverse("artifact", args=[job.pk, THUMBNAIL]) if pictured else ""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
-    state = capital(job.get_state_display())
+    known = (job, job.micrograph.name, picture, job.state, _state(job))
     if job.state != Job.State.DONE:
-        reason = job.error if job.state == Job.State.FAILED else ""
-        return Image(job, number, picture, state, reason)
+        return Image(*known, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         n, median, own_unit = other or (None, None, unit)
         words = ("" if n is None else str(n), _size(median, own_unit or unit))
-        return Image(job, number, picture, state, PENDING if job.included else EXCLUDED, *words)
+        return Image(*known, PENDING if job.included else EXCLUDED, *words)
     row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
     own_unit = "px" if row.get("excluded") else unit
     return Image(
-        job,
-        number,
-        picture,
-        state,
+        *known,
         why,
         str(row["n"]),
         _size(row["median"], own_unit),

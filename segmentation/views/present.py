@@ -17,11 +17,13 @@ from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from .sizes import (
+    FEW,
     Measure,
     Row,
     answers,
     fit_words,
     group_words,
+    headlines,
     interval_line,
     main_sizes,
     shape_table,
@@ -127,21 +129,45 @@ class Result:
 
     @property
     def set_aside_count(self) -> int:
-        return self.statistics["n_set_aside"]
+        return self.statistics.get("n_set_aside", 0)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to show but the image."""
+        return bool(self.statistics) and not self.kept and not self.set_aside_count
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether there are enough particles for a histogram; of fewer the table says it all."""
+        return self.kept >= FEW
 
     @property
     def kept_words(self) -> str:
         return f"{self.task.thing if self.kept == 1 else self.task.things} kept"
 
     @property
+    def headlines(self) -> list[Measure]:
+        """What the first screen says beside the count."""
+        return headlines(self.statistics) if self.statistics else []
+
+    @property
     def empty(self) -> str:
-        """What to try where nothing was kept."""
-        if self.kept:
+        """What to try where nothing was kept; a warning of the analysis knows better where there is one."""
+        if self.kept or (self.nothing and self.warnings):
             return ""
-        if self.statistics["n_set_aside"]:
-            return f"All {self.task.things} were set aside; the reasons are below."
-        hint = "If the image shows some, try other settings under “Re-run with other settings”."
-        return f"No {self.task.thing} was found. {hint}"
+        if self.set_aside_count:
+            return f"All {self.task.things} that were found were set aside. Other settings may keep them."
+        return f"No {self.task.thing} was found. If the image shows some, try other settings."
+
+    @property
+    def figure_words(self) -> str:
+        """The figure for those who do not see it."""
+        if not self.statistics:
+            return "The image, what was found in it, and the numbers."
+        return (
+            f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} kept and set"
+            " aside over the image, and the histogram of the minimum Feret diameter."
+        )
 
     @property
     def calibration_detail(self) -> str:
@@ -184,7 +210,7 @@ class Result:
 
     @property
     def convergence(self) -> Convergence | None:
-        return Convergence.of(self.statistics) if self.statistics else None
+        return Convergence.of(self.statistics) if self.has_curves else None
 
     @property
     def weighted(self) -> list[Row]:
@@ -225,7 +251,7 @@ class Result:
 
     @property
     def aside_title(self) -> str:
-        return f"{self.statistics['n_set_aside'] or 'None'} set aside"
+        return f"{self.set_aside_count} set aside"
 
     @property
     def aside(self) -> list[Measure]:

@@ -217,13 +217,15 @@ def _ticked(request: HttpRequest) -> list[Job]:
 
 def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     """Each with all revisions of its image, once that has been confirmed."""
+    query = request.POST.get("query", "")
+    back = reverse("results") + (f"?{query}" if query else "")
     every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
     if "sure" in request.POST:
         for job in every:
             delete_job(job=job)
         count = len(heads)
         messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
-        return redirect("results")
+        return redirect(back)
     revisions = len(every) - len(heads)
     sampled = sum(job.sample_id is not None for job in heads)
     said = [
@@ -238,9 +240,9 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
         request,
         question,
         " ".join(filter(None, said)),
-        back=reverse("results"),
+        back=back,
         names=[job.micrograph.name for job in heads],
-        hidden=[("do", "delete"), ("sure", "yes"), *(("job", str(job.pk)) for job in heads)],
+        hidden=[("do", "delete"), ("sure", "yes"), ("query", query), *(("job", str(job.pk)) for job in heads)],
     )
 
 

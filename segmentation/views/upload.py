@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.micrograph import parse_width
@@ -38,7 +39,7 @@ from ..services import (
     sample_upload,
     start_archive,
 )
-from .access import refused, visible_upload
+from .access import refused, see_other, visible_upload
 from .serving import serve_preview
 
 DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
@@ -258,9 +259,7 @@ def _one_sample(sent: Submission) -> HttpResponse:
     except Refused as refusal:
         sent.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
         return _again(sent)
-    response = redirect("sample-page", sample.pk)
-    response.status_code = 303
-    return response
+    return see_other(reverse("sample-page", args=[sample.pk]))
 
 
 def _asked(sent: Submission) -> dict[UUID, dict[str, str]]:
@@ -321,11 +320,9 @@ def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
 
 
 def _to(jobs: list[Job]) -> HttpResponse:
-    """On to the result, or to the list where there are several; by 303, so that a reload repeats nothing."""
+    """On to the result, or to the list where there are several."""
     one = len({job.pk for job in jobs}) == 1  # none where only an archive came
-    response = redirect("job", jobs[0].pk) if one else redirect("results")
-    response.status_code = 303
-    return response
+    return see_other(reverse("job", args=[jobs[0].pk]) if one else reverse("results"))
 
 
 def _token(request: HttpRequest) -> str:

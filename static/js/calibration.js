@@ -60,9 +60,10 @@ function ask(box, width, origin) {
 }
 
 function rule(button) {
-  const { image, columns, rows, box, name } = button.dataset;
+  const { image, tiles, columns, rows, box, name } = button.dataset;
   const picture = {
     address: image,
+    tiles,
     columns: Number(columns),
     rows: Number(rows),
     box: box ? box.split(" ").map(Number) : null,

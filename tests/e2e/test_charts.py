@@ -254,7 +254,7 @@ def test_reasons_hide_and_show_their_particles(look):
     assert shown(page) == total
     kept.click()
     assert shown(page) == total - int(kept.locator("b").inner_text().replace(",", "")) >= aside
-    assert page.locator(".particles tbody tr[data-id] td:nth-child(6)").first.inner_text() == "touches the frame"
+    assert page.locator(".particles tbody tr[data-id] td:last-child").first.inner_text() == "touches the frame"
     page.get_by_role("button", name="Show every state").click()
     assert shown(page) == total
 
@@ -359,7 +359,7 @@ def test_edge_weights_count(look):
 
 def test_a_definition_without_a_mouse(look):
     page = look()
-    term = page.locator(".summary .term").first
+    term = page.locator(".answer .term").first
     tip = term.locator(".tip")
     assert not tip.is_visible()
     term.focus()
@@ -400,8 +400,10 @@ def test_two_fingers_zoom(look):
 def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed):
     page = visit(java_script_enabled=False)
     page.goto(analysed)
-    assert page.locator("#histogram noscript").inner_text()
-    assert not page.locator("#histogram form").is_visible()
+    assert "need JavaScript" in page.locator("#viewer noscript").inner_text()
+    assert page.locator("#viewer noscript img").is_visible()
+    assert not page.locator("#histogram").is_visible()
+    assert not page.locator("#table").is_visible()
     assert page.locator("#figure figure img").is_visible()
     assert page.locator(".nano svg.fraction").is_visible()
     assert page.locator(".settling .plot").is_visible()

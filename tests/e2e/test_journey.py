@@ -47,7 +47,7 @@ def fits(page) -> bool:
 
 def jobs_of(page) -> int:
     page.goto("/results/")
-    return page.locator("table.results tbody tr").count()
+    return page.locator("table.results tbody tr, table.results details li").count()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -64,8 +64,9 @@ def test_one_drag_and_one_click(visit, discs, size):
 
     start(page)
     result(page)
+    page.locator(FIGURE).scroll_into_view_if_needed()
     width = page.locator(FIGURE).evaluate("image => image.decode().then(() => image.naturalWidth)")
-    assert width > 1500
+    assert 800 < width <= 1200
     assert fits(page)
     assert f"{COLUMNS} × {ROWS} px · 10 nm/px, from the file" in page.locator(".head").inner_text()
     kept = int(page.locator(".headline b").inner_text())
@@ -74,7 +75,7 @@ def test_one_drag_and_one_click(visit, discs, size):
     name, figure = downloaded(page, "Download figure")
     assert name == "discs & rings_figure.png"
     with Image.open(io.BytesIO(figure)) as image:
-        assert image.width == width
+        assert image.width > 1500
         assert image.info["dpi"] == pytest.approx((300, 300), abs=1)
 
     name, table = downloaded(page, "Download nanoparticle size file")

@@ -253,7 +253,7 @@ class TestCrop:
     def test_a_finished_analysis_has_a_sharper_picture(self, maker, stored, job):
         made = stored()
         before = maker.get(f"/uploads/{made.pk}/reading.png")
-        artifact = job(made).artifacts.get(name="image.png")
+        artifact = job(made).artifacts.get(name="image.webp")
         artifact.file.save(artifact.file.name, ContentFile(png(np.full((768, 1024), 9, np.uint8))))
         after = maker.get(f"/uploads/{made.pk}/reading.png", headers={"If-None-Match": before["ETag"]})
         assert after.status_code == 200
@@ -435,5 +435,5 @@ class TestResultPage:
     def test_another_job_of_the_same_image_has_no_picture_yet(self, maker, job, stored):
         made = stored()
         job(made)
-        Artifact.objects.filter(name="image.png").delete()
+        Artifact.objects.filter(name="image.webp").delete()
         assert maker.get(f"/uploads/{made.pk}/reading.png").status_code == 200

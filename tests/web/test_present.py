@@ -249,11 +249,13 @@ class TestPage:
     def test_order_of_the_page(self, page):
         told = page()
         parts = [
+            "7.344 nm/px",
+            'id="viewer"',
             "particles kept",
             'id="histogram"',
+            'id="table"',
             "Nanomaterial screening",
-            'id="viewer"',
-            'class="paper"',
+            'id="figure"',
             'id="files"',
         ]
         places = [told.index(part) for part in parts]

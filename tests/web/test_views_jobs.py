@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
+import zipfile
 from uuid import uuid4
 
 import pytest
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from segmentation.core.micrograph.types import Calibration
@@ -315,9 +319,10 @@ class TestResult:
         done = job()
         page = words(maker.get(address(done)))
         for told in (
-            f'src="/jobs/{done.pk}/files/figure.png"',
+            f'href="/jobs/{done.pk}/files/figure.png"',
+            f'src="/jobs/{done.pk}/files/figure-small.webp"',
             f'href="/jobs/{done.pk}/files/particles.csv"',
-            "<b>261</b> <span>particles kept</span>",
+            "<dt>particles kept</dt><dd><b>261</b></dd>",
             '155 <span class="unit">nm</span>',
             '160 <span class="unit">nm</span>',
             '73.6 <span class="unit">nm</span>',
@@ -363,11 +368,29 @@ class TestResult:
         stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
         page = words(maker.get(address(job(summary=stored))))
         assert "No particle was found. If the image shows some, try other settings" in page
-        assert "None set aside" in page
+        assert '<details class="more panel" id="rerun" open>' in page
+        assert page.index('id="rerun"') < page.index('id="figure"')
+        for control in ("data-layer", 'id="histogram"', 'id="table"', 'id="aside"', "Download", 'id="sizes-title"'):
+            assert control not in page, control
+
+    def test_all_set_aside_says_so_and_offers_another_try(self, maker, job):
+        none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
+        page = words(maker.get(address(job(summary=summary(n_kept=0, **none)))))
+        assert "All particles that were found were set aside." in page
+        assert '<details class="more small" id="aside" open>' in page
+        assert page.index('id="rerun"') < page.index('id="table"')
+        assert page.count('id="rerun"') == 1
+        assert 'id="histogram"' not in page
+
+    @pytest.mark.parametrize(("n", "curves"), [(9, False), (10, True)])
+    def test_few_particles_are_numbers_and_no_curves(self, maker, job, n, curves):
+        page = words(maker.get(address(job(summary=summary(n_kept=n)))))
+        assert ('id="histogram"' in page) is curves
+        assert 'id="table"' in page and "<dt>particles kept</dt>" in page
 
     def test_one_particle_has_no_deviation(self, maker, job):
         page = words(maker.get(address(job(summary=summary(n_kept=1, sd=None)))))
-        assert "<span>particle kept</span>" in page
+        assert "<dt>particle kept</dt>" in page
         assert "<dd>–</dd>" in page
 
     def test_what_the_filter_changed(self, maker, job):
@@ -433,3 +456,46 @@ class TestArtifact:
 
     def test_only_reading(self, maker, done):
         assert maker.post(address(done, "files/figure.png")).status_code == 405
+
+    def test_outlines_are_packed_on_the_way(self, maker, done):
+        done.artifacts.filter(name="outlines.json").update(content_type="application/json")
+        stored = done.artifacts.get(name="outlines.json")
+        stored.file.save(stored.file.name, ContentFile(b"[1]" * 1000))
+        packed = maker.get(address(done, "files/outlines.json"), headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(b"".join(packed.streaming_content)) == b"[1]" * 1000
+        again = {"Accept-Encoding": "gzip", "If-None-Match": packed["ETag"]}
+        assert maker.get(address(done, "files/outlines.json"), headers=again).status_code == 304
+
+
+class TestTiles:
+    @pytest.fixture
+    def done(self, job):
+        made = job()
+        stored = made.artifacts.get(name="tiles.zip")
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w") as archive:
+            archive.writestr("1/2-0.png", b"a tile")
+        stored.file.save(stored.file.name, ContentFile(whole.getvalue()))
+        return made
+
+    def test_a_tile_is_sent_once(self, maker, done):
+        response = maker.get(address(done, "tiles/1/2-0.png"))
+        assert (b"".join(response.streaming_content), response["Content-Type"]) == (b"a tile", "image/png")
+        again = maker.get(address(done, "tiles/1/2-0.png"), headers={"If-None-Match": response["ETag"]})
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize("name", ["0/2-0.png", "1/2-1.png", "1/2-0.webp", "..%2F1/2-0.png"])
+    def test_others_are_not_found(self, maker, done, name):
+        assert maker.get(address(done, f"tiles/{name}")).status_code == 404
+
+    def test_a_damaged_file_and_none_at_all(self, maker, job):
+        made = job()
+        assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
+        made.artifacts.filter(name="tiles.zip").delete()
+        assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
+
+    def test_a_result_of_an_earlier_version_has_one_picture(self, maker, job):
+        page = words(maker.get(address(job(files=("image.png", "outlines.json", "figure.png")))))
+        assert re.search(r'data-image="[^"]+/image.png" data-outlines=', page)
+        assert "data-tiles" not in page
+        assert re.search(r'<img src="[^"]+/figure.png" [^>]+ loading="lazy"', page)

@@ -63,6 +63,8 @@ def predict(
     padded_shape = -(-rows // STRIDE) * STRIDE, -(-columns // STRIDE) * STRIDE
     maps = np.empty((0, rows, columns), np.uint8)
     tiles = list(tiles_of(padded_shape, tile, halo))
+    if len(tiles) > 1:
+        give_freed_memory_back()
     for number, part in enumerate(tiles, start=1):
         window = _padded_window(picture, part.window)
         (top, left), kept = (s.start for s in part.window), part.kept

@@ -33,6 +33,7 @@ from .exports.result import versions
 from .facts import common, differing, lines, model_label, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
+from .micrographs import micrographs
 from .wording import calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
@@ -63,6 +64,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield facts(list(quantity_words(sample.quantities, significant).items()))
     if sample.analysis is None:
         yield from _images(sample)
+        yield from micrographs(sample)
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
