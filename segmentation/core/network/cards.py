@@ -11,8 +11,11 @@ from typing import Any
 from .card_entries import check_entries
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
-TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.labels.confidence
-CUT_TRAITS = ("saddle", "lower", "higher", "size", "ratio")  # see core.labels.cuts
+TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "glare")  # core.labels.confidence
+CUT_TRAITS = (  # core.labels.cuts
+    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness", "contact"),
+    "touching",  # of networks that predict it
+)
 INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
 NEEDED = ("name", "title", "summary", "version", "architecture", "sha256")
@@ -108,10 +111,12 @@ def _check_together(card: ModelCard, stem: str) -> None:
         raise ValueError(f"name is that of the file, {stem}, not {card.name}.")
     if card.smallest >= card.largest:
         raise ValueError(f"smallest ({card.smallest:g} px) is below largest ({card.largest:g} px).")
-    if card.confidence and set(card.confidence) != {*TRAITS, INTERCEPT}:
-        raise ValueError(f"confidence has the entries {', '.join(TRAITS)} and {INTERCEPT}, or none.")
-    if card.cuts and set(card.cuts) != {*CUT_TRAITS, INTERCEPT, LIMIT}:
-        raise ValueError(f"cuts has the entries {', '.join(CUT_TRAITS)}, {INTERCEPT} and {LIMIT}, or none.")
+    for name, known, needed in (("confidence", TRAITS, {INTERCEPT}), ("cuts", CUT_TRAITS, {INTERCEPT, LIMIT})):
+        entries = set(getattr(card, name))
+        if entries and not needed <= entries <= needed | set(known):
+            raise ValueError(f"{name} has {' and '.join(sorted(needed))} and some of {', '.join(known)}, or nothing.")
+    if "touching" in card.cuts and "touching" not in card.maps:
+        raise ValueError("cuts names touching, a map that the network does not predict.")
 
 
 _added: list[Path] = []

@@ -116,13 +116,13 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
     ]
 
 
-def decode(maps: Maps, view: View, card: ModelCard, settings: ParticleSettings) -> Found:
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Found:
     from ..labels.outline import outline
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
-    found = outline(maps, view.scale, threshold, card)
+    found = outline(maps, grey, view.scale, threshold, card)
     alternatives = {
-        f"threshold {step:+.1f}": outline(maps, view.scale, threshold + step, card).labels
+        f"threshold {step:+.1f}": outline(maps, grey, view.scale, threshold + step, card).labels
         for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
         if 0 < threshold + step < 1
     }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.labels.outline import particles
 from ...core.network.cards import ModelCard
+from ..evaluation.predictions import padded
 from .figures import share
 from .matching import Labels, match, overlap_of, without_specks
 
@@ -21,16 +22,18 @@ RULE = (
 )
 
 
-def sweep_image(maps: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard) -> NDArray[np.float64]:
+def sweep_image(
+    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard
+) -> NDArray[np.float64]:
     """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
 
-    maps: (2, H, W) uint8 foreground and inner distance. truth: (H, W) labels. scale: at which the network
-    saw the image.
+    maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as it was shown. truth: (H, W) labels, of as many rows or
+    more. scale: at which the network saw the image.
     """
     true, inside = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
-        found = particles(maps, scale, threshold, card)
+        found = padded(particles(maps, grey, scale, threshold, card), truth.shape)
         iou = overlap_of(without_specks(found), true).iou
         hits = int(((found > 0) & inside).sum())
         pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits
