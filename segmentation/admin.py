@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,11 +12,16 @@ from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from . import services
-from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation
+from .core import tasks
+from .core.typed import settings_of_task
+from .forms import own_calibration
+from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
+from .views.present import main_number
+from .views.words import scale_words
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
@@ -24,16 +30,34 @@ THUMBNAIL, FIGURE = "thumbnail.png", "figure.png"
 
 
 class LookOnly(admin.ModelAdmin):
-    """Rows come from the site and change by the services only; deleting is allowed."""
+    """Rows come from the site and change by the services only; deleting is allowed.
+
+    told: what the page of a row says first, in words; below it, folded, stands the row as it is stored.
+    files: its stored files, where it has such rows.
+    """
 
     list_per_page = 50
     date_hierarchy = "created"
+    told: tuple[str, ...] = ()
+    files: type[StoredFile] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request)
+        if self.files is None:
+            return rows
+        field = self.model._meta.model_name
+        own = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
+        return rows.annotate(files_size=Subquery(own.annotate(all=Sum("size")).values("all")))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*self.readonly_fields, *(field.name for field in self.model._meta.fields)]
+        return [*self.told, "stored"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        stored = {"fields": ["stored"], "classes": ["collapse"], "description": "For whoever looks for a fault."}
+        return [(None, {"fields": self.told}), ("The row as it is stored", stored)]
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for row in queryset:
@@ -42,6 +66,23 @@ class LookOnly(admin.ModelAdmin):
     @admin.display(description="error", ordering="error")
     def problem(self, row: Any) -> str:
         return truncatechars(row.error, 60)
+
+    @admin.display(description="results", ordering="files_size")
+    def results(self, row: Any) -> str:
+        return filesizeformat(row.files_size) if row.files_size else ""
+
+    @admin.display(description="size", ordering="size")
+    def bytes(self, row: Any) -> str:
+        return filesizeformat(row.size)
+
+    @admin.display
+    def took(self, row: Any) -> str:
+        return _duration(row.duration)
+
+    @admin.display(description="")
+    def stored(self, row: Any) -> SafeString:
+        fields = {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
+        return format_html("<pre>{}</pre>", json.dumps(fields, indent=2, ensure_ascii=False, default=str))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"storage_used": services.storage_used(), **(extra_context or {})}
@@ -52,18 +93,20 @@ class LookOnly(admin.ModelAdmin):
 class JobAdmin(LookOnly):
     list_display = (
         "thumbnail",
-        "micrograph",
+        "image",
         "owner",
         "state",
+        "problem",
+        "result",
+        "results",
+        "took",
+        "created",
         "dimensions",
         "size",
-        "took",
         "model_name",
-        "problem",
-        "created",
         "figure",
     )
-    list_display_links = ("thumbnail", "micrograph")
+    list_display_links = ("thumbnail", "image")
     list_filter = (
         "state",
         "model_name",
@@ -73,7 +116,11 @@ class JobAdmin(LookOnly):
     )
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
-    readonly_fields = ("thumbnail", "page", "figure", "dimensions", "size", "took")
+    told = (
+        *("thumbnail", "page", "figure", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
+        *("words", "model_name", "dimensions", "size", "results", "created", "started", "finished", "took"),
+    )
+    files = Artifact
     actions = ("retry", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -81,13 +128,28 @@ class JobAdmin(LookOnly):
         shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
         return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(shown)
 
+    @admin.display
+    def result(self, job: Job) -> str:
+        """Its numbers in a line."""
+        if job.state != Job.State.DONE:
+            return ""
+        kept = (job.summary.get("statistics") or {}).get("n_kept")
+        return ", ".join(filter(None, (f"{kept} kept" if kept is not None else "", main_number(job.summary))))
+
+    @admin.display(description="settings")
+    def words(self, job: Job) -> SafeString:
+        asked = job.get_settings()
+        values = asked.as_dict()
+        lines = [(each.title, each.says(values[each.name])) for each in settings_of_task(tasks.find(asked.task))]
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
+
     @admin.display(description="")
     def thumbnail(self, job: Job) -> SafeString:
         address = _address(job, THUMBNAIL)
         return _image(address) if address else _preview(job.micrograph)
 
     @admin.display(ordering="micrograph__name")
-    def micrograph(self, job: Job) -> str:
+    def image(self, job: Job) -> str:
         return truncatechars(job.micrograph.name, 40)
 
     @admin.display(description="pixels")
@@ -97,10 +159,6 @@ class JobAdmin(LookOnly):
     @admin.display(ordering="micrograph__size")
     def size(self, job: Job) -> str:
         return filesizeformat(job.micrograph.size)
-
-    @admin.display
-    def took(self, job: Job) -> str:
-        return _duration(job.duration)
 
     @admin.display
     def figure(self, job: Job) -> SafeString | str:
@@ -137,26 +195,24 @@ class JobAdmin(LookOnly):
 
 @admin.register(Sample)
 class SampleAdmin(LookOnly):
-    list_display = ("name", "owner", "state", "images", "size", "rule", "value", "problem", "created", "page")
+    list_display = ("name", "owner", "state", "problem", "images", "results", "rule", "value", "created", "page")
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "owner__username", "error")
     search_help_text = "Number of the sample, its name, user or error"
-    readonly_fields = ("images", "size", "page")
+    told = (
+        *("name", "page", "owner", "state", "stage", "error", "images", "results", "rule", "typed", "value"),
+        *("created", "started", "finished"),
+    )
+    files = SampleArtifact
     actions = ("retry", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         own = super().get_queryset(request).select_related("owner")
-        sizes = SampleArtifact.objects.filter(sample=OuterRef("pk")).order_by().values("sample")
-        files = Subquery(sizes.annotate(all=Sum("size")).values("all"))
-        return own.annotate(image_count=Count("jobs__micrograph", distinct=True), files_size=files)
+        return own.annotate(image_count=Count("jobs__micrograph", distinct=True))
 
     @admin.display(ordering="image_count")
     def images(self, sample: Any) -> int:
         return sample.image_count
-
-    @admin.display(description="files", ordering="files_size")
-    def size(self, sample: Any) -> str:
-        return filesizeformat(sample.files_size or 0)
 
     @admin.display
     def page(self, sample: Sample) -> SafeString:
@@ -183,18 +239,21 @@ class UploadAdmin(LookOnly):
         "name",
         "owner",
         "state",
+        "problem",
         "kind",
         "width",
         "height",
         "bytes",
         "analyses",
-        "problem",
         "created",
     )
     list_display_links = ("picture", "name")
     list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "sha256", "owner__username")
-    readonly_fields = ("picture", "bytes")
+    told = (
+        *("picture", "name", "owner", "state", "stage", "error", "kind", "width", "height", "bytes"),
+        *("scale", "analyses", "sha256", "created"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
@@ -203,9 +262,10 @@ class UploadAdmin(LookOnly):
     def picture(self, micrograph: Micrograph) -> SafeString:
         return _preview(micrograph)
 
-    @admin.display(description="size", ordering="size")
-    def bytes(self, micrograph: Micrograph) -> str:
-        return filesizeformat(micrograph.size)
+    @admin.display(description="scale in the file")
+    def scale(self, micrograph: Micrograph) -> str:
+        own = own_calibration(micrograph)
+        return scale_words(own) if own else "none"
 
     @admin.display(ordering="analyses")
     def analyses(self, micrograph: Any) -> int:
@@ -219,7 +279,7 @@ class SegmentationAdmin(LookOnly):
     list_display = ("image", "task", "model_name", "bytes", "created", "measured")
     list_filter = ("task", "model_name", "created")
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "model_name", "weights")
-    readonly_fields = ("bytes",)
+    told = ("image", "task", "model_name", "weights", "bytes", "measured", "created")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         here = request.resolver_match.view_name.startswith("admin:segmentation_segmentation_")
@@ -231,10 +291,6 @@ class SegmentationAdmin(LookOnly):
     @admin.display(ordering="micrograph__name")
     def image(self, found: Segmentation) -> str:
         return truncatechars(found.micrograph.name, 40)
-
-    @admin.display(description="size", ordering="size")
-    def bytes(self, found: Segmentation) -> str:
-        return filesizeformat(found.size)
 
     @admin.display(description="jobs", ordering="measured")
     def measured(self, found: Any) -> int:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
     path("results/", results.results, name="results"),
+    path("results/selected/", results.selected, name="results-selected"),
     path("results/adopt/", claiming.claim, name="claim-results"),
     path("models/", pages.models, name="models"),
     path("models/<str:name>/<int:number>.png", pages.example, name="model-example"),

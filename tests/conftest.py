@@ -23,6 +23,13 @@ TEXT_FILE = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What touches the database is tested on PostgreSQL, too."""
+    for item in items:
+        if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
+            item.add_marker("services")
+
+
 def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     """A small grey image with one bright square, as the bytes of a file."""
     pixels = np.full((height, width), 60, np.uint8)
@@ -88,6 +95,16 @@ def queue(monkeypatch):
 
     monkeypatch.setattr("celery.current_app.send_task", send_task)
     return enqueued
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """Uploads are looked into in this process."""
+    from tests.reader import Reader
+
+    made = Reader(TEXT_FILE, picture())
+    monkeypatch.setattr("worker.inspection.inspect", made)
+    return made
 
 
 def inspect_now(monkeypatch) -> None:

@@ -20,21 +20,35 @@ from .fetching import fetch
 Progress = Callable[[str, float], None]
 UNPACKING = "unpacking the archive"
 READING = "reading the image"
+READING_BAR = "reading the scale in the image"
 
 
 def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
-    """Look into one micrograph and publish what was found; raises Unreadable where it is of no use, Superseded."""
+    """Look into one micrograph and publish what was found; raises Unreadable where it is of no use, Superseded.
+
+    An image is looked into twice: what takes seconds, the text of its data bar, is read after all images that wait.
+    """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
         return
-    progress(READING, 0.1)
+    again = micrograph.is_read
+    stage = READING_BAR if again else READING
+    progress(stage, 0.1)
     path = fetch(micrograph.file.name, folder)
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
-    found = inspection.inspect(
-        path, name=micrograph.name, side=side, read_bar=micrograph.read_bar, alive=lambda: progress(READING, 0.5)
-    )
+    options = {"side": side, "read_bar": micrograph.read_bar, "later": not again}
+    try:
+        found = inspection.inspect(path, name=micrograph.name, alive=lambda: progress(stage, 0.5), **options)
+    except inspection.Unreadable:
+        if not again:
+            raise
+        services.publish_reading(micrograph=micrograph, reading={})
+        return
+    if again:
+        services.publish_reading(micrograph=micrograph, reading=found.facts["reading"])
+        return
     facts = {name: value for name, value in found.facts.items() if name != "sha256"}
-    services.publish_inspection(micrograph=micrograph, facts=facts, preview=found.preview)
+    services.publish_inspection(micrograph=micrograph, facts=facts, preview=found.preview, unread=found.unread)
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:

@@ -42,10 +42,11 @@ class Killed(Unreadable):
 
 @dataclass(frozen=True)
 class Inspection:
-    """facts: the fields of an Micrograph by name. preview: a PNG."""
+    """facts: the fields of a Micrograph by name. preview: a PNG. unread: whether a data bar has been left for later."""
 
     facts: dict[str, Any]
     preview: bytes
+    unread: bool = False
 
 
 def inspect(
@@ -54,17 +55,20 @@ def inspect(
     name: str,
     side: Sequence[tuple[str, Path]] = (),
     read_bar: bool = True,
+    later: bool = False,
     alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
     """What the file at `path` is, its uploader calling it `name`; raises Unreadable.
 
     side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
-    is read too, as a suggestion: some seconds of work. alive: called now and then; whatever it raises ends the child.
+    is read too, as a suggestion: some seconds of work. later: not now. alive: called now and then; whatever it raises
+    ends the child.
     """
     with scratch() as folder:
         preview = folder / "preview.png"
-        said = _parse(_run(_command(path, name, preview, side, read_bar), alive))
-        return Inspection(said, preview.read_bytes())
+        command = [*_command(path, name, preview, side, read_bar), *(["--later"] if later else [])]
+        said = _parse(_run(command, alive))
+        return Inspection(said, preview.read_bytes(), said.pop("unread"))
 
 
 def _command(
@@ -120,7 +124,8 @@ def _parse(output: bytes) -> dict[str, Any]:
             raise OSError(said["errno"], said["error"]) if "errno" in said else Unreadable(said["error"])
         names = ("width", "height", "sha256", "calibration", "metadata", "notes", "data_bar")
         reading = said.get("reading") or {}
-        return {**{name: said[name] for name in names}, "kind": said["kind"][:LONGEST_KIND], "reading": reading}
+        own = {"kind": said["kind"][:LONGEST_KIND], "reading": reading, "unread": said.get("reading", {}) is None}
+        return {**{name: said[name] for name in names}, **own}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         logger.exception("Inspection said %r", output[:2000])
         raise Unreadable(DIED) from None

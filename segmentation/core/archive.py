@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -19,8 +19,40 @@ def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]]) -> No
     """Write entries (name, content) in their order."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in entries:
-            entry = zipfile.ZipInfo(name, EARLIEST)
-            entry.external_attr, entry.create_system = FILE_FOR_ALL_TO_READ, UNIX
-            packed = PurePosixPath(name).suffix in PACKED
-            entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content, compresslevel=LEVEL)
+            _add(archive, name, content)
+
+
+def streamed_zip(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """The bytes of such a ZIP file, entry by entry: however many there are, one is in memory."""
+    file = _Passed()
+    with zipfile.ZipFile(file, "w") as archive:  # type: ignore[call-overload]
+        for name, content in entries:
+            _add(archive, name, content)
+            yield file.taken()
+    yield file.taken()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, EARLIEST)
+    entry.external_attr, entry.create_system = FILE_FOR_ALL_TO_READ, UNIX
+    packed = PurePosixPath(name).suffix in PACKED
+    entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content, compresslevel=LEVEL)
+
+
+class _Passed:
+    """A file that can only be written to, and whose bytes are handed on."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.written += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def taken(self) -> bytes:
+        taken, self.written = bytes(self.written), bytearray()
+        return taken

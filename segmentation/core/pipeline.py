@@ -103,6 +103,7 @@ def segment(
     progress(f"separating {task.things}", SEPARATING)
     with clock.stage("labels"):
         found = task.decode(maps, grey, view, card, asked)
+    del maps
     return _segmentation(micrograph, task, asked, card, view, rows, found)
 
 
@@ -168,6 +169,8 @@ def _segmentation(
 
 def _whole(labels: NDArray[np.int32], micrograph: Micrograph) -> NDArray[np.int32]:
     """Labels of the analysed rows as labels of the uploaded image."""
+    if len(labels) == micrograph.shape[0]:
+        return labels
     full = np.zeros(micrograph.shape, np.int32)
     full[: len(labels)] = labels
     return full

@@ -196,6 +196,12 @@ class Sample:
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
 
     @property
+    def grain(self) -> float:
+        """The size of a pixel in the unit of the sizes, where it is the same in all pooled images; else 0."""
+        pixels = {member.table.nm_per_pixel or 1.0 for _, member in self.counted}
+        return pixels.pop() if len(pixels) == 1 else 0.0
+
+    @property
     def models(self) -> list[Mapping[str, Any]]:
         """The card of every model that found objects of the pooled numbers, in the order of the images."""
         cards = (member.found.card for _, member in self.counted)
@@ -247,8 +253,8 @@ def combine(
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
     ]
-    histogram = _histogram(tables, pooled)
-    return Sample(name, tuple(members), pooled, histogram, calibration, warnings, filter, tuple(images))
+    sample = Sample(name, tuple(members), pooled, None, calibration, warnings, filter, tuple(images))
+    return replace(sample, histogram=_histogram(tables, pooled, sample.grain))
 
 
 def _image(row: dict[str, Any], member: Member, unit: str) -> Image:
@@ -275,13 +281,13 @@ def unlike(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(tables: Sequence[Table], pooled: Pooled) -> dict[str, Any] | None:
+def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[str, Any] | None:
     """Minimum Feret diameters of every pooled image in bins common to all."""
     sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
     if not len(everything):
         return None
-    edges = auto_edges(everything, 0.0)
+    edges = auto_edges(everything, pooled.unit, grain)
     return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
 
 

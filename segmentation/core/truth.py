@@ -24,6 +24,7 @@ from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name
 from .micrograph.reader import read
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
+from .validation import Refused
 
 MAX_PIXELS = 500_000_000
 TIFF = (".tif", ".tiff")
@@ -49,7 +50,7 @@ Kind = Literal["auto", "binary", "labels"]
 Labels = NDArray[np.int32]
 
 
-class BadDataset(ValueError):
+class BadDataset(Refused):
     """Images with truth cannot be used; the message says which file and why."""
 
 

@@ -42,6 +42,10 @@ WORDS = {
 SENTENCES = ("value_error", "assertion_error")  # what our own validators raise: sentences about the table they are in
 
 
+class Refused(ValueError):
+    """What was asked for cannot be done; the message is a sentence for people."""
+
+
 class Settings(BaseModel):
     """Settings that take no unknown entries, guess what a misspelt one was to be, and never change.
 
@@ -83,7 +87,7 @@ def sentence(error: ValidationError) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     where, name = _place(first["loc"])
-    if first["type"] in ("missing", "extra_forbidden"):
+    if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         same = [e["loc"] for e in errors if e["type"] == first["type"] and e["loc"][:-1] == first["loc"][:-1]]
         names = ", ".join(str(loc[-1]) for loc in same)
         return f"{where}it {'lacks' if first['type'] == 'missing' else 'has unknown entries:'} {names}."

@@ -8,11 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .check import Checked
-from .examples import TRUE
 from .files import write_picture
 from .look import SHEET, Looked
 from .settings import SIZES
-from .sheets import outlined
+from .sheets import TRUE, outlined
 
 ACROSS, MOST = 6, 60
 LINE = 14  # px of a line of text

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -63,9 +65,11 @@ def write_whole(file: Path, content: bytes | memoryview) -> None:
         raise CannotWrite(f"{file} cannot be written ({error.strerror or error}); earlier files are kept.") from error
 
 
-def write_picture(file: Path, picture: Image.Image | Figure) -> None:
+def write_picture(file: Path, picture: Image.Image | Figure | NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     """A PNG, written as `write_whole` does."""
     content = io.BytesIO()
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
     if isinstance(picture, Image.Image):
         picture.save(content, "PNG")
     else:

@@ -1,18 +1,34 @@
-"""A finished run becomes a released model: half-precision weights and their ModelCard."""
+"""A finished run becomes a model: half-precision weights and their ModelCard; the application offers it or does not."""
 
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save
 from torch import nn
 
-from ..core.network.cards import ModelCard, as_base, pretrained_source
+from ..core.network.architectures import UnknownArchitecture, build
+from ..core.network.cards import (
+    AlteredWeights,
+    ModelCard,
+    as_base,
+    available,
+    check_weights,
+    pretrained_source,
+    read_card,
+)
+from ..core.network.runtime import read_weights
+from ..core.tasks import UnknownTask
+from ..core.tasks import find as kind_of
+from ..core.validation import Refused, sentence
 from . import tasks
 from .files import write_whole
 from .pretrained import base_card
@@ -20,7 +36,7 @@ from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
-PLAIN = ModelCard("", "", "", "", {}, "", Path())  # of which nothing is said that a task may leave out
+PLAIN = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path())  # says no more than it must
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 
@@ -122,3 +138,90 @@ def amend(card: Path, entries: Mapping[str, Any]) -> None:
         else:
             document[name] = value
     write_whole(card, tomlkit.dumps(document).encode())
+
+
+TRIAL = 64  # px, side of the picture that a model must be able to take
+
+
+class BadModel(Refused):
+    """The model cannot be added or removed; the message says why."""
+
+
+def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> ModelCard:
+    """Copy a run's card and weights to `folder`, under another name and title where they are given.
+
+    run: a training's folder, or a card's file. Raises BadModel when there is no finished model, its weights were
+    altered or fit another architecture, or its name is taken; CannotWrite when the disk is full.
+    """
+    file = card_file(run)
+    card = checked_card(file)
+    try:
+        card = replace(card, name=name or card.name, title=title or card.title)
+    except ValidationError as error:
+        raise BadModel(f"A model's {sentence(error)}") from error
+    name = card.name
+    if name in {known.name for known in available()} or (folder / f"{name}.toml").exists():
+        raise BadModel(f"There is a model named {name!r} already: give this one another name with --name.")
+    weights = card.weights.read_bytes()
+    if hashlib.sha256(weights).hexdigest() != card.sha256:
+        raise BadModel(f"The weights of {file} changed while they were read.")
+    entries = tomllib.loads(file.read_text(encoding="utf-8"))
+    entries.pop("weights", None)
+    # The card comes last: without it what is half written is no model.
+    write_whole(folder / f"{name}.safetensors", weights)
+    write_whole(folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": card.title}).encode())
+    return read_card(folder / f"{name}.toml")
+
+
+def card_file(run: Path) -> Path:
+    """The file of the one card in a run's folder, or `run` where it is a card's file; raises BadModel."""
+    if run.suffix == ".toml" and run.is_file():
+        return run
+    if not run.is_dir():
+        raise BadModel(f"There is no run {run}.")
+    found = [file for file in sorted(run.glob("*.toml")) if file.name != "recipe.toml"]
+    if not found:
+        raise BadModel(f"{run} holds no ModelCard: its training is not finished (the same command goes on with it).")
+    if len(found) > 1:
+        raise BadModel(f"{run} holds {len(found)} ModelCards: name the file of one.")
+    return found[0]
+
+
+def checked_card(file: Path) -> ModelCard:
+    """The card in a file, after its weights were found whole, fit to its architecture and able to predict."""
+    try:
+        card = read_card(file)
+        check_weights(card)
+        count = len(kind_of(card.task).channels(card))
+        network = build(card.architecture, count).eval()
+        network.load_state_dict(read_weights(card))
+        found = _tried(network)
+    except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
+        raise BadModel(f"{file} cannot be added: {error}") from error
+    except RuntimeError as error:
+        raise BadModel(f"{file} cannot be added: its weights belong to another architecture.") from error
+    if found.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(found).all():
+        raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
+    return card
+
+
+@torch.inference_mode()
+def _tried(network: nn.Module) -> torch.Tensor:
+    """The maps of a grey picture, as an analysis shows it; raises ValueError."""
+    try:
+        maps: torch.Tensor = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
+    except RuntimeError as error:
+        raise ValueError("its network takes no picture of one channel.") from error
+    return maps
+
+
+def remove_model(name: str, folder: Path) -> None:
+    """Delete a model that was added to `folder`; raises BadModel for any other."""
+    card, weights = folder / f"{name}.toml", folder / f"{name}.safetensors"
+    if "/" in name or not card.exists():
+        released = name in {known.name for known in available()}
+        why = "it is a released model" if released else "there is none of this name"
+        raise BadModel(f"{name!r} cannot be removed: {why}.")
+    # The card goes first: without it the weights are no model.
+    card.unlink()
+    weights.unlink(missing_ok=True)

@@ -22,9 +22,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..core.network.architectures import STRIDE
-from ..core.network.card_entries import CARD, SOURCE
+from ..core.network.card_entries import Line, Name, Text, Texts
 from ..core.settings import DEFAULT_TASK
-from ..core.validation import Settings, sentence
+from ..core.validation import Refused, Settings, sentence
 from . import tasks
 from .losses import Loss, losses
 from .synthesis.draw import DIAMETERS
@@ -35,7 +35,7 @@ FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which model
 MACHINE = ("device", "threads", "workers")  # where it runs, not what is trained: may differ when a run resumes
 
 
-class BadRecipe(ValueError):
+class BadRecipe(Refused):
     """The recipe cannot be trained; the message says which entry is wrong."""
 
 
@@ -47,17 +47,6 @@ def keep_apart(*places: Path) -> None:
                 f"{place} lies in {FORBIDDEN}: what is there is never trained on, nor is anything calibrated or chosen "
                 "by it."
             )
-
-
-def as_a_card_has_it(name: str, rules: Any = CARD) -> AfterValidator:
-    """The entry is what the ModelCard that the training will write may hold."""
-
-    def check(value: Any) -> Any:
-        if not rules[name].fits(value):
-            raise PydanticCustomError("card", rules[name].words)
-        return value
-
-    return AfterValidator(check)
 
 
 def _is_a_pattern(pattern: str) -> str:
@@ -76,9 +65,6 @@ Amount = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
-Title = Annotated[str, as_a_card_has_it("title", SOURCE)]
-Licence = Annotated[str, as_a_card_has_it("licence", SOURCE)]
-Texts = Annotated[list[str], as_a_card_has_it("limits")]
 
 
 class Augmentation(Settings):
@@ -144,8 +130,8 @@ class FolderEntry(Settings):
     )
     use: Literal["both", "training", "validation"] = "both"
     weight: Above = 1.0
-    title: Title = ""
-    licence: Licence = "unknown"
+    title: Text = ""
+    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _one_way_to_group(self) -> Self:
@@ -199,13 +185,13 @@ def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: s
 class TrainingRecipe(Settings):
     """What is trained, on what, and how."""
 
-    name: Annotated[str, as_a_card_has_it("name")]
-    title: Annotated[str, as_a_card_has_it("title")]
+    name: Name
+    title: Line
     task: str = DEFAULT_TASK
     sources: list[Annotated[SourceEntry, BeforeValidator(_source)]] = Field(min_length=1)
     architecture: dict[str, Any] = Field({}, description="see core.network.architectures")
-    summary: Annotated[str, as_a_card_has_it("summary")] = ""
-    licence: Annotated[str, as_a_card_has_it("licence")] = "MIT"
+    summary: Text = ""
+    licence: Text = "MIT"
     limits: Texts = []
     options: dict[str, Any] = Field({}, description="of the card, which only its task reads")
     pretrained: str = Field("", description="the encoder's weights, see pretrained.load_encoder")

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from ..core.network.architectures import build
 from ..core.network.runtime import Runtime
-from .curves import Row
 from .pretrained import base_card, load_encoder, load_model, maps_of
-from .runs import load_state, save_state
+from .runs import Row, load_state, save_state
 from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 
@@ -77,18 +76,18 @@ def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
     if recipe.precision == "auto" and frozen.exists():
         changes["precision"] = read_recipe(frozen).precision
     elif recipe.precision == "auto":
-        fastest = Runtime("cpu" if device_of(recipe).type == "cpu" else recipe.device).torch_dtype()
+        fastest = Runtime("cpu" if device_of(recipe.device).type == "cpu" else recipe.device).torch_dtype()
         changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
     return recipe.replaced(**changes)
 
 
-def device_of(recipe: TrainingRecipe) -> torch.device:
-    """Where the recipe runs; raises BadRecipe when there is no such device."""
+def device_of(name: str) -> torch.device:
+    """The device of this name; raises BadRecipe when there is none."""
     try:
-        device = Runtime(recipe.device).torch_device()
+        device = Runtime(name).torch_device()
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadRecipe(f"device = {recipe.device!r} is not to be had on this machine.") from error
+    except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
+        raise BadRecipe(f"There is no device {name!r}, or it is not to be had here: take auto or cpu.") from error
     return device
 
 

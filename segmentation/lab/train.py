@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from . import tasks
-from .curves import Row, best_of, draw_curves, read_metrics
 from .data import Crops, Sources, make_sources
-from .examples import draw_examples
 from .files import alone_in, check_room, write_whole
-from .runs import CHECKPOINT, METRICS, add_row, write_rows
+from .runs import CHECKPOINT, METRICS, Row, add_row, best_of, draw_curves, read_metrics, write_rows
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
+from .sheets import draw_examples
 from .start import Run, device_of, rate_factor, settled, start_run
 
 EXAMPLES = 5
@@ -47,7 +46,7 @@ def train(
     UnknownArchitecture, CannotWrite, InUse.
     """
     recipe = settled(recipe, out / "recipe.toml")
-    device = device or device_of(recipe)
+    device = device or device_of(recipe.device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     run = start_run(recipe, device)

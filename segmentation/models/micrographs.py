@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from django.db import models
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
@@ -39,6 +39,11 @@ class MicrographQuerySet(AttemptedQuerySet):
         a network address: cookies and secrets are easily made.
         """
         waiting = self.waiting().by_sender()
+        # What has been read but for its data bar comes last, and of that what somebody waits for first.
+        for first in (Q(width=0), Q(jobs__ready=False) | Q(sample__isnull=False)):
+            if waiting.filter(first).exists():
+                waiting = waiting.filter(first)
+                break
         first = dict(waiting.values_list("sender").annotate(Min("created")).order_by())
         if not first:
             return None
@@ -60,9 +65,12 @@ class Micrograph(Owned, Attempted):
     It is stored and answered at once and looked into by a worker:
 
         RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
+                                ^                  │
+                                └───── once more, for its data bar; it can be analysed meanwhile
 
     name: the file's own name, for display only. sha256: of the file's bytes.
-    kind, width, height, calibration, metadata, notes: known once it is DONE; calibration: `Calibration` as a dict.
+    kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
+        `Calibration` as a dict.
     data_bar: first row of the data bar, None when there is none.
     reading: what was read in the data bar, a suggestion; {} when there is none. read_bar: whether it is to be read.
     side: the files of the microscope that came beside it, as {"name", "sha256", "file": where it is stored}.
@@ -122,8 +130,8 @@ class Micrograph(Owned, Attempted):
 
     @property
     def is_read(self) -> bool:
-        """Whether it is an image that can be analysed."""
-        return self.state == self.State.DONE and not self.is_archive
+        """Whether it is an image that can be analysed, though its data bar may still be to be read."""
+        return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
 
     @property
     def folder(self) -> str:

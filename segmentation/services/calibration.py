@@ -10,7 +10,7 @@ from ..core.micrograph import parse_width
 from ..core.micrograph.crosscheck import crosscheck
 from ..core.micrograph.types import Calibration
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
-from ..models import Micrograph
+from ..models import Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
 SHORTEST_PX = 5.0
@@ -92,6 +92,17 @@ def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibrat
     """
     text = asked.get("width")
     return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
+
+
+def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str = Sample.Rule.OWN) -> bool:
+    """Whether the scale of an image hangs on its data bar, which is still to be read.
+
+    asked: as for `asked_calibration`, {} where nothing was said. rule: of its sample.
+    """
+    if micrograph.is_finished or own_calibration(micrograph) is not None:
+        return False
+    said = asked.get("width") is not None and asked.get("origin", "") not in {"", "default", "file"}
+    return not said and rule == Sample.Rule.OWN
 
 
 def refuse_tall_bar(recipe: AnalysisSettings, micrograph: Micrograph) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph, Segmentation
-from .calibration import asked_calibration, refuse_tall_bar
+from .calibration import asked_calibration, refuse_tall_bar, waits_for_reading
 from .callers import fingerprint, submission_of
 from .limits import check_megapixels, check_waiting
 from .pooling import refresh_after_commit
@@ -80,7 +80,8 @@ def _created(
     micrograph = Micrograph.objects.select_for_update().get(pk=micrograph.pk)
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
-    state, error, ready = Job.State.QUEUED, "", micrograph.is_read
+    known = asked is None or not waits_for_reading(micrograph, asked)
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and known
     try:
         check_waiting(**who)
         if micrograph.is_read:
@@ -175,7 +176,7 @@ def retry_job(*, job: Job) -> Job:
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
         transaction.on_commit(enqueue_inspection)
-    elif job.micrograph.is_read and not job.ready:
+    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, job.asked):
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:

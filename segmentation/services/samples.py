@@ -15,7 +15,7 @@ from ..models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
 from . import limits
 from .archives import Note
-from .calibration import asked_calibration
+from .calibration import asked_calibration, waits_for_reading
 from .callers import fingerprint, submission_of
 from .jobs import OTHER_CONTENT, check_model, files_of, fitting
 from .pooling import refresh_after_commit
@@ -290,7 +290,7 @@ def take_in(
         if micrograph.state == Micrograph.State.FAILED:
             said.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
-        elif micrograph.is_read:
+        elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
             micrograph.sample = sample

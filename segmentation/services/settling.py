@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.settings import AnalysisSettings
-from ..models import Job, Micrograph
+from ..models import AFRESH, Job, Micrograph
 from .archives import Note
+from .calibration import waits_for_reading
 from .files import remove_folder
 from .jobs import create_job, make_ready
 from .pooling import refresh_after_commit
@@ -21,25 +22,49 @@ from .refusal import Refused
 from .samples import enrol, remark, take_in
 
 
-def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes) -> None:
+def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
     """Store what an image turned out to be, and let follow what waits for that.
 
-    facts: fields of the `Micrograph` by name. Raises `Superseded` where the micrograph is no longer this attempt's.
+    facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read, for which it waits once
+    more. Raises `Superseded` where the micrograph is no longer this attempt's.
     """
     micrograph.preview.save("preview.png", ContentFile(preview), save=False)
     try:
         with transaction.atomic():
-            micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, preview=micrograph.preview.name, **facts)
-            micrograph.refresh_from_db()
-            for job in _held(micrograph):
-                make_ready(job)
-            if micrograph.sample is not None:
-                enrol(micrograph.sample, [micrograph])
+            facts = {**facts, "preview": micrograph.preview.name}
+            if unread:
+                micrograph.change(**{**AFRESH, **facts})
+            else:
+                micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, **facts)
+            _follow(micrograph)
     except BaseException:
         micrograph.preview.storage.delete(micrograph.preview.name)
         if not Micrograph.objects.filter(pk=micrograph.pk).exists():
             remove_folder(micrograph.folder)
         raise
+
+
+def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
+    """Store what was read in the data bar of an image, and let follow what waits for that; raises `Superseded`."""
+    with transaction.atomic():
+        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, reading=reading)
+        _follow(micrograph)
+
+
+def go_without_reading(micrograph: Micrograph) -> None:
+    """What follows where the workers that read its data bar died: all else is known of it."""
+    Micrograph.objects.filter(pk=micrograph.pk).update(state=Micrograph.State.DONE, error="")
+    _follow(micrograph)
+
+
+def _follow(micrograph: Micrograph) -> None:
+    """Let run, or be taken in, what waited for an image, unless its scale hangs on what is still to be read."""
+    micrograph.refresh_from_db()
+    for job in _held(micrograph):
+        if not waits_for_reading(micrograph, job.asked):
+            make_ready(job)
+    if micrograph.sample is not None and not waits_for_reading(micrograph, micrograph.asked, micrograph.sample.rule):
+        enrol(micrograph.sample, [micrograph])
 
 
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:

@@ -30,7 +30,7 @@ from .limits import AN_HOUR
 from .pooling import refresh_after_commit, stuck
 from .queue import enqueue, enqueue_inspection, enqueue_next
 from .samples import delete_sample
-from .settling import give_up_on
+from .settling import give_up_on, go_without_reading
 
 MAX_DEATHS = 3
 ABANDONED = timedelta(days=1)
@@ -115,7 +115,9 @@ def _rescue(kind: type[Attempted], sentence: str, died: bool) -> int:
 
 def _failed(row: Attempted) -> None:
     """What else there is to do when a row has lost its last worker."""
-    if isinstance(row, Micrograph):
+    if isinstance(row, Micrograph) and row.width:
+        go_without_reading(row)
+    elif isinstance(row, Micrograph):
         give_up_on(row, row.error)
     elif isinstance(row, Job):
         refresh_after_commit(row.sample_id)

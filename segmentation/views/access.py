@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -55,6 +56,20 @@ def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpRespo
     """A page with the sentence of a refusal."""
     context = {"sentence": refusal.sentence, "back": back}
     return render(request, "refused.html", context, status=refusal.status)
+
+
+def ask_to_delete(
+    request: HttpRequest,
+    question: str,
+    sentence: str,
+    *,
+    back: str,
+    names: Sequence[str] = (),
+    hidden: Sequence[tuple[str, str]] = (),
+) -> HttpResponse:
+    """The page that asks once before something is deleted; what it is sent back with, `hidden`, says that it has."""
+    context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden}
+    return render(request, "delete.html", context)
 
 
 def gone() -> HttpResponse:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..core.measure import bins
 from ..core.measure.bins import Floats
-from ..core.measure.fitting import log_normal
+from ..core.measure.fitting import log_normal, unfit
 from ..models import Artifact
 from .access import visible_job
 from .present import used_calibration
@@ -122,8 +122,8 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares
-    of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "problem": what is
-    wrong with "bins", else ""}; without a particle "edges" is empty.
+    of area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why
+    it is not drawn, else "", "problem": what is wrong with "bins", else ""}; without a particle "edges" is empty.
     """
     weightings = WEIGHTINGS if "area" in particles.columns else WEIGHTINGS[:1]
     measure = _one_of(list(particles.columns), chosen.get("measure"))
@@ -141,8 +141,9 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
     }
     if not len(sizes):
         return {**said, "edges": [], "problem": ""}
-    grain = (particles.grain or pixel) if measure in LENGTHS else 0.0
-    edges, problem = _edges(sizes, grain, bool(chosen.get("log")), chosen.get("bins", ""))
+    lengths = (particles.unit, particles.grain or pixel) if measure in LENGTHS else ("", 0.0)
+    automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
+    edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     found = bins.histogram(sizes, weights, edges)
     aside = bins.histogram(sizes[~kept], weights[~kept], edges)
     # Edge weights change how particles share in the bars, and not their number.
@@ -157,7 +158,8 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
         "aside": (aside.sums / one).tolist(),
         "shares": found.shares.tolist(),
         "cumulative": found.cumulative.tolist(),
-        "fit": fit and {"median": fit["median"], "gsd": fit["gsd"]},
+        "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
+        "unfit": unfit(fit) if measure in (*LENGTHS, "area") else "",
         "problem": problem,
     }
 
@@ -173,9 +175,8 @@ def _amount(particles: Particles, weighting: str) -> Floats:
     return particles.columns["ecd"] ** 3 if weighting == "volume" else np.ones(len(particles.kept))
 
 
-def _edges(sizes: Floats, grain: float, log: bool, typed: str) -> tuple[Floats, str]:
+def _edges(sizes: Floats, automatic: Floats, log: bool, typed: str) -> tuple[Floats, str]:
     """Edges for sizes (n,), and what is wrong with what was typed where they are the automatic ones instead."""
-    automatic = bins.log_edges(sizes) if log else bins.auto_edges(sizes, grain)
     if not typed:
         return automatic, ""
     try:

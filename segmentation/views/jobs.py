@@ -21,7 +21,7 @@ from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_
 from ..middleware import ensure_visitor
 from ..models import Artifact, Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
-from .access import gone, own_job, refused, visible_job
+from .access import ask_to_delete, gone, own_job, refused, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, used_calibration
 from .revisions import revisions, sample_of
@@ -71,7 +71,9 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = own_job(request, pk, "delete")
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
-        return render(request, "delete.html", {"job": found, "others": others})
+        stay = f" Its other revisions ({others}) and the image stay." if others else ""
+        sentence = f"The result of “{found.micrograph.name}” and its files will be gone.{stay}"
+        return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
     delete_job(job=found)
     return redirect("results")
 

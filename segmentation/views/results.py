@@ -1,36 +1,175 @@
-"""My results: what this account, or this browser, has made."""
+"""My results: what this account, or this browser, has made; found, sorted, downloaded and deleted."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Lower, NullIf
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from ..models import Artifact, Job, Micrograph
+from ..core import tasks
+from ..core.archive import streamed_zip
+from ..core.report import exports
+from ..models import Artifact, Job, Micrograph, Sample
+from ..services import Refused, bundles, delete_job
+from .access import ask_to_delete, refused
 from .present import main_number
+from .serving import file_stem
+from .upload import to_uuid
 from .words import capital
 
 A_PAGE = 50
+MOST_SAMPLES = 200  # in the list of samples to choose from
+LONGEST = 100  # characters that are searched for
+UNDER_WAY = "under-way"
+STATES = {
+    "done": "Done",
+    UNDER_WAY: "Under way",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+NO_SAMPLE = "none"
+_NUMBER = {
+    name: Cast(NullIf(KT(f"summary__statistics__{name}"), Value("null")), FloatField()) for name in ("n_kept", "median")
+}
+ORDERS = {
+    "name": (Lower("micrograph__name"),),
+    "state": (F("state"),),
+    "kept": (_NUMBER["n_kept"],),
+    "median": (KT("summary__statistics__unit"), _NUMBER["median"]),
+    "made": (F("created"),),
+}
+SORTS = {
+    "-made": "Newest first",
+    "made": "Oldest first",
+    "name": "Name, A to Z",
+    "-name": "Name, Z to A",
+    "state": "State",
+    "-state": "State, the other way round",
+    "-kept": "Most kept first",
+    "kept": "Fewest kept first",
+    "-median": "Largest median first",
+    "median": "Smallest median first",
+}
+# Title, whether numbers stand below it, and by which sort it begins when it is clicked.
+HEADS = {
+    "name": ("Name", False, "name"),
+    "state": ("State", False, "state"),
+    "kept": ("Kept", True, "-kept"),
+    "median": ("Median min. Feret", True, "-median"),
+    "made": ("Made", False, "-made"),
+}
+NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
+NO_FILES = "None of these results has files yet: only those that are done can be downloaded."
 
 
 @require_safe
 @never_cache
 def results(request: HttpRequest) -> HttpResponse:
-    """The list, newest first; for HTMX only its fragment, which asks again while something runs."""
-    mine = Job.objects.visible_to(request.user, request.visitor).filter(sample=None).select_related("micrograph")
-    page = Paginator(mine.order_by("-created", "pk"), A_PAGE).get_page(request.GET.get("page"))
+    """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
+    page = Paginator(_found(request, request.GET), A_PAGE).get_page(request.GET.get("page"))
+    older = _older(request, page)
     pictured = Artifact.objects.filter(job__in=[job.pk for job in page], name="thumbnail.png")
     pictures = set(pictured.values_list("job_id", flat=True))
-    rows = [_row(job, job.pk in pictures) for job in page]
+    rows = [{**_row(job, job.pk in pictures), "older": older[job.micrograph_id]} for job in page]
     archives = _archives(request)
-    any_active = any(row["active"] for row in rows) or any(not archive.is_finished for archive in archives)
-    context = {"page": page, "rows": rows, "archives": archives, "any_active": any_active}
+    context = {
+        "page": page,
+        "rows": rows,
+        "archives": archives,
+        "any_active": any(row["active"] for row in rows) or any(not archive.is_finished for archive in archives),
+        "samples": _samples(request),
+        "states": STATES,
+        "sorts": SORTS,
+        "sort": _sort(request.GET),
+        "heads": _heads(request.GET),
+        "q": request.GET.get("q", "")[:LONGEST],
+        "narrowed": any(request.GET.get(name) for name in ("q", "state", "sample")),
+        "query": request.GET.urlencode(),
+    }
     return render(request, "_results.html" if request.htmx else "results.html", context)
+
+
+@require_POST
+def selected(request: HttpRequest) -> HttpResponse:
+    """Download the results that were ticked, or ask and then delete them; those of others are as if not ticked."""
+    heads = _ticked(request)
+    if not heads:
+        return refused(request, Refused(NOTHING_CHOSEN), reverse("results"))
+    if request.POST.get("do") == "delete":
+        return _delete(request, heads)
+    stored = [(job, files) for job in heads if (files := _files(job))]
+    if not stored:
+        return refused(request, Refused(NO_FILES, 409), reverse("results"))
+    response = StreamingHttpResponse(streamed_zip(_entries(stored)), content_type="application/zip")
+    response["Content-Disposition"] = 'attachment; filename="results.zip"'
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _mine(request: HttpRequest) -> QuerySet[Job]:
+    return Job.objects.visible_to(request.user, request.visitor)
+
+
+def _found(request: HttpRequest, asked: QueryDict) -> QuerySet[Job]:
+    """The newest result of each image of the caller, narrowed and sorted as asked; what is unknown is as if not asked.
+
+    asked: "q", words that must be in the names of image or sample; "state"; "sample", its id or "none"; "sort".
+    """
+    newer = Q(created__gt=OuterRef("created")) | Q(created=OuterRef("created"), pk__gt=OuterRef("pk"))
+    found = _mine(request).filter(~Exists(_mine(request).filter(newer, micrograph=OuterRef("micrograph"))))
+    for word in asked.get("q", "")[:LONGEST].split():
+        found = found.filter(Q(micrograph__name__icontains=word) | Q(sample__name__icontains=word))
+    if (state := asked.get("state")) in STATES:
+        found = found.filter(state__in=Job.UNFINISHED if state == UNDER_WAY else (state,))
+    if asked.get("sample") == NO_SAMPLE:
+        found = found.filter(sample=None)
+    elif sample := to_uuid(asked.get("sample", "")):
+        found = found.filter(sample=sample)
+    sort = _sort(asked)
+    order = [
+        each.desc(nulls_last=True) if sort.startswith("-") else each.asc(nulls_last=True)
+        for each in ORDERS[sort.removeprefix("-")]
+    ]
+    return found.select_related("micrograph", "sample").order_by(*order, "-created", "pk")
+
+
+def _sort(asked: QueryDict) -> str:
+    return asked["sort"] if asked.get("sort") in SORTS else "-made"
+
+
+def _heads(asked: QueryDict) -> list[dict[str, Any]]:
+    """The heads of the table, each a link that sorts by its column, or the other way round where that is so already."""
+    now = _sort(asked)
+    heads = []
+    for name, (title, number, first) in HEADS.items():
+        query = asked.copy()
+        query.pop("page", None)
+        query["sort"] = first if now != first else first.removeprefix("-") if first.startswith("-") else f"-{first}"
+        sorted_by = {name: "ascending", f"-{name}": "descending"}.get(now, "")
+        heads.append({"title": title, "number": number, "query": query.urlencode(), "sorted": sorted_by})
+    return heads
+
+
+def _older(request: HttpRequest, newest: Iterable[Job]) -> dict[Any, list[dict[str, Any]]]:
+    """The earlier revisions of the images of these jobs, the newest first, by micrograph."""
+    heads = list(newest)
+    others = _mine(request).filter(micrograph__in=[job.micrograph_id for job in heads])
+    found = defaultdict(list)
+    for job in others.exclude(pk__in=[job.pk for job in heads]).order_by("-created", "-pk"):
+        found[job.micrograph_id].append({"job": job, "state": capital(job.get_state_display()), **_numbers(job)})
+    return found
 
 
 def _archives(request: HttpRequest) -> list[Micrograph]:
@@ -40,16 +179,88 @@ def _archives(request: HttpRequest) -> list[Micrograph]:
     return [archive for archive in asked if not archive.is_finished or archive.notes or archive.error]
 
 
+def _samples(request: HttpRequest) -> list[tuple[str, str]]:
+    mine = Sample.objects.visible_to(request.user, request.visitor).order_by("-created", "pk")
+    return [(str(pk), name) for pk, name in mine.values_list("pk", "name")[:MOST_SAMPLES]]
+
+
+def _numbers(job: Job) -> dict[str, Any]:
+    done = job.state == Job.State.DONE
+    statistics = job.summary.get("statistics") if done else None
+    return {
+        "kept": statistics["n_kept"] if statistics else "",
+        "median": main_number(job.summary).removeprefix("median ") if done else "",
+    }
+
+
 def _row(job: Job, pictured: bool) -> dict[str, Any]:
-    statistics = job.summary.get("statistics") if job.state == Job.State.DONE else None
-    number = main_number(job.summary) if job.state == Job.State.DONE else ""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     return {
         "job": job,
         "active": not job.is_finished,
         "state": capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
-        "kept": statistics["n_kept"] if statistics else "",
-        "median": number.removeprefix("median "),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
+        **_numbers(job),
     }
+
+
+def _ticked(request: HttpRequest) -> list[Job]:
+    """The results of the caller that the form names, or all that its filter finds."""
+    if request.POST.get("all"):
+        return list(_found(request, QueryDict(request.POST.get("query", ""))).defer("summary"))
+    ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
+    mine = _mine(request).filter(pk__in=ids).select_related("micrograph", "sample")
+    return list(mine.defer("summary").order_by("-created", "pk"))
+
+
+def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
+    """Each with all revisions of its image, once that has been confirmed."""
+    every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
+    if "sure" in request.POST:
+        for job in every:
+            delete_job(job=job)
+        count = len(heads)
+        messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
+        return redirect("results")
+    revisions = len(every) - len(heads)
+    sampled = sum(job.sample_id is not None for job in heads)
+    said = [
+        f"{'The result' if len(heads) == 1 else f'These {len(heads)} results'} and all files will be gone.",
+        f"{revisions} earlier revision{' goes' if revisions == 1 else 's go'} with them." if revisions else "",
+        f"{sampled} of them {'belongs' if sampled == 1 else 'belong'} to a sample, which will be pooled without."
+        if sampled
+        else "",
+    ]
+    question = "Delete this result?" if len(heads) == 1 else f"Delete {len(heads)} results?"
+    return ask_to_delete(
+        request,
+        question,
+        " ".join(filter(None, said)),
+        back=reverse("results"),
+        names=[job.micrograph.name for job in heads],
+        hidden=[("do", "delete"), ("sure", "yes"), *(("job", str(job.pk)) for job in heads)],
+    )
+
+
+def _files(job: Job) -> list[Artifact]:
+    """The files of a result to be taken away, but for the bundle of them all."""
+    if job.state != Job.State.DONE:
+        return []
+    listed = exports.listed("image", tasks.find(job.get_settings().task))
+    offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
+    stored = {each.name: each for each in job.artifacts.all()}
+    return [stored[name] for name in offered if name in stored]
+
+
+def _entries(results: list[tuple[Job, list[Artifact]]]) -> Iterator[tuple[str, bytes]]:
+    """A folder for each result; a file that has gone meanwhile is left out."""
+    for number, (job, files) in enumerate(results, 1):
+        folder = f"{number:03d} {file_stem(job.micrograph.name)}"
+        for artifact in files:
+            try:
+                with artifact.file.open("rb") as file:
+                    content = file.read()
+            except (OSError, ValueError):
+                continue
+            yield f"{folder}/{artifact.name}", content

@@ -155,7 +155,12 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
     found = own(request, pk, "delete")
     if request.method != "POST":
-        return render(request, "samples/delete.html", {"sample": found, "count": found.members.count()})
+        count = found.members.count()
+        sentence = (
+            f"The sample “{found.name}” with its {count} image{'' if count == 1 else 's'}, their results and all files"
+            " will be gone."
+        )
+        return access.ask_to_delete(request, "Delete this sample?", sentence, back=_address(found))
     services.delete_sample(sample=found)
     return redirect("samples")
 

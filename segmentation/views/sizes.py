@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity
 from .words import capital, per_cent, significant
 
@@ -120,7 +121,7 @@ def _weighted(of: dict[str, Any], quantity: Quantity, statistics: dict[str, Any]
     unit = "" if value is None else quantity.unit(statistics["unit"])
     found = between((of.get("intervals") or {}).get(name))
     lone = value is not None and not found and not of.get("note")
-    return Measure(name, significant(value), unit, interval="not defined" if lone else found)
+    return Measure(name, significant(value), unit, interval="too few particles" if lone else found)
 
 
 def shape_table(statistics: dict[str, Any]) -> list[Row]:
@@ -148,13 +149,8 @@ def fit_words(statistics: dict[str, Any]) -> str:
     unit = statistics["unit"]
     law = f"A log-normal law with median {significant(fit['median'])} {unit} and geometric SD {significant(fit['gsd'])}"
     said = f"{law}: {fit['word']} fit"
-    return f"{said} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{_chance(fit.get('p'))})."
-
-
-def _chance(p: float | None) -> str:
-    if p is None:
-        return ""
-    return ", p < 0.001" if p < 0.001 else f", p = {significant(p, 2)}"
+    chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
+    return f"{said} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
 
 
 def group_words(statistics: dict[str, Any]) -> str:

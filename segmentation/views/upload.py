@@ -168,6 +168,7 @@ def card(micrograph: Micrograph, text: str | None = None, origin: str = "", erro
         "width": text,
         "origin": origin,
         "error": error,
+        "reading": not micrograph.is_finished,
         "own_width": own_width,
         "own_badge": file_badge(own) if own else "",
         "badge": badge(text, origin, micrograph),

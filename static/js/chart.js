@@ -116,6 +116,7 @@ export class Histogram {
     const state = this.chosenState;
     this.arrange(state);
     this.say(bins.problem);
+    this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
     this.show(state);
   }
 

@@ -56,8 +56,9 @@ export function sentenceFor(status) {
   return "The file could not be stored just now. Try again in a moment.";
 }
 
-// What keeps the page from starting: so many files that are not yet there.
-export function stillSending(busy) {
+// So many files are not yet there; wanted: the analysis is to start as soon as they are.
+export function stillSending(busy, wanted = false) {
   if (!busy) return "";
-  return busy === 1 ? "One file is still on its way." : `${busy} files are still on their way.`;
+  const said = busy === 1 ? "One file is still on its way" : `${busy} files are still on their way`;
+  return wanted ? `${said}; the analysis starts by itself when all have arrived.` : `${said}.`;
 }

@@ -120,24 +120,37 @@ async function take(files, name = "") {
 // ---- what the server is still reading -------------------------------------------------------------
 
 const pending = () => [...cards.querySelectorAll("[data-pending]")];
+const unread = () => [...cards.querySelectorAll("[data-pending], [data-reading]")];
+const idOf = (card) => card.dataset.pending ?? card.dataset.upload;
 const dropped = new Set(); // cards that the user has removed
 let asking = null;
 
 function askSoon() {
-  if (!asking && pending().length) asking = setTimeout(ask, document.hidden ? 5 * ASK_MS : ASK_MS);
+  if (!asking && unread().length) asking = setTimeout(ask, document.hidden ? 5 * ASK_MS : ASK_MS);
+}
+
+// What was typed on a card stays when the card changes.
+function refresh(card, html) {
+  if (card.outerHTML === html.trim() || ("reading" in card.dataset && html.includes("data-reading"))) return;
+  const fresh = fragmentOf(html);
+  const now = fresh.querySelector("[data-upload]");
+  if (now && card.dataset.upload && fieldOf(card).origin.value === "typed") copy(fieldOf(card), fieldOf(now));
+  const { id } = document.activeElement;
+  card.replaceWith(fresh);
+  if (id) document.getElementById(id)?.focus();
 }
 
 // A card changes when there is news of it; an archive's is preceded by what has come out of it, and goes in the end.
 async function ask() {
-  const asked = pending().slice(0, ASKED_AT_ONCE).map((card) => card.dataset.pending);
+  const asked = unread().slice(0, ASKED_AT_ONCE).map(idOf);
   const query = new URLSearchParams(asked.map((id) => ["upload", id]));
   const shown = [...cards.querySelectorAll("[name=upload]")].map((input) => input.value);
   for (const id of [...shown, ...dropped]) if (!asked.includes(id)) query.append("known", id);
   const answer = await fetch(form.dataset.cards, { method: "POST", body: query, headers: posting() }).catch(() => null);
   const said = answer?.ok ? await answer.json().catch(() => null) : null;
   for (const [id, html] of Object.entries(said?.cards ?? {})) {
-    const card = cards.querySelector(`[data-pending="${id}"]`);
-    if (card && card.outerHTML !== html.trim()) card.replaceWith(fragmentOf(html));
+    const card = cards.querySelector(`[data-pending="${id}"], [data-reading][data-upload="${id}"]`);
+    if (card) refresh(card, html);
   }
   asking = null;
   if (said) arrange();
@@ -217,7 +230,7 @@ function edited(event) {
 }
 
 function removed(card) {
-  const id = card.dataset.upload ?? card.dataset.pending;
+  const id = idOf(card);
   if (!dropped.has(id)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "removed", value: id }));
   dropped.add(id);
   card.remove();
@@ -235,13 +248,29 @@ function tell(text) {
   document.getElementById("news").textContent = text;
 }
 
+let wanted = false; // the button was pressed before all files had arrived
+const refusals = () => cards.querySelectorAll(".card.error:not(.remark)").length;
+let refused = 0;
+
 function guard(started = false) {
-  for (const button of form.querySelectorAll("[data-go]")) button.disabled = queue.busy > 0 || started;
-  document.getElementById("why").textContent = started ? "Starting the analysis …" : stillSending(queue.busy);
+  for (const button of form.querySelectorAll("[data-go]")) button.disabled = wanted || started;
+  document.getElementById("why").textContent = started ? "Starting the analysis …" : stillSending(queue.busy, wanted);
+  if (!wanted || queue.busy) return;
+  wanted = false;
+  // What was refused meanwhile must be seen before the page goes.
+  if (refusals() > refused) guard();
+  else form.requestSubmit();
 }
 
 function submitted(event) {
   if (event.submitter?.name === "remove") return;
+  if (queue.busy) {
+    event.preventDefault();
+    wanted = true;
+    refused = refusals();
+    guard();
+    return;
+  }
   if (!uploads().length && !pending().length) {
     event.preventDefault();
     document.getElementById("why").textContent = "Choose at least one image first, or try the sample.";

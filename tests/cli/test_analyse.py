@@ -15,6 +15,7 @@ import tifffile
 from segmentation.core.report import exports
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
+from tests.shell import manage
 
 SQRT3 = 3**0.5
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +24,14 @@ IN_BUNDLE = {name for name, each in LISTED.items() if not each.for_the_page} - {
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
-def run(*arguments, **environment):
-    command = [sys.executable, str(ROOT / "manage.py"), "analyse", *map(str, arguments)]
+def process(*arguments, **environment):
+    """What `manage.py` says in a process of its own."""
     return subprocess.run(
-        command,
+        [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, **environment},
+        env={**os.environ, "DEEPSEGM_DATA": "/nonexistent/data", **environment},
         stdin=subprocess.DEVNULL,
     )
 
@@ -44,9 +45,7 @@ def rows_of(file):
 def sample(tmp_path_factory):
     """The sample analysed once, with the data folder pointed at a place that cannot be."""
     out = tmp_path_factory.mktemp("out")
-    done = run(
-        SAMPLE, "--out", out, DEEPSEGM_DATA="/nonexistent/data", DEEPSEGM_DATABASE_URL="postgres://nobody@127.0.0.1:1/x"
-    )
+    done = process("analyse", SAMPLE, "--out", out, DEEPSEGM_DATABASE_URL="postgres://nobody@127.0.0.1:1/x")
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
 
@@ -102,7 +101,7 @@ def write(folder, name, pixels=None, **options):
 
 
 def test_without_width_sizes_are_in_pixels_never_7520(tmp_path):
-    done = run(write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
+    done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 0
     assert "\n  No image width is known, so sizes are in pixels." in done.stdout
     result = json.loads((tmp_path / "out/plain/result.json").read_text())
@@ -114,7 +113,8 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path):
     one, two = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
     bad = tmp_path / "bad.tif"
     bad.write_bytes(b"no picture at all")
-    done = run(one, bad, two, tmp_path / "missing.tif", "--out", tmp_path / "out", "--width-nm", "2.56 um", "--all")
+    images = one, bad, two, tmp_path / "missing.tif"
+    done = manage("analyse", *images, "--out", tmp_path / "out", "--width-nm", "2.56 um", "--all")
     assert done.returncode == 2
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x", "x-2"]
     lines = done.stderr.strip().splitlines()
@@ -165,6 +165,6 @@ def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, 
     ],
 )
 def test_bad_options_are_explained(tmp_path, options, word):
-    done = run(SAMPLE, "--out", tmp_path / "out", *options)
+    done = manage("analyse", SAMPLE, "--out", tmp_path / "out", *options)
     assert done.returncode == 2
     assert word in done.stderr and "Traceback" not in done.stderr

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +15,13 @@ from PIL import Image
 
 from segmentation.core.network import cards
 from tests.core.test_labelled import TWO
+from tests.shell import manage
 
-from .test_analyse import IN_BUNDLE, ROOT, SAMPLE, rows_of
+from .test_analyse import IN_BUNDLE, ROOT, SAMPLE, process, rows_of
 
 TRUTH = ROOT.parent / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
 NM_PER_PIXEL = 7.34375
 POOLED = {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json", "bundle.zip"}
-
-
-def run(*arguments):
-    command = [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)]
-    env = {**os.environ, "DEEPSEGM_DATA": "/nonexistent/data"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, env=env)
 
 
 def result_of(folder: Path):
@@ -51,7 +43,7 @@ def measured(tmp_path_factory):
     for stem in ("a", "b", "c", "bad", "stack"):
         tifffile.imwrite(images / f"{stem}.tif", np.full(TWO.shape, 9, np.uint8))
     out = folder / "out"
-    done = run("measure", folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
+    done = process("measure", folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
     return done, out
 
 
@@ -96,7 +88,7 @@ def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
 
 def test_it_can_be_run_again_over_its_own_output(measured):
     _, out = measured
-    done = run("measure", out.parent, "--nm-per-pixel", 2, "--out", out)
+    done = manage("measure", out.parent, "--nm-per-pixel", 2, "--out", out)
     assert "3 particles" not in done.stdout and done.stdout.count("->") == 3
 
 
@@ -115,13 +107,13 @@ def test_what_cannot_be_is_explained(tmp_path, arguments, told):
     (tmp_path / "empty").mkdir()
     tifffile.imwrite(tmp_path / "a.tif", TWO)
     places = {"mask": tmp_path / "a.tif", "empty": tmp_path / "empty"}
-    done = run("measure", *(each.format(**places) for each in arguments), "--out", tmp_path / "out")
+    done = manage("measure", *(each.format(**places) for each in arguments), "--out", tmp_path / "out")
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
 def test_binary_or_not_and_background_can_be_said(tmp_path):
     np.save(tmp_path / "dark.npy", np.where(TWO > 0, 0, 255).astype(np.uint8))
-    done = run("measure", tmp_path / "dark.npy", "--background", 255, "--out", tmp_path / "out")
+    done = manage("measure", tmp_path / "dark.npy", "--background", 255, "--out", tmp_path / "out")
     assert done.returncode == 0 and "2 particles kept" in done.stdout
     result = result_of(tmp_path / "out/dark")
     assert result["calibration"]["nm_per_pixel"] is None and result["statistics"]["unit"] == "px"
@@ -129,7 +121,7 @@ def test_binary_or_not_and_background_can_be_said(tmp_path):
 
 @pytest.mark.skipif(not TRUTH.is_dir(), reason=f"{TRUTH} is not there")
 def test_the_reference_values_of_the_truth_masks(tmp_path):
-    done = run("measure", TRUTH, "--nm-per-pixel", NM_PER_PIXEL, "--out", tmp_path, "--sample", "TiO2")
+    done = manage("measure", TRUTH, "--nm-per-pixel", NM_PER_PIXEL, "--out", tmp_path, "--sample", "TiO2")
     assert done.returncode == 0, done.stderr
     statistics = result_of(tmp_path)["statistics"]
     expected = {"n_kept": 924, "mean": 159.678, "sd": 73.517, "d10": 58.75, "d50": 155.483, "d90": 258.893}
@@ -150,7 +142,7 @@ def test_a_folder_is_analysed_as_one_sample(tmp_path):
     (folder / "broken.tif").write_bytes(b"II*\0junk")
     (folder / "paper.pdf").write_bytes(b"%PDF-1.4")
     out = tmp_path / "out"
-    done = run("analyse", folder, "--nm-per-pixel", 5, "--edge", "weight", "--out", out, "--sample", "Left")
+    done = manage("analyse", folder, "--nm-per-pixel", 5, "--edge", "weight", "--out", out, "--sample", "Left")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert {path.name for path in out.iterdir() if path.is_dir()} == {"left", "left-2"}
     assert {path.name for path in out.iterdir()} >= POOLED
@@ -167,5 +159,5 @@ def test_a_folder_is_analysed_as_one_sample(tmp_path):
 
 def test_an_empty_folder_says_so(tmp_path):
     (tmp_path / "empty").mkdir()
-    done = run("analyse", tmp_path / "empty", "--out", tmp_path / "out", "--sample", "None")
+    done = manage("analyse", tmp_path / "empty", "--out", tmp_path / "out", "--sample", "None")
     assert "There is no image in this folder" in done.stderr and "nothing to pool" in done.stderr

@@ -127,7 +127,6 @@ def test_traits_of_a_border():
             "seam": np.arcsinh(8 / 4 / 2),
             "step": np.log(1 + 10 / 2),
             "roundness": 1,
-            "contact": np.log(4 / np.sqrt(200 / np.pi)),
             "touching": 0,
         }
     )

@@ -19,12 +19,13 @@ from segmentation.core.measure.bins import auto_edges
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
-from segmentation.core.report.panels import Scene, length_words, round_length
+from segmentation.core.report.panels import Scene
 from segmentation.core.report.pasted import Pasted
 from segmentation.core.report.picture import colour_numbers
+from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.sample import Sample
 
-from .builders import analysis_of, make_analysis, renamed
+from .builders import analysis_of, disc_labels, grey_of, make_analysis, renamed
 
 CASES = {
     "fifteen": lambda: make_analysis(15),
@@ -91,7 +92,7 @@ def test_numbers_are_those_of_the_statistics():
     assert "mean " in words and "median " in words
     assert f"{100 * found.fraction_100nm:.1f} % of the particles are 1 to 100 nm wide" in words
     assert f"kept: {found.n_kept}" in words
-    assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in words
+    assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in " ".join(words.split())
     assert "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)" in words
     assert "1 µm" in words or "500 nm" in words
     assert "particles" in words and "filter on" in words and "DeepSegm 0." in words
@@ -99,7 +100,7 @@ def test_numbers_are_those_of_the_statistics():
 
 def test_mean_median_and_100_nm_are_lines_in_their_place():
     analysis = make_analysis(80, (300, 400))
-    lines = {line.get_xdata()[0] for line in draw(analysis).axes[3].lines}
+    lines = {line.get_xdata()[0] for line in draw(analysis).axes[3].lines if len(line.get_xdata()) == 2}
     assert lines == {analysis.statistics.mean, analysis.statistics.median, 100.0}
 
 
@@ -113,7 +114,7 @@ def test_without_calibration_everything_is_in_pixels():
     words = said(draw(CASES["pixels"]()))
     assert "Minimum Feret diameter (px)" in words
     assert "not calibrated: lengths are in pixels" in words
-    assert re.search(r"^\d+ px$", words, re.MULTILINE)
+    assert not re.search(r"^\d+ \S+$", words, re.MULTILINE)  # no scale bar
     assert " nm" not in words and "µm" not in words
 
 
@@ -141,7 +142,7 @@ def test_default_width_is_marked_as_unchecked():
     [
         ("$\\frac{1}{$x.tif", "$\\frac{1}{$x.tif"),
         ("two\nlines\t.tif", "two lines .tif"),
-        ("粒子.tif", "□□.tif"),
+        ("粒子Ａ나\U00016e40.tif", "粒子Ａ나□.tif"),
         ("\udcff.tif", " .tif"),
         ("Größe µ.tif", "Größe µ.tif"),
         ("x" * 300 + ".tif", "…"),
@@ -237,24 +238,96 @@ def test_round_lengths(longest, expected):
 
 
 @pytest.mark.parametrize(
-    ("value", "calibrated", "expected"),
-    [(200, True, "200 nm"), (1000, True, "1 µm"), (5e6, True, "5 mm"), (0.5, True, "500 pm"), (50, False, "50 px")],
+    ("nm", "expected"), [(200, "200 nm"), (1000, "1 µm"), (5e6, "5 mm"), (0.5, "500 pm"), (2e4, "20 µm")]
 )
-def test_length_words(value, calibrated, expected):
-    assert length_words(value, calibrated) == expected
+def test_length_words(nm, expected):
+    assert length_words(nm) == expected
 
 
-def test_scale_bar_has_its_length():
-    analysis = make_analysis(12, (300, 400), calibration=Calibration(10.0, "typed"))
-    drawn = draw(analysis)
-    bar = drawn.axes[0].patches[1].get_width() * 400 * 10
-    words = [text.get_text() for text in drawn.axes[0].texts]
-    assert words == [length_words(bar, True)]
+@pytest.mark.parametrize("n", [12, 2])
+def test_scale_bar_has_its_length(n):
+    drawn = draw(make_analysis(n, (300, 400), calibration=Calibration(10.0, "typed")))
+    ax = drawn.axes[0]
+    bar = ax.patches[1].get_width() * drawn.dpi / ax.bbox.width * 400 * 10
+    assert [text.get_text() for text in ax.texts] == [length_words(round(bar, 6))]
+
+
+@pytest.mark.parametrize(("kept", "corner"), [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1), (1, 1))])
+def test_the_scale_bar_stands_where_no_particle_is(kept, corner):
+    labels = np.zeros((300, 400), np.int32)
+    labels[10:290:2, 10:390:2] = 1
+    rows, columns = slice(0, 100) if kept[1] else slice(200, 300), slice(240, 400) if kept[0] else slice(0, 160)
+    labels[rows, columns] = 0
+    assert free_corner((labels * 90).astype(np.uint8), labels > 0, 0.3, 0.2) == corner
+    labels[(rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2] = 1
+    assert free_corner((labels * 90).astype(np.uint8), labels > 0, 0.5, 0.4) is None
+
+
+def test_the_scale_bar_keeps_off_the_one_of_the_image():
+    rng = np.random.default_rng(0)
+    picture, nothing = rng.normal(90, 5, (300, 400)).astype(np.uint8), np.zeros((300, 400), bool)
+    picture[:, 330:] = rng.normal(90, 15, (300, 70))
+    assert free_corner(picture, nothing, 0.3, 0.15)[0] == 0
+    picture[280:284, 20:90] = 255
+    assert free_corner(picture, nothing, 0.3, 0.15) == (0, 1)
+
+
+def test_below_the_picture_the_scale_bar_is_part_of_its_panel():
+    labels = np.arange(1, 301, dtype=np.int32).reshape(15, 20).repeat(20, 0).repeat(20, 1)
+    cut = panels(analysis_of(labels, pixels=grey_of(labels)))["image"]
+    strip = cut[round(cut.shape[1] * 300 / 400) :]
+    assert strip.shape[0] / figure.DPI == pytest.approx(0.28, abs=0.02)
+    assert (strip.min(), strip.max()) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("shape", "share"), [((768, 1024), 0.32), ((700, 700), 0.34), ((900, 360), 0.25), ((200, 1000), 0.28)]
+)
+def test_pictures_take_their_share_of_the_page_whatever_their_shape(shape, share):
+    drawn = draw(make_analysis(12, shape))
+    boxes = [ax.get_position() for ax in drawn.axes]
+    assert sum(box.width * box.height for box in boxes[:3]) > share
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+
+
+def test_what_is_set_aside_is_no_doubt_unless_its_outline_may_be_wrong():
+    analysis = make_analysis(30, (300, 400))
+    assert "possibly wrong" not in said(draw(analysis))
+    confidence = np.where(np.arange(30) == 12, 0.2, 0.95).astype(np.float32)
+    doubtful = analysis_of(analysis.segmentation.labels, confidence=confidence, filter=True)
+    words = " ".join(said(draw(doubtful)).split())
+    assert f"{Reason.FRAME} 2, {Reason.SLIP} 1; possibly wrong: {Reason.UNSURE} 1" in words
+    assert "set aside: 4" in words
+
+
+def test_segmentation_and_histogram_count_alike():
+    analysis = make_analysis(30, (300, 400))
+    titles = [ax.get_title(loc="left") for ax in draw(analysis).axes]
+    assert titles[1] == "B  27 particles; grey: set aside" and titles[3].startswith("D  N = 27,")
+
+
+def test_few_sizes_are_numbers_and_not_bars():
+    analysis = make_analysis(6, (120, 160))
+    ax = draw(analysis).axes[3]
+    assert not ax.patches and not ax.lines
+    shown = ax.texts[0].get_text()
+    assert all(f"{size:.1f}" in shown for size in analysis.table.length("min_feret"))
+
+
+def test_the_law_is_drawn_where_it_fits_and_else_it_is_said():
+    labels = disc_labels(120, (600, 800))
+    fits = analysis_of(labels)
+    poor = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "poor", "p": 0.0004}))
+    good = replace(fits, statistics=replace(fits.statistics, fit={**fits.statistics.fit, "word": "good", "p": 0.3}))
+    assert "Curve: log-normal law (p = 0.300)" in said(draw(good))
+    words = said(draw(poor))
+    assert "No log-normal curve: the sizes are not log-normal (p < 0.001)." in words and "Curve:" not in words
+    assert len(draw(poor).axes[3].lines) == len(draw(good).axes[3].lines) - 1
 
 
 @pytest.mark.parametrize("sizes", [[5.0], [5.0, 5.0], [1.0, 2.0], list(np.random.default_rng(0).lognormal(3, 1, 5000))])
 def test_number_of_bins_stays_within_limits(sizes):
-    edges = auto_edges(np.array(sizes), 1.0)
+    edges = auto_edges(np.array(sizes), "px", 1.0)
     assert 9 <= len(edges) <= 61
     assert edges[0] <= min(sizes) and edges[-1] >= max(sizes)
     assert (np.diff(edges) > 0).all()
@@ -262,8 +335,8 @@ def test_number_of_bins_stays_within_limits(sizes):
 
 def test_whole_pixels_make_no_comb():
     sizes = np.repeat(np.arange(20.0, 70.0), 400) * 7.3
-    counts, _ = np.histogram(sizes, auto_edges(sizes, 7.3))
-    assert counts[:-1].min() == counts[:-1].max()
+    counts, _ = np.histogram(sizes, auto_edges(sizes, "nm", 7.3))
+    assert counts[1:-1].min() > 0.8 * counts[1:-1].max()
 
 
 def test_filter_word_follows_the_recipe():
@@ -290,7 +363,8 @@ def test_panels_are_what_the_figure_shows():
     cut = panels(make_analysis(15, (300, 400)))
     assert list(cut) == ["image", "segmentation", "doubts", "histogram"]
     assert cut.pop("histogram").std() > 5
-    for panel in cut.values():
+    for name in ("segmentation", "doubts"):
+        panel = cut[name]
         assert panel.shape[1] / panel.shape[0] == pytest.approx(400 / 300, rel=0.01)
     image = Image.open(io.BytesIO(figure.as_png(figure.packed(cut["image"]))))
     assert image.mode == "L" and image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
@@ -305,6 +379,6 @@ def test_the_image_lies_under_the_outlines_to_a_pixel():
     panel = panels(analysis_of(labels, pixels=(labels * 255).astype(np.uint8)))["image"][..., 0]
     scale = panel.shape[1] / 300
     bright = panel > 127
-    bright[int(180 * scale) :] = False  # the scale bar
+    bright[int(165 * scale) :] = False  # the scale bar
     rows, columns = np.flatnonzero(bright.any(1)) / scale, np.flatnonzero(bright.any(0)) / scale
     assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((60, 120, 80, 200), abs=0.7)

@@ -23,17 +23,27 @@ SIZES = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=200).map(np.array)
 
 @given(SIZES, st.sampled_from([0.0, 0.5, 7.34375]))
 def test_automatic_bins_hold_every_size(sizes, grain):
-    edges = auto_edges(sizes, grain)
+    edges = auto_edges(sizes, "nm", grain)
     assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
     assert (np.diff(edges) > 0).all()
-    assert FEWEST <= len(edges) - 1 <= MOST + 1
+    assert FEWEST <= len(edges) - 1 <= MOST
+    assert 100 in edges or not sizes.min() < 100 < sizes.max()
 
 
-def test_bins_are_whole_pixels_wide():
-    sizes = np.random.default_rng(0).normal(200, 50, 500).round() * 7.3
-    width = np.diff(auto_edges(sizes, 7.3))
-    assert width == pytest.approx(width[0])
-    assert width[0] / 7.3 == pytest.approx(round(width[0] / 7.3))
+@pytest.mark.parametrize(
+    ("unit", "grain", "first", "width"),
+    [("px", 1.0, 20, 5), ("nm", 7.3, 150, 50), ("nm", 5.0, 100, 25), ("nm", 0.0, 150, 50), ("nm", 11.0, 200, 100)],
+)
+def test_edges_are_round_and_bins_hold_about_as_many_pixels_each(unit, grain, first, width):
+    sizes = np.random.default_rng(0).normal(100, 20, 500).round() * (grain or 7.3)
+    edges = auto_edges(sizes, unit, grain)
+    assert (edges[0] % width, edges[0] >= first) == (0, True)
+    assert np.diff(edges) == pytest.approx(width)
+
+
+def test_of_sizes_far_beyond_100_nm_the_first_bin_ends_there():
+    edges = auto_edges(np.random.default_rng(0).lognormal(7, 1.2, 2000), "nm", 7.0)
+    assert edges[:3].tolist() == [0, 100, 1100]
 
 
 def test_typed_width_gives_whole_multiples():

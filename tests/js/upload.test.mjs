@@ -64,7 +64,9 @@ test("what is said of a file that did not arrive", () => {
   assert.match(sentenceFor(403), /Reload/);
   assert.match(sentenceFor(413), /larger than this site accepts/);
   assert.match(sentenceFor(502), /Try again in a moment/);
-  assert.deepEqual([0, 1, 3].map(stillSending), ["", "One file is still on its way.", "3 files are still on their way."]);
+  assert.deepEqual([0, 1, 3].map((busy) => stillSending(busy)), ["", "One file is still on its way.", "3 files are still on their way."]);
+  assert.match(stillSending(3, true), /starts by itself/);
+  assert.equal(stillSending(0, true), "");
 });
 
 test("what systems leave in folders is junk", () => {

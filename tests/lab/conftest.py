@@ -1,5 +1,7 @@
 """A folder to train on and a model to start from."""
 
+import shutil
+
 import pytest
 
 from segmentation.lab.publish import publish
@@ -12,9 +14,24 @@ def folder(tmp_path):
     return make_folder(tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The card of a model that was trained once."""
+    place = tmp_path_factory.mktemp("base")
+    recipe = tiny(make_folder(place / "data"), name="base", steps=2)
+    run = train(recipe, place / "base", place, say=quietly)
+    return publish(run.averaged, recipe, place / "base", version="1", extra={"threshold": 0.45})
+
+
 @pytest.fixture
-def base(folder, tmp_path):
+def base(trained, tmp_path):
     """A published model to start from."""
-    recipe = tiny(folder, name="base", steps=2)
-    run = train(recipe, tmp_path / "base", tmp_path, say=quietly)
-    return publish(run.averaged, recipe, tmp_path / "base", version="1", extra={"threshold": 0.45})
+    return shutil.copytree(trained.parent, tmp_path / "base") / trained.name
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request, monkeypatch):
+    """No pictures of a run's progress, but where the test is about them: they take half the time of a tiny run."""
+    if not request.node.get_closest_marker("drawn"):
+        for name in ("draw_curves", "draw_examples"):
+            monkeypatch.setattr(f"segmentation.lab.train.{name}", lambda *what: None)

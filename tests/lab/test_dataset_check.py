@@ -1,8 +1,6 @@
 """What `dataset check` says of good and bad folders."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from segmentation.lab.check import inspect
 from segmentation.lab.data import make_sources
 from segmentation.lab.look import has_soft_edges, mirrored, surroundings
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
+from tests.shell import manage
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTICLES = ROOT.parent / "shared" / "data" / "particles"
@@ -55,8 +54,7 @@ def test_the_command_draws_and_exits_with_zero(folder, tmp_path, capsys):
 def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
     (folder / "labels" / "0.png").unlink()
     save(folder / "labels" / "stray.png", np.zeros((5, 5), np.uint8))
-    command = [sys.executable, str(ROOT / "manage.py"), "dataset", "check", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = manage("dataset", "check", folder)
     assert done.returncode == 1
     assert done.stdout.splitlines()[:2] == [
         "mend: 0.png has no labels.",

@@ -14,18 +14,23 @@ from scipy import ndimage, stats
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
-from segmentation.lab.evaluation.summary import summarise as summarised
+from segmentation.lab.evaluation.report import summarise as summarised
 from segmentation.lab.instances.by_size import by_size
 from segmentation.lab.instances.calibrating import reliability
-from segmentation.lab.instances.counts import count_image
-from segmentation.lab.instances.examine import OWN, through_chain
+from segmentation.lab.instances.counts import SizeSample, count_image, min_ferets
+from segmentation.lab.instances.examine import (
+    OWN,
+    THRESHOLDS,
+    choose,
+    curve,
+    published,
+    published_later,
+    sweep_image,
+    through_chain,
+)
 from segmentation.lab.instances.figures import ap_by_iou, tally
-from segmentation.lab.instances.kinds import Kind
-from segmentation.lab.instances.matching import ious, overlap_of, without_specks
-from segmentation.lab.instances.published import published, published_later
-from segmentation.lab.instances.sizes import SizeSample, min_ferets
+from segmentation.lab.instances.matching import Kind, ious, overlap_of, without_specks
 from segmentation.lab.instances.targets import inner_distance
-from segmentation.lab.instances.thresholds import THRESHOLDS, choose, curve, sweep_image
 from segmentation.lab.publish import amend
 from segmentation.lab.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels

@@ -91,6 +91,7 @@ def test_statistics_may_be_kept(folder, tmp_path, base):
     assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
 
 
+@pytest.mark.drawn
 def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")

@@ -17,9 +17,9 @@ from PIL import Image
 from segmentation.core.network.cards import read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.gan import stages
-from segmentation.lab.gan.loop import Deadline, numbered
+from segmentation.lab.gan.loop import Deadline, Work, numbered
 from segmentation.lab.gan.settings import MissingStage, read_gan_recipe, unet_recipe
-from segmentation.lab.gan.stages import STAGES, Work, run_stage
+from segmentation.lab.gan.stages import STAGES, run_stage
 from segmentation.lab.gan.stock import check_sources, micrograph_stock, outline_stock
 from segmentation.lab.runs import load_state
 from segmentation.lab.settings import BadRecipe

@@ -7,11 +7,17 @@ import pytest
 import torch
 
 from segmentation.lab.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
-from segmentation.lab.gan.cyclegan import contrast
-from segmentation.lab.gan.networks import ImagePool, make_discriminator, make_generator
-from segmentation.lab.gan.outlines import Generator, gradient_penalty, make_critic
+from segmentation.lab.gan.cyclegan import ImagePool, contrast, make_discriminator, make_generator
+from segmentation.lab.gan.outlines import (
+    Generator,
+    at_diameter,
+    clean,
+    gradient_penalty,
+    make_critic,
+    shape_of,
+    silhouettes,
+)
 from segmentation.lab.gan.settings import MaskSettings, OutlineSettings, OutlineSource, read_gan_recipe
-from segmentation.lab.gan.shapes import at_diameter, clean, shape_of, silhouettes
 from segmentation.lab.gan.stock import estimated_diameter
 from segmentation.lab.settings import BadRecipe
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-from segmentation.lab.synthesis.aggregates import _Pile, aggregate, grow
+from segmentation.lab.synthesis.aggregates import _Pile, aggregate, any_body, grow
 from segmentation.lab.synthesis.bodies import (
     AGGREGATES,
     CONVEX,
@@ -18,7 +18,6 @@ from segmentation.lab.synthesis.bodies import (
     random_rotation,
     round_edges,
 )
-from segmentation.lab.synthesis.compounds import any_body
 from segmentation.lab.synthesis.draw import draw_settings
 from segmentation.lab.synthesis.noise import (
     band_field,

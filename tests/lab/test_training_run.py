@@ -19,16 +19,17 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.tasks import particles
 from segmentation.core.truth import BadDataset
-from segmentation.lab.curves import Row, best_of
 from segmentation.lab.data import make_sources
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.losses.instances import InstanceLoss
 from segmentation.lab.publish import publish
+from segmentation.lab.runs import Row, best_of
 from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
 from segmentation.lab.train import ROOM, patience_is_over, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
+from tests.shell import manage
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -143,6 +144,7 @@ def test_a_source_may_be_for_one_side_only(tmp_path, folder):
     assert len(sources.training[0].pairs) == 4 and len(sources.held_out) == 2
 
 
+@pytest.mark.drawn
 def test_a_run_leaves_what_it_promises(folder, tmp_path):
     run = train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
     names = {file.name for file in (tmp_path / "run").iterdir()}
@@ -156,20 +158,20 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
 def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
     """kill -9 of the real command after its first checkpoint, then the same command again."""
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(tomlkit.dumps(tiny(folder, steps=18, checkpoint=3).model_dump()))
+    recipe.write_text(tomlkit.dumps(tiny(folder, steps=10, checkpoint=2).model_dump()))
     command = [sys.executable, str(ROOT / "manage.py"), "train", str(recipe), "--out", str(tmp_path / "killed")]
     began = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in began.stdout:
-        if line.startswith("step 6/"):
+        if line.startswith("step 4/"):
             os.killpg(began.pid, signal.SIGKILL)
             break
     assert began.wait(timeout=60) == -signal.SIGKILL
     noted = curve(tmp_path / "killed")
-    assert 2 <= len(noted) < 7
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert 2 <= len(noted) < 6
+    done = manage("train", recipe, "--out", tmp_path / "killed")
     assert done.returncode == 0, done.stderr
     assert "resuming at step" in done.stdout
-    train(tiny(folder, steps=18, checkpoint=3), tmp_path / "unbroken", tmp_path, say=quietly)
+    train(tiny(folder, steps=10, checkpoint=2), tmp_path / "unbroken", tmp_path, say=quietly)
     assert curve(tmp_path / "killed") == curve(tmp_path / "unbroken")
     states = [torch.load(tmp_path / run / "checkpoint.pt")["averaged"] for run in ("killed", "unbroken")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -239,13 +241,12 @@ def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(tiny(folder), tmp_path / "run", tmp_path, say=stop)
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "train", str(recipe), "--out", str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, len(before) - 1)),
-    )
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, hard))
+    try:
+        done = manage("train", recipe, "--out", tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert done.returncode == 1 and "checkpoint.pt cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before

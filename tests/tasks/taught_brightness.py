@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from segmentation.lab.classes.scoring import scoring
-from segmentation.lab.classes.targets import activation, dice, likeliest, targets
+from segmentation.lab.classes import activation, dice, likeliest, scoring, targets
 from segmentation.lab.tasks.base import LearningTask
 
 from .brightness import CLASSES

@@ -18,8 +18,7 @@ from safetensors.torch import save as save_tensors
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
 from segmentation.core.truth import BadDataset
-from segmentation.lab.classes.scoring import confusion, fraction_errors, metrics
-from segmentation.lab.classes.targets import dice, likeliest, targets
+from segmentation.lab.classes import confusion, dice, fraction_errors, likeliest, metrics, targets
 from segmentation.lab.data import make_sources
 from segmentation.lab.losses import losses
 from segmentation.lab.publish import amend

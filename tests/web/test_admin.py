@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from segmentation.models import Job, Micrograph, Segmentation
 
+from .finished import SUMMARY
+
 JOBS = reverse("admin:segmentation_job_changelist")
 UPLOADS = reverse("admin:segmentation_micrograph_changelist")
 FOUND = reverse("admin:segmentation_segmentation_changelist")
@@ -123,6 +125,32 @@ def test_a_job_is_looked_at_but_not_edited(desk, three):
     assert reverse("job", args=[three[0].pk]) in page
     assert 'name="state"' not in page
     assert desk.get(reverse("admin:segmentation_job_add")).status_code == 403
+
+
+def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alice):
+    sample = make_sample("done", owner=alice, name="Powder", error="It stopped.")
+    Job.objects.filter(pk=three[0].pk).update(summary=SUMMARY)
+    for row, said in (
+        (three[0], ["261 kept, median 155 nm", "14\xa0bytes", "Segmentation filter"]),
+        (sample, ["Powder", "It stopped."]),
+        (three[0].micrograph, ["titania.tif", "Scale in the file"]),
+    ):
+        kind = row._meta.model_name
+        page = desk.get(reverse(f"admin:segmentation_{kind}_change", args=[row.pk])).content.decode()
+        before, _, stored = page.partition("The row as it is stored")
+        assert "<pre>" not in before and "&quot;" in stored
+        for each in said:
+            assert each in before, each
+        for jargon in ("Deaths", "Faults", "Losses", "Rung", "Enqueued", "Submission"):
+            assert jargon not in before
+
+
+def test_the_lists_tell_errors_and_the_size_of_results(desk, three, make_sample):
+    make_sample("done", state="failed", error="It stopped.")
+    row = desk.get(JOBS, {"q": "titania"}).content.decode().partition('id="result_list"')[2]
+    assert '<td class="field-results">14\xa0bytes</td>' in row
+    samples = desk.get(reverse("admin:segmentation_sample_changelist")).content.decode()
+    assert "It stopped." in samples
 
 
 def test_uploads(desk, three, own_storage, django_capture_on_commit_callbacks):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from uuid import UUID, uuid4
 
@@ -15,7 +14,6 @@ from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
-from worker import inspection
 
 from .finished import FILES, SUMMARY, ZEISS, visit
 
@@ -25,16 +23,9 @@ NOBODYS = UUID(int=5)
 
 
 @pytest.fixture(autouse=True)
-def quick_inspection(monkeypatch):
-    def inspect(path, *, name, side=(), read_bar=True, alive=None):
-        content = path.read_bytes()
-        if not content.startswith(b"\x89PNG"):
-            raise inspection.Unreadable("This is no image; send a TIFF.")
-        facts = {"width": 64, "height": 48, "sha256": hashlib.sha256(content).hexdigest(), "kind": "PNG"}
-        facts |= {"calibration": ZEISS, "metadata": {}, "notes": [], "data_bar": None}
-        return inspection.Inspection(facts, picture())
-
-    monkeypatch.setattr("worker.inspection.inspect", inspect)
+def calibrated_reader(reader):
+    """Every image carries Zeiss's calibration."""
+    reader.facts["calibration"] = ZEISS
 
 
 @pytest.fixture

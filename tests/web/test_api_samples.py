@@ -14,7 +14,7 @@ from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
 
 from .archive import zipped
-from .test_api import basic, quick_inspection  # noqa: F401  a fixture
+from .test_api import basic, calibrated_reader  # noqa: F401  a fixture
 from .test_views_samples import finished  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.django_db

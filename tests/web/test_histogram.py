@@ -83,14 +83,14 @@ def ask(client, stored):
 
 def test_the_first_bars_are_those_of_the_figure(ask):
     said, kept = ask(), np.sort(SIZES[~ASIDE])
-    expected = bins.histogram(kept, np.ones(len(kept)), bins.auto_edges(kept, 2.5))
+    expected = bins.histogram(kept, np.ones(len(kept)), bins.auto_edges(kept, "nm", 2.5))
     assert said["edges"] == expected.edges.tolist()
     assert said["counts"] == said["heights"] == expected.counts.tolist()
     assert said["shares"] == pytest.approx(expected.shares.tolist())
     assert said["cumulative"][-1] == pytest.approx(1)
     assert (said["n"], said["unit"], said["problem"], set(said["aside"])) == (len(kept), "nm", "", {0})
     fit = log_normal(kept, np.ones(len(kept)))
-    assert said["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]})
+    assert said["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and said["unfit"] == ""
     assert said["measures"] == ["min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity"]
     assert (said["weightings"], said["weighted"]) == (["number", "area", "volume"], False)
 
@@ -102,6 +102,15 @@ def test_weights_change_shares_and_not_bars(ask, weighting, power):
     expected = bins.histogram(kept, kept**power, np.array(said["edges"]))
     assert said["shares"] == pytest.approx(expected.shares.tolist())
     assert said["heights"] == pytest.approx(said["shares"])
+
+
+def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask):
+    two_kinds = np.r_[np.linspace(20, 24, 60), np.linspace(200, 240, 60)]
+    said = ask(outlines(two_kinds, np.zeros(120, bool)))
+    assert said["fit"] is None
+    assert said["unfit"] == "No log-normal curve: the sizes are not log-normal (p < 0.001)."
+    few = ask(outlines(two_kinds[:9], np.zeros(9, bool)))
+    assert (few["fit"], few["unfit"]) == (None, "")
 
 
 def test_those_set_aside_are_told_apart(ask):
@@ -130,7 +139,7 @@ def test_edge_weights_count(ask):
 def test_a_measure_without_a_unit_has_no_grain_and_lacks_what_is_unknown(ask):
     said = ask(measure="aspect_ratio", all="1")
     known = np.array([each["aspect_ratio"] for each in outlines()["particles"] if each["aspect_ratio"]])
-    assert said["edges"] == bins.auto_edges(known, 0).tolist()
+    assert said["edges"] == bins.auto_edges(known).tolist()
     assert sum(said["counts"]) == len(SIZES) - 1
 
 
@@ -183,7 +192,7 @@ def test_an_older_file(ask):
     said = ask(old, measure="area", weighting="volume")
     assert (said["measures"], said["weightings"]) == (["min_feret", "ecd"], ["number"])
     kept = SIZES[~ASIDE]
-    assert said["edges"] == bins.auto_edges(kept, SUMMARY["calibration"]["nm_per_pixel"]).tolist()
+    assert said["edges"] == bins.auto_edges(kept, "nm", SUMMARY["calibration"]["nm_per_pixel"]).tolist()
     assert sum(said["heights"]) == len(kept)
 
 

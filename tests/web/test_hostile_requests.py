@@ -16,7 +16,7 @@ from segmentation.models import Job
 
 from .finished import FILES, SUMMARY, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 NUL, LONG = "a%00b", "a" * 3000
 HOSTILE = [NUL, "%00", LONG, "%ff%fe", "9" * 30, "..%2f..%2fetc%2fpasswd", "%0d%0aX:%20y", "😀"]
 

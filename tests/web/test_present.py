@@ -119,7 +119,7 @@ class TestSizes:
         assert len(rows) == 9
         assert {len(cells) for cells in rows.values()} == {3}
         assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
-        assert [cell.interval for cell in rows["D90"]] == ["243–268", "243–268", "not defined"]
+        assert [cell.interval for cell in rows["D90"]] == ["243–268", "243–268", "too few particles"]
 
     def test_the_note_of_a_weighting_is_told_once(self):
         weighted = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from uuid import uuid4
 
@@ -11,49 +9,18 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from PIL import Image
 
 from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
 from segmentation.views.pooled import bars
 from tests.conftest import TEXT_FILE, picture
-from worker import inspection
 
 from .archive import zipped
-from .finished import SUMMARY, ZEISS, visit, words
+from .finished import SUMMARY, visit, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values
 VISITOR = uuid4()
 SENTENCE = TEXT_FILE
-
-
-@pytest.fixture(autouse=True)
-def quick_inspection(monkeypatch):
-    """Reads PNGs in this process; returns what each inspection was told."""
-    told = []
-
-    def inspect(path, *, name, side=(), read_bar=True, alive=None):
-        told.append((name, [beside for beside, _ in side], read_bar))
-        content = path.read_bytes()
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-        except OSError:
-            raise inspection.Unreadable(SENTENCE) from None
-        facts = {
-            "width": width,
-            "height": height,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "kind": "PNG, 8 bit",
-            "calibration": {**ZEISS, "nm_per_pixel": None, "source": "none"},
-            "metadata": {},
-            "notes": [],
-            "data_bar": None,
-        }
-        return inspection.Inspection(facts, picture())
-
-    monkeypatch.setattr("worker.inspection.inspect", inspect)
-    return told
 
 
 def png(name="a.png", width=64):
@@ -114,7 +81,8 @@ class TestUpload:
         assert sample.name == "Batch 7"
         assert [job.get_settings().measurement.filter for job in sample.jobs.all()] == [True, True]
         assert client.get("/samples/").context["rows"][0]["sample"] == sample
-        assert not client.get("/results/").context["rows"]
+        assert len(client.get(f"/results/?sample={sample.pk}").context["rows"]) == 2
+        assert not client.get("/results/?sample=none").context["rows"]
 
     def test_without_the_tick_they_are_single(self, client):
         send(client, png("a.png", 64), png("b.png", 65), one_sample="")
@@ -147,12 +115,12 @@ class TestUpload:
         send(client, archive(("a.png", picture(64)), ("b.png", picture(65))), one_sample="")
         assert Job.objects.filter(sample=None).count() == 2
 
-    def test_side_files_in_the_plain_form(self, client, quick_inspection):
+    def test_side_files_in_the_plain_form(self, client, reader):
         side = SimpleUploadedFile("A.TXT", b"$CM_PIXEL_SIZE 1 nm")
         alone = SimpleUploadedFile("lonely.hdr", b"x")
         send(client, png("a.png"), side, alone)
         micrograph = Micrograph.objects.get()
-        assert quick_inspection == [("a.png", ["A.TXT"], True)]
+        assert reader.told == [("a.png", ["A.TXT"], True)]
         assert [beside["name"] for beside in micrograph.side] == ["A.TXT"]
         assert micrograph.size == len(picture()) + len(b"$CM_PIXEL_SIZE 1 nm")
         assert micrograph.file.storage.open(micrograph.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
@@ -164,9 +132,9 @@ class TestUpload:
             Micrograph.objects.get().delete()
         assert not list(own_storage.rglob("side-*"))
 
-    def test_bars_of_a_large_drop_are_not_read(self, client, quick_inspection):
+    def test_bars_of_a_large_drop_are_not_read(self, client, reader):
         send(client, *(png(f"{number}.png", 64 + number) for number in range(13)))
-        assert {read_bar for *_, read_bar in quick_inspection} == {False}
+        assert {read_bar for *_, read_bar in reader.told} == {False}
 
     @pytest.mark.parametrize(
         ("typed", "pixel"),
@@ -225,12 +193,12 @@ class TestUpload:
 
 
 class TestArriving:
-    def test_side_files_beside_an_image(self, client, quick_inspection):
+    def test_side_files_beside_an_image(self, client, reader):
         side = SimpleUploadedFile("a.hdr", b"x")
         response = client.post("/uploads/", {"file": png("a.png"), "side": [side], "quick": "on"})
         assert response.status_code == 201
         assert "With a.hdr beside it." in self.asked(client)
-        assert quick_inspection == [("a.png", ["a.hdr"], False)]
+        assert reader.told == [("a.png", ["a.hdr"], False)]
 
     def asked(self, client, *known):
         """What the page is told next of the first upload."""

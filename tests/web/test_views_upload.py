@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image
 
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from tests.conftest import TEXT_FILE, picture
-from worker import inspection
+from tests.reader import CALIBRATED
 
-from .finished import ZEISS, visit, words
+from .finished import visit, words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE
 DAMAGED = "The PNG file is damaged."
-CALIBRATED = b"calibrated"
 
 
 @pytest.fixture(autouse=True)
-def quick_inspection(monkeypatch):
-    """Reads PNGs in this process; files that end in `CALIBRATED` carry Zeiss's calibration."""
-
-    def inspect(path, *, name, side=(), read_bar=True, alive=None):
-        content = path.read_bytes()
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-        except OSError:
-            raise inspection.Unreadable(DAMAGED) from None
-        facts = {
-            "width": width,
-            "height": height,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "kind": "PNG, 8 bit",
-            "calibration": ZEISS if content.endswith(CALIBRATED) else {**ZEISS, "nm_per_pixel": None},
-            "metadata": {},
-            "notes": ["The file has 3 pages; the first is used."],
-            "data_bar": 40,
-        }
-        return inspection.Inspection(facts, picture())
-
-    monkeypatch.setattr("worker.inspection.inspect", inspect)
+def _reader(reader):
+    reader.refusal = DAMAGED
+    reader.facts |= {"notes": ["The file has 3 pages; the first is used."], "data_bar": 40}
 
 
 def good(name="a.png", width=64, tail=b""):

@@ -20,19 +20,27 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Lab:
-    """folder: the data folder. env: what every process of this lab gets."""
+    """folder: the data folder. env: what every process of this lab gets. A slow worker's work lasts until `let_go`."""
 
-    def __init__(self, folder: Path, seconds: float = 4.0) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "analyses.log"
+        self.held = folder.with_name(f"{folder.name} held")
+        self.held.mkdir()
+        for stage in ("segmenting", "pooling"):
+            (self.held / stage).touch()
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")},
             "DEEPSEGM_DATA": str(folder),
             "DEEPSEGM_SILENCE_SECONDS": "5",
             "DEEPSEGM_PARENT": str(os.getpid()),
-            "LAB_SECONDS": str(seconds),
+            "LAB_HELD": str(self.held),
             "LAB_LOG": str(self.log),
         }
+
+    def let_go(self, stage: str = "segmenting") -> None:
+        """The slow worker may get on with this stage, from now on."""
+        (self.held / stage).unlink()
 
     def run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "tests.worker.lab", *arguments]
@@ -90,9 +98,9 @@ def build(folder: Path) -> None:
     lab.run("migrate")
 
 
-def furnish(template: Path, folder: Path, seconds: float = 4.0) -> Lab:
+def furnish(template: Path, folder: Path) -> Lab:
     shutil.copytree(template, folder)
-    return Lab(folder, seconds)
+    return Lab(folder)
 
 
 def main(word: str) -> None:

@@ -1,6 +1,7 @@
-"""The real worker with an analysis, and a pooling, that take some seconds: `python -m tests.worker.slow_app QUEUE`.
+"""The real worker with an analysis, and a pooling, that last until the test lets go: `-m tests.worker.slow_app QUEUE`.
 
-LAB_SECONDS: how long each takes. LAB_LOG: a file that gets a line when one begins and one when it ends.
+LAB_HELD: a folder with a file for each of the two as long as it is held. LAB_LOG: a file that gets a line when one
+begins and one when it ends.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ def note(word: str) -> None:
         log.write(f"{word} {os.getpid()}\n")
 
 
+def stay(stage: str, progress) -> None:
+    """At this stage until the test lets go."""
+    while (Path(os.environ["LAB_HELD"]) / stage).exists():
+        progress(stage, 0.5)
+        time.sleep(0.1)
+
+
 def segment(micrograph, settings, progress, *, runtime=None, clock=None):
     note("begin")
-    steps = int(float(os.environ["LAB_SECONDS"]) / 0.1)
-    for step in range(steps):
-        progress("segmenting", step / steps)
-        time.sleep(0.1)
+    stay("segmenting", progress)
     note("end")
     return fake.outlines(micrograph.sha256)
 
@@ -36,10 +41,7 @@ def pool_sample(sample, progress, folder):
     from segmentation import services
 
     note("pooling")
-    steps = int(float(os.environ["LAB_SECONDS"]) / 0.1)
-    for step in range(steps):
-        progress("pooling", step / steps)
-        time.sleep(0.1)
+    stay("pooling", progress)
     (folder / "images.csv").write_text("pooled")
     jobs = [str(job.pk) for job in sample.members.filter(state="done")]
     services.publish_sample(sample=sample, files={"images.csv": folder / "images.csv"}, pooled={"of": jobs})

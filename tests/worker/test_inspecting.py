@@ -232,6 +232,114 @@ class TestTurns:
         assert "stopped 3 times" in micrograph.error and job.error == micrograph.error
 
 
+class TestDataBars:
+    """They are read after all images that wait, and nobody waits for them whose scale does not hang on them."""
+
+    @pytest.fixture(autouse=True)
+    def bars(self, monkeypatch):
+        """Every image has a data bar, whose text is read at the second look."""
+        parse, looks = inspection._parse, []
+
+        def parsed(output):
+            later = looks[-1][1]
+            return {**parse(output), "reading": {} if later else {"nm_per_pixel": 5.0}, "unread": later}
+
+        def command(path, name, preview, side=(), read_bar=True):
+            looks.append([name, False])
+            return ordinary(path, name, preview, side, read_bar)
+
+        def run(child, alive):
+            looks[-1][1] = "--later" in child
+            return ran(child, alive)
+
+        ordinary, ran = inspection._command, inspection._run
+        monkeypatch.setattr(inspection, "_parse", parsed)
+        monkeypatch.setattr(inspection, "_command", command)
+        monkeypatch.setattr(inspection, "_run", run)
+        return looks
+
+    def start(self, micrograph, **said):
+        return services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), **WHO, **said)
+
+    def ready(self, job):
+        return Job.objects.get(pk=job.pk).ready
+
+    def test_they_come_last(self, bars):
+        micrograph = receive(name="one.png")
+        receive(name="two.png")
+        inspect_uploads()
+        assert [name for name, _ in bars] == ["one.png", "two.png", "one.png", "two.png"]
+        micrograph.refresh_from_db()
+        assert (micrograph.state, micrograph.reading, micrograph.deaths) == ("done", {"nm_per_pixel": 5.0}, 0)
+
+    def test_those_that_somebody_waits_for_come_first(self, bars, monkeypatch):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
+        receive(name="looked at.png")
+        self.start(receive(name="wanted.png"), asked={"width": None, "origin": "typed"})
+        inspect_uploads()
+        inspect_uploads()
+        assert [name for name, _ in bars[2:]] == ["wanted.png", "looked at.png"]
+
+    def test_only_a_scale_that_hangs_on_it_waits(self, monkeypatch, commit):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+        micrograph = receive()
+        untouched = self.start(micrograph, asked={"width": "7520", "origin": "default"})
+        typed = self.start(micrograph, asked={"width": "640", "origin": "typed"})
+        assert looked_into(micrograph).is_read
+        assert micrograph.state == "queued"
+        assert (self.ready(untouched), self.ready(typed)) == (False, True)
+        late = self.start(micrograph, asked={"width": "64", "origin": "typed"})
+        later = self.start(micrograph, asked={"width": "7520", "origin": ""})
+        assert (self.ready(late), self.ready(later)) == (True, False)
+        with commit():
+            looked_into(micrograph)
+        assert self.ready(untouched) and self.ready(later)
+
+    def test_nothing_waits_where_the_file_says_its_scale(self, monkeypatch):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+        path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
+        micrograph = receive(path.read_bytes(), name="sem-sample.tif")
+        job = self.start(micrograph, asked={"width": "7520", "origin": "default"})
+        assert looked_into(micrograph).state == "queued"
+        assert self.ready(job)
+
+    @pytest.mark.parametrize("does", ["exit 3", "echo junk", "kill -9 $$"])
+    def test_an_image_outlives_a_reader_that_dies(self, monkeypatch, does):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+        micrograph = receive()
+        job = self.start(micrograph, asked={"width": None, "origin": "typed"})
+        inspect_uploads()
+        child(monkeypatch, does)
+        assert (looked_into(micrograph).state, micrograph.reading, micrograph.error) == ("done", {}, "")
+        assert micrograph.file and self.ready(job)
+
+    def test_and_three_workers(self, monkeypatch):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
+        micrograph = receive()
+        job = self.start(micrograph, asked={"width": None, "origin": "typed"})
+        inspect_uploads()
+        for _ in range(3):
+            assert Micrograph.objects.claim(micrograph.pk)
+            services.rescue(died=(Micrograph,))
+        micrograph.refresh_from_db()
+        assert (micrograph.state, micrograph.error) == ("done", "")
+        assert self.ready(job)
+
+    def test_a_sample_takes_in_by_the_same_rule(self, monkeypatch, commit):
+        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
+        own, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
+        known = {"recipe": AnalysisSettings.of(), **WHO}
+        with commit():
+            first = services.create_sample(name="own", uploads=[own], scale=Scale(), **known)
+            second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **known)
+        with commit():
+            inspect_uploads()
+        assert (first.jobs.count(), second.jobs.count()) == (0, 1)
+        with commit():
+            inspect_uploads()
+        assert first.jobs.count() == 1
+
+
 class TestJobs:
     def start(self, micrograph, **said):
         return services.create_job(micrograph=micrograph, **{"recipe": AnalysisSettings.of(), **WHO, **said})
@@ -311,6 +419,7 @@ class TestJobs:
         assert Job.objects.claim(job.pk)
 
 
+@pytest.mark.usefixtures("reader")
 class TestSamples:
     def start(self, uploads, **said):
         known = {"name": "Batch", "uploads": uploads, "recipe": AnalysisSettings.of(), "scale": Scale(), **WHO}
@@ -373,6 +482,7 @@ class TestSamples:
         assert not Micrograph.objects.exists()
 
 
+@pytest.mark.usefixtures("reader")
 class TestArchives:
     def archive(self, *entries, **said):
         content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])

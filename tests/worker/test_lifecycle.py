@@ -51,6 +51,7 @@ def test_a_killed_pool_child_is_replaced_and_the_job_rescued(lab, worker):
     (first,) = wait_for(lab.pids, "the analysis begins")
     wait_for(lambda: lab.row()["progress"] > 0.1, "progress is reported")
     os.kill(first, signal.SIGKILL)
+    lab.let_go()
     assert lab.run("rescue") == "1"
     wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     is_done_once(lab, attempt=2)
@@ -74,6 +75,7 @@ def test_bad_messages_and_a_cancelled_job_do_not_keep_the_worker_from_the_next(l
     lab.run("create")
     wait_for(lambda: lab.words().count("begin") == 2, "the next job begins")
     assert lab.words() == ["begin", "begin"]
+    lab.let_go()
     wait_for(lambda: lab.words().count("end") == 1, "the next job ends")
 
 
@@ -81,10 +83,12 @@ def test_a_sample_outlives_workers_killed_over_an_image_and_over_the_pooling(lab
     lab.run("create-sample")
     wait_for(lab.pids, "the first image begins")
     os.kill(lab.pids()[-1], signal.SIGKILL)
+    lab.let_go()
     assert lab.run("rescue") == "1"
     wait_for(lambda: "pooling" in lab.words(), "all images are done and the pooling begins")
     assert lab.words().count("end") == 3
     os.kill(lab.pids("pooling")[0], signal.SIGKILL)
+    lab.let_go("pooling")
     assert lab.run("rescue") == "1"
     wait_for(lambda: lab.sample()["state"] == "done", "the sample is done")
     sample = lab.sample()

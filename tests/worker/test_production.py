@@ -22,9 +22,12 @@ import pytest
 from .lab import REPOSITORY, wait_for
 
 NEEDED = ("DEEPSEGM_DATABASE_URL", "DEEPSEGM_BROKER_URL")
-pytestmark = pytest.mark.skipif(
-    not all(os.environ.get(name) for name in NEEDED), reason=f"{' and '.join(NEEDED)} are not set: see .ci/services"
-)
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(
+        not all(os.environ.get(name) for name in NEEDED), reason=f"{' and '.join(NEEDED)} are not set: see .ci/services"
+    ),
+]
 SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.tif"
 
 

@@ -22,7 +22,7 @@ SLOW_UP = (sys.executable, "-m", "tests.worker.slow_up")
 
 @pytest.fixture
 def lab(tmp_path):
-    return Lab(tmp_path / "a new folder%", seconds=20)
+    return Lab(tmp_path / "a new folder%")
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):
         wait_for(lab.pids, "the analysis begins")
     row = lab.row()
     assert (row["state"], row["deaths"], row["started"]) == ("queued", 0, None)
-    lab.env["LAB_SECONDS"] = "0.5"
+    lab.let_go()
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert lab.words() == ["begin", "begin", "end"]
@@ -111,7 +111,7 @@ def test_nothing_outlives_a_killed_up_and_the_next_start_rescues_at_once(lab):
     assert len(workers) == 3
     wait_for(lambda: not [pid for pid in workers if psutil.pid_exists(pid)], "the orphans are gone")
     assert lab.row()["state"] == "running"
-    lab.env["LAB_SECONDS"] = "0.5"
+    lab.let_go()
     lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
@@ -120,7 +120,6 @@ def test_nothing_outlives_a_killed_up_and_the_next_start_rescues_at_once(lab):
 
 def test_a_killed_worker_is_rescued_at_once(lab):
     lab.env["DEEPSEGM_SILENCE_SECONDS"] = "1000"
-    lab.env["LAB_SECONDS"] = "2"
     with running(lab, SLOW_UP):
         lab.run("create")
         wait_for(lab.pids, "the analysis begins")
@@ -128,5 +127,6 @@ def test_a_killed_worker_is_rescued_at_once(lab):
         worker = orphan.parent()
         worker.kill()
         wait_for(lambda: not orphan.is_running(), "the orphaned pool child is gone")
+        lab.let_go()
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert lab.words() == ["begin", "begin", "end"]

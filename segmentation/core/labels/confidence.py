@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..network.cards import INTERCEPT, TRAITS, ModelCard
-from .separate import Labels, mean_over_labels
+from .separate import Labels, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
@@ -40,7 +40,7 @@ def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float
     contrast, glare = _ground(grey, labels, areas, scale)
     return {
         "foreground": foreground,
-        "peak": np.asarray(ndimage.maximum(maps[1], labels, np.arange(1, len(areas) + 1)), float) / 255,
+        "peak": max_over_labels(maps[1], labels) / 255,
         "sure": mean_over_labels(np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0)), labels).astype(float),
         "size": size,
         "size_squared": size**2,
@@ -101,7 +101,7 @@ def clarity(maps: Maps, card: ModelCard) -> tuple[float, float | None, int]:
     diameter = typical_diameter(maps, card)
     if count == 0 or inside.mean() < NOTHING:
         return 0.0, diameter, 0
-    peaks = ndimage.maximum(distance, cores, np.arange(1, count + 1))
+    peaks = max_over_labels(distance, cores)
     height = np.average(peaks, weights=np.bincount(cores.ravel())[1:])
     return float(height * foreground[inside].mean() / 255**2), diameter, count
 

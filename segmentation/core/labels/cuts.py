@@ -53,8 +53,8 @@ def cut_traits(pieces: Pieces, one: Places, other: Places, at: Places, unit: flo
     saddle: highest inner distance on the border. lower, higher: the peaks of both. size: ln(ECD of the smaller / unit).
     ratio: ln(area of the larger / of the smaller). seam: asinh of how much darker the border is than what lies on both
     sides, in units of the noise. step: ln(1 + difference of both mean greys, in the same units). roundness: shorter by
-    longer axis of the ellipse with the second moments of both together. contact: ln(length of the border / ECD of the
-    smaller). touching: mean chance that particles touch, along the border.
+    longer axis of the ellipse with the second moments of both together. touching: mean chance that particles touch,
+    along the border.
     """
     sums, peaks, lines = (
         (pieces.sums[one], pieces.sums[other]),
@@ -63,17 +63,15 @@ def cut_traits(pieces: Pieces, one: Places, other: Places, at: Places, unit: flo
     )
     areas = sums[0][:, AREA], sums[1][:, AREA]
     smaller, length = np.minimum(*areas), lines[:, LENGTH]
-    width = np.sqrt(4 * smaller / np.pi)
     return {
         "saddle": pieces.saddles[at],
         "lower": np.minimum(*peaks),
         "higher": np.maximum(*peaks),
-        "size": np.log(width / unit),
+        "size": np.log(np.sqrt(4 * smaller / np.pi) / unit),
         "ratio": np.log(np.maximum(*areas) / smaller),
         "seam": np.arcsinh(lines[:, SEAM] / length / pieces.noise),
         "step": np.log1p(abs(sums[0][:, GREY] / areas[0] - sums[1][:, GREY] / areas[1]) / pieces.noise),
         "roundness": _roundness(sums[0] + sums[1]),
-        "contact": np.log(length / width),
         "touching": lines[:, TOUCHING] / length,
     }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
 Labels = NDArray[np.int32]
+BAND = 2**17  # px
+THREADS = 2  # at a time in one label image
 SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
 
 
@@ -59,14 +64,18 @@ def grow(
     labels = np.where(crowded[components], 0, components)
     if not crowded.any():
         return labels
-    for number, box in enumerate(ndimage.find_objects(components), start=1):
-        if box is None or not crowded[number]:
-            continue
+
+    def share_out(number: int, box: tuple[slice, ...]) -> None:
         inside = components[box] == number
         own = np.where(inside, markers[box], 0)
         # Marker numbers continue behind the component numbers, so the two never collide.
         grown = watershed(255 - distance[box], own, mask=inside)
         labels[box][inside] = grown[inside] + count
+
+    boxes = ndimage.find_objects(components)
+    numbers = np.flatnonzero(crowded).tolist()
+    with ThreadPoolExecutor(THREADS) as pool:  # watershed runs without Python's lock
+        list(pool.map(share_out, numbers, (boxes[number - 1] for number in numbers)))
     return labels
 
 
@@ -121,7 +130,24 @@ def renumber(labels: Labels) -> Labels:
 
 def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
     """(n,) float32: mean of `values` / 255 over each label 1..n."""
-    flat = labels.ravel()
-    sums = np.bincount(flat, weights=values.ravel())
-    counts = np.bincount(flat)
-    return (sums[1:] / np.maximum(counts[1:], 1) / 255).astype(np.float32)
+    count = int(labels.max(initial=0)) + 1
+    sums, areas = np.zeros(count), np.zeros(count, np.int64)
+    for part, beside in bands(labels, values):
+        sums += np.bincount(part, beside, count)
+        areas += np.bincount(part, minlength=count)
+    return (sums[1:] / np.maximum(areas[1:], 1) / 255).astype(np.float32)
+
+
+def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
+    """(n,) uint8: highest of `values` over each label 1..n."""
+    highest = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
+    for part, beside in bands(labels, values):
+        np.maximum.at(highest, part, beside)
+    return highest[1:]
+
+
+def bands(labels: Labels, values: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
+    """Labels and values as flat arrays, so many rows at a time that a processor's cache holds what is made of them."""
+    step = max(1, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        yield labels[top : top + step].ravel().astype(np.intp), values[top : top + step].ravel()

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+NANO_NM = 100.0
 FEWEST = 8
 MOST = 60
+ROUND = (1.0, 2.0, 2.5, 5.0)
 MOST_TYPED = 500  # bars; narrower ones could not be told apart
 WHOLE = 1e-9  # by which a size may miss a bin's edge and still lie on it
 FARTHEST = 2.0**53  # places of bins; beyond it neighbours are the same number
@@ -29,34 +31,47 @@ class Histogram:
     cumulative: Floats
 
 
-def auto_edges(sizes: Floats, grain: float) -> Floats:
-    """Edges of 8 to 60 equal bins for `sizes` (n,), n at least 1, as wide as Freedman and Diaconis (1981) ask.
+def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
+    """Round edges of 8 to 60 equal bins for `sizes` (n,), n at least 1, no wider than Freedman and Diaconis (1981) ask
+    if they can be; in nm 100 is one of them wherever sizes lie on both sides of it.
 
-    grain: where it is not 0, the width is the nearest whole multiple of it: a pixel's size for lengths, since
-    widths of particles are mostly near whole pixels, and bins of other widths show a comb that is not there.
+    grain: a pixel's size, for lengths. Widths of particles are mostly near whole pixels, and bins of other widths show
+    a comb that is not there, so bins that are no whole pixels wide are at least five wide if they can be.
     """
-    low, high = float(sizes.min()), float(sizes.max())
+    low, high, width = float(sizes.min()), float(sizes.max()), _spread(sizes)
     if high - low < 1e-9 * max(high, 1.0):
-        return np.linspace(low * 0.9, high * 1.1 + 1e-12, FEWEST + 1)
-    quartiles = np.percentile(sizes, (25, 75))
-    asked = 2 * float(quartiles[1] - quartiles[0]) / float(np.cbrt(len(sizes)))
-    if not grain:
-        count = ceil((high - low) / asked) if asked > 0 else FEWEST
-        return np.linspace(low, high, min(max(count, FEWEST), MOST) + 1)
-    span = high - low + grain
-    width = grain * max(round(asked / grain), ceil(span / grain / MOST), 1)
-    bins = ceil(span / width)
-    if bins < FEWEST:
-        return np.linspace(low, high, FEWEST + 1)
-    return np.asarray(low - grain / 2 + width * np.arange(bins + 1), np.float64)
+        low, high = 0.9 * low, 1.1 * high + 1e-12
+    start = NANO_NM if unit == "nm" and low < NANO_NM < high else 0.0
+    powers = 10.0 ** np.arange(floor(np.log10((high - low) / MOST)) - 1, ceil(np.log10(high - low)) + 1)
+    widths = np.outer(powers, ROUND).ravel()
+    bins = np.floor((high - start) / widths) - np.floor((low - start) / widths) + 1
+    widths = widths[(bins >= FEWEST) & (bins <= MOST)]
+    asked = min(max(width, float(widths[0])), float(widths[-1]))
+    comb = (widths < 5 * grain) & (np.abs(widths - grain * np.rint(widths / (grain or 1.0))) > WHOLE * widths)
+    clean = widths[~comb] if not comb.all() else widths[-1:]
+    chosen = float(clean[max(int((clean <= asked).sum()) - 1, 0)])
+    edges = start + chosen * np.arange(floor((low - start) / chosen), floor((high - start) / chosen) + 2)
+    return np.asarray(np.maximum(edges, 0.0) if low >= 0 else edges, np.float64)
 
 
 def log_edges(sizes: Floats) -> Floats:
-    """Edges of equal ratio for positive `sizes` (n,): the automatic ones of their logarithms."""
-    low, high = float(sizes.min()), float(sizes.max())
-    if high / low < 1 + 1e-7:  # the logarithms are equal, and of either sign
-        return np.geomspace(low * 0.9, high * 1.1, FEWEST + 1)
-    return _around(sizes, 10.0 ** auto_edges(np.log10(sizes), 0.0))
+    """Edges of equal ratio for positive `sizes` (n,), at whole fractions of the decades, so that 100 may be one."""
+    logs = np.log10(sizes)
+    span = float(np.ptp(logs))
+    if span < 1e-7:  # the logarithms are equal, and of either sign
+        return np.geomspace(float(sizes.min()) * 0.9, float(sizes.max()) * 1.1, FEWEST + 1)
+    a_decade = 1 / min(max(_spread(logs), span / (MOST - 2)), span / FEWEST)
+    if a_decade >= 1:
+        a_decade = floor(a_decade) if floor(a_decade) * span >= FEWEST else ceil(a_decade)
+    edges = ratio_edges(sizes, a_decade)
+    assert edges is not None
+    return edges
+
+
+def _spread(values: Floats) -> float:
+    """The width that Freedman and Diaconis ask for; 0 where half of the values are equal."""
+    low, high = np.percentile(values, (25, 75))
+    return 2 * float(high - low) / float(np.cbrt(len(values)))
 
 
 @np.errstate(over="ignore")

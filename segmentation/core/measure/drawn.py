@@ -22,6 +22,7 @@ from .distribution import SAME, Floats, Sizes, Weighting, effective_number
 Interval = list[float] | None
 Tails = tuple[float, float]
 
+WIDEST = 10.0  # an interval that ends at more than so many times the figure tells nothing
 UNBOUNDED = 100.0  # ln(figure); a draw that far off comes of a resample of equal sizes
 MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054
@@ -83,7 +84,8 @@ class Drawn(NamedTuple):
         return self._replace(draws=middle + factor * (self.draws - middle))
 
     def limits(self, calibration: Floats | int) -> Interval:
-        """The interval, with draws (b,) of ln(calibration); None where there cannot be one."""
+        """The interval, with draws (b,) of ln(calibration); None where there cannot be one, or where it would be wider
+        than anyone can use."""
         usable = ~np.isnan(self.draws)
         if usable.mean() < 0.9 or min(self.tails) < 0:
             return None
@@ -91,7 +93,8 @@ class Drawn(NamedTuple):
         least, most = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(most, 1 - self.tails[1]))
         from_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
-        if high - low <= SAME or high == UNBOUNDED or (low == -UNBOUNDED and not from_zero):
+        too_wide = high > float(np.median(both[usable])) + np.log(WIDEST)
+        if high - low <= SAME or too_wide or (low == -UNBOUNDED and not from_zero):
             return None
         return [0.0 if from_zero else float(np.exp(low)), float(np.exp(high))]
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
+DOUBTFUL = (Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
@@ -78,6 +79,12 @@ def set_aside(table: Table, filter: bool) -> Table:
     judges = tuple(Reason) if filter else ALWAYS
     reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
     return table.judged(reasons.astype(REASON_TYPE))
+
+
+def without_doubtful(table: Table) -> Table:
+    """The table with all kept outlines of low confidence set aside."""
+    doubtful = table.kept & (table["confidence"] < LEAST_CONFIDENCE)
+    return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
 
 
 def smallest_px(filter: bool) -> float:

@@ -11,6 +11,7 @@ from .distribution import SAME, Floats, effective_number
 LEAST = 10  # particles; fewer fit nearly any law
 CHANCE = 0.05
 CLOSE, NEAR = 0.03, 0.08
+GOOD = "good"
 
 # How likely a sample of the fitted law lies further from its own fit (Lilliefors 1967), by the modified distance
 # D (sqrt n - 0.01 + 0.85 / sqrt n) of Stephens (1974), whose distribution hardly depends on n.
@@ -49,8 +50,27 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
     n = effective_number(weights)
     ks = distance((logs - mean) / (spread * np.sqrt(n / (n - 1))), weights)
     p = chance(ks, n)
-    word = "good" if p >= CHANCE or ks <= CLOSE else "fair" if ks <= NEAR else "poor"
+    word = GOOD if p >= CHANCE or ks <= CLOSE else "fair" if ks <= NEAR else "poor"
     return Fit(law="log-normal", median=float(np.exp(mean)), gsd=float(np.exp(spread)), ks=ks, p=p, word=word)
+
+
+def chance_words(p: float) -> str:
+    """Such as "p = 0.120"; a chance that would be rounded to 0 is said to be under 0.001."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def unfit(fit: Fit | None) -> str:
+    """Why no curve of the law is drawn though it was fitted, as a sentence; "" where one is, or none was fitted."""
+    if fit is None or fit["word"] == GOOD:
+        return ""
+    return f"No log-normal curve: the sizes are not log-normal ({chance_words(fit['p'])})."
+
+
+def density(size: Floats, fit: Fit) -> Floats:
+    """The law's density at sizes (n,), per unit of size."""
+    spread = np.log(fit["gsd"])
+    deviates = np.log(size / fit["median"]) / spread
+    return np.asarray(np.exp(-(deviates**2) / 2) / (size * spread * np.sqrt(2 * np.pi)), np.float64)
 
 
 def distance(deviates: Floats, weights: Floats) -> float:

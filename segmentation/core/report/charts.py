@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ..measure.bins import auto_edges, histogram
+from ..measure.bins import Histogram, auto_edges, histogram
 from ..measure.distribution import Sizes
+from ..measure.fitting import LEAST, chance_words, density, unfit
 from ..measure.statistics import NANO_NM, Statistics
 from ..sample import Sample
 from ..tasks.base import Task
@@ -23,31 +25,52 @@ MEAN = "#d55e00"
 AREA = "#009e73"
 KEPT = "#2ee6b8"
 ASIDE = "#ff3b30"
+GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # of words over bars
 TITLE = 11
-NARROW = 4.0  # inches
+NARROW, WIDE = 4.0, 6.0  # inches
 LETTER = 0.075  # inches, the width of a letter of the marks
 
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """What is drawn of a sample: its statistics, the sizes of its kept objects, the grain of the bins
-    (`bins.auto_edges`), and what kind of objects they are."""
+    """What is drawn of a sample: its statistics, the sizes of its kept objects, and what kind of objects they are.
+
+    bars: None without objects.
+    """
 
     found: Statistics
     sizes: Sizes
-    grain: float
+    bars: Histogram | None
     task: Task
 
     @classmethod
     def of(cls, sample: Sample) -> Distribution | None:
-        """In bins of a pixel's multiple where all images have one size of pixel; None without a size distribution."""
+        """None without a size distribution."""
         found = sample.pooled
         if found is None:
             return None
-        tables = [member.table for _, member in sample.counted]
-        pixels = {each.nm_per_pixel or 1.0 for each in tables}
-        sizes = Sizes.of(*tables, edge=found.edge)
-        return cls(found, sizes, pixels.pop() if len(pixels) == 1 else 0.0, sample.task)
+        sizes = Sizes.of(*(member.table for _, member in sample.counted), edge=found.edge)
+        bars = None
+        if len(sizes):
+            edges = auto_edges(sizes.size, sizes.unit, sample.grain)
+            bars = histogram(sizes.size, sizes.weights["number"], edges)
+        return cls(found, sizes, bars, sample.task)
+
+    @property
+    def few(self) -> bool:
+        """Whether the sizes themselves say more than curves."""
+        return len(self.sizes) < LEAST
+
+    @property
+    def size_words(self) -> str:
+        """The sizes one by one, or that there are none."""
+        aside, task = self.found.n_set_aside, self.task
+        if len(self.sizes):
+            sizes = ", ".join(significant(size) for size in self.sizes.size.tolist())
+            return f"Minimum Feret diameters ({self.found.unit}): {sizes}"
+        if not aside:
+            return f"No {task.things} were found"
+        return f"All {aside} {task.things} were set aside" if aside > 1 else f"The only {task.thing} was set aside"
 
 
 def room(ax: Axes) -> tuple[float, float]:
@@ -62,24 +85,34 @@ def is_narrow(ax: Axes) -> bool:
 
 
 def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
-    """The minimum Feret diameters of what was kept, by number."""
-    found, sizes, things = shown.found, shown.sizes, shown.task.things
+    """The minimum Feret diameters of what was kept, with the log-normal law where it fits; few as they are."""
+    found, things, bars = shown.found, shown.task.things, shown.bars
     ax.set_xlabel(f"Minimum Feret diameter ({found.unit})")
     ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if found.edge == "weight" else ""))
     ax.spines[["top", "right"]].set_visible(False)
     words = _histogram_title(found, "\n" if is_narrow(ax) else " ")
     ax.set_title(f"{letter}{words}", loc="left", fontsize=TITLE)
-    if not len(sizes):
-        _say_empty(ax, found.n_set_aside, shown.task)
+    if bars is None or shown.few:
+        ax.set_axis_off()
+        said = fill(shown.size_words, int(room(ax)[0] / LETTER * 0.85))
+        ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", fontsize=10, color=INK)
         return
-    bars = histogram(sizes.size, sizes.weights["number"], auto_edges(sizes.size, shown.grain))
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
     ax.set_ylim(0, 1.34 * float(bars.sums.max()))
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
     _mark_mean_and_median(ax, found)
+    lines = [ax.get_xlabel()]
     if found.fraction_100nm is not None:
-        _mark_nano(ax, found, things)
+        lines.append(_mark_nano(ax, found, things))
+    if found.fit is not None and not unfit(found.fit):
+        size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
+        expected = density(size, found.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
+        ax.plot(size, expected, color=AREA, linewidth=1.4)
+        lines.append(f"Curve: log-normal law ({chance_words(found.fit['p'])})")
+    elif found.fit is not None:
+        lines.append(unfit(found.fit))
+    ax.set_xlabel("\n".join(lines))
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:
@@ -131,7 +164,7 @@ def draw_sensitivity(ax: Axes, found: Statistics) -> None:
         ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
         ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
     ax.axvline(found.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
-    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=7.5)
+    ax.set_yticks(range(len(lines)), [fill(line["name"], 20) for line in lines], fontsize=7)
     ax.set_ylim(len(lines) - 0.5, -0.5)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -160,16 +193,6 @@ def _histogram_title(statistics: Statistics, space: str) -> str:
     )
 
 
-def _say_empty(ax: Axes, set_aside: int, task: Task) -> None:
-    ax.set(xticks=[], yticks=[])
-    words = (
-        (f"All {set_aside} {task.things} were set aside" if set_aside > 1 else f"The only {task.thing} was set aside")
-        if set_aside
-        else f"No {task.things} were found"
-    )
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize=12, color=INK)
-
-
 def _mark_mean_and_median(ax: Axes, statistics: Statistics) -> None:
     """Two lines with their names on the outer sides, so that close ones do not write over each other; where there is no
     room to the left of both, one under the other to their right."""
@@ -191,7 +214,7 @@ def _mark_mean_and_median(ax: Axes, statistics: Statistics) -> None:
             color=colour,
             fontsize=8.5,
             annotation_clip=False,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            bbox=GROUND,
         )
 
 
@@ -204,15 +227,15 @@ def _inches_from_the_left(ax: Axes, value: float) -> float:
     return room(ax)[0] * (value - low) / (high - low)
 
 
-def _mark_nano(ax: Axes, statistics: Statistics, things: str) -> None:
-    """The 100 nm line where it is in range, and the fraction below it in any case."""
+def _mark_nano(ax: Axes, statistics: Statistics, things: str) -> str:
+    """The 100 nm line where it is in range; gives the words for the fraction below it."""
     fraction, low, high = (
         per_cent(value) for value in (statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high)
     )
-    words = f"{fraction} of the {things} are 1 to 100 nm wide\n(95 % interval {low} to {high})"
-    ax.set_xlabel(f"{ax.get_xlabel()}\n{words}")
+    words = f"{fraction} of the {things} are 1 to 100 nm wide (95 % interval {low} to {high})"
+    words = words if room(ax)[0] > WIDE else words.replace(" (", "\n(")
     if not ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
-        return
+        return words
     ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2)
     ax.annotate(
         "100 nm",
@@ -225,4 +248,6 @@ def _mark_nano(ax: Axes, statistics: Statistics, things: str) -> None:
         rotation=90,
         fontsize=8,
         color=INK,
+        bbox=GROUND,
     )
+    return words

@@ -6,7 +6,6 @@ A document written twice from the same content is the same file: no date, no ran
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +17,8 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
-from .pdf import BOLD, REGULAR, draw_figure, place, use_fonts, writable
+from .fonts import BOLD, REGULAR, markup, use_fonts, writable
+from .pdf import draw_figure, draw_words, place
 from .png import Deflated
 from .wording import one_line, version
 
@@ -47,7 +47,7 @@ HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     """A paragraph of plain text: nothing in it is markup."""
     use_fonts()
-    return Paragraph(escape(writable(text)), style)
+    return Paragraph(markup(text, style.fontName), style)
 
 
 def heading(text: str) -> Paragraph:
@@ -174,9 +174,9 @@ def _canvas_with_footer(title: str) -> type[Canvas]:
             pages = self.done
             for number, state in enumerate(pages, 1):
                 self.__dict__.update(state)
-                self.setFont(REGULAR, 7)
                 self.setFillColor(FAINT)
-                self.drawString(LEFT, 30, writable(title))
+                draw_words(self, writable(title), REGULAR, 7, LEFT, 30)
+                self.setFont(REGULAR, 7)
                 self.drawRightString(A4[0] - LEFT, 30, f"{version()}, page {number} of {len(pages)}")
                 super().showPage()
             super().save()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from .. import tasks
 from ..labels.segmentation import MASKS
 from ..sample import Found, Image, Member, Sample
@@ -15,6 +17,10 @@ Facts = dict[Fact, Any]
 MIRRORED = "mirror images averaged"
 NAMES = {"flips": MIRRORED}  # of settings, where the settings' own are not words
 SAID_ELSEWHERE = ("model", "data_bar")
+INSTRUMENT = {
+    "voltage_kv": "voltage (kV)",
+    "working_distance_mm": "working distance (mm)",
+}
 IN_DETAIL = (MIRRORED, "edges")
 
 
@@ -149,17 +155,21 @@ def _shared(each: list[dict[Any, Any]]) -> dict[Any, Any]:
 
 def text(each: Facts) -> str:
     """The facts on one line."""
-    return "; ".join(f"{name} {_shown(group, value)}" for (group, name), value in each.items())
+    return "; ".join(f"{_named(name)} {_shown(group, value)}" for (group, name), value in each.items())
 
 
 def lines(each: Facts) -> Iterator[tuple[str, str]]:
     """The facts as names and values; the model has a place of its own."""
     for (group, name), value in each.items():
         if group != "model":
-            yield f"{group.capitalize().removesuffix('s')}: {name}", _shown(group, value)
+            yield f"{group.capitalize().removesuffix('s')}: {_named(name)}", _shown(group, value)
+
+
+def _named(name: str) -> str:
+    return INSTRUMENT.get(name, name.replace("_", " "))
 
 
 def _shown(group: str, value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.7g}" if group == "calibration" else f"{value:.4g}"
+    return np.format_float_positional(value, precision=7 if group == "calibration" else 4, fractional=False, trim="-")

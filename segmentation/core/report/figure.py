@@ -13,16 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from ..sample import Sample
 from .charts import INK, TITLE, Distribution, draw_histogram
 from .facts import brief, model_words
+from .fonts import writable
 from .images import draw_medians, draw_multiples
 from .method import left_out_words
 from .panels import PANELS, Scene
 from .pasted import Pasted, Print
-from .pdf import draw_figure, new_canvas, writable
+from .pdf import draw_figure, new_canvas
 from .png import Deflated, deflated
 from .wording import calibration_words, one_line, version
 
@@ -31,12 +33,15 @@ Pixels = NDArray[np.uint8]
 DPI = 300
 INCHES = (12.0, 9.0)
 PANEL_INCHES = (6.4, 4.2)
+# The most that a picture may be wide and high, as shares of the page, by how A, B and C stand.
+ROOM = {
+    "two by two": (0.455, 0.375),
+    "over the chart": (0.305, 0.415),
+    "beside the chart": (0.2, 0.68),
+    "stacked": (0.95, 0.16),
+}
 # Beyond so many outlines a vector file shows a picture of them: it would take seconds to open.
 MANY_LINES = 600
-WIDE, TALL = 2.4, 0.5
-
-Box = tuple[float, float, float, float]
-
 # Without a salt the ids in an SVG differ from run to run.
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
 
@@ -67,8 +72,8 @@ def _draw_images(figure: Figure, sample: Sample) -> None:
     """A the pooled sizes, B the medians of the images, below the histograms of the images."""
     shown = Distribution.of(sample)
     if shown is not None:
-        draw_histogram(figure.add_axes((0.07, 0.56, 0.42, 0.335)), shown, "A  ")
-    medians = figure.add_axes((0.66, 0.56, 0.325, 0.335))
+        draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), shown, "A  ")
+    medians = figure.add_axes((0.66, 0.6, 0.325, 0.295))
     draw_medians(medians, sample)
     medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=TITLE)
     _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=TITLE, color=INK)
@@ -121,7 +126,7 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANE
     """One chart."""
     figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    low = 0.75 / inches[1]
+    low = 0.9 / inches[1]
     draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
     return figure
 
@@ -176,32 +181,31 @@ def _prints(ax: Axes) -> list[Pasted]:
 
 
 def _cut(ax: Axes, pixels: Pixels) -> Pixels:
-    """The part of a rendered figure that the Axes take."""
-    left, bottom, right, top = (round(value) for value in ax.bbox.extents)
+    """The part of a rendered figure that the Axes take, with a scale bar that is drawn below them."""
+    whole = Bbox.union([ax.bbox, *(each.get_window_extent() for each in ax.patches)])
+    left, bottom, right, top = (round(value) for value in whole.extents)
     return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
 
 
 def _lay_out(figure: Figure, shape: tuple[int, int]) -> list[Axes]:
-    """Axes for A, B, C, D: two by two, or one below (beside) another for very wide (tall) images."""
-    aspect = shape[1] / shape[0]
-    if aspect > WIDE:
-        images, histogram = _stacked(aspect)
-    elif aspect < TALL:
-        images = [(0.035 + 0.205 * i, 0.19, 0.165, 0.69) for i in range(3)]
-        histogram = (0.7, 0.19, 0.285, 0.69)
-    else:
-        images = [(0.035, 0.515, 0.455, 0.385), (0.52, 0.515, 0.455, 0.385), (0.035, 0.095, 0.455, 0.385)]
-        histogram = (0.57, 0.15, 0.415, 0.33)
-    return [figure.add_axes(box) for box in (*images, histogram)]
-
-
-def _stacked(aspect: float) -> tuple[list[Box], Box]:
-    width, gap = 0.95, 0.045
-    height = min(width * INCHES[0] / aspect / INCHES[1], 0.16)
-    tops = [0.895 - i * (height + gap) for i in range(3)]
-    images = [(0.035, top - height, width, height) for top in tops]
-    top = tops[2] - height - 0.12
-    return images, (0.085, 0.135, 0.90, min(top, 0.6) - 0.135)
+    """Axes for A, B, C, D, in that arrangement in which the pictures are largest."""
+    flat = shape[0] / shape[1] * INCHES[0] / INCHES[1]  # height of a picture over its width, as shares of the page
+    widths = {name: min(wide, high / flat) for name, (wide, high) in ROOM.items()}
+    arrangement, wide = max(widths.items(), key=lambda each: each[1])
+    high = wide * flat
+    below = 0.895 - high - 0.13
+    corners, chart = {
+        "two by two": ([(0.035, 0.895), (0.52, 0.895), (0.035, 0.465)], (0.57, 0.15, 0.985, 0.465)),
+        "over the chart": ([(0.035 + 0.3275 * i, 0.895) for i in range(3)], (0.075, 0.15, 0.985, below)),
+        "beside the chart": ([(0.035 + 0.22 * i, 0.895) for i in range(3)], (0.74, 0.19, 0.985, 0.895)),
+        "stacked": (
+            [(0.035, 0.895 - (high + 0.05) * i) for i in range(3)],
+            (0.075, 0.15, 0.985, min(below - 2 * (high + 0.05), 0.6)),
+        ),
+    }[arrangement]
+    left, bottom, right, top = chart
+    images = [(left, top - high, wide, high) for left, top in corners]
+    return [figure.add_axes(box) for box in (*images, (left, bottom, right - left, top - bottom))]
 
 
 def _text(figure: Figure, x: float, y: float, words: str, **style: Any) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..sample import Image, Sample
 from .charts import ASIDE, BAR, FAINT, INK, MEDIAN
-from .pdf import writable
+from .fonts import writable
 from .wording import one_line
 
 MOST_SMALL = 48  # histograms; more would be too small to read
@@ -60,7 +60,7 @@ def draw_multiples(figure: Figure, sample: Sample) -> str:
     counts = [np.array(each, float) for each in sample.histogram["counts"]]
     pooled: Any = np.sum(counts, axis=0)
     number = min(len(counts), MOST_SMALL)
-    columns = ceil(sqrt(number * 2.6))
+    columns = min(number, ceil(sqrt(number * 2.6)))
     lines = ceil(number / columns)
     wide, high = 0.95 / columns, 0.37 / lines
     for i in range(number):

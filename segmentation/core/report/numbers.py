@@ -5,33 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..measure.quantities import NUMBERS
+from ..measure.distribution import FIGURES
+from ..measure.nano import DOUBTFUL
+from ..measure.quantities import COLUMNS, NUMBERS, Quantity
 from ..measure.statistics import Statistics
 from ..sample import Sample
 
-FIGURES = {
-    "mean": "mean",
-    "sd": "standard deviation",
-    "d10": "D10",
-    "d50": "D50 (median)",
-    "d90": "D90",
-    "span": "span (D90 − D10) / D50",
-    "mode": "mode",
-    "geometric_mean": "geometric mean",
-    "geometric_sd": "geometric standard deviation",
-}
-DIMENSIONLESS = ("span", "geometric_sd")
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
-SHAPES = {
-    "circularity": "circularity",
-    "aspect_ratio": "aspect ratio",
-    "solidity": "solidity",
-    "convexity": "convexity",
-    "compactness": "compactness",
-    "extent": "extent",
-    "ellipse_ratio": "ellipse ratio",
-    "elongation": "elongation",
-}
 
 
 class Row(NamedTuple):
@@ -43,6 +23,12 @@ class Row(NamedTuple):
     unit: str
     low: float | None
     high: float | None
+
+
+def label(quantity: Quantity) -> str:
+    """Its title within a line: "geometric mean", "D10"."""
+    title = quantity.title
+    return title if title[1:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
 
 
 def rows(sample: Sample) -> list[Row]:
@@ -71,9 +57,10 @@ def _counts(found: Statistics, things: str) -> Iterator[Row]:
 def _sizes(found: Statistics) -> Iterator[Row]:
     for weighting, words in WEIGHTINGS.items():
         figures = found.weighted[weighting]
-        for name, label in FIGURES.items():
-            unit = "" if name in DIMENSIONLESS else found.unit
-            yield Row(f"minimum Feret diameter {words}", label, figures[name], unit, *pair(figures["intervals"][name]))
+        for name in FIGURES:
+            quantity, ends = NUMBERS[name], pair(figures["intervals"][name])
+            group = f"minimum Feret diameter {words}"
+            yield Row(group, label(quantity), figures[name], quantity.unit(found.unit), *ends)
 
 
 def _others(found: Statistics, things: str) -> Iterator[Row]:
@@ -81,12 +68,14 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
     yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
+    for name in DOUBTFUL:
+        yield Row("other sizes", label(NUMBERS[name]), getattr(found, name), "", *pair(found.intervals.get(name)))
     if found.fit is not None:
         fit = found.fit
         yield Row("log-normal fit", "median", fit["median"], found.unit, None, None)
         yield Row("log-normal fit", "geometric standard deviation", fit["gsd"], "", None, None)
         yield Row("log-normal fit", "greatest distance of the cumulative curves", fit["ks"], "", None, None)
-        yield Row("log-normal fit", "p", fit["p"], "", None, None)
+        yield Row("log-normal fit", "p", fit["p"] if fit["p"] >= 0.001 else "< 0.001", "", None, None)
         yield Row("log-normal fit", "fit", fit["word"], "", None, None)
     names = {
         "groups": f"groups of touching {things}",
@@ -94,12 +83,11 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
         "primaries_in_groups": f"{things} in groups",
         "largest": f"{things} in the largest group",
     }
-    for name, label in names.items():
-        yield Row("agglomerates", label, found.agglomerates[name], "", None, None)
+    for name, words in names.items():
+        yield Row("agglomerates", words, found.agglomerates[name], "", None, None)
 
 
 def _shapes(found: Statistics) -> Iterator[Row]:
     for name, values in found.shape.items():
-        label = SHAPES.get(name, name.replace("_", " "))
         for of in ("median", "d10", "d90"):
-            yield Row("shape", f"{label}, {'median' if of == 'median' else of.upper()}", values[of], "", None, None)
+            yield Row("shape", f"{label(COLUMNS[name])}, {label(NUMBERS[of])}", values[of], "", None, None)

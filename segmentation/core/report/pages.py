@@ -72,11 +72,15 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield words("Rests on: " + " ".join(references(sample.pooled)), SMALL)
     yield from _how(sample)
     yield from _models(sample)
-    yield heading("Versions and checksums (SHA-256)")
-    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    yield table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True)
-    yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
+    yield together(
+        heading("Versions and checksums (SHA-256)"),
+        words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL),
+        table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True),
+        table(("Image", "SHA-256"), inputs[:MOST_FACTS], (1, 2.4), numbers_from=2, small=True),
+    )
+    if inputs[MOST_FACTS:]:
+        yield table((), inputs[MOST_FACTS:], (1, 2.4), numbers_from=2, small=True)
 
 
 def _scale(sample: Sample) -> str:
@@ -99,16 +103,18 @@ def _pictures(context: Context) -> Iterator[Flowable]:
     shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
-        right = " Right: kept (green, solid) and possibly wrong (red, dashed)."
+        right = " Right: kept (green, solid) and set aside (red, dashed)."
         yield words(f"Left: the image as analysed.{right if len(shown) > 1 else ''}", SMALL)
         yield space(4)
 
 
 def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
     found, things = shown.found, sample.task.things
+    if not found.n_kept:
+        yield words(f"{shown.size_words}.", LEAD)
+        return
     yield abreast(sections.key_numbers(found, things), sections.nano_card(found, things))
     yield space(4)
-    yield sections.histogram(shown)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)
 

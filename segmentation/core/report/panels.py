@@ -5,34 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import floor, log10
-from typing import Any
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
+from ..measure.filters import DOUBTFUL
 from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..sample import Sample
 from ..tasks.base import Task
-from .charts import ASIDE, KEPT, TITLE, Distribution, draw_histogram, is_narrow, room
+from .charts import ASIDE, KEPT, LETTER, TITLE, Distribution, draw_histogram, is_narrow, room
 from .cracks import Cracks, find_cracks
 from .objects import Objects
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
-from .picture import COLOURS, analysed, painted, sampled
+from .picture import COLOURS, NO_COLOUR, analysed, colour_numbers, painted, sampled
+from .scalebar import draw_scale_bar
 from .wording import per_cent, quantity_words, significant
 
 LONGEST = 2000
-LONGEST_BAR = 1.5
 DASHES = (0, (3.0, 1.6))
-NICE = (1, 2, 5)
-LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,53 +93,19 @@ def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.set_anchor("NW")
-    ax.set_title(title, loc="left", fontsize=TITLE)
+    ax.set_title(title, loc="left", fontsize=TITLE - 2 * is_narrow(ax))
 
 
 def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
-    """The image as acquired, with a scale bar."""
+    """The image as acquired, with a scale bar where its scale is known."""
     excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
     _show(ax, scene, scene.picture, f"{letter}Image{excluded}")
-    _scale_bar(ax, scene.shape, scene.analysis.calibration.nm_per_pixel)
-
-
-def round_length(longest: float) -> float:
-    """The greatest 1, 2 or 5 times a power of ten that is not longer than `longest`."""
-    power = 10.0 ** floor(log10(longest))
-    return max(step * power for step in NICE if step * power <= longest * (1 + 1e-9))
-
-
-def length_words(value: float, calibrated: bool) -> str:
-    """A length in nm (or px) with the unit that suits it."""
-    if not calibrated:
-        return f"{value:g} px"
-    factor, unit = next((pair for pair in LENGTH_UNITS if value >= pair[0]), LENGTH_UNITS[-1])
-    return f"{value / factor:g} {unit}"
-
-
-def _scale_bar(ax: Axes, shape: tuple[int, int], nm_per_pixel: float | None) -> None:
-    rows, columns = shape
-    scale = _inches_per_pixel(ax, shape)
-    value = round_length(min(columns / 4, LONGEST_BAR / scale) * (nm_per_pixel or 1.0))
-    length = value / (nm_per_pixel or 1.0) / columns
-    words = length_words(value, nm_per_pixel is not None)
-    high = 0.34 / max(scale * rows, 0.34)
-    left, pad = 0.02, 0.012
-    wide = max(length + 2 * pad, 0.75 / max(scale * columns, 0.75))
-    kwargs: dict[str, Any] = {"transform": ax.transAxes, "linewidth": 0}
-    ax.add_patch(Rectangle((left, 0.02), wide, high, facecolor="black", alpha=0.65, **kwargs))
-    start = left + (wide - length) / 2
-    ax.add_patch(Rectangle((start, 0.02 + 0.18 * high), length, 0.16 * high, facecolor="white", **kwargs))
-    ax.text(
-        left + wide / 2,
-        0.02 + 0.66 * high,
-        words,
-        transform=ax.transAxes,
-        color="white",
-        ha="center",
-        va="center",
-        fontsize=8.5,
-    )
+    nm_per_pixel = scene.analysis.calibration.nm_per_pixel
+    if nm_per_pixel is not None:
+        rows, columns = scene.shape
+        scale = _inches_per_pixel(ax, scene.shape)
+        inches = columns * scale, rows * scale
+        draw_scale_bar(ax, inches, columns * nm_per_pixel, scene.picture.pixels, scene.labels > 0)
 
 
 def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
@@ -150,10 +114,14 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 
 
 def draw_segmentation(ax: Axes, scene: Scene, letter: str) -> None:
-    """Everything that was found, in colours that differ between neighbours."""
-    n, task = len(scene.analysis.segmentation), scene.task
+    """What is kept in colours that differ between neighbours, and what was set aside in grey."""
+    task, kept = scene.task, Objects.of(scene.analysis).kept
+    n, aside = int(kept.sum()), int((~kept).sum())
     count = f"no {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
-    _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.82)), f"{letter}Segmentation ({count})")
+    grey = "; grey: set aside" if aside else ""
+    numbers = np.where(np.r_[True, kept], colour_numbers(scene.labels, len(kept)), NO_COLOUR)
+    picture = painted(scene.picture.pixels, scene.labels, 0.82, numbers)
+    _show(ax, scene, Print(picture), f"{letter}{count[0].upper()}{count[1:]}{grey}")
 
 
 def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
@@ -190,9 +158,9 @@ def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
-    """Outlines over the image, solid where kept, red and dashed where possibly wrong, with the reasons."""
+    """Outlines over the image, solid where kept, red and dashed where set aside, with the reasons."""
     found = Objects.of(scene.analysis)
-    _show(ax, scene, scene.picture, f"{letter}Kept and possibly wrong")
+    _show(ax, scene, scene.picture, f"{letter}Kept and set aside")
     width = _line_width(ax, scene)
     kept = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if keep]
     aside = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if not keep]
@@ -200,16 +168,19 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
     _outline(ax, kept, KEPT, width, "solid", 1.0)
     _outline(ax, aside, "black", width * 2.2, "solid", 0.45)
     _outline(ax, aside, ASIDE, width * 1.25, DASHES, 1.0)
-    reasons = _reasons(scene.analysis.table, 1 if is_narrow(ax) else 3)
+    columns = 1 if is_narrow(ax) else 2
+    reasons = fill(_reasons(scene.analysis.table), int(room(ax)[0] / columns / LETTER))
     handles = [
         Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {len(kept):,}"),
-        Line2D([], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"possibly wrong: {len(aside):,}{reasons}"),
+        Line2D(
+            [], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"set aside: {len(aside):,}\n{reasons}".strip()
+        ),
     ]
     ax.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, 0),
-        ncols=1 if is_narrow(ax) else 2,
+        ncols=columns,
         frameon=False,
         fontsize=8,
         handlelength=2.2,
@@ -220,10 +191,13 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
     )
 
 
-def _reasons(table: Table, abreast: int) -> str:
-    words = [f"{reason} {count:,}" for reason, count in by_reason([table]).items()]
-    lines = [", ".join(words[i : i + abreast]) for i in range(0, len(words), abreast)]
-    return "".join(f"\n{line}" for line in lines)
+def _reasons(table: Table) -> str:
+    """How many were set aside for which reason, those at the end whose outlines may be wrong."""
+    counts = by_reason([table])
+    doubtful = {reason: counts.pop(reason) for reason in DOUBTFUL if reason in counts}
+    words = [f"{reason} {count:,}" for reason, count in counts.items()]
+    wrong = [f"{reason} {count:,}" for reason, count in doubtful.items()]
+    return "; ".join(each for each in (", ".join(words), "possibly wrong: " * bool(wrong) + ", ".join(wrong)) if each)
 
 
 def _line_width(ax: Axes, scene: Scene) -> float:

@@ -7,51 +7,33 @@ charts of the report are the very drawings of the figure.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties
 from reportlab import rl_config
-from reportlab.pdfbase import pdfdoc, pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.pathobject import PDFPathObject
 
+from .fonts import BOLD, REGULAR, runs, writable
 from .png import Deflated
 from .wording import version
 
 # Binary streams: a quarter smaller than reportlab's text ones.
 rl_config.useA85 = 0
 
-REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79
 VERBS = {MOVE: " m", LINE: " l", CUBIC: " c"}
 CAPS = {"butt": 0, "round": 1, "projecting": 2}
 JOINS = {"miter": 0, "round": 1, "bevel": 2}
 
 
-@cache
-def use_fonts() -> None:
-    """Make DejaVu Sans, which comes with matplotlib, known to reportlab; only the letters used are embedded."""
-    for name, weight in ((REGULAR, "normal"), (BOLD, "bold")):
-        pdfmetrics.registerFont(TTFont(name, findfont(FontProperties(family=["DejaVu Sans"], weight=weight))))
-    pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
-
-
-def writable(words: str) -> str:
-    """The words with a box for every character that the font lacks, and a blank for what cannot be seen."""
-    font = get_font(findfont(FontProperties(family=["DejaVu Sans"])))
-    printable = (c if c.isprintable() else " " for c in words)
-    return "".join(c if font.get_char_index(ord(c)) else "□" for c in printable)
-
-
 def new_canvas(file: Path | BinaryIO, size: tuple[float, float], title: str) -> Canvas:
     """A canvas of `size` in points that writes no date and no random number."""
-    use_fonts()
     canvas = Canvas(str(file) if isinstance(file, Path) else file, pagesize=size, invariant=1, pageCompression=1)
     canvas.setTitle(writable(title))
     canvas.setCreator(version())
@@ -70,6 +52,14 @@ def draw_figure(canvas: Canvas, figure: Figure, x: float = 0.0, y: float = 0.0) 
     finally:
         canvas.restoreState()
         figure.dpi = before
+
+
+def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.0, y: float = 0.0) -> None:
+    """Write writable words from (x, y) points on."""
+    for name, part in runs(words, font):
+        canvas.setFont(name, size)
+        canvas.drawString(x, y, part)
+        x += canvas.stringWidth(part, name, size)
 
 
 def place(canvas: Canvas, picture: Deflated, x: float, y: float, width: float, height: float) -> None:
@@ -156,8 +146,7 @@ class _PdfRenderer(RendererBase):
         self.canvas.translate(x, y)
         self.canvas.rotate(angle)
         self.canvas.setFillColorRGB(*gc.get_rgb()[:3])
-        self.canvas.setFont(BOLD if prop.get_weight() == "bold" else REGULAR, prop.get_size_in_points())
-        self.canvas.drawString(0, 0, s)
+        draw_words(self.canvas, s, BOLD if prop.get_weight() == "bold" else REGULAR, prop.get_size_in_points())
         self.canvas.restoreState()
 
     def _pen(self, gc: GraphicsContextBase) -> None:

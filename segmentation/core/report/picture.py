@@ -24,6 +24,8 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
+NO_COLOUR = -1
+GREY = np.array([(150, 150, 150)], np.uint8)
 # Distance in px of the picture -> weight of a neighbour that near. From 2 px on every other pixel will do.
 NEAR = {1: 1000}
 FAR = {2: 100, 4: 50, 6: 10, 10: 1}
@@ -50,24 +52,26 @@ def painted(
 ) -> NDArray[np.uint8]:
     """The grey picture (h, w), darkened, with its objects (same shape) in colour: (h, w, 3) uint8.
 
-    strength: of the colour over the picture, in 0..1. numbers: of the colour of each label 0..max; by default such that
-    neighbours differ.
+    strength: of the colour over the picture, in 0..1. numbers: of the colour of each label 0..max, NO_COLOUR for grey;
+    by default such that neighbours differ.
     """
     numbers = colour_numbers(labels) if numbers is None else numbers
-    colour = COLOURS[numbers[labels] % len(COLOURS)].astype(np.float32)
+    chosen = np.where(numbers == NO_COLOUR, len(COLOURS), numbers % len(COLOURS))
+    colour = np.concatenate([COLOURS, GREY])[chosen[labels]].astype(np.float32)
     shade = picture[..., None].astype(np.float32)
     inside = (labels > 0)[..., None]
     mixed = np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade)
     return mixed.round().astype(np.uint8)
 
 
-def colour_numbers(labels: NDArray[np.int32]) -> NDArray[np.intp]:
-    """A colour number for every label 0..max, so that neighbours differ, touching ones above all.
+def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[np.intp]:
+    """A colour number for every label 0..n, by default the greatest, so that neighbours differ, touching
+    ones above all.
 
     In the order of the labels an object takes the colour that weighs least among its neighbours, and of
     equals the one least used so far.
     """
-    n = int(labels.max(initial=0))
+    n = int(labels.max(initial=0)) if n is None else n
     chosen = np.zeros(n + 1, np.intp)
     used = np.zeros(len(COLOURS))
     one, other, weight = _neighbours(labels)

@@ -9,7 +9,10 @@ from reportlab.platypus import Flowable
 
 from ..labels.segmentation import MASKS
 from ..measure.convergence import more_images_words
+from ..measure.distribution import FIGURES
 from ..measure.filters import Reason
+from ..measure.fitting import chance_words
+from ..measure.quantities import COLUMNS, NUMBERS
 from ..measure.statistics import Statistics
 from ..sample import Sample
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
@@ -29,27 +32,25 @@ from .document import (
     words,
 )
 from .figure import drawn_alone
-from .numbers import DIMENSIONLESS, FIGURES, SHAPES, WEIGHTINGS, pair
+from .numbers import WEIGHTINGS, label, pair
 from .wording import interval, one_line, per_cent, significant
 
 MOST_LINES = 12
 MOST_SCORES = 4
 HISTOGRAM = (WIDTH / 72, 2.55)
+SENSITIVITY = (HALF / 72, 1.75)
+TOO_FEW = "too few particles"  # for an interval that anyone could use
 
 
 def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     """The numbers that most readers look for, with their intervals."""
     unit = found.unit
     limits = found.intervals
-    lines = [
-        (things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside"),
-        ("Median (D50)", interval(found.median, pair(limits["median"]), unit)),
-        ("Mean", interval(found.mean, pair(limits["mean"]), unit)),
-        ("Standard deviation", interval(found.sd, pair(limits["sd"]), unit)),
-        ("D10", interval(found.d10, pair(limits["d10"]), unit)),
-        ("D90", interval(found.d90, pair(limits["d90"]), unit)),
-    ]
     note = found.interval_note
+    missing = "" if note else TOO_FEW
+    lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
+    for name in ("median", "mean", "sd", "d10", "d90"):
+        lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
     basis = f"Without intervals: {note}" if note else f"In brackets the 95 % interval, {found.interval_basis}."
     return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(basis, SMALL)]
 
@@ -71,19 +72,16 @@ def nano_card(found: Statistics, things: str) -> list[Flowable]:
     return parts
 
 
-def histogram(shown: Distribution) -> Chart:
-    return Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM))
-
-
 def distribution(shown: Distribution) -> list[Flowable]:
-    """Cumulative curves, convergence, and every figure by number, area and volume."""
+    """Histogram, cumulative curves, convergence, and every figure by number, area and volume; few sizes as they are."""
     found = shown.found
-    if not found.n_kept:
-        return []
+    if shown.few:
+        return [words(f"{shown.size_words}.")]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, shown), 0.17)]
     if found.convergence is not None and len(found.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, found, shown.task.things), 0.15))
     return [
+        Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM)),
         heading("Size distribution"),
         abreast(*charts),
         *([words(_convergence(found, shown.task.things), SMALL)] if found.convergence else []),
@@ -96,12 +94,14 @@ def distribution(shown: Distribution) -> list[Flowable]:
 def _weighted(found: Statistics) -> Flowable:
     head = [f"Minimum Feret diameter ({found.unit})", *WEIGHTINGS.values()]
     lines = []
-    for name, label in FIGURES.items():
+    for name in FIGURES:
         figures = (found.weighted[weighting] for weighting in WEIGHTINGS)
-        cells = [interval(each[name], pair(each["intervals"][name]), "") for each in figures]
-        lines.append([label + (" (no unit)" if name in DIMENSIONLESS else ""), *cells])
+        cells = [
+            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else TOO_FEW) for each in figures
+        ]
+        lines.append([label(NUMBERS[name]) + ("" if NUMBERS[name].power else " (no unit)"), *cells])
     ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")
-    lines.append(["median equivalent circular diameter", ecd, "", ""])
+    lines.append([label(NUMBERS["ecd_median"]), ecd, "", ""])
     return table(head, lines, (1.5, 1, 1, 1))
 
 
@@ -126,7 +126,8 @@ def _fit(found: Statistics, things: str) -> str:
         return f"No log-normal law was fitted: too few {things} or equal sizes."
     return (
         f"Log-normal fit: median {significant(fit['median'])} {found.unit}, geometric standard deviation"
-        f" {significant(fit['gsd'])}; a {fit['word']} fit (greatest distance {fit['ks']:.3f}, p = {fit['p']:.3f})."
+        f" {significant(fit['gsd'])}; a {fit['word']} fit (greatest distance {fit['ks']:.3f},"
+        f" {chance_words(fit['p'])})."
     )
 
 
@@ -147,7 +148,7 @@ def sensitivity(found: Statistics) -> list[Flowable]:
     return [
         together(
             heading("What the fraction hangs on"),
-            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.3)),
+            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.4, SENSITIVITY)),
         )
     ]
 
@@ -180,7 +181,8 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     """Descriptors of shape (ISO 9276-6) and groups of touching objects."""
     if not found.shape:
         return []
-    head = ["", *(SHAPES.get(name, name) for name in found.shape)]
+    known = [COLUMNS[name] for name in found.shape]
+    head = ["", *map(label, known)]
     lines = [
         [label, *(f"{values[of]:.3f}" for values in found.shape.values())]
         for of, label in (("median", "median"), ("d10", "D10"), ("d90", "D90"))
@@ -192,7 +194,10 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     )
     return [
         together(
-            heading("Shape and agglomeration"), table(head, lines, (0.6, *[1] * len(found.shape))), words(said, SMALL)
+            heading("Shape and agglomeration"),
+            table(head, lines, (0.6, *[1] * len(found.shape))),
+            words(" ".join(f"{each.title}: {each.definition}" for each in known), SMALL),
+            words(said),
         )
     ]
 

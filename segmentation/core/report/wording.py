@@ -60,11 +60,12 @@ def calibration_words(calibration: Calibration) -> str:
     return f"{significant(calibration.nm_per_pixel)} nm/px ({how}{detail})"
 
 
-def interval(value: float | None, ends: tuple[float | None, float | None], unit: str) -> str:
-    """Such as "155.2 nm (148.1 to 163.0)"; without brackets where there is no interval."""
+def interval(value: float | None, ends: tuple[float | None, float | None], unit: str, missing: str = "") -> str:
+    """Such as "155.2 nm (148.1 to 163.0)"; missing: what the brackets say where there is no interval."""
     shown = significant(value) if value is None or not unit else f"{significant(value)} {unit}"
     low, high = ends
-    return shown if low is None or high is None else f"{shown} ({significant(low)} to {significant(high)})"
+    said = missing if low is None or high is None else f"{significant(low)} to {significant(high)}"
+    return f"{shown} ({said})" if said and value is not None else shown
 
 
 def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], str]) -> dict[str, str]:

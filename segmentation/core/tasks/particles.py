@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
 MAPS = ("foreground", "inner_distance")
+AT_ONCE = 2**24  # px up to which the outlines under all thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
@@ -120,12 +122,11 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     from ..labels.outline import outline
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
-    found = outline(maps, grey, view.scale, threshold, card)
-    alternatives = {
-        f"threshold {step:+.1f}": outline(maps, grey, view.scale, threshold + step, card).labels
-        for step in (-THRESHOLD_STEP, THRESHOLD_STEP)
-        if 0 < threshold + step < 1
-    }
+    steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
+    # Much of the work runs without Python's lock; of large images, one after the other takes less memory.
+    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 1) as pool:
+        found, *others = pool.map(lambda step: outline(maps, grey, view.scale, threshold + step, card), [0.0, *steps])
+    alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
     return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
 
@@ -216,7 +217,10 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=("median", "mean", "sd", "d10", "d90", "fraction_100nm", "ecd_median"),
+    quantities=(
+        *("median", "mean", "sd", "d10", "d90", "fraction_100nm"),
+        *("fraction_100nm_with_doubtful", "fraction_100nm_without_doubtful", "ecd_median"),
+    ),
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
     method=METHOD,

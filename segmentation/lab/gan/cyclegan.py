@@ -12,15 +12,102 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from .compose import Labels, drawn
-from .loop import shade, sheet
-from .networks import ImagePool, make_discriminator, make_generator
+from .loop import Trainer, move, shade, sheet
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph, posed
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions whose result is added to what came in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.layers(x)
+        return out
+
+
+def make_generator(filters: int, blocks: int) -> nn.Sequential:
+    """(B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
+    layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normed(nn.Conv2d(1, filters, 7), filters)]
+    for width in (filters, 2 * filters):
+        layers += normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), 2 * width)
+    layers += [Residual(4 * filters) for _ in range(blocks)]
+    for width in (4 * filters, 2 * filters):
+        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += normed(up, width // 2)
+    return initialised(nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 1, 7), nn.Tanh()))
+
+
+def make_discriminator(filters: int) -> nn.Sequential:
+    """(B, 1, H, W) to (B, 1, h, w): how real each patch of 70 px looks, 1 for real."""
+    layers: list[nn.Module] = [nn.Conv2d(1, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
+        convolution = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
+        layers += [convolution, nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2)]
+    return initialised(nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, padding=1)))
+
+
+def normed(convolution: nn.Module, channels: int) -> list[nn.Module]:
+    return [convolution, nn.InstanceNorm2d(channels), nn.ReLU()]
+
+
+def initialised(network: nn.Sequential) -> nn.Sequential:
+    """Weights from N(0, 0.02), as the paper has it."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return network
+
+
+class ImagePool:
+    """The last `size` translations shown to a critic: half of what it is shown are older ones (Shrivastava 2017).
+
+    pictures: (n, 1, H, W) on the CPU, n up to `size`.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.pictures: list[Tensor] = []
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"pictures": self.pictures}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        self.pictures = state["pictures"]
+
+    def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
+        """The batch, of which half, once the pool is full, is swapped for pictures of the pool."""
+        shown = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
+        return torch.stack(shown).to(batch.device, batch.dtype)
+
+    def _one(self, picture: Tensor, noise: torch.Generator) -> Tensor:
+        if len(self.pictures) < self.size:
+            self.pictures.append(picture.clone())
+            return picture
+        if self.size == 0 or torch.rand(1, generator=noise) < 0.5:
+            return picture
+        number = int(torch.randint(self.size, (1,), generator=noise))
+        older, self.pictures[number] = self.pictures[number], picture.clone()
+        return older
+
 
 SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measurement
 
 
-class CycleTrainer:
+class CycleTrainer(Trainer):
     """G_AB paints masks (A) as micrographs (B), G_BA finds masks in them; D_A and D_B tell theirs from real ones.
 
     masks: label images of one tile size; micrographs: see `micrograph_stock`.
@@ -39,7 +126,7 @@ class CycleTrainer:
     ) -> None:
         torch.manual_seed(seed)
         self.settings, self.masks, self.micrographs = settings, masks, micrographs
-        self.seed, self.device, self.precision, self.step = seed, device, precision, 0
+        self.seed, self.device, self.precision = seed, device, precision
         make = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
         judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
         networks = [n.to(device, memory_format=torch.channels_last) for n in (*make, *judges)]  # type: ignore[call-overload]
@@ -75,9 +162,7 @@ class CycleTrainer:
             same = l1_loss(self.g_ba(mask), mask) + l1_loss(self.g_ab(micrograph), micrograph)
             fooled = _is(self.d_b(painted), 1) + _is(self.d_a(found), 1)
             loss = fooled + settings.cycle * (back + settings.identity * same)
-        self.generators_adam.zero_grad(set_to_none=True)
-        loss.backward()
-        self.generators_adam.step()
+        move(self.generators_adam, loss)
         losses = {"fooled": fooled, "cycle": back, "identity": same}
         return {name: float(value.detach()) for name, value in losses.items()}, painted, found
 
@@ -86,9 +171,7 @@ class CycleTrainer:
             of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(painted), 0)
             of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(found), 0)
             loss = 0.5 * (of_micrographs + of_masks)
-        self.discriminators_adam.zero_grad(set_to_none=True)
-        loss.backward()
-        self.discriminators_adam.step()
+        move(self.discriminators_adam, loss)
         return float(loss.detach())
 
     def _autocast(self) -> AbstractContextManager[Any]:

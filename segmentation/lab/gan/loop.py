@@ -1,26 +1,27 @@
-"""What the trained stages share: a loop that checkpoints, resumes, keeps to its time and notes what it sees."""
+"""What the stages share: loops that resume, keep to their time, and note what they see."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..files import write_picture, write_whole
-from ..runs import CHECKPOINT, METRICS, add_row, load_state, read_rows, save_state, write_rows
+from ..runs import CHECKPOINT, METRICS, State, add_row, load_state, read_rows, save_state, write_rows
 from ..settings import BadRecipe
+from .settings import CycleSettings, GanRecipe, OutlineSettings
 
-Say = Callable[[str], None]
 SAMPLES, ORIGIN = "samples", "made_from.json"
 SAMPLE_EVERY = 50  # pictures
 Row = dict[str, Any]
+Make = Callable[[int], tuple[Row, NDArray[np.uint8]]]
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
 
 
@@ -34,61 +35,93 @@ class Deadline:
         return self.end is not None and time.monotonic() >= self.end
 
 
-class Trainer(Protocol):
+@dataclass(frozen=True)
+class Work:
+    """One run of the route: where its folders are, what it runs on, how long each stage may take."""
+
+    recipe: GanRecipe
+    out: Path
+    base: Path
+    device: torch.device
+    minutes: float | None
+    say: Callable[[str], None]
+
+
+class Trainer:
     """One stage's networks and what moves them. The n-th step depends on the seed, n and the state alone.
 
     parts: names of all that a checkpoint holds.
     """
 
-    step: int
+    step = 0
     parts: tuple[str, ...]
 
     def advance(self) -> dict[str, float]:
         """One step; returns its losses by name, always the same names."""
-        ...
+        raise NotImplementedError
 
     def measure(self) -> dict[str, float]:
         """What the stage has learned, by name; always the same names."""
-        ...
+        raise NotImplementedError
 
     def picture(self) -> NDArray[np.uint8]:
         """(H, W) samples to look at."""
-        ...
+        raise NotImplementedError
+
+
+def move(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step of the optimiser against the loss."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
 
 
 def run_steps(
-    trainer: Trainer, folder: Path, settings: dict[str, Any], steps: int, every: int, deadline: Deadline, say: Say
+    work: Work,
+    stage: str,
+    settings: OutlineSettings | CycleSettings,
+    deadline: Deadline,
+    begin: Callable[[], Trainer],
 ) -> bool:
-    """Advance to `steps`, from `folder`'s checkpoint where there is one; whether the end was reached.
+    """Advance what `begin` makes to the last step, from the checkpoint where there is one; whether it was reached.
 
     Each checkpoint adds a row to metrics.csv and a picture to samples/. A checkpoint is also made when the time is up.
-    settings: of the stage; a checkpoint made with others is refused with BadRecipe.
+    Raises BadRecipe where the stage was begun with other settings.
     """
+    folder, entries = work.out / stage, settings.model_dump()
+    state = _state_of(folder, entries)
+    if state and state["step"] >= settings.steps:
+        work.say(f"{stage}: finished before")
+        return True
     (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
-    _resume(trainer, folder, settings, say)
-    losses: list[dict[str, float]] = []
-    began = time.monotonic()
-    while trainer.step < steps and not deadline.over():
-        losses.append(trainer.advance())
-        if trainer.step % every == 0 or trainer.step == steps or deadline.over():
-            seconds = (time.monotonic() - began) / len(losses)
-            _note(trainer, folder, losses, seconds, f"{folder.name} {trainer.step}/{steps}", say)
-            state = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
-            save_state({"settings": settings, "step": trainer.step, **state}, folder / CHECKPOINT)
-            losses, began = [], time.monotonic()
-    return trainer.step >= steps
-
-
-def _resume(trainer: Trainer, folder: Path, settings: dict[str, Any], say: Say) -> None:
-    file = folder / CHECKPOINT
-    if file.exists():
-        state = load_state(file)
-        refuse_others(state["settings"], settings, folder)
+    trainer = begin()
+    if state:
         trainer.step = state["step"]
         for name in trainer.parts:
             getattr(trainer, name).load_state_dict(state[name])
-        say(f"{folder.name}: resuming at step {trainer.step}")
+        work.say(f"{stage}: resuming at step {trainer.step}")
     write_rows(folder / METRICS, read_rows(folder / METRICS, trainer.step))
+    losses: list[dict[str, float]] = []
+    began = time.monotonic()
+    while trainer.step < settings.steps and not deadline.over():
+        losses.append(trainer.advance())
+        if trainer.step % settings.checkpoint == 0 or trainer.step == settings.steps or deadline.over():
+            seconds = (time.monotonic() - began) / len(losses)
+            said = _note(trainer, folder, losses, seconds)
+            work.say(f"{stage} {trainer.step}/{settings.steps}  {said}  {seconds:.2f} s/step")
+            parts = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
+            save_state({"settings": entries, "step": trainer.step, **parts}, folder / CHECKPOINT)
+            losses, began = [], time.monotonic()
+    return trainer.step >= settings.steps
+
+
+def _state_of(folder: Path, settings: dict[str, Any]) -> State:
+    """A stage's checkpoint, {} without one; raises BadRecipe where it was made with other settings."""
+    if not (folder / CHECKPOINT).exists():
+        return {}
+    state = load_state(folder / CHECKPOINT)
+    refuse_others(state["settings"], settings, folder)
+    return state
 
 
 def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
@@ -101,7 +134,8 @@ def refuse_others(old: dict[str, Any], new: dict[str, Any], folder: Path) -> Non
             )
 
 
-def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], seconds: float, where: str, say: Say) -> None:
+def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], seconds: float) -> str:
+    """Write a row and a picture; returns the row for people."""
     means = {name: sum(row[name] for row in losses) / len(losses) for name in losses[0]}
     if not np.isfinite(list(means.values())).all():
         raise BadRecipe(
@@ -109,13 +143,8 @@ def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], second
         )
     row = {**means, **trainer.measure()}
     add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
-    save_array(trainer.picture(), folder / SAMPLES / f"{trainer.step:06d}.png")
-    say(f"{where}  " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()) + f"  {seconds:.2f} s/step")
-
-
-def save_array(picture: NDArray[np.uint8] | NDArray[np.uint16], file: Path) -> None:
-    """A PNG, whole or not there at all."""
-    write_picture(file, Image.fromarray(picture))
+    write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
+    return "  ".join(f"{name} {value:.3f}" for name, value in row.items())
 
 
 def sheet(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = 2) -> NDArray[np.uint8]:
@@ -133,24 +162,46 @@ def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:
     return np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def begin(folder: Path, kinds: tuple[str, ...], origin: dict[str, Any], say: Say) -> int:
-    """Make the folders and return how many pictures are there already.
+def make_pictures(
+    work: Work,
+    stage: str,
+    kinds: tuple[str, ...],
+    origin: dict[str, Any],
+    count: int,
+    deadline: Deadline,
+    begin: Callable[[], Make],
+) -> bool:
+    """Make as many pictures as are not there yet; whether the end was reached.
 
-    Those made from something else (an earlier state of the stage before, other settings) are removed first.
+    Those made from something else (an earlier state of the stage before, other settings) are removed first. kinds:
+    folders. What `begin` returns writes the files of a number, and gives its row of metrics.csv and a picture to look
+    at.
     """
+    folder = work.out / stage
     for kind in (*kinds, SAMPLES):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    file = folder / ORIGIN
-    if read_json(file) != json.loads(json.dumps(origin)):
-        old = [f for kind in (*kinds, SAMPLES) for f in (folder / kind).glob("[0-9]*.png")]
+    if read_json(folder / ORIGIN) != json.loads(json.dumps(origin)):
+        old = [f for kind in (*kinds, SAMPLES) for f in numbered(folder / kind)]
         if old:
-            say(f"{folder.name}: {len(old)} pictures of another origin are removed")
+            work.say(f"{stage}: {len(old)} pictures of another origin are removed")
         for picture in (*old, folder / METRICS):
             picture.unlink(missing_ok=True)
-        write_whole(file, json.dumps(origin, indent=2).encode())
+        write_whole(folder / ORIGIN, json.dumps(origin, indent=2).encode())
     rows = read_rows(folder / METRICS)
     write_rows(folder / METRICS, rows)  # without what a kill left half written
-    return len(rows)
+    if len(rows) >= count:
+        work.say(f"{stage}: finished before")
+        return True
+    make = begin()
+    for number in range(len(rows), count):
+        if deadline.over():
+            return False
+        row, sample = make(number)
+        add_row(folder / METRICS, {"number": number + 1, **row})
+        if number % SAMPLE_EVERY == 0 or number == count - 1:
+            write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
+            work.say(f"{stage} {number + 1}/{count}  " + "  ".join(f"{name} {value}" for name, value in row.items()))
+    return True
 
 
 def read_json(file: Path) -> Row:
@@ -160,29 +211,6 @@ def read_json(file: Path) -> Row:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def make_pictures(
-    folder: Path,
-    start: int,
-    count: int,
-    make: Callable[[int], tuple[Row, NDArray[np.uint8]]],
-    deadline: Deadline,
-    say: Say,
-) -> bool:
-    """Make pictures start..count-1; whether the end was reached.
-
-    make(number): writes the files of that number; returns its row of metrics.csv and a picture to look at.
-    """
-    for number in range(start, count):
-        if deadline.over():
-            return False
-        row, sample = make(number)
-        add_row(folder / METRICS, {"number": number + 1, **row})
-        if number % SAMPLE_EVERY == 0 or number == count - 1:
-            save_array(sample, folder / SAMPLES / f"{number:06d}.png")
-            say(f"{folder.name} {number + 1}/{count}  " + "  ".join(f"{name} {value}" for name, value in row.items()))
-    return True
 
 
 def numbered(folder: Path) -> list[Path]:

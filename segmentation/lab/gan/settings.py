@@ -10,16 +10,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
 
-from ...core.validation import Settings
+from ...core.network.card_entries import Text, Texts
+from ...core.validation import Refused, Settings
 from ..settings import (
     Above,
     Amount,
     BadRecipe,
     Count,
     CountOrNone,
-    Licence,
     Part,
-    Texts,
     TrainingRecipe,
     checked_as,
     keep_apart,
@@ -30,7 +29,7 @@ from ..settings import (
 LearningRate = Annotated[Above, Field(validation_alias=AliasChoices("learning_rate", "rate"))]
 
 
-class MissingStage(ValueError):
+class MissingStage(Refused):
     """A stage cannot start; the message says what an earlier one has to leave first."""
 
 
@@ -45,7 +44,7 @@ class OutlineSource(Settings):
     count: Count = Field(200, description="rendered pictures")
     diameter: float = Field(48.0, ge=9, le=90, description="of their particles, in px")
     title: str = ""
-    licence: Licence = "unknown"
+    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _has_a_path(self) -> Self:
@@ -64,7 +63,7 @@ class MicrographSource(Settings):
     polarity: Literal["bright", "dark"] = "bright"
     groups: str = Field("", description="file image,group,...")
     title: str = ""
-    licence: Licence = "unknown"
+    licence: Text = "unknown"
 
     @model_validator(mode="after")
     def _diameter_is_seen(self) -> Self:

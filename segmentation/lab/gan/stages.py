@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,48 +12,33 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ... import __version__
-from ..files import write_whole
+from ..files import write_picture, write_whole
 from ..publish import publish
-from ..runs import CHECKPOINT, METRICS, load_state, read_rows
+from ..runs import CHECKPOINT, METRICS, State, load_state, read_rows
 from ..settings import BadRecipe
 from ..train import scores_of, train
 from .compose import Labels, bright_enough, compose, drawn, most_particles
-from .cyclegan import CycleTrainer, as_picture, paint
+from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
     ORIGIN,
     Deadline,
+    Make,
     Row,
-    Say,
-    begin,
+    Work,
     make_pictures,
     numbered,
     read_json,
     refuse_others,
     run_steps,
-    save_array,
     shade,
     sheet,
 )
-from .networks import make_generator
-from .outlines import Generator, OutlineTrainer, draw_outlines
-from .settings import GanRecipe, MissingStage, unet_recipe
-from .shapes import at_diameter
+from .outlines import Generator, OutlineTrainer, at_diameter, draw_outlines
+from .settings import CycleSettings, MissingStage, OutlineSettings, unet_recipe
 from .stock import micrograph_stock, outline_stock
 
 OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
 SUMMARY = "summary.json"
-
-
-@dataclass(frozen=True)
-class Work:
-    """One run of the route: where its folders are, what it runs on, how long each stage may take."""
-
-    recipe: GanRecipe
-    out: Path
-    base: Path
-    device: torch.device
-    minutes: float | None
-    say: Say
 
 
 def run_stage(stage: str, work: Work) -> bool:
@@ -75,84 +57,81 @@ def run_stage(stage: str, work: Work) -> bool:
 
 
 def outlines(work: Work, deadline: Deadline) -> bool:
-    """WGAN-GP: checkpoint.pt, metrics.csv, samples/ of real outlines above drawn ones."""
-    recipe, folder = work.recipe, work.out / "outlines"
-    settings = recipe.outlines.model_dump()
-    if is_finished(folder, settings, recipe.outlines.steps):
-        return _said(work, "outlines")
-    training, held_out = outline_stock(recipe, work.base)
-    work.say(f"outlines: {len(training)} to learn from, {len(held_out)} held out")
-    trainer = OutlineTrainer(recipe.outlines, training, held_out, recipe.seed, work.device)
-    steps, every = recipe.outlines.steps, recipe.outlines.checkpoint
-    return run_steps(trainer, folder, settings, steps, every, deadline, work.say)
+    """WGAN: checkpoint.pt, metrics.csv, samples/ with real outlines above drawn ones."""
+    recipe = work.recipe
+
+    def begin() -> OutlineTrainer:
+        training, held_out = outline_stock(recipe, work.base)
+        work.say(f"outlines: {len(training)} to learn from, {len(held_out)} held out")
+        return OutlineTrainer(recipe.outlines, training, held_out, recipe.seed, work.device)
+
+    return run_steps(work, "outlines", recipe.outlines, deadline, begin)
 
 
 def masks(work: Work, deadline: Deadline) -> bool:
     """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
     recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
-    state = _needed(work.out / "outlines", "masks", "outlines")
-    refuse_others(state["settings"], recipe.outlines.model_dump(), work.out / "outlines")
-    origin = {"outlines_step": state["step"], "seed": recipe.seed, **settings.model_dump()}
-    origin.pop("count")
-    start = begin(folder, ("labels",), origin, work.say)
-    if start >= settings.count:
-        return _said(work, "masks")
-    generator = Generator(recipe.outlines).to(work.device)
-    generator.load_state_dict(state["generator"])
-    fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
+    state = _needed(work.out / "outlines", "masks", recipe.outlines)
+    origin = {"outlines_step": state["step"], "seed": recipe.seed, **settings.model_dump(exclude={"count"})}
 
-    def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
-        rng = np.random.default_rng((recipe.seed, 1, number))
-        chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
-        labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
-        save_array(labels.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
-        row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
-        return row, sheet([[drawn(labels), tinted(labels)]])
+    def begin() -> Make:
+        generator = Generator(recipe.outlines).to(work.device)
+        generator.load_state_dict(state["generator"])
+        fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
 
-    return make_pictures(folder, start, settings.count, make, deadline, work.say)
+        def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+            rng = np.random.default_rng((recipe.seed, 1, number))
+            chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
+            labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
+            write_picture(folder / "labels" / f"{number:05d}.png", labels.astype(np.uint16))
+            row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
+            tinted = np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)  # neighbours unlike
+            return row, sheet([[drawn(labels), tinted]])
+
+        return make
+
+    return make_pictures(work, "masks", ("labels",), origin, settings.count, deadline, begin)
 
 
 def cyclegan(work: Work, deadline: Deadline) -> bool:
     """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
-    recipe, folder = work.recipe, work.out / "cyclegan"
-    settings = recipe.cyclegan.model_dump()
+    recipe = work.recipe
     composed = _composed(work, "cyclegan")
-    if is_finished(folder, settings, recipe.cyclegan.steps):
-        return _said(work, "cyclegan")
-    micrographs = micrograph_stock(recipe, work.base)
-    work.say(f"cyclegan: {len(composed)} masks, {len(micrographs)} micrographs")
-    trainer = CycleTrainer(
-        recipe.cyclegan, [read_mask(file) for file in composed], micrographs, recipe.seed, work.device, recipe.precision
-    )
-    steps, every = recipe.cyclegan.steps, recipe.cyclegan.checkpoint
-    return run_steps(trainer, folder, settings, steps, every, deadline, work.say)
+
+    def begin() -> CycleTrainer:
+        micrographs = micrograph_stock(recipe, work.base)
+        work.say(f"cyclegan: {len(composed)} masks, {len(micrographs)} micrographs")
+        read = [read_mask(file) for file in composed]
+        return CycleTrainer(recipe.cyclegan, read, micrographs, recipe.seed, work.device, recipe.precision)
+
+    return run_steps(work, "cyclegan", recipe.cyclegan, deadline, begin)
 
 
 def translate(work: Work, deadline: Deadline) -> bool:
     """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
     recipe, folder = work.recipe, work.out / "translate"
-    state = _needed(work.out / "cyclegan", "translate", "cyclegan")
-    refuse_others(state["settings"], recipe.cyclegan.model_dump(), work.out / "cyclegan")
+    state = _needed(work.out / "cyclegan", "translate", recipe.cyclegan)
     composed = _composed(work, "translate")[: recipe.translate.count or None]
     masks_from = read_json(work.out / "masks" / ORIGIN)
     origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
-    start = begin(folder, ("images", "labels"), origin, work.say)
-    if start >= len(composed):
-        return _said(work, "translate")
-    network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
-    network.load_state_dict(state["g_ab"])
 
-    def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
-        labels = read_mask(composed[number])
-        picture = shade(paint(network, as_picture(labels), work.device, recipe.precision))
-        kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
-        if kept.any():
-            save_array(kept.astype(np.uint16), folder / "labels" / f"{number:05d}.png")
-            save_array(picture, folder / "images" / f"{number:05d}.png")
-        row = {"particles": int(labels.max()), "rejected": rejected}
-        return row, sheet([[drawn(labels), picture, drawn(kept)]])
+    def begin() -> Make:
+        network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
+        network.load_state_dict(state["g_ab"])
 
-    return make_pictures(folder, start, len(composed), make, deadline, work.say)
+        def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
+            labels = read_mask(composed[number])
+            picture = shade(paint(network, as_picture(labels), work.device, recipe.precision))
+            kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
+            if kept.any():
+                write_picture(folder / "labels" / f"{number:05d}.png", kept.astype(np.uint16))
+                write_picture(folder / "images" / f"{number:05d}.png", picture)
+            row = {"particles": int(labels.max()), "rejected": rejected}
+            return row, sheet([[drawn(labels), picture, drawn(kept)]])
+
+        return make
+
+    return make_pictures(work, "translate", ("images", "labels"), origin, len(composed), deadline, begin)
 
 
 def unet(work: Work, deadline: Deadline) -> bool:
@@ -177,33 +156,16 @@ def unet(work: Work, deadline: Deadline) -> bool:
     return not stopped
 
 
-STAGES: dict[str, Callable[[Work, Deadline], bool]] = {
-    "outlines": outlines,
-    "masks": masks,
-    "cyclegan": cyclegan,
-    "translate": translate,
-    "unet": unet,
-}
+STAGES = {each.__name__: each for each in (outlines, masks, cyclegan, translate, unet)}
 
 
-def is_finished(folder: Path, settings: dict[str, Any], steps: int) -> bool:
-    """Whether the stage's checkpoint is at its end; raises BadRecipe where it was begun with other settings."""
+def _needed(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:
+    """The checkpoint of the stage before, whose folder it is; raises MissingStage, BadRecipe."""
     if not (folder / CHECKPOINT).exists():
-        return False
+        raise MissingStage(_lacks(stage, folder.name, folder / CHECKPOINT))
     state = load_state(folder / CHECKPOINT)
-    refuse_others(state["settings"], settings, folder)
-    return int(state["step"]) >= steps
-
-
-def _said(work: Work, stage: str) -> bool:
-    work.say(f"{stage}: finished before")
-    return True
-
-
-def _needed(folder: Path, stage: str, before: str) -> dict[str, Any]:
-    if not (folder / CHECKPOINT).exists():
-        raise MissingStage(_lacks(stage, before, folder / CHECKPOINT))
-    return load_state(folder / CHECKPOINT)
+    refuse_others(state["settings"], settings.model_dump(), folder)
+    return state
 
 
 def _composed(work: Work, stage: str) -> list[Path]:
@@ -222,11 +184,6 @@ def _lacks(stage: str, before: str, what: Path) -> str:
 def read_mask(file: Path) -> Labels:
     """(H, W) labels of a composed mask, int32."""
     return np.asarray(Image.open(file)).astype(np.int32)
-
-
-def tinted(labels: Labels) -> NDArray[np.uint8]:
-    """Labels to look at: a grey of its own for each of several neighbours."""
-    return np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)
 
 
 def _summarise(stage: str, work: Work, done: bool, seconds: float) -> None:

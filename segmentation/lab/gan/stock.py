@@ -14,8 +14,8 @@ from ...core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, groupi
 from ..data import validation_groups
 from ..settings import keep_apart
 from ..synthesis.render import render
+from .outlines import silhouettes
 from .settings import GanRecipe, MicrographSource, OutlineSource
-from .shapes import silhouettes
 
 RENDERED_SIDE = 384  # px
 CROP_TRIES = 8

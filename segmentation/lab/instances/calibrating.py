@@ -16,11 +16,12 @@ from ...core.measure.statistics import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT
 from ...core.truth import Pair
+from ...core.validation import Refused
 from ..evaluation.predictions import Predictor, padded
 from ..synthesis.foreign import draw_empty
 from ..synthesis.render import render
-from .kinds import RIGHT
-from .matching import Labels, overlap_of, pairs, without_specks
+from .by_size import BARE
+from .matching import RIGHT, Labels, overlap_of, pairs, without_specks
 
 PARTS = 5
 RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000
@@ -43,7 +44,7 @@ class Judged(NamedTuple):
     group: str = ""
 
 
-class TooFew(ValueError):
+class TooFew(Refused):
     """Not enough examples to fit; the message says of what."""
 
 
@@ -73,11 +74,12 @@ def calibrate(
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """The weights of a card's table [confidence], and their `reliability` on the examples.
 
-    They are fitted on all outlines in the examples, in rendered pictures and in rendered pictures without particles.
+    They are fitted on all outlines in the examples and in rendered pictures with and without particles; of the latter
+    but on those that are right or lie on the background, as far more are merged there than in real ones.
     The reliability is that of outlines that are not hopeless, each judged by a fit on other groups. Raises TooFew.
     """
     own = [_judged(predictor, *pair.load(rows), threshold, pair.group) for pair in some_of(examples)]
-    others = [_judged(predictor, *picture, threshold) for picture in (*rendered(), *empty())]
+    others = [_judged(predictor, *picture, threshold, drawn=True) for picture in (*rendered(), *empty())]
     apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
     likely = apart >= HOPELESS
     return fit([*own, *others]), reliability(apart[likely], right[likely])
@@ -102,7 +104,15 @@ def empty() -> Iterator[tuple[Micrograph, Labels]]:
         yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
 
 
-def _judged(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = "") -> Judged:
+def _judged(
+    predictor: Predictor,
+    micrograph: Micrograph,
+    truth: Labels,
+    threshold: float,
+    group: str = "",
+    *,
+    drawn: bool = False,
+) -> Judged:
     """All that is outlined in an image; what would be dropped is learnt from, too."""
     seen, card = predictor.see(micrograph, len(truth)), predictor.card
     found = particles(seen.maps, seen.grey, seen.view.scale, threshold, card)
@@ -110,7 +120,9 @@ def _judged(predictor: Predictor, micrograph: Micrograph, truth: Labels, thresho
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
     values = traits(seen.maps, seen.grey, found, seen.view.scale, card.diameter)
-    return Judged({name: each[overlap.found_ids - 1] for name, each in values.items()}, right, group)
+    used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
+    places = overlap.found_ids[used] - 1
+    return Judged({name: each[places] for name, each in values.items()}, right[used], group)
 
 
 def fit(images: Sequence[Judged]) -> dict[str, float]:

@@ -2,24 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.filters import threshold_otsu
+from skimage.segmentation import watershed
 
 from ...core.labels.outline import outline, particles
 from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
-from ..evaluation.summary import summarise
-from ..tasks.base import Labels, Scoring
+from ..evaluation.report import summarise
+from ..tasks.base import Scoring
 from .by_size import by_size
 from .calibrating import reliability
 from .counts import ImageCounts, count_image
-from .figures import ap_by_iou
-from .published import CHAINS
+from .figures import ap_by_iou, share
+from .matching import Labels, match, overlap_of, without_specks
 from .targets import inner_distance
-from .thresholds import RULE, choose, curve, sweep_image
+
+THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
+PLATEAU = 0.002
+RULE = (
+    "The threshold with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, pooled over the images;"
+    f" of those within {PLATEAU:g} of it, the one nearest to 0.5."
+)
+
+
+def sweep_image(
+    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard
+) -> NDArray[np.float64]:
+    """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
+
+    maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as it was shown. truth: (H, W) labels, of as many rows or
+    more. scale: at which the network saw the image.
+    """
+    true, inside = without_specks(truth), truth > 0
+    rows = []
+    for threshold in THRESHOLDS:
+        found = padded(particles(maps, grey, scale, threshold, card), truth.shape)
+        iou = overlap_of(without_specks(found), true).iou
+        hits = int(((found > 0) & inside).sum())
+        pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits
+        rows.append([*match(iou, 0.5), *match(iou, 0.75), *pixels])
+    return np.array(rows, float)
+
+
+def curve(sweeps: Sequence[NDArray[np.float64]]) -> list[dict[str, Any]]:
+    """The pooled precision, recall and F1 at each threshold, of particles at both IoUs and of pixels."""
+    total = np.sum(sweeps, axis=0).reshape(-1, 3, 3)
+    hits, spurious, missed = np.moveaxis(total, -1, 0)  # (thresholds, 3)
+    tables = {
+        "precision": share(hits, hits + spurious),
+        "recall": share(hits, hits + missed),
+        "f1": share(2 * hits, 2 * hits + spurious + missed),
+    }
+    points = []
+    for row, threshold in enumerate(THRESHOLDS):
+        point: dict[str, Any] = {"threshold": threshold}
+        for column, suffix in enumerate(("50", "75", "pixels")):
+            values = {f"{name}_{suffix}": table[row, column] for name, table in tables.items()}
+            point |= {name: float(v) if np.isfinite(v) else None for name, v in values.items()}
+        points.append(point)
+    return points
+
+
+def choose(points: Sequence[dict[str, Any]]) -> float | None:
+    """The threshold by RULE; None where F1 is undefined or 0 at every threshold."""
+    merit = {p["threshold"]: ((p["f1_50"] or 0) + (p["f1_75"] or 0)) / 2 for p in points}
+    best = max(merit.values())
+    if best == 0:
+        return None
+    good = [threshold for threshold, value in merit.items() if value >= best - PLATEAU]
+    return min(good, key=lambda threshold: abs(threshold - 0.5))
+
+
+MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
+Map = NDArray[np.uint8]
+
+
+def published(foreground: Map) -> Labels:
+    """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
+    return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
+
+
+def published_later(foreground: Map) -> Labels:
+    """Version 1.2: the map is stretched to full range, its threshold is Otsu's, and holes stay.
+
+    After the stretching an empty map has a foreground, too; only one of a single value has none.
+    """
+    low, high = int(foreground.min()), int(foreground.max())
+    if low == high:
+        return np.zeros(foreground.shape, np.int32)
+    stretched = (foreground.astype(np.float32) - low) / (high - low)
+    return split(stretched > threshold_otsu(stretched))
+
+
+def split(mask: NDArray[np.bool_]) -> Labels:
+    """Distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with lines burnt in.
+
+    A component without a peak is lost, as in the original: peaks compete across the whole image, and none is
+    accepted near the frame.
+    """
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1)
+    peaks = peak_local_max(distance, min_distance=MIN_DISTANCE, exclude_border=True)
+    markers = np.zeros(mask.shape, np.int32)
+    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return np.asarray(watershed(-distance, markers, mask=mask, watershed_line=True), np.int32)
+
+
+CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published-1.2": published_later}
+
 
 OWN, BEFORE = "own", "before fitting"
 

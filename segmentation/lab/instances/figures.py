@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..tasks.base import Definition, Floats
-from .counts import IOUS, TOLERANCE, ImageCounts, Sums
-from .kinds import Kind
-from .sizes import SizeSample
+from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
+from .matching import Kind
 
 DEFINITIONS = {
     "iou": Definition("IoU", "Pixels of the foreground: intersection over union, all images pooled.", short=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -75,3 +77,74 @@ def match(iou: Floats, threshold: float) -> tuple[int, int, int]:
     true_count, found_count = iou.shape
     hits = len(pairs(iou, threshold)[0])
     return hits, found_count - hits, true_count - hits
+
+
+MOSTLY = 0.5  # share of an area
+RIGHT, OUTLINED = 0.5, 0.75  # IoU from which a particle is right, and from which its outline is, too
+LEAST_PAIR = 0.1  # IoU of a pair that can be called one particle, badly outlined
+Kinds = NDArray[np.str_]
+
+
+class Kind(StrEnum):
+    """In the order in which reports list them."""
+
+    CORRECT = "correct"
+    LOW_IOU = "low IoU"
+    MERGED = "merged"
+    SPLIT = "split"
+    FALSE_POSITIVE = "false positive"
+    FALSE_NEGATIVE = "false negative"
+
+    @property
+    def definition(self) -> str:
+        return _DEFINITIONS[self]
+
+
+_DEFINITIONS = {
+    Kind.CORRECT: f"found and true particles paired one to one with an IoU of at least {OUTLINED} (pairs)",
+    Kind.LOW_IOU: f"paired one to one, but with an IoU of {LEAST_PAIR} to {OUTLINED}: the outline is off (pairs)",
+    Kind.MERGED: "true particles without a partner, most of whose area lies in a found particle that also covers"
+    " most of another true one (true particles)",
+    Kind.SPLIT: "found particles without a partner, most of whose area lies in a true particle that has been found"
+    " or that several such pieces share (found particles)",
+    Kind.FALSE_POSITIVE: "any other found particle without a partner (found particles)",
+    Kind.FALSE_NEGATIVE: "any other true particle without a partner (true particles)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The Kind of every particle in an Overlap: true (T,) and found (F,)."""
+
+    true: Kinds
+    found: Kinds
+
+    def count(self, kind: Kind) -> int:
+        """As the kind's definition counts: pairs and true particles on the true side, pieces on the found one."""
+        side = self.found if kind in (Kind.SPLIT, Kind.FALSE_POSITIVE) else self.true
+        return int((side == kind).sum())
+
+
+def judge(overlap: Overlap) -> Judged:
+    """The kind of every object; those of no pair are told apart by where most of their area lies."""
+    true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
+    found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
+    iou = overlap.iou
+    t, f = pairs(iou, RIGHT)
+    true[t] = found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
+    lost, extra = ~np.isin(np.arange(len(true)), t), ~np.isin(np.arange(len(found)), f)
+    covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
+    greedy = covered.sum(0) >= 2
+    true[lost & (covered & greedy).any(1)] = Kind.MERGED
+    found[greedy & (found == Kind.FALSE_POSITIVE)] = Kind.MERGED
+    inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
+    pieces = inside & extra & (found == Kind.FALSE_POSITIVE)
+    several = pieces.sum(1) >= 2
+    taken = (true == Kind.CORRECT) | (true == Kind.LOW_IOU)
+    found[(pieces & (several | taken)[:, None]).any(0)] = Kind.SPLIT
+    true[several & (true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
+    # What is left on either side and overlaps somewhat is one object, badly outlined.
+    left, over = np.flatnonzero(true == Kind.FALSE_NEGATIVE), np.flatnonzero(found == Kind.FALSE_POSITIVE)
+    t, f = pairs(iou[np.ix_(left, over)], LEAST_PAIR)
+    true[left[t]], found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
+    return Judged(true, found)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ...core.micrograph import preview
 from ...core.micrograph.types import Micrograph
 from ...core.report.picture import painted, sampled
-from .kinds import Kind, judge
-from .matching import Labels, overlap_of, without_specks
+from .matching import Kind, Labels, judge, overlap_of, without_specks
 from .targets import boundary
 
 LONGEST = 640  # px of a panel's longest side

@@ -12,10 +12,92 @@ from numpy.typing import NDArray
 from .annotations import annotate
 from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose
+from .noise import Field, blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import RenderSettings
-from .shading import seen_contrast, shade
-from .substrate import substrate
+from .substrate import speckle, substrate
+
+
+def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+    """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
+    through = settings.scene.kind == "transmission"
+    return (shade_transmission if through else shade_sem)(scene, settings, rng)
+
+
+def seen_contrast(settings: RenderSettings) -> float:
+    """How much a particle stands out, the unit for faint things on the substrate."""
+    s = settings.shading
+    return s.contrast + 0.4 * s.edge
+
+
+def _normals(height: Field) -> tuple[Field, Field, Field]:
+    """Upward part of the surface normals (1: level) and slopes along rows and columns."""
+    smooth = blur(height, 0.6)
+    slope_row, slope_column = np.gradient(smooth)
+    return 1 / np.sqrt(1 + slope_row**2 + slope_column**2), slope_row, slope_column
+
+
+def shade_sem(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+    """Secondary electrons: more from steep surfaces and rims, fewer from hollows, one side brighter."""
+    s, shape = settings.shading, scene.height.shape
+    upward, slope_row, slope_column = _normals(scene.height)
+    angle = np.deg2rad(s.angle)
+    towards = -(np.cos(angle) * slope_column + np.sin(angle) * slope_row) * upward
+    sign = 1 if settings.scene.polarity == "bright" else -1
+    ground = substrate(shape, settings.substrate, seen_contrast(settings), s.angle, rng)
+    flat = s.contrast * (1 + s.variation * scene.shade)[scene.owner]
+    if s.transparency:
+        solid = 1 - np.exp(-scene.thickness / (0.5 * settings.scene.diameter))
+        flat = flat * (1 - s.transparency + s.transparency * solid)
+    body = settings.substrate.ground + sign * flat + s.edge * (1 - upward) ** s.edge_power + s.detector * towards
+    if s.sheen:
+        body += s.sheen * 0.5 * seen_contrast(settings) * speckle(shape, rng)
+    particle = scene.owner > 0
+    ground += _surroundings(particle, settings)
+    return np.where(particle, body, ground) - _occlusion(scene.height, settings, rng)
+
+
+def _occlusion(height: Field, settings: RenderSettings, rng: np.random.Generator) -> Field | np.float32:
+    """Fewer electrons escape from places that lie lower than their surroundings."""
+    strength, diameter = settings.shading.occlusion, settings.scene.diameter
+    if not strength:
+        return np.float32(0)
+    around = blur(height, diameter * rng.uniform(0.12, 0.45))
+    # Dark particles lose less: they emit little to begin with.
+    scale = seen_contrast(settings) * (1.0 if settings.scene.polarity == "bright" else 0.5)
+    return np.float32(strength * scale) * np.clip((around - height) / diameter, 0, 1)
+
+
+def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Field | np.float32:
+    """The substrate near particles: a shadow away from the detector, a halo of charge."""
+    s, diameter = settings.shading, settings.scene.diameter
+    if not (s.shadow or s.halo):
+        return np.float32(0)
+    mask = particle.astype(np.float32)
+    out = np.zeros(mask.shape, np.float32)
+    if s.halo:
+        out += np.float32(s.halo * s.contrast) * blur(mask, 0.4 * diameter)
+    if s.shadow:
+        reach, angle = 0.3 * diameter, np.deg2rad(s.angle)
+        away = (round(-reach * np.sin(angle)), round(-reach * np.cos(angle)))
+        out -= np.float32(s.shadow * s.contrast) * blur(np.roll(mask, away, (0, 1)), 0.2 * diameter)
+    return out
+
+
+def shade_transmission(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
+    """What passes (bright field, particles dark) or what is scattered (dark field, particles bright)."""
+    s, diameter = settings.shading, settings.scene.diameter
+    film = substrate(scene.height.shape, settings.substrate, seen_contrast(settings), s.angle, rng)
+    strength = s.absorption * np.maximum(1 + s.diffraction * scene.shade, 0.15)[scene.owner]
+    scattered = 1 - np.exp(-strength * scene.thickness / diameter)
+    if s.sheen:
+        scattered = scattered * (1 + s.sheen * speckle(scene.height.shape, rng))
+    if s.fringe:
+        scattered = scattered + s.fringe * (scattered - blur(scattered, max(0.8, min(3.0, 0.05 * diameter))))
+    # A film scatters a little where it is thick, so it is drawn as the particles are: bright; then both are turned.
+    bright = np.float32(s.contrast + 0.2) * scattered + film
+    return bright if settings.scene.polarity == "bright" else -bright
+
 
 Shape = tuple[int, int]
 

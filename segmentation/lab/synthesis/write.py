@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.truth import IMAGE_KINDS, files_in, load_image
+from ...core.validation import Refused
 from ..data import eight_bits
 from ..sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
 from .draw import DIAMETERS
@@ -23,10 +24,6 @@ from .settings import every_setting
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24
 ACROSS = 4  # pictures in a row of each half of beside.png
-
-
-class CannotWrite(ValueError):
-    """The pictures cannot be written; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,11 @@ class Order:
 def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) -> None:
     """Write images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv and sheet.png into a new folder.
 
-    progress: called with the number of pictures done. Raises CannotWrite when `folder` already holds something,
+    progress: called with the number of pictures done. Raises Refused when `folder` already holds something,
     OSError when the disk refuses.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CannotWrite(f"{folder} already holds something; name a new folder.")
+        raise Refused(f"{folder} already holds something; name a new folder.")
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     thumbnails = []
@@ -77,7 +74,7 @@ def _tiles(done: Rendering) -> list[NDArray[np.uint8]]:
 
 def _write(done: Rendering, folder: Path, name: str) -> None:
     if done.labels.max() > np.iinfo(np.uint16).max:
-        raise CannotWrite("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
+        raise Refused("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
     Image.fromarray(done.grey).save(folder / "images" / f"{name}.png")
     Image.fromarray(done.labels.astype(np.uint16)).save(folder / "labels" / f"{name}.png")
     tifffile.imwrite(folder / "depth" / f"{name}.tif", done.depth, compression="zlib")

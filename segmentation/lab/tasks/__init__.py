@@ -6,13 +6,10 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from ...core.tasks import UnknownTask
 from .base import LearningTask
 
 _added: dict[str, LearningTask] = {}
-
-
-class UnknownTask(LookupError):
-    """No task of this name can be taught; the message lists those that can."""
 
 
 @cache

@@ -12,7 +12,7 @@ from ...core.labels.separate import separate
 from ..evaluation.predictions import Options, Predictor
 from ..instances import figures
 from ..instances.examine import Outliner
-from ..instances.kinds import Kind
+from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
 from ..instances.targets import CHANNELS, OPTIONAL, targets
 from .base import Labels, LearningTask, Maps, Scoring

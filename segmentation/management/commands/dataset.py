@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from ._lab import BASE, LabCommand
 
 
-class Command(BaseCommand):
+class Command(LabCommand):
     help = (
         "`dataset check FOLDER`: what must be mended and what is worth a look in FOLDER/images and FOLDER/labels "
         "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 when something must be mended. "
         "`dataset empty FOLDER --out DIR`: cut squares without particles from its images, to score a model on; in "
         "place of FOLDER a training RECIPE.toml means what it holds out."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["check", "empty"])
@@ -37,18 +37,13 @@ class Command(BaseCommand):
             self._check(options)
 
     def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.core.truth import BadDataset
         from segmentation.lab.empty import write_squares
-        from segmentation.lab.settings import BadRecipe
 
         if options["out"] is None:
             raise CommandError("Say with --out where the squares go.")
         if min(options["side"], options["n"]) < 1:
             raise CommandError("--side and --n are at least 1.")
-        try:
-            count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
-        except (BadRecipe, BadDataset, OSError) as error:
-            raise CommandError(str(error)) from error
+        count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check(self, options: dict[str, Any]) -> None:
@@ -60,11 +55,7 @@ class Command(BaseCommand):
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)
-        try:
-            written = write_pictures(checked, options["out"]) if options["out"] else []
-        except OSError as error:
-            raise CommandError(str(error)) from error
-        for file in written:
+        for file in write_pictures(checked, options["out"]) if options["out"] else []:
             self.stdout.write(f"picture: {file}")
         if count := len(checked.to_mend):
             raise CommandError(f"{count} thing{'s' if count > 1 else ''} must be mended before a training.")
@@ -77,6 +68,6 @@ def _labelled(options: dict[str, Any]) -> Any:
 
     folder = options["folder"]
     if folder.suffix.lower() == ".toml":
-        return held_out(read_recipe(folder), Path(settings.BASE_DIR))
+        return held_out(read_recipe(folder), BASE)
     names = {name: options[name] for name in ("images", "labels", "groups")}
     return load_folder(folder, FolderEntry(path=str(folder), **names))

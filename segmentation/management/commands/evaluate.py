@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from segmentation.core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, read_card
+from segmentation.core.network.cards import ModelCard, find, read_card
+
+from ._lab import BASE, LabCommand
 
 # Options that not every kind of analysis has: settings of the segmentation, and what its scoring can do.
 OF_SETTINGS = ("polarity", "scale", "flips")
@@ -20,16 +20,16 @@ OF_SCORING = (
 )
 
 
-class Command(BaseCommand):
+class Command(LabCommand):
     help = (
         "Score MODEL on DATASET and write REPORT/report.html, REPORT/report.json and REPORT/labels. DATASET is a"
         " folder with images and labels (PNG, TIFF, npy; each piece of a mask with one number and each number of"
         " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
-    requires_system_checks: list[str] = []
+    result = "The report"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        from segmentation.lab.instances.published import CHAINS
+        from segmentation.lab.instances.examine import CHAINS
 
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
         parser.add_argument("dataset", type=Path, metavar="DATASET")
@@ -56,44 +56,26 @@ class Command(BaseCommand):
         parser.add_argument("--choose-threshold", action="store_true", help="write the best threshold into the card")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.core.truth import BadDataset
+        from segmentation.lab import tasks
         from segmentation.lab.evaluation.report import evaluate
-        from segmentation.lab.instances.calibrating import TooFew
-        from segmentation.lab.settings import BadRecipe
 
         _check(options)
         card, file = _card(options["model"])
         _check_for(card, options)
-        try:
-            examples = _examples(card, options)
-            predictor, asked = _predictor(card, options), _options(options)
-            if options["fit_cuts"] or options["calibrate"]:
-                predictor, asked = self._fit(predictor, file, examples, options)
-            report = evaluate(
-                examples,
-                _scoring(card),
-                predictor,
-                asked,
-                options["out"],
-                _title(options["dataset"]),
-                self.stdout.write,
-            )
-        except (BadRecipe, BadDataset, AlteredWeights, UnknownArchitecture, TooFew) as error:
-            raise CommandError(str(error)) from error
-        except OSError as error:
-            raise CommandError(_said(error, options["out"])) from error
-        self._say(report, _scoring(card).shown)
-        if options["choose_threshold"]:
-            self._choose(report, card, file)
-        self.stdout.write(f"report: {options['out'] / 'report.html'}")
-
-    def _say(self, report: dict[str, Any], shown: Sequence[str]) -> None:
-        for name in shown:
+        scoring = tasks.find(card.task).scoring
+        examples, title = _examples(card, options), _title(options["dataset"])
+        predictor, asked = _predictor(card, options), _options(options)
+        if options["fit_cuts"] or options["calibrate"]:
+            predictor, asked = self._fit(predictor, file, examples, options)
+        report = evaluate(examples, scoring, predictor, asked, options["out"], title, self.say)
+        for name in scoring.shown:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
+        if options["choose_threshold"]:
+            self._choose(report, card, file)
+        self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
         chosen = report["thresholds"]["chosen"]
@@ -171,10 +153,7 @@ def _check_for(card: ModelCard, options: dict[str, Any]) -> None:
     from segmentation.core.tasks import find
     from segmentation.lab import tasks
 
-    try:
-        task, taught = find(card.task), tasks.find(card.task)
-    except LookupError as error:
-        raise CommandError(str(error)) from error
+    task, taught = find(card.task), tasks.find(card.task)
     known = {*taught.scoring.options, *task.settings.model_fields}
     asked = [name for name in (*OF_SETTINGS, *OF_SCORING) if options[name] not in (None, False, [])]
     if unknown := [f"--{name.replace('_', '-')}" for name in asked if name not in known]:
@@ -192,23 +171,9 @@ def _card(model: str) -> tuple[ModelCard, Path]:
         card = find(model)
     except FileNotFoundError:
         raise CommandError(f"There is no card {model}.") from None
-    except (UnknownModel, ValueError, TypeError, OSError) as error:
-        raise CommandError(f"{error}") from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     return card, card.weights.parent / f"{model}.toml"
-
-
-def _scoring(card: ModelCard) -> Any:
-    """How what the card's model finds is compared with the truth."""
-    from segmentation.lab import tasks
-
-    return tasks.find(card.task).scoring
-
-
-def _said(error: OSError, out: Path) -> str:
-    """One sentence; a full disk names no file by itself."""
-    if error.errno is None or error.filename:
-        return str(error)
-    return f"The report in {out} cannot be written ({error.strerror})."
 
 
 def _title(dataset: Path) -> str:
@@ -234,7 +199,7 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
     named: dict[str, Any] = {}
-    apart = held_out(read_recipe(dataset), Path(settings.BASE_DIR))
+    apart = held_out(read_recipe(dataset), BASE)
     for number, pair in enumerate((labelled.pair for labelled in apart), start=1):
         name = pair.name if pair.name not in named else f"{pair.name}-{number}"  # two folders may share names
         named[name] = replace(pair, name=name)
@@ -242,17 +207,12 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
 
 
 def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
-    import torch
-
     from segmentation.core.network.runtime import Runtime
     from segmentation.lab.evaluation.predictions import Predictor
+    from segmentation.lab.start import device_of
 
-    runtime = Runtime(options["device"])
-    try:
-        torch.zeros(1, device=runtime.torch_device())
-    except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
-        raise CommandError(f"The device {options['device']!r} is not to be had on this machine.") from error
-    return Predictor(card, runtime, {name: options[name] for name in OF_SETTINGS if options[name]})
+    device_of(options["device"])
+    return Predictor(card, Runtime(options["device"]), {name: options[name] for name in OF_SETTINGS if options[name]})
 
 
 def _options(options: dict[str, Any]) -> Any:

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.network import cards
 
 from . import _inputs as inputs
+from ._lab import LabCommand
 
 
-class Command(BaseCommand):
+class Command(LabCommand):
     help = (
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
         "of its example pictures; `models remove NAME`. Added models lie in DEEPSEGM_MODELS."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -57,35 +57,25 @@ class Command(BaseCommand):
             self.stdout.write(problem)
 
     def _add(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.install import BadModel, add_model
+        from segmentation.lab.publish import add_model
 
-        try:
-            card = add_model(options["run"], settings.DEEPSEGM_MODELS, name=options["name"], title=options["title"])
-        except (BadModel, OSError, ValueError) as error:
-            raise CommandError(str(error)) from error
+        card = add_model(options["run"], settings.DEEPSEGM_MODELS, name=options["name"], title=options["title"])
         self.stdout.write(f"{card.name} ({card.size / 1e6:.1f} MB) is offered in the form now.")
 
     def _picture(self, options: dict[str, Any]) -> None:
         from segmentation.core.micrograph import read
-        from segmentation.core.micrograph.types import UnreadableImage
         from segmentation.core.pipeline import analyse
         from segmentation.core.report.example import example_png
         from segmentation.core.settings import AnalysisSettings
 
-        try:
-            card = cards.find(options["name"])
-            analysis = analyse(read(options["image"]), AnalysisSettings.of(card.task, model=card.name, filter=True))
-            file = card.weights.parent / f"{card.name}-{options['number']}.png"
-            file.write_bytes(example_png(analysis, options["caption"] or options["image"].stem))
-        except (cards.UnknownModel, cards.AlteredWeights, UnreadableImage, OSError) as error:
-            raise CommandError(str(error)) from error
+        card = cards.find(options["name"])
+        analysis = analyse(read(options["image"]), AnalysisSettings.of(card.task, model=card.name, filter=True))
+        file = card.weights.parent / f"{card.name}-{options['number']}.png"
+        file.write_bytes(example_png(analysis, options["caption"] or options["image"].stem))
         self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
 
     def _remove(self, name: str) -> None:
-        from segmentation.lab.install import BadModel, remove_model
+        from segmentation.lab.publish import remove_model
 
-        try:
-            remove_model(name, settings.DEEPSEGM_MODELS)
-        except (BadModel, OSError) as error:
-            raise CommandError(str(error)) from error
+        remove_model(name, settings.DEEPSEGM_MODELS)
         self.stdout.write(f"{name} is removed; analyses made with it stay.")

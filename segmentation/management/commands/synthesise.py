@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from ._lab import LabCommand
 
 SIDES = (32, 8192)  # px
 NAMED = ("family", "kind", "polarity")
 
 
-class Command(BaseCommand):
+class Command(LabCommand):
     help = (
         "Render N micrographs into DIR: images/, labels/ (uint16 PNG), depth/ (float TIFF), settings.csv, sheet.png. "
         "Whatever is not given is drawn at random (docs/synthesis.md)."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--n", type=int, default=100, metavar="N", help="number of pictures (100)")
@@ -41,32 +42,24 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="list every setting with its range, and stop")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.core.truth import BadDataset
-        from segmentation.lab.synthesis.settings import BadSetting
-        from segmentation.lab.synthesis.write import CannotWrite, real_ones, write_beside, write_pictures
+        from segmentation.lab.synthesis.write import real_ones, write_beside, write_pictures
 
         if options["list"]:
             self._list_settings()
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
-        try:
-            real = real_ones(options["beside"]) if options["beside"] else []
-            write_pictures(_order(options), options["out"], self._progress(options["n"]))
-            if real:
-                write_beside(options["out"], real)
-        except (BadDataset, BadSetting, CannotWrite) as error:
-            raise CommandError(str(error)) from error
-        except OSError as error:
-            raise CommandError(f"{options['out']} cannot be written: {error.strerror or error}.") from error
+        real = real_ones(options["beside"]) if options["beside"] else []
+        write_pictures(_order(options), options["out"], self._progress(options["n"]))
+        if real:
+            write_beside(options["out"], real)
         more = ", with real ones in beside.png" if real else ""
         self.stdout.write(f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png{more}")
 
     def _progress(self, count: int) -> Any:
         def show(done: int) -> None:
             if done == count or done % max(1, count // 20) == 0:
-                self.stdout.write(f"{done} of {count}")
-                self.stdout.flush()
+                self.say(f"{done} of {count}")
 
         return show
 

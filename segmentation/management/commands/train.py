@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from segmentation import __version__
 
+from ._lab import BASE, LabCommand
 
-class Command(BaseCommand):
+
+class Command(LabCommand):
     help = (
         "Train the network of RECIPE.toml; checkpoints, metrics, curves, examples, weights and ModelCard go to RUN. "
         "With --fine-tune MODEL, train MODEL further on a FOLDER that holds images/ and labels/."
     )
-    requires_system_checks: list[str] = []
+    resumes = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("recipe", type=Path, metavar="RECIPE.toml | FOLDER")
@@ -28,31 +29,20 @@ class Command(BaseCommand):
         parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.core.network.architectures import UnknownArchitecture
-        from segmentation.core.truth import BadDataset
         from segmentation.lab.check import check_sources
         from segmentation.lab.publish import publish
-        from segmentation.lab.settings import BadRecipe, read_recipe
+        from segmentation.lab.settings import read_recipe
         from segmentation.lab.train import scores_of, train
 
-        try:
-            recipe = _recipe(options)
-            if not (options["out"] / "checkpoint.pt").exists():
-                check_sources(recipe, Path(settings.BASE_DIR), self._say)
-            run = train(recipe, options["out"], Path(settings.BASE_DIR), say=self._say)
-            recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
-            extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
-            card = publish(run.averaged, recipe, options["out"], version=__version__, extra=extra)
-        except (BadRecipe, BadDataset, UnknownArchitecture, OSError) as error:
-            raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            raise CommandError("Stopped; the same command goes on from the last checkpoint.") from None
-        self._say(f"weights and ModelCard: {card}")
-        self._say(f"to offer it in the form: manage.py models add {options['out']}")
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        recipe = _recipe(options)
+        if not (options["out"] / "checkpoint.pt").exists():
+            check_sources(recipe, BASE, self.say)
+        run = train(recipe, options["out"], BASE, say=self.say)
+        recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
+        extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
+        card = publish(run.averaged, recipe, options["out"], version=__version__, extra=extra)
+        self.say(f"weights and ModelCard: {card}")
+        self.say(f"to offer it in the form: manage.py models add {options['out']}")
 
 
 def _recipe(options: dict[str, Any]) -> Any:

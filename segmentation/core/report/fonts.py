@@ -1,0 +1,121 @@
+"""The letters of every file: DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for what it lacks."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from dataclasses import replace
+from functools import cache
+from html import escape
+from itertools import groupby
+
+import matplotlib
+import noto_cjk_sans_jp_regular
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.cu2quPen import Cu2QuPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib._text_helpers import layout
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.path import Path
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+
+REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+CJK = str(noto_cjk_sans_jp_regular.FONT_PATH)
+FAMILIES = ["DejaVu Sans", "Noto Sans CJK JP"]
+BLOCK = 16  # characters; of a block in use the PDF embeds only the letters that occur
+RIGHT_TO_LEFT = ("R", "AL")
+
+fontManager.addfont(CJK)
+fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))  # the package has no bold one
+matplotlib.rcParams["font.family"] = FAMILIES
+
+
+@cache
+def use_fonts() -> None:
+    """Make DejaVu Sans known to reportlab, which embeds only the letters used."""
+    for name, weight in ((REGULAR, "normal"), (BOLD, "bold")):
+        pdfmetrics.registerFont(TTFont(name, findfont(FontProperties(family=FAMILIES[:1], weight=weight))))
+    pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
+
+
+@cache
+def _dejavu() -> FT2Font:
+    return get_font(findfont(FontProperties(family=FAMILIES[:1])))
+
+
+@cache
+def _cjk() -> FT2Font:
+    return get_font(CJK)
+
+
+def writable(words: str) -> str:
+    """The words with a box for every character that the fonts lack, and a blank for what cannot be seen."""
+    printable = (c if c.isprintable() else " " for c in words)
+    return "".join(c if _dejavu().get_char_index(ord(c)) or _cjk().get_char_index(ord(c)) else "□" for c in printable)
+
+
+def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
+    """Writable words as reportlab draws them: each part with the name of a font that has its letters, from left to
+    right, with the joined forms of Arabic letters."""
+    use_fonts()
+    if any(unicodedata.bidirectional(c) in RIGHT_TO_LEFT for c in words):
+        forms = {index: chr(code) for code, index in _dejavu().get_charmap().items()}
+        placed = layout(words, get_font([_dejavu().fname, CJK]))
+        words = "".join(
+            forms[each.glyph_index] if each.ft_object.fname == _dejavu().fname else each.char for each in placed
+        )
+    parts = groupby(words, lambda c: font if _dejavu().get_char_index(ord(c)) else _block(ord(c) // BLOCK))
+    return [(name, "".join(letters)) for name, letters in parts]
+
+
+def markup(words: str, font: str) -> str:
+    """The words for a paragraph of reportlab: nothing in them is markup."""
+    parts = runs(writable(words), font)
+    return "".join(
+        escape(part) if name == font else f'<font name="{name}">{escape(part)}</font>' for name, part in parts
+    )
+
+
+@cache
+def _block(number: int) -> str:
+    """The name of a font for reportlab with the letters of one block of Noto Sans CJK, whose curves it cannot read."""
+    source, name = _cjk(), f"NotoSansCJK-{number:X}"
+    glyphs, widths, codes = {".notdef": TTGlyphPen(None).glyph()}, {".notdef": (1000, 0)}, {}
+    for code in range(number * BLOCK, (number + 1) * BLOCK):
+        if not source.get_char_index(code):
+            continue
+        glyph = source.load_char(code, flags=LoadFlags.NO_SCALE)
+        pen = TTGlyphPen(None)
+        vertices, verbs = source.get_path()  # in 64ths of the font's units
+        _draw(Path(64 * vertices, verbs), Cu2QuPen(pen, 1.0, reverse_direction=True))
+        codes[code] = f"u{code:X}"
+        glyphs[codes[code]], widths[codes[code]] = pen.glyph(), (glyph.horiAdvance, 0)
+    made = FontBuilder(source.units_per_EM, isTTF=True)
+    made.setupGlyphOrder(list(glyphs))
+    made.setupCharacterMap(codes)
+    made.setupGlyf(glyphs)
+    made.setupHorizontalMetrics(widths)
+    made.setupHorizontalHeader(ascent=source.ascender, descent=source.descender)
+    made.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
+    made.setupOS2()
+    made.setupPost()
+    made.updateHead(created=0, modified=0)
+    made.font.recalcTimestamp = False
+    file = io.BytesIO()
+    made.save(file)
+    file.seek(0)
+    pdfmetrics.registerFont(TTFont(name, file))
+    return name
+
+
+def _draw(outline: Path, pen: Cu2QuPen) -> None:
+    for points, code in outline.iter_segments(simplify=False):
+        pairs = [tuple(pair) for pair in points.reshape(-1, 2).tolist()]
+        if code == Path.MOVETO:
+            pen.moveTo(*pairs)
+        elif code == Path.CLOSEPOLY:
+            pen.closePath()
+        else:
+            {Path.LINETO: pen.lineTo, Path.CURVE3: pen.qCurveTo, Path.CURVE4: pen.curveTo}[code](*pairs)

@@ -1,1 +1,0 @@
-"""What is particular to classes: every pixel belongs to one of some, and is scored so."""

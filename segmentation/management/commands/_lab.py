@@ -1,0 +1,41 @@
+"""What the commands of the laboratory share: what cannot be done is said in a sentence, progress is seen at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from segmentation.core.network.cards import UnknownModel
+from segmentation.core.tasks import UnknownTask
+from segmentation.core.validation import Refused
+
+BASE = Path(settings.BASE_DIR)  # from which the paths of a recipe go out
+
+
+class LabCommand(BaseCommand):
+    """result: what it writes. resumes: whether the same command goes on where it was stopped."""
+
+    requires_system_checks: list[str] = []
+    result = "The result"
+    resumes = False
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute(*args, **options)
+        except (Refused, UnknownModel, UnknownTask) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:  # a full disk names no file by itself
+            unnamed = error.errno is not None and not error.filename and options.get("out")
+            why = f"{self.result} in {options['out']} cannot be written ({error.strerror})." if unnamed else str(error)
+            raise CommandError(why) from error
+        except KeyboardInterrupt:
+            if not self.resumes:
+                raise
+            raise CommandError("Stopped; the same command goes on from the last checkpoint.") from None
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

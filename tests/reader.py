@@ -1,0 +1,43 @@
+"""Looking into uploads without a process for each."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.web.finished import ZEISS
+from worker import inspection
+
+CALIBRATED = b"calibrated"
+
+
+@dataclass
+class Reader:
+    """Stands in for the child process that looks into uploads: reads what Pillow can.
+
+    refusal: what it says of others. preview: of every image. facts: what it says of every image; one whose file ends
+    in `CALIBRATED` carries Zeiss's calibration. told: the name, the side files and `read_bar` of each call.
+    """
+
+    refusal: str
+    preview: bytes
+    facts: dict[str, Any] = field(default_factory=lambda: {"metadata": {}, "notes": [], "data_bar": None})
+    told: list[tuple[str, list[str], bool]] = field(default_factory=list)
+
+    def __call__(self, path: Path, *, name: str, side=(), read_bar=True, later=False, alive=None):
+        self.told.append((name, [beside for beside, _ in side], read_bar))
+        content = path.read_bytes()
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+                width, height = image.size
+        except OSError:
+            raise inspection.Unreadable(self.refusal) from None
+        known = {"width": width, "height": height, "sha256": hashlib.sha256(content).hexdigest(), "kind": "PNG, 8 bit"}
+        scale = ZEISS if content.endswith(CALIBRATED) else {**ZEISS, "nm_per_pixel": None, "source": "none"}
+        return inspection.Inspection({**known, "calibration": scale, **self.facts}, self.preview)
