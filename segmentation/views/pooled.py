@@ -13,7 +13,7 @@ from django.urls import reverse
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
-from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, shown, weighted_table
+from .sizes import Measure, Row, fit_words, group_words, headlines, main_sizes, shape_table, shown, weighted_table
 from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant, trimmed
 
@@ -179,6 +179,15 @@ class Pooled:
         return main_sizes(self.statistics) if self.statistics else []
 
     @property
+    def kept_words(self) -> str:
+        return f"particles of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
+
+    @property
+    def headlines(self) -> list[Measure]:
+        """What is said first, beside the count."""
+        return headlines(self.statistics) if self.statistics else []
+
+    @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers are."""
         if self.in_pixels:
@@ -245,13 +254,12 @@ class Pooled:
 
     @property
     def histogram(self) -> dict[str, str] | None:
-        """All particles in the bins of the small multiples: a path, and what stands at the ends of its axis."""
+        """The ends of the axis of the small multiples."""
         found = self.said.get("histogram")
         if not found:
             return None
-        whole = [sum(column) for column in zip(*found["counts"], strict=True)]
         low, high = (f"{significant(found['edges'][end])} {self.unit}" for end in (0, -1))
-        return {"bars": bars(whole), "low": low, "high": high}
+        return {"low": low, "high": high}
 
     @property
     def scale_line(self) -> str:

@@ -199,7 +199,7 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
     return {
         "job": job,
         "active": not job.is_finished,
-        "state": capital(job.get_state_display()),
+        "state": "Writing files" if job.has_answer and not job.is_finished else capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
         **_numbers(job),
