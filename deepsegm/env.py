@@ -7,17 +7,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-
-WORDS = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
+from pydantic import TypeAdapter, ValidationError
 
 
 def text(name: str, default: str = "") -> str:
@@ -27,10 +17,11 @@ def text(name: str, default: str = "") -> str:
 
 def flag(name: str, default: bool = False) -> bool:
     """Yes or no, as 1/0, true/false, yes/no or on/off."""
-    value = text(name).lower()
-    if value and value not in WORDS:
-        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-    return WORDS.get(value, default)
+    value = text(name)
+    try:
+        return TypeAdapter(bool).validate_python(value) if value else default
+    except ValidationError:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.") from None
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:
@@ -42,6 +33,18 @@ def number(name: str, default: int, *, least: int = 0) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
     if parsed < least:
         raise ImproperlyConfigured(f"{name} must be {least} or more, not {parsed}.")
+    return parsed
+
+
+def per_cent(name: str, *, most: float) -> float:
+    """A number of per cent up to `most`, 0 where it is not set."""
+    value = text(name, "0")
+    try:
+        parsed = float(value.replace(",", "."))
+    except ValueError:
+        parsed = -1.0
+    if not 0 <= parsed <= most:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to {most:g}, not {value!r}.")
     return parsed
 
 

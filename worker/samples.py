@@ -16,8 +16,7 @@ from segmentation.core.settings import AnalysisSettings
 from segmentation.core.tasks.base import NOT_POOLED
 from segmentation.models import Job, Sample
 from segmentation.plain import plain
-
-from . import tables
+from segmentation.services import tables
 
 if TYPE_CHECKING:
     from segmentation.core.sample import Found, LeftOut, Member
@@ -113,7 +112,19 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
-    return Member(job.micrograph.name, table, calibration, clarity, job.micrograph.sha256, _found(job))
+    if not calibration.is_known:  # of a version that assumed a width
+        table, calibration = table.rescaled(None), Calibration.absent()
+    sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture)
+
+
+def _picture(job: Job) -> bytes:
+    """The small picture of an image with what was found, b"" where it cannot be read: a report may do without."""
+    stored = job.artifact("thumbnail.png")
+    try:
+        return stored.file.open("rb").read() if stored else b""
+    except OSError:
+        return b""
 
 
 def _found(job: Job) -> Found:

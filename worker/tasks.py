@@ -30,6 +30,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
@@ -38,15 +39,16 @@ from typing import TYPE_CHECKING, Any
 from celery import shared_task
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Attempted, Job, Micrograph, Sample, Superseded
+from segmentation.services import tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
-from . import tables
 from .failures import sentence_for
 from .fetching import pixels_of
 from .heartbeat import Heartbeat
@@ -127,6 +129,7 @@ class ProgressReporter:
 
     def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
         self._row, self._heartbeat = row, heartbeat
+        self._forecast = row.forecast() if isinstance(row, Job) else None
         self._stage, self._told = "", 0.0
 
     def __call__(self, stage: str, fraction: float) -> None:
@@ -136,7 +139,10 @@ class ProgressReporter:
         if stage == self._stage and now - self._told < EVERY_SECONDS:
             return
         self._stage, self._told = stage, now
-        self._row.report(stage=stage, progress=min(max(fraction, 0.0), 1.0))
+        fraction = min(max(fraction, 0.0), 1.0)
+        left = self._forecast.left(fraction) if self._forecast else None
+        ends = {} if left is None else {"ends": timezone.now() + timedelta(seconds=left)}
+        self._row.report(stage=stage, progress=fraction, **ends)
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
@@ -152,9 +158,21 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     summary = summarise(analysis, reused=reused)
     job.change(summary=summary)
     progress("drawing the figure", WRITING)
-    out = folder / "results"
+    out, taken = folder / "results", folder / "taken"
     out.mkdir()
-    files = write_all(analysis, out, progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done))
+    taken.mkdir()
+
+    def answer(files: dict[str, Path]) -> None:
+        for name, path in files.items():  # the storage takes a file away, and the bundle still needs it
+            (taken / name).hardlink_to(path)
+        services.answer(job=job, files={name: taken / name for name in files}, summary=summary)
+
+    files = write_all(
+        analysis,
+        out,
+        progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
+        answer=answer,
+    )
     if job.sample_id:
         files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
     progress("storing the results", STORING)

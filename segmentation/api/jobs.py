@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Status
 
 from .. import services
 from ..core.micrograph import parse_width
-from ..models import Artifact, Job
+from ..models import Job
 from ..services import Refused
 from ..views.access import visible
+from ..views.present import unwritten
 from ..views.serving import serve_artifact
 from . import schemas
 from .auth import identify, key_of, own, secret_of
@@ -85,17 +87,14 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 )
 def artifact(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A file that a job made."""
-    found = visible(request, _job(pk))
-    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible(request, _job(pk)).artifacts, name=name)
     return serve_artifact(request, stored, download=True)
 
 
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     """A job in JSON."""
     address = request.build_absolute_uri
-    names = job.artifacts.values_list("name", flat=True) if job.state == Job.State.DONE else []
+    names = list(job.artifacts.values_list("name", flat=True)) if job.has_answer else []
     return {
         "id": str(job.pk),
         "url": address(reverse("api:job", args=[job.pk])),
@@ -113,8 +112,9 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         },
         "settings": job.settings,
         "recipe": job.settings,
-        "result": job.summary if job.state == Job.State.DONE else None,
+        "result": job.summary if job.has_answer else None,
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
+        "being_written": [export.name for export in unwritten(job, names)],
     }
 
 

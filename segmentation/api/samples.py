@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Status
 
 from .. import services
 from ..core.micrograph import parse_width
 from ..forms.samples import parse_pixel
-from ..models import Sample, SampleArtifact
+from ..models import Sample
 from ..services import Intake, Note, Refused, Scale
 from ..views.access import visible
 from ..views.pooled import Image, Pooled, Progress
@@ -91,30 +94,23 @@ def images(request: HttpRequest, pk: UUID) -> Any:
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image in (included=on) or leave it out (included=off)."""
     found = own(request, _sample(pk))
-    member = found.members.filter(pk=job).first()
-    if member is None:
-        raise Http404
+    member = get_object_or_404(found.members, pk=job)
     included = request.POST.get("included", "")
     if included not in ("on", "off"):
         raise Refused(IN_OR_OUT)
-    services.include_image(sample=found, job=member, included=included == "on")
-    return described(request, found)
+    return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
 
 
 @router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try what failed once more."""
-    found = own(request, _sample(pk))
-    services.retry_failed(sample=found)
-    return described(request, found)
+    return _change(request, pk, services.retry_failed)
 
 
 @router.post("/{uuid:pk}/cancel", url_name="sample-cancel", response=ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop the images under way; those that are done are pooled."""
-    found = own(request, _sample(pk))
-    services.cancel_sample(sample=found)
-    return described(request, found)
+    return _change(request, pk, services.cancel_sample)
 
 
 @router.api_operation(
@@ -122,11 +118,14 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 )
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A file of the pooled result."""
-    found = visible(request, _sample(pk))
-    stored = SampleArtifact.objects.select_related("sample").filter(sample=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible(request, _sample(pk)).artifacts, name=name)
     return serve_sample_file(request, stored, download=True)
+
+
+def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> dict[str, Any]:
+    found = own(request, _sample(pk))
+    service(sample=found)
+    return described(request, found)
 
 
 def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "recipe": sample.settings,
         "result": {name: value for name, value in sample.pooled.items() if name != "of"} or None,
         "current": not pooled.active,
-        "images": [_image(request, each) for each in pooled.images],
+        "images": [_image(request, each) for each in pooled.images if each.job],
         "notes": sample.notes,
         "files": {name: address(reverse("api:sample-file", args=[sample.pk, name])) for name in files},
     }

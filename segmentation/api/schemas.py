@@ -10,6 +10,7 @@ from pydantic import Field
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
 RESULT = "What the result page shows; null until there is a result."
+BEING_WRITTEN = "The names of the files that are still to come: a job answers before its state is done."
 FILES = "The address of each file by its name."
 
 
@@ -44,6 +45,7 @@ class Job(Analysis):
     state: State
     stage: str = Field(description="What it is doing, in words.")
     progress: float = Field(description="From 0 to 1.")
+    being_written: list[str] = Field(description=BEING_WRITTEN)
     position: int | None = Field(description="Its place in the queue, 1 for the next one.")
     image: Micrograph
 

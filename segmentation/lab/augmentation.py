@@ -21,7 +21,7 @@ def augment(
     """Dihedral flips, and changes of exposure, focus, noise and the rest of `how`; grey (S, S) uint8."""
     how = how or Augmentation()
     if how.flips:
-        grey, labels = _turned(grey, labels, rng)
+        grey, labels = posed(rng, grey, labels)
     if how.elastic and rng.random() < how.elastic:
         grey, labels = _bent(grey, labels, how.elastic_px, rng)
     picture = _exposed(grey.astype(np.float32) / 255, how, rng)
@@ -31,10 +31,11 @@ def augment(
     return changed, np.ascontiguousarray(labels)
 
 
-def _turned(grey: NDArray[np.uint8], labels: NDArray[np.int32], rng: np.random.Generator) -> Sample:
+def posed(rng: np.random.Generator, *pictures: NDArray) -> list[NDArray]:
+    """The pictures in one of the eight turned and mirrored positions, all in the same."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    grey, labels = np.rot90(grey, turns), np.rot90(labels, turns)
-    return (grey[:, ::-1], labels[:, ::-1]) if mirror else (grey, labels)
+    turned = [np.rot90(picture, turns) for picture in pictures]
+    return [picture[:, ::-1] for picture in turned] if mirror else turned
 
 
 def _exposed(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:

@@ -19,6 +19,7 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import COLOURS, sampled
 from .evaluation.predictions import Options, Predictor, Seen, padded
+from .evaluation.report import share
 from .tasks.base import Definition, Floats, Labels, Maps, Picture, Scoring
 
 LONGEST = 640  # px of a panel's longest side
@@ -114,7 +115,7 @@ def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats
     """The figures of pixels, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
     sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1)
     right, true, found = _sides(sums)
-    iou, dice = _share(right, true + found - right), _share(2 * right, true + found)
+    iou, dice = share(right, true + found - right), share(2 * right, true + found)
     alone = {
         f"{name}_{figure}": values[:, place]
         for place, name in enumerate(classes)
@@ -123,7 +124,7 @@ def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats
     return {
         "iou": _mean(iou),
         "dice": _mean(dice),
-        "accuracy": _share(right.sum(1), true.sum(1)),
+        "accuracy": share(right.sum(1), true.sum(1)),
         **alone,
     }
 
@@ -136,7 +137,7 @@ def fraction_errors(
     whole = true.sum(1)
     figures = {}
     for place, name in enumerate(classes):
-        sides = 100 * _share(true[:, place], whole), 100 * _share(found[:, place], whole)
+        sides = 100 * share(true[:, place], whole), 100 * share(found[:, place], whole)
         figures |= {f"{name}_true": sides[0], f"{name}_found": sides[1], f"{name}_error": sides[1] - sides[0]}
     return figures
 
@@ -146,14 +147,10 @@ def _sides(sums: Floats) -> tuple[Floats, Floats, Floats]:
     return np.diagonal(sums, axis1=1, axis2=2), sums.sum(2), sums[:, :, :-1].sum(1)
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
-
-
 def _mean(values: Floats) -> Floats:
     """(n,) of (n, C), NaN being left out."""
     known = np.isfinite(values)
-    return _share(np.where(known, values, 0).sum(1), known.sum(1).astype(float))
+    return share(np.where(known, values, 0).sum(1), known.sum(1).astype(float))
 
 
 def rank(image: Mapping[str, Any]) -> float:

@@ -265,11 +265,15 @@ def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
     made = Sources([], [], [], [], [])
     for number, entry in enumerate(entries):
         if isinstance(entry, RenderedEntry):
-            _add(made, entry.weight, *_rendered(entry, recipe, number))
+            parts: Sequence[Source] = _rendered(entry, recipe, number)
         else:
-            training, validation = folders[number]
-            made.held_out.extend(validation)
-            _add(made, entry.weight, _crops(training, recipe), _crops(validation, recipe))
+            made.held_out.extend(folders[number][1])
+            parts = [FolderSource(pairs, recipe.sizes) for pairs in folders[number]]
+        lists = (made.training, made.weights), (made.validation, made.validation_weights)
+        for source, (sources, weights) in zip(parts, lists, strict=True):
+            if not isinstance(source, FolderSource) or source.pairs:
+                sources.append(source)
+                weights.append(entry.weight)
     if not made.training:
         raise BadDataset("The recipe's sources leave no picture with labels to train on.")
     if not made.validation:
@@ -278,20 +282,6 @@ def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
             'a folder needs images of two groups at least, or a source of its own with use = "validation".'
         )
     return made
-
-
-def _add(made: Sources, weight: float, training: Source | None, validation: Source | None) -> None:
-    if training:
-        made.training.append(training)
-        made.weights.append(weight)
-    if validation:
-        made.validation.append(validation)
-        made.validation_weights.append(weight)
-
-
-def _crops(pairs: list[Labelled], recipe: TrainingRecipe) -> FolderSource | None:
-    source = FolderSource(pairs, recipe.sizes)
-    return source if source.pairs else None
 
 
 def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tuple[Source, Source]:

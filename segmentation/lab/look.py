@@ -17,6 +17,7 @@ from ..core.truth import Pair, as_labels, read_numbers
 from .agreement import CHANCE, agreement, has_shape_of_gaps
 from .data import eight_bits
 from .instances.targets import boundary
+from .sheets import SHEET
 from .synthesis.scene import split_pieces
 
 SPECK = 9  # px; smaller pieces are slips of a pen
@@ -24,7 +25,6 @@ NOISE = 100  # specks in an image, from which on they are no slips where most la
 CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
 EXCESS = 0.45
 THUMBNAIL = 48
-SHEET = 220  # px, longest side on the contact sheet
 FLAT = 3  # grey values; less is no picture
 CLIPPED = 0.4  # share of black and white pixels that is worth a word
 BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored

@@ -39,6 +39,7 @@ INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "o
 PLAIN = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path())  # says no more than it must
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
+TRIAL = 64  # px, side of the picture that a model must be able to take
 
 
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
@@ -138,9 +139,6 @@ def amend(card: Path, entries: Mapping[str, Any]) -> None:
         else:
             document[name] = value
     write_whole(card, tomlkit.dumps(document).encode())
-
-
-TRIAL = 64  # px, side of the picture that a model must be able to take
 
 
 class BadModel(Refused):

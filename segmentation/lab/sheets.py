@@ -1,9 +1,10 @@
-"""Contact sheets: many pictures on one, with their outlines and heights."""
+"""Contact sheets: many pictures on one, with their outlines and heights; the pictures of a training and of a check."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,19 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from .files import write_picture
+from .settings import SIZES
 from .tasks.base import LearningTask
 
+if TYPE_CHECKING:
+    from .check import Checked
+    from .look import Looked
+
 GAP = 4
+SHEET = 220  # px, longest side of a picture on the contact sheet of a dataset check
 HEADING = 28  # px
+TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
+ACROSS, MOST = 6, 60
+LINE = 14  # px of a line of text
 
 
 def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -53,6 +63,15 @@ def side_by_side(sheets: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(page)
 
 
+def in_rows(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = GAP, grey: int = 128) -> NDArray[np.uint8]:
+    """Pictures of one size, (h, w) or (h, w, 3), side by side in rows, `gap` px of `grey` between them."""
+
+    def framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.pad(picture, [(gap // 2,) * 2] * 2 + [(0, 0)] * (picture.ndim - 2), constant_values=grey)
+
+    return np.concatenate([np.concatenate([framed(picture) for picture in row], axis=1) for row in rows])
+
+
 def in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W) uint8 as (H, W, 3)."""
     return np.repeat(grey[..., None], 3, axis=2)
@@ -71,10 +90,6 @@ def as_grey(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     return (255 * depth / max(float(depth.max()), 1e-6)).clip(0, 255).astype(np.uint8)
 
 
-TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
-GAP = 4  # px between panels
-
-
 def draw_examples(
     file: Path,
     pictures: NDArray[np.float32],
@@ -87,7 +102,7 @@ def draw_examples(
     pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255.
     """
     rows = [_row(*each, task) for each in zip(pictures, truths, maps, strict=True)]
-    sheet = _stacked(rows, axis=0)
+    sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
     picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
     picture.paste(Image.fromarray(sheet), (0, 14))
     pen = ImageDraw.Draw(picture)
@@ -98,19 +113,51 @@ def draw_examples(
 
 def _row(
     picture: NDArray[np.float32], truth: NDArray[np.int32], maps: NDArray[np.uint8], task: LearningTask
-) -> NDArray[np.uint8]:
+) -> list[NDArray[np.uint8]]:
     grey = (127.5 * (picture + 1)).astype(np.uint8)
-    panels = [
+    return [
         in_colour(grey),
         outlined(grey, truth, TRUE),
         outlined(grey, task.preview(maps), FOUND),
         *map(in_colour, maps),
     ]
-    return _stacked(panels, axis=1)
 
 
-def _stacked(panels: Sequence[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:
-    shape = list(panels[0].shape)
-    shape[axis] = GAP
-    gap = np.full(shape, 255, np.uint8)
-    return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=axis)
+def write_pictures(checked: Checked, folder: Path) -> list[Path]:
+    """Write contact-sheet.png and sizes.png; returns what was written, nothing where there are no pairs."""
+    if not checked.pairs:
+        return []
+    sheet, sizes = folder / "contact-sheet.png", folder / "sizes.png"
+    draw_sheet(sheet, checked.pairs[:MOST])
+    draw_sizes(sizes, checked)
+    return [sheet, sizes]
+
+
+def draw_sheet(file: Path, pairs: list[Looked]) -> None:
+    """Every image with its labels' outlines, its name in red where something must be mended."""
+    rows = -(-len(pairs) // ACROSS)
+    cell = max(pair.small.shape[0] for pair in pairs) + 2 * LINE
+    sheet = Image.new("RGB", (min(ACROSS, len(pairs)) * (SHEET + 8), rows * cell), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, pair in enumerate(pairs):
+        x, y = number % ACROSS * (SHEET + 8), number // ACROSS * cell
+        sheet.paste(Image.fromarray(outlined(pair.small, pair.small_labels, TRUE)), (x, y + LINE))
+        pen.text((x + 1, y), f"{pair.name[:24]}  {len(pair.diameters)}", fill="red" if pair.wrong else "black")
+    write_picture(file, sheet)
+
+
+def draw_sizes(file: Path, checked: Checked) -> None:
+    """Histogram of particle diameters; the band is the range that networks are taught."""
+    from matplotlib.figure import Figure
+
+    diameters = checked.diameters
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    if len(diameters):
+        bins = np.geomspace(min(diameters.min(), 3), max(diameters.max(), 100) * 1.01, 40)
+        axes.hist(diameters, bins=bins, color="#1f5fa8")
+    axes.axvspan(*SIZES, color="#b8860b", alpha=0.15, label="typical sizes that networks are taught")
+    axes.set(xscale="log", xlabel="equivalent circle diameter in px", ylabel="particles")
+    axes.set_title(f"{len(diameters)} particles in {len(checked.pairs)} images")
+    axes.legend(frameon=False)
+    write_picture(file, figure)

@@ -128,10 +128,9 @@ class Attempted(models.Model):
         """End this attempt; raises `Superseded`."""
         self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
-    def report(self, *, stage: str | None = None, progress: float | None = None) -> None:
-        """Progress, heartbeat, cancellation and fencing in one UPDATE; raises `Superseded`."""
-        said = {"stage": stage, "progress": progress}
-        self.change(**{name: value for name, value in said.items() if value is not None})
+    def report(self, **said: Any) -> None:
+        """Stage and progress, heartbeat, cancellation and fencing in one UPDATE; raises `Superseded`."""
+        self.change(**said)
 
 
 class AttemptedQuerySet(OwnedQuerySet):

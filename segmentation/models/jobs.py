@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from django.conf import settings as site
 from django.db import models
-from django.db.models import F, Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 
+from ..core.pace import BEGINS, MEASURING, Forecast, Pace
 from ..core.settings import AnalysisSettings
 from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
 from .micrographs import Micrograph
@@ -34,7 +35,8 @@ class Job(Owned, Attempted):
     sample, included: the sample that the image belongs to, and whether it counts there.
     submission: what makes a second submission of the same form the same job. content: hash of what was submitted.
     ready: whether its upload has been looked into. asked: what the sender said of the scale, until then.
-    summary: what the result page shows without opening a file.
+    summary: what the result page shows without opening a file. answered: when its first files were published.
+    ends: when the attempt under way will probably be done.
     """
 
     class State(models.TextChoices):
@@ -62,6 +64,8 @@ class Job(Owned, Attempted):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     summary = models.JSONField(default=dict, blank=True)
+    answered = models.DateTimeField(null=True, blank=True, editable=False)
+    ends = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = JobQuerySet.as_manager()
 
@@ -79,6 +83,11 @@ class Job(Owned, Attempted):
     @property
     def is_finished(self) -> bool:
         return self.state not in self.UNFINISHED
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether its numbers, figure and table are there, and nothing but further files may be missing."""
+        return self.answered is not None or self.state == self.State.DONE
 
     @property
     def can_retry(self) -> bool:
@@ -105,17 +114,32 @@ class Job(Owned, Attempted):
         return self._ahead().count() + 1
 
     def expected_seconds(self) -> float | None:
-        """Seconds until the result, from the pace of recent jobs; None when finished or without experience."""
-        pace = None if self.is_finished else seconds_per_megapixel()
-        if pace is None:
+        """Seconds until the last file, from the pace of recent jobs' stages; None when finished or without experience.
+
+        A worker reckons for the job that it runs: it knows how far each stage is.
+        """
+        if self.is_finished:
             return None
-        mine = pace * self.micrograph.megapixels
-        if self.state == self.State.RUNNING:
-            return self._remaining(mine)
-        running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph")
-        waiting = pace * _megapixels(self._ahead())
-        waiting += sum(job._remaining(pace * job.micrograph.megapixels) for job in running)
-        return waiting / site.DEEPSEGM_CONCURRENCY + mine
+        if self.state == self.State.RUNNING and self.ends is not None:
+            return max((self.ends - timezone.now()).total_seconds(), 0.0)
+        pace = recent_pace()
+        mine = self._seconds(pace)
+        if mine is None or self.state == self.State.RUNNING:
+            return mine
+        running = Job.objects.filter(state=self.State.RUNNING).select_related("micrograph").defer("summary")
+        before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
+        ahead = self._ahead().select_related("micrograph").defer("summary")
+        waiting = [*before, *(job._seconds(pace) for job in ahead)]
+        return sum(each or 0.0 for each in waiting) / site.DEEPSEGM_CONCURRENCY + mine
+
+    def _seconds(self, pace: Pace) -> float | None:
+        """How long it takes from its beginning, at this pace."""
+        stages = MEASURING if self.segmentation_id else tuple(BEGINS)
+        return pace.seconds(self.micrograph.megapixels, stages)
+
+    def forecast(self) -> Forecast:
+        """Tells an attempt how long it will still take."""
+        return Forecast(recent_pace(), self.micrograph.megapixels)
 
     def _ahead(self) -> models.QuerySet:
         before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
@@ -123,24 +147,20 @@ class Job(Owned, Attempted):
             before &= Q(sample=None) | Q(enqueued__isnull=False)
         return Job.objects.filter(before, state=self.State.QUEUED, ready=True)
 
-    def _remaining(self, expected: float) -> float:
-        """Seconds left of a running job that should take `expected`, trusting its own progress once it is late."""
-        elapsed = self.duration.total_seconds() if self.duration else 0.0
-        if elapsed < expected:
-            return expected - elapsed
-        return elapsed * (1 - self.progress) / max(self.progress, 0.05)
 
-
-def seconds_per_megapixel() -> float | None:
-    """The pace of recent jobs; None without experience."""
-    recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False).select_related("micrograph")
-    jobs = list(recent.order_by("-finished").defer("summary")[:RECENT_JOBS])
-    megapixels = sum(job.micrograph.megapixels for job in jobs)
-    return sum(job.duration.total_seconds() for job in jobs) / megapixels if megapixels else None
-
-
-def _megapixels(jobs: models.QuerySet) -> float:
-    return (jobs.aggregate(pixels=Sum(F("micrograph__width") * F("micrograph__height")))["pixels"] or 0) / 1e6
+def recent_pace() -> Pace:
+    """The pace of recent jobs; what no stage accounts for went into reading the image and writing the files."""
+    recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
+    rows = recent.order_by("-finished").values_list(
+        "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"
+    )
+    return Pace(
+        (
+            width * height / 1e6,
+            {**(timings or {}), "report": (finished - started).total_seconds() - sum((timings or {}).values())},
+        )
+        for width, height, timings, started, finished in rows[:RECENT_JOBS]
+    )
 
 
 class Artifact(StoredFile):

@@ -7,7 +7,7 @@ from .archives import Note, is_archive
 from .intake import Intake, receive_files, sorted_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
-from .publishing import fail, postpone, publish, publish_sample, requeue
+from .publishing import answer, fail, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection
 from .refusal import Refused
 from .samples import (
@@ -18,6 +18,7 @@ from .samples import (
     delete_sample,
     include_image,
     recalibrate_sample,
+    rename_sample,
     replace_image,
     retry_failed,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -15,24 +16,28 @@ from ..models import Job, Micrograph, Sample, Segmentation
 logger = logging.getLogger(__name__)
 
 
-def remove_folder(folder: str) -> None:
-    """Remove everything under a folder of the storage; a storage in trouble is logged and does not stop us."""
+def remove_folder(folder: str, keep: Iterable[str] = ()) -> None:
+    """Remove what is under a folder of the storage; a storage in trouble is logged and does not stop us.
+
+    keep: files, as the storage names them, that stay.
+    """
     try:
-        _remove(folder)
+        _remove(folder, frozenset(keep))
     except Exception:
         logger.exception("The files under %s could not be removed.", folder)
 
 
-def _remove(folder: str) -> None:
+def _remove(folder: str, keep: frozenset[str]) -> None:
     try:
         folders, names = default_storage.listdir(folder)
     except FileNotFoundError:
         return
-    for name in filter(None, names):
-        default_storage.delete(f"{folder}/{name}")
+    kept = keep.intersection(f"{folder}/{name}" for name in names)
+    for path in {f"{folder}/{name}" for name in filter(None, names)} - kept:
+        default_storage.delete(path)
     for name in filter(None, folders):
-        _remove(f"{folder}/{name}")
-    if isinstance(default_storage._wrapped, FileSystemStorage):
+        _remove(f"{folder}/{name}", keep)
+    if not kept and isinstance(default_storage._wrapped, FileSystemStorage):
         default_storage.delete(folder)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,31 @@ from .segmentations import NAME
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
-def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Store an attempt's files and set the job done, in one transaction with their rows; its segmentation is stored.
+def answer(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
+    """Publish what a result begins with, its segmentation among it, while its other files are being written.
 
-    Raises `Superseded` when the job is no longer this attempt's; its files are then removed again.
+    Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
     """
     found = job.segmentation
     known = []
     if found is not None:
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": found.file.name}
         known = [Artifact(**row, size=found.size, content_type="application/octet-stream")]
-    _publish(job, Artifact, {"job": job}, files, known, stage="", progress=1.0, error="", summary=summary)
+    change = partial(job.change, summary=summary, answered=timezone.now())
+    _publish(job, Artifact, {"job": job}, files, change, known)
+
+
+def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
+    """Publish all files, of which an `answer` may have published some, and set the job done; raises as that does."""
+    change = partial(job.finish, "done", stage="", progress=1.0, error="", summary=summary)
+    _publish(job, Artifact, {"job": job}, files, change)
     refresh_after_commit(job.sample_id)
 
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
     """Store the files of a pooling and set the sample done, as `publish` does for a job."""
-    _publish(sample, SampleArtifact, {"sample": sample}, files, stage="", progress=1.0, pooled=pooled)
+    change = partial(sample.finish, "done", stage="", progress=1.0, pooled=pooled)
+    _publish(sample, SampleArtifact, {"sample": sample}, files, change)
 
 
 def fail(*, row: Job | Sample, sentence: str, **fields: Any) -> None:
@@ -64,18 +73,28 @@ def requeue(*, row: Attempted) -> None:
 
 
 def _publish(
-    row: Job | Sample, kind: Any, of: dict[str, Any], files: dict[str, Path], known: Sequence[Any] = (), **fields: Any
+    row: Job | Sample,
+    kind: Any,
+    of: dict[str, Any],
+    files: dict[str, Path],
+    change: Callable[[], None],
+    known: Sequence[Any] = (),
 ) -> None:
-    """known: rows of files that are stored already."""
+    """Store the files that this attempt has not published yet, change the row, replace what earlier attempts published.
+
+    known: rows of files that are stored elsewhere.
+    """
     folder = f"{row.folder}/{row.attempt}"
+    there = dict(kind.objects.filter(**of, attempt=row.attempt).values_list("name", "file"))
     try:
-        stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in files.values()]
+        new = (path for name, path in files.items() if name not in there)
+        stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in new]
         with transaction.atomic():
-            row.finish("done", **fields)
-            kind.objects.filter(**of).delete()
+            change()
+            kind.objects.filter(**of).exclude(attempt=row.attempt).delete()
             kind.objects.bulk_create([*known, *stored])
     except BaseException:
-        remove_folder(folder)
+        remove_folder(folder, keep=there.values())
         raise
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")

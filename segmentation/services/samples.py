@@ -38,7 +38,6 @@ class Scale(NamedTuple):
 
     rule: str = Sample.Rule.OWN
     value: float | None = None
-    assumed: bool = False
     typed: str = ""
 
     def check(self) -> None:
@@ -103,6 +102,14 @@ def create_sample(
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images by the sample's own settings; returns what there is to say about this lot already."""
     return take_in(sample, list(uploads), notes, {})
+
+
+@transaction.atomic
+def rename_sample(*, sample: Sample, name: str) -> None:
+    """Call a sample otherwise; its files, which say its name, are made anew."""
+    _locked(sample)
+    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
+        refresh_after_commit(sample.pk)
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -56,6 +56,11 @@ def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpRespo
     """A page with the sentence of a refusal."""
     context = {"sentence": refusal.sentence, "back": back}
     return render(request, "refused.html", context, status=refusal.status)
+
+
+def see_other(address: str) -> HttpResponse:
+    """On to a page by 303, so that a reload repeats nothing."""
+    return HttpResponseRedirect(address, status=303)
 
 
 def ask_to_delete(

@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import IO, Any
 from uuid import UUID
+from zipfile import BadZipFile
 
 import numpy as np
 from django.core.files.storage import Storage
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 from ..core.measure import bins
 from ..core.measure.bins import Floats
 from ..core.measure.fitting import log_normal, unfit
-from ..models import Artifact
-from .access import visible_job
+from ..core.measure.table import Table
+from ..models import Artifact, Sample
+from ..services import tables
+from .access import visible, visible_job
 from .present import used_calibration
 
 LENGTHS = ("min_feret", "max_feret", "ecd")
@@ -73,6 +76,23 @@ class Particles:
             not missing.all(),
         )
 
+    @classmethod
+    def pooled(cls, tables: Sequence[Table], unit: str, weighted: bool) -> Particles:
+        """Those of the images of a sample, from their tables in `unit`; weighted: whether edge weights count."""
+        found = [table for table in tables if table.unit == unit]
+        pixels = {table.nm_per_pixel or 1.0 for table in found}
+        grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
+
+        def column(name: str) -> Floats:
+            length = name in LENGTHS or name == "area"
+            parts = [table.length(name) if length else table[name] for table in found]
+            return np.concatenate(parts) if parts else np.zeros(0)
+
+        known = {name: values for name in MEASURES if np.isfinite(values := column(name)).any() or not found}
+        weights = column("edge_weight")
+        kept = np.concatenate([table.kept for table in found]) if found else np.zeros(0, bool)
+        return cls(unit, grain, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
+
 
 def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The file's head with its first particles, then more of them: of a file of any length little is in memory."""
@@ -104,6 +124,32 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET, used_calibration(job).nm_per_pixel or 1.0))
+
+
+@require_safe
+@never_cache
+def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """The same for the pooled particles of a sample."""
+    sample = visible(request, Sample.objects.filter(pk=pk).first())
+    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
+    names = tuple(sorted(stored.values_list("file", flat=True)))
+    if not names:
+        raise Http404
+    try:
+        storage, weighted = stored.model._meta.get_field("file").storage, sample.pooled.get("edge") == "weight"
+        particles = _pooled(storage, names, sample.pooled.get("unit", "nm"), weighted)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        raise Http404 from None
+    return JsonResponse(bars(particles, request.GET, 0.0))
+
+
+@lru_cache(OPEN_AT_ONCE)
+def _pooled(storage: Storage, names: tuple[str, ...], unit: str, weighted: bool) -> Particles:
+    found = []
+    for name in names:
+        with storage.open(name, "rb") as file:
+            found.append(tables.load(file)[0])
+    return Particles.pooled(found, unit, weighted)
 
 
 @lru_cache(OPEN_AT_ONCE)

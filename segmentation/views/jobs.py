@@ -6,28 +6,28 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..core import tasks
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.report import exports
 from ..core.settings import AnalysisSettings
-from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
+from ..forms import SettingsForm, calibration_for, file_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
-from ..models import Artifact, Job
+from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
-from .access import ask_to_delete, gone, own_job, refused, visible_job
+from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
-from .present import Result, led_to, recipe_calibration, status_of, used_calibration
+from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
-from .serving import serve_artifact
+from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
 
+NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
+FILES = "files-panel"  # id of the list of files
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
@@ -41,14 +41,20 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The waiting page's fragment; once the job has ended or is gone, the page is asked to load anew."""
+    """What the waiting page asks for again and again, until there is an answer or none will come: then it loads anew.
+
+    The page of an answer asks for its list of files, until the last is written.
+    """
     try:
         found = visible_job(request, pk)
     except Http404:
         if not request.htmx:
             raise
         return gone()
-    if found.is_finished and request.htmx:
+    if found.has_answer and request.htmx.target == FILES:
+        state = {**_state(found), "may_change": found.is_changeable_by(request.user, request.visitor), "swapped": True}
+        return render(request, "_files.html", state | _files(found))
+    if (found.is_finished or found.has_answer) and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
 
@@ -111,11 +117,12 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not found.micrograph.is_read:
         return _not_read(request, found)
     try:
-        calibration = _chosen(request.POST.get("width", ""), found, request.POST.get("origin") or "typed")
+        calibration = _chosen(_stated(request, found), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     recipe = found.get_settings().with_(calibration=calibration)
-    if led_to(recipe, found.micrograph) == recipe_calibration(found):
+    assumed = used_calibration(found).source == "default"
+    if led_to(recipe, found.micrograph) == recipe_calibration(found) and not assumed:
         return redirect("job", pk)
     return _again(request, found, recipe)
 
@@ -123,11 +130,15 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file that a job made."""
-    found = visible_job(request, pk)
-    stored = Artifact.objects.select_related("job__micrograph").filter(job=found, name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name=name)
     return serve_artifact(request, stored, download="download" in request.GET)
+
+
+@require_safe
+def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
+    """A square of the picture in the viewer."""
+    stored = get_object_or_404(visible_job(request, pk).artifacts, name="tiles.zip")
+    return serve_tile(request, stored, f"{level}/{column}-{row}.png")
 
 
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
@@ -151,9 +162,7 @@ def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpRe
         new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
-    response = redirect("job", new.pk)
-    response.status_code = 303
-    return response
+    return see_other(reverse("job", args=[new.pk]))
 
 
 def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
@@ -164,9 +173,17 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     return _chosen(text, found)
 
 
+def _stated(request: HttpRequest, found: Job) -> str:
+    """The width that was sent; raises ValueError where there is none and the sizes are in pixels already."""
+    text = request.POST.get("width", "")
+    if not text.strip() and used_calibration(found).nm_per_pixel is None:
+        raise ValueError(NO_WIDTH)
+    return text
+
+
 def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
     """What was typed, accepted or drawn; typing the width that the file itself gives means the file."""
-    own = own_calibration(found.micrograph)
+    own = file_calibration(found.micrograph)
     if own and origin == "typed" and text.strip() == _text(own, found):
         return None
     return calibration_for(text, origin, found.micrograph)
@@ -179,7 +196,7 @@ def _text(calibration: Calibration, found: Job) -> str:
 
 def _state(found: Job) -> dict[str, Any]:
     """What is said of a job under way, with its numbers as soon as they are there."""
-    measured = found.state == Job.State.RUNNING and bool(found.summary)
+    measured = found.state == Job.State.RUNNING and bool(found.summary) and not found.has_answer
     numbers = Result(found) if measured else None
     return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
 
@@ -203,9 +220,14 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "model_changed": _model_changed(found),
         **extra,
     }
-    if found.state != Job.State.DONE:
+    if not found.has_answer:
         return render(request, "job.html", context, status=status)
-    return render(request, "result.html", context | _files(request, found), status=status)
+    if used_calibration(found).source == "default":
+        return render(request, "assumed.html", context, status=status)
+    parent = found.parent
+    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
+    context |= {**_files(found), "parent": parent if seen else None}
+    return render(request, "result.html", context, status=status)
 
 
 def _model_changed(found: Job) -> bool:
@@ -214,20 +236,8 @@ def _model_changed(found: Job) -> bool:
     return known is not None and known.weights not in {card.sha256 for card in cards.available()}
 
 
-def _files(request: HttpRequest, found: Job) -> dict[str, Any]:
-    """The result and the addresses of its files, in templates by name with the dot as underscore."""
-    stored = {each.name: each for each in found.artifacts.all()}
-    address = {name: reverse("artifact", args=[found.pk, name]) for name in stored}
-    offered = [
-        {"url": address[name], "title": export.title, "what": export.image, "size": stored[name].size}
-        for name, export in exports.listed("image", tasks.find(found.get_settings().task)).items()
-        if name in stored and not export.for_the_page
-    ]
-    parent = found.parent
-    seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
-    return {
-        "result": Result(found),
-        "files": {name.replace(".", "_").replace("-", "_"): url for name, url in address.items()},
-        "file_list": offered,
-        "parent": parent if seen else None,
-    }
+def _files(found: Job) -> dict[str, Any]:
+    """The result, its files, and those that are still being written."""
+    stored = {each.name for each in found.artifacts.all()}
+    listed = files_of(found, "image", found.get_settings().task, "artifact")
+    return {**listed, "result": Result(found), "being_written": unwritten(found, stored)}

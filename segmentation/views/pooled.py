@@ -7,18 +7,23 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
-from ..models import Artifact, Job, Micrograph, Sample, seconds_per_megapixel
-from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
+from ..core.micrograph.types import NO_INTERVALS
+from ..models import Artifact, Job, Micrograph, Sample, recent_pace
+from .sizes import Measure, Row, fit_words, group_words, headlines, main_sizes, shape_table, shown, weighted_table
 from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant, trimmed
 
 THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
+ASSUMED = (
+    "An earlier version took images for 7520 nm wide that nobody had measured, so the sizes of this sample are not"
+    " shown: set the scale below, and everything is measured again."
+)
 PENDING = "not pooled yet"
 BETWEEN = (
     "Share of the variance of ln(size) that lies between the images and not within them (one-way analysis of variance)."
@@ -83,24 +88,26 @@ class Progress:
 
 
 def _seconds(left: QuerySet) -> float | None:
-    pace = seconds_per_megapixel()
-    if pace is None:
-        return None
-    pixels = left.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
-    return pace * pixels / 1e6 / settings.DEEPSEGM_CONCURRENCY
+    pace = recent_pace()
+    sizes = left.values_list("micrograph__width", "micrograph__height")
+    each = [pace.seconds(width * height / 1e6) for width, height in sizes]
+    known = [seconds for seconds in each if seconds is not None]
+    return sum(known) / settings.DEEPSEGM_CONCURRENCY if known else None
 
 
 @dataclass(frozen=True)
 class Image:
     """One row of the table of images.
 
-    state, reason: as words; the reason says why it failed or is not pooled. outlier: "" or why it may not belong.
+    job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
+    reason: why it failed or is not pooled. outlier: "" or why it may not belong.
     bars: its histogram as an SVG path, "" where there is none.
     """
 
-    job: Job
-    number: int
+    job: Job | None
+    name: str
     picture: str
+    mark: str
     state: str
     reason: str
     n: str = ""
@@ -112,7 +119,7 @@ class Image:
     @cached_property
     def address(self) -> str:
         """Of the image's own result."""
-        return reverse("job", args=[self.job.pk])
+        return reverse("job", args=[self.job.pk]) if self.job else ""
 
 
 class Pooled:
@@ -121,7 +128,9 @@ class Pooled:
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
         self.said: dict[str, Any] = sample.pooled
-        self.statistics: dict[str, Any] | None = self.said if self.said.get("of") else None
+        self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
+        # Of a width that earlier versions assumed nothing is shown.
+        self.statistics: dict[str, Any] | None = shown(self.said) if self.said.get("of") and not self.assumed else None
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -131,6 +140,21 @@ class Pooled:
     @property
     def active(self) -> bool:
         return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether the numbers rest on a width that nobody has checked."""
+        return "default" in self.sources
+
+    @property
+    def unscaled(self) -> int:
+        """Images whose scale is not known."""
+        return self.sources.get("default", 0) + self.sources.get("none", 0)
+
+    @property
+    def in_pixels(self) -> bool:
+        """Whether no image has a scale, so that sizes are pixels."""
+        return self.statistics is not None and self.unit == "px"
 
     @property
     def stale(self) -> bool:
@@ -148,15 +172,26 @@ class Pooled:
 
     @property
     def warnings(self) -> list[str]:
-        return self.said.get("warnings", [])
+        return [*([ASSUMED] if self.assumed else []), *self.said.get("warnings", [])]
 
     @property
     def sizes(self) -> list[Measure]:
         return main_sizes(self.statistics) if self.statistics else []
 
     @property
+    def kept_words(self) -> str:
+        return f"particles of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
+
+    @property
+    def headlines(self) -> list[Measure]:
+        """What is said first, beside the count."""
+        return headlines(self.statistics) if self.statistics else []
+
+    @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers are."""
+        if self.in_pixels:
+            return NO_INTERVALS
         if self.kept < 2:
             return ""
         if self.images_pooled < 2:
@@ -219,13 +254,12 @@ class Pooled:
 
     @property
     def histogram(self) -> dict[str, str] | None:
-        """All particles in the bins of the small multiples: a path, and what stands at the ends of its axis."""
+        """The ends of the axis of the small multiples."""
         found = self.said.get("histogram")
         if not found:
             return None
-        whole = [sum(column) for column in zip(*found["counts"], strict=True)]
         low, high = (f"{significant(found['edges'][end])} {self.unit}" for end in (0, -1))
-        return {"bars": bars(whole), "low": low, "high": high}
+        return {"low": low, "high": high}
 
     @property
     def scale_line(self) -> str:
@@ -233,7 +267,7 @@ class Pooled:
         found = self.said.get("calibration") or {}
         low, high = found.get("low"), found.get("high")
         if low is None or high is None:
-            return "not calibrated, sizes in pixels" if self.statistics else ""
+            return "scale not known, sizes in pixels" if self.statistics else ""
         if high <= low * 1.001:
             return f"{trimmed(low)} nm/px"
         return f"{trimmed(low)} to {trimmed(high)} nm/px"
@@ -251,10 +285,9 @@ class Pooled:
         rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
         others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
-        return [
-            _image(job, number, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit)
-            for number, job in enumerate(jobs, 1)
-        ]
+        rows = [_image(job, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit) for job in jobs]
+        arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
+        return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
         """n, median and unit of finished images that are not in the pooled numbers."""
@@ -263,26 +296,40 @@ class Pooled:
         return {pk: rest for pk, *rest in found}
 
 
-def _image(job: Job, number: int, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
+def _arriving(micrograph: Micrograph) -> Image:
+    picture = reverse("upload-preview", args=[micrograph.pk]) if micrograph.preview else ""
+    under_way = micrograph.state == Micrograph.State.RUNNING
+    state = micrograph.stage if under_way and micrograph.stage else micrograph.get_state_display()
+    return Image(
+        None, micrograph.name, picture, Job.State.RUNNING if under_way else Job.State.QUEUED, capital(state), ""
+    )
+
+
+def _state(job: Job) -> str:
+    """What happens to an image this moment, or has come of it."""
+    if job.state == Job.State.RUNNING:
+        return f"{capital(job.stage or 'starting')}, {round(100 * job.progress)} %"
+    if job.state == Job.State.QUEUED:
+        return capital(job.stage) if job.stage else "Waiting for its turn"
+    return capital(job.get_state_display())
+
+
+def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
     picture = reverse("artifact", args=[job.pk, THUMBNAIL]) if pictured else ""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
-    state = capital(job.get_state_display())
+    known = (job, job.micrograph.name, picture, job.state, _state(job))
     if job.state != Job.State.DONE:
-        reason = job.error if job.state == Job.State.FAILED else ""
-        return Image(job, number, picture, state, reason)
+        return Image(*known, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         n, median, own_unit = other or (None, None, unit)
         words = ("" if n is None else str(n), _size(median, own_unit or unit))
-        return Image(job, number, picture, state, PENDING if job.included else EXCLUDED, *words)
+        return Image(*known, PENDING if job.included else EXCLUDED, *words)
     row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
     own_unit = "px" if row.get("excluded") else unit
     return Image(
-        job,
-        number,
-        picture,
-        state,
+        *known,
         why,
         str(row["n"]),
         _size(row["median"], own_unit),

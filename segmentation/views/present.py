@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
+from ..core.report import exports
+from ..core.report.exports.base import Export
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
-from ..forms import own_calibration
 from ..models import Job, Micrograph
 from .sizes import (
+    FEW,
     Measure,
     Row,
     answers,
     fit_words,
     group_words,
+    headlines,
     interval_line,
     main_sizes,
     shape_table,
+    shown,
     weighted_notes,
     weighted_table,
 )
 from .smallcharts import Convergence, NanoCard
-from .words import about, capital, per_cent, significant
+from .words import about, capital, doubt_line, per_cent, significant
 
+SAID_ELSEWHERE = ("model", "scale_uncertainty", "scale_uncertainty_source")
 OTHER_REASON = "Set aside by the analysis."
 
 
@@ -80,6 +86,14 @@ def _line(now: str, job: Job) -> str:
     return capital(now if seconds is None else f"{now}, {about(seconds)} left")
 
 
+def unwritten(job: Job, stored: Collection[str]) -> list[Export]:
+    """The files that an attempt at a job which has answered is still to write."""
+    if job.is_finished or not job.has_answer:
+        return []
+    listed = exports.listed("image", find(job.get_settings().task))
+    return [export for name, export in listed.items() if name not in stored and not export.for_the_page]
+
+
 def used_calibration(job: Job) -> Calibration:
     """What a job measured with, or will."""
     stored = job.summary.get("calibration")
@@ -94,8 +108,8 @@ def recipe_calibration(job: Job) -> Calibration:
 
 
 def led_to(recipe: AnalysisSettings, micrograph: Micrograph) -> Calibration:
-    """The calibration of an upload under a recipe: the recipe's, else the file's own, else none."""
-    return recipe.measurement.calibration or own_calibration(micrograph) or Calibration.absent()
+    """The calibration of an upload under a recipe: the recipe's, else its own, else none."""
+    return recipe.measurement.scaled(micrograph.own_calibration)
 
 
 class Result:
@@ -105,7 +119,7 @@ class Result:
         self.job = job
         self.summary: dict[str, Any] = job.summary
         self.task = find(self.summary.get("task", DEFAULT_TASK))
-        self.statistics: dict[str, Any] = self.summary.get("statistics") or {}
+        self.statistics: dict[str, Any] = shown(self.summary.get("statistics") or {})
         self.unit: str = self.statistics.get("unit", "px")
         self.calibration = used_calibration(job)
 
@@ -115,33 +129,58 @@ class Result:
 
     @property
     def set_aside_count(self) -> int:
-        return self.statistics["n_set_aside"]
+        return self.statistics.get("n_set_aside", 0)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to show but the image."""
+        return bool(self.statistics) and not self.kept and not self.set_aside_count
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether there are enough particles for a histogram; of fewer the table says it all."""
+        return self.kept >= FEW
 
     @property
     def kept_words(self) -> str:
         return f"{self.task.thing if self.kept == 1 else self.task.things} kept"
 
     @property
-    def empty(self) -> str:
-        """What to try where nothing was kept."""
-        if self.kept:
-            return ""
-        if self.statistics["n_set_aside"]:
-            return f"All {self.task.things} were set aside; the reasons are below."
-        hint = "If the image shows some, try other settings under “Re-run with other settings”."
-        return f"No {self.task.thing} was found. {hint}"
+    def headlines(self) -> list[Measure]:
+        """What the first screen says beside the count."""
+        return headlines(self.statistics) if self.statistics else []
 
     @property
-    def please_check(self) -> bool:
-        return self.calibration.source == "default"
+    def empty(self) -> str:
+        """What to try where nothing was kept; a warning of the analysis knows better where there is one."""
+        if self.kept or (self.nothing and self.warnings):
+            return ""
+        if self.set_aside_count:
+            return f"All {self.task.things} that were found were set aside. Other settings may keep them."
+        return f"No {self.task.thing} was found. If the image shows some, try other settings."
+
+    @property
+    def figure_words(self) -> str:
+        """The figure for those who do not see it."""
+        if not self.statistics:
+            return "The image, what was found in it, and the numbers."
+        return (
+            f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} kept and set"
+            " aside over the image, and the histogram of the minimum Feret diameter."
+        )
 
     @property
     def calibration_detail(self) -> str:
-        return self.calibration.detail
+        """How the scale was found; what was read stands beside its picture."""
+        return "" if self.calibration.source in ("read", "data bar") else self.calibration.detail
+
+    @property
+    def doubt_line(self) -> str:
+        return doubt_line(self.calibration)
 
     @property
     def warnings(self) -> list[str]:
-        return self.summary.get("warnings", [])
+        return [each for each in self.summary.get("warnings", []) if each != NO_SCALE]  # its banner says so
 
     @property
     def sizes(self) -> list[Measure]:
@@ -171,7 +210,7 @@ class Result:
 
     @property
     def convergence(self) -> Convergence | None:
-        return Convergence.of(self.statistics) if self.statistics else None
+        return Convergence.of(self.statistics) if self.has_curves else None
 
     @property
     def weighted(self) -> list[Row]:
@@ -212,7 +251,7 @@ class Result:
 
     @property
     def aside_title(self) -> str:
-        return f"{self.statistics['n_set_aside'] or 'None'} set aside"
+        return f"{self.set_aside_count} set aside"
 
     @property
     def aside(self) -> list[Measure]:
@@ -267,7 +306,7 @@ class Result:
             *(
                 (each.title, self._used(each, asked[each.name]))
                 for each in settings_of_task(self.task)
-                if each.name != "model"
+                if each.name not in SAID_ELSEWHERE
             ),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]
@@ -282,8 +321,15 @@ class Result:
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
+def is_scaled(summary: dict[str, Any]) -> bool:
+    """Whether the scale of a result is known."""
+    return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
+
+
 def main_number(summary: dict[str, Any]) -> str:
-    """The number by which a result is known in lists, "" where there is none."""
+    """The number by which a result is known in lists, "" where there is none or its scale was assumed."""
+    if summary.get("calibration", {}).get("source") == "default":
+        return ""
     statistics = summary.get("statistics")
     if statistics:
         median = statistics.get("median")

@@ -23,7 +23,7 @@ from ..core.report import exports
 from ..models import Artifact, Job, Micrograph, Sample
 from ..services import Refused, bundles, delete_job
 from .access import ask_to_delete, refused
-from .present import main_number
+from .present import is_scaled, main_number
 from .serving import file_stem
 from .upload import to_uuid
 from .words import capital
@@ -185,11 +185,12 @@ def _samples(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _numbers(job: Job) -> dict[str, Any]:
-    done = job.state == Job.State.DONE
+    done = job.has_answer
     statistics = job.summary.get("statistics") if done else None
     return {
         "kept": statistics["n_kept"] if statistics else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
+        "unscaled": statistics is not None and not is_scaled(job.summary),
     }
 
 
@@ -198,7 +199,7 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
     return {
         "job": job,
         "active": not job.is_finished,
-        "state": capital(job.get_state_display()),
+        "state": "Writing files" if job.has_answer and not job.is_finished else capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
         **_numbers(job),
@@ -216,13 +217,15 @@ def _ticked(request: HttpRequest) -> list[Job]:
 
 def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     """Each with all revisions of its image, once that has been confirmed."""
+    query = request.POST.get("query", "")
+    back = reverse("results") + (f"?{query}" if query else "")
     every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
     if "sure" in request.POST:
         for job in every:
             delete_job(job=job)
         count = len(heads)
         messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
-        return redirect("results")
+        return redirect(back)
     revisions = len(every) - len(heads)
     sampled = sum(job.sample_id is not None for job in heads)
     said = [
@@ -237,9 +240,9 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
         request,
         question,
         " ".join(filter(None, said)),
-        back=reverse("results"),
+        back=back,
         names=[job.micrograph.name for job in heads],
-        hidden=[("do", "delete"), ("sure", "yes"), *(("job", str(job.pk)) for job in heads)],
+        hidden=[("do", "delete"), ("sure", "yes"), ("query", query), *(("job", str(job.pk)) for job in heads)],
     )
 
 

@@ -61,7 +61,7 @@ def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
 def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -> Revision:
     job = jobs[number - 1]
     before = known.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
-    done = job.state == Job.State.DONE
+    done = job.has_answer
     statistics = job.summary.get("statistics") if done else None
     return Revision(
         number,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,26 +11,25 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, F
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
-from ..core import tasks
-from ..core.report import exports
 from ..core.settings import DEFAULT_TASK
 from ..forms import width_text
 from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
-from ..models import Job, Sample, SampleArtifact
+from ..models import Job, Sample
 from ..services import Intake, Refused
+from ..services.outlines import pooled_coco
 from . import access
-from .access import gone, own_job, refused
+from .access import gone, own_job, refused, see_other
 from .pooled import STATES, Pooled, Progress
-from .serving import serve_sample_file
+from .serving import files_of, serve_sample_file
 from .upload import ACCEPTED
 from .words import significant
 
@@ -121,19 +122,21 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 
 
 @require_POST
+def name(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Call the sample otherwise."""
+    return _change(request, pk, partial(services.rename_sample, name=request.POST.get("name", "")))
+
+
+@require_POST
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Try what failed once more: images, or the pooling."""
-    found = own(request, pk)
-    services.retry_failed(sample=found)
-    return _back(found)
+    return _change(request, pk, services.retry_failed)
 
 
 @require_POST
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop the images that are under way."""
-    found = own(request, pk)
-    services.cancel_sample(sample=found)
-    return _back(found)
+    return _change(request, pk, services.cancel_sample)
 
 
 @require_POST
@@ -143,11 +146,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, found, scale_form=form, status=400)
-    try:
-        services.recalibrate_sample(sample=found, scale=form.scale())
-    except Refused as refusal:
-        return refused(request, refusal, _address(found))
-    return _back(found)
+    return _change(request, pk, partial(services.recalibrate_sample, scale=form.scale()))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -168,10 +167,20 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result."""
-    stored = SampleArtifact.objects.select_related("sample").filter(sample=visible(request, pk), name=name).first()
-    if stored is None:
-        raise Http404
+    stored = get_object_or_404(visible(request, pk).artifacts, name=name)
     return serve_sample_file(request, stored, download="download" in request.GET)
+
+
+@require_safe
+def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+    """The outlines of all pooled images as one file of COCO annotations."""
+    found = visible(request, pk)
+    if not found.pooled.get("of"):
+        raise Http404
+    response = StreamingHttpResponse(pooled_coco(found), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="{found.pk}_coco.json"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def visible(request: HttpRequest, pk: UUID) -> Sample:
@@ -184,30 +193,40 @@ def own(request: HttpRequest, pk: UUID, action: str = "change") -> Sample:
     return access.own(request, visible(request, pk), action)
 
 
+def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> HttpResponse:
+    """What its maker does with a sample, and back to it."""
+    found = own(request, pk)
+    try:
+        service(sample=found)
+    except Refused as refusal:
+        return refused(request, refusal, _address(found))
+    return _back(found)
+
+
 def _address(found: Sample) -> str:
     return reverse("sample-page", args=[found.pk])
 
 
 def _back(found: Sample, place: str = "") -> HttpResponse:
-    response = redirect(_address(found) + place)
-    response.status_code = 303
-    return response
+    return see_other(_address(found) + place)
 
 
 def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = pooled.said.get("median")
+    median = (pooled.statistics or {}).get("median")
     return {
         "sample": found,
         "active": pooled.active,
         "state": STATES[Sample.State(found.state)],
         "total": total,
         "done": counts.get(Job.State.DONE, 0),
+        "failed": counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
         "per_cent": round(100 * ended / total) if total else 0,
         "kept": pooled.kept if pooled.statistics else "",
         "median": f"{significant(median)} {pooled.unit}" if median is not None else "",
+        "unscaled": pooled.unscaled,
     }
 
 
@@ -219,12 +238,10 @@ def _images_context(request: HttpRequest, found: Sample, pooled: Pooled) -> dict
 def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     found.refresh_from_db()
     pooled = Pooled(found)
-    files = _files(found)
     context = {
         **_images_context(request, found, pooled),
+        **files_of(found, "sample", found.settings.get("task", DEFAULT_TASK), "sample-file"),
         "progress": Progress.of(found),
-        "files": files,
-        "figure": next((each for each in files if each["name"] == "figure.png"), None),
         "address": request.build_absolute_uri(_address(found)),
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "accept": ACCEPTED,
@@ -233,22 +250,6 @@ def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: An
         **extra,
     }
     return render(request, "samples/sample.html", context, status=status)
-
-
-def _files(found: Sample) -> list[dict[str, Any]]:
-    stored = {each.name: each for each in found.artifacts.all()}
-    listed = exports.listed("sample", tasks.find(found.settings.get("task", DEFAULT_TASK)))
-    return [
-        {
-            "name": name,
-            "url": reverse("sample-file", args=[found.pk, name]),
-            "title": export.title,
-            "what": export.sample,
-            "size": stored[name].size,
-        }
-        for name, export in listed.items()
-        if name in stored
-    ]
 
 
 def _scale_of(found: Sample) -> dict[str, Any]:

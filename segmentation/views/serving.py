@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
+from django.core.files.storage import Storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.middleware.gzip import GZipMiddleware
+from django.urls import reverse
 from django.utils.cache import get_conditional_response
 
-from ..models import Artifact, Micrograph, SampleArtifact
+from ..core import tasks
+from ..core.report import exports
+from ..core.report.exports.base import Of
+from ..models import Artifact, Micrograph, SampleArtifact, StoredFile
 from ..services import bundles
 
-SHOWN_INLINE = {"image/png", "application/pdf", "application/json"}
+SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 LONGEST_STEM = 80
+OPEN_AT_ONCE = 4  # files of tiles
 Opened = Callable[[], IO[bytes]]
+
+
+def files_of(row: Any, of: Of, task: str, address: str) -> dict[str, Any]:
+    """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
+    underscore, and "file_list", those that can be taken away. address: the name of the view that sends them.
+    """
+    stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
+    urls = {name: reverse(address, args=[row.pk, name]) for name in stored}
+    offered = [
+        {"url": urls[name], "title": export.title, "what": export.holds(of), "size": stored[name].size}
+        for name, export in exports.listed(of, tasks.find(task)).items()
+        if name in stored and not export.for_the_page
+    ]
+    return {"files": {re.sub("[.-]", "_", name): url for name, url in urls.items()}, "file_list": offered}
 
 
 def file_stem(name: str) -> str:
@@ -30,9 +54,28 @@ def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) 
     kind = artifact.content_type
     name = f"{file_stem(artifact.job.micrograph.name)}_{artifact.name}"
     inline = kind in SHOWN_INLINE and not download
-    return _serve(
-        request, lambda: bundles.opened(artifact), kind, name, inline, tag=f"{artifact.pk}-{artifact.attempt}"
-    )
+    tag = f"{artifact.pk}-{artifact.attempt}"
+    response = _serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
+    return _packed(request, response) if kind == "application/json" else response
+
+
+def serve_tile(request: HttpRequest, artifact: Artifact, name: str) -> HttpResponse:
+    """A square of a picture by its name in the file of tiles."""
+    tag = f"{artifact.pk}-{artifact.attempt}-{name}"
+
+    def opened() -> IO[bytes]:
+        try:
+            return io.BytesIO(_tiles(artifact.file.storage, artifact.file.name).read(name))
+        except (KeyError, zipfile.BadZipFile):
+            raise Http404 from None
+
+    return _serve(request, opened, "image/png", name.replace("/", "-"), True, tag=tag)
+
+
+@lru_cache(OPEN_AT_ONCE)
+def _tiles(storage: Storage, name: str) -> zipfile.ZipFile:
+    """A file's name holds job and attempt: its content never changes."""
+    return zipfile.ZipFile(storage.open(name, "rb"))
 
 
 def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, download: bool) -> HttpResponse:
@@ -71,6 +114,11 @@ def _serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: b
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = SANDBOX
     return response
+
+
+def _packed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Outlines are a quarter as long when packed."""
+    return GZipMiddleware(lambda _: response)(request)
 
 
 def _stream(opened: Opened, kind: str, name: str, inline: bool) -> FileResponse:

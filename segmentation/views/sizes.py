@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity
-from .words import capital, per_cent, significant
+from ..core.micrograph.types import NO_INTERVALS
+from .smallcharts import NanoCard
+from .words import LEAST_DOUBT, capital, per_cent, significant
 
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median", "fraction_100nm")
 WEIGHTED = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
 WEIGHTINGS = ("number", "area", "volume")
+FEW = 10  # particles from which on curves say more than the sizes themselves
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,22 @@ class Row:
     cells: list[Measure] = field(default_factory=list)
 
 
+def shown(statistics: dict[str, Any]) -> dict[str, Any]:
+    """The statistics of a result; of pixels without what looks like a measurement, as older results hold it, too."""
+    if statistics.get("unit") != "px":
+        return statistics
+    weighted = statistics.get("weighted") or {}
+    none = {"intervals": {}, "note": NO_INTERVALS}
+    return {
+        **statistics,
+        "intervals": {},
+        "interval_note": NO_INTERVALS,
+        "nano": None,
+        "convergence": None,
+        "weighted": {way: {**of, **none} for way, of in weighted.items()},
+    }
+
+
 def between(interval: Any, digits: int = 3) -> str:
     """An interval as low–high, "" where there is none."""
     if not interval or None in interval:
@@ -51,7 +70,8 @@ def interval_line(statistics: dict[str, Any]) -> str:
         return str(note)
     basis = "images" if statistics.get("interval_basis") == "by image" else "particles"
     doubt = statistics.get("relative_uncertainty")
-    scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if doubt else ""
+    known = doubt and doubt >= LEAST_DOUBT
+    scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if known else ""
     return f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
 
 
@@ -60,6 +80,16 @@ def main_sizes(statistics: dict[str, Any]) -> list[Measure]:
     if not statistics["n_kept"]:
         return []
     return [*answers({name: _by_number(statistics, name) for name in MAIN}), *_beside(statistics)]
+
+
+def headlines(statistics: dict[str, Any]) -> list[Measure]:
+    """Median and nano fraction with its verdict, as far as they are known."""
+    if not statistics["n_kept"]:
+        return []
+    median, *fraction = answers({name: _by_number(statistics, name) for name in ("median", "fraction_100nm")})
+    card = NanoCard.of(statistics)
+    median = replace(median, term="Median min. Feret")
+    return [median, *(replace(each, term="1–100 nm", below=card.title if card else "") for each in fraction)]
 
 
 def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
@@ -92,7 +122,7 @@ def _by_number(statistics: dict[str, Any], name: str) -> dict[str, Any]:
 def _beside(statistics: dict[str, Any]) -> list[Measure]:
     """The law and the groups in a word each; older results have neither."""
     found = []
-    if fit := statistics.get("fit"):
+    if (fit := statistics.get("fit")) and statistics["n_kept"] >= FEW:
         found.append(Measure(NUMBERS["fit"].title, f"{fit['word']} fit", "", NUMBERS["fit"].definition))
     if groups := statistics.get("agglomerates"):
         found.append(Measure(NUMBERS["groups"].title, str(groups["groups"]), "", NUMBERS["groups"].definition))
@@ -144,7 +174,7 @@ def _hundredths(value: float | None) -> str:
 def fit_words(statistics: dict[str, Any]) -> str:
     """The log-normal law and how well it fits, in a sentence or two."""
     fit = statistics.get("fit")
-    if not fit:
+    if not fit or statistics["n_kept"] < FEW:
         return ""
     unit = statistics["unit"]
     law = f"A log-normal law with median {significant(fit['median'])} {unit} and geometric SD {significant(fit['gsd'])}"

@@ -4,8 +4,7 @@ import { draw } from "./chart-draw.js";
 import { decimalsFor, fixed, perCent } from "./chart-scale.js";
 
 const NANO_NM = 100;
-const TALL = 340;
-const LOW = 270;
+const HEIGHT = { share: 0.55, least: 190, most: 340 }; // of the width, and in CSS pixels
 const PAUSE = 250; // ms without typing before the server is asked
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 // By the power of a length that a measure is: a number, a length, an area.
@@ -157,7 +156,7 @@ export class Histogram {
     this.section.querySelector("[data-chart-none]").hidden = !empty;
     this.svg.toggleAttribute("hidden", empty);
     if (empty || !width) return;
-    const height = width < 480 ? LOW : TALL;
+    const height = Math.round(Math.min(Math.max(HEIGHT.share * width, HEIGHT.least), HEIGHT.most));
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", height);
     this.at = draw(this.svg, this.picture(), width, height);
@@ -219,7 +218,6 @@ export class Histogram {
     box.addEventListener("focusin", (event) => this.point(Number(event.target.closest(".bin")?.dataset.bin ?? -1)));
     box.addEventListener("focusout", () => this.point(-1));
     svg.addEventListener("keydown", (event) => this.key(event));
-    this.section.querySelector("[data-chart-clear]").addEventListener("click", () => this.pick(-1));
   }
 
   key(event) {
@@ -262,7 +260,6 @@ export class Histogram {
     const before = this.chosen;
     this.chosen = bin;
     this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(i === bin)));
-    this.section.querySelector("[data-chart-clear]").hidden = bin < 0;
     this.point(-1);
     if (bin < 0 && before < 0) return;
     if (bin < 0) this.choose(null, "");

@@ -1,5 +1,6 @@
 // The picture on which the line is drawn: zoom, the two ends, and the glass under which they are set.
 
+import { Picture } from "./picture.js";
 import { Viewport, clamp, modified } from "./viewport.js";
 
 const SLIP = 6; // CSS pixels under which a drag was only a click
@@ -7,10 +8,10 @@ const GLASS = 64; // radius of the magnifying glass in CSS pixels
 const LINE = "#ffd84d";
 
 export class Stage {
-  // image: { columns, rows, box, name }; changed() is called whenever the line is another one.
+  // image: { columns, rows, tiles, box, name }; changed() is called whenever the line is another one.
   constructor(image, changed) {
     Object.assign(this, { ...image, changed });
-    this.picture = null;
+    this.picture = new Picture(image, () => this.draw());
     this.level = false;
     this.dragged = null; // { end, offset, before } while an end is under a pointer
     this.part = 0;
@@ -49,18 +50,14 @@ export class Stage {
   }
 
   async load(address) {
-    const picture = new Image();
-    picture.src = address;
-    await picture.decode();
-    this.picture = picture;
+    await this.picture.load(address);
     this.draw();
     this.box.classList.add("ready");
   }
 
   // How well an end can be placed now, in upload pixels: to a point on the screen, and to half a pixel of the picture.
   get error() {
-    const coarse = this.picture ? this.columns / this.picture.naturalWidth : 1;
-    return Math.max(0.5, 0.5 * coarse, 1 / this.viewport.view.scale);
+    return Math.max(0.5, 0.5 * this.picture.coarse, 1 / this.viewport.view.scale);
   }
 
   // ---- the view ---------------------------------------------------------------------------------
@@ -176,8 +173,7 @@ export class Stage {
   // The picture and the line, in upload pixels.
   paint(scale) {
     const { context, line } = this;
-    context.imageSmoothingEnabled = scale < 3;
-    if (this.picture) context.drawImage(this.picture, 0, 0, this.columns, this.rows);
+    this.picture.paint(context, this.viewport);
     const [from, to] = line.ends;
     const along = Math.hypot(to.x - from.x, to.y - from.y) || 1;
     const cross = { x: (-(to.y - from.y) / along) * (9 / scale), y: ((to.x - from.x) / along) * (9 / scale) };

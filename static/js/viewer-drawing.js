@@ -1,26 +1,30 @@
 // Draws the micrograph and its particles on a canvas, and knows what lies under a point.
 
+import { Picture } from "./picture.js";
 import { Viewport, clamp } from "./viewport.js";
 
 const KEPT = "#53d6ee";
 const ASIDE = "#ff6b5e";
 const SELECTED = "#ffffff";
-const CHOSEN = "rgb(83 214 238 / 0.4)";
+const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#bebada", "#b3de69"];
 const CELL = 64; // px of the upload; particles are found through a grid of such squares
-const MOST_NUMBERS = 600;
+const LETTER = 0.6; // width of a figure over the height of the type
+const TYPE = [6, 12]; // CSS pixels, least and most
+const SQUARE = 3; // CSS pixels
 
 export class Drawing {
-  // heard: what the viewport is to tell of pointers.
-  constructor(canvas, image, data, heard) {
+  // tiles: the address of the first, where there are any.
+  constructor(canvas, data, tiles) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
-    this.image = image;
+    this.picture = new Picture({ columns: data.width, rows: data.height, tiles }, () => this.draw());
     this.width = data.width;
     this.height = data.height;
     this.rows = data.rows;
     this.particles = data.particles.map(prepare);
+    this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
     this.chosen = null; // says whether a particle stands out; null where none was chosen
@@ -28,8 +32,16 @@ export class Drawing {
     this.selected = null;
     this.fillGrid();
     this.gather();
-    canvas.style.aspectRatio = `${data.width} / ${data.height}`;
-    this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...heard });
+    canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
+    this.heard = {}; // hover(particle or null), tap(the same), numbers(written, of)
+    const tell = (name) => (place) => this.heard[name]?.(this.at(place));
+    const pointers = { hover: tell("hover"), tap: tell("tap") };
+    this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...pointers });
+  }
+
+  async load(address) {
+    await this.picture.load(address);
+    this.draw();
   }
 
   fillGrid() {
@@ -60,6 +72,7 @@ export class Drawing {
     this.hidden = hidden;
     this.chosen = chosen;
     this.gather();
+    if (chosen) this.viewport.fit();
     this.draw();
   }
 
@@ -117,20 +130,20 @@ export class Drawing {
   paint() {
     const { context, layers, viewport } = this;
     viewport.clear(context);
-    context.imageSmoothingEnabled = viewport.view.scale * viewport.ratio < 2;
-    if (layers.image) context.drawImage(this.image, 0, 0, this.width, this.height);
+    if (layers.image) this.picture.paint(context, viewport);
     if (layers.image && this.rows < this.height) this.veilDataBar();
     if (layers.labels) this.fillLabels();
     context.lineJoin = "round";
     this.strokeAll();
-    if (layers.numbers) this.writeNumbers();
+    const numbers = layers.numbers ? this.writeNumbers() : [0, 0];
+    this.heard.numbers?.(...numbers);
     for (const particle of [this.pointed, this.selected]) this.emphasise(particle);
   }
 
   // Where some particles were chosen, all others step back.
   strokeAll() {
     const { context, layers, paths } = this;
-    if (this.chosen) context.globalAlpha = 0.3;
+    if (this.chosen) context.globalAlpha = 0.2;
     if (layers.outlines) this.stroke(paths.kept, KEPT, 1.5);
     if (layers.aside) this.stroke(paths.aside, ASIDE, 1.75, [5, 4]);
     context.globalAlpha = 1;
@@ -172,27 +185,51 @@ export class Drawing {
     this.stroke(particle.path, particle === this.selected ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : [5, 4]);
   }
 
+  // As many as have room beside each other, those of large particles first; how many of how many in sight.
   writeNumbers() {
     const { context } = this;
-    const { view } = this.viewport;
-    const shown = this.particles.filter((particle) => this.visible(particle) && this.inSight(particle.box));
-    if (shown.length > MOST_NUMBERS) shown.length = MOST_NUMBERS;
-    context.font = `${12 / view.scale}px system-ui, sans-serif`;
+    const { view, seen } = this.viewport;
+    const shown = this.bySize.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
+    const room = new Room();
+    let written = 0;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.lineWidth = 3 / view.scale;
     context.strokeStyle = "#000000";
     context.fillStyle = "#ffffff";
     for (const { id, box } of shown) {
       const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+      const figures = String(id).length;
+      const size = typeSize((box.right - box.left) * view.scale, figures);
+      if (!room.take(this.viewport.toStage({ x, y }), LETTER * figures * size, size)) continue;
+      context.font = `${size / view.scale}px system-ui, sans-serif`;
+      context.lineWidth = size / 4 / view.scale;
       context.strokeText(id, x, y);
       context.fillText(id, x, y);
+      written += 1;
     }
+    return [written, shown.length];
+  }
+}
+
+const overlap = (box, seen) => box.right > seen.left && box.left < seen.right && box.bottom > seen.top && box.top < seen.bottom;
+
+// How high, in CSS pixels, a number of so many figures is written on a particle of a width.
+export const typeSize = (width, figures) => clamp(width / (LETTER * figures), ...TYPE);
+
+// Which places of the stage are taken, in squares of a few CSS pixels.
+export class Room {
+  constructor() {
+    this.taken = new Set();
   }
 
-  inSight(box) {
-    const [from, to] = [{ x: 0, y: 0 }, { x: this.canvas.clientWidth, y: this.canvas.clientHeight }].map((at) => this.viewport.toImage(at));
-    return box.right > from.x && box.left < to.x && box.bottom > from.y && box.top < to.y;
+  // A box around a point, unless it would lie over another.
+  take({ x, y }, width, height) {
+    const range = (at, length) => [Math.round((at - length / 2) / SQUARE), Math.max(1, Math.round(length / SQUARE))];
+    const [[left, columns], [top, rows]] = [range(x, width), range(y, height)];
+    const squares = Array.from({ length: columns * rows }, (_, i) => (top + Math.floor(i / columns)) * 1e5 + left + (i % columns));
+    if (squares.some((square) => this.taken.has(square))) return false;
+    for (const square of squares) this.taken.add(square);
+    return true;
   }
 }
 

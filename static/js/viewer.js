@@ -1,4 +1,4 @@
-// The interactive result: the histogram, the micrograph with its outlines and the table, all of the same particles.
+// The interactive result: the micrograph with its outlines, the histogram and the table, all of the same particles.
 
 import { Histogram } from "./chart.js";
 import { Chips, Choice } from "./viewer-choice.js";
@@ -7,15 +7,8 @@ import { ParticleList } from "./viewer-table.js";
 import { digits } from "./width.js";
 
 const section = document.getElementById("viewer");
-const chart = document.getElementById("histogram");
-
-const picture = (address) =>
-  new Promise((resolve, reject) => {
-    const image = new Image();
-    image.addEventListener("load", () => resolve(image));
-    image.addEventListener("error", reject);
-    image.src = address;
-  });
+const listing = document.getElementById("table"); // not where nothing was found
+const chart = document.getElementById("histogram"); // not of a few particles
 
 async function outlines(address) {
   const answer = await fetch(address);
@@ -25,30 +18,26 @@ async function outlines(address) {
 
 // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
 function sentence(object, unit) {
-  const { min_feret: least, ecd, area } = object;
-  const sizes = least === undefined ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
-  if (!sizes.length && area !== undefined) sizes.push(`area ${digits(area, 3)} ${unit}²`);
-  const said = [object.class, ...sizes].filter(Boolean).join(", ");
-  const thing = section.dataset.thing ?? "Particle";
-  return `${thing} ${object.id}: ${said}; ${object.kept ? "kept" : `set aside: ${object.reason}`}`;
+  const { min_feret: least, ecd, area, confidence } = object;
+  const facts = least === undefined ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
+  if (!facts.length && area !== undefined) facts.push(`area ${digits(area, 3)} ${unit}²`);
+  if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
+  const said = [object.class, ...facts].filter(Boolean).join(", ");
+  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${said}; ${object.kept ? "kept" : `set aside: ${object.reason}. ${meaning(object.reason)}`}`;
 }
 
-function start(image, data, choice, unchoose) {
-  const canvas = section.querySelector("canvas");
-  const readout = section.querySelector("[data-readout]");
-  const quiet = readout.textContent;
-  for (const part of section.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
+const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
 
-  let selected = null;
+function start(drawing, canvas, data, choice, unchoose) {
+  const readout = section.querySelector("[data-readout]");
+  const hint = readout.textContent;
+  let [selected, pointed, quiet] = [null, null, hint];
 
   const describe = (particle) => {
+    pointed = particle;
     const shown = particle ?? selected;
     readout.textContent = shown ? sentence(shown, data.unit) : quiet;
-  };
-  const hover = (particle) => {
-    drawing.point(particle);
-    canvas.classList.toggle("over", particle !== null);
-    describe(particle);
+    readout.classList.toggle("told", readout.textContent !== hint);
   };
   const select = (particle, { centre = false } = {}) => {
     selected = particle;
@@ -56,30 +45,42 @@ function start(image, data, choice, unchoose) {
     list.select(particle);
     describe(particle);
   };
-  const list = new ParticleList(section, data, (particle) => select(particle, { centre: true }));
-  const drawing = new Drawing(canvas, image, data, {
-    hover: (at) => hover(drawing.at(at)),
-    tap: (at) => select(drawing.at(at)),
-  });
-  const { viewport } = drawing;
-  canvas.addEventListener("dblclick", (event) => viewport.zoom(2, viewport.place(event)));
+  const list = new ParticleList(listing, data, (particle) => select(particle, { centre: true }));
+  drawing.heard = {
+    hover: (particle) => {
+      drawing.point(particle);
+      canvas.classList.toggle("over", particle !== null);
+      describe(particle);
+    },
+    tap: select,
+    numbers: (written, of) => {
+      const said = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : hint;
+      if (said === quiet) return;
+      quiet = said;
+      describe(pointed);
+    },
+  };
   canvas.addEventListener("keydown", (event) => event.key === "Escape" && select(null));
-  new Chips(section, (hidden) => choice.hide(hidden));
-  follow(choice, drawing, list, unchoose);
-
+  new Chips(listing, (hidden) => choice.hide(hidden));
+  follow(choice, drawing, list, unchoose, () => selected && !choice.holds(selected) && select(null));
   for (const box of section.querySelectorAll("[data-layer]")) {
     drawing.layers[box.dataset.layer] = box.checked;
     box.addEventListener("change", () => drawing.layer(box.dataset.layer, box.checked));
   }
+}
+
+function zooming(canvas, viewport) {
+  canvas.addEventListener("dblclick", (event) => viewport.zoom(2, viewport.place(event)));
   const zoom = { in: () => viewport.closer(), out: () => viewport.farther(), fit: () => viewport.fit() };
   for (const button of section.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", zoom[button.dataset.zoom]);
   }
 }
 
-function follow(choice, drawing, list, unchoose) {
+function follow(choice, drawing, list, unchoose, release) {
   const told = section.querySelector("[data-chosen]");
   const show = () => {
+    release();
     drawing.show(choice.hidden, choice.stands);
     list.show((particle) => choice.holds(particle));
     told.hidden = choice.stands === null;
@@ -98,12 +99,15 @@ function failed() {
 }
 
 async function begin() {
-  const image = picture(section.dataset.image);
-  image.catch(() => {}); // told below, after the table of particles has arrived
   const choice = new Choice();
-  const histogram = new Histogram(chart, (stands, words) => choice.choose(stands, words));
+  const histogram = chart && new Histogram(chart, (stands, words) => choice.choose(stands, words));
+  const canvas = section.querySelector("canvas");
   const data = await outlines(section.dataset.outlines);
-  start(await image, data, choice, () => histogram.pick(-1));
+  for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
+  const drawing = new Drawing(canvas, data, section.dataset.tiles);
+  zooming(canvas, drawing.viewport);
+  if (listing) start(drawing, canvas, data, choice, () => histogram?.pick(-1));
+  await drawing.load(section.dataset.image);
 }
 
 if (section.dataset.image && section.dataset.outlines) begin().catch(failed);

@@ -59,6 +59,12 @@ export class Viewport {
     return { x: (x - this.view.x) * this.view.scale, y: (y - this.view.y) * this.view.scale };
   }
 
+  // What part of the image is on the stage.
+  get seen() {
+    const [from, to] = [{ x: 0, y: 0 }, { x: this.stage.clientWidth, y: this.stage.clientHeight }].map((at) => this.toImage(at));
+    return { left: from.x, top: from.y, right: to.x, bottom: to.y };
+  }
+
   get middle() {
     return { x: this.stage.clientWidth / 2, y: this.stage.clientHeight / 2 };
   }

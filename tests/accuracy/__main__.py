@@ -30,6 +30,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
     "images": lambda: coverage.image_lines(SAMPLES),
+    "laws": lambda: coverage.law_lines(SAMPLES // 4),
 }
 
 

@@ -1,4 +1,5 @@
-"""How often the 95 % intervals hold the truth: samples of known log-normal distributions, and of known images.
+"""How often the 95 % intervals hold the truth: samples of known log-normal distributions, of
+other laws, and of known images.
 
 python -m tests.accuracy.coverage [--samples 1000] [--quick]
 """
@@ -6,11 +7,12 @@ python -m tests.accuracy.coverage [--samples 1000] [--quick]
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import erf, exp, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
+from scipy import stats
 
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.distribution import WEIGHTINGS, Sizes, figures
@@ -84,6 +86,10 @@ def simulate(
         values = np.exp(log(MEDIAN) + shift[image] + log(gsd) * rng.standard_normal(n * images))
         values *= exp(-u * rng.standard_normal())
         results.append(hits(sizes_of(values, image if images > 1 else None), goal, i, u))
+    return _shares(results)
+
+
+def _shares(results: list[dict[tuple[str, str], float]]) -> dict[tuple[str, str], tuple[float, float]]:
     shares = {}
     for key in results[0]:
         column = np.array([each[key] for each in results])
@@ -99,7 +105,8 @@ def lines(samples: int, numbers: tuple[int, ...] = NUMBERS, spreads: tuple[float
     yield "| by | figure | " + " | ".join(f"n {n}, GSD {gsd}" for n, gsd in cases) + " |"
     yield "|---|---" + "|---" * len(cases) + "|"
     for way, name in found[0]:
-        yield f"| {way} | {name} | " + " | ".join(_cell(*each[way, name]) for each in found) + " |"
+        if any(each[way, name][1] for each in found):  # by area and volume so few particles have no interval
+            yield f"| {way} | {name} | " + " | ".join(_cell(*each[way, name]) for each in found) + " |"
 
 
 def _cell(share: float, known: float) -> str:
@@ -119,6 +126,43 @@ def image_lines(samples: int) -> Iterator[str]:
             yield f"| {name} | " + " | ".join(_cell(*each[way, name]) for each in found) + " |"
 
 
+def _mixed(share: np.ndarray) -> np.ndarray:
+    """90 % about 60 nm and 10 % about 240 nm."""
+    size = np.geomspace(20, 1000, 100_000)
+    below = 0.9 * stats.lognorm.cdf(size, log(1.2), scale=60) + 0.1 * stats.lognorm.cdf(size, log(1.2), scale=240)
+    return np.interp(share, below, size)
+
+
+# Name -> the size under which a share of the particles lies, with a median near MEDIAN.
+LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log-normal, GSD 1.5": lambda share: stats.lognorm.ppf(share, log(1.5), scale=MEDIAN),
+    "normal, SD 30 %": lambda share: stats.norm.ppf(share, MEDIAN, 0.3 * MEDIAN).clip(5),
+    "Weibull, shape 2.5": lambda share: stats.weibull_min.ppf(share, 2.5, scale=MEDIAN / log(2) ** 0.4),
+    "uniform, 40 to 180 nm": lambda share: 40 + 140 * share,
+    "bimodal, 90 and 10 %": _mixed,
+}
+
+
+def of_law(law: str, n: int, samples: int) -> dict[tuple[str, str], tuple[float, float]]:
+    """As `simulate`, of any of LAWS; the mode, of which some have none, is left out."""
+    share = (np.arange(400_000) + 0.5) / 400_000
+    population = sizes_of(LAWS[law](share))
+    goal = {way: {**figures(population.size, population.weights[way], way), "mode": float("nan")} for way in WEIGHTINGS}
+    goal["number"]["fraction"] = float((population.size <= 100).mean())
+    drawn = (np.random.default_rng([n, i, 7]).random(n) for i in range(samples))
+    return _shares([hits(sizes_of(LAWS[law](each)), goal, i, 0.0) for i, each in enumerate(drawn)])
+
+
+def law_lines(samples: int, numbers: tuple[int, ...] = (15, 30, 100, 300)) -> Iterator[str]:
+    cases = [(law, n) for law in LAWS for n in numbers]
+    found = [of_law(law, n, samples) for law, n in cases]
+    yield "| law | n | " + " | ".join(f"{name}" for way, name in found[0] if way == "number" and name != "mode") + " |"
+    yield "|---" * (len([1 for way, name in found[0] if way == "number" and name != "mode"]) + 2) + "|"
+    for (law, n), shares in zip(cases, found, strict=True):
+        cells = (_cell(*value) for (way, name), value in shares.items() if way == "number" and name != "mode")
+        yield f"| {law} | {n} | " + " | ".join(cells) + " |"
+
+
 def calibration_lines(samples: int) -> Iterator[str]:
     found = [simulate(n, 1.5, samples, u=0.03) for n in NUMBERS]
     yield "| figure by number | " + " | ".join(f"n {n}, GSD 1.5, calibration 3 %" for n in NUMBERS) + " |"
@@ -131,9 +175,9 @@ def calibration_lines(samples: int) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--part", choices=("particles", "images", "calibration"), default="particles")
+    parser.add_argument("--part", choices=("particles", "images", "calibration", "laws"), default="particles")
     given = parser.parse_args()
-    parts = {"particles": lines, "images": image_lines, "calibration": calibration_lines}
+    parts = {"particles": lines, "images": image_lines, "calibration": calibration_lines, "laws": law_lines}
     for line in parts[given.part](given.samples):
         print(line, flush=True)
 

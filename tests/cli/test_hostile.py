@@ -9,7 +9,7 @@ from tests.shell import manage
 FILES = {case.build(): case for case in READABLE}.values()
 
 
-def test_all_hostile_files_in_one_call(tmp_path):
+def test_all_hostile_files_in_one_call(tmp_path, coarse):
     bad = [case.write(tmp_path) for case in REFUSED]
     good = [case.write(tmp_path) for case in FILES]
     mixed = [path for pair in zip(bad, good, strict=False) for path in pair] + bad[len(good) :]

@@ -1,19 +1,21 @@
 """The whole story, with the shipped model on rendered micrographs whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segmentation.core import pipeline
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.separate import separate
-from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import available, check_weights, find
-from segmentation.core.network.inference import predict
+from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
 from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.synthesis.bodies import make_body
-from segmentation.lab.synthesis.render import render_blank, render_sem
+from segmentation.lab.synthesis.render import render_blank, render_settings
 from segmentation.lab.synthesis.sample import data_bar
 from tests.lab.scores import score
 
@@ -90,8 +92,9 @@ def test_the_data_bar_is_left_out_and_can_be_kept():
     assert found.segmentation.rows == 448
     assert not found.segmentation.labels[448:].any()
     assert found.segmentation.labels.shape == with_bar.shape
-    assert analyse(micrograph_of(with_bar), AnalysisSettings.of(data_bar=0)).segmentation.rows == 512
-    assert analyse(micrograph_of(with_bar), AnalysisSettings.of(data_bar=100)).segmentation.rows == 412
+    for asked, rows in ((0, 512), (100, 412)):
+        settings = AnalysisSettings.of(data_bar=asked, scale=0.25)  # the rows are the same at any
+        assert analyse(micrograph_of(with_bar), settings).segmentation.rows == rows
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
@@ -135,23 +138,51 @@ def test_recalibrating_scales_lengths_and_keeps_outlines(tmp_path):
     assert second.calibration.source == "typed"
 
 
-def test_the_default_width_is_marked():
-    grey, _ = isolated()
-    default = Calibration.of_width(7520, grey.shape[1], "default")
-    assert any("7520" in w for w in analyse(micrograph_of(grey), AnalysisSettings.of(calibration=default)).warnings)
+def test_file_then_reading_then_pixels_unless_the_user_says_otherwise():
+    file, read, typed = Calibration(2.0, "metadata"), Calibration(3.0, "read"), Calibration(5.0, "typed")
+    silent = micrograph_of(isolated()[0])
+    asked = AnalysisSettings.of().measurement
+    assert asked.scaled(replace(silent, calibration=file, reading=read).own_calibration) == file
+    assert asked.scaled(replace(silent, reading=read).own_calibration) == read
+    assert asked.scaled(silent.own_calibration).nm_per_pixel is None
+    assert asked.replaced(calibration=typed).scaled(file) == typed
+    assert asked.replaced(calibration=Calibration.absent()).scaled(file).nm_per_pixel is None
 
 
-def test_tiles_give_the_same_particles_as_the_whole():
-    grey, _ = render_sem((1312, 1600), np.random.default_rng(4), diameter=36)
+def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
+    file = Calibration(2.0, "metadata", relative_uncertainty=0.003)
+    asked = AnalysisSettings.of(scale_uncertainty=0.4, scale_uncertainty_source="certified grating").measurement
+    used = asked.scaled(file)
+    assert (used.instrument_uncertainty, used.instrument_note) == (0.004, "certified grating")
+    assert used.standard_uncertainty == pytest.approx(0.005)
+    for told in ("auto", 0.0):
+        assert asked.replaced(scale_uncertainty=told).scaled(file) == file
+    assert asked.scaled(Calibration.absent()) == Calibration.absent()
+
+
+def test_in_pixels_nothing_looks_like_a_measurement():
+    found = analyse(micrograph_of(isolated()[0]), AnalysisSettings.of())
+    assert NO_SCALE in found.warnings
+    said = found.statistics
+    assert said.unit == "px" and said.median and said.nano is None and said.convergence is None
+    assert not any(said.intervals.values()) and "scale" in said.interval_note
+
+
+@pytest.mark.parametrize("tiled", ["columns", "rows"])
+def test_tiles_give_the_same_particles_as_the_whole(tiled):
+    """Of the shipped model, whose halo is long; tiles in two directions are tested with a small network."""
+    fixed = {"diameter": 36, "kind": "sem", "polarity": "bright", "annotation": "none"}
+    grey = render_settings((384, 1312), np.random.default_rng(4), fixed).grey
     card = find("particles")
     exact = Runtime("cpu", "float32")
     network = load_network(card, exact, 2)
-    picture = grey.astype(np.float32) / 255
-    whole = predict(network, picture, exact, tile=1600)
-    tiled = predict(network, picture, exact, tile=512)
+    picture = (grey if tiled == "columns" else grey.T).astype(np.float32) / 255
+    assert max(picture.shape) > 512 + 2 * HALO
+    whole = predict(network, picture, exact, tile=1312)
+    parts = predict(network, picture, exact, tile=512)
     # The sums of a convolution run in another order, which may round to the next of 255 levels.
-    assert np.abs(whole.astype(int) - tiled).max() <= 1
-    one, other = (separate(*maps, threshold=card.threshold, core=card.core) for maps in (whole, tiled))
+    assert np.abs(whole.astype(int) - parts).max() <= 1
+    one, other = (separate(*maps, threshold=card.threshold, core=card.core) for maps in (whole, parts))
     assert one.max() == other.max() > 100
     assert ((one > 0) != (other > 0)).mean() < 1e-5
     assert score([(other, one)]).ap75 == 1.0
@@ -175,15 +206,12 @@ def test_clear_particles_are_not_doubted():
     assert not any("clearly" in warning for warning in analysis.warnings)
 
 
-NO_WIDTH = "No image width is known, so sizes are in pixels."
-
-
 def doubts(pixels, n=4, *, expected=1.0, dropped=0):
     labels = np.zeros(pixels.shape, np.int32)
     labels.ravel()[: 2 * n : 2] = np.arange(1, n + 1)
     found = segmentation_of(labels, expected=expected, dropped=dropped)
     micrograph = Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent())
-    return " ".join(w for w in pipeline.measure(micrograph, found, AnalysisSettings.of()).warnings if w != NO_WIDTH)
+    return " ".join(w for w in pipeline.measure(micrograph, found, AnalysisSettings.of()).warnings if w != NO_SCALE)
 
 
 class TestDoubts:

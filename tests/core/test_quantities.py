@@ -17,9 +17,9 @@ from segmentation.core.report import schema
 from segmentation.core.report.exports import particles_csv, result, workbooks
 from segmentation.core.sample import Sample
 from segmentation.core.tasks import every, particles
+from segmentation.services import tables as stored
 from segmentation.views.sizes import answers, shape_table
 from tests.accuracy.__main__ import definitions
-from worker import tables as stored
 
 from .builders import make_analysis
 from .particle_tables import log_normal, table_of

@@ -13,13 +13,15 @@ import pytest
 from PIL import Image
 
 from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.measure.distribution import FIGURES
+from segmentation.core.measure.drawn import Drawn
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports import result
+from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION
 from segmentation.core.report.method import method as method_of
-from segmentation.core.report.numbers import FIGURES
 from segmentation.core.report.wording import per_cent, significant
 from segmentation.core.sample import Sample
 from segmentation.core.tasks import find
@@ -37,13 +39,15 @@ CASES = {
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),
 }
+pytestmark = pytest.mark.usefixtures("coarse")
 FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 
 
 def context_of(analysis):
     with ThreadPoolExecutor(1) as packing:
         context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
-    context.sums = FILES
+        context.pack_panels()
+    context.sums = context.holds = FILES
     return context
 
 
@@ -76,10 +80,11 @@ def decoded(picture):
 
 def test_pictures_are_in_it_as_they_are():
     analysis = CASES["many"]()
-    cut = {name: decoded(each) for name, each in context_of(analysis).pictures.items()}
+    context, shown_there = context_of(analysis), ("panel-image.png", "panel-possibly-wrong.png")
+    cut = {name: decoded(context.picture(name)) for name in shown_there}
     read = pypdf.PdfReader(io.BytesIO(written(analysis)))
     shown = [np.asarray(image.image.convert("RGB")) for image in read.pages[0].images]
-    for name in ("panel-image.png", "panel-possibly-wrong.png"):
+    for name in shown_there:
         assert any(each.shape == cut[name].shape and (each == cut[name]).all() for each in shown)
 
 
@@ -126,8 +131,8 @@ def test_its_numbers_are_those_of_the_result():
 
 def test_without_calibration_nothing_is_in_nanometres():
     words = said(written(CASES["pixels"]()))
-    assert "not calibrated" in words and "Minimum Feret diameter (px)" in words
-    # The nano card and the definition speak of 100 nm; no measure does.
+    assert "scale not known" in words and "Minimum Feret diameter (px)" in words
+    # The definition speaks of 100 nm; no measure does.
     assert not re.search(r"\d nm", re.sub(r"(to|about) 100 nm", "", words))
 
 
@@ -145,6 +150,36 @@ def test_any_name(name):
     assert len(pypdf.PdfReader(io.BytesIO(data)).pages) <= 4
     if name.startswith(("Größe", "<b>", "$")):
         assert name in said(data)
+    if name == "粒子.tif":
+        assert "粒子" in re.sub(r"\s", "", said(data)) and "□" not in said(data)
+        fonts = pypdf.PdfReader(io.BytesIO(data)).pages[0]["/Resources"]["/Font"].values()
+        assert sum("NotoSansCJK" in str(font.get_object()["/BaseFont"]) for font in fonts) == 2
+        assert len(data) - len(written(make_analysis(12))) < 20_000
+
+
+def test_letters_from_right_to_left_are_joined_and_in_their_order():
+    assert runs("نان 1.tif") == [("DejaVuSans", "tif.1 \u0646\ufe8e\ufee7")]
+
+
+def test_what_the_instrument_says_is_said_in_words():
+    analysis = make_analysis(12)
+    metadata = {"voltage_kv": 5.0, "working_distance_mm": 8.25, "magnification": 50000.0}
+    told = said(written(replace(analysis, micrograph=replace(analysis.micrograph, metadata=metadata))))
+    assert "voltage (kV) 5 " in told and "working distance (mm) 8.25" in told and "magnification 50000" in told
+
+
+def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
+    wild = Drawn(np.log(100) + 8 * np.random.default_rng(0).standard_normal(2000))
+    assert wild.limits(0) is None
+    assert Drawn(wild.draws / 8).limits(0) is not None
+    words = said(written(make_analysis(14, (200, 260))))
+    assert "(too few particles)" in words and "Elongation: Width / length of the rectangle" in words
+
+
+def test_the_last_page_is_not_the_rest_of_the_checksums():
+    for n in (12, 40, 90, 150):
+        last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()
+        assert all(name in last for name in FILES)
 
 
 def test_endless_notes_and_metadata_are_cut():

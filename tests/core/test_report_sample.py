@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jsonschema
@@ -11,10 +13,13 @@ import openpyxl
 import pandas
 import pypdf
 import pytest
+from PIL import Image
 
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
+from segmentation.core.report import exports, pages
+from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
@@ -44,7 +49,20 @@ def seen(count, **used):
     return made
 
 
+pytestmark = pytest.mark.usefixtures("coarse")
 DAMAGED = "The file is damaged: export it again."
+
+
+def test_the_report_shows_the_micrographs(tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 240), "#804020").save(picture, "PNG")
+    shown = [replace(each, picture=picture.getvalue()) for each in seen(4)]
+    sample = combine("lot", shown[:3], left_out=[LeftOut.by_user(shown[3])])
+    pages = pypdf.PdfReader(write_all(sample, tmp_path)["report.pdf"]).pages
+    assert "3.tif (not counted)" in " ".join(page.extract_text() for page in pages)
+    forms = [each.get_object() for page in pages for each in page["/Resources"].get("/XObject", {}).values()]
+    assert {(each["/Width"], each["/Height"]) for each in forms if each["/Subtype"] == "/Image"} == {(320, 240)}
+    assert "Micrographs" not in report_words(combine("lot", seen(2)))
 
 
 def with_left_out():
@@ -52,10 +70,12 @@ def with_left_out():
     return combine("lot", some, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
 
 
-def report_words(sample, tmp_path):
-    """All words of the report on one line."""
-    pages = pypdf.PdfReader(write_all(sample, tmp_path)["report.pdf"]).pages
-    return " ".join(" ".join(page.extract_text().split()) for page in pages)
+def report_words(sample):
+    """All words of the report, which is written alone, on one line."""
+    file = io.BytesIO()
+    with ThreadPoolExecutor(1) as packing:
+        pages.write_report(Context(sample, exports.listed("sample", sample.task), packing), file)
+    return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
 
 WRITTEN = {
@@ -87,7 +107,7 @@ def test_every_file_is_written_and_agrees(case, tmp_path):
     sample = CASES[case]()
     told = []
     files = write_all(sample, tmp_path / "out", progress=lambda stage, done: told.append(done))
-    assert set(files) == WRITTEN
+    assert set(files) == WRITTEN | {"figure-small.webp"}
     assert told == sorted(told) and len(told) == len(files)
     said = json.loads(files["result.json"].read_text())
     jsonschema.validate(said, json.loads(SCHEMA.read_text()))
@@ -121,9 +141,8 @@ def test_made_again_it_is_the_same(tmp_path):
     assert one["bundle.zip"].read_bytes() == two["bundle.zip"].read_bytes()
 
 
-def test_outliers_and_excluded_images_are_named_in_the_report(tmp_path):
-    files = write_all(CASES["mixed"](), tmp_path)
-    words = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["report.pdf"]).pages)
+def test_outliers_and_excluded_images_are_named_in_the_report():
+    words = report_words(CASES["mixed"]())
     assert "It has no calibration while others have one" in words
     assert all(f"{i:064x}" in words for i in range(2))
 
@@ -147,9 +166,9 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     assert alone.pooled.as_dict() == sample.pooled.as_dict()
 
 
-def test_the_report_says_how_many_images_are_left_out(tmp_path):
+def test_the_report_says_how_many_images_are_left_out():
     sample = with_left_out()
-    words = report_words(sample, tmp_path)
+    words = report_words(sample)
     told = "2 images are left out: 1 excluded by the user, 1 not analysed"
     assert "Particles in 3 electron micrographs of one specimen" in words
     assert words.count(told) == 2 and told in method(sample)
@@ -164,7 +183,7 @@ def test_sizes_in_pixels_do_not_stand_among_nanometres():
     assert row.excluded and row.n > 0 and row.median is row.low is row.high is None
 
 
-def test_what_all_images_share_is_said_once_and_the_rest_with_each(tmp_path):
+def test_what_all_images_share_is_said_once_and_the_rest_with_each():
     sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.5], polarity=["bright"] * 3, scale=[1.0, 1.0, 0.71]))
     card, said = find("particles"), as_dict(sample)
     assert said["model"] == {"name": "particles", "version": card.version, "sha256": card.sha256}
@@ -172,7 +191,7 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each(tmp_path):
     assert said["settings"]["edge"] == "exclude" and said["settings"]["filter"] is False
     assert [each["used"]["threshold"] for each in said["images"]] == [0.5, 0.4, 0.5]
     assert [each["metadata"]["date"][:1] for each in said["images"]] == ["1", "2", "3"]
-    words = report_words(sample, tmp_path)
+    words = report_words(sample)
     for expected in (card.sha256, card.summary, f"particles {card.version}", "Zeiss SUPRA 40", "InLens", "7.34375"):
         assert expected in words, expected
     assert "threshold 0.4; scale 1; date 2 Jul 2019" in words
@@ -192,26 +211,26 @@ def test_the_workbook_says_how_the_particles_were_found(tmp_path):
     assert lines["image", "sha256", "1.tif"] == f"{1:064x}"
 
 
-def test_two_models_are_both_described(tmp_path):
+def test_two_models_are_both_described():
     one, other = seen(2)
     sample = combine("lot", [one, replace(other, found=replace(other.found, card={"name": "old", "sha256": "e" * 64}))])
-    words = report_words(sample, tmp_path)
+    words = report_words(sample)
     assert as_dict(sample)["model"] is None
     assert find("particles").sha256 in words and "e" * 64 in words and "old (sha256 eeeeeeee)" in words
 
 
-def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said(tmp_path):
+def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
     known = seen(1)
     bare = [replace(each, found=Found()) for each in seen(3)[1:]]
     said = as_dict(combine("old", bare))
     assert said["model"] is None and said["images"][0]["settings"] is None
-    words = report_words(combine("half", [*known, *bare]), tmp_path)
+    words = report_words(combine("half", [*known, *bare]))
     assert "the particles of 2 images were found was not kept" in words
 
 
-def test_masks_of_other_tools_have_no_network(tmp_path):
+def test_masks_of_other_tools_have_no_network():
     masks = [replace(each, found=replace(each.found, card={"name": MASKS})) for each in seen(2)]
-    words = report_words(combine("masks", masks), tmp_path)
+    words = report_words(combine("masks", masks))
     assert "outlined by another tool" in words and "SHA-256 of the weights" not in words and "threshold" not in words
 
 
@@ -228,8 +247,8 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
     assert "smaller than the filter" in method(combine("on", seen(2), filter=True))
 
 
-def test_the_report_counts_images_where_the_sample_has_several(tmp_path):
-    words = report_words(combine("lot", seen(4)), tmp_path)
+def test_the_report_counts_images_where_the_sample_has_several():
+    words = report_words(combine("lot", seen(4)))
     assert "Images counted" in words and "Particles counted" not in words
     assert "with its 95 % interval by image" in words and "more particles" not in words
-    assert "Particles counted" in report_words(combine("one", seen(1)), tmp_path)
+    assert "Particles counted" in report_words(combine("one", seen(1)))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from segmentation.core.labels import separate as separating
 from segmentation.core.labels.separate import fill_holes, mean_over_labels, renumber, separate
 from segmentation.lab.instances.targets import inner_distance
 
@@ -93,3 +94,16 @@ def test_confidence_is_the_mean_probability():
     labels = np.array([[1, 1, 0], [0, 2, 2]], np.int32)
     values = np.array([[255, 0, 9], [9, 51, 51]], np.uint8)
     assert mean_over_labels(values, labels) == pytest.approx([0.5, 0.2])
+
+
+def test_a_large_component_is_shared_out_in_parts_as_it_is_at_once(monkeypatch):
+    rows, columns = np.mgrid[:300, :400]
+    foreground = np.full((300, 400), 255, np.uint8)
+    distance = (120 + 100 * np.cos(rows / 4) * np.cos(columns / 5)).astype(np.uint8)
+    distance[:60] = np.maximum(distance[:60] // 4, 1)  # no core: what no part can reach goes to its neighbours
+    whole = separate(foreground, distance, threshold=0.5, core=0.7)
+    for name, value in (("LARGE", 100), ("PART", 64), ("OVERLAP", 24)):
+        monkeypatch.setattr(separating, name, value)
+    parts = separate(foreground, distance, threshold=0.5, core=0.7)
+    assert whole.max() == parts.max() > 100 and parts.min() > 0
+    assert (whole != parts)[60:].mean() < 0.001

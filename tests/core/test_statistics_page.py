@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.measure.bootstrap import CARRYING, LEAST, LEAST_CARRYING
+from segmentation.core.measure.bootstrap import CARRYING, LEAST
 from segmentation.core.measure.fitting import CHANCE, CLOSE, NEAR
 from segmentation.core.measure.statistics import summarise
 from tests.accuracy.__main__ import PAGE, TABLES, put
@@ -41,7 +41,7 @@ def test_limits_are_those_of_the_code():
     text = " ".join(page().split())
     assert f"p ≥ {CHANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
     assert f"fewer than {LEAST} particles" in text
-    assert f"from {CARRYING:g} particles on" in text and f"fewer than {LEAST_CARRYING:g} effective" in text
+    assert f"under {CARRYING:g} particles" in text and f"fewer than {CARRYING:g} effective" in text
 
 
 def test_table_of_the_fit_is_what_the_simulation_gives():

@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from segmentation.core.measure.filters import Reason
+from segmentation.core.micrograph import displayed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.exports import labels, particles_csv, result, viewer
@@ -72,7 +73,7 @@ def test_csv_begins_with_the_summary():
 
 def test_csv_of_pixels():
     summary, rows = split(written(make_analysis(9, calibration=Calibration.absent())))
-    assert summary["nm per pixel"] == "not calibrated"
+    assert summary["nm per pixel"] == "not known"
     assert "min_feret_px" in rows[0] and "area_px2" in rows[0]
     assert "mean (px)" in summary
     assert not any("100 nm" in name for name in summary)
@@ -236,15 +237,38 @@ def test_two_thousand_outlines_are_less_than_a_megabyte():
 
 def test_pictures_for_the_browser():
     analysis = make_analysis(12, data_bar=30)
-    whole = Image.open(io.BytesIO(viewer.image_png(analysis)))
-    assert (whole.size, whole.mode) == ((256, 192), "L")
+    whole = Image.open(io.BytesIO(viewer.image_webp(analysis)))
+    assert (whole.format, whole.size) == ("WEBP", (256, 192))
+    error = np.asarray(whole.convert("L"), float) - displayed(analysis.micrograph)
+    assert np.abs(error).mean() < 6
     small = Image.open(io.BytesIO(viewer.thumbnail_png(make_analysis(12, (600, 800)))))
     assert (small.size, small.mode) == ((320, 240), "RGB")
 
 
 def test_pictures_of_large_images_are_limited():
     flat = analysis_of(np.zeros((50, 9000), np.int32), pixels=np.zeros((50, 9000), np.uint8))
-    assert max(Image.open(io.BytesIO(viewer.image_png(flat))).size) <= 4096
+    assert Image.open(io.BytesIO(viewer.image_webp(flat))).size == (1024, 6)
+    figure = np.zeros((2700, 3600, 3), np.uint8)
+    assert Image.open(io.BytesIO(viewer.figure_webp(figure))).size == (1200, 900)
+
+
+def test_tiles_hold_every_pixel_and_coarser_levels():
+    pixels = np.random.default_rng(1).integers(0, 256, (700, 2100)).astype(np.uint8)
+    analysis = analysis_of(np.zeros((700, 2100), np.int32), pixels=pixels)
+    made = {name: np.asarray(Image.open(io.BytesIO(png))) for name, png in viewer.tiles(analysis)}
+    assert [name for name in made if name.endswith("-0.png")] == [
+        *(f"0/{column}-0.png" for column in range(5)),
+        *(f"1/{column}-0.png" for column in range(3)),
+    ]
+    rows = [np.hstack([made[f"0/{column}-{row}.png"] for column in range(5)]) for row in range(2)]
+    whole = displayed(analysis.micrograph)
+    assert np.array_equal(np.vstack(rows), whole)
+    assert made["1/2-0.png"].shape == (350, 26)
+    assert made["1/0-0.png"][0, 0] == pytest.approx(whole[:2, :2].mean(), abs=1)
+
+
+def test_a_small_picture_has_one_level_of_tiles():
+    assert [name for name, _ in viewer.tiles(make_analysis(12))] == ["0/0-0.png"]
 
 
 def test_all_files_are_written_and_told(tmp_path):
@@ -253,7 +277,7 @@ def test_all_files_are_written_and_told(tmp_path):
     files = write_all(analysis, tmp_path / "out", progress=lambda stage, fraction: told.append((stage, fraction)))
     assert set(files) == set(exports.listed("image", find("particles")))
     assert all(path == tmp_path / "out" / name and path.stat().st_size for name, path in files.items())
-    assert told[0] == ("drawing the figure", 0)
+    assert {stage for stage, _ in told} == {"drawing the figure", "writing the files"}
     assert [fraction for _, fraction in told] == pytest.approx(np.arange(len(files)) / len(files))
     assert json.loads(files["result.json"].read_text())["model"]["name"] == "particles"
 

@@ -93,7 +93,7 @@ def test_page_and_files_agree(look):
     written = [float(row["min_feret_nm"]) for row in rows if row["kept"].lower() in ("true", "1", "yes")]
     assert sizes.tolist() == pytest.approx(written, rel=1e-3)
 
-    edges = bins.auto_edges(sizes, outlines["grain"])
+    edges = bins.auto_edges(sizes, outlines["unit"], outlines["grain"])
     expected = bins.histogram(sizes, np.ones(len(sizes)), edges)
     assert [count for count, _ in bars(page)] == expected.counts.tolist()
     page.locator("[name=weighting][value=volume]").check()
@@ -254,7 +254,7 @@ def test_reasons_hide_and_show_their_particles(look):
     assert shown(page) == total
     kept.click()
     assert shown(page) == total - int(kept.locator("b").inner_text().replace(",", "")) >= aside
-    assert page.locator(".particles tbody tr[data-id] td:nth-child(6)").first.inner_text() == "touches the frame"
+    assert page.locator(".particles tbody tr[data-id] td:last-child").first.inner_text() == "touches the frame"
     page.get_by_role("button", name="Show every state").click()
     assert shown(page) == total
 
@@ -342,7 +342,9 @@ def test_an_older_file_of_outlines_opens(look):
         "Equivalent circular diameter",
     ]
     sizes = np.array([each["min_feret"] for each in old["particles"] if each["kept"]])
-    assert [count for count, _ in bars(page)] == np.histogram(sizes, bins.auto_edges(sizes, 1.0))[0].tolist()
+    assert [count for count, _ in bars(page)] == np.histogram(sizes, bins.auto_edges(sizes, old["unit"], 1.0))[
+        0
+    ].tolist()
 
 
 def test_edge_weights_count(look):
@@ -352,14 +354,14 @@ def test_edge_weights_count(look):
     page = look(outlines=weighted)
     kept = [each for each in weighted["particles"] if each["kept"]]
     sizes, weights = (np.array([each[name] for each in kept]) for name in ("min_feret", "weight"))
-    expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, 1.0))
+    expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, weighted["unit"], 1.0))
     assert [share for _, share in bars(page)] == [words(share) for share in expected.shares]
     assert "Number of particles, edge-weighted" in page.locator(".chart").text_content()
 
 
 def test_a_definition_without_a_mouse(look):
     page = look()
-    term = page.locator(".summary .term").first
+    term = page.locator(".answer .term").first
     tip = term.locator(".tip")
     assert not tip.is_visible()
     term.focus()
@@ -400,8 +402,10 @@ def test_two_fingers_zoom(look):
 def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed):
     page = visit(java_script_enabled=False)
     page.goto(analysed)
-    assert page.locator("#histogram noscript").inner_text()
-    assert not page.locator("#histogram form").is_visible()
+    assert "need JavaScript" in page.locator("#viewer noscript").inner_text()
+    assert page.locator("#viewer noscript img").is_visible()
+    assert not page.locator("#histogram").is_visible()
+    assert not page.locator("#table").is_visible()
     assert page.locator("#figure figure img").is_visible()
     assert page.locator(".nano svg.fraction").is_visible()
     assert page.locator(".settling .plot").is_visible()

@@ -29,7 +29,7 @@ from segmentation.lab.instances.examine import (
     through_chain,
 )
 from segmentation.lab.instances.figures import ap_by_iou, tally
-from segmentation.lab.instances.matching import Kind, ious, overlap_of, without_specks
+from segmentation.lab.instances.matching import Kind, overlap_of, without_specks
 from segmentation.lab.instances.targets import inner_distance
 from segmentation.lab.publish import amend
 from segmentation.lab.tasks.particles import SCORING, rank
@@ -77,8 +77,8 @@ def test_overlaps_are_counted_for_labels_with_gaps():
     overlap = overlap_of(found, truth)
     assert overlap.true_ids.tolist() == [1, 2] and overlap.found_ids.tolist() == [7]
     assert overlap.common.tolist() == [[50], [0]] and overlap.iou[0, 0] == pytest.approx(1 / 3)
-    assert ious(np.zeros_like(found), truth).shape == (2, 0)
-    assert ious(found, np.ones_like(truth)).shape == (1, 1)
+    assert overlap_of(np.zeros_like(found), truth).iou.shape == (2, 0)
+    assert overlap_of(found, np.ones_like(truth)).iou.shape == (1, 1)
 
 
 def test_specks_become_background():

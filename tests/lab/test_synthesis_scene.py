@@ -8,7 +8,7 @@ from segmentation.lab.synthesis import scene as scene_module
 from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_settings
 from segmentation.lab.synthesis.exposure import drifted
-from segmentation.lab.synthesis.render import compose, render, render_blank, render_sem, render_settings
+from segmentation.lab.synthesis.render import compose, render, render_blank, render_settings
 from segmentation.lab.synthesis.scene import build_scene, split_pieces, visible_labels
 from segmentation.lab.synthesis.settings import (
     TEXTURES,
@@ -204,7 +204,7 @@ def test_render_counts_labels_up_and_depends_on_the_seed_alone():
     second, again = render((128, 160), np.random.default_rng(11))
     assert np.array_equal(first, second) and np.array_equal(labels, again)
     assert first.shape == labels.shape == (128, 160) and first.dtype == np.uint8
-    assert render_sem((64, 64), np.random.default_rng(0), diameter=20)[1].max() >= 1
+    assert render((64, 64), np.random.default_rng(0), fixed={"diameter": 20, "kind": "sem"})[1].max() >= 1
 
 
 def test_blank_pictures_have_no_label_and_vary():

@@ -100,6 +100,7 @@ def test_another_width_changes_lengths_and_no_shares(kind, golden):
     np.testing.assert_allclose(other.table.length("area"), 4 * golden.table.length("area"))
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("picture", ODD)
 def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
     micrograph = micrograph_of(ODD[picture])
@@ -112,17 +113,14 @@ def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
     assert all(path.stat().st_size for path in files.values())
 
 
-def test_every_export_applies_or_declines(kind, golden, tmp_path):
+def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, tmp_path):
     files = write_all(golden, tmp_path / "files")
     listed = exports.listed("image", kind.task)
     assert set(files) == set(listed) and all(path.stat().st_size for path in files.values())
     left_out = [each for each in exports.every() if each.image and each.said("image", kind.task).name not in listed]
     assert all(each.panel and each.panel not in kind.task.panels for each in left_out)
     assert {"labels.tif", "result.json", "report.pdf", "figure.png", "bundle.zip", "coco.json"} <= set(files)
-
-
-def test_the_figure_has_its_four_panels(kind, golden, tmp_path):
-    files = write_all(golden, tmp_path / "files")
+    # The figure has its four panels.
     with Image.open(files["figure.png"]) as figure:
         grey = np.asarray(figure.convert("L"))
     height, width = grey.shape

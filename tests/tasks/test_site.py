@@ -25,7 +25,7 @@ from worker.heartbeat import Heartbeat
 from . import brightness
 from .kinds import png
 
-SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site")]
+SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site", "coarse")]
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ class TestSite:
         for name in stored:
             assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
 
-    def test_the_page_shows_its_numbers(self, client, kind, image):
+    def test_the_page_shows_its_numbers(self, client, kind, image, reader):
         job = finished(client, kind, image)
         answer = client.get(f"/jobs/{job.pk}/")
         page = words(answer)
@@ -122,7 +122,7 @@ class TestSite:
             assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]
             assert "feret" not in text.split("<table")[0]
 
-    def test_parts_of_the_page_and_lists_do_not_break(self, client, kind, image, alice):
+    def test_parts_of_the_page_and_lists_do_not_break(self, client, kind, image, reader, alice):
         job = finished(client, kind, image)
         Job.objects.update(owner=alice)
         client.force_login(alice)
@@ -131,7 +131,7 @@ class TestSite:
         listed = client.get("/results/")
         assert listed.status_code == 200 and "golden.png" in words(listed)
 
-    def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image):
+    def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image, reader):
         for each in settings_of(kind.task.settings):
             if each.name == "model":
                 continue
@@ -141,7 +141,7 @@ class TestSite:
             assert answer.json()["error"].endswith(".") and "Traceback" not in answer.json()["error"]
         assert not Job.objects.exists()
 
-    def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, monkeypatch):
+    def test_what_was_found_is_measured_again_without_its_model(self, client, kind, image, reader, monkeypatch):
         job = finished(client, kind, image)
 
         def gone(*asked):
@@ -161,7 +161,7 @@ class TestSite:
         assert len(found) and found.provenance.card["name"] == kind.card.name
         assert client.get(f"/jobs/{again.pk}/").status_code == 200
 
-    def test_two_images_are_a_sample(self, client, kind, image, django_capture_on_commit_callbacks):
+    def test_two_images_are_a_sample(self, client, kind, image, reader, django_capture_on_commit_callbacks):
         other = png(np.ascontiguousarray(kind.task.golden().picture[::-1]))
         files = [upload(image), SimpleUploadedFile("other.png", other, "image/png")]
         sent = {"file": files, "name": "Both", "model": kind.card.name, "data_bar": "none"}

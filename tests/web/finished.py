@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.core import signing
 
-FILES = ("figure.png", "figure.svg", "particles.csv", "outlines.json", "image.png", "thumbnail.png", "result.json")
+SHOWN = ("figure-small.webp", "outlines.json", "image.webp", "tiles.zip", "thumbnail.png")
+FILES = ("figure.png", "figure.svg", "particles.csv", "result.json", *SHOWN)
 ZEISS = {
     "nm_per_pixel": 7.34375,
     "source": "metadata",

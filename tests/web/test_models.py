@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from segmentation.core.pace import FIXED_MEGAPIXELS
 from segmentation.models import Artifact, Job, Micrograph, Superseded, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
@@ -145,31 +146,43 @@ def test_the_place_in_the_queue(make_job):
     assert (first.position(), second.position()) == (None, 1)
 
 
-def done(make_job, micrograph, seconds):
+def done(make_job, micrograph, seconds, **timings):
     end = timezone.now()
-    make_job(micrograph=micrograph, state="done", started=end - timedelta(seconds=seconds), finished=end)
+    began = end - timedelta(seconds=seconds)
+    make_job(micrograph=micrograph, state="done", started=began, finished=end, summary={"timings": timings})
 
 
-def test_the_time_left_follows_the_pace_of_recent_jobs(make_job, make_micrograph, settings):
+def test_the_time_left_follows_the_pace_of_each_stage(make_job, make_micrograph, settings):
+    """The network takes its time by the pixel, the scale search by the image, the files by something between."""
     assert make_job(state="done").expected_seconds() is None
     waiting = make_job(micrograph=make_micrograph(width=2000, height=1000))
     assert waiting.expected_seconds() is None
-    done(make_job, make_micrograph(width=1000, height=1000), seconds=4)
-    done(make_job, make_micrograph(width=1000, height=3000), seconds=4)
-    assert waiting.expected_seconds() == pytest.approx(4)
-    behind = make_job(micrograph=make_micrograph(width=1000, height=1000))
-    assert behind.expected_seconds() == pytest.approx(6)
+    done(make_job, make_micrograph(width=1000, height=1000), seconds=10, network=3, search=1)
+    done(make_job, make_micrograph(width=1000, height=3000), seconds=18, network=9, search=1)
+    files = (6 + 8) / (1 + 3 + 2 * FIXED_MEGAPIXELS["report"]) * (2 + FIXED_MEGAPIXELS["report"])
+    assert waiting.expected_seconds() == pytest.approx(6 + 1 + files)
+    behind = make_job(micrograph=make_micrograph(width=2000, height=1000))
+    assert behind.expected_seconds() == pytest.approx(2 * (7 + files))
     settings.DEEPSEGM_CONCURRENCY = 2
-    assert behind.expected_seconds() == pytest.approx(4)
+    assert behind.expected_seconds() == pytest.approx(1.5 * (7 + files))
 
 
-def test_the_time_left_of_a_running_job(make_job, make_micrograph):
+def test_what_is_only_measured_needs_no_time_for_the_network(make_job, make_micrograph, make_segmentation):
+    Job.objects.all().delete()
+    found, micrograph = make_segmentation(), make_micrograph(width=1000, height=1000)
+    done(make_job, micrograph, seconds=10, network=8)
+    again = make_job(micrograph=micrograph, segmentation=found)
+    assert again.expected_seconds() == pytest.approx(2, rel=0.2)
+
+
+def test_the_time_left_of_a_running_job_is_what_its_worker_reckons(make_job, make_micrograph):
     done(make_job, make_micrograph(width=1000, height=1000), seconds=10)
     micrograph, now = make_micrograph(width=1000, height=1000), timezone.now()
-    running = make_job(micrograph=micrograph, state="running", started=now - timedelta(seconds=4))
-    assert running.expected_seconds() == pytest.approx(6, abs=1)
-    late = make_job(micrograph=micrograph, state="running", started=now - timedelta(seconds=40), progress=0.8)
-    assert late.expected_seconds() == pytest.approx(10, abs=1)
+    running = make_job(micrograph=micrograph, state="running", started=now)
+    assert running.expected_seconds() == pytest.approx(10, abs=1)
+    Job.objects.filter(pk=running.pk).update(ends=now + timedelta(seconds=50))
+    running.refresh_from_db()
+    assert running.expected_seconds() == pytest.approx(50, abs=1)
 
 
 def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, django_capture_on_commit_callbacks):

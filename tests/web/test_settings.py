@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -25,12 +27,6 @@ PRODUCTION = {
     "DEEPSEGM_BUCKET_SECRET": "secret",
     "DEEPSEGM_SECRET_KEY": "dk29fj3l4k5j6h7g8f9d0s1a2q3w4e5r6t7y8u9i0o1p2a3s4d5f6g",
 }
-SHOW = """
-import json, django
-from django.conf import settings
-django.setup()
-print(json.dumps({name: getattr(settings, name) for name in json.loads('NAMES')}, default=str))
-"""
 
 
 def clean(**variables):
@@ -51,9 +47,12 @@ def run(*arguments, **variables):
 
 
 def show(*names, **variables):
-    done = run("-c", SHOW.replace("NAMES", json.dumps(names)), **variables)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Settings as a process with these variables has them, from a copy of the module that nobody else sees."""
+    with patch.dict(os.environ, clean(**variables), clear=True):
+        spec = find_spec("deepsegm.settings")
+        found = module_from_spec(spec)
+        spec.loader.exec_module(found)
+    return json.loads(json.dumps({name: getattr(found, name) for name in names}, default=str))
 
 
 def test_an_empty_environment_means_one_machine(tmp_path):
@@ -110,6 +109,7 @@ def test_a_folder_of_any_name_will_do(tmp_path):
     [
         ("DEEPSEGM_PORT", "http", "DEEPSEGM_PORT must be a whole number, not 'http'"),
         ("DEEPSEGM_MAX_UPLOAD_MB", "0", "DEEPSEGM_MAX_UPLOAD_MB must be 1 or more, not 0"),
+        ("DEEPSEGM_SCALE_UNCERTAINTY", "1 %", "DEEPSEGM_SCALE_UNCERTAINTY must be a number from 0 to 50, not '1 %'"),
         ("DEEPSEGM_REQUIRE_LOGIN", "maybe", "DEEPSEGM_REQUIRE_LOGIN must be 1 or 0, not 'maybe'"),
         ("DEEPSEGM_URL", "sem.example.org", "DEEPSEGM_URL must be an address such as"),
         ("DEEPSEGM_SECRET_KEY_FILE", "/no/such/file", "DEEPSEGM_SECRET_KEY_FILE names /no/such/file"),

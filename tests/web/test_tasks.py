@@ -122,8 +122,8 @@ def test_the_page_of_a_result_without_sizes(client, make_job):
     made = AnalysisSettings.of("grains", model="steel", etched="thermal")
     job = make_job(state=Job.State.DONE, summary=summary, recipe=made, files=("figure.png", "outlines.json"), attempt=1)
     page = words(client.get(f"/jobs/{job.pk}/"))
-    assert '<h2 id="quantities">Grains</h2>' in page and "0.432" in page
-    assert "Every grain" in page and 'class="paper"' in page and "Etching</dt><dd>thermal" in page
+    assert "<h2>Grains</h2>" in page and "0.432" in page
+    assert "The image and its grains" in page and 'class="paper"' in page and "Etching</dt><dd>thermal" in page
     assert 'id="histogram"' not in page and "None set aside" not in page
 
 

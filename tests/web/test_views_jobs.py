@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
+import zipfile
 from uuid import uuid4
 
 import pytest
+from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
@@ -64,6 +69,26 @@ class TestWaiting:
             assert "<b>261</b>" in said and "Median" in said and "files are being written" in said
         again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in again, "they may change at the next attempt"
+
+    def test_an_answer_is_a_page_before_the_last_file_is_written(self, maker, job):
+        known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "progress": 0.9}
+        answered = job(Job.State.RUNNING, files=("figure.png", "particles.csv", "outlines.json"), **known)
+        page = words(maker.get(address(answered)))
+        assert "261" in page and "Download figure" in page and "Report, PDF" in page
+        assert page.count("being written") > 10 and f'href="/jobs/{answered.pk}/files/bundle.zip' not in page
+        assert maker.get(address(answered, "status/"), headers=HTMX)["HX-Refresh"] == "true"
+        asked = {**HTMX, "HX-Target": "files-panel"}
+        fragment = words(maker.get(address(answered, "status/"), headers=asked))
+        assert 'hx-trigger="every 1s"' in fragment and "<html" not in fragment
+        Job.objects.filter(pk=answered.pk).update(state=Job.State.DONE)
+        fragment = words(maker.get(address(answered, "status/"), headers=asked))
+        assert "hx-trigger" not in fragment and "being written" not in fragment and 'hx-swap-oob="true"' in fragment
+
+    def test_an_answer_without_its_other_files_says_why(self, maker, job):
+        known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "error": "There was no memory left."}
+        page = words(maker.get(address(job(Job.State.FAILED, files=("figure.png",), **known))))
+        assert "The other files are missing. There was no memory left." in page
+        assert "Write them now" in page and "261" in page
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
@@ -184,11 +209,11 @@ class TestRerun:
         assert len({maker.post(address(old, "rerun/"), typed)["Location"] for _ in range(2)}) == 1
 
     def test_a_width_left_alone_keeps_its_source(self, maker, job):
-        default = Calibration.of_width(7520, 64, "default")
-        old = job(recipe=AnalysisSettings.of(calibration=default, scale=0.5))
-        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "7520", "polarity": "dark", **AS_BEFORE})
+        drawn = Calibration.of_line(500, 50)
+        old = job(recipe=AnalysisSettings.of(calibration=drawn, scale=0.5))
+        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "640", "polarity": "dark", **AS_BEFORE})
         recipe = Job.objects.exclude(pk=old.pk).get().get_settings()
-        assert recipe == AnalysisSettings.of(calibration=default, scale=0.5, polarity="dark")
+        assert recipe == AnalysisSettings.of(calibration=drawn, scale=0.5, polarity="dark")
 
     @pytest.mark.parametrize(
         ("typed", "told"),
@@ -280,11 +305,6 @@ class TestWidth:
             assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
         assert Job.objects.count() == 2
 
-    def test_confirming_the_default_makes_it_typed(self, maker, job):
-        old = job(recipe=AnalysisSettings.of(calibration=Calibration.of_width(7520, 64, "default")))
-        maker.post(address(old, "width/"), {"width": "7520"})
-        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.source == "typed"
-
     def test_nonsense_is_explained_beside_the_field(self, maker, job):
         response = maker.post(address(job(), "width/"), {"width": "<b>wide</b>"})
         page = words(response)
@@ -299,9 +319,10 @@ class TestResult:
         done = job()
         page = words(maker.get(address(done)))
         for told in (
-            f'src="/jobs/{done.pk}/files/figure.png"',
+            f'href="/jobs/{done.pk}/files/figure.png"',
+            f'src="/jobs/{done.pk}/files/figure-small.webp"',
             f'href="/jobs/{done.pk}/files/particles.csv"',
-            "<b>261</b> <span>particles kept</span>",
+            "<dt>particles kept</dt><dd><b>261</b></dd>",
             '155 <span class="unit">nm</span>',
             '160 <span class="unit">nm</span>',
             '73.6 <span class="unit">nm</span>',
@@ -340,23 +361,36 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert "not calibrated, sizes in pixels" in page
-
-    def test_the_default_width_asks_to_be_checked(self, maker, job):
-        stored = {**SUMMARY, "calibration": {**ZEISS, "source": "default"}}
-        assert "please check" in words(maker.get(address(job(summary=stored))))
-        assert "please check" not in words(maker.get(address(job())))
+        assert "scale not known, sizes in pixels" in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
         stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
         page = words(maker.get(address(job(summary=stored))))
         assert "No particle was found. If the image shows some, try other settings" in page
-        assert "None set aside" in page
+        assert '<details class="more panel" id="rerun" open>' in page
+        assert page.index('id="rerun"') < page.index('id="figure"')
+        for control in ("data-layer", 'id="histogram"', 'id="table"', 'id="aside"', "Download", 'id="sizes-title"'):
+            assert control not in page, control
+
+    def test_all_set_aside_says_so_and_offers_another_try(self, maker, job):
+        none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
+        page = words(maker.get(address(job(summary=summary(n_kept=0, **none)))))
+        assert "All particles that were found were set aside." in page
+        assert '<details class="more small" id="aside" open>' in page
+        assert page.index('id="rerun"') < page.index('id="table"')
+        assert page.count('id="rerun"') == 1
+        assert 'id="histogram"' not in page
+
+    @pytest.mark.parametrize(("n", "curves"), [(9, False), (10, True)])
+    def test_few_particles_are_numbers_and_no_curves(self, maker, job, n, curves):
+        page = words(maker.get(address(job(summary=summary(n_kept=n)))))
+        assert ('id="histogram"' in page) is curves
+        assert 'id="table"' in page and "<dt>particles kept</dt>" in page
 
     def test_one_particle_has_no_deviation(self, maker, job):
         page = words(maker.get(address(job(summary=summary(n_kept=1, sd=None)))))
-        assert "<span>particle kept</span>" in page
+        assert "<dt>particle kept</dt>" in page
         assert "<dd>–</dd>" in page
 
     def test_what_the_filter_changed(self, maker, job):
@@ -422,3 +456,46 @@ class TestArtifact:
 
     def test_only_reading(self, maker, done):
         assert maker.post(address(done, "files/figure.png")).status_code == 405
+
+    def test_outlines_are_packed_on_the_way(self, maker, done):
+        done.artifacts.filter(name="outlines.json").update(content_type="application/json")
+        stored = done.artifacts.get(name="outlines.json")
+        stored.file.save(stored.file.name, ContentFile(b"[1]" * 1000))
+        packed = maker.get(address(done, "files/outlines.json"), headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(b"".join(packed.streaming_content)) == b"[1]" * 1000
+        again = {"Accept-Encoding": "gzip", "If-None-Match": packed["ETag"]}
+        assert maker.get(address(done, "files/outlines.json"), headers=again).status_code == 304
+
+
+class TestTiles:
+    @pytest.fixture
+    def done(self, job):
+        made = job()
+        stored = made.artifacts.get(name="tiles.zip")
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w") as archive:
+            archive.writestr("1/2-0.png", b"a tile")
+        stored.file.save(stored.file.name, ContentFile(whole.getvalue()))
+        return made
+
+    def test_a_tile_is_sent_once(self, maker, done):
+        response = maker.get(address(done, "tiles/1/2-0.png"))
+        assert (b"".join(response.streaming_content), response["Content-Type"]) == (b"a tile", "image/png")
+        again = maker.get(address(done, "tiles/1/2-0.png"), headers={"If-None-Match": response["ETag"]})
+        assert again.status_code == 304
+
+    @pytest.mark.parametrize("name", ["0/2-0.png", "1/2-1.png", "1/2-0.webp", "..%2F1/2-0.png"])
+    def test_others_are_not_found(self, maker, done, name):
+        assert maker.get(address(done, f"tiles/{name}")).status_code == 404
+
+    def test_a_damaged_file_and_none_at_all(self, maker, job):
+        made = job()
+        assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
+        made.artifacts.filter(name="tiles.zip").delete()
+        assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
+
+    def test_a_result_of_an_earlier_version_has_one_picture(self, maker, job):
+        page = words(maker.get(address(job(files=("image.png", "outlines.json", "figure.png")))))
+        assert re.search(r'data-image="[^"]+/image.png" data-outlines=', page)
+        assert "data-tiles" not in page
+        assert re.search(r'<img src="[^"]+/figure.png" [^>]+ loading="lazy"', page)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from segmentation.core.measure.table import Table
 from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
+from segmentation.services import tables
 from segmentation.views.pooled import bars
 from tests.conftest import TEXT_FILE, picture
 
@@ -255,7 +258,8 @@ class TestPage:
         for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
             assert said in page, said
         assert "The image is damaged." in page
-        assert page.count('<svg viewBox="0 0 100 32"') == 3
+        assert page.count('<svg viewBox="0 0 100 32"') == 2
+        assert 'id="histogram"' in page and "<dt>particles of 2 images</dt>" in page
         assert f"{page_of(sample)}files/images.csv?download" in page
         assert "hx-get" not in page
         assert "style=" not in page and "onclick" not in page
@@ -459,6 +463,131 @@ class TestAdmin:
         typed = {"action": "delete_selected", "_selected_action": [str(sample.pk)], "post": "yes"}
         client.post("/admin/segmentation/sample/", typed)
         assert not Sample.objects.exists() and not Micrograph.objects.exists()
+
+
+class TestName:
+    def test_it_can_be_changed_and_the_files_follow(self, client, finished, django_capture_on_commit_callbacks):
+        sample = finished(visitor=VISITOR)
+        owner = visit(client, VISITOR)
+        assert 'value="Batch 7"' in words(owner.get(page_of(sample)))
+        with django_capture_on_commit_callbacks(execute=True):
+            response = owner.post(f"{page_of(sample)}name/", {"name": "  Titania \n P25 "})
+        sample.refresh_from_db()
+        assert (response.status_code, sample.name, sample.state) == (303, "Titania P25", "queued")
+
+    def test_the_same_name_changes_nothing(self, client, finished, django_capture_on_commit_callbacks):
+        sample = finished(visitor=VISITOR)
+        with django_capture_on_commit_callbacks(execute=True):
+            visit(client, VISITOR).post(f"{page_of(sample)}name/", {"name": "Batch 7"})
+        sample.refresh_from_db()
+        assert sample.state == "done"
+
+    def test_by_its_maker_only(self, client, finished):
+        sample = finished(visitor=uuid4())
+        assert visit(client, VISITOR).post(f"{page_of(sample)}name/", {"name": "Mine"}).status_code == 403
+        assert "Change the name" not in words(client.get(page_of(sample)))
+        sample.refresh_from_db()
+        assert sample.name == "Batch 7"
+
+
+def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
+    """A job of a sample with its stored table: particles of these minimum Feret diameters in nm, the last set aside."""
+    count = len(sizes)
+    kept = [True] * (count - 1) + [False]
+    columns = {
+        "kept": np.array(kept),
+        "reason": np.array(["" if each else "too small" for each in kept]),
+        "min_feret_nm": np.array(sizes, float),
+        "edge_weight": np.full(count, 2.0),
+    }
+    path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.NAME)
+    artifact = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="x")
+    artifact.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
+
+
+class TestHistogram:
+    @pytest.fixture
+    def sample(self, finished, tmp_path):
+        sample = finished()
+        for job, sizes in zip(sample.jobs.order_by("created"), ([10, 20, 500], [20, 30, 600]), strict=True):
+            with_table(job, sizes, folder=tmp_path)
+        return sample
+
+    def test_of_all_images_together(self, client, sample):
+        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
+        assert (said["unit"], said["n"], said["measures"]) == ("nm", 4, ["min_feret"])
+        assert dict(zip(said["edges"], said["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
+        assert said["weighted"] is False and said["heights"] == said["counts"]
+        sample.pooled = {**sample.pooled, "edge": "weight"}
+        sample.save()
+        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is True
+        assert client.get(f"{page_of(sample)}histogram/?all=1").json()["n"] == 6
+        assert "/histogram/" in words(client.get(page_of(sample)))
+
+    def test_only_of_what_is_pooled(self, client, sample):
+        sample.pooled["of"] = sample.pooled["of"][:1]
+        sample.save()
+        assert client.get(f"{page_of(sample)}histogram/").json()["n"] == 2
+
+    def test_a_lost_table_or_another_kind_of_file_is_no_histogram(self, client, sample, own_storage, finished):
+        stored = Artifact.objects.filter(job__sample=sample, name=tables.NAME).first()
+        (own_storage / stored.file.name).write_bytes(b"no table")
+        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
+        assert client.get(f"{page_of(finished())}histogram/").status_code == 404
+
+    def test_strangers_see_nothing(self, client, sample, alice):
+        Sample.objects.update(owner=alice)
+        assert client.get(f"{page_of(sample)}histogram/").status_code == 404
+        assert client.get(f"{page_of(sample)}outlines.json").status_code == 404
+
+
+class TestOutlines:
+    def coco(self, job, name, *kinds):
+        said = {
+            "images": [{"id": 1, "file_name": name, "width": 64, "height": 48}],
+            "categories": [{"id": i, "name": kind} for i, kind in enumerate(kinds, 1)],
+            "annotations": [{"id": 7, "image_id": 1, "category_id": i} for i in range(1, len(kinds) + 1)],
+        }
+        artifact = Artifact(job=job, attempt=1, name="coco.json", size=1, content_type="application/json")
+        artifact.file.save(f"{job.folder}/1/coco.json", ContentFile(json.dumps(said).encode()))
+
+    def test_of_all_images_in_one_file(self, client, finished):
+        sample = finished(DONE, DONE, DONE)
+        first, second, damaged = sample.jobs.order_by("created")
+        self.coco(first, "0.png", "particle", "possibly wrong")
+        self.coco(second, "1.png", "possibly wrong")
+        broken = Artifact(job=damaged, attempt=1, name="coco.json", size=1, content_type="application/json")
+        broken.file.save(f"{damaged.folder}/1/coco.json", ContentFile(b'{"images": []}'))
+        response = client.get(f"{page_of(sample)}outlines.json")
+        assert response["Content-Disposition"].startswith("attachment")
+        said = json.loads(b"".join(response.streaming_content))
+        assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0.png"), (2, "1.png")]
+        assert [(each["id"], each["name"]) for each in said["categories"]] == [(1, "particle"), (2, "possibly wrong")]
+        assert said["annotations"] == [
+            {"id": 1, "label": 7, "image_id": 1, "category_id": 1},
+            {"id": 2, "label": 7, "image_id": 1, "category_id": 2},
+            {"id": 3, "label": 7, "image_id": 2, "category_id": 2},
+        ]
+
+    def test_a_sample_that_is_not_pooled_has_none(self, client, make_sample):
+        assert client.get(f"{page_of(make_sample())}outlines.json").status_code == 404
+
+
+def test_images_say_what_happens_to_them(client, make_sample, make_micrograph):
+    sample = make_sample(Job.State.RUNNING, Job.State.QUEUED, Job.State.CANCELLED, Job.State.DONE)
+    sample.jobs.filter(state=Job.State.RUNNING).update(stage="segmenting", progress=0.4)
+    make_micrograph(name="late.tif", sample=sample, state="queued", width=0)
+    make_micrograph(name="now.tif", sample=sample, state="running", stage="reading the image", width=0)
+    images = client.get(f"{page_of(sample)}images/").context["pooled"].images
+    assert [(image.name, image.state) for image in images] == [
+        ("0.png", "Segmenting, 40 %"),
+        ("1.png", "Waiting for its turn"),
+        ("2.png", "Cancelled"),
+        ("3.png", "Done"),
+        ("late.tif", "Waiting to be read"),
+        ("now.tif", "Reading the image"),
+    ]
+    assert [image.address == "" for image in images] == [False] * 4 + [True] * 2
 
 
 def test_bars_fill_the_box():

@@ -14,7 +14,8 @@ from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.settings import AnalysisSettings
 
-FILES = ("figure.png", "particles.csv")
+FILES = ("figure.png", "particles.csv", "bundle.txt")
+FIRST = FILES[:2]
 NAMES = (*FILES, "segmentation.npz")
 
 CARD = ModelCard("particles", "Particles", "Finds particles.", "1", {"name": "none"}, "a" * 64, Path("none"))
@@ -48,7 +49,7 @@ def analysis(micrograph, recipe, segmentation):
         statistics=statistics,
         quantities={},
         timings={"network": 0.1},
-        warnings=("No image width is known, so sizes are in pixels.",),
+        warnings=("The scale of this image is not known, so sizes are in pixels.",),
     )
 
 
@@ -62,8 +63,10 @@ def measure_again(micrograph, segmentation, recipe, progress, *, clock=None):
     return analysis(micrograph, recipe, segmentation)
 
 
-def write_all(found, folder: Path, *, progress=None) -> dict[str, Path]:
+def write_all(found, folder: Path, *, progress=None, answer=None) -> dict[str, Path]:
     for number, name in enumerate(FILES):
+        if number == len(FIRST):
+            answer({each: folder / each for each in FIRST})
         progress("drawing the figure", number / len(FILES))
         (folder / name).write_bytes(b"content of " + name.encode())
     return {name: folder / name for name in FILES}

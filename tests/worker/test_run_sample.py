@@ -16,7 +16,7 @@ from segmentation import services
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Artifact, Job, Sample
-from worker import tables
+from segmentation.services import tables
 from worker.tasks import run_job, run_sample
 
 from . import fake

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,8 +13,10 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 Labels = NDArray[np.int32]
+Box = tuple[slice, ...]
 BAND = 2**17  # px
 THREADS = 2  # at a time in one label image
+LARGE, PART, OVERLAP = 2**22, 1024, 256  # px
 SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
 
 
@@ -57,7 +61,8 @@ def grow(
     """Components 1..count with at most one marker stay as they are; the others are shared out by watershed.
 
     markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each. A marker's particle is labelled with its
-    number + count.
+    number + count. Of components with a box of more than LARGE px a part is shared out at a time, with OVERLAP px
+    around it: memory and a processor's cache hold no more.
     """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
@@ -65,18 +70,49 @@ def grow(
     if not crowded.any():
         return labels
 
-    def share_out(number: int, box: tuple[slice, ...]) -> None:
-        inside = components[box] == number
-        own = np.where(inside, markers[box], 0)
+    def share_out(number: int, window: Box, kept: Box) -> None:
+        inside = components[window] == number
+        own = np.where(inside, markers[window], 0)
+        grown = watershed(255 - distance[window], own, mask=inside)
         # Marker numbers continue behind the component numbers, so the two never collide.
-        grown = watershed(255 - distance[box], own, mask=inside)
-        labels[box][inside] = grown[inside] + count
+        part = tuple(slice(k.start - w.start, k.stop - w.start) for k, w in zip(kept, window, strict=True))
+        labels[kept][inside[part]] = np.where(grown[part] > 0, grown[part] + count, 0)[inside[part]]
 
     boxes = ndimage.find_objects(components)
-    numbers = np.flatnonzero(crowded).tolist()
+    parts = [(number, *part) for number in np.flatnonzero(crowded).tolist() for part in _parts(boxes[number - 1])]
     with ThreadPoolExecutor(THREADS) as pool:  # watershed runs without Python's lock
-        list(pool.map(share_out, numbers, (boxes[number - 1] for number in numbers)))
+        list(pool.map(share_out, *zip(*parts, strict=True)))
+    for number in {number for number, window, kept in parts if window != kept}:
+        _close(labels, components, number, boxes[number - 1], distance)
     return labels
+
+
+def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
+    """What is shared out at a time, as the window that is looked at and the part of it that is kept."""
+    if math.prod(each.stop - each.start for each in box) <= LARGE:
+        yield box, box
+        return
+    sides = [[slice(at, min(at + PART, each.stop)) for at in range(each.start, each.stop, PART)] for each in box]
+    for kept in itertools.product(*sides):
+        around = (
+            slice(max(k.start - OVERLAP, each.start), min(k.stop + OVERLAP, each.stop))
+            for k, each in zip(kept, box, strict=True)
+        )
+        yield tuple(around), kept
+
+
+def _close(labels: Labels, components: Labels, number: int, box: Box, distance: NDArray[np.uint8]) -> None:
+    """Give what no marker of its own part has reached to the neighbours, in place."""
+    left = (components[box] == number) & (labels[box] == 0)
+    pieces, _ = ndimage.label(left)
+    for place in ndimage.find_objects(pieces):
+        wider = tuple(
+            slice(max(p.start - 1, 0) + b.start, p.stop + 1 + b.start) for p, b in zip(place, box, strict=True)
+        )
+        inside = components[wider] == number
+        labels[wider][inside] = watershed(255 - distance[wider], np.where(inside, labels[wider], 0), mask=inside)[
+            inside
+        ]
 
 
 def fill_holes(labels: Labels) -> Labels:

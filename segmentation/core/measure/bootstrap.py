@@ -8,9 +8,9 @@ exp(N(0, u)) where the figure has a unit. How the figure is drawn:
 - D10, D50 and D90 of one image: the size at a place drawn from the binomial distribution of how many particles lie
   below the quantile, spread evenly over the step: the interval between order statistics (Conover 1999, chapter 3).
 - span and mode of one image: the figure of each resample (percentile bootstrap).
-- the SD and all figures by area and volume of one image, where fewer than CARRYING particles carry them and the sizes
-  are those of a log-normal law (p of the fit at least 5 %): the law's own figures (`law_draws`), the interval being
-  widened to hold the figure itself.
+- the SD of one image, where fewer than CARRYING particles have sizes that a log-normal law may have (p of the fit at
+  least 5 %): wide enough to hold the law's own interval (`law_sd`), too, since resampling cannot know of larger
+  particles than there are.
 - several images: whole images are drawn with replacement. Mean, SD, geometric mean and SD by bootstrap-t as above, the
   standard errors being those between images; with fewer than LEAST_IMAGES images m by Student's t(m - 1). For the rest
   the figure of each resample is taken, and its distance from the estimate multiplied by sqrt(m / (m - 1)) t(m - 1) / z,
@@ -22,7 +22,8 @@ known to be 22 nm but to lie from 19.25 to 24.75 nm. So wherever a limit of a qu
 size, half a step is added to it (`half_steps`). Sizes that occur once have no step and are left as they are.
 
 An interval is None where it would be nonsense: fewer than LEAST particles, equal sizes, images of the same sizes, an
-area or volume that fewer than LEAST_CARRYING particles carry and no law tells of, a quantile that the smallest or
+area or volume that fewer than CARRYING particles carry, the SD by area or volume, which hangs on the very largest, a
+quantile that the smallest or
 largest particle may not bound.
 """
 
@@ -34,6 +35,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..micrograph.types import NO_INTERVALS
 from .distribution import (
     DIMENSIONLESS,
     SAME,
@@ -44,13 +46,14 @@ from .distribution import (
     Sizes,
     Weighting,
     bandwidth,
+    carriers,
     effective_number,
     kernel,
     mode_grid,
     peak,
     quantile,
 )
-from .drawn import MIDDLE, MOMENTS, Z95, Drawn, half_steps, law_draws, logs, moments, t95, unit_sums
+from .drawn import MIDDLE, MOMENTS, Z95, Drawn, half_steps, law_sd, logs, moments, t95, unit_sums
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 
@@ -61,7 +64,6 @@ REPEATS = 2000
 LEAST_IMAGES = 8  # for a bootstrap-t; of fewer, too many resamples hold one image only
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
 CARRYING = 400.0  # effective number of particles from which on resampling by area and volume covers
-LEAST_CARRYING = 100.0
 GROUPS = 1200  # more particles than these are drawn as groups of neighbours in size
 LARGEST = 400  # of them, the largest ones that are drawn singly: they carry the volume
 
@@ -152,6 +154,8 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float) 
 def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     """Why no interval is defined at all, as a sentence; "" where they are."""
     n = len(sizes)
+    if sizes.unit == "px":
+        return NO_INTERVALS
     if n < LEAST:
         return f"95 % intervals are not defined for n = {n}: they need at least {LEAST} particles."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
@@ -161,11 +165,11 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
         return f"95 % intervals are not defined: by their edge weights, {n} particles count like {counting:.1f}."
-    carrying = effective_number(sizes.weights[way])
-    if way != "number" and carrying < LEAST_CARRYING and not _lawful(sizes):
+    carrying = carriers(sizes, way)
+    if way != "number" and carrying < CARRYING:
         return (
-            f"95 % intervals by {way} are not defined: large particles carry so much of it that they count like"
-            f" {carrying:.0f} equal ones (at least {LEAST_CARRYING:g} are needed), and no log-normal law is known."
+            f"95 % intervals by {way} are not given: large particles carry so much of it that they count like"
+            f" {carrying:.0f} equal ones, and at least {CARRYING:g} are needed."
         )
     return ""
 
@@ -180,35 +184,28 @@ def _images_alike(sizes: Sizes) -> bool:
     return bool((np.ptp(each, axis=0) <= SAME * each[0]).all())
 
 
-def _lawful(sizes: Sizes) -> bool:
-    """Whether the sizes of one image are those of a log-normal law as far as one can tell."""
-    if sizes.images > 1:
-        return False
-    fit = log_normal(sizes.size, sizes.weights["number"])
-    return fit is not None and fit["p"] >= CHANCE
-
-
 def _of_weighting(
     sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator
 ) -> Intervals:
     if undefined(sizes, way):
         return dict.fromkeys(figures)
-    drawn, by_law = _draws(sizes, way, figures, resamples, rng), _by_law(sizes, way, rng)
-    found: Intervals = {}
-    for name, figure in figures.items():
-        limits = by_law.get(name, drawn[name]).limits(0 if name in DIMENSIONLESS else resamples.calibration)
-        if name in by_law and limits is not None and figure is not None:
-            limits = [min(limits[0], figure), max(limits[1], figure)]
-        found[name] = limits
+    drawn = _draws(sizes, way, figures, resamples, rng)
+    found = {name: drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration) for name in figures}
+    if way != "number":
+        return {**found, "sd": None}
+    if _law_may_hold(sizes) and (sd := found["sd"]):
+        law = Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd
+        found["sd"] = [min(sd[0], law[0]), max(sd[1], law[1])]
     return found
 
 
-def _by_law(sizes: Sizes, way: Weighting, rng: np.random.Generator) -> Draws:
-    """The figures that the log-normal law draws better than resampling does."""
-    if effective_number(sizes.weights[way]) >= CARRYING or not _lawful(sizes):
-        return {}
-    drawn = law_draws(sizes, way, REPEATS, rng)
-    return {name: Drawn(draws) for name, draws in drawn.items() if way != "number" or name == "sd"}
+def _law_may_hold(sizes: Sizes) -> bool:
+    """Whether few sizes of one image may be those of a log-normal law."""
+    weights = sizes.weights["number"]
+    if sizes.images > 1 or effective_number(weights) >= CARRYING:
+        return False
+    fit = log_normal(sizes.size, weights)
+    return fit is not None and fit["p"] >= CHANCE
 
 
 def _draws(sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples, rng: np.random.Generator) -> Draws:

@@ -16,7 +16,8 @@ Weighting = Literal["number", "area", "volume"]
 Edge = Literal["exclude", "weight"]
 Figures = dict[str, float | None]
 
-WEIGHTINGS: tuple[Weighting, ...] = ("number", "area", "volume")
+POWER: dict[Weighting, int] = {"number": 0, "area": 2, "volume": 3}  # of the ECD
+WEIGHTINGS: tuple[Weighting, ...] = tuple(POWER)
 FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
 DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
 TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
@@ -50,11 +51,7 @@ class Sizes:
         image = np.repeat(np.arange(len(tables)), [int(each.kept.sum()) for each in tables])
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
-        weights: dict[Weighting, Floats] = {
-            "number": _scaled(base),
-            "area": _scaled(base * ecd**2),
-            "volume": _scaled(base * ecd**3),
-        }
+        weights = {way: _scaled(base * ecd**power) for way, power in POWER.items()}
         return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None)
 
     @property
@@ -91,6 +88,16 @@ def _scaled(weights: Floats) -> Floats:
 def effective_number(weights: Floats) -> float:
     """How many equally weighted particles would tell as much (Kish 1965): (sum w)^2 / sum w^2."""
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+
+
+def carriers(sizes: Sizes, way: Weighting) -> float:
+    """How many equal particles the amount by number, area or volume counts like: those of the sample, or those of a
+    log-normal law with its spread where these are fewer, n exp(-(power SD of ln ECD)^2), as a sample without the large
+    particles that carry most looks better than it is."""
+    n = effective_number(sizes.weights["number"])
+    logs, weights = np.log(sizes.ecd), sizes.weights["number"]
+    variance = float(np.average((logs - np.average(logs, weights=weights)) ** 2, weights=weights))
+    return min(effective_number(sizes.weights[way]), n * float(np.exp(-variance * POWER[way] ** 2)))
 
 
 def places(weights: Floats) -> Floats:

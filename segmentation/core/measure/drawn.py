@@ -3,11 +3,6 @@
 Means and standard deviations of many resamples are drawn at once, each with its standard error by the delta method. All
 follow from sums over the units that are drawn (particles, or whole images): of w, w z and w z^2, and of the products of
 these three within each unit, z being the size or its logarithm, brought to mean 0 and SD 1.
-
-Where few large particles carry a figure (the SD, and every figure by area or volume), resampling cannot know of the
-still larger ones that the sample happens not to hold, and its intervals are too narrow. Where the sizes are those of a
-log-normal law, its parameters can be drawn instead, sigma from the chi-squared and mu from the normal distribution
-(Krishnamoorthy and Mathew 2003), and the figures follow from them (Hatch and Choate 1929).
 """
 
 from __future__ import annotations
@@ -17,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import SAME, Floats, Sizes, Weighting, effective_number
+from .distribution import SAME, Floats, Sizes, effective_number
 
 Interval = list[float] | None
 Tails = tuple[float, float]
@@ -29,8 +24,6 @@ Z95 = 1.959963984540054
 COMMON = 10  # a size is no neighbour of one that more than so many times as many particles share
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
 PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
-POWER: dict[Weighting, int] = {"number": 0, "area": 2, "volume": 3}
-Z90 = 1.2815515655446004
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, until the expansion below is good to 0.1 %.
 T95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469)
 
@@ -181,27 +174,13 @@ def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[F
     return values.mean() + scale * mean, scale * of_mean, scale * deviation, scale * of_deviation
 
 
-def law_draws(sizes: Sizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """Figure -> (repeats,) draws of its logarithm, for the law of these sizes by number, area or volume.
-
-    The weights are powers of the ECD and not of the size, so the law moves by the slope of ln(ECD) on ln(size).
-    """
+def law_sd(sizes: Sizes, repeats: int, rng: np.random.Generator) -> Floats:
+    """(repeats,) draws of ln(SD) by number for the log-normal law of these sizes: sigma from the chi-squared and mu
+    from the normal distribution (Krishnamoorthy and Mathew 2003)."""
     logs, weights = np.log(sizes.size), sizes.weights["number"]
     n = effective_number(weights)
     mean = np.average(logs, weights=weights)
     square = np.average((logs - mean) ** 2, weights=weights)
-    slope = np.average((logs - mean) * np.log(sizes.ecd), weights=weights) / square
     sigma = np.sqrt(square * n / rng.chisquare(n - 1, repeats))
-    median = mean + sigma / np.sqrt(n) * rng.standard_normal(repeats) + POWER[way] * slope * sigma**2
-    mean_draws = median + sigma**2 / 2
-    return {
-        "mean": mean_draws,
-        "sd": mean_draws + np.log(np.expm1(sigma**2)) / 2,
-        "d10": median - Z90 * sigma,
-        "d50": median,
-        "d90": median + Z90 * sigma,
-        "span": np.log(2 * np.sinh(Z90 * sigma)),
-        "mode": median - sigma**2,
-        "geometric_mean": median,
-        "geometric_sd": sigma,
-    }
+    median = mean + sigma / np.sqrt(n) * rng.standard_normal(repeats)
+    return np.asarray(median + sigma**2 / 2 + np.log(np.expm1(sigma**2)) / 2, np.float64)

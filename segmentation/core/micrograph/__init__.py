@@ -1,7 +1,7 @@
 """File -> pixels and Calibration."""
 
 from .barreading import BarReading, read_bar
-from .contrast import clip_outliers, preview
+from .contrast import clip_outliers, displayed, preview
 from .crosscheck import crosscheck
 from .databar import data_bar, find_data_bar
 from .pairing import Pairing, pair
@@ -18,6 +18,7 @@ __all__ = [
     "clip_outliers",
     "crosscheck",
     "data_bar",
+    "displayed",
     "find_data_bar",
     "pair",
     "parse_width",

@@ -60,6 +60,18 @@ def _scale(grey: NDArray[np.float32], bottom: float, top: float) -> None:
     np.clip(grey, 0.0, 1.0, out=grey)
 
 
+def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
+    """Every pixel of the micrograph (H, W) for display, contrast clipped."""
+    pixels = micrograph.pixels
+    bottom, top = limits(pixels, 0.5, 99.5)
+    shown = np.empty(pixels.shape, np.uint8)
+    for band in bands(pixels):
+        part = pixels[band].astype(np.float32)
+        _scale(part, bottom, top)
+        shown[band] = np.rint(part * 255)
+    return shown
+
+
 def preview(micrograph: Micrograph, longest: int = 640) -> NDArray[np.uint8]:
     """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
     pixels = micrograph.pixels

@@ -6,6 +6,7 @@ import hashlib
 import re
 import tomllib
 from dataclasses import asdict, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,7 +125,6 @@ def read_card(file: Path) -> ModelCard:
 
 
 _added: list[Path] = []
-_read: dict[Path, tuple[Signature, dict[str, ModelCard], list[str]]] = {}
 
 
 def add_folder(folder: Path) -> None:
@@ -145,33 +145,31 @@ def _signature(folder: Path) -> Signature:
     return tuple(found)
 
 
-def _cards_in(folder: Path, *, strict: bool) -> tuple[dict[str, ModelCard], list[str]]:
+@lru_cache
+def _read(folder: Path, strict: bool, signature: Signature) -> tuple[dict[str, ModelCard], list[str]]:
     """The folder's cards by name, and a sentence for each that was left out; `strict` raises ValueError instead."""
-    signature = _signature(folder)
-    if folder not in _read or _read[folder][0] != signature:
-        good: dict[str, ModelCard] = {}
-        wrong: list[str] = []
-        for file in (folder / name for name, *_ in signature if name.endswith(".toml")):
-            try:
-                good[file.stem] = read_card(file)
-                # A released model without its weights is reported by the system checks; an added one is not offered.
-                if not strict and not good[file.stem].weights.is_file():
-                    del good[file.stem]
-                    raise ValueError("its weights are missing.")
-            except (OSError, ValueError) as error:
-                if strict:
-                    raise
-                wrong.append(f"{file} is left out: {error}")
-        _read[folder] = signature, good, wrong
-    return _read[folder][1], _read[folder][2]
+    good: dict[str, ModelCard] = {}
+    wrong: list[str] = []
+    for file in (folder / name for name, *_ in signature if name.endswith(".toml")):
+        try:
+            card = read_card(file)
+            # A released model without its weights is reported by the system checks; an added one is not offered.
+            if not strict and not card.weights.is_file():
+                raise ValueError("its weights are missing.")
+            good[file.stem] = card
+        except (OSError, ValueError) as error:
+            if strict:
+                raise
+            wrong.append(f"{file} is left out: {error}")
+    return good, wrong
 
 
 def _known(folder: Path | None) -> dict[str, ModelCard]:
     """Every card by name; of two with one name the released one counts."""
     known: dict[str, ModelCard] = {}
     for added in _added if folder is None else []:
-        known.update(_cards_in(added, strict=False)[0])
-    return {**known, **_cards_in(folder or CARDS, strict=True)[0]}
+        known.update(_read(added, False, _signature(added))[0])
+    return {**known, **_read(folder or CARDS, True, _signature(folder or CARDS))[0]}
 
 
 def available(folder: Path | None = None) -> list[ModelCard]:
@@ -190,7 +188,7 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
 
 def problems() -> list[str]:
     """One sentence for every card in an added folder that is not offered."""
-    return [sentence for folder in _added for sentence in _cards_in(folder, strict=False)[1]]
+    return [sentence for folder in _added for sentence in _read(folder, False, _signature(folder))[1]]
 
 
 def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -13,9 +14,9 @@ from torch import nn
 
 from .architectures import STRIDE
 from .resample import resize, resize_map
-from .runtime import Runtime
+from .runtime import Runtime, give_freed_memory_back
 
-TILE = {torch.float32: 1024, torch.bfloat16: 1792}  # px; with its halo a tile takes up to 1.4 GB
+TILE = {torch.float32: 1024, torch.bfloat16: 1536}  # px; with its halo a tile takes up to 1.4 GB
 HALO = 384  # px around a tile: what a pixel of the U-Net sees (tests/core/test_pipeline.py measures it)
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
@@ -62,6 +63,8 @@ def predict(
     padded_shape = -(-rows // STRIDE) * STRIDE, -(-columns // STRIDE) * STRIDE
     maps = np.empty((0, rows, columns), np.uint8)
     tiles = list(tiles_of(padded_shape, tile, halo))
+    if len(tiles) > 1:
+        give_freed_memory_back()
     for number, part in enumerate(tiles, start=1):
         window = _padded_window(picture, part.window)
         (top, left), kept = (s.start for s in part.window), part.kept
@@ -73,6 +76,8 @@ def predict(
             :, target[0].start - top : target[0].stop - top, target[1].start - left : target[1].stop - left
         ]
         progress(number / len(tiles))
+    if len(tiles) > 1:
+        give_freed_memory_back()
     return maps
 
 
@@ -85,12 +90,15 @@ def tiles_of(shape: tuple[int, int], tile: int, halo: int) -> Iterator[Tile]:
 
 
 def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
-    if length <= tile + 2 * halo:
-        yield slice(0, length), slice(0, length)
-        return
-    for start in range(0, length, tile):
-        stop = min(start + tile, length)
-        yield slice(max(0, start - halo), min(length, stop + halo)), slice(start, stop)
+    """Windows of one size, as memory that one tile has given back then suits the next."""
+    count = max(1, math.ceil((length - 2 * halo) / tile))
+    size = STRIDE * math.ceil((length + 2 * halo * (count - 1)) / count / STRIDE)
+    begin = 0
+    for number in range(count):
+        top = min(number * (size - 2 * halo), length - size)
+        end = length if number == count - 1 else top + size - halo
+        yield slice(top, top + size), slice(begin, end)
+        begin = end
 
 
 def _padded_window(picture: Picture, window: tuple[slice, slice]) -> Picture:

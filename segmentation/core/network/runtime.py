@@ -56,10 +56,20 @@ def keep_freed_memory() -> None:
     By default glibc gives every large block back to the system and asks for it anew: of a network's time up to a half
     went into page faults. Other C libraries are left as they are.
     """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "gnu_get_libc_version"):
+    if libc := _glibc():
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, RETAINED)
+
+
+def give_freed_memory_back() -> None:
+    """To the system, after work of a kind that will not come again soon."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
 
 
 _loaded: dict[tuple[str, str, Runtime], nn.Module] = {}

@@ -23,9 +23,6 @@ BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
 AREA = "#009e73"
-KEPT = "#2ee6b8"
-ASIDE = "#ff3b30"
-GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # of words over bars
 TITLE = 11
 NARROW, WIDE = 4.0, 6.0  # inches
 LETTER = 0.075  # inches, the width of a letter of the marks
@@ -101,18 +98,33 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
     ax.set_ylim(0, 1.34 * float(bars.sums.max()))
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
-    _mark_mean_and_median(ax, found)
     lines = [ax.get_xlabel()]
+    ax.axvline(found.mean or 0.0, color=MEAN, linewidth=1.6, label=f"mean {significant(found.mean)}")
+    ax.axvline(
+        found.median or 0.0,
+        color=MEDIAN,
+        linewidth=1.6,
+        linestyle="dashed",
+        label=f"median {significant(found.median)}",
+    )
     if found.fraction_100nm is not None:
-        lines.append(_mark_nano(ax, found, things))
+        lines.append(_nano_words(found, things, " " if room(ax)[0] > WIDE else "\n"))
+        if ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
+            ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
     if found.fit is not None and not unfit(found.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, found.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
-        ax.plot(size, expected, color=AREA, linewidth=1.4)
-        lines.append(f"Curve: log-normal law ({chance_words(found.fit['p'])})")
+        ax.plot(size, expected, color=AREA, linewidth=1.4, label=f"log-normal, {chance_words(found.fit['p'])}")
     elif found.fit is not None:
         lines.append(unfit(found.fit))
     ax.set_xlabel("\n".join(lines))
+    columns = 4 if room(ax)[0] > WIDE else 2
+    ax.legend(loc="upper right", ncols=columns, fontsize=8, edgecolor="none", borderaxespad=0, columnspacing=1.2)
+
+
+def _nano_words(found: Statistics, things: str, space: str) -> str:
+    fraction, low, high = map(per_cent, (found.fraction_100nm, found.fraction_low, found.fraction_high))
+    return f"{fraction} of the {things} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:
@@ -164,7 +176,7 @@ def draw_sensitivity(ax: Axes, found: Statistics) -> None:
         ax.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
         ax.plot([line["fraction"]], [y], color=colour, marker="o", markersize=4)
     ax.axvline(found.nano["threshold"], color=INK, linestyle="dotted", linewidth=1)
-    ax.set_yticks(range(len(lines)), [fill(line["name"], 20) for line in lines], fontsize=7)
+    ax.set_yticks(range(len(lines)), [line["name"] for line in lines], fontsize=6.5)
     ax.set_ylim(len(lines) - 0.5, -0.5)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -191,63 +203,3 @@ def _histogram_title(statistics: Statistics, space: str) -> str:
         f"N = {statistics.n_kept:,}, mean {significant(statistics.mean)} {unit},"
         f"{space}median {significant(statistics.median)} {unit}, {sd}"
     )
-
-
-def _mark_mean_and_median(ax: Axes, statistics: Statistics) -> None:
-    """Two lines with their names on the outer sides, so that close ones do not write over each other; where there is no
-    room to the left of both, one under the other to their right."""
-    marks = [(statistics.mean or 0.0, "mean", MEAN, "solid"), (statistics.median or 0.0, "median", MEDIAN, "dashed")]
-    smaller, larger = sorted(marks)
-    fits = _inches_from_the_left(ax, smaller[0]) > LETTER * len(_named(smaller))
-    places = [(smaller, smaller[0], "right", 0.985) if fits else (smaller, larger[0], "left", 0.925)]
-    for mark, at, side, height in [*places, (larger, larger[0], "left", 0.985)]:
-        value, _, colour, style = mark
-        ax.axvline(value, color=colour, linestyle=style, linewidth=1.6)
-        ax.annotate(
-            _named(mark),
-            (at, height),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4 if side == "right" else 4, 0),
-            textcoords="offset points",
-            ha=side,
-            va="top",
-            color=colour,
-            fontsize=8.5,
-            annotation_clip=False,
-            bbox=GROUND,
-        )
-
-
-def _named(mark: tuple[float, str, str, str]) -> str:
-    return f"{mark[1]} {significant(mark[0])}"
-
-
-def _inches_from_the_left(ax: Axes, value: float) -> float:
-    low, high = ax.get_xlim()
-    return room(ax)[0] * (value - low) / (high - low)
-
-
-def _mark_nano(ax: Axes, statistics: Statistics, things: str) -> str:
-    """The 100 nm line where it is in range; gives the words for the fraction below it."""
-    fraction, low, high = (
-        per_cent(value) for value in (statistics.fraction_100nm, statistics.fraction_low, statistics.fraction_high)
-    )
-    words = f"{fraction} of the {things} are 1 to 100 nm wide (95 % interval {low} to {high})"
-    words = words if room(ax)[0] > WIDE else words.replace(" (", "\n(")
-    if not ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
-        return words
-    ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2)
-    ax.annotate(
-        "100 nm",
-        (NANO_NM, 0.84),
-        xycoords=("data", "axes fraction"),
-        xytext=(-3, 0),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        rotation=90,
-        fontsize=8,
-        color=INK,
-        bbox=GROUND,
-    )
-    return words

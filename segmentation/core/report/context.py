@@ -32,12 +32,9 @@ class Context:
         self.holds = {name: each.image or each.sample for name, each in taken.items()}
         self.figure = figure.draw(sample, None if sample.analysis is None else self.scene)
         self.pixels = figure.rendered(self.figure)
-        # Cut before the thread begins: writing a vector file changes the figure's resolution for a while.
-        pictures = {"figure.png": self.pixels}
-        if sample.analysis is not None:
-            panels = figure.panels(sample, self.scene, self.figure, self.pixels)
-            pictures |= {name: panels[each.panel] for name, each in exports.items() if each.panel}
-        self._pictures = packing.submit(lambda: {name: figure.packed(each) for name, each in pictures.items()})
+        self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
+        self._packing = packing
+        self._packed = {"figure.png": packing.submit(figure.packed, self.pixels)}
 
     @property
     def analysis(self) -> Analysis:
@@ -52,10 +49,16 @@ class Context:
     def distribution(self) -> Distribution | None:
         return Distribution.of(self.sample)
 
-    @property
-    def pictures(self) -> dict[str, Deflated]:
-        """Figure and panels by file name."""
-        return self._pictures.result()
+    def pack_panels(self) -> None:
+        """Cut the panels of an image from its figure, and begin to compress them."""
+        if self.sample.analysis is not None:
+            panels = figure.panels(self.sample, self.scene, self.figure, self.pixels)
+            for name, panel in self._panel_of.items():
+                self._packed[name] = self._packing.submit(figure.packed, panels[panel])
+
+    def picture(self, name: str) -> Deflated | None:
+        """The figure, or after `pack_panels` one of its panels, by file name; None where there is no such panel."""
+        return self._packed[name].result() if name in self._packed else None
 
     @cached_property
     def shapes(self) -> list[list[Polygon]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -11,7 +10,6 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
@@ -23,7 +21,6 @@ from .fonts import writable
 from .images import draw_medians, draw_multiples
 from .method import left_out_words
 from .panels import PANELS, Scene
-from .pasted import Pasted, Print
 from .pdf import draw_figure, new_canvas
 from .png import Deflated, deflated
 from .wording import calibration_words, one_line, version
@@ -40,8 +37,6 @@ ROOM = {
     "beside the chart": (0.2, 0.68),
     "stacked": (0.95, 0.16),
 }
-# Beyond so many outlines a vector file shows a picture of them: it would take seconds to open.
-MANY_LINES = 600
 # Without a salt the ids in an SVG differ from run to run.
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
 
@@ -88,20 +83,15 @@ def _pooled(sample: Sample) -> str:
     return "; ".join(each for each in said if each)
 
 
-def write(figure: Figure, file: Path | BinaryIO, format: Format = "png", pixels: Pixels | None = None) -> None:
-    """Write a drawn figure; the same figure gives the same bytes (no dates are written).
-
-    pixels: what `rendered` gave for this figure, where it is known; saves drawing it again.
-    """
+def write(figure: Figure, file: Path | BinaryIO, format: Format = "png") -> None:
+    """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
     if format == "png":
-        data = as_png(packed(rendered(figure) if pixels is None else pixels))
+        data = as_png(packed(rendered(figure)))
         _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
-        return
-    with _few_lines(figure, pixels):
-        if format == "svg":
-            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
-        else:
-            _write_pdf(figure, file)
+    elif format == "svg":
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
+    else:
+        _write_pdf(figure, file)
 
 
 def rendered(figure: Figure) -> Pixels:
@@ -126,7 +116,9 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANE
     """One chart."""
     figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    low = 0.9 / inches[1]
+    low = (0.78 if inches[0] > PANEL_INCHES[0] else 0.95) / inches[
+        1
+    ]  # words below it take more lines where it is narrow
     draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
     return figure
 
@@ -149,35 +141,6 @@ def _write_pdf(figure: Figure, file: Path | BinaryIO) -> None:
     canvas = new_canvas(file, (float(width), float(height)), figure.texts[0].get_text())
     draw_figure(canvas, figure)
     canvas.save()
-
-
-@contextmanager
-def _few_lines(figure: Figure, pixels: Pixels | None) -> Iterator[None]:
-    """While a vector file is written, outlines too many to draw are part of their panel's picture."""
-    crowded = [ax for ax in figure.axes if sum(len(each.get_segments()) for each in _lines(ax)) > MANY_LINES]
-    if not crowded:
-        yield
-        return
-    pixels = rendered(figure) if pixels is None else pixels
-    hidden = [each for ax in crowded for each in (*_lines(ax), *_prints(ax))]
-    covers = [Pasted(ax, Print(_cut(ax, pixels))) for ax in crowded]
-    for each in hidden:
-        each.set_visible(False)
-    try:
-        yield
-    finally:
-        for each in hidden:
-            each.set_visible(True)
-        for cover in covers:
-            cover.remove()
-
-
-def _lines(ax: Axes) -> list[LineCollection]:
-    return [each for each in ax.collections if isinstance(each, LineCollection)]
-
-
-def _prints(ax: Axes) -> list[Pasted]:
-    return [each for each in ax.artists if isinstance(each, Pasted)]
 
 
 def _cut(ax: Axes, pixels: Pixels) -> Pixels:

@@ -13,7 +13,9 @@ from ..analysis import Analysis
 from ..sample import Sample
 from . import exports
 from .context import Context
+from .exports.base import FIGURE
 
+Answer = Callable[[dict[str, Path]], None]
 Progress = Callable[[str, float], None]
 
 
@@ -24,18 +26,21 @@ def write_all(
     for_the_page: bool = True,
     keep_all: bool = False,
     progress: Progress | None = None,
+    answer: Answer | None = None,
 ) -> dict[str, Path]:
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
 
     for_the_page: whether those that only the result page needs are written, too.
     keep_all: whether labels.tif and rois.zip have what was set aside, too; README.txt says so.
     progress(stage, fraction): told before each file, fraction being the part of this writing that is done;
-    it may raise to stop. An exception leaves the files written so far.
+    it may raise to stop. answer(files): called once with the files that answer the question, when these are written and
+    the others are not yet. An exception leaves the files written so far.
     """
     sample = Sample.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
     listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
     written: dict[str, Path] = {}
+    asked = True
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
         context = Context(sample, listed, packing, keep_all=keep_all)
@@ -43,6 +48,11 @@ def write_all(
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
                 progress(stage, len(written) / len(listed))
+            if asked and export.turn > FIGURE:
+                asked = False
+                context.pack_panels()
+                if answer is not None:
+                    answer(dict(written))
             path = folder / name
             export.write(context, path)
             written[name] = path

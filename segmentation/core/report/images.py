@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..sample import Image, Sample
-from .charts import ASIDE, BAR, FAINT, INK, MEDIAN
+from .charts import BAR, FAINT, INK, MEDIAN
 from .fonts import writable
+from .picture import ASIDE
 from .wording import one_line
 
 MOST_SMALL = 48  # histograms; more would be too small to read

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
+from ..micrograph.types import SOURCES
 from ..sample import Sample
 from . import sections
 from .charts import Distribution
@@ -32,7 +33,8 @@ from .exports.result import versions
 from .facts import common, differing, lines, model_label, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
-from .wording import SOURCES, calibration_words, interval, one_line, quantity_words, significant
+from .micrographs import micrographs
+from .wording import calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -62,6 +64,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield facts(list(quantity_words(sample.quantities, significant).items()))
     if sample.analysis is None:
         yield from _images(sample)
+        yield from micrographs(sample)
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
@@ -73,10 +76,11 @@ def _story(context: Context) -> Iterator[Flowable]:
     yield from _how(sample)
     yield from _models(sample)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
+    known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
     yield together(
         heading("Versions and checksums (SHA-256)"),
         words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL),
-        table(("File", "SHA-256"), list(context.sums.items()), (1, 2.4), numbers_from=2, small=True),
+        table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True),
         table(("Image", "SHA-256"), inputs[:MOST_FACTS], (1, 2.4), numbers_from=2, small=True),
     )
     if inputs[MOST_FACTS:]:
@@ -93,14 +97,14 @@ def _scale(sample: Sample) -> str:
     left_out = left_out_words(sample)
     tail = f". {left_out}" if left_out else ""
     if low is None:
-        return f"{count}, not calibrated: lengths are in pixels{tail}"
+        return f"{count}, scale not known: lengths are in pixels{tail}"
     sizes = f"{significant(low)} nm/px" if low == high else f"{significant(low)} to {significant(high)} nm/px"
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
     return f"{count}, {sizes} ({ways}){tail}"
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    shown = [context.pictures[name] for name in PICTURES if name in context.pictures]
+    shown = [each for each in map(context.picture, PICTURES) if each is not None]
     if shown:
         yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
         right = " Right: kept (green, solid) and set aside (red, dashed)."
@@ -113,7 +117,7 @@ def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
     if not found.n_kept:
         yield words(f"{shown.size_words}.", LEAD)
         return
-    yield abreast(sections.key_numbers(found, things), sections.nano_card(found, things))
+    yield abreast(*filter(None, (sections.key_numbers(found, things), sections.nano_card(found, things))))
     yield space(4)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)
@@ -125,7 +129,8 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     said = list(lines(common(sample)))
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
-    yield facts([(one_line(name, 42), one_line(value, 160)) for name, value in shared])
+    told = [(one_line(name, 42), one_line(value, 100)) for name, value in shared]
+    yield abreast(facts(told[: (len(told) + 1) // 2], HALF), facts(told[(len(told) + 1) // 2 :], HALF))
     own = differing(sample)
     if own:
         yield space(4)

@@ -20,16 +20,17 @@ from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..sample import Sample
 from ..tasks.base import Task
-from .charts import ASIDE, KEPT, LETTER, TITLE, Distribution, draw_histogram, is_narrow, room
+from .charts import LETTER, TITLE, Distribution, draw_histogram, is_narrow, room
 from .cracks import Cracks, find_cracks
 from .objects import Objects
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
-from .picture import COLOURS, NO_COLOUR, analysed, colour_numbers, painted, sampled
+from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar
 from .wording import per_cent, quantity_words, significant
 
 LONGEST = 2000
+MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture
 DASHES = (0, (3.0, 1.6))
 
 
@@ -158,22 +159,28 @@ def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
-    """Outlines over the image, solid where kept, red and dashed where set aside, with the reasons."""
-    found = Objects.of(scene.analysis)
-    _show(ax, scene, scene.picture, f"{letter}Kept and set aside")
-    width = _line_width(ax, scene)
-    kept = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if keep]
-    aside = [line for line, keep in zip(scene.outlines, found.kept, strict=True) if not keep]
-    _outline(ax, kept, "black", width * 1.8, "solid", 0.45)
-    _outline(ax, kept, KEPT, width, "solid", 1.0)
-    _outline(ax, aside, "black", width * 2.2, "solid", 0.45)
-    _outline(ax, aside, ASIDE, width * 1.25, DASHES, 1.0)
+    """Outlines over the image, solid where kept, red and, unless they are many, dashed where set aside; the reasons."""
+    keep = Objects.of(scene.analysis).kept
+    many = len(keep) > MANY
+    picture = Print(rimmed(scene.picture.pixels, scene.labels, keep)) if many else scene.picture
+    _show(ax, scene, picture, f"{letter}Kept and set aside")
+    if not many:
+        width = _line_width(ax, scene)
+        for some, colour, times, style in ((keep, KEPT, 1.0, "solid"), (~keep, ASIDE, 1.25, DASHES)):
+            lines = [np.r_[scene.outlines[i], scene.outlines[i][:1]] for i in np.flatnonzero(some)]
+            _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
+            _outline(ax, lines, colour, width * times, style, 1.0)
     columns = 1 if is_narrow(ax) else 2
     reasons = fill(_reasons(scene.analysis.table), int(room(ax)[0] / columns / LETTER))
     handles = [
-        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {len(kept):,}"),
+        Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {keep.sum():,}"),
         Line2D(
-            [], [], color=ASIDE, linewidth=1.8, linestyle=DASHES, label=f"set aside: {len(aside):,}\n{reasons}".strip()
+            [],
+            [],
+            color=ASIDE,
+            linewidth=1.8,
+            linestyle="solid" if many else DASHES,
+            label=f"set aside: {(~keep).sum():,}\n{reasons}".strip(),
         ),
     ]
     ax.legend(
@@ -214,9 +221,8 @@ def _line_width(ax: Axes, scene: Scene) -> float:
 def _outline(
     ax: Axes, lines: list[NDArray[np.float64]], colour: str, width: float, style: object, alpha: float
 ) -> None:
-    closed = [np.r_[line, line[:1]] for line in lines]
     collection = LineCollection(
-        closed, colors=colour, linewidths=width, linestyles=[style], alpha=alpha, joinstyle="round"
+        lines, colors=colour, linewidths=width, linestyles=[style], alpha=alpha, joinstyle="round"
     )
     ax.add_collection(collection, autolim=False)
 

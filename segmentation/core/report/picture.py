@@ -25,6 +25,7 @@ COLOURS = np.array(
     np.uint8,
 )
 NO_COLOUR = -1
+KEPT, ASIDE = "#2ee6b8", "#ff3b30"
 GREY = np.array([(150, 150, 150)], np.uint8)
 # Distance in px of the picture -> weight of a neighbour that near. From 2 px on every other pixel will do.
 NEAR = {1: 1000}
@@ -62,6 +63,21 @@ def painted(
     inside = (labels > 0)[..., None]
     mixed = np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade)
     return mixed.round().astype(np.uint8)
+
+
+def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The grey picture (h, w) with the rims of its objects (same shape) in the colours of what is kept (n,) and of what
+    is set aside: (h, w, 3) uint8."""
+    rim = np.zeros(labels.shape, bool)
+    rim[1:] |= labels[1:] != labels[:-1]
+    rim[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    rim[:-1] |= (labels[1:] == 0) & (labels[:-1] > 0)
+    rim[:, :-1] |= (labels[:, 1:] == 0) & (labels[:, :-1] > 0)
+    rim &= labels > 0
+    made = np.repeat(picture[..., None], 3, axis=2)
+    colours = np.frombuffer(bytes.fromhex(ASIDE[1:] + KEPT[1:]), np.uint8).reshape(2, 3)
+    made[rim] = colours[kept[labels[rim] - 1].astype(np.intp)]
+    return made
 
 
 def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[np.intp]:

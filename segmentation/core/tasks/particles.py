@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
 MAPS = ("foreground", "inner_distance")
-AT_ONCE = 2**24  # px up to which the outlines under all thresholds are found at the same time
+AT_ONCE = 2**22  # px up to which the outlines under all thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
@@ -41,6 +41,10 @@ METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
     " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
     " {threshold:.3g}, and touching ones were separated by the distance."
+)
+FEW = (
+    "Only {kept} particles were kept: with fewer than 30 the intervals of mean, SD, span and geometric SD may be too"
+    " narrow; that of the median holds."
 )
 UNCLEAR = "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
 
@@ -123,8 +127,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
-    # Much of the work runs without Python's lock; of large images, one after the other takes less memory.
-    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 1) as pool:
+    # Much of the work runs without Python's lock; of a large image's three, two at a time fit into memory.
+    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 2) as pool:
         found, *others = pool.map(lambda step: outline(maps, grey, view.scale, threshold + step, card), [0.0, *steps])
     alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
@@ -136,6 +140,7 @@ def measure(
 ) -> Measured:
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
     from ..analysis import Measured
+    from ..measure.nano import FEWEST
     from ..measure.shapes import confidence_under, without_corners
     from ..measure.statistics import seed_of, summarise
 
@@ -156,7 +161,8 @@ def measure(
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
-    return Measured(table.identified(segmentation.ids), statistics, quantities, tuple(_doubts(segmentation)))
+    few = (FEW.format(kept=statistics.n_kept),) if 0 < statistics.n_kept < FEWEST else ()
+    return Measured(table.identified(segmentation.ids), statistics, quantities, (*_doubts(segmentation), *few))
 
 
 def _judged(

@@ -14,12 +14,15 @@ import tifffile
 from ...core.network.cards import check_weights
 from ...core.truth import BadDataset, Pair
 from ..files import write_whole
-from ..tasks.base import Scoring
+from ..tasks.base import Floats, Scoring
 from .page import Shown, page
 from .predictions import Options, Predictor, padded
 
 RESAMPLES = 1000
 FEWEST = 5  # images; an interval from fewer would be an invention
+LABELS = "labels"  # folder of the report with what was found, named as the truth is
+INTERVALS = f"95 %, from {RESAMPLES} bootstrap samples of images; none for fewer than {FEWEST} images."
+Say = Callable[[str], None]
 
 
 class Figure(NamedTuple):
@@ -45,6 +48,11 @@ def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, seed: int = 
     return {name: Figure(_plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
 
 
+def share(part: Floats, whole: Floats) -> Floats:
+    """part / whole, NaN where whole is 0."""
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
+
+
 def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
     if not len(values):
         return None, None
@@ -56,11 +64,6 @@ def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
 
 def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-LABELS = "labels"  # folder of the report with what was found, named as the truth is
-INTERVALS = f"95 %, from {RESAMPLES} bootstrap samples of images; none for fewer than {FEWEST} images."
-Say = Callable[[str], None]
 
 
 def evaluate(
@@ -86,49 +89,52 @@ def evaluate(
     nm = None not in sizes
     predictor.network()
     (out / LABELS).mkdir(parents=True, exist_ok=True)
-    examiner, records, views = scoring.examine(predictor, options), [], []
+    examiner = scoring.examine(predictor, options)
+    records: list[Any] = []
+    images: list[dict[str, Any]] = []
     for number, (pair, size) in enumerate(zip(examples, sizes, strict=True), start=1):
         micrograph, truth = pair.load(options.rows)
         seen = predictor.see(micrograph, len(truth))
         found, record = examiner.find(seen, truth, (size or 1.0) if nm else 1.0)
         records.append(record)
-        seconds = round(seen.seconds, 3)
-        views.append({"polarity": seen.view.polarity, "scale": seen.view.scale, "rows": len(found), "seconds": seconds})
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", padded(found, truth.shape), compression="zlib")
-        errors = scoring.tally([record])["errors"]
-        counted = ", ".join(f"{n} {kind}" for kind, n in errors.items() if n)
+        alone = {"name": pair.name, "group": pair.group, **pooled([record], scoring, nm)}
+        alone["figures"] = {name: figure["value"] for name, figure in alone["figures"].items()}
+        how = {"polarity": seen.view.polarity, "scale": seen.view.scale, "rows": len(found)}
+        images.append({**alone, **how, "seconds": round(seen.seconds, 3)})
+        counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
         say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": "))
-
-    def told(some: Sequence[int]) -> dict[str, Any]:
-        """Some images together: counts, and figures with their intervals."""
-        chosen = [records[place] for place in some]
-        figures = summarise(scoring, chosen, nm=nm)
-        return {**scoring.tally(chosen), "figures": {name: figure._asdict() for name, figure in figures.items()}}
-
-    def alone(place: int) -> dict[str, Any]:
-        whole, pair = told([place]), examples[place]
-        figures = {name: figure["value"] for name, figure in whole["figures"].items()}
-        return {"name": pair.name, "group": pair.group, **whole, "figures": figures, **views[place]}
-
-    groups = {pair.group: [n for n, p in enumerate(examples) if p.group == pair.group] for pair in examples}
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {"name": title, "images": len(records), "unit": "nm" if nm else "px", "rows": options.rows},
         "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
         "intervals": INTERVALS,
-        "pooled": told(range(len(records))),
+        "pooled": pooled(records, scoring, nm),
         **examiner.report(records, [pair.group for pair in examples], nm),
-        "groups": [
-            {"name": name, "images": len(some), **told(some)}
-            for name, some in sorted(groups.items())
-            if len(groups) < len(records)
-        ],
-        "images": [alone(place) for place in range(len(records))],
+        "groups": _by_group(examples, records, scoring, nm),
+        "images": images,
     }
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
-    shown = _shown(examples, report["images"], scoring, options, out)
+    shown = _shown(examples, images, scoring, options, out)
     write_whole(out / "report.html", page(report, scoring, shown).encode())
     return report
+
+
+def pooled(records: Sequence[Any], scoring: Scoring, nm: bool) -> dict[str, Any]:
+    """Some images together: counts, and figures with their intervals."""
+    figures = summarise(scoring, records, nm=nm)
+    return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
+
+
+def _by_group(examples: Sequence[Pair], records: Sequence[Any], scoring: Scoring, nm: bool) -> list[dict[str, Any]]:
+    """The images of each group together; nothing where each image is a group."""
+    groups: dict[str, list[Any]] = {}
+    for pair, record in zip(examples, records, strict=True):
+        groups.setdefault(pair.group, []).append(record)
+    if len(groups) == len(records):
+        return []
+    every = sorted(groups.items())
+    return [{"name": name, "images": len(some), **pooled(some, scoring, nm)} for name, some in every]
 
 
 def choice(n: int, each: int) -> dict[int, str]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_li
+from skimage.segmentation import relabel_sequential
 
 from ..instances.targets import boundary
 from .settings import MaskSettings
@@ -44,7 +45,7 @@ def compose(draw: Callable[[float], Silhouette], settings: MaskSettings, rng: np
         for row, column in places[rng.integers(len(places), size=TRIES)]:
             if put_beneath(labels, silhouette, row, column, number, settings.overlap):
                 break
-    return renumbered(labels[margin:-margin, margin:-margin])
+    return np.asarray(relabel_sequential(labels[margin:-margin, margin:-margin])[0], np.int32)
 
 
 def allowed_places(side: int, settings: MaskSettings, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -73,12 +74,6 @@ def put_beneath(labels: Labels, silhouette: Silhouette, row: int, column: int, n
     return True
 
 
-def renumbered(labels: Labels) -> Labels:
-    """The same particles numbered 1..n without gaps."""
-    dense = np.unique(np.append(0, labels.ravel()), return_inverse=True)[1]
-    return dense[1:].reshape(labels.shape).astype(np.int32)
-
-
 def drawn(labels: Labels) -> NDArray[np.uint8]:
     """The mask as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
 
@@ -100,7 +95,7 @@ def bright_enough(picture: NDArray[np.uint8], labels: Labels) -> tuple[Labels, i
     means = np.asarray(ndimage.mean(picture, labels, np.arange(1, count + 1)))
     dark = means < threshold_li(picture) if picture.min() < picture.max() else np.ones(count, bool)
     keep = np.concatenate([[True], ~dark])
-    return renumbered(np.where(keep[labels], labels, 0).astype(np.int32)), int(dark.sum())
+    return np.asarray(relabel_sequential(np.where(keep[labels], labels, 0))[0], np.int32), int(dark.sum())
 
 
 def perlin(side: int, cells: float, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
+from ..augmentation import posed
+from ..sheets import in_rows
 from .compose import Labels, drawn
-from .loop import Trainer, move, shade, sheet
+from .loop import Trainer, move, shade
 from .settings import CycleSettings
-from .stock import Micrographs, crop_micrograph, posed
+from .stock import Micrographs, crop_micrograph
+
+SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measurement
 
 
 class Residual(nn.Module):
@@ -102,9 +106,6 @@ class ImagePool:
         number = int(torch.randint(self.size, (1,), generator=noise))
         older, self.pictures[number] = self.pictures[number], picture.clone()
         return older
-
-
-SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measurement
 
 
 class CycleTrainer(Trainer):
@@ -213,7 +214,7 @@ class CycleTrainer(Trainer):
             painted, found = self.g_ab(mask), self.g_ba(micrograph)
             six = (mask, painted, self.g_ba(painted), micrograph, found, self.g_ab(found))
             rows.append([shade(picture[0, 0]) for picture in six])
-        return sheet(rows)
+        return in_rows(rows)
 
 
 def _is(judged: Tensor, wanted: float) -> Tensor:
@@ -245,4 +246,4 @@ def paint(network: nn.Module, mask: NDArray[np.float32], device: torch.device, p
 def crop_mask(labels: Labels, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """A random square of a mask, turned and mirrored at random, as the generator sees it."""
     row, column = (int(rng.integers(n - side + 1)) for n in labels.shape)
-    return posed(as_picture(labels[row : row + side, column : column + side]), rng)
+    return posed(rng, as_picture(labels[row : row + side, column : column + side]))[0]

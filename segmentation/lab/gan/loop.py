@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,15 +145,6 @@ def _note(trainer: Trainer, folder: Path, losses: list[dict[str, float]], second
     add_row(folder / METRICS, {"step": trainer.step, **row, "seconds_per_step": seconds})
     write_picture(folder / SAMPLES / f"{trainer.step:06d}.png", trainer.picture())
     return "  ".join(f"{name} {value:.3f}" for name, value in row.items())
-
-
-def sheet(rows: Iterable[Iterable[NDArray[np.uint8]]], gap: int = 2) -> NDArray[np.uint8]:
-    """Pictures of one size (h, w) uint8 side by side in rows, `gap` px of grey between them."""
-
-    def padded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.pad(picture, gap, constant_values=128)
-
-    return np.concatenate([np.concatenate([padded(picture) for picture in row], axis=1) for row in rows])
 
 
 def shade(values: NDArray[np.float32] | torch.Tensor) -> NDArray[np.uint8]:

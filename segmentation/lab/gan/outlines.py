@@ -19,13 +19,19 @@ from scipy.stats import ks_2samp
 from skimage.measure import regionprops
 from torch import Tensor, nn
 
+from ..augmentation import posed
+from ..sheets import in_rows
 from ..synthesis.scene import split_pieces
-from .loop import Trainer, move, shade, sheet
+from .loop import Trainer, move, shade
 from .settings import MissingStage, OutlineSettings
 
 REACH = 0.45  # of the frame's side: from a silhouette's centroid to its farthest point
 LEAST_AREA = 0.03  # of the frame, under which a drawn silhouette is a speck
 Field = NDArray[np.float32]
+Outlines = NDArray[np.uint8]  # (n, S, S), 0..255
+COMPARED = 256  # outlines whose shapes are compared at a checkpoint
+BATCH = 256  # outlines drawn at once
+PATIENCE = 20  # outlines drawn for a usable one before the generator counts as unlearned
 
 
 class Shape(NamedTuple):
@@ -90,18 +96,12 @@ def shape_of(field: Field) -> Shape:
 def at_diameter(field: Field, diameter: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """The cleaned field's silhouette at `diameter` px of ECD, turned by quarters and mirrored at random."""
     factor = diameter / np.sqrt(4 * (field > 0).sum() / np.pi)
-    turned = np.rot90(field, int(rng.integers(4)))
-    turned = turned[:, ::-1] if rng.integers(2) else turned
     side = max(3, round(len(field) * factor))
-    resized = Image.fromarray(np.ascontiguousarray(turned)).resize((side, side), Image.Resampling.BILINEAR)
+    resized = Image.fromarray(np.ascontiguousarray(posed(rng, field)[0])).resize(
+        (side, side), Image.Resampling.BILINEAR
+    )
     inside = np.asarray(resized) > 0
     return inside[np.ix_(inside.any(axis=1), inside.any(axis=0))]
-
-
-Outlines = NDArray[np.uint8]  # (n, S, S), 0..255
-COMPARED = 256  # outlines whose shapes are compared at a checkpoint
-BATCH = 256  # outlines drawn at once
-PATIENCE = 20  # outlines drawn for a usable one before the generator counts as unlearned
 
 
 class Generator(nn.Module):
@@ -215,7 +215,7 @@ class OutlineTrainer(Trainer):
         real = [self.training[i % len(self.training)] for i in range(24)]
         drawn = [shade(field) for field in self._drawn(48)]
         everything = real + drawn
-        return sheet(everything[i : i + 12] for i in range(0, len(everything), 12))
+        return in_rows(everything[i : i + 12] for i in range(0, len(everything), 12))
 
 
 def as_field(outline: NDArray[np.uint8]) -> Field:

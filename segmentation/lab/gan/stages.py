@@ -16,6 +16,7 @@ from ..files import write_picture, write_whole
 from ..publish import publish
 from ..runs import CHECKPOINT, METRICS, State, load_state, read_rows
 from ..settings import BadRecipe
+from ..sheets import in_rows
 from ..train import scores_of, train
 from .compose import Labels, bright_enough, compose, drawn, most_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
@@ -31,7 +32,6 @@ from .loop import (
     refuse_others,
     run_steps,
     shade,
-    sheet,
 )
 from .outlines import Generator, OutlineTrainer, at_diameter, draw_outlines
 from .settings import CycleSettings, MissingStage, OutlineSettings, unet_recipe
@@ -86,7 +86,7 @@ def masks(work: Work, deadline: Deadline) -> bool:
             write_picture(folder / "labels" / f"{number:05d}.png", labels.astype(np.uint16))
             row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
             tinted = np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)  # neighbours unlike
-            return row, sheet([[drawn(labels), tinted]])
+            return row, in_rows([[drawn(labels), tinted]])
 
         return make
 
@@ -127,7 +127,7 @@ def translate(work: Work, deadline: Deadline) -> bool:
                 write_picture(folder / "labels" / f"{number:05d}.png", kept.astype(np.uint16))
                 write_picture(folder / "images" / f"{number:05d}.png", picture)
             row = {"particles": int(labels.max()), "rejected": rejected}
-            return row, sheet([[drawn(labels), picture, drawn(kept)]])
+            return row, in_rows([[drawn(labels), picture, drawn(kept)]])
 
         return make
 

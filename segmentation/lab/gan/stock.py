@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...core.micrograph import clip_outliers, data_bar
 from ...core.network.resample import resize
 from ...core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
+from ..augmentation import posed
 from ..data import validation_groups
 from ..settings import keep_apart
 from ..synthesis.render import render
@@ -146,10 +147,4 @@ def crop_micrograph(stock: Micrographs, side: int, rng: np.random.Generator) -> 
         crop = picture[row : row + side, column : column + side]
         if crop.std() >= 0.5 * picture.std():
             break
-    return posed(crop, rng)
-
-
-def posed(crop: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """One of the eight turned and mirrored versions."""
-    turned = np.rot90(crop, int(rng.integers(4)))
-    return turned[:, ::-1] if rng.integers(2) else turned
+    return posed(rng, crop)[0]

@@ -15,12 +15,12 @@ from skimage.segmentation import watershed
 from ...core.labels.outline import outline, particles
 from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
-from ..evaluation.report import summarise
+from ..evaluation.report import pooled, share
 from ..tasks.base import Scoring
 from .by_size import by_size
 from .calibrating import reliability
 from .counts import ImageCounts, count_image
-from .figures import ap_by_iou, share
+from .figures import ap_by_iou
 from .matching import Labels, match, overlap_of, without_specks
 from .targets import inner_distance
 
@@ -30,6 +30,9 @@ RULE = (
     "The threshold with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, pooled over the images;"
     f" of those within {PLATEAU:g} of it, the one nearest to 0.5."
 )
+MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
+Map = NDArray[np.uint8]
+OWN, BEFORE = "own", "before fitting"
 
 
 def sweep_image(
@@ -80,10 +83,6 @@ def choose(points: Sequence[dict[str, Any]]) -> float | None:
     return min(good, key=lambda threshold: abs(threshold - 0.5))
 
 
-MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
-Map = NDArray[np.uint8]
-
-
 def published(foreground: Map) -> Labels:
     """Version 1.0 as the web page ran it: threshold 0.5, holes filled, then `split`. (H, W) uint8 0..255 in."""
     return split(np.asarray(ndimage.binary_fill_holes(foreground >= 128)))
@@ -115,9 +114,6 @@ def split(mask: NDArray[np.bool_]) -> Labels:
 
 
 CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published-1.2": published_later}
-
-
-OWN, BEFORE = "own", "before fitting"
 
 
 class Outliner:
@@ -156,9 +152,8 @@ class Outliner:
         return CHAINS[chain](seen.maps[0])
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        def pooled(counts: Sequence[ImageCounts]) -> dict[str, Any]:
-            figures = summarise(self.scoring, counts, nm=nm)
-            return {**self.scoring.tally(counts), "figures": {name: f._asdict() for name, f in figures.items()}}
+        def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
+            return {name: pooled(counts, self.scoring, nm) for name, counts in chains.items()}
 
         points = curve(self.sweeps)
         right = np.concatenate([image.right for image in images])
@@ -174,8 +169,8 @@ class Outliner:
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
                 "found": np.concatenate([i.found_sizes for i in images]).round(3).tolist(),
             },
-            "postprocess": {name: pooled(counts) for name, counts in self.chains.items() if len(self.chains) > 1},
-            "truth_through": {name: pooled(counts) for name, counts in self.through.items()},
+            "postprocess": together(self.chains) if len(self.chains) > 1 else {},
+            "truth_through": together(self.through),
         }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..evaluation.report import share
 from ..tasks.base import Definition, Floats
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 from .matching import Kind
@@ -132,11 +133,6 @@ def _boundary_f1(boundary: Floats) -> Floats:
     precision, recall = np.nan_to_num(share(found_right, found_all)), np.nan_to_num(share(true_right, true_all))
     mean = np.nan_to_num(share(2 * precision * recall, precision + recall))
     return np.where(found_all + true_all > 0, mean, np.nan)
-
-
-def share(part: Floats, whole: Floats) -> Floats:
-    """part / whole, NaN where whole is 0."""
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
 
 
 def ap_by_iou(images: Sequence[ImageCounts]) -> list[dict[str, float | None]]:

@@ -14,6 +14,10 @@ Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 SMALLEST = 9  # px; smaller objects are slips of a pen and count as background
+MOSTLY = 0.5  # share of an area
+RIGHT, OUTLINED = 0.5, 0.75  # IoU from which a particle is right, and from which its outline is, too
+LEAST_PAIR = 0.1  # IoU of a pair that can be called one particle, badly outlined
+Kinds = NDArray[np.str_]
 
 
 class Overlap(NamedTuple):
@@ -57,11 +61,6 @@ def without_specks(labels: Labels, smallest: int = SMALLEST) -> Labels:
     return np.where(keep, np.arange(len(keep)), 0).astype(np.int32)[labels]
 
 
-def ious(found: Labels, truth: Labels) -> Floats:
-    """(true particles, found particles) intersection over union; background is left out."""
-    return overlap_of(found, truth).iou
-
-
 def pairs(iou: Floats, threshold: float) -> tuple[Indices, Indices]:
     """Places (true, found) of the pairs with an IoU of at least `threshold` in the best one-to-one assignment."""
     if not iou.size:
@@ -77,12 +76,6 @@ def match(iou: Floats, threshold: float) -> tuple[int, int, int]:
     true_count, found_count = iou.shape
     hits = len(pairs(iou, threshold)[0])
     return hits, found_count - hits, true_count - hits
-
-
-MOSTLY = 0.5  # share of an area
-RIGHT, OUTLINED = 0.5, 0.75  # IoU from which a particle is right, and from which its outline is, too
-LEAST_PAIR = 0.1  # IoU of a pair that can be called one particle, badly outlined
-Kinds = NDArray[np.str_]
 
 
 class Kind(StrEnum):

@@ -17,6 +17,8 @@ from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import RenderSettings
 from .substrate import speckle, substrate
 
+Shape = tuple[int, int]
+
 
 def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
     """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
@@ -99,9 +101,6 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: np.random.Ge
     return bright if settings.scene.polarity == "bright" else -bright
 
 
-Shape = tuple[int, int]
-
-
 @dataclass(frozen=True, eq=False)
 class Rendering:
     """A picture and what is true of it.
@@ -168,16 +167,6 @@ def render(
     """
     done = render_settings(shape, rng, fixed, diameters)
     return (255 - done.grey if done.settings.scene.polarity == "dark" else done.grey), done.labels
-
-
-def render_sem(
-    shape: Shape, rng: np.random.Generator, *, diameter: float
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """As `render`, always a secondary-electron picture of bright particles."""
-    done = render_settings(
-        shape, rng, {"diameter": diameter, "kind": "sem", "polarity": "bright", "annotation": "none"}
-    )
-    return done.grey, done.labels
 
 
 def render_blank(shape: Shape, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,59 +17,12 @@ BAR_ROWS = 64
 NM_PER_PIXEL = 5.0
 SCALE_BAR_NM = 500
 SEED = 10
-SETTINGS = {
-    "kind": "sem",
-    "polarity": "bright",
-    "family": "rounded",
-    "mixing": 0.15,
-    "diameter": 38,
-    "law": "log-normal",
-    "spread": 0.3,
-    "cover": 0.75,
-    "layout": "clustered",
-    "clusters": 5,
-    "overlap": 0.7,
-    "stacking": 0.9,
-    "flat": 0.3,
-    "rounding": 0.45,
-    "relief": "smooth",
-    "ground": 0.15,
-    "gradient": 0.06,
-    "cloud": 0.03,
-    "grain": 0.06,
-    "texture": "wrinkles",
-    "texture_contrast": 0.1,
-    "specks": 0.4,
-    "speck_contrast": 0.15,
-    "scratches": 0,
-    "patches": 0,
-    "holes": 0,
-    "frame": 0,
-    "contrast": 0.4,
-    "edge": 0.55,
-    "edge_power": 1.3,
-    "detector": 0.15,
-    "occlusion": 0.8,
-    "transparency": 0,
-    "defocus": 0.8,
-    "dose": 150,
-    "line_noise": 0,
-    "charging": 0,
-    "drift": 0,
-    "gamma": 1.0,
-    "level": 25,
-    "gain": 190,
-    "filtering": "none",
-    "resampling": 1,
-    "sharpening": 0,
-    "jpeg": 100,
-    "annotation": "none",
-}
+SETTINGS = Path(__file__).with_suffix(".toml")
 
 
 def draw_sample(seed: int = SEED) -> NDArray[np.uint8]:
     """(768, 1024) uint8: a rendered micrograph above its data bar."""
-    grey = render_settings(SHAPE, np.random.default_rng(seed), SETTINGS).grey
+    grey = render_settings(SHAPE, np.random.default_rng(seed), tomllib.loads(SETTINGS.read_text())).grey
     return np.concatenate([grey, data_bar(SHAPE[1])])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from .relief import dressed, relief_field
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
+TRIALS = 4  # places tried for one particle before it is left out
 
 
 def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -78,9 +79,6 @@ def _packed(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generat
     return rng.permutation(points[inside].astype(np.int64))
 
 
-TRIALS = 4  # places tried for one particle before it is left out
-
-
 @dataclass(frozen=True, eq=False)
 class Scene:
     """height: (H, W) float32 px above the substrate; owner: (H, W) int32 number of the visible body, 0 substrate;
@@ -133,15 +131,7 @@ def build_scene(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Gen
 
 def _stock(scene: SceneSettings, diameters: NDArray[np.float64], rng: np.random.Generator) -> list[Body]:
     """Different bodies, as many as there are particles but not more than the eye tells apart."""
-    form = Form(
-        flat=scene.flat,
-        rounding=scene.rounding,
-        aspect=scene.aspect,
-        primaries=scene.primaries,
-        neck=scene.neck,
-        core=scene.core,
-        density=scene.density,
-    )
+    form = Form(**{each.name: getattr(scene, each.name) for each in fields(Form)})
     count = min(len(diameters), 64)
     bodies = [any_body(_family(scene, rng), d, rng, form) for d in diameters[:count]]
     side = max(max(b.top.shape) for b in bodies) + 64

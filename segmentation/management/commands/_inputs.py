@@ -8,25 +8,33 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from segmentation.core.micrograph import parse_width
+from segmentation.core.micrograph import parse_width, read_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
-from segmentation.core.micrograph.types import Calibration, UnreadableImage
+from segmentation.core.micrograph.readings import sure_calibration
+from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights
 from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
+from segmentation.services.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
-JUNK = {"thumbs.db", "desktop.ini", ".ds_store"}
-JUNK_FOLDERS = {"__macosx"}
+DOUBTFUL = (
+    "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
+    " width of the image with --width-nm."
+)
+JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 def images_in(folder: Path, *, but: Path) -> tuple[list[Path], list[Path]]:
@@ -68,31 +76,24 @@ def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
         yield file, out / name
 
 
-def left_out(folder: Path, others: Iterable[Path]) -> str:
-    """A line about the files of a folder that are no images, "" when there are none."""
-    names = [str(path.relative_to(folder)) for path in others]
-    if not names:
-        return ""
-    what = "1 file is no image and was" if len(names) == 1 else f"{len(names)} files are no images and were"
-    return f"{folder}: {what} left out: {', '.join(names)}"
-
-
-class Typed(NamedTuple):
-    """A length in nm, and the text that was typed: its last digit says how well the length is known."""
-
-    nm: float
-    text: str
-
-
 def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
     """What the options say of an image so many pixels wide, None where they say nothing."""
-    image: Typed | None = options["width_nm"]
-    pixel: Typed | None = options["nm_per_pixel"]
-    if image is not None:
-        return Calibration.of_width(image.nm, columns, typed=image.text)
-    if pixel is not None:
-        return Calibration.of_pixel(pixel.nm, typed=pixel.text)
-    return None
+    size: Callable[[int], Calibration] | None = options["size"]
+    return size(columns) if size else None
+
+
+def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
+    """The micrograph, with what its bar says where neither options nor file tell the scale.
+
+    What is beyond doubt counts; what is not becomes a note.
+    """
+    if micrograph.calibration.nm_per_pixel or options["size"]:
+        return micrograph
+    found = read_bar(micrograph)
+    if found is None or found.sure:
+        return replace(micrograph, reading=sure_calibration(found and asdict(found)))
+    note = found.note or DOUBTFUL.format(found.nm_per_pixel)
+    return replace(micrograph, notes=(*micrograph.notes, note))
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
@@ -120,7 +121,7 @@ def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **va
             if name in own:
                 values[name] = own[name].read(options[name] or "")
         flag = ""
-        return analysis_settings(task, **values)
+        return with_site_uncertainty(analysis_settings(task, **values))
     except ValueError as error:
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
 
@@ -150,62 +151,97 @@ def write(analysis: Any, folder: Path, bar: Callable[[str, float], None], *, kee
     bar("done", 1.0)
 
 
-class Pooling:
-    """The images of a sample as they come, analysed or failed; analyses are kept only where the sample has a name."""
+class Measuring(BaseCommand):
+    """A command that measures files, each into a folder of its own, and may pool them. what: one of them."""
 
-    def __init__(self, name: str | None, settings: MeasurementSettings) -> None:
-        self.name, self.settings = name, settings
-        self.members: list[Any] = []
-        self.failed: list[tuple[Path, str]] = []
+    requires_system_checks: list[str] = []
+    what = "image"
 
-    def run(self, command: BaseCommand, files: Sequence[Path], out: Path, analyse: Callable[[Path, Path], Any]) -> None:
-        """Analyse each file into a folder of its own, then write the pooled files into `out`, if the sample has a name.
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+        size = parser.add_mutually_exclusive_group()
+        size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
+        size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
+        parser.add_argument("--all", action="store_true", help="set-aside particles in labels.tif and rois.zip, too")
+        help_ = f"pool the {self.what}s as one sample"
+        parser.add_argument("--sample", type=sample_name, metavar="NAME", help=help_)
+
+    def wanted(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+        """Those of the files of a folder that are measured; images: those of them that are images."""
+        return list(images)
+
+    def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        """The analysis of a file, whose results were written into the folder."""
+        raise NotImplementedError
+
+    def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
+        """The files named, and those wanted of the folders named."""
+        for path in paths:
+            if not path.is_dir():
+                yield path
+                continue
+            images, others = images_in(path, but=out)
+            wanted = self.wanted((*images, *others), images)
+            yield from wanted
+            rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in wanted]
+            if not wanted:
+                self.stderr.write(f"{path}: There is no {self.what} in this folder.")
+            elif rest:
+                some = "1 file is no image and was" if len(rest) == 1 else f"{len(rest)} files are no images and were"
+                self.stderr.write(f"{path}: {some} left out: {', '.join(rest)}")
+
+    def measure(self, paths: Iterable[Path], settings: AnalysisSettings, options: dict[str, Any]) -> None:
+        """Analyse each file into a folder of its own, then write the pooled files, if the sample has a name.
 
         A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
         command exits with BAD_INPUT.
         """
+        from segmentation.core.report.exports.viewer import thumbnail_png
         from segmentation.core.sample import Member
 
-        for path, folder in folders_of(files, out):
+        members: list[Member] = []
+        failed: list[tuple[Path, str]] = []
+        for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):
             try:
-                analysis = analyse(path, folder)
+                analysis = self.analysed(path, folder, settings, options)
             except (UnreadableImage, OSError, MemoryError, AlteredWeights) as error:
                 reason = sentence(error)
-                command.stderr.write(f"{path}: {reason}")
-                self.failed.append((path, reason))
+                self.stderr.write(f"{path}: {reason}")
+                failed.append((path, reason))
                 continue
-            if self.name:  # what pooling needs of it: its pictures may go
-                self.members.append(Member.of(analysis))
-        self._finish(out, command.stdout, command.stderr)
-        if self.failed:
+            if options["sample"]:  # what pooling needs of it: its pictures may go
+                members.append(Member.of(analysis, thumbnail_png(analysis)))
+        if options["sample"]:
+            self._pool(options["sample"], options["out"], settings.measurement, members, failed)
+        if failed:
             sys.exit(BAD_INPUT)
 
-    def _finish(self, out: Path, told: Any, warned: Any) -> None:
-        """Write the pooled files into `out`, if the sample has a name."""
+    def _pool(
+        self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[tuple[Path, str]]
+    ) -> None:
+        """Write the pooled files into `out`."""
         from segmentation.core.report.files import write_all
         from segmentation.core.sample import LeftOut, combine
 
-        if not self.name:
+        if not members:
+            self.stderr.write(f"{name}: No image could be measured, so there is nothing to pool.")
             return
-        if not self.members:
-            warned.write(f"{self.name}: No image could be measured, so there is nothing to pool.")
-            return
-        left_out = [LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in self.failed]
         sample = combine(
-            self.name,
-            self.members,
-            edge=self.settings.border_correction,
-            filter=self.settings.filter,
-            field_spread=self.settings.field_spread / 100,
-            left_out=left_out,
+            name,
+            members,
+            edge=settings.border_correction,
+            filter=settings.filter,
+            field_spread=settings.field_spread / 100,
+            left_out=[LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in failed],
         )
         write_all(sample, out)
         for warning in sample.warnings:
-            warned.write(f"{self.name}: {warning}")
+            self.stderr.write(f"{name}: {warning}")
         count = len(sample.counted)
         images = "1 image" if count == 1 else f"{count} images"
-        missing = f", {len(self.failed)} could not be measured" if self.failed else ""
-        told.write(f"{self.name} -> {out}: {sample.pooled.n_kept} {sample.task.things} of {images} pooled{missing}")
+        missing = f", {len(failed)} could not be measured" if failed else ""
+        kept = f"{sample.pooled.n_kept} {sample.task.things}"
+        self.stdout.write(f"{name} -> {out}: {kept} of {images} pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:
@@ -219,51 +255,37 @@ def sentence(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-class Bar:
-    """A progress bar on a terminal, silence elsewhere; callable as the pipeline's `progress`."""
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on a terminal, silence elsewhere; what it gives is the pipeline's `progress`."""
+    form = "{desc}: {percentage:3.0f}% |{bar}| {postfix}"
+    with tqdm(total=100, desc=name, disable=not sys.stderr.isatty(), leave=False, bar_format=form) as bar:
 
-    def __init__(self, name: str) -> None:
-        self.bar = tqdm(
-            total=100,
-            desc=name,
-            disable=not sys.stderr.isatty(),
-            leave=False,
-            bar_format="{desc}: {percentage:3.0f}% |{bar}| {postfix}",
-        )
+        def show(stage: str, fraction: float) -> None:
+            bar.set_postfix_str(stage, refresh=False)
+            bar.update(100 * fraction - bar.n)
 
-    def __enter__(self) -> Callable[[str, float], None]:
-        return self._show
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
-
-    def _show(self, stage: str, fraction: float) -> None:
-        self.bar.set_postfix_str(stage, refresh=False)
-        self.bar.update(100 * fraction - self.bar.n)
+        yield show
 
 
-def width(text: str) -> Typed:
-    """The width of an image, with or without a unit."""
+def width(text: str) -> Callable[[int], Calibration]:
+    """The calibration of so many columns, from the width of an image with or without a unit."""
     try:
         nm = parse_width(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if nm is None:
         raise argparse.ArgumentTypeError("give a width, or leave the option out to measure in pixels")
-    return Typed(nm, text.strip())
+    # The last digit of what was typed says how well the length is known.
+    return partial(Calibration.of_width, nm, typed=text.strip())
 
 
-def pixel_size(text: str) -> Typed:
-    """The size of a pixel in nm."""
-    return Typed(positive(text), text.strip())
-
-
-def positive(text: str) -> float:
-    """A number that can be a length or a factor."""
-    value = number_of(text)
-    if not 1e-6 <= value <= 1e6:
+def pixel_size(text: str) -> Callable[[int], Calibration]:
+    """The same from the size of a pixel in nm."""
+    nm = number_of(text)
+    if not 1e-6 <= nm <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
-    return value
+    return lambda columns: Calibration.of_pixel(nm, typed=text.strip())
 
 
 def sample_name(text: str) -> str:
@@ -295,6 +317,4 @@ def _is_image(path: Path) -> bool:
 
 
 def _is_junk(path: Path) -> bool:
-    *folders, own = [part.lower() for part in path.parts]
-    hidden = any(part.startswith(".") for part in (*folders, own))
-    return hidden or own in JUNK or any(folder in JUNK_FOLDERS for folder in folders)
+    return any(part.startswith(".") or part.lower() in JUNK for part in path.parts)

@@ -48,7 +48,7 @@ class Command(LabCommand):
 
     def _check(self, options: dict[str, Any]) -> None:
         from segmentation.lab.check import inspect
-        from segmentation.lab.check_pictures import write_pictures
+        from segmentation.lab.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         checked = inspect(options["folder"], **names, classes=tuple(options["classes"]))

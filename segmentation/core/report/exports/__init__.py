@@ -24,11 +24,7 @@ def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
 
     all: whether the files are to hold what was set aside, too.
     """
-    there = (
-        each
-        for each in every()
-        if (each.holds(of) or (each.for_the_page and of == "image")) and (not each.panel or each.panel in task.panels)
-    )
+    there = (each for each in every() if each.holds(of) and (not each.panel or each.panel in task.panels))
     return {export.name: export for export in (each.said(of, task, all=all) for each in there)}
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ...tasks.base import Task
 
 Of = Literal["image", "sample"]
-NORMAL, WITH_SUMS, LAST = 0, 1, 2  # turns of writing
+FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Export:
     what was set aside, too, if asked to. In all of them {thing}, {things} and {Things} are what is looked for.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
-    for_the_page: whether it is for the result page alone, not to be taken away. turn: NORMAL, WITH_SUMS of all normal
-    ones, or LAST.
+    for_the_page: whether it is only shown on the page, not to be taken away. turn: FIRST for what answers the question,
+    FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
     """
 
     name: str

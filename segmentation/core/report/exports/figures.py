@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import Export
+from .base import FIGURE, Export
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 def _write_vector(context: Context, path: Path) -> None:
     from .. import figure
 
-    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf", context.pixels)
+    figure.write(context.figure, path, "svg" if path.suffix == ".svg" else "pdf")
 
 
 def _write_picture(context: Context, path: Path) -> None:
     from .. import figure
 
-    path.write_bytes(figure.as_png(context.pictures[path.name]))
+    picture = context.picture(path.name)
+    assert picture is not None
+    path.write_bytes(figure.as_png(picture))
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
@@ -36,6 +38,7 @@ EXPORTS = (
         _write_picture,
         image="four panels on one page, 300 dpi",
         sample="pooled size distribution and one small histogram per image, 300 dpi",
+        turn=FIGURE,
     ),
     Export(
         "figure.svg",

@@ -1,7 +1,9 @@
-"""What the browser's viewer needs: picture, outlines of what was found, thumbnail, the segmentation itself."""
+"""What the pages show: the picture whole and in tiles, outlines of what was found, small pictures."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...analysis import Analysis
+from ...archive import write_zip
 from ..cracks import Points
 from ..objects import Objects
 from ..outlines import thinned, trace
 from ..wording import write_json
-from .base import Export
+from .base import FIGURE, FIRST, NORMAL, Export
 
 if TYPE_CHECKING:
     from ..context import Context
 
 TOLERANCE = 0.6
-LONGEST = 4096
+LONGEST = 1024  # px of the picture that is seen at first
+TILE = 512  # px
 THUMBNAIL = 320
+LONGEST_FIGURE = 1200
+QUALITY = 80
 SIZES = ("min_feret", "max_feret", "ecd", "area")
 SHAPES = ("circularity", "aspect_ratio", "confidence")
 
@@ -71,12 +77,44 @@ def _whole(line: NDArray[np.float64]) -> list[float]:
     return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
 
 
-def image_png(analysis: Analysis) -> bytes:
-    """The whole upload as an 8-bit PNG for display, hot and cold pixels clipped, no side over 4096 px."""
+def image_webp(analysis: Analysis) -> bytes:
+    """The whole upload for display, hot and cold pixels clipped, no side over 1024 px."""
     from ...micrograph import preview
+
+    return _webp(preview(analysis.micrograph, LONGEST))
+
+
+def tiles(analysis: Analysis) -> Iterator[tuple[str, bytes]]:
+    """The whole upload for display as PNG squares of 512 px "level/column-row.png", less at the far edges.
+
+    Level 0 has every pixel and each further one half as many a side, as long as it has more than `image_webp`.
+    """
+    from PIL import Image
+
+    from ...micrograph import displayed
     from ..png import deflated
 
-    return deflated(preview(analysis.micrograph, LONGEST)).png()
+    level, whole = 0, displayed(analysis.micrograph)
+    while not level or max(whole.shape) > LONGEST:
+        for top in range(0, whole.shape[0], TILE):
+            for left in range(0, whole.shape[1], TILE):
+                tile = whole[top : top + TILE, left : left + TILE]
+                yield f"{level}/{left // TILE}-{top // TILE}.png", deflated(tile).png()
+        level, whole = level + 1, np.asarray(Image.fromarray(whole).reduce(2))
+
+
+def figure_webp(pixels: NDArray[np.uint8]) -> bytes:
+    """The figure's pixels (h, w, 3) for the page, no side over 1200 px."""
+    return _webp(pixels, LONGEST_FIGURE)
+
+
+def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST) -> bytes:
+    from PIL import Image
+
+    picture, file = Image.fromarray(pixels), io.BytesIO()
+    picture.thumbnail((longest, longest), reducing_gap=2.0)
+    picture.save(file, "WEBP", quality=QUALITY)
+    return file.getvalue()
 
 
 def thumbnail_png(analysis: Analysis) -> bytes:
@@ -94,15 +132,31 @@ def _write_outlines(context: Context, path: Path) -> None:
 
 
 def _write_image(context: Context, path: Path) -> None:
-    path.write_bytes(image_png(context.analysis))
+    path.write_bytes(image_webp(context.analysis))
+
+
+def _write_tiles(context: Context, path: Path) -> None:
+    write_zip(path, tiles(context.analysis))
+
+
+def _write_figure(context: Context, path: Path) -> None:
+    path.write_bytes(figure_webp(context.pixels))
 
 
 def _write_thumbnail(context: Context, path: Path) -> None:
     path.write_bytes(thumbnail_png(context.analysis))
 
 
+def _shown(
+    name: str, kind: str, place: int, write: Callable[[Any, Path], object], turn: int, sample: str = ""
+) -> Export:
+    return Export(name, "", kind, place, write, image="shown on the page", sample=sample, for_the_page=True, turn=turn)
+
+
 EXPORTS = (
-    Export("outlines.json", "", "application/json", 300, _write_outlines, for_the_page=True),
-    Export("image.png", "", "image/png", 310, _write_image, for_the_page=True),
-    Export("thumbnail.png", "", "image/png", 320, _write_thumbnail, for_the_page=True),
+    _shown("outlines.json", "application/json", 300, _write_outlines, FIRST),
+    _shown("image.webp", "image/webp", 310, _write_image, FIRST),
+    _shown("tiles.zip", "application/zip", 311, _write_tiles, NORMAL),
+    _shown("thumbnail.png", "image/png", 320, _write_thumbnail, FIRST),
+    _shown("figure-small.webp", "image/webp", 330, _write_figure, FIGURE, sample="shown on the page"),
 )

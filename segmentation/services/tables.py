@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from segmentation.core.measure.table import Table
+from ..core.measure.table import Table
 
 NAME = "table.npz"
 CLARITY = "clarity"

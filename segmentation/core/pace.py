@@ -1,0 +1,63 @@
+"""How long an analysis will take: from how long each of its stages took in others on the same machine, and from how
+far the stage under way is."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+
+# Where each stage begins in the whole that a progress is told, as on a 1024 x 768 image (tests/benchmarks).
+BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
+MEASURING = ("measure", "report")  # the stages of a job whose segmentation is known
+# What a stage costs whatever the size of the image, in megapixels that would cost as much; else it is 0.
+FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
+TOLD = 0.02  # part of the network's stage from which on its own progress tells how long that takes
+
+
+class Pace:
+    """Seconds by stage, of images of any size."""
+
+    def __init__(self, known: Iterable[tuple[float, Mapping[str, float]]]) -> None:
+        """known: megapixels of an image, and its seconds by stage."""
+        spent: dict[str, tuple[float, float]] = {}
+        for megapixels, seconds in known:
+            for stage in BEGINS.keys() & seconds.keys():
+                before, work = spent.get(stage, (0.0, 0.0))
+                spent[stage] = before + max(seconds[stage], 0.0), work + _work(stage, megapixels)
+        self._pace = {stage: seconds / work for stage, (seconds, work) in spent.items() if work > 0}
+
+    def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
+        """How long an image will spend in these stages; None without experience."""
+        found = [self._pace[stage] * _work(stage, megapixels) for stage in stages if stage in self._pace]
+        return sum(found) if found else None
+
+
+class Forecast:
+    """How long a running analysis will still take; told of its progress as it goes."""
+
+    def __init__(self, pace: Pace, megapixels: float) -> None:
+        self._pace, self._megapixels = pace, megapixels
+        self._stage, self._since = "", 0.0
+
+    def left(self, fraction: float) -> float | None:
+        """Seconds from now on, of a whole that is done to this part; None without experience."""
+        stages, now = list(BEGINS), time.monotonic()
+        stage = max((each for each in stages if BEGINS[each] <= fraction), key=BEGINS.__getitem__)
+        later = stages[stages.index(stage) + 1 :]
+        if stage != self._stage:
+            self._stage, self._since = stage, now
+        spent, end = now - self._since, BEGINS[later[0]] if later else 1.0
+        done = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
+        expected = self._pace.seconds(self._megapixels, [stage])
+        rest = self._pace.seconds(self._megapixels, later) if later else 0.0
+        if stage == "network" and done > TOLD:
+            here: float | None = spent * (1 - done) / done
+        else:
+            here = None if expected is None else max(expected - spent, 0.0)
+        return None if here is None or rest is None else here + rest
+
+
+def _work(stage: str, megapixels: float) -> float:
+    fixed = FIXED_MEGAPIXELS.get(stage, 0.0)
+    return 1.0 if math.isinf(fixed) else megapixels + fixed

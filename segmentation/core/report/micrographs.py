@@ -1,0 +1,43 @@
+"""The micrographs of a sample in its report, each with what was found."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image as Pixels
+from reportlab.platypus import Flowable
+
+from ..sample import Sample
+from .document import SMALL, WIDTH, Picture, abreast, heading, space, together, words
+from .png import deflated
+from .wording import one_line
+
+ABREAST = 3
+TALLEST = 130.0  # points
+MOST = 48  # more would make a file too large to send
+
+
+def micrographs(sample: Sample) -> Iterator[Flowable]:
+    """Rows of small pictures under their names; nothing where there is none."""
+    shown = [(image, image.member.picture) for image in sample.images if image.member and image.member.picture]
+    if not shown:
+        return
+    few = f" The first {MOST} of {len(shown)} images." if len(shown) > MOST else ""
+    first: list[Flowable] = [
+        heading("Micrographs"),
+        words(f"Each image as analysed, with the {sample.task.things} that were found in colours.{few}", SMALL),
+        space(3),
+    ]
+    width = WIDTH / ABREAST - 8
+    for place in range(0, min(len(shown), MOST), ABREAST):
+        cells: list[Flowable | list[Flowable]] = []
+        for image, png in shown[place : min(place + ABREAST, MOST)]:
+            with Pixels.open(io.BytesIO(png)) as opened:
+                picture = Picture(deflated(np.asarray(opened.convert("RGB"))), width, TALLEST)
+            remark = " (not counted)" if image.excluded else ""
+            cells.append([picture, words(one_line(image.name, 45) + remark, SMALL), space(5)])
+        cells += [[] for _ in range(ABREAST - len(cells))]
+        yield together(*first, abreast(*cells))
+        first = []

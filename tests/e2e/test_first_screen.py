@@ -1,0 +1,103 @@
+"""What a result says before anybody scrolls: the picture, the answer and the histogram; and how little it weighs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import SIZES
+from .test_charts import analysed, drawn, shown, stored
+
+__all__ = ["analysed"]  # a fixture
+SCREENS = {"desktop": (1280, 800), "phone": (390, 844)}
+MOST_BYTES = 1_000_000
+
+
+@pytest.fixture
+def look(visit: Any, analysed: str) -> Any:
+    def open_result(size: str) -> Any:
+        page = visit(size)
+        width, height = SCREENS[size]
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(analysed)
+        page.locator(".particles tbody tr[data-id]").first.wait_for()
+        drawn(page)
+        return page
+
+    return open_result
+
+
+def bottom(page: Any, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    return box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_answer_and_histogram_need_no_scrolling(look, size):
+    page = look(size)
+    tall = SCREENS[size][1]
+    order = ["h1", "canvas", ".answer", ".chart"]
+    ends = [bottom(page, each) for each in order]
+    assert all(end <= tall for end in ends), dict(zip(order, ends, strict=True))
+    if size == "phone":
+        assert ends == sorted(ends)
+    told = page.locator(".answer").inner_text()
+    statistics = stored(page, "result.json").json()["statistics"]
+    assert str(statistics["n_kept"]) in told and f"{statistics['median']:.0f}" in told and "1–100 nm" in told
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_bar_is_seen_in_the_picture_without_scrolling(look, size):
+    page = look(size)
+    canvas = page.locator("canvas")
+    before = canvas.screenshot()
+    page.locator(".chart .bin").nth(2).click()
+    page.locator("[data-chosen]").wait_for()
+    assert page.evaluate("scrollY") == 0
+    assert canvas.screenshot() != before
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_red_outline_says_why_it_is_red(look, size):
+    page = look(size)
+    particles = stored(page, "outlines.json").json()
+    aside = next(each for each in particles["particles"] if each["reason"] == "touches the frame")
+    xs, ys = aside["outline"][::2], aside["outline"][1::2]
+    middle = {"x": (min(xs) + max(xs)) / 2, "y": (min(ys) + max(ys)) / 2}
+    box = page.locator("canvas").bounding_box()
+    scale = min(box["width"] / particles["width"], box["height"] / particles["height"])
+    x = box["x"] + (box["width"] - scale * particles["width"]) / 2 + scale * middle["x"]
+    y = box["y"] + (box["height"] - scale * particles["height"]) / 2 + scale * middle["y"]
+    (page.touchscreen.tap if size == "phone" else page.mouse.move)(x, y)
+    told = page.locator("[data-readout]")
+    told.filter(has_text="set aside: touches the frame. It has a pixel in the outermost row").wait_for()
+    assert f"confidence {aside['confidence']:.2f}" in told.inner_text()
+
+
+def test_a_row_is_seen_in_the_picture_that_stays(look):
+    page = look("desktop")
+    page.locator(".particles tbody tr[data-id] button").nth(4).click()
+    box = page.locator("canvas").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= SCREENS["desktop"][1]
+    assert page.locator("[data-readout]").inner_text().startswith("Particle ")
+
+
+def test_a_phone_loads_little_and_sharp_squares_when_they_are_seen(look):
+    page = look("phone")
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    sizes = page.context.new_cdp_session(page)
+    sizes.send("Network.enable")
+    received: list[int] = []
+    sizes.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    page.reload()
+    page.locator(".particles tbody tr[data-id]").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    assert sum(received) < MOST_BYTES
+    assert not [url for url in loaded if "/tiles/" in url or url.endswith("figure.png")]
+    with page.expect_response("**/tiles/0/*.png") as tile:
+        for _ in range(5):
+            page.locator("canvas").press("+")
+    assert tile.value.ok
+    assert shown(page) > 0
