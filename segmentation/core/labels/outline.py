@@ -13,7 +13,7 @@ from .cuts import cut_apart
 from .separate import Labels, separate
 
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
-HOPELESS = 0.1  # chance under which it is never shown: 40 of 44 such were wrong on held-out EMPS, 67 of 108 on powder
+HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
 
 
 @dataclass(frozen=True, eq=False)
