@@ -16,9 +16,9 @@ from . import tasks
 from .analysis import Analysis
 from .labels.segmentation import Provenance, Segmentation
 from .micrograph import clip_outliers, data_bar
-from .micrograph.crosscheck import crosscheck
+from .micrograph.crosscheck import crosscheck_sources
 from .micrograph.flatness import DRAWN, flat_share
-from .micrograph.types import Calibration, Micrograph
+from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .network.cards import ModelCard, find
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
@@ -31,7 +31,6 @@ from .tasks.base import Found, Task
 Progress = Callable[[str, float], None]
 Picture = NDArray[np.float32]
 
-CALLED = {"typed": "typed width", "drawn": "drawn scale bar"}  # sources of a calibration, where a word is missing
 
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
@@ -193,7 +192,7 @@ def measure(
     """Measure what was found; no model is needed, nor need the one that found it still exist."""
     clock = clock or Clock()
     progress("measuring", MEASURING)
-    calibration = settings.measurement.calibration or micrograph.calibration
+    calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = tasks.find(segmentation.provenance.task).measure(
             segmentation, micrograph, settings.measurement, calibration
@@ -222,11 +221,7 @@ def _wrong_file(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[str]:
-    if used.source == "default":
-        yield "The image width is the default of 7520 nm and was not checked: type the true width."
-    if used.source == "none":
-        yield "No image width is known, so sizes are in pixels."
-    own = micrograph.calibration
-    if own.source != used.source:
-        yield from crosscheck({CALLED.get(each.source, each.source): each for each in (own, used)})
+    if not used.is_known:
+        yield NO_SCALE
+    yield from crosscheck_sources(micrograph.calibration, micrograph.reading, used)
     yield from micrograph.notes

@@ -23,7 +23,7 @@ from ..core.report import exports
 from ..models import Artifact, Job, Micrograph, Sample
 from ..services import Refused, bundles, delete_job
 from .access import ask_to_delete, refused
-from .present import main_number
+from .present import is_scaled, main_number
 from .serving import file_stem
 from .upload import to_uuid
 from .words import capital
@@ -190,6 +190,7 @@ def _numbers(job: Job) -> dict[str, Any]:
     return {
         "kept": statistics["n_kept"] if statistics else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
+        "unscaled": statistics is not None and not is_scaled(job.summary),
     }
 
 
@@ -198,7 +199,7 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
     return {
         "job": job,
         "active": not job.is_finished,
-        "state": capital(job.get_state_display()),
+        "state": "Writing files" if job.has_answer and not job.is_finished else capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
         **_numbers(job),

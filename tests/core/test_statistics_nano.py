@@ -121,15 +121,8 @@ def test_coarse_pixels_decide_nothing():
     assert card([500] * 100, nm_per_pixel=19.0)["verdict"] == "below"
 
 
-def test_an_unchecked_width_decides_nothing():
-    found = card([50] * 100, Calibration(2.0, "default"))
-    assert found["verdict"] == "undecided" and "7520" in found["decides"]
-
-
-def test_pixels_are_not_calibrated():
-    found = summarise(table_of([10] * 20, nm_per_pixel=None), calibration=Calibration.absent()).nano
-    assert found["verdict"] == "not calibrated" and found["fraction"] is None
-    assert found["decides"] and found["sensitivity"] == []
+def test_pixels_have_no_card():
+    assert summarise(table_of([10] * 20, nm_per_pixel=None), calibration=Calibration.absent()).nano is None
 
 
 def test_no_particles_no_card():

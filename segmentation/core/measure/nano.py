@@ -22,6 +22,7 @@ from .filters import FOR_SIZE, RESOLVED_PX, set_aside, smallest_px, with_reasons
 from .table import Table
 
 THRESHOLD = 0.5
+LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
 ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
@@ -38,14 +39,12 @@ SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 class Terms:
     """What a verdict rests on beside the sizes.
 
-    uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. unchecked:
-    whether the calibration is a mere default. pixel: nm, of the coarsest image, None where there is no calibration.
-    filter: whether it was on.
+    uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
+    the coarsest image, None where there is no calibration. filter: whether it was on.
     """
 
     uncertainty: float = 0.0
     field_spread: float = 0.0
-    unchecked: bool = False
     pixel: float | None = None
     filter: bool = False
 
@@ -59,14 +58,14 @@ class Terms:
 
 
 def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
-    """The card as plain JSON types, None without particles.
+    """The card as plain JSON types, None without particles or calibration.
 
     variants: the sizes by what was done differently, those that the verdict is about first.
     """
     sizes = next(iter(variants.values()))
     found = terms.fraction(sizes)
     if found is None or terms.pixel is None:
-        return _uncalibrated(len(sizes)) if len(sizes) else None
+        return None
     others = ((name, nano_fraction(each)) for name, each in variants.items())
     sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
     verdict, decides = _verdict(variants, found, terms)
@@ -93,7 +92,7 @@ def variants_of(
 
     alternatives: judged tables of the same image under other settings, by name.
     """
-    u = uncertainty or ASSUMED
+    u = uncertainty if uncertainty and uncertainty >= LEAST_DOUBT else ASSUMED
     other: Edge = "exclude" if edge == "weight" else "weight"
     found = {
         "as analysed": Sizes.of(*tables, edge=edge),
@@ -111,22 +110,6 @@ def variants_of(
     return found
 
 
-def _uncalibrated(n: int) -> dict[str, Any]:
-    return {
-        "fraction": None,
-        "low": None,
-        "high": None,
-        "n": n,
-        "threshold": THRESHOLD,
-        "least_nm": None,
-        "verdict": "not calibrated",
-        "sentence": "Without a calibration nothing can be said about 100 nm.",
-        "decides": "The size of a pixel: type the image's width, or draw a line on its scale bar.",
-        "asked": "",
-        "sensitivity": [],
-    }
-
-
 def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str]:
     """The verdict in a word, and what would decide it, "" where it is decided."""
     pixel = terms.pixel or 0.0
@@ -135,8 +118,6 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
             f"A higher magnification: 100 nm is {NANO_NM / pixel:.1f} px here, and sizes under {RESOLVED_PX:g} px are"
             " not resolved."
         )
-    if terms.unchecked:
-        return "undecided", "The image's true width: the default of 7520 nm was not checked."
     if found.n < FEWEST:
         return "undecided", f"More particles: {found.n} are too few for a verdict, which takes {FEWEST} at least."
     word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))

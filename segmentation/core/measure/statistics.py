@@ -129,14 +129,13 @@ def describe(
 
     The parameters are those of `summarise`, for the tables of one image or of several.
     """
-    known = calibration.relative_uncertainty if calibration else None
+    known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
     variants = variants_of(*tables, edge=edge, filter=filter, uncertainty=known, alternatives=alternatives)
     sizes = variants["as analysed"]
     terms = Terms(
         uncertainty,
         field_spread,
-        calibration is not None and calibration.source == "default",
         max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None),
         filter,
     )
@@ -174,7 +173,7 @@ def describe(
             way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in WEIGHTINGS
         },
         "fit": log_normal(sizes.size, sizes.weights["number"]),
-        "convergence": converge(sizes.size, sizes.weights["number"], rng),
+        "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
         "agglomerates": _agglomerates(tables),
         "shape": _shape(tables),
     }, sizes

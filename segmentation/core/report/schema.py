@@ -82,7 +82,7 @@ def _nano() -> Any:
         n=Count,
         threshold=float,
         least_nm=(float | None, "size from which on particles are counted"),
-        verdict=Literal["above", "below", "undecided", "not calibrated"],
+        verdict=Literal["above", "below", "undecided"],
         sentence=str,
         decides=(str, "what would decide it; empty where it is decided"),
         asked=(str, "how many particles ISO 13322-1 asks for, and how many were counted"),
@@ -128,7 +128,11 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
 
 def _either() -> Any:
     """The result of an image, or that of a sample."""
-    calibration = layout(Calibration, relative_uncertainty=(float | None, "of nm_per_pixel, as a fraction"))
+    calibration = layout(
+        Calibration,
+        relative_uncertainty=(float | None, "of nm_per_pixel by reading and rounding, as a fraction"),
+        instrument_uncertainty=(float | None, "of the microscope's own calibration; null where not included"),
+    )
     weights = model("Model", name=str, version=str | None, sha256=(str, "of the weights"))
     versions = dict[str, str]
     bar = (int | None, "first row of the data bar, null where there is none")
