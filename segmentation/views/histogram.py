@@ -77,8 +77,8 @@ class Particles:
         )
 
     @classmethod
-    def pooled(cls, tables: Sequence[Table], unit: str) -> Particles:
-        """Those of the images of a sample, from their tables in `unit`."""
+    def pooled(cls, tables: Sequence[Table], unit: str, weighted: bool) -> Particles:
+        """Those of the images of a sample, from their tables in `unit`. weighted: for the frame."""
         found = [table for table in tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in found}
         grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
@@ -89,7 +89,7 @@ class Particles:
             return np.concatenate(parts) if parts else np.zeros(0)
 
         known = {name: values for name in MEASURES if np.isfinite(values := column(name)).any() or not found}
-        weights = column("edge_weight")
+        weights = column("edge_weight") if weighted else np.full(len(column("min_feret")), np.nan)
         kept = np.concatenate([table.kept for table in found]) if found else np.zeros(0, bool)
         missing = np.isnan(weights)
         return cls(unit, grain, known, kept, np.where(missing, 1.0, weights), not missing.all())
@@ -132,24 +132,26 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
+    said = sample.pooled
+    stored = Artifact.objects.filter(job__in=said.get("of", []), name=tables.NAME)
     names = tuple(sorted(stored.values_list("file", flat=True)))
     if not names:
         raise Http404
     try:
-        particles = _pooled(stored.model._meta.get_field("file").storage, names, sample.pooled.get("unit", "nm"))
+        storage = Artifact._meta.get_field("file").storage
+        particles = _pooled(storage, names, said.get("unit", "nm"), said.get("edge") == "weight")
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET, 0.0))
 
 
 @lru_cache(OPEN_AT_ONCE)
-def _pooled(storage: Storage, names: tuple[str, ...], unit: str) -> Particles:
+def _pooled(storage: Storage, names: tuple[str, ...], unit: str, weighted: bool) -> Particles:
     found = []
     for name in names:
         with storage.open(name, "rb") as file:
             found.append(tables.load(file)[0])
-    return Particles.pooled(found, unit)
+    return Particles.pooled(found, unit, weighted)
 
 
 @lru_cache(OPEN_AT_ONCE)
