@@ -36,6 +36,18 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     return parsed
 
 
+def per_cent(name: str, *, most: float) -> float:
+    """A number of per cent up to `most`, 0 where it is not set."""
+    value = text(name, "0")
+    try:
+        parsed = float(value.replace(",", "."))
+    except ValueError:
+        parsed = -1.0
+    if not 0 <= parsed <= most:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to {most:g}, not {value!r}.")
+    return parsed
+
+
 def words(name: str) -> list[str]:
     """A list separated by commas."""
     return [word.strip() for word in text(name).split(",") if word.strip()]

@@ -18,7 +18,6 @@ from django.utils.safestring import SafeString, mark_safe
 from . import services
 from .core import tasks
 from .core.typed import settings_of_task
-from .forms import own_calibration
 from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
 from .views.present import main_number
 from .views.words import scale_words
@@ -262,10 +261,9 @@ class UploadAdmin(LookOnly):
     def picture(self, micrograph: Micrograph) -> SafeString:
         return _preview(micrograph)
 
-    @admin.display(description="scale in the file")
+    @admin.display(description="scale in file or image")
     def scale(self, micrograph: Micrograph) -> str:
-        own = own_calibration(micrograph)
-        return scale_words(own) if own else "none"
+        return scale_words(micrograph.own_calibration)
 
     @admin.display(ordering="analyses")
     def analyses(self, micrograph: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,10 @@ def fetch(stored: str, folder: Path) -> Path:
 
 
 def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:
-    """The micrograph as read, with what the files beside it say; raises UnreadableImage."""
+    """The micrograph as read, with what the files beside it and its own bar say; raises UnreadableImage."""
     from segmentation.core.micrograph import read
+    from segmentation.core.micrograph.readings import sure_calibration
 
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
-    return read(fetch(micrograph.file.name, folder), name=micrograph.name, max_pixels=most_pixels(), side=side)
+    found = read(fetch(micrograph.file.name, folder), name=micrograph.name, max_pixels=most_pixels(), side=side)
+    return replace(found, reading=sure_calibration(micrograph.reading))

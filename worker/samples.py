@@ -112,6 +112,8 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
+    if not calibration.is_known:  # of a version that assumed a width
+        table, calibration = table.rescaled(None), Calibration.absent()
     sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
     return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture)
 

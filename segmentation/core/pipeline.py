@@ -16,14 +16,14 @@ from . import tasks
 from .analysis import Analysis
 from .labels.segmentation import Provenance, Segmentation
 from .micrograph import clip_outliers, data_bar
-from .micrograph.crosscheck import crosscheck
+from .micrograph.crosscheck import crosscheck_sources
 from .micrograph.flatness import DRAWN, flat_share
-from .micrograph.types import Calibration, Micrograph
+from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .network.cards import ModelCard, find
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, load_network
-from .network.scale_search import View, shown
+from .network.scale_search import View, as_shown, shown
 from .pace import BEGINS
 from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
@@ -31,7 +31,6 @@ from .tasks.base import Found, Task
 Progress = Callable[[str, float], None]
 Picture = NDArray[np.float32]
 
-CALLED = {"typed": "typed width", "drawn": "drawn scale bar"}  # sources of a calibration, where a word is missing
 
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
 
@@ -98,10 +97,11 @@ def segment(
         rows = analysed_rows(micrograph, asked)
         picture = clip_outliers(micrograph.pixels[:rows])
     maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
+    grey = as_shown(picture, view.polarity)
     del picture  # of a large image a quarter of a gigabyte, which separating can use
     progress(f"separating {task.things}", SEPARATING)
     with clock.stage("labels"):
-        found = task.decode(maps, view, card, asked)
+        found = task.decode(maps, grey, view, card, asked)
     del maps
     return _segmentation(micrograph, task, asked, card, view, rows, found)
 
@@ -193,7 +193,7 @@ def measure(
     """Measure what was found; no model is needed, nor need the one that found it still exist."""
     clock = clock or Clock()
     progress("measuring", MEASURING)
-    calibration = settings.measurement.calibration or micrograph.calibration
+    calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = tasks.find(segmentation.provenance.task).measure(
             segmentation, micrograph, settings.measurement, calibration
@@ -222,11 +222,7 @@ def _wrong_file(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[str]:
-    if used.source == "default":
-        yield "The image width is the default of 7520 nm and was not checked: type the true width."
-    if used.source == "none":
-        yield "No image width is known, so sizes are in pixels."
-    own = micrograph.calibration
-    if own.source != used.source:
-        yield from crosscheck({CALLED.get(each.source, each.source): each for each in (own, used)})
+    if not used.is_known:
+        yield NO_SCALE
+    yield from crosscheck_sources(micrograph.calibration, micrograph.reading, used)
     yield from micrograph.notes

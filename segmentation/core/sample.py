@@ -17,9 +17,8 @@ from .measure.pooling import Pooled, pool, row_of
 from .measure.quantities import Value
 from .measure.statistics import Statistics
 from .measure.table import Table, aligned
-from .micrograph.types import Calibration
+from .micrograph.types import SOURCES, Calibration, CalibrationSource
 from .network.scale_search import CLEAR
-from .report.wording import SOURCES
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
 
@@ -236,7 +235,7 @@ def combine(
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    doubtful = max((member.calibration for member in members), key=lambda each: each.relative_uncertainty or 0.0)
+    doubtful = max((member.calibration for member in members), key=lambda each: each.standard_uncertainty or 0.0)
     pooled = pool(
         tables,
         names=names[: len(members)],
@@ -250,7 +249,7 @@ def combine(
         if member.clarity < CLEAR:
             row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
     calibration = _calibration(members)
-    warnings = (*pooled.notes, *_source_warnings(calibration["sources"], len(members)))
+    warnings = (*pooled.notes, *_source_warnings(calibration["sources"]))
     images = [
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
@@ -299,10 +298,8 @@ def _calibration(members: Sequence[Member]) -> dict[str, Any]:
     return {"low": min(known, default=None), "high": max(known, default=None), "sources": dict(sources)}
 
 
-def _source_warnings(sources: dict[str, int], count: int) -> list[str]:
+def _source_warnings(sources: dict[CalibrationSource, int]) -> list[str]:
     if len(sources) > 1:
         listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
         return [f"The scale is not known in the same way for all images: {listed}."]
-    if sources.get("default"):
-        return [f"The scale of all {count} images is the default width, which nobody has checked."]
     return []

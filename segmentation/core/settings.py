@@ -79,7 +79,31 @@ class MeasurementSettings(Settings):
         Calibration | None,
         BeforeValidator(_calibration),
         PlainSerializer(lambda known: None if known is None else asdict(known)),
-    ] = Field(None, title="Calibration", description="The size of a pixel; by default what the file says.")
+    ] = Field(None, title="Calibration", description="The size of a pixel; by default what file or image say.")
+
+    scale_uncertainty: Literal["auto"] | Annotated[float, Field(ge=0, le=50)] = Field(
+        "auto",
+        title="Calibration uncertainty of the microscope",
+        description=(
+            "Relative standard uncertainty of its magnification, which no file holds; half of an expanded one (k = 2)."
+            " auto: what is set for this site, else not included."
+        ),
+        json_schema_extra={"unit": "%", "words": {"none": 0.0}, "labels": {"auto": "auto", "none": "not included"}},
+    )
+    scale_uncertainty_source: str = Field(
+        "",
+        max_length=200,
+        title="Source of that uncertainty",
+        description="Where it comes from, such as: certified grating, checked in May 2026.",
+    )
+
+    def scaled(self, own: Calibration) -> Calibration:
+        """The calibration to measure with; own: what file or image say."""
+        known, per_cent = self.calibration or own, self.scale_uncertainty
+        if known.nm_per_pixel is None or per_cent == "auto" or not per_cent:
+            return known
+        note = self.scale_uncertainty_source
+        return replace(known, instrument_uncertainty=per_cent / 100, instrument_note=note)
 
 
 @dataclass(frozen=True)

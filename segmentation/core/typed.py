@@ -192,7 +192,7 @@ def _table(settings: Iterable[Setting]) -> str:
     rows = ["| name | takes | default | meaning |", "|---|---|---|---|"]
     for each in settings:
         older = "".join(f" (until 1.0 also `{name}`)" for name in each.names[1:])
-        takes, default = each.takes or "a name", each.write(each.default)
+        takes, default = each.takes or "text", each.write(each.default)
         rows.append(f"| `{each.name}`{older} | {takes} | {default} | {each.title}: {each.description} |")
     return "\n".join(rows)
 

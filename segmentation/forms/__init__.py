@@ -1,28 +1,26 @@
 """What people type, turned into settings and Calibrations; every error is a sentence that says what to do."""
 
 from ..services.calibration import (
-    accepted,
     badge,
     calibration_for,
     disagreements,
-    file_badge,
-    own_calibration,
+    file_calibration,
+    own_badge,
     refuse_tall_bar,
-    suggested,
     width_text,
+    with_site_uncertainty,
 )
 from .settings import SettingsForm, model_choices
 
 __all__ = [
     "SettingsForm",
-    "accepted",
     "badge",
     "calibration_for",
     "disagreements",
-    "file_badge",
+    "file_calibration",
     "model_choices",
-    "own_calibration",
+    "own_badge",
     "refuse_tall_bar",
-    "suggested",
     "width_text",
+    "with_site_uncertainty",
 ]

@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 
 from ..core.micrograph import parse_width
-from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import SHOWN_NAME, Sample
 from ..services import Scale
 
@@ -55,9 +54,7 @@ class ScaleForm(forms.Form):
     def scale(self) -> Scale:
         """The rule of a valid form."""
         rule, value = self.cleaned_data["rule"], self.cleaned_data["value"]
-        untouched = rule == Sample.Rule.OWN and self.data.get("rule_origin") == "default"
-        typed = self.cleaned_data[f"rule_{rule}"]
-        return Scale(rule, value, assumed=untouched and value == DEFAULT_WIDTH_NM, typed=typed)
+        return Scale(rule, value, typed=self.cleaned_data[f"rule_{rule}"])
 
 
 class SampleForm(ScaleForm):

@@ -15,6 +15,7 @@ from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, AnalysisSettings, Measu
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
+from ..services.calibration import with_site_uncertainty
 
 NO_MODEL = "There is no such model here; choose one from the list."
 
@@ -74,7 +75,7 @@ class Shown:
             return "switch"
         if self.setting.with_gap:
             return "gaps"
-        return "text" if self.setting.number else "choice"
+        return "choice" if self.setting.words and not self.setting.number else "text"
 
     @property
     def value(self) -> str:
@@ -222,7 +223,7 @@ class SettingsForm(forms.Form):
 
     def settings(self, calibration: Calibration | None = None) -> AnalysisSettings:
         """The settings of a valid form."""
-        return self._settings.with_(calibration=calibration)
+        return with_site_uncertainty(self._settings.with_(calibration=calibration))
 
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
         """What would have been typed in the fields for some settings; other kinds of analysis have their defaults."""
@@ -242,7 +243,7 @@ class SettingsForm(forms.Form):
         wanted = query.get("model", "")
         model = wanted if wanted in dict(model_choices()) else model_choices()[0][0]
         task = next(task for task, models in models_by_task() if model in dict(models))
-        return cls(stands_for=AnalysisSettings.of(task.name, model=model))
+        return cls(stands_for=with_site_uncertainty(AnalysisSettings.of(task.name, model=model)))
 
 
 def _told(read: Callable[[], Any]) -> Any:

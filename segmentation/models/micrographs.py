@@ -11,6 +11,8 @@ from django.db.models import Max, Min, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
+from ..core.micrograph.readings import sure_calibration
+from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 
 RECENT = timedelta(hours=1)
@@ -72,7 +74,8 @@ class Micrograph(Owned, Attempted):
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
         `Calibration` as a dict.
     data_bar: first row of the data bar, None when there is none.
-    reading: what was read in the data bar, a suggestion; {} when there is none. read_bar: whether it is to be read.
+    reading: what was read in data bar or picture (core's `BarReading`), {} when there is nothing. read_bar: whether it
+        is to be read even where the file says its scale.
     side: the files of the microscope that came beside it, as {"name", "sha256", "file": where it is stored}.
     is_archive: whether it holds the images and is none itself; archive: the one that it came in.
     sample: the sample that it is for, until it is taken in there.
@@ -132,6 +135,12 @@ class Micrograph(Owned, Attempted):
     def is_read(self) -> bool:
         """Whether it is an image that can be analysed, though its data bar may still be to be read."""
         return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
+
+    @property
+    def own_calibration(self) -> Calibration:
+        """What counts where nobody says anything: the file, else what was surely read in the picture, else nothing."""
+        said = Calibration(**self.calibration) if self.calibration else Calibration.absent()
+        return said if said.nm_per_pixel else sure_calibration(self.reading)
 
     @property
     def folder(self) -> str:

@@ -17,7 +17,6 @@ class Sample(Owned, Attempted):
     recipe: for the images, but for the calibration. rule, value: where that comes from; value in nm, None for pixels.
     typed: the text by which the user gave `value`, such as "7.52 µm": its last digit is how well `value` is known;
         "" where there is none, as in rows from before it was kept.
-    assumed: whether `value` is the default width, which nobody checked.
     notes: sentences about what came in and was not taken, as {"name", "sentence"}.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
     submission: what makes a second submission of the same form the same sample. content: hash of what was submitted.
@@ -40,7 +39,6 @@ class Sample(Owned, Attempted):
     rule = models.CharField("calibration", max_length=10, choices=Rule.choices, default=Rule.OWN)
     value = models.FloatField("nm", null=True, blank=True)
     typed = models.CharField("as typed", max_length=TYPED, blank=True, default="")
-    assumed = models.BooleanField(default=False)
     notes = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
@@ -65,16 +63,12 @@ class Sample(Owned, Attempted):
         return self.jobs.exclude(reruns__sample=self.pk)
 
     def calibration_for(self, micrograph: Micrograph) -> Calibration | None:
-        """What the rule says of an image; None means what the file itself says."""
+        """What the rule says of an image; None means what file or image themselves say."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
-        own = micrograph.calibration.get("nm_per_pixel")
-        if self.rule == self.Rule.OWN and own:
+        if self.value is None or (self.rule == self.Rule.OWN and micrograph.own_calibration.nm_per_pixel):
             return None
-        if self.value is None:
-            return Calibration.absent()
-        source = "default" if self.assumed else "typed"
-        return Calibration.of_width(self.value, micrograph.width, source, typed=self.typed)
+        return Calibration.of_width(self.value, micrograph.width, typed=self.typed)
 
 
 class SampleArtifact(StoredFile):

@@ -6,23 +6,26 @@ import math
 import re
 from typing import Any
 
+from django.conf import settings
+
 from ..core.micrograph import parse_width
-from ..core.micrograph.crosscheck import crosscheck
+from ..core.micrograph.crosscheck import crosscheck_sources
+from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import Calibration
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
 from ..models import Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
 SHORTEST_PX = 5.0
-LONGEST_TEXT = 60
-LEAST_CONFIDENCE = 0.5  # of a reading; below it what is printed contradicts itself
 _LINE = re.compile(r"drawn:([0-9]{1,6}(?:\.[0-9]{1,3})?):([0-9]{1,6}(?:\.[0-9]{1,3})?):(.{1,40})")
 NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-NAMES = {"metadata": "file", "side file": "side file", "drawn": "drawn line", "typed": "typed width"}
-BADGES = {"data bar": "read from the data bar", "drawn": "drawn on the scale bar", "typed": "typed"}
+UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that nobody typed
+BEING_READ = "still being read from the image"
+UNSCALED = "not set: sizes in pixels"
+BADGES = {"data bar": "read from the image, confirmed", "drawn": "drawn on the scale bar", "typed": "typed"}
 
 
 def width_text(width_nm: float) -> str:
@@ -30,65 +33,41 @@ def width_text(width_nm: float) -> str:
     return f"{width_nm:.2f}".rstrip("0").rstrip(".")
 
 
-def own_calibration(micrograph: Micrograph) -> Calibration | None:
+def file_calibration(micrograph: Micrograph) -> Calibration | None:
     """What the file itself says, or None where it says nothing."""
-    said = Calibration(**micrograph.calibration) if micrograph.calibration else Calibration.absent()
-    return said if said.nm_per_pixel else None
+    own = micrograph.own_calibration
+    return own if own.nm_per_pixel and own.source != "read" else None
 
 
-def suggested(micrograph: Micrograph) -> Calibration | None:
-    """What was read in the data bar, for the user to accept; None where nothing was."""
-    said = micrograph.reading or {}
-    pixel = said.get("nm_per_pixel")
-    if not pixel:
-        return None
-    return Calibration(pixel, "data bar", _read_words(said), said.get("relative_uncertainty"))
-
-
-def _read_words(said: dict[str, Any]) -> str:
-    """What was read, in quotes, the text that counted first; and the scale bar."""
-    texts = [said.get("text"), *(way["text"] for way in (said.get("ways") or {}).values())]
-    quoted = [f"“{text[:LONGEST_TEXT]}”" for text in dict.fromkeys(filter(None, texts))]
-    length, across = said.get("length_nm"), said.get("length_px")
-    bar = [f"scale bar of {length:g} nm over {across:g} px"] if length and across else []
-    return ", ".join(quoted + bar)
-
-
-def contradictions(micrograph: Micrograph) -> str:
-    """A sentence where the texts of one data bar say different things, else ""."""
-    said = micrograph.reading or {}
-    ways = said.get("ways") or {}
-    if len(ways) < 2 or said.get("confidence", 1.0) >= LEAST_CONFIDENCE:
-        return ""
-    each = ", ".join(f"“{way['text'][:LONGEST_TEXT]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())
-    return f"The data bar contradicts itself or was misread: {each}. Check which is right."
+def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
+    """The settings with the calibration uncertainty that is set for this site, where none is typed."""
+    if asked.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
+        return asked
+    note = settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE
+    return asked.with_(scale_uncertainty=settings.DEEPSEGM_SCALE_UNCERTAINTY, scale_uncertainty_source=note)
 
 
 def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:
-    """The calibration meant by the text of a width field; None means what the file says.
+    """The calibration meant by the text of a width field; None where it states nothing: what file or image say counts.
 
-    origin: how the page says that the text came about: "file", "default", "typed", "data bar" (the suggestion was
-    accepted), "drawn:PIXELS:ERROR:LENGTH" (a line of so many px, read to so many px), or "" where it noted nothing.
-    Raises ValueError with a sentence where the text is not a width, or the line no line.
+    origin: how the page says that the text came about: "file", "read", "default" (nobody touched it), "typed", "data
+    bar" (what was read was confirmed), "drawn:PIXELS:ERROR:LENGTH" (a line of so many px, read to so many px), or ""
+    where it noted nothing. A text that is not what a page shows at first has been typed, whatever a page without
+    scripts says. Raises ValueError with a sentence where the text is not a width, or the line no line.
     """
     offered = _offered(origin, micrograph)
     if offered and _means(text, offered, micrograph):
         return offered
-    own = own_calibration(micrograph)
-    untouched = origin in {"", "default", "file"}
-    if own and untouched and text.strip() in _shown(own, origin, micrograph):
+    if origin in UNTOUCHED and text.strip() in _shown(origin, micrograph):
         return None
     width = parse_width(text)
-    if width is None:
-        return Calibration.absent()
-    source = "default" if width == DEFAULT_WIDTH_NM and untouched else "typed"
-    return Calibration.of_width(width, micrograph.width, source, typed=text.strip())
+    return Calibration.of_width(width, micrograph.width, typed=text.strip()) if width else Calibration.absent()
 
 
 def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibration | None:
     """The calibration meant by what was asked for before the image had been read: {"width": text, "origin": origin}.
 
-    No text means what the file says. Raises ValueError as `calibration_for`.
+    No text states nothing. Raises ValueError as `calibration_for`.
     """
     text = asked.get("width")
     return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
@@ -99,9 +78,9 @@ def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str =
 
     asked: as for `asked_calibration`, {} where nothing was said. rule: of its sample.
     """
-    if micrograph.is_finished or own_calibration(micrograph) is not None:
+    if micrograph.is_finished or file_calibration(micrograph) is not None:
         return False
-    said = asked.get("width") is not None and asked.get("origin", "") not in {"", "default", "file"}
+    said = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
     return not said and rule == Sample.Rule.OWN
 
 
@@ -113,10 +92,11 @@ def refuse_tall_bar(recipe: AnalysisSettings, micrograph: Micrograph) -> None:
         )
 
 
-def _shown(own: Calibration, origin: str, micrograph: Micrograph) -> set[str]:
-    """What a field shows while nobody has edited it."""
-    shown = {width_text(own.width_nm(micrograph.width) or 0.0)}
-    return shown if origin == "file" else shown | {width_text(DEFAULT_WIDTH_NM)}
+def _shown(origin: str, micrograph: Micrograph) -> set[str]:
+    """What a field of this origin shows while nobody has edited it."""
+    own = micrograph.own_calibration.width_nm(micrograph.width)
+    shown = set() if own is None else {width_text(own)}
+    return shown if origin in {"file", "read"} else shown | {width_text(DEFAULT_WIDTH_NM)}
 
 
 def accepted(origin: str) -> str:
@@ -128,7 +108,7 @@ def _offered(origin: str, micrograph: Micrograph) -> Calibration | None:
     """What was accepted or drawn, whatever stands in the field."""
     if not accepted(origin):
         return None
-    return suggested(micrograph) if origin == "data bar" else _drawn(origin, micrograph)
+    return confirmed(micrograph.reading) if origin == "data bar" else _drawn(origin, micrograph)
 
 
 def _drawn(origin: str, micrograph: Micrograph) -> Calibration:
@@ -160,18 +140,22 @@ def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
 
 
 def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:
-    """A sentence for each two of file, data bar and the calibration in use that are more than 2 % apart.
+    """A sentence for each two of file, reading and the calibration in use that are more than 2 % apart.
 
     The first is about a data bar that contradicts itself.
     """
-    chosen = used if used and used.source in {"drawn", "typed"} else None
-    known = filter(None, (own_calibration(micrograph), suggested(micrograph), chosen))
-    found = crosscheck({NAMES.get(each.source, each.source): each for each in known})
-    return [*filter(None, [contradictions(micrograph)]), *found]
+    file, read = file_calibration(micrograph), calibration_of(micrograph.reading)
+    found = crosscheck_sources(*(each for each in (file, read, used) if each))
+    return [*filter(None, [contradictions(micrograph.reading)]), *found]
 
 
-def file_badge(own: Calibration) -> str:
-    """Where a file's own calibration comes from, and what it is."""
+def own_badge(micrograph: Micrograph) -> str:
+    """Where the scale of an image that nobody has stated comes from, and what it is; "" where it is not known."""
+    own = micrograph.own_calibration
+    if own.nm_per_pixel is None:
+        return ""
+    if own.source == "read":
+        return f"read from the image: {own.nm_per_pixel:.4g} nm/px"
     source = f" ({own.detail})" if own.detail else ""
     return f"from the file{source}: {own.nm_per_pixel:.4g} nm/px"
 
@@ -183,11 +167,9 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
     except ValueError:
         return {"text": "not a width", "look": "bad"}
     if calibration is None:
-        return {"text": file_badge(own_calibration(micrograph) or Calibration.absent()), "look": "good"}
+        said, unread = own_badge(micrograph), micrograph.is_read and not micrograph.is_finished
+        return {"text": said, "look": "good"} if said else {"text": BEING_READ if unread else UNSCALED, "look": "check"}
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "look": ""}
-    scale = f"{calibration.nm_per_pixel:.4g} nm/px"
-    if calibration.source == "default":
-        return {"text": f"default, please check: {scale}", "look": "check"}
     look = "" if calibration.source == "typed" else "good"
-    return {"text": f"{BADGES[calibration.source]}: {scale}", "look": look}
+    return {"text": f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px", "look": look}

@@ -38,7 +38,6 @@ class Scale(NamedTuple):
 
     rule: str = Sample.Rule.OWN
     value: float | None = None
-    assumed: bool = False
     typed: str = ""
 
     def check(self) -> None:

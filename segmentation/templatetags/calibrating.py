@@ -16,7 +16,7 @@ register = template.Library()
 
 @register.simple_tag
 def suggestion(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion | None:
-    """What was read in the data bar, beside the calibration of the job if there is one."""
+    """What was read in the image, beside the calibration of the job if there is one."""
     return calibration.suggestion(micrograph, job or None)
 
 

@@ -15,13 +15,14 @@ from django.views.decorators.http import require_safe
 from PIL import Image
 
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
+from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
-from ..forms import calibration_for, disagreements, own_calibration, suggested, width_text
+from ..forms import calibration_for, disagreements, file_calibration, width_text
 from ..models import Artifact, Job, Micrograph
 from .access import visible_upload
 from .present import used_calibration
 from .serving import SANDBOX
-from .words import capital, pixel_size, scale_words, trimmed, uncertainty
+from .words import capital, pixel_size, rounding_words, scale_words, trimmed
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
 FACTS = {
@@ -37,9 +38,10 @@ LONGEST_FACT = 80
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What was read in a data bar, beside the calibration that is in use.
+    """What was read in the bar of an image, beside the calibration that is in use.
 
-    state: "offered" to be accepted, "agrees" with what is in use, or "used" itself.
+    state: "offered" to be accepted, "agrees" with what is in use, "read" where it is in use by itself, or "used" where
+    the user has confirmed it.
     size, doubt, width, detail: pixel size, its uncertainty, width for the field, and how it was read, in words.
     """
 
@@ -53,21 +55,21 @@ class Suggestion:
 
 def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
     """The suggestion for a micrograph, or for the calibration of its job; None where nothing was read."""
-    read = suggested(micrograph)
-    if read is None or read.nm_per_pixel is None:
+    read = calibration_of(micrograph.reading)
+    if read.nm_per_pixel is None:
         return None
-    used = used_calibration(job) if job else own_calibration(micrograph) or Calibration.absent()
+    used = used_calibration(job) if job else micrograph.own_calibration
     width = width_text(read.width_nm(micrograph.width) or 0.0)
     pictured = box_of(micrograph) is not None
     return Suggestion(
-        _state(read, used), pixel_size(read.nm_per_pixel), uncertainty(read), width, read.detail, pictured
+        _state(read, used), pixel_size(read.nm_per_pixel), rounding_words(read), width, read.detail, pictured
     )
 
 
 def _state(read: Calibration, used: Calibration) -> str:
-    if used.source == "data bar":
-        return "used"
-    if used.source in {"default", "none"} or not used.nm_per_pixel or not read.nm_per_pixel:
+    if used.source in {"read", "data bar"}:
+        return "read" if used.source == "read" else "used"
+    if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
         return "offered"
     apart = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
     return "agrees" if apart <= LARGEST_DIFFERENCE else "offered"
@@ -149,7 +151,7 @@ def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> 
 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """What the file tells of its scale, instrument and settings, in words; well-known facts first."""
-    own = own_calibration(micrograph)
+    own = file_calibration(micrograph)
     scale = [("Scale in the file", scale_words(own) + (f": {own.detail}" if own.detail else ""))] if own else []
     said = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}
     first = [_fact(*FACTS[name], said[name]) for name in FACTS if name in said]

@@ -78,7 +78,7 @@ class Particles:
 
     @classmethod
     def pooled(cls, tables: Sequence[Table], unit: str, weighted: bool) -> Particles:
-        """Those of the images of a sample, from their tables in `unit`. weighted: for the frame."""
+        """Those of the images of a sample, from their tables in `unit`; weighted: whether edge weights count."""
         found = [table for table in tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in found}
         grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
@@ -89,10 +89,9 @@ class Particles:
             return np.concatenate(parts) if parts else np.zeros(0)
 
         known = {name: values for name in MEASURES if np.isfinite(values := column(name)).any() or not found}
-        weights = column("edge_weight") if weighted else np.full(len(column("min_feret")), np.nan)
+        weights = column("edge_weight")
         kept = np.concatenate([table.kept for table in found]) if found else np.zeros(0, bool)
-        missing = np.isnan(weights)
-        return cls(unit, grain, known, kept, np.where(missing, 1.0, weights), not missing.all())
+        return cls(unit, grain, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
 
 
 def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -132,14 +131,13 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    said = sample.pooled
-    stored = Artifact.objects.filter(job__in=said.get("of", []), name=tables.NAME)
+    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
     names = tuple(sorted(stored.values_list("file", flat=True)))
     if not names:
         raise Http404
     try:
-        storage = Artifact._meta.get_field("file").storage
-        particles = _pooled(storage, names, said.get("unit", "nm"), said.get("edge") == "weight")
+        storage, weighted = stored.model._meta.get_field("file").storage, sample.pooled.get("edge") == "weight"
+        particles = _pooled(storage, names, sample.pooled.get("unit", "nm"), weighted)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET, 0.0))

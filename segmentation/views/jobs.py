@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
-from ..forms import SettingsForm, calibration_for, own_calibration, refuse_tall_bar, width_text
+from ..forms import SettingsForm, calibration_for, file_calibration, refuse_tall_bar, width_text
 from ..middleware import ensure_visitor
 from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
@@ -26,6 +26,7 @@ from .revisions import revisions, sample_of
 from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
 
+NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 FILES = "files-panel"  # id of the list of files
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
@@ -116,11 +117,12 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not found.micrograph.is_read:
         return _not_read(request, found)
     try:
-        calibration = _chosen(request.POST.get("width", ""), found, request.POST.get("origin") or "typed")
+        calibration = _chosen(_stated(request, found), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     recipe = found.get_settings().with_(calibration=calibration)
-    if led_to(recipe, found.micrograph) == recipe_calibration(found):
+    assumed = used_calibration(found).source == "default"
+    if led_to(recipe, found.micrograph) == recipe_calibration(found) and not assumed:
         return redirect("job", pk)
     return _again(request, found, recipe)
 
@@ -171,9 +173,17 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     return _chosen(text, found)
 
 
+def _stated(request: HttpRequest, found: Job) -> str:
+    """The width that was sent; raises ValueError where there is none and the sizes are in pixels already."""
+    text = request.POST.get("width", "")
+    if not text.strip() and used_calibration(found).nm_per_pixel is None:
+        raise ValueError(NO_WIDTH)
+    return text
+
+
 def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
     """What was typed, accepted or drawn; typing the width that the file itself gives means the file."""
-    own = own_calibration(found.micrograph)
+    own = file_calibration(found.micrograph)
     if own and origin == "typed" and text.strip() == _text(own, found):
         return None
     return calibration_for(text, origin, found.micrograph)
@@ -212,6 +222,8 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     }
     if not found.has_answer:
         return render(request, "job.html", context, status=status)
+    if used_calibration(found).source == "default":
+        return render(request, "assumed.html", context, status=status)
     parent = found.parent
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
     context |= {**_files(found), "parent": parent if seen else None}

@@ -11,14 +11,19 @@ from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
+from ..core.micrograph.types import NO_INTERVALS
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
-from .sizes import Measure, Row, fit_words, group_words, main_sizes, shape_table, weighted_table
+from .sizes import Measure, Row, fit_words, group_words, headlines, main_sizes, shape_table, shown, weighted_table
 from .smallcharts import Convergence, NanoCard
 from .words import about, capital, per_cent, significant, trimmed
 
 THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
+ASSUMED = (
+    "An earlier version took images for 7520 nm wide that nobody had measured, so the sizes of this sample are not"
+    " shown: set the scale below, and everything is measured again."
+)
 PENDING = "not pooled yet"
 BETWEEN = (
     "Share of the variance of ln(size) that lies between the images and not within them (one-way analysis of variance)."
@@ -123,7 +128,9 @@ class Pooled:
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
         self.said: dict[str, Any] = sample.pooled
-        self.statistics: dict[str, Any] | None = self.said if self.said.get("of") else None
+        self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
+        # Of a width that earlier versions assumed nothing is shown.
+        self.statistics: dict[str, Any] | None = shown(self.said) if self.said.get("of") and not self.assumed else None
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -133,6 +140,21 @@ class Pooled:
     @property
     def active(self) -> bool:
         return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether the numbers rest on a width that nobody has checked."""
+        return "default" in self.sources
+
+    @property
+    def unscaled(self) -> int:
+        """Images whose scale is not known."""
+        return self.sources.get("default", 0) + self.sources.get("none", 0)
+
+    @property
+    def in_pixels(self) -> bool:
+        """Whether no image has a scale, so that sizes are pixels."""
+        return self.statistics is not None and self.unit == "px"
 
     @property
     def stale(self) -> bool:
@@ -150,15 +172,26 @@ class Pooled:
 
     @property
     def warnings(self) -> list[str]:
-        return self.said.get("warnings", [])
+        return [*([ASSUMED] if self.assumed else []), *self.said.get("warnings", [])]
 
     @property
     def sizes(self) -> list[Measure]:
         return main_sizes(self.statistics) if self.statistics else []
 
     @property
+    def kept_words(self) -> str:
+        return f"particles of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
+
+    @property
+    def headlines(self) -> list[Measure]:
+        """What is said first, beside the count."""
+        return headlines(self.statistics) if self.statistics else []
+
+    @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers are."""
+        if self.in_pixels:
+            return NO_INTERVALS
         if self.kept < 2:
             return ""
         if self.images_pooled < 2:
@@ -221,13 +254,12 @@ class Pooled:
 
     @property
     def histogram(self) -> dict[str, str] | None:
-        """All particles in the bins of the small multiples: a path, and what stands at the ends of its axis."""
+        """The ends of the axis of the small multiples."""
         found = self.said.get("histogram")
         if not found:
             return None
-        whole = [sum(column) for column in zip(*found["counts"], strict=True)]
         low, high = (f"{significant(found['edges'][end])} {self.unit}" for end in (0, -1))
-        return {"bars": bars(whole), "low": low, "high": high}
+        return {"low": low, "high": high}
 
     @property
     def scale_line(self) -> str:
@@ -235,7 +267,7 @@ class Pooled:
         found = self.said.get("calibration") or {}
         low, high = found.get("low"), found.get("high")
         if low is None or high is None:
-            return "not calibrated, sizes in pixels" if self.statistics else ""
+            return "scale not known, sizes in pixels" if self.statistics else ""
         if high <= low * 1.001:
             return f"{trimmed(low)} nm/px"
         return f"{trimmed(low)} to {trimmed(high)} nm/px"

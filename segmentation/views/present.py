@@ -8,14 +8,13 @@ from typing import Any
 
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
 from ..core.report import exports
 from ..core.report.exports.base import Export
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
-from ..forms import own_calibration
 from ..models import Job, Micrograph
 from .sizes import (
     FEW,
@@ -28,12 +27,14 @@ from .sizes import (
     interval_line,
     main_sizes,
     shape_table,
+    shown,
     weighted_notes,
     weighted_table,
 )
 from .smallcharts import Convergence, NanoCard
-from .words import about, capital, per_cent, significant
+from .words import about, capital, doubt_line, per_cent, significant
 
+SAID_ELSEWHERE = ("model", "scale_uncertainty", "scale_uncertainty_source")
 OTHER_REASON = "Set aside by the analysis."
 
 
@@ -107,8 +108,8 @@ def recipe_calibration(job: Job) -> Calibration:
 
 
 def led_to(recipe: AnalysisSettings, micrograph: Micrograph) -> Calibration:
-    """The calibration of an upload under a recipe: the recipe's, else the file's own, else none."""
-    return recipe.measurement.calibration or own_calibration(micrograph) or Calibration.absent()
+    """The calibration of an upload under a recipe: the recipe's, else its own, else none."""
+    return recipe.measurement.scaled(micrograph.own_calibration)
 
 
 class Result:
@@ -118,7 +119,7 @@ class Result:
         self.job = job
         self.summary: dict[str, Any] = job.summary
         self.task = find(self.summary.get("task", DEFAULT_TASK))
-        self.statistics: dict[str, Any] = self.summary.get("statistics") or {}
+        self.statistics: dict[str, Any] = shown(self.summary.get("statistics") or {})
         self.unit: str = self.statistics.get("unit", "px")
         self.calibration = used_calibration(job)
 
@@ -169,16 +170,17 @@ class Result:
         )
 
     @property
-    def please_check(self) -> bool:
-        return self.calibration.source == "default"
+    def calibration_detail(self) -> str:
+        """How the scale was found; what was read stands beside its picture."""
+        return "" if self.calibration.source in ("read", "data bar") else self.calibration.detail
 
     @property
-    def calibration_detail(self) -> str:
-        return self.calibration.detail
+    def doubt_line(self) -> str:
+        return doubt_line(self.calibration)
 
     @property
     def warnings(self) -> list[str]:
-        return self.summary.get("warnings", [])
+        return [each for each in self.summary.get("warnings", []) if each != NO_SCALE]  # its banner says so
 
     @property
     def sizes(self) -> list[Measure]:
@@ -304,7 +306,7 @@ class Result:
             *(
                 (each.title, self._used(each, asked[each.name]))
                 for each in settings_of_task(self.task)
-                if each.name != "model"
+                if each.name not in SAID_ELSEWHERE
             ),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]
@@ -319,8 +321,15 @@ class Result:
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
+def is_scaled(summary: dict[str, Any]) -> bool:
+    """Whether the scale of a result is known."""
+    return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
+
+
 def main_number(summary: dict[str, Any]) -> str:
-    """The number by which a result is known in lists, "" where there is none."""
+    """The number by which a result is known in lists, "" where there is none or its scale was assumed."""
+    if summary.get("calibration", {}).get("source") == "default":
+        return ""
     statistics = summary.get("statistics")
     if statistics:
         median = statistics.get("median")

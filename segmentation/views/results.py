@@ -23,7 +23,7 @@ from ..core.report import exports
 from ..models import Artifact, Job, Micrograph, Sample
 from ..services import Refused, bundles, delete_job
 from .access import ask_to_delete, refused
-from .present import main_number
+from .present import is_scaled, main_number
 from .serving import file_stem
 from .upload import to_uuid
 from .words import capital
@@ -190,6 +190,7 @@ def _numbers(job: Job) -> dict[str, Any]:
     return {
         "kept": statistics["n_kept"] if statistics else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
+        "unscaled": statistics is not None and not is_scaled(job.summary),
     }
 
 

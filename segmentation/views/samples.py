@@ -215,7 +215,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = pooled.said.get("median")
+    median = (pooled.statistics or {}).get("median")
     return {
         "sample": found,
         "active": pooled.active,
@@ -226,6 +226,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "per_cent": round(100 * ended / total) if total else 0,
         "kept": pooled.kept if pooled.statistics else "",
         "median": f"{significant(median)} {pooled.unit}" if median is not None else "",
+        "unscaled": pooled.unscaled,
     }
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity
+from ..core.micrograph.types import NO_INTERVALS
 from .smallcharts import NanoCard
-from .words import capital, per_cent, significant
+from .words import LEAST_DOUBT, capital, per_cent, significant
 
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median", "fraction_100nm")
 WEIGHTED = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
@@ -38,6 +39,22 @@ class Row:
     cells: list[Measure] = field(default_factory=list)
 
 
+def shown(statistics: dict[str, Any]) -> dict[str, Any]:
+    """The statistics of a result; of pixels without what looks like a measurement, as older results hold it, too."""
+    if statistics.get("unit") != "px":
+        return statistics
+    weighted = statistics.get("weighted") or {}
+    none = {"intervals": {}, "note": NO_INTERVALS}
+    return {
+        **statistics,
+        "intervals": {},
+        "interval_note": NO_INTERVALS,
+        "nano": None,
+        "convergence": None,
+        "weighted": {way: {**of, **none} for way, of in weighted.items()},
+    }
+
+
 def between(interval: Any, digits: int = 3) -> str:
     """An interval as low–high, "" where there is none."""
     if not interval or None in interval:
@@ -53,7 +70,8 @@ def interval_line(statistics: dict[str, Any]) -> str:
         return str(note)
     basis = "images" if statistics.get("interval_basis") == "by image" else "particles"
     doubt = statistics.get("relative_uncertainty")
-    scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if doubt else ""
+    known = doubt and doubt >= LEAST_DOUBT
+    scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if known else ""
     return f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
 
 

@@ -13,7 +13,6 @@ TITLES = {
     "above": "Above 50 %",
     "below": "Below 50 %",
     "undecided": "Undecided",
-    "not calibrated": "Not known without a calibration",
 }
 TICKS = 5
 

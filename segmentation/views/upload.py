@@ -19,13 +19,12 @@ from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
 from ..forms import (
     SettingsForm,
-    accepted,
     badge,
     calibration_for,
-    file_badge,
-    own_calibration,
+    own_badge,
     refuse_tall_bar,
     width_text,
+    with_site_uncertainty,
 )
 from ..forms.samples import SampleForm
 from ..middleware import ensure_visitor
@@ -89,10 +88,20 @@ class Submission:
 
     def width_of(self, micrograph: Micrograph) -> tuple[str, str, str]:
         """The text of the field that an image's width is in, its origin, and the field's name."""
-        name, origin = f"width_{micrograph.pk}", f"origin_{micrograph.pk}"
+        name = f"width_{micrograph.pk}"
         if name not in self.typed:
-            name, origin = "width", "width_origin"
-        return printable(self.typed.get(name, DEFAULT_WIDTH)), printable(self.typed.get(origin, "")), name
+            return *self.main_width(), "width"
+        return *self._told(name, f"origin_{micrograph.pk}", f"known_{micrograph.pk}"), name
+
+    def main_width(self) -> tuple[str, str]:
+        """The text of the form's own field, and its origin."""
+        return self._told("width", "width_origin", "width_known")
+
+    def _told(self, name: str, origin: str, known: str) -> tuple[str, str]:
+        """A field's text and origin; without scripts the origin stays as it was sent and the tick says more."""
+        text, said = printable(self.typed.get(name, DEFAULT_WIDTH)), printable(self.typed.get(origin, "default"))
+        touched = said == "default" and (known in self.typed or text.strip() != DEFAULT_WIDTH)
+        return text, "typed" if touched else said
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -132,9 +141,8 @@ def sample(request: HttpRequest) -> HttpResponse:
     who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     try:
         micrograph = sample_upload(**who)
-        return redirect(
-            "job", create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), token=_token(request), **who).pk
-        )
+        recipe = with_site_uncertainty(AnalysisSettings.of())
+        return redirect("job", create_job(micrograph=micrograph, recipe=recipe, token=_token(request), **who).pk)
     except Refused as refusal:
         return refused(request, refusal)
 
@@ -149,7 +157,7 @@ def sample_download(request: HttpRequest) -> FileResponse:
 
 
 def card(micrograph: Micrograph, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
-    """What the page shows of an upload; without `text` its width is the file's own, else the default.
+    """What the page shows of an upload; without `text` its width is its own, else the default, which states nothing.
 
     One that has not been looked into has neither size nor badge yet.
     """
@@ -160,10 +168,11 @@ def card(micrograph: Micrograph, text: str | None = None, origin: str = "", erro
             "origin": origin,
             "error": error,
         }
-    own = own_calibration(micrograph)
-    own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own else ""
+    own = micrograph.own_calibration
+    own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own.nm_per_pixel else ""
     if text is None:
-        text, origin = (own_width, "file") if own else (DEFAULT_WIDTH, "default")
+        known = "read" if own.source == "read" else "file"
+        text, origin = (own_width, known) if own_width else (DEFAULT_WIDTH, "default")
     return {
         "micrograph": micrograph,
         "width": text,
@@ -171,7 +180,7 @@ def card(micrograph: Micrograph, text: str | None = None, origin: str = "", erro
         "error": error,
         "reading": not micrograph.is_finished,
         "own_width": own_width,
-        "own_badge": file_badge(own) if own else "",
+        "own_badge": own_badge(micrograph),
         "badge": badge(text, origin, micrograph),
         "bar_rows": micrograph.height - micrograph.data_bar if micrograph.data_bar is not None else 0,
     }
@@ -323,8 +332,7 @@ def _token(request: HttpRequest) -> str:
 
 def _again(sent: Submission, status: int | None = None) -> HttpResponse:
     """The page once more, with everything that was typed and every good image."""
-    main = sent.typed.get("width", DEFAULT_WIDTH)
-    main_origin = accepted(sent.typed.get("width_origin", "")) or ("default" if main == DEFAULT_WIDTH else "typed")
+    main, main_origin = sent.main_width()
     wrong = sent.width_errors or not sent.form.is_valid() or (sent.one_sample and not sent.sample.is_valid())
     if not status and wrong:
         sent.problems.append(Problem("", MARKED))

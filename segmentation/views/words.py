@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.types import SOURCES, Calibration
+from ..core.report.wording import LEAST_DOUBT, MEASURED, NOT_GIVEN
 
 NARROW_SPACE = "\u202f"
-LEAST_DOUBT = 0.001
-SOURCES = {
-    "metadata": "from the file",
-    "side file": "from the file beside it",
-    "data bar": "read from the data bar",
-    "drawn": "drawn on the scale bar",
-    "typed": "typed",
-    "default": "default width",
-    "none": "",
-}
 
 
 def significant(value: float | None, digits: int = 3) -> str:
@@ -56,10 +47,25 @@ def about(seconds: float) -> str:
 def scale_words(calibration: Calibration) -> str:
     """The size of a pixel and how it is known, in a line."""
     if calibration.nm_per_pixel is None:
-        return "not calibrated, sizes in pixels"
+        return "scale not known, sizes in pixels"
+    doubt = rounding_words(calibration) if calibration.source in MEASURED else ""
     said = f"{pixel_size(calibration.nm_per_pixel)}, {SOURCES[calibration.source]}"
-    doubt = uncertainty(calibration)
     return f"{said} ({doubt})" if doubt else said
+
+
+def doubt_line(calibration: Calibration) -> str:
+    """The two parts of a scale's uncertainty, each by itself."""
+    read = rounding_words(calibration) or "not known"
+    own = instrument_words(calibration)
+    return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {own}."
+
+
+def instrument_words(calibration: Calibration) -> str:
+    """The uncertainty of the microscope's own calibration and where it comes from."""
+    doubt, note = calibration.instrument_uncertainty, calibration.instrument_note
+    if not doubt:
+        return NOT_GIVEN
+    return f"± {significant(100 * doubt, 2)} %" + (f" ({note})" if note else "")
 
 
 def pixel_size(nm_per_pixel: float) -> str:
@@ -73,8 +79,8 @@ def trimmed(value: float) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-def uncertainty(calibration: Calibration) -> str:
-    """The relative standard uncertainty of a pixel's size, "" where it is unknown."""
+def rounding_words(calibration: Calibration) -> str:
+    """The relative standard uncertainty of a pixel's size by what was read or typed alone, "" where it is unknown."""
     doubt = calibration.relative_uncertainty
     if not doubt:
         return ""

@@ -14,6 +14,7 @@ const main = {
   box: document.getElementById("main-width"),
   input: form.elements.namedItem("width"),
   origin: form.elements.namedItem("width_origin"),
+  tick: form.elements.namedItem("width_known"),
   badge: document.getElementById("width_badge"),
 };
 const COMPACT = 8; // from so many images on the cards are small
@@ -166,6 +167,7 @@ function fieldOf(card) {
   return {
     input: card.querySelector(`[name="width_${id}"]`),
     origin: card.querySelector(`[name="origin_${id}"]`),
+    tick: card.querySelector(`[name="known_${id}"]`),
     badge: card.querySelector("[data-badge]"),
   };
 }
@@ -175,6 +177,10 @@ function show(field, card) {
   field.badge.textContent = text;
   field.badge.className = `badge ${look}`;
   field.badge.hidden = text === "";
+  // The initial text counts once it is ticked or typed.
+  const { value } = field.origin;
+  field.tick.checked = value === "typed";
+  field.tick.closest("label").hidden = field.input.value !== form.dataset.defaultWidth || !["default", "typed"].includes(value);
 }
 
 // A lone image is described by the main field, which mirrors the card's; several have a field each.
@@ -218,13 +224,14 @@ function copy(from, to) {
 function edited(event) {
   const { target } = event;
   const card = target.closest("[data-upload]");
-  if (target === main.input) {
-    main.origin.value = "typed";
+  const said = target.type === "checkbox" && !target.checked ? "default" : "typed";
+  if (target === main.input || target === main.tick) {
+    main.origin.value = said;
     if (mirrored) copy(main, fieldOf(mirrored));
     show(main, mirrored);
-  } else if (card && target.name?.startsWith("width_")) {
+  } else if (card && /^(width|known)_/.test(target.name ?? "")) {
     const field = fieldOf(card);
-    field.origin.value = "typed";
+    field.origin.value = said;
     show(field, card);
   }
 }

@@ -1,7 +1,7 @@
 // What a width field means, in words: the badge beside it.
 
 const AMBIGUOUS = /^[1-9][0-9]{0,2},[0-9]{3}(?![0-9])/; // 7,520 is 7.52 to some and 7520 to others
-const ACCEPTED = { "data bar": "read from the data bar", drawn: "drawn on the scale bar" };
+const ACCEPTED = { "data bar": "read from the image, confirmed", drawn: "drawn on the scale bar" };
 const UNITS = { nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
 
 // Nanometres, or null where the text is no width; the server has the last word.
@@ -28,13 +28,16 @@ export function digits(value, count = 4) {
 // card: the element of the upload, or null while there is none.
 export function badgeFor(text, origin, card) {
   if (text.trim() === "") return { text: "measured in pixels", look: "" };
-  if (origin === "file" && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
+  if (["file", "read"].includes(origin) && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
   if (ambiguous(text)) return { text: "could be two widths: leave the comma out", look: "bad" };
   const width = widthOf(text);
   if (width === null) return { text: "not a width", look: "bad" };
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
   const accepted = ACCEPTED[origin.split(":")[0]];
   if (accepted) return { text: `${accepted}${scale}`, look: "good" };
-  if (origin !== "typed") return card ? { text: `default, please check${scale}`, look: "check" } : { text: "", look: "" };
+  if (origin === "default") {
+    const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
+    return card ? { text: now, look: "check" } : { text: "", look: "" };
+  }
   return { text: `typed${scale}`, look: "" };
 }

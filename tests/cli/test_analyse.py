@@ -100,16 +100,16 @@ def write(folder, name, pixels=None, **options):
     return folder / name
 
 
-def test_without_width_sizes_are_in_pixels_never_7520(tmp_path):
+def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse):
     done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 0
-    assert "\n  No image width is known, so sizes are in pixels." in done.stdout
+    assert "\n  The scale of this image is not known, so sizes are in pixels." in done.stdout
     result = json.loads((tmp_path / "out/plain/result.json").read_text())
     assert result["calibration"]["nm_per_pixel"] is None and result["calibration"]["source"] == "none"
     assert "min_feret_px" in rows_of(tmp_path / "out/plain/particles.csv")[0]
 
 
-def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path):
+def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
     one, two = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
     bad = tmp_path / "bad.tif"
     bad.write_bytes(b"no picture at all")

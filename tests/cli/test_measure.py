@@ -86,7 +86,7 @@ def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
     assert "bad.npy" in words and "stack.npy" in words and "5 planes" in words
 
 
-def test_it_can_be_run_again_over_its_own_output(measured):
+def test_it_can_be_run_again_over_its_own_output(measured, coarse):
     _, out = measured
     done = manage("measure", out.parent, "--nm-per-pixel", 2, "--out", out)
     assert "3 particles" not in done.stdout and done.stdout.count("->") == 3
@@ -120,7 +120,7 @@ def test_binary_or_not_and_background_can_be_said(tmp_path):
 
 
 @pytest.mark.skipif(not TRUTH.is_dir(), reason=f"{TRUTH} is not there")
-def test_the_reference_values_of_the_truth_masks(tmp_path):
+def test_the_reference_values_of_the_truth_masks(tmp_path, coarse):
     done = manage("measure", TRUTH, "--nm-per-pixel", NM_PER_PIXEL, "--out", tmp_path, "--sample", "TiO2")
     assert done.returncode == 0, done.stderr
     statistics = result_of(tmp_path)["statistics"]
@@ -132,7 +132,7 @@ def test_the_reference_values_of_the_truth_masks(tmp_path):
 
 
 @pytest.mark.skipif(not cards.available(), reason="no model is installed")
-def test_a_folder_is_analysed_as_one_sample(tmp_path):
+def test_a_folder_is_analysed_as_one_sample(tmp_path, coarse):
     folder = tmp_path / "images"
     (folder / "deep").mkdir(parents=True)
     pixels = tifffile.imread(SAMPLE)

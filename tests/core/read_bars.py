@@ -58,7 +58,11 @@ def main(paths: list[Path]) -> None:
         total += 1
         fits = bool(found and nm and abs(found.nm_per_pixel / nm - 1) <= RIGHT)
         right += fits
-        said = f"{found.nm_per_pixel:.5g} nm ({found.text}), {found.confidence:.2f}" if found else "nothing"
+        said = (
+            f"{found.nm_per_pixel:.5g} nm ({found.text}), {found.confidence:.2f}{', sure' if found.sure else ''}"
+            if found
+            else "nothing"
+        )
         print(f"{'right' if fits else 'WRONG'}  {name}: {said}; expected {nm or float('nan'):.5g} nm")
     print(f"{right} of {total} right within {RIGHT:.0%}")
 

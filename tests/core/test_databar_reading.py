@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -196,10 +196,15 @@ def test_nothing_to_read_gives_no_reading() -> None:
     assert reading_of(strip(), absurd) is None
 
 
-def test_an_image_without_a_bar_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segmentation.core.micrograph.barreading.recognise", lambda *_: pytest.fail("was read"))
+def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(
+        "segmentation.core.micrograph.burntin.recognise", lambda strip, _: looked.append(strip.shape) or []
+    )
     image = Micrograph(micrograph(), "a.tif", "", Calibration.absent())
     assert read_bar(image) is None
+    assert read_bar(replace(image, pixels=image.pixels[:100])) is None
+    assert looked == [image.shape]
 
 
 def test_the_sample_in_a_process_of_its_own() -> None:

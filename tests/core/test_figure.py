@@ -113,7 +113,7 @@ def test_bars_count_every_kept_particle_once():
 def test_without_calibration_everything_is_in_pixels():
     words = said(draw(CASES["pixels"]()))
     assert "Minimum Feret diameter (px)" in words
-    assert "not calibrated: lengths are in pixels" in words
+    assert "scale not known: lengths are in pixels" in words
     assert not re.search(r"^\d+ \S+$", words, re.MULTILINE)  # no scale bar
     assert " nm" not in words and "µm" not in words
 
@@ -132,9 +132,10 @@ def test_data_bar_is_left_out_and_said():
     assert "data bar excluded" not in said(draw(CASES["fifteen"]()))
 
 
-def test_default_width_is_marked_as_unchecked():
-    analysis = make_analysis(9, calibration=Calibration.of_width(7520, 256, "default"))
-    assert "default, not checked" in said(draw(analysis))
+def test_without_a_scale_no_scale_bar_is_painted():
+    drawn = draw(make_analysis(9, calibration=Calibration.absent()))
+    assert not drawn.axes[0].patches and not drawn.axes[0].texts
+    assert "nm" not in said(drawn).replace("nm per pixel", "")
 
 
 @pytest.mark.parametrize(

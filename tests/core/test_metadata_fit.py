@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph import Calibration, Micrograph, crosscheck, read
+from segmentation.core.micrograph.crosscheck import crosscheck_sources
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding
 from tests.core.test_databar import bar, micrograph
 from tests.core.test_metadata import fei, zeiss
@@ -137,7 +138,6 @@ def test_uncertainty_by_source(tmp_path: Path) -> None:
     assert found.relative_uncertainty == pytest.approx(0.000005 / 7.34375 / SQRT3)
     assert Calibration.of_width(7520, 1024, typed="7.52 µm").relative_uncertainty == pytest.approx(0.005 / 7.52 / SQRT3)
     assert Calibration.of_width(7520, 1024).relative_uncertainty == pytest.approx(0.5 / 7520 / SQRT3)
-    assert Calibration.of_width(7520, 1024, "default").relative_uncertainty is None
     assert Calibration.absent().relative_uncertainty is None
 
 
@@ -195,7 +195,7 @@ def test_calibrations_that_agree_say_nothing() -> None:
     assert crosscheck(known(metadata=10.0)) == []
     assert crosscheck(known(metadata=10.0, data_bar=10.19, typed_width=10.0)) == []
     assert crosscheck(known(metadata=10.0, data_bar=None)) == []
-    assert crosscheck({**known(metadata=10.0), "typed width": Calibration(99.0, "default")}) == []
+    assert crosscheck_sources(Calibration(10.0, "metadata"), Calibration(99.0, "default")) == []
 
 
 def test_calibrations_that_differ_are_both_named() -> None:

@@ -1,12 +1,14 @@
 """The whole story, with the shipped model on rendered micrographs whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segmentation.core import pipeline
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.separate import separate
-from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.runtime import Runtime, load_network
@@ -136,10 +138,34 @@ def test_recalibrating_scales_lengths_and_keeps_outlines(tmp_path):
     assert second.calibration.source == "typed"
 
 
-def test_the_default_width_is_marked():
-    grey, _ = isolated()
-    default = Calibration.of_width(7520, grey.shape[1], "default")
-    assert any("7520" in w for w in analyse(micrograph_of(grey), AnalysisSettings.of(calibration=default)).warnings)
+def test_file_then_reading_then_pixels_unless_the_user_says_otherwise():
+    file, read, typed = Calibration(2.0, "metadata"), Calibration(3.0, "read"), Calibration(5.0, "typed")
+    silent = micrograph_of(isolated()[0])
+    asked = AnalysisSettings.of().measurement
+    assert asked.scaled(replace(silent, calibration=file, reading=read).own_calibration) == file
+    assert asked.scaled(replace(silent, reading=read).own_calibration) == read
+    assert asked.scaled(silent.own_calibration).nm_per_pixel is None
+    assert asked.replaced(calibration=typed).scaled(file) == typed
+    assert asked.replaced(calibration=Calibration.absent()).scaled(file).nm_per_pixel is None
+
+
+def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
+    file = Calibration(2.0, "metadata", relative_uncertainty=0.003)
+    asked = AnalysisSettings.of(scale_uncertainty=0.4, scale_uncertainty_source="certified grating").measurement
+    used = asked.scaled(file)
+    assert (used.instrument_uncertainty, used.instrument_note) == (0.004, "certified grating")
+    assert used.standard_uncertainty == pytest.approx(0.005)
+    for told in ("auto", 0.0):
+        assert asked.replaced(scale_uncertainty=told).scaled(file) == file
+    assert asked.scaled(Calibration.absent()) == Calibration.absent()
+
+
+def test_in_pixels_nothing_looks_like_a_measurement():
+    found = analyse(micrograph_of(isolated()[0]), AnalysisSettings.of())
+    assert NO_SCALE in found.warnings
+    said = found.statistics
+    assert said.unit == "px" and said.median and said.nano is None and said.convergence is None
+    assert not any(said.intervals.values()) and "scale" in said.interval_note
 
 
 @pytest.mark.parametrize("tiled", ["columns", "rows"])
@@ -180,15 +206,12 @@ def test_clear_particles_are_not_doubted():
     assert not any("clearly" in warning for warning in analysis.warnings)
 
 
-NO_WIDTH = "No image width is known, so sizes are in pixels."
-
-
 def doubts(pixels, n=4, *, expected=1.0, dropped=0):
     labels = np.zeros(pixels.shape, np.int32)
     labels.ravel()[: 2 * n : 2] = np.arange(1, n + 1)
     found = segmentation_of(labels, expected=expected, dropped=dropped)
     micrograph = Micrograph(pixels, "a.png", "cd" * 32, Calibration.absent())
-    return " ".join(w for w in pipeline.measure(micrograph, found, AnalysisSettings.of()).warnings if w != NO_WIDTH)
+    return " ".join(w for w in pipeline.measure(micrograph, found, AnalysisSettings.of()).warnings if w != NO_SCALE)
 
 
 class TestDoubts:

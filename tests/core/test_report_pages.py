@@ -131,8 +131,8 @@ def test_its_numbers_are_those_of_the_result():
 
 def test_without_calibration_nothing_is_in_nanometres():
     words = said(written(CASES["pixels"]()))
-    assert "not calibrated" in words and "Minimum Feret diameter (px)" in words
-    # The nano card and the definition speak of 100 nm; no measure does.
+    assert "scale not known" in words and "Minimum Feret diameter (px)" in words
+    # The definition speaks of 100 nm; no measure does.
     assert not re.search(r"\d nm", re.sub(r"(to|about) 100 nm", "", words))
 
 

@@ -119,7 +119,7 @@ def test_images_without_calibration_are_left_out_where_others_have_one():
 def test_images_without_any_calibration_are_pooled_in_pixels():
     found = pooled([table_of(log_normal(30, seed=i), nm_per_pixel=None) for i in range(3)])
     assert found.unit == "px" and found.n_kept == 90
-    assert found.nano["verdict"] == "not calibrated"
+    assert found.nano is None and not any(found.intervals.values())
     assert any("pixels" in note for note in found.notes)
 
 

@@ -73,7 +73,7 @@ def test_csv_begins_with_the_summary():
 
 def test_csv_of_pixels():
     summary, rows = split(written(make_analysis(9, calibration=Calibration.absent())))
-    assert summary["nm per pixel"] == "not calibrated"
+    assert summary["nm per pixel"] == "not known"
     assert "min_feret_px" in rows[0] and "area_px2" in rows[0]
     assert "mean (px)" in summary
     assert not any("100 nm" in name for name in summary)

@@ -54,24 +54,22 @@ def pixel_size(text: str) -> float:
 def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit):
     page = visit()
     choose(page, SAMPLE)
-    assert page.locator("#width_badge").inner_text().startswith("default, please check")
+    badge = page.locator("#width_badge").inner_text()
+    assert badge.startswith("read from the image:")
+    assert pixel_size(badge) == pytest.approx(5, rel=0.02)
     crop = page.locator(".read-shot img")
     assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") > 20
-    page.get_by_role("button", name="Use this scale").click()
-    badge = page.locator("#width_badge").inner_text()
-    assert badge.startswith("read from the data bar")
-    assert pixel_size(badge) == pytest.approx(5, rel=0.02)
     assert float(page.input_value("#id_width")) == pytest.approx(5120, rel=0.02)
 
     page.fill("#id_width", "9000")
     assert page.locator("#width_badge").inner_text().startswith("typed")
-    page.locator(".doubts li", has_text="data bar").wait_for()
-    page.get_by_role("button", name="Use this scale").click()
+    page.locator(".doubts li", has_text="bar in the image").wait_for()
+    page.get_by_role("button", name="Yes, it is").click()
     page.locator(".doubts li").wait_for(state="detached")
 
     start(page)
     first = result(page)
-    assert "read from the data bar" in page.locator(".head").first.inner_text()
+    assert "read from the image" in page.locator(".head").first.inner_text()
     assert page.locator(".revisions").count() == 0
 
     page.get_by_role("button", name="Draw on the scale bar").click()
@@ -84,9 +82,9 @@ def test_a_suggestion_is_accepted_and_a_line_drawn_later_makes_a_revision(visit)
     assert "drawn on the scale bar" in page.locator(".head").first.inner_text()
     lines = page.locator(".revisions li").all_inner_texts()
     assert len(lines) == 2
-    assert "read from the data bar" in lines[0]
+    assert "read from the image" in lines[0]
     assert "newest" in lines[1] and "drawn on the scale bar" in lines[1]
-    assert "the file says nothing" not in page.locator("main").inner_text().lower()
+    assert "the scale is not known" not in page.locator("main").inner_text().lower()
 
     page.get_by_role("link", name="Revision 1").click()
     page.wait_for_url(first)

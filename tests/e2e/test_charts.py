@@ -93,7 +93,7 @@ def test_page_and_files_agree(look):
     written = [float(row["min_feret_nm"]) for row in rows if row["kept"].lower() in ("true", "1", "yes")]
     assert sizes.tolist() == pytest.approx(written, rel=1e-3)
 
-    edges = bins.auto_edges(sizes, outlines["grain"])
+    edges = bins.auto_edges(sizes, outlines["unit"], outlines["grain"])
     expected = bins.histogram(sizes, np.ones(len(sizes)), edges)
     assert [count for count, _ in bars(page)] == expected.counts.tolist()
     page.locator("[name=weighting][value=volume]").check()
@@ -342,7 +342,9 @@ def test_an_older_file_of_outlines_opens(look):
         "Equivalent circular diameter",
     ]
     sizes = np.array([each["min_feret"] for each in old["particles"] if each["kept"]])
-    assert [count for count, _ in bars(page)] == np.histogram(sizes, bins.auto_edges(sizes, 1.0))[0].tolist()
+    assert [count for count, _ in bars(page)] == np.histogram(sizes, bins.auto_edges(sizes, old["unit"], 1.0))[
+        0
+    ].tolist()
 
 
 def test_edge_weights_count(look):
@@ -352,7 +354,7 @@ def test_edge_weights_count(look):
     page = look(outlines=weighted)
     kept = [each for each in weighted["particles"] if each["kept"]]
     sizes, weights = (np.array([each[name] for each in kept]) for name in ("min_feret", "weight"))
-    expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, 1.0))
+    expected = bins.histogram(sizes, weights, bins.auto_edges(sizes, weighted["unit"], 1.0))
     assert [share for _, share in bars(page)] == [words(share) for share in expected.shares]
     assert "Number of particles, edge-weighted" in page.locator(".chart").text_content()
 

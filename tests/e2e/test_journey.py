@@ -137,7 +137,7 @@ def middle_particle(page) -> str:
 def test_another_width_scales_every_size(visit, plain):
     page = visit()
     choose(page, plain)
-    assert page.locator("#width_badge").inner_text().startswith("default, please check")
+    assert page.locator("#width_badge").inner_text().startswith("not set")
     page.fill("#id_width", "6.4 µm")
     assert page.locator("#width_badge").inner_text() == "typed: 10 nm/px"
     start(page)
@@ -162,7 +162,8 @@ def test_without_javascript(visit, plain, size):
     page.set_input_files("#files", str(plain))
     start(page)
     result(page)
-    assert "please check" in page.locator("main").inner_text()
+    assert "The scale is not known" in page.locator("main").inner_text()
+    assert " nm" not in page.locator(".measures").first.inner_text()
     assert page.locator("noscript").last.inner_text()
     assert jobs_of(page) == 1
 
@@ -240,7 +241,7 @@ def test_several_files_each_with_its_own_width(visit, discs, plain):
     choose(page, discs, plain)
     assert not page.locator("#main-width").is_visible()
     badges = page.locator("[data-badge]").all_inner_texts()
-    assert sorted(badge.split(" ")[0] for badge in badges) == ["default,", "from"]
+    assert sorted(badge.split(" ")[0] for badge in badges) == ["from", "not"]
     start(page)
     page.wait_for_url("**/results/")
     assert page.locator("table.results tbody tr").count() == 2

@@ -25,13 +25,17 @@ test("the badge says where a width comes from and what it means", () => {
   const badge = (text, origin, of = card) => Object.values(badgeFor(text, origin, of));
   assert.deepEqual(badge(" ", "typed"), ["measured in pixels", ""]);
   assert.deepEqual(badge("7520", "file"), ["from the file: 7.344 nm/px", "good"]);
+  assert.deepEqual(badge("7520", "read"), ["from the file: 7.344 nm/px", "good"]);
+  assert.deepEqual(badge("7520", "typed"), ["typed: 7.344 nm/px", ""]);
   assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma out", "bad"]);
   assert.deepEqual(badge("wide", "typed"), ["not a width", "bad"]);
-  assert.deepEqual(badge("7520", "default"), ["default, please check: 7.344 nm/px", "check"]);
+  assert.deepEqual(badge("7520", "default"), ["not set: sizes in pixels", "check"]);
+  const unread = { dataset: { columns: "1024", reading: "" } };
+  assert.deepEqual(badge("7520", "default", unread), ["still being read from the image", "check"]);
   assert.deepEqual(badge("7520", "default", null), ["", ""]);
   assert.deepEqual(badge("5.12 µm", "typed"), ["typed: 5 nm/px", ""]);
   assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
-  assert.deepEqual(badge("5120", "data bar"), ["read from the data bar: 5 nm/px", "good"]);
+  assert.deepEqual(badge("5120", "data bar"), ["read from the image, confirmed: 5 nm/px", "good"]);
   assert.deepEqual(badge("5120", "drawn:100:0.5:500 nm"), ["drawn on the scale bar: 5 nm/px", "good"]);
 });
 

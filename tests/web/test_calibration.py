@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import io
 import re
+from importlib import import_module
 from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.apps import apps
 from django.core.files.base import ContentFile
 from django.template.loader import render_to_string
 from django.test import Client
 from PIL import Image
 
+from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.forms import badge, calibration_for, disagreements, suggested
+from segmentation.forms import badge, calibration_for, disagreements, with_site_uncertainty
 from segmentation.models import Artifact, Job, Micrograph
 from segmentation.views.calibration import acquired
+from segmentation.views.words import doubt_line
 
-from .finished import FILES, SUMMARY, ZEISS, visit, words
+from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 VISITOR = uuid4()
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
@@ -36,6 +40,7 @@ READING = {
     },
     "confidence": 0.98,
 }
+ASSUMED = Calibration(7520 / 1024, "default")  # as earlier versions stored it
 LINE = "drawn:100:1:500 nm"
 
 
@@ -45,29 +50,37 @@ def micrograph(calibration=NOTHING, reading=READING, **fields):
 
 class TestSuggestion:
     def test_it_is_a_calibration_that_nobody_has_accepted_yet(self):
-        read = suggested(micrograph())
-        assert (read.nm_per_pixel, read.source, read.relative_uncertainty) == (5.0, "data bar", 0.01)
+        read = calibration_of(READING)
+        assert (read.nm_per_pixel, read.source, read.relative_uncertainty) == (5.0, "read", 0.01)
         assert read.detail == "“500 nm”, “Width = 5.1 µm”, scale bar of 500 nm over 100 px"
 
     @pytest.mark.parametrize("reading", [{}, None, {"text": "500 nm"}, {"nm_per_pixel": None}])
     def test_there_need_not_be_one(self, reading):
-        assert suggested(micrograph(reading=reading)) is None
+        assert calibration_of(reading) == Calibration.absent()
         assert calibration_for("5120", "data bar", micrograph(reading=reading)).source == "typed"
 
     @pytest.mark.parametrize("missing", ["text", "ways", "length_nm", "length_px", "box", "confidence"])
     def test_not_everything_need_be_known(self, missing):
         reading = {name: value for name, value in READING.items() if name != missing}
-        assert suggested(micrograph(reading=reading)).nm_per_pixel == 5.0
+        assert calibration_of(reading).nm_per_pixel == 5.0
         assert disagreements(micrograph(reading=reading)) == []
 
     def test_accepted_it_is_the_calibration(self):
-        assert calibration_for("5120", "data bar", micrograph()) == suggested(micrograph())
-        assert calibration_for("5120", "data bar", micrograph(ZEISS)) == suggested(micrograph(ZEISS))
+        assert calibration_for("5120", "data bar", micrograph()) == confirmed(READING)
+        assert calibration_for("5120", "data bar", micrograph(ZEISS)) == confirmed(READING)
 
     @pytest.mark.parametrize("origin", ["", "default", "typed", "file"])
-    def test_it_is_never_used_by_itself(self, origin):
+    def test_a_doubtful_one_is_never_used_by_itself(self, origin):
+        assert micrograph().own_calibration == Calibration.absent()
         assert calibration_for("5120", origin, micrograph()).source == "typed"
-        assert calibration_for("7520", origin, micrograph()).source in {"default", "typed"}
+
+    @pytest.mark.parametrize(("text", "origin"), [("7520", "default"), ("5120", "read"), ("7520", "")])
+    def test_one_beyond_doubt_counts_while_nobody_says_otherwise(self, text, origin):
+        sure = {**READING, "sure": True}
+        assert micrograph(reading=sure).own_calibration == calibration_of(sure)
+        assert calibration_for(text, origin, micrograph(reading=sure)) is None
+        assert badge(text, origin, micrograph(reading=sure))["text"] == "read from the image: 5 nm/px"
+        assert micrograph(ZEISS, sure).own_calibration.source == "metadata"
 
     def test_a_width_edited_afterwards_was_typed(self):
         made = calibration_for("5000", "data bar", micrograph())
@@ -75,7 +88,7 @@ class TestSuggestion:
         assert calibration_for("7520", "data bar", micrograph()).source == "typed"
 
     def test_its_badge(self):
-        said = {"text": "read from the data bar: 5 nm/px", "look": "good"}
+        said = {"text": "read from the image, confirmed: 5 nm/px", "look": "good"}
         assert badge("5120", "data bar", micrograph()) == said
 
 
@@ -119,11 +132,39 @@ class TestLine:
         assert str(error.value).endswith(".")
 
 
+class TestUncertainty:
+    def test_the_sites_counts_where_none_is_typed(self, settings):
+        assert with_site_uncertainty(AnalysisSettings.of()) == AnalysisSettings.of()
+        settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE = 0.8, "grating"
+        asked = with_site_uncertainty(AnalysisSettings.of()).measurement
+        assert (asked.scale_uncertainty, asked.scale_uncertainty_source) == (0.8, "grating")
+        for typed in (0.5, 0.0):
+            own = AnalysisSettings.of(scale_uncertainty=typed)
+            assert with_site_uncertainty(own) == own
+
+    def test_the_two_parts_are_said_apart(self):
+        file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
+        assert doubt_line(file).endswith("rounding: ± < 0.1 %; of the microscope's own calibration: not included.")
+        known = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
+        assert "rounding: ± 0.40 %; of the microscope's own calibration: ± 1.0 % (certified grating)." in doubt_line(
+            known
+        )
+
+    @pytest.mark.django_db
+    def test_jobs_of_an_assumed_width_forget_it(self, make_job):
+        assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
+        old, kept = make_job(recipe=assumed), make_job(recipe=typed)
+        import_module("segmentation.migrations.0012_no_assumed_scale").of_jobs(apps, None)
+        for job in (old, kept):
+            job.refresh_from_db()
+        assert old.get_settings() == AnalysisSettings.of() and kept.get_settings() == typed
+
+
 class TestDisagreement:
     def test_all_three_are_compared(self):
         assert disagreements(micrograph({**ZEISS, "nm_per_pixel": 5.05})) == []
         (two,) = disagreements(micrograph(ZEISS))
-        assert "file" in two and "data bar" in two and "7.344" in two
+        assert "file" in two and "bar in the image" in two and "7.344" in two
         assert len(disagreements(micrograph(ZEISS), Calibration.of_width(1024, 1024))) == 3
 
     def test_a_bar_that_contradicts_itself(self):
@@ -133,10 +174,10 @@ class TestDisagreement:
         assert "“<7 µm>” gives 7 nm/px" in said
 
     def test_the_default_is_no_claim(self):
-        assert disagreements(micrograph(), Calibration.of_width(7520, 1024, "default")) == []
+        assert disagreements(micrograph(), ASSUMED) == []
 
     def test_an_accepted_suggestion_does_not_argue_with_itself(self):
-        assert disagreements(micrograph(), suggested(micrograph())) == []
+        assert disagreements(micrograph(), confirmed(READING)) == []
 
 
 class TestAcquired:
@@ -190,12 +231,8 @@ def png(pixels):
     return file.getvalue()
 
 
-def default():
-    return AnalysisSettings.of(calibration=Calibration.of_width(7520, 1024, "default"))
-
-
-def of_default(**fields):
-    return {"recipe": default(), "summary": {**SUMMARY, "calibration": default().as_dict()["calibration"]}, **fields}
+def in_pixels():
+    return {"summary": {**summary(unit="px"), "calibration": NOTHING}}
 
 
 def shown(response):
@@ -272,7 +309,7 @@ class TestCheck:
     def test_a_typed_width_that_disagrees(self, maker, stored):
         said = maker.get(f"/uploads/{stored().pk}/check/", {"width": "1024", "origin": "typed"}).json()
         assert said["error"] == ""
-        assert re.search(r"data bar .* 5 nm.*typed width 1 nm", said["warnings"][0])
+        assert re.search(r"bar in the image .* 5 nm.*typed width 1 nm", said["warnings"][0])
 
     @pytest.mark.parametrize(
         "asked", [{}, {"width": "5120", "origin": "data bar"}, {"width": "7520", "origin": "default"}]
@@ -293,20 +330,20 @@ class TestCard:
         made = stored()
         card = render_to_string("_suggestion.html", {"micrograph": made})
         assert f'src="/uploads/{made.pk}/reading.png"' in card
-        assert "The data bar seems to say" in card
+        assert "The bar in the image seems to say" in card
         assert "(± 1.0 %)" in card
         assert 'data-accept data-width="5120" data-origin="data bar"' in card
         assert 'data-columns="1024" data-rows="768" data-box="800 700 1000 760"' in card
 
     def test_it_is_quiet_where_the_file_agrees(self, stored):
         card = render_to_string("_suggestion.html", {"micrograph": stored(calibration={**ZEISS, "nm_per_pixel": 5.02})})
-        assert "The data bar agrees" in card
+        assert "The bar in the image agrees" in card
         assert "data-accept" not in card
 
     def test_it_warns_where_the_file_disagrees(self, stored):
         card = render_to_string("_suggestion.html", {"micrograph": stored(calibration=ZEISS)})
         assert "data-accept" in card
-        assert re.search(r"<li>The file .*data bar", card)
+        assert re.search(r"<li>The file .*bar in the image", card)
 
     def test_hostile_text_is_text(self, stored):
         card = render_to_string("_suggestion.html", {"micrograph": stored(reading={**READING, "text": "<img src=x>"})})
@@ -321,34 +358,51 @@ class TestCard:
 
 @pytest.mark.django_db
 class TestResultPage:
-    def test_a_default_width_is_offered_the_reading(self, maker, job):
-        page = words(maker.get(f"/jobs/{job(**of_default()).pk}/"))
-        assert "the data bar seems to say 5 nm/px" in page
+    def test_without_a_scale_the_doubtful_reading_is_offered(self, maker, job):
+        page = words(maker.get(f"/jobs/{job(**in_pixels()).pk}/"))
+        assert "The bar in the image seems to say: <b>5 nm/px</b>" in page
+        assert "The scale is not known" in page and "Yes, it is 5 nm/px" in page
         assert 'name="origin" value="data bar"' in page
+        assert page.count('id="width"') == 1
+
+    def test_a_result_of_an_assumed_width_shows_no_number(self, maker, job):
+        old = job(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        assert "was never checked" in page
+        assert "155" not in page and "figure.png" not in page
+        assert "155" not in words(maker.get("/results/"))
+        response = maker.post(f"/jobs/{old.pk}/width/", {"width": ""})
+        assert response.status_code == 303
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
+
+    def test_a_banner_sent_empty_asks_for_the_width(self, maker, job):
+        response = maker.post(f"/jobs/{job(**in_pixels()).pk}/width/", {"width": " "})
+        assert response.status_code == 400
+        assert "Type how wide the image is" in words(response)
 
     def test_one_click_makes_a_revision_measured_with_it(self, maker, job):
-        old = job(**of_default())
+        old = job(**in_pixels())
         page = words(maker.get(f"/jobs/{old.pk}/"))
         typed = dict(re.findall(r'name="(token|width|origin)" value="([^"]*)"', page.split('id="calibrate"')[1]))
         response = maker.post(f"/jobs/{old.pk}/width/", {**typed, "width": "5120", "origin": "data bar"})
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
-        assert new.get_settings().measurement.calibration == suggested(old.micrograph)
+        assert new.get_settings().measurement.calibration == confirmed(READING)
         assert new.get_settings().segmentation == old.get_settings().segmentation
 
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
         made = stored()
-        used = AnalysisSettings.of(calibration=suggested(made))
+        used = AnalysisSettings.of(calibration=confirmed(READING))
         done = job(made, recipe=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
         page = words(maker.get(f"/jobs/{done.pk}/"))
-        assert "Read from the data bar and accepted" in page
-        assert "5 nm/px, read from the data bar (± 1.0 %)" in page
+        assert "Read from the image and confirmed" in page
+        assert "reading and rounding: ± 1.0 %; of the microscope&#x27;s own calibration: not included." in page
         assert 'value="data bar"' not in page
         assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "origin": "data bar"}).status_code == 302
 
     def test_a_drawn_line_makes_a_revision(self, maker, job):
-        old = job(**of_default())
+        old = job(**in_pixels())
         maker.post(f"/jobs/{old.pk}/width/", {"width": "5120", "origin": LINE})
         made = Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)

@@ -48,10 +48,10 @@ class TestCalibration:
         made = calibration_for("7520", "typed", micrograph(ZEISS))
         assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
 
-    @pytest.mark.parametrize("origin", ["", "default", "file"])
-    def test_the_default_is_marked_where_the_file_is_silent(self, origin):
-        made = calibration_for("7520", origin, micrograph())
-        assert (made.source, made.nm_per_pixel) == ("default", 7520 / 1024)
+    @pytest.mark.parametrize("origin", ["", "default"])
+    def test_the_default_left_alone_states_nothing(self, origin):
+        assert calibration_for("7520", origin, micrograph()) is None
+        assert calibration_for("7520 nm", origin, micrograph()).nm_per_pixel == 7520 / 1024
 
     @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
     def test_any_other_width_was_typed(self, text):
@@ -77,7 +77,7 @@ class TestBadge:
         ("text", "origin", "own", "said"),
         [
             ("7520", "file", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
-            ("7520", "default", NOTHING, "default, please check: 7.344 nm/px"),
+            ("7520", "default", NOTHING, "not set: sizes in pixels"),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
             ("", "typed", ZEISS, "measured in pixels"),
             ("wide", "typed", ZEISS, "not a width"),
@@ -200,11 +200,10 @@ class TestSettings:
 @pytest.mark.parametrize(
     ("typed", "scale"),
     [
-        ({}, ("own", None, False, "")),
-        ({"rule": "own", "rule_own": " 2.8 µm "}, ("own", 2800.0, False, "2.8 µm")),
-        ({"rule": "own", "rule_own": "7520", "rule_origin": "default"}, ("own", 7520.0, True, "7520")),
-        ({"rule": "width", "rule_width": "7.52 um", "rule_own": "7520"}, ("width", 7520.0, False, "7.52 um")),
-        ({"rule": "pixel", "rule_pixel": "5.50 nm/px"}, ("pixel", 5.5, False, "5.50 nm/px")),
+        ({}, ("own", None, "")),
+        ({"rule": "own", "rule_own": " 2.8 µm "}, ("own", 2800.0, "2.8 µm")),
+        ({"rule": "width", "rule_width": "7.52 um", "rule_own": "7520"}, ("width", 7520.0, "7.52 um")),
+        ({"rule": "pixel", "rule_pixel": "5.50 nm/px"}, ("pixel", 5.5, "5.50 nm/px")),
     ],
 )
 def test_the_scale_of_a_sample_keeps_what_was_typed(typed, scale):

@@ -164,10 +164,10 @@ class TestNanoCard:
         assert (card.title, card.reading.value, card.sensitivity) == ("Below 50 %", "22 %", ())
 
     def test_without_calibration(self):
-        nothing = {"fraction": None, "low": None, "high": None, "sensitivity": []}
-        card = NanoCard.of(statistics(nano={**NEW["nano"], **nothing, "verdict": "not calibrated"}))
-        assert (card.reading, card.title) == (None, "Not known without a calibration")
         pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
+        stored = {**statistics(nano={**NEW["nano"], "verdict": "not calibrated"}), **pixels, "unit": "px"}
+        assert NanoCard.of(sizes.shown(stored)) is None
+        assert not any(each.interval for each in sizes.main_sizes(sizes.shown(stored)))
         assert NanoCard.of({**SUMMARY["statistics"], **pixels}) is None
 
 

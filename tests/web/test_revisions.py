@@ -66,7 +66,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [(each.number, each.changed, each.newest, each.here) for each in listed(second)] == [
         (1, "7.344 nm/px, from the file", False, False),
-        (2, "10 nm/px, typed (± < 0.1 %)", False, True),
+        (2, "10 nm/px, typed by the user", False, True),
         (
             3,
             "Segmentation filter: on; border correction: set aside what touches the frame, weight the others for it",

@@ -128,11 +128,7 @@ class TestScale:
         assert (other.nm_per_pixel, other.source) == (10.0, "typed")
 
     def test_without_any_it_is_pixels(self, make_micrograph):
-        assert self.calibrations(create([make_micrograph()])) == [Calibration.absent()]
-
-    def test_an_unchecked_default_stays_one(self, make_micrograph):
-        (made,) = self.calibrations(create([make_micrograph()], scale=Scale(Sample.Rule.OWN, 7520.0, assumed=True)))
-        assert made.source == "default"
+        assert self.calibrations(create([make_micrograph()])) == [None]
 
     @pytest.mark.parametrize(
         ("scale", "pixels"),
@@ -163,10 +159,6 @@ class TestScale:
         services.add_images(sample=Sample.objects.get(), uploads=[second])
         one, other = self.calibrations(sample)
         assert one == other
-
-    def test_an_unchecked_default_is_known_no_better_by_its_digits(self, make_micrograph):
-        scale = Scale(Sample.Rule.OWN, 7520.0, assumed=True, typed="7520")
-        assert self.calibrations(create([make_micrograph()], scale=scale))[0].relative_uncertainty is None
 
     def test_what_was_typed_fits_and_can_be_read(self, make_micrograph):
         sample = create([make_micrograph()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))

@@ -209,11 +209,11 @@ class TestRerun:
         assert len({maker.post(address(old, "rerun/"), typed)["Location"] for _ in range(2)}) == 1
 
     def test_a_width_left_alone_keeps_its_source(self, maker, job):
-        default = Calibration.of_width(7520, 64, "default")
-        old = job(recipe=AnalysisSettings.of(calibration=default, scale=0.5))
-        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "7520", "polarity": "dark", **AS_BEFORE})
+        drawn = Calibration.of_line(500, 50)
+        old = job(recipe=AnalysisSettings.of(calibration=drawn, scale=0.5))
+        maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "640", "polarity": "dark", **AS_BEFORE})
         recipe = Job.objects.exclude(pk=old.pk).get().get_settings()
-        assert recipe == AnalysisSettings.of(calibration=default, scale=0.5, polarity="dark")
+        assert recipe == AnalysisSettings.of(calibration=drawn, scale=0.5, polarity="dark")
 
     @pytest.mark.parametrize(
         ("typed", "told"),
@@ -305,11 +305,6 @@ class TestWidth:
             assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
         assert Job.objects.count() == 2
 
-    def test_confirming_the_default_makes_it_typed(self, maker, job):
-        old = job(recipe=AnalysisSettings.of(calibration=Calibration.of_width(7520, 64, "default")))
-        maker.post(address(old, "width/"), {"width": "7520"})
-        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.source == "typed"
-
     def test_nonsense_is_explained_beside_the_field(self, maker, job):
         response = maker.post(address(job(), "width/"), {"width": "<b>wide</b>"})
         page = words(response)
@@ -366,13 +361,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert "not calibrated, sizes in pixels" in page
-
-    def test_the_default_width_asks_to_be_checked(self, maker, job):
-        stored = {**SUMMARY, "calibration": {**ZEISS, "source": "default"}}
-        page = words(maker.get(address(job(summary=stored))))
-        assert 'href="#new_width">please check' in page and page.count('id="new_width"') == 1
-        assert "please check" not in words(maker.get(address(job())))
+        assert "scale not known, sizes in pixels" in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))

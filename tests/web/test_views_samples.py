@@ -258,7 +258,8 @@ class TestPage:
         for said in ("Batch 7", "155", "148–163", "particles of 2 images", "Variance between images", "2 nm/px"):
             assert said in page, said
         assert "The image is damaged." in page
-        assert page.count('<svg viewBox="0 0 100 32"') == 3
+        assert page.count('<svg viewBox="0 0 100 32"') == 2
+        assert 'id="histogram"' in page and "<dt>particles of 2 images</dt>" in page
         assert f"{page_of(sample)}files/images.csv?download" in page
         assert "hx-get" not in page
         assert "style=" not in page and "onclick" not in page
@@ -516,6 +517,10 @@ class TestHistogram:
         said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
         assert (said["unit"], said["n"], said["measures"]) == ("nm", 4, ["min_feret"])
         assert dict(zip(said["edges"], said["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
+        assert said["weighted"] is False and said["heights"] == said["counts"]
+        sample.pooled = {**sample.pooled, "edge": "weight"}
+        sample.save()
+        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is True
         assert client.get(f"{page_of(sample)}histogram/?all=1").json()["n"] == 6
         assert "/histogram/" in words(client.get(page_of(sample)))
 

@@ -93,11 +93,25 @@ class TestPlainForm:
         ) == (True, 0.4, "dark", 8)
         assert (recipe.measurement.calibration.source, recipe.measurement.calibration.nm_per_pixel) == ("typed", 10.0)
 
-    def test_the_width_left_alone_is_the_files_own_or_the_marked_default(self, client):
-        send(client, good("a.png", 64, CALIBRATED), good("b.png", 65))
-        sources = {job.micrograph.name: recipe_of(job).measurement.calibration for job in Job.objects.all()}
-        assert sources["a.png"] is None
-        assert sources["b.png"].source == "default"
+    @pytest.mark.parametrize(
+        ("sent", "source"),
+        [
+            ({}, None),
+            ({"width_origin": "default"}, None),
+            ({"width_origin": "default", "width_known": "on"}, "typed"),
+            ({"width_origin": "typed"}, "typed"),
+            ({"width_origin": "default", "width": "7520 nm"}, "typed"),
+            ({"width_origin": "default", "width": "650"}, "typed"),
+        ],
+    )
+    def test_only_a_width_that_was_typed_or_ticked_is_a_statement(self, client, sent, source):
+        send(client, good("b.png", 65), **sent)
+        stated = recipe_of(Job.objects.get()).measurement.calibration
+        assert (stated and stated.source) == source
+
+    def test_the_width_left_alone_is_the_files_own(self, client):
+        send(client, good("a.png", 64, CALIBRATED))
+        assert recipe_of(Job.objects.get()).measurement.calibration is None
 
     def test_an_empty_width_means_pixels(self, client):
         send(client, good(tail=CALIBRATED), width="")
@@ -244,10 +258,10 @@ class TestScript:
         assert "the last 8 rows are left out" in page
         assert "The file has 3 pages; the first is used." in page
 
-    def test_a_file_without_calibration_gets_the_default(self, client):
+    def test_a_file_without_calibration_has_no_scale(self, client):
         client.post("/uploads/", {"file": good()})
         page = self.asked(client)
-        assert "default, please check" in page
+        assert "not set: sizes in pixels" in page
         assert 'value="default"' in page
 
     def test_a_bad_file_becomes_a_sentence(self, client):

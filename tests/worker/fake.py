@@ -49,7 +49,7 @@ def analysis(micrograph, recipe, segmentation):
         statistics=statistics,
         quantities={},
         timings={"network": 0.1},
-        warnings=("No image width is known, so sizes are in pixels.",),
+        warnings=("The scale of this image is not known, so sizes are in pixels.",),
     )
 
 

@@ -7,7 +7,6 @@ The test process has another database, so it looks into this one with sqlite3 an
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -44,7 +43,7 @@ class Lab:
 
     def run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "tests.worker.lab", *arguments]
-        done = subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -82,7 +81,7 @@ class Lab:
         return [int(line.split()[1]) for line in lines if line.split()[0] == word]
 
 
-def wait_for(happened: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+def wait_for(happened: Callable[[], Any], what: str, seconds: float = 180.0) -> Any:
     """The first true answer; the limit is only there to end a test that would hang."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -90,17 +89,6 @@ def wait_for(happened: Callable[[], Any], what: str, seconds: float = 60.0) -> A
             return answer
         time.sleep(0.1)
     raise AssertionError(f"waited in vain until {what}")
-
-
-def build(folder: Path) -> None:
-    """Make the database once; tests copy it."""
-    lab = Lab(folder)
-    lab.run("migrate")
-
-
-def furnish(template: Path, folder: Path) -> Lab:
-    shutil.copytree(template, folder)
-    return Lab(folder)
 
 
 def main(word: str) -> None:
@@ -119,7 +107,7 @@ def main(word: str) -> None:
     if word == "create-sample":
         print(_create_sample())
     if word == "rescue":  # one process watches the heartbeats, as in `up`
-        print(wait_for(services.rescue, "a silence is noticed", 40.0))
+        print(wait_for(services.rescue, "a silence is noticed"))
     if word == "cancel":
         from segmentation.models import Job
 

@@ -11,22 +11,9 @@ import sys
 import pytest
 
 from . import fake
-from .lab import REPOSITORY, build, furnish, wait_for
+from .lab import REPOSITORY, wait_for
 
 WORKER = (sys.executable, "-m", "tests.worker.slow_app")
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lab") / "template"
-    folder.mkdir()
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def lab(template, tmp_path):
-    return furnish(template, tmp_path / "lab")
 
 
 @pytest.fixture

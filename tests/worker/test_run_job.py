@@ -54,7 +54,7 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert job.summary["image"] == {"width": 64, "height": 48}
     assert job.summary["data_bar"] is None
     assert job.summary["model"]["sha256"] == "a" * 64
-    assert job.summary["warnings"] == ["No image width is known, so sizes are in pixels."]
+    assert job.summary["warnings"] == ["The scale of this image is not known, so sizes are in pixels."]
 
 
 def test_every_stage_reaches_the_row(science, make_job, monkeypatch):

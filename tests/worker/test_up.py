@@ -21,7 +21,8 @@ SLOW_UP = (sys.executable, "-m", "tests.worker.slow_up")
 
 
 @pytest.fixture
-def lab(tmp_path):
+def empty(tmp_path):
+    """A lab without a data folder."""
     return Lab(tmp_path / "a new folder%")
 
 
@@ -41,7 +42,7 @@ def running(lab, command=UP, end=signal.SIGTERM):
         yield process, found[0], output
     finally:
         process.send_signal(end)
-        process.wait(60)
+        process.wait(180)
 
 
 def get(address):
@@ -54,39 +55,39 @@ def family(process):
 
 
 def refusal(lab, *arguments):
-    done = subprocess.run([*UP, *arguments], cwd=REPOSITORY, env=lab.env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*UP, *arguments], cwd=REPOSITORY, env=lab.env, capture_output=True, text=True, timeout=180)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stderr
 
 
-def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(lab):
-    with running(lab, end=signal.SIGINT) as (process, address, output):
+def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(empty):
+    with running(empty, end=signal.SIGINT) as (process, address, output):
         assert get(f"{address}healthz") == (200, '{"ok": true}')
         assert "createsuperuser" in output.read_text()
         assert output.read_text().rstrip().splitlines()[-1].startswith("DeepSegm is at http://127.0.0.1:")
         workers = wait_for(lambda: len(family(process)) == 3 and family(process), "two workers and a pool child run")
-        key = lab.folder / "secret-key"
+        key = empty.folder / "secret-key"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_text()) >= 50
-        assert stat.S_IMODE(lab.folder.stat().st_mode) == 0o700
-        assert "already runs on the data folder" in refusal(lab, "--port", "0")
+        assert stat.S_IMODE(empty.folder.stat().st_mode) == 0o700
+        assert "already runs on the data folder" in refusal(empty, "--port", "0")
     assert process.returncode == 0
     assert output.read_text().rstrip().endswith("Stopped.") and "Traceback" not in output.read_text()
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
 
 
-def test_a_port_in_use_is_said_in_one_sentence(lab):
+def test_a_port_in_use_is_said_in_one_sentence(empty):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = refusal(lab, "--port", str(port))
+        said = refusal(empty, "--port", str(port))
     assert f"cannot listen on 127.0.0.1, port {port}" in said and f"--port {port + 1}" in said
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(lab):
-    lab.folder.write_text("a file is in the way")
-    said = refusal(lab)
+def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(empty):
+    empty.folder.write_text("a file is in the way")
+    said = refusal(empty)
     assert "The data folder" in said and "DEEPSEGM_DATA" in said
 
 

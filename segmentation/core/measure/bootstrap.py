@@ -35,6 +35,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..micrograph.types import NO_INTERVALS
 from .distribution import (
     DIMENSIONLESS,
     SAME,
@@ -153,6 +154,8 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float) 
 def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     """Why no interval is defined at all, as a sentence; "" where they are."""
     n = len(sizes)
+    if sizes.unit == "px":
+        return NO_INTERVALS
     if n < LEAST:
         return f"95 % intervals are not defined for n = {n}: they need at least {LEAST} particles."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:

@@ -18,10 +18,20 @@ from .bins import NANO_NM as NANO_NM
 from .convergence import more_images, rounded_up
 from .distribution import Edge, Floats, Sizes, effective_number, mean_and_deviation
 from .drawn import Z95, t95
-from .filters import FOR_SIZE, RESOLVED_PX, set_aside, smallest_px, with_reasons_lifted
+from .filters import (
+    FOR_SIZE,
+    LEAST_CONFIDENCE,
+    RESOLVED_PX,
+    Reason,
+    set_aside,
+    smallest_px,
+    with_reasons_lifted,
+    without_doubtful,
+)
 from .table import Table
 
 THRESHOLD = 0.5
+LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
 ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
@@ -30,6 +40,10 @@ SMALL_COUNTED = "outlines set aside for their size counted, too"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
+DOUBTFUL = {  # quantity -> the variant that it is of, where that differs from what was analysed
+    "fraction_100nm_with_doubtful": "with doubtful outlines",
+    "fraction_100nm_without_doubtful": "without doubtful outlines",
+}
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 
@@ -38,14 +52,12 @@ SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 class Terms:
     """What a verdict rests on beside the sizes.
 
-    uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. unchecked:
-    whether the calibration is a mere default. pixel: nm, of the coarsest image, None where there is no calibration.
-    filter: whether it was on.
+    uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
+    the coarsest image, None where there is no calibration. filter: whether it was on.
     """
 
     uncertainty: float = 0.0
     field_spread: float = 0.0
-    unchecked: bool = False
     pixel: float | None = None
     filter: bool = False
 
@@ -59,14 +71,14 @@ class Terms:
 
 
 def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
-    """The card as plain JSON types, None without particles.
+    """The card as plain JSON types, None without particles or calibration.
 
     variants: the sizes by what was done differently, those that the verdict is about first.
     """
     sizes = next(iter(variants.values()))
     found = terms.fraction(sizes)
     if found is None or terms.pixel is None:
-        return _uncalibrated(len(sizes)) if len(sizes) else None
+        return None
     others = ((name, nano_fraction(each)) for name, each in variants.items())
     sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
     verdict, decides = _verdict(variants, found, terms)
@@ -75,7 +87,9 @@ def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | N
         "threshold": THRESHOLD,
         "least_nm": terms.least_nm,
         "verdict": verdict,
-        "sentence": _sentence(found, verdict, sizes, terms) + _doubt(verdict, sensitivity),
+        "sentence": _sentence(found, verdict, sizes, terms)
+        + _doubt(verdict, sensitivity)
+        + doubtful_words(*doubtful_fractions(variants, terms).values()),
         "decides": decides,
         "asked": asked_for(sizes),
         "sensitivity": sensitivity,
@@ -93,7 +107,7 @@ def variants_of(
 
     alternatives: judged tables of the same image under other settings, by name.
     """
-    u = uncertainty or ASSUMED
+    u = uncertainty if uncertainty and uncertainty >= LEAST_DOUBT else ASSUMED
     other: Edge = "exclude" if edge == "weight" else "weight"
     found = {
         "as analysed": Sizes.of(*tables, edge=edge),
@@ -102,6 +116,13 @@ def variants_of(
     counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
     if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
         found[SMALL_COUNTED] = Sizes.of(*counted, edge=edge)
+    doubtful = (
+        [with_reasons_lifted(each, [Reason.UNSURE]) for each in tables],
+        [without_doubtful(each) for each in tables],
+    )
+    for name, others in zip(DOUBTFUL.values(), doubtful, strict=True):
+        if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
+            found[name] = Sizes.of(*others, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for sign, factor in (("−", 1 - u), ("+", 1 + u)):
@@ -109,22 +130,6 @@ def variants_of(
             found[f"calibration {sign}{100 * u:.2g} %"] = Sizes.of(*scaled, edge=edge)
     found["edges weighted" if other == "weight" else "edges excluded"] = Sizes.of(*tables, edge=other)
     return found
-
-
-def _uncalibrated(n: int) -> dict[str, Any]:
-    return {
-        "fraction": None,
-        "low": None,
-        "high": None,
-        "n": n,
-        "threshold": THRESHOLD,
-        "least_nm": None,
-        "verdict": "not calibrated",
-        "sentence": "Without a calibration nothing can be said about 100 nm.",
-        "decides": "The size of a pixel: type the image's width, or draw a line on its scale bar.",
-        "asked": "",
-        "sensitivity": [],
-    }
 
 
 def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str]:
@@ -135,8 +140,6 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
             f"A higher magnification: 100 nm is {NANO_NM / pixel:.1f} px here, and sizes under {RESOLVED_PX:g} px are"
             " not resolved."
         )
-    if terms.unchecked:
-        return "undecided", "The image's true width: the default of 7520 nm was not checked."
     if found.n < FEWEST:
         return "undecided", f"More particles: {found.n} are too few for a verdict, which takes {FEWEST} at least."
     word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
@@ -232,6 +235,23 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         else ""
     )
     return f"{share} have a {LIMIT}: {tail}.{spread} A screening aid, not a certificate."
+
+
+def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:
+    """The fraction with and without outlines of low confidence, by the names of DOUBTFUL."""
+    analysed = next(iter(variants.values()))
+    return {name: terms.fraction(variants.get(variant, analysed)) for name, variant in DOUBTFUL.items()}
+
+
+def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> str:
+    """A sentence where doubtful outlines make a difference, else ""."""
+    if including is None or leaving_out is None or including.n == leaving_out.n:
+        return ""
+    count = including.n - leaving_out.n
+    outlines = (
+        f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
+    )
+    return f" With {outlines} it is {100 * including.fraction:.1f} %, without {100 * leaving_out.fraction:.1f} %."
 
 
 def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:

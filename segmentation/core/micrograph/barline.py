@@ -75,7 +75,7 @@ def _height(text: Text) -> float:
     return max(6.0, text.bottom - text.top)
 
 
-def _stacks(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
+def stacks(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
     """(left, right, top, bottom) of runs at least `shortest` long that lie below one another with the same ends."""
     open_runs: dict[tuple[int, int], tuple[int, int]] = {}
     for y, row in enumerate(ink):
@@ -109,7 +109,7 @@ def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
     return thick if thick < 4 else 0
 
 
-def _measured(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[float, float]:
+def measured(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[float, float]:
     """First and last place of a line of columns left..right-1, ends with ticks taken at the ticks' centres."""
     first = _tick(ink, left, top, bottom, 1)
     last = _tick(ink, right - 1, top, bottom, -1)
@@ -122,14 +122,14 @@ def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
     """Lines and blocks above, below or beside their text."""
     rows, columns = ink.shape
     height = _height(text)
-    for left, right, top, bottom in _stacks(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
+    for left, right, top, bottom in stacks(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
             continue
         if right - left > WIDEST_SHARE * columns or any(_inside(left, right, top, bottom, other) for other in written):
             continue
-        first, last = _measured(ink, left, right, top, bottom)
-        yield Line(first, last, top, bottom, last - first, _far(left, right, top, bottom, text))
+        first, last = measured(ink, left, right, top, bottom)
+        yield Line(first, last, top, bottom, last - first, far_from(left, right, top, bottom, text))
 
 
 def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
@@ -145,7 +145,7 @@ def _inside(left: int, right: int, top: int, bottom: int, text: Text) -> bool:
     return left >= text.left - 2 and right <= text.right + 2 and top >= text.top - 1 and bottom <= text.bottom + 1
 
 
-def _far(left: float, right: float, top: int, bottom: int, text: Text) -> float:
+def far_from(left: float, right: float, top: int, bottom: int, text: Text) -> float:
     """Distance between line and text, in heights of the text."""
     across = max(0.0, left - text.right, text.left - right)
     down = max(0.0, top - text.bottom, text.top - bottom)
@@ -170,7 +170,7 @@ def _broken(ink: Mask, text: Text) -> Iterator[Line]:
         parts = sorted((middle - left, right - middle))
         if (left <= 1 and right >= ink.shape[1] - 1) or parts[1] - parts[0] > 0.12 * (right - left) + height:
             continue
-        first, last = _measured(ink, left, right, y, y)
+        first, last = measured(ink, left, right, y, y)
         yield Line(first, last, y, y, last - first, 0.0)
 
 
@@ -186,7 +186,7 @@ def _ticked(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
             runs = _runs(row)
             centres = runs[runs[:, 1] - runs[:, 0] <= 5].mean(axis=1) if len(runs) else np.zeros(0)
             for left, right in _equal(centres):
-                yield Line(left, right, y, y, right - left, _far(left, right, y, y, text) + 0.5)
+                yield Line(left, right, y, y, right - left, far_from(left, right, y, y, text) + 0.5)
 
 
 def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float]]:

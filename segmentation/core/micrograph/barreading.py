@@ -1,16 +1,23 @@
-"""The pixel size as it is printed in a data bar: a suggestion that a person confirms, never a silent answer."""
+"""The pixel size as it is printed in a data bar or drawn over the image: used where it is beyond doubt, else offered.
+
+Beyond doubt are two texts that say the same; or one alone, of a scale bar of a round length or of the image's width,
+that is read alike at two sizes, and that the printed magnification, if there is one, does not exclude.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .barline import Line, find_line
-from .barwords import Length, lengths
+from .barwords import Length, lengths, magnifications, no_length
+from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
 from .databar import data_bar
 from .ocr import SECONDS, Text, recognise
@@ -21,6 +28,10 @@ SAME = 0.03  # ways that differ by less say the same
 END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
+LEAST_SIDE = 128  # px; over a smaller image no text is drawn
+NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
+SURE_SCORE = 0.8  # of a text
+SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9
 
 
 @dataclass(frozen=True)
@@ -34,14 +45,15 @@ class Way:
 
 @dataclass(frozen=True)
 class BarReading:
-    """What a data bar says about the size of a pixel.
+    """What a data bar, or a scale bar in the image, says about the size of a pixel.
 
     nm_per_pixel, relative_uncertainty: by the surest way among those that agree.
     text: what was read that leads to it. texts: all that was read.
     length_nm, length_px: the scale bar's, None where none was found.
     box: x, y, width, height in the image of what was read.
     ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
-    confidence: 0..1; below 0.5 where ways contradict each other.
+    confidence: 0..1; below 0.5 where ways contradict each other. sure: whether it is beyond doubt.
+    note: a sentence where what is printed is no length; then nm_per_pixel is 0.
     """
 
     nm_per_pixel: float
@@ -53,19 +65,84 @@ class BarReading:
     ways: dict[str, Way] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     confidence: float = 0.0
+    sure: bool = False
+    note: str = ""
 
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
-    """What the data bar of an image says about its pixel size; None without a bar, or where nothing could be read.
+    """What an image says about its pixel size, in its data bar or by a scale bar over it; None where nothing is read.
 
-    seconds: for recognising the text, in a process of its own. Nothing but an image without pixels makes it fail.
+    seconds: for recognising the text, in processes of their own. Nothing but an image without pixels makes it fail.
     """
+    end = time.monotonic() + seconds
     first = data_bar(micrograph)
     rows, columns = micrograph.shape
-    if first >= rows or (rows - first) * columns > LARGEST_STRIP:
+    below = None
+    if first < rows and (rows - first) * columns <= LARGEST_STRIP:
+        below = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, end)
+    if below is not None or micrograph.pixels.size > LARGEST or min(rows, columns) < LEAST_SIDE:
+        return below
+    return _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, end)
+
+
+def _checked(
+    strip: NDArray[np.uint8],
+    first: int,
+    recognise_texts: Callable[[NDArray[np.uint8], float], list[Text]],
+    read: Callable[[NDArray[np.uint8], list[Text], int], BarReading | None],
+    end: float,
+) -> BarReading | None:
+    """The reading of a strip, with what a second look at its text and the magnification say of it."""
+    texts = recognise_texts(strip, max(0.1, end - time.monotonic()))
+    reading = read(strip, texts, first)
+    if reading is None:
+        odd = no_length(texts)
+        return BarReading(0.0, 0.0, odd, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(odd)) if odd else None
+    if not reading.sure:
+        return reading
+    agreed = len(reading.ways) > 1 or _read_alike(texts, reading.text)
+    width_nm = reading.nm_per_pixel * strip.shape[1]
+    return replace(reading, sure=agreed and all(_is_display(width_nm * each) for each in magnifications(texts)))
+
+
+def _read_alike(texts: list[Text], text: str) -> bool:
+    """Whether the text that counts said the same when it was looked at once more."""
+    told = next((each for each in lengths(texts) if each.text == text), None)
+    if told is None:
+        return False
+    again = replace(told.place, text=told.place.again, again="")
+    return told.nm in [each.nm for part in again.text.split("|") for each in lengths([replace(again, text=part)])]
+
+
+def _is_display(nm: float) -> bool:
+    """Whether an image may be shown so wide: magnifications are told for films, screens and cameras."""
+    return SMALLEST_DISPLAY_NM <= nm <= LARGEST_DISPLAY_NM
+
+
+def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
+    """The reading of a picture (H, W) over which a scale bar is drawn, beyond doubt where all of them say the same."""
+    found = scale_bars(picture, texts)
+    ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in found]
+    if not ways or not plausible_pixel(ways[0].nm_per_pixel):
         return None
-    strip = _strip(micrograph.pixels[first:])
-    return reading_of(strip, recognise(strip, seconds), first)
+    length, line = max(found, key=lambda each: each[1].length)
+    others = len([each for each in lengths(texts) if each.meaning == "scale bar"]) - len(found)
+    alike = all(_same(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
+    nm_per_pixel = length.nm / line.length
+    return BarReading(
+        nm_per_pixel=nm_per_pixel,
+        relative_uncertainty=END_PX / line.length,
+        text=length.text,
+        length_nm=length.nm,
+        length_px=round(line.length, 2),
+        box=_around(
+            [length.place, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first
+        ),
+        ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
+        texts=tuple(text.text for text in texts),
+        confidence=round(0.8 * length.place.score if alike else 0.4 * length.place.score, 3),
+        sure=alike and not others and length.place.score >= SURE_SCORE and _is_round(length.nm),
+    )
 
 
 def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
@@ -99,7 +176,18 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
+        sure=_may_be_sure(agreeing, ways, told),
     )
+
+
+def _may_be_sure(agreeing: list[str], ways: dict[str, Way], told: dict[str, Length]) -> bool:
+    """Whether nothing that is printed speaks against the reading."""
+    if len(agreeing) > 1:
+        return True
+    name = agreeing[0]
+    if len(ways) > 1 or name == "pixel size" or told[name].place.score < SURE_SCORE:
+        return False
+    return name == "width" or _is_round(told[name].nm)
 
 
 def _strip(pixels: Any) -> NDArray[np.uint8]:

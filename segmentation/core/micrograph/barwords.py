@@ -14,7 +14,7 @@ Meaning = Literal["scale bar", "width", "pixel size", "other"]
 # what readers of print take µ for; a scale bar in picometres is a micrometre misread
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
-    r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmµμupjyциυ]\s?m|m\s?m)(?![\w²³/])", re.IGNORECASE
+    r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)(?![\w²³/⁻^-])", re.IGNORECASE
 )
 _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("width", re.compile(r"\b(?:image\s*width|width|hfw|hfov|fov|field of view|view\s*field|scan\s*size|fw)\b", re.I)),
@@ -27,6 +27,15 @@ _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
 _UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
 _BARE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
 _ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
+_NO_LENGTH = re.compile(
+    r"\W*[0-9]+(?:[.,][0-9]+)?\s*(?:1\s?/\s?[nµμ]m|[nµμ]m\s?\^?[-⁻][1¹]|mrad|px|pixels?|inch)\W*", re.I
+)
+_FIGURE = r"([0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"
+_MAGNIFICATION = re.compile(
+    rf"(?<![\w.])(?<![0-9]\s)[x×]\s?{_FIGURE}\s?(k)?(?![\w.])|(?<![\w.,]){_FIGURE}\s?(k)?\s?[x×](?!\w|\s?[0-9])",
+    re.IGNORECASE,
+)
+LEAST_MAGNIFICATION = 100.0  # less is a coordinate of the stage or a factor
 _DIGITS = str.maketrans("OoIl", "0011")
 
 
@@ -45,6 +54,23 @@ def lengths(texts: Sequence[Text]) -> list[Length]:
     """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
     whole = _mended(texts)
     return [length for text in whole for length in _of(text, whole)]
+
+
+def magnifications(texts: Sequence[Text]) -> list[float]:
+    """What the texts say of the magnification, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
+    found = []
+    for text in texts:
+        for form in _MAGNIFICATION.finditer(text.text):
+            digits = (form[1] or form[3]).replace(",", "").replace(" ", "")
+            value = number(digits)
+            if value:
+                found.append(value * (1000 if form[2] or form[4] else 1))
+    return [each for each in found if each >= LEAST_MAGNIFICATION]
+
+
+def no_length(texts: Sequence[Text]) -> str:
+    """What stands at a scale bar and is no length, such as "5 1/nm" of a diffraction pattern, "" where nothing does."""
+    return next((text.text.strip() for text in texts if _NO_LENGTH.fullmatch(text.text)), "")
 
 
 def _mended(texts: Sequence[Text]) -> list[Text]:
@@ -106,8 +132,8 @@ def _above(place: Text, texts: Sequence[Text]) -> str:
 
 
 def _length(digits: str, unit: str, meaning: Meaning) -> float | None:
-    letter = unit.replace(" ", "").lower()[:-1]
+    letter = unit.replace(" ", "").lower().removesuffix("m") or "m"
     picometres = letter == "p" and meaning == "pixel size"
-    word = "pm" if picometres else f"{'u' if letter in _MICRO else letter}m"
+    word = letter if letter == "å" else "pm" if picometres else f"{'u' if letter in _MICRO else letter}m"
     value, factor = number(digits), nanometres(word)
     return value * factor if value and factor else None

@@ -13,20 +13,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .types import Calibration
 
+CALLED = {
+    "metadata": "file",
+    "side file": "side file",
+    "read": "bar in the image",
+    "data bar": "bar in the image",
+    "drawn": "drawn line",
+    "typed": "typed width",
+}
 LARGEST_DIFFERENCE = 0.02
 COVERAGE = 2.0  # standard uncertainties: about 95 %
+
+
+def crosscheck_sources(*calibrations: Calibration) -> list[str]:
+    """`crosscheck` of calibrations of different sources, of which the last of one name counts."""
+    return crosscheck({CALLED[each.source]: each for each in calibrations if each.is_known})
 
 
 def crosscheck(calibrations: Mapping[str, Calibration]) -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
     calibrations: by what people call where they come from, such as "metadata", "data bar", "typed width"; the name is
-    used in the sentence after "the". Those without a pixel size, and the unchecked default, are left out.
+    used in the sentence after "the". Those of which no pixel size is known are left out.
     """
     known = {
         name: calibration
         for name, calibration in calibrations.items()
-        if calibration.nm_per_pixel and calibration.nm_per_pixel > 0 and calibration.source != "default"
+        if calibration.nm_per_pixel and calibration.nm_per_pixel > 0
     }
     return [
         f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, {apart}."

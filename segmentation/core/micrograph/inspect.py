@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from .barreading import read_bar
+from .barreading import LEAST_SIDE, read_bar
 from .contrast import preview
 from .databar import data_bar
 from .reader import MAX_PIXELS, read
@@ -60,8 +60,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=[],
         help='a file beside it, as JSON: ["its name", "its path"]',
     )
-    parser.add_argument("--no-reading", action="store_true", help="do not read the data bar")
-    parser.add_argument("--later", action="store_true", help="say by a reading of null that there is one")
+    parser.add_argument(
+        "--no-reading", action="store_true", help="do not read the data bar of a file that knows its scale"
+    )
+    parser.add_argument("--later", action="store_true", help="say by a reading of null that there is one to be tried")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
@@ -83,13 +85,15 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     if options.preview is not None:
         Image.fromarray(preview(micrograph)).save(options.preview, format="PNG")
     left = min(READING_SECONDS, 0.6 * options.seconds - (time.monotonic() - started))
-    if report["data_bar"] is not None and left >= LEAST_SECONDS and not options.no_reading:
+    barred, silent = report["data_bar"] is not None, not micrograph.calibration.nm_per_pixel
+    roomy = barred or min(micrograph.shape) >= LEAST_SIDE
+    if left >= LEAST_SECONDS and ((silent and roomy) or (barred and not options.no_reading)):
         report["reading"] = None if options.later else _reading(micrograph, left)
     return report
 
 
 def _reading(micrograph: Micrograph, seconds: float) -> dict[str, Any]:
-    """What the data bar says; nothing that goes wrong there may lose the upload."""
+    """What its bar says; nothing that goes wrong there may lose the upload."""
     try:
         reading = read_bar(micrograph, seconds=seconds)
     except Exception:

@@ -11,9 +11,11 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,16 +27,21 @@ from PIL import Image
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 20.0
+SECONDS = 35.0
 LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
+AGAIN_PX = 40.0  # height of a text at its second reading
+MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
 HOUSE = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A run of text on a strip: its box in pixels (right and bottom just outside), how sure the reader is, 0..1."""
+    """A run of text on a strip: its box in pixels (right and bottom just outside), how sure the reader is, 0..1.
+
+    again: what was read where it may be a length and was looked at once more, alone and at another size.
+    """
 
     text: str
     left: float
@@ -42,13 +49,18 @@ class Text:
     right: float
     bottom: float
     score: float
+    again: str = ""
+
+    def enlarged(self, factor: float) -> Text:
+        """The same text on a strip so many times as large."""
+        left, top, right, bottom = (factor * end for end in (self.left, self.top, self.right, self.bottom))
+        return Text(self.text, left, top, right, bottom, self.score, self.again)
 
     def part(self, first: int, stop: int) -> Text:
         """The characters from `first` up to `stop`, in the box that they have if all are equally wide."""
         step = (self.right - self.left) / max(1, len(self.text))
-        return Text(
-            self.text[first:stop], self.left + first * step, self.top, self.left + stop * step, self.bottom, self.score
-        )
+        left, right = self.left + first * step, self.left + stop * step
+        return Text(self.text[first:stop], left, self.top, right, self.bottom, self.score, self.again)
 
 
 def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
@@ -66,10 +78,14 @@ def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
             cwd=HOUSE,
             env=environment,
         )
-        return [Text(str(item[0]), *map(float, item[1:])) for item in json.loads(child.stdout.splitlines()[-1])]
+        return [_text(*item) for item in json.loads(child.stdout.splitlines()[-1])]
     except (OSError, MemoryError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
         logger.warning("The data bar was not read: %s", error)
         return []
+
+
+def _text(text: Any, left: Any, top: Any, right: Any, bottom: Any, score: Any, again: Any) -> Text:
+    return Text(str(text), float(left), float(top), float(right), float(bottom), float(score), str(again))
 
 
 def main(arguments: list[str]) -> int:
@@ -83,7 +99,7 @@ def main(arguments: list[str]) -> int:
 
 
 def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
-    """Text, left, top, right, bottom and score of each text on a grey strip (h, w), read in this process."""
+    """Text, box, score and second reading of each text on a grey strip (h, w), as of `Text`, read in this process."""
     scale = min(2.0 if len(strip) < SMALL_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))
     if scale != 1:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
@@ -95,8 +111,24 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
     for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True):
         if score >= LEAST_SCORE:
             (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
-            texts.append([text, float(left), float(top), float(right), float(bottom), float(score)])
+            box = float(left), float(top), float(right), float(bottom)
+            again = _again(strip, [scale * end for end in box]) if MAY_BE_LENGTH.search(text) else ""
+            texts.append([text, *box, float(score), again])
     return texts
+
+
+def _again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
+    """What is read in a box of a strip by itself, with more room around it and at another size."""
+    left, top, right, bottom = box
+    height = max(4.0, bottom - top)
+    rows = slice(max(0, int(top - 0.6 * height)), int(bottom + 0.6 * height) + 1)
+    columns = slice(max(0, int(left - 2 * height)), int(right + 2 * height) + 1)
+    part = Image.fromarray(strip[rows, columns])
+    factor = AGAIN_PX / height if not 0.8 < AGAIN_PX / height < 1.25 else 1.5
+    size = (max(1, round(factor * part.width)), max(1, round(factor * part.height)))
+    larger = np.asarray(part.resize(size, Image.Resampling.BICUBIC))
+    found = _engine()(np.repeat(larger[..., np.newaxis], 3, axis=2))
+    return " | ".join(found.txts) if found.boxes is not None else ""
 
 
 @cache

@@ -12,8 +12,20 @@ from numpy.typing import NDArray
 from ..validation import Refused
 from .vendors.units import rounding
 
-CalibrationSource = Literal["metadata", "side file", "data bar", "drawn", "typed", "default", "none"]
+CalibrationSource = Literal["metadata", "side file", "read", "data bar", "drawn", "typed", "default", "none"]
 Polarity = Literal["bright", "dark"]
+SOURCES: dict[CalibrationSource, str] = {
+    "metadata": "from the file",
+    "side file": "from the file beside it",
+    "read": "read from the image",
+    "data bar": "read from the image and confirmed",
+    "drawn": "drawn on the scale bar",
+    "typed": "typed by the user",
+    "default": "assumed, not checked",
+    "none": "not known",
+}
+NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
+NO_INTERVALS = "Intervals are given once the scale is known."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 
@@ -26,45 +38,58 @@ class Calibration:
     """The size of a pixel, and how it is known.
 
     nm_per_pixel: nanometres, or None where lengths are measured in pixels.
-    source: "metadata" (the file says), "side file" (a file of the microscope beside it says), "data bar" (read from
-        the picture and accepted by the user), "drawn" (a line that the user drew on the scale bar), "typed" (the
-        user says), "default" (7520 nm wide, unchecked), "none".
+    source: "metadata" (the file says), "side file" (a file of the microscope beside it says), "read" (from the data bar
+        or a scale bar in the picture), "data bar" (so, and confirmed by the user), "drawn" (a line that the user drew
+        on the scale bar), "typed" (the user says), "none"; "default" stands in results of earlier versions, which
+        took an image for 7520 nm wide where nothing was said.
     detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
-    relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, or None where unknown.
+    relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, by the rounding of what was read or typed
+        or the ends of the line that was measured; None where unknown.
+    instrument_uncertainty: the same of the microscope's own calibration, which no file holds; None where nobody gave
+        it. instrument_note: where it comes from, such as "certified grating".
     """
 
     nm_per_pixel: float | None
     source: CalibrationSource
     detail: str = ""
     relative_uncertainty: float | None = None
+    instrument_uncertainty: float | None = None
+    instrument_note: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the size of a pixel is known, and not merely assumed."""
+        return self.nm_per_pixel is not None and self.source != "default"
+
+    @property
+    def standard_uncertainty(self) -> float | None:
+        """Of nm_per_pixel as a fraction, with everything that is known of it."""
+        known = [each for each in (self.relative_uncertainty, self.instrument_uncertainty) if each is not None]
+        return math.hypot(*known) if known else None
 
     @classmethod
     def absent(cls) -> Calibration:
         return cls(None, "none")
 
     @classmethod
-    def of_width(
-        cls, width_nm: float, columns: int, source: CalibrationSource = "typed", *, typed: str = ""
-    ) -> Calibration:
+    def of_width(cls, width_nm: float, columns: int, *, typed: str = "") -> Calibration:
         """The calibration of an image `columns` pixels wide that shows `width_nm` nanometres.
 
         typed: the text that the user typed, such as "7.52 µm"; the uncertainty is the rounding of its last digit, or
-        that of whole nanometres where no text is given. That of the default is unknown.
+        that of whole nanometres where no text is given.
         """
-        uncertainty = None if source == "default" else rounding(typed or f"{width_nm:.10g}")
-        return cls(width_nm / columns, source, f"{width_nm:g} nm across {columns} px", uncertainty)
+        uncertainty = rounding(typed or f"{width_nm:.10g}")
+        return cls(width_nm / columns, "typed", f"{width_nm:g} nm across {columns} px", uncertainty)
 
     @classmethod
-    def of_pixel(
-        cls, nm_per_pixel: float, source: CalibrationSource = "typed", *, typed: str = "", detail: str = ""
-    ) -> Calibration:
+    def of_pixel(cls, nm_per_pixel: float, *, typed: str = "", detail: str = "") -> Calibration:
         """The calibration of an image whose pixels are `nm_per_pixel` nanometres wide.
 
         typed: the text that the user typed, such as "5.50"; the uncertainty is the rounding of its last digit, or
         that of the shortest way to write the number where no text is given. detail: for people, else the number.
         """
         uncertainty = rounding(typed or f"{nm_per_pixel:.10g}")
-        return cls(nm_per_pixel, source, detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
+        return cls(nm_per_pixel, "typed", detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
 
     @classmethod
     def of_line(cls, length_nm: float, length_px: float, error_px: float = 1.0) -> Calibration:
@@ -90,6 +115,7 @@ class Micrograph:
     name: the file's own name, without folders.
     sha256: of the file's bytes, lower-case hex.
     calibration: what the file itself says; `Calibration.absent()` where it says nothing.
+    reading: what its data bar or scale bar says beyond doubt; absent where that was not read.
     metadata: instrument facts by name (instrument, detector, voltage, ...), plain str or float values.
     notes: sentences for the user about what reading did ("The file has 3 pages; the first is used.").
     """
@@ -100,8 +126,14 @@ class Micrograph:
     calibration: Calibration
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    reading: Calibration = Calibration(None, "none")
 
     @property
     def shape(self) -> tuple[int, int]:
         rows, columns = self.pixels.shape
         return rows, columns
+
+    @property
+    def own_calibration(self) -> Calibration:
+        """What counts where the user says nothing: the file, else what was read in the picture, else nothing."""
+        return self.calibration if self.calibration.nm_per_pixel else self.reading

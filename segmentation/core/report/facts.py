@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import tasks
 from ..labels.segmentation import MASKS
+from ..micrograph.types import SOURCES
 from ..sample import Found, Image, Member, Sample
-from .wording import SOURCES
+from .wording import doubt_words, instrument_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -82,7 +83,8 @@ def facts(sample: Sample, member: Member) -> Facts:
         ("calibration", "nm per pixel"): calibration.nm_per_pixel,
         ("calibration", "source"): SOURCES[calibration.source],
         ("calibration", "detail"): calibration.detail,
-        ("calibration", "relative standard uncertainty"): calibration.relative_uncertainty,
+        ("calibration", "uncertainty by reading and rounding"): doubt_words(calibration.relative_uncertainty),
+        ("calibration", "uncertainty of the microscope"): instrument_words(calibration),
         ("model", "model"): model_label(found.card),
         ("model", "sha256 of the weights"): found.card.get("sha256", "") if found.by_model else "",
         **{("settings", name): value for name, value in settings(sample, member).items()},
@@ -91,6 +93,8 @@ def facts(sample: Sample, member: Member) -> Facts:
             for name, value in found.instrument.items()
         },
     }
+    if calibration.nm_per_pixel is None:
+        said = {fact: value for fact, value in said.items() if "uncertainty" not in fact[1]}
     return {fact: value for fact, value in said.items() if value is not None and value != ""}
 
 

@@ -29,7 +29,7 @@ Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
 DPI = 300
 INCHES = (12.0, 9.0)
-PANEL_INCHES = (7.0, 4.4)
+PANEL_INCHES = (6.4, 4.2)
 # The most that a picture may be wide and high, as shares of the page, by how A, B and C stand.
 ROOM = {
     "two by two": (0.455, 0.375),
@@ -116,7 +116,9 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANE
     """One chart."""
     figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    low = 0.78 / inches[1]
+    low = (0.78 if inches[0] > PANEL_INCHES[0] else 0.95) / inches[
+        1
+    ]  # words below it take more lines where it is narrow
     draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
     return figure
 

@@ -14,10 +14,10 @@ import noto_cjk_sans_jp_regular
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont as Outlines
 from matplotlib._text_helpers import layout
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
-from matplotlib.ft2font import FT2Font, LoadFlags
-from matplotlib.path import Path
+from matplotlib.ft2font import FT2Font
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
@@ -79,25 +79,27 @@ def markup(words: str, font: str) -> str:
 
 
 @cache
+def _outlines() -> Outlines:
+    return Outlines(CJK, lazy=True)
+
+
+@cache
 def _block(number: int) -> str:
     """The name of a font for reportlab with the letters of one block of Noto Sans CJK, whose curves it cannot read."""
-    source, name = _cjk(), f"NotoSansCJK-{number:X}"
-    glyphs, widths, codes = {".notdef": TTGlyphPen(None).glyph()}, {".notdef": (1000, 0)}, {}
-    for code in range(number * BLOCK, (number + 1) * BLOCK):
-        if not source.get_char_index(code):
-            continue
-        glyph = source.load_char(code, flags=LoadFlags.NO_SCALE)
+    source, name = _outlines(), f"NotoSansCJK-{number:X}"
+    known, drawn = source.getBestCmap(), source.getGlyphSet()
+    codes = {code: known[code] for code in range(number * BLOCK, (number + 1) * BLOCK) if code in known}
+    glyphs = {}
+    for each in (".notdef", *codes.values()):
         pen = TTGlyphPen(None)
-        vertices, verbs = source.get_path()  # in 64ths of the font's units
-        _draw(Path(64 * vertices, verbs), Cu2QuPen(pen, 1.0, reverse_direction=True))
-        codes[code] = f"u{code:X}"
-        glyphs[codes[code]], widths[codes[code]] = pen.glyph(), (glyph.horiAdvance, 0)
-    made = FontBuilder(source.units_per_EM, isTTF=True)
+        drawn[each].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
+        glyphs[each] = pen.glyph()
+    made = FontBuilder(source["head"].unitsPerEm, isTTF=True)
     made.setupGlyphOrder(list(glyphs))
     made.setupCharacterMap(codes)
     made.setupGlyf(glyphs)
-    made.setupHorizontalMetrics(widths)
-    made.setupHorizontalHeader(ascent=source.ascender, descent=source.descender)
+    made.setupHorizontalMetrics({each: (drawn[each].width, 0) for each in glyphs})
+    made.setupHorizontalHeader(ascent=source["hhea"].ascent, descent=source["hhea"].descent)
     made.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
     made.setupOS2()
     made.setupPost()
@@ -108,14 +110,3 @@ def _block(number: int) -> str:
     file.seek(0)
     pdfmetrics.registerFont(TTFont(name, file))
     return name
-
-
-def _draw(outline: Path, pen: Cu2QuPen) -> None:
-    for points, code in outline.iter_segments(simplify=False):
-        pairs = [tuple(pair) for pair in points.reshape(-1, 2).tolist()]
-        if code == Path.MOVETO:
-            pen.moveTo(*pairs)
-        elif code == Path.CLOSEPOLY:
-            pen.closePath()
-        else:
-            {Path.LINETO: pen.lineTo, Path.CURVE3: pen.qCurveTo, Path.CURVE4: pen.curveTo}[code](*pairs)

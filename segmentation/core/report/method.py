@@ -10,11 +10,12 @@ from segmentation import __version__
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
 from ..measure.bootstrap import REPEATS
-from ..measure.filters import ALWAYS, Reason
+from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..measure.statistics import Statistics
+from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, Found, Member, Sample
 from .facts import model_words
-from .wording import SOURCES, one_line, significant
+from .wording import doubt_words, instrument_words, one_line, per_cent, significant
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -60,13 +61,13 @@ def _outlined(sample: Sample, alone: Member | None) -> str:
     if alone is not None:
         pixel = alone.calibration.nm_per_pixel
         how = SOURCES[alone.calibration.source]
-        size = "not calibrated" if pixel is None else f"{significant(pixel)} nm per pixel, {how}"
+        size = "scale not known" if pixel is None else f"{significant(pixel)} nm per pixel, {how}"
         image = f"{one_line(alone.name, 60)}, {alone.found.width} × {alone.found.height} px, {size}"
         if not alone.found.by_model:
             return f"{things} were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
         return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
     low, high = sample.calibration["low"], sample.calibration["high"]
-    scale = "not calibrated" if low is None else f"{significant(low)} nm per pixel"
+    scale = "scale not known" if low is None else f"{significant(low)} nm per pixel"
     if low is not None and high != low:
         scale = f"{significant(low)} to {significant(high)} nm per pixel"
     counted = len(sample.counted)
@@ -123,19 +124,29 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
         f" its pixels' corners; {found.n_kept:,} {sample.task.things} were kept and {found.n_set_aside:,} set aside."
     )
+    both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
+    if None not in both and both[0] != both[1]:
+        yield (
+            f"{per_cent(both[0])} of the {sample.task.things} are from 1 to 100 nm wide when outlines with a calibrated"
+            f" chance under {100 * LEAST_CONFIDENCE:.0f} % count, and {per_cent(both[1])} when they do not."
+        )
     if found.interval_note:
         yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
         return
-    known = found.relative_uncertainty
-    calibration = (
-        f"include the relative standard uncertainty of the calibration, {100 * known:.2g} %"
-        if known
-        else "do not include an uncertainty of the calibration, as none is known"
-    )
     yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}), for fractions after"
-        f" Wilson, and {calibration}."
+        f" Wilson, and {_included(sample)}."
     )
+
+
+def _included(sample: Sample) -> str:
+    """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
+    used = max((member.calibration for _, member in sample.counted), key=lambda each: each.standard_uncertainty or 0.0)
+    read = doubt_words(used.relative_uncertainty)
+    rounded = "no rounding of the scale" if read == "not known" else f"the rounding of the scale ({read})"
+    if not used.instrument_uncertainty:
+        return f"include {rounded} but not the microscope's own calibration uncertainty, which was not given"
+    return f"include {rounded} and the microscope's own calibration uncertainty, {instrument_words(used)}"
 
 
 def left_out_words(sample: Sample) -> str:

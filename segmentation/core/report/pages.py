@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
+from ..micrograph.types import SOURCES
 from ..sample import Sample
 from . import sections
 from .charts import Distribution
@@ -33,7 +34,7 @@ from .facts import common, differing, lines, model_label, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
-from .wording import SOURCES, calibration_words, interval, one_line, quantity_words, significant
+from .wording import calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -96,7 +97,7 @@ def _scale(sample: Sample) -> str:
     left_out = left_out_words(sample)
     tail = f". {left_out}" if left_out else ""
     if low is None:
-        return f"{count}, not calibrated: lengths are in pixels{tail}"
+        return f"{count}, scale not known: lengths are in pixels{tail}"
     sizes = f"{significant(low)} nm/px" if low == high else f"{significant(low)} to {significant(high)} nm/px"
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
     return f"{count}, {sizes} ({ways}){tail}"
@@ -116,7 +117,7 @@ def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
     if not found.n_kept:
         yield words(f"{shown.size_words}.", LEAD)
         return
-    yield abreast(sections.key_numbers(found, things), sections.nano_card(found, things))
+    yield abreast(*filter(None, (sections.key_numbers(found, things), sections.nano_card(found, things))))
     yield space(4)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)

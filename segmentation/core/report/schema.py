@@ -18,7 +18,7 @@ from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
-from ..measure.nano import Fraction
+from ..measure.nano import DOUBTFUL, Fraction
 from ..measure.pooling import Pooled
 from ..measure.quantities import COLUMNS, NUMBERS, Value
 from ..measure.statistics import Statistics
@@ -82,7 +82,7 @@ def _nano() -> Any:
         n=Count,
         threshold=float,
         least_nm=(float | None, "size from which on particles are counted"),
-        verdict=Literal["above", "below", "undecided", "not calibrated"],
+        verdict=Literal["above", "below", "undecided"],
         sentence=str,
         decides=(str, "what would decide it; empty where it is decided"),
         asked=(str, "how many particles ISO 13322-1 asks for, and how many were counted"),
@@ -100,7 +100,9 @@ def _convergence() -> Any:
 def _statistics(kind: type[Statistics], **more: Any) -> Any:
     intervals = model("Intervals", **_each(FIGURES, Interval))
     weighted = model("Figures", **_defined(FIGURES, float | None), intervals=intervals, note=str)
-    others = model("FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm"), Interval))
+    others = model(
+        "FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm", *DOUBTFUL), Interval)
+    )
     spread = model("Spread", median=float, d10=float, d90=float)
     numbers = [name for name, hint in get_type_hints(kind).items() if name in NUMBERS and hint == float | None]
     return layout(
@@ -128,7 +130,11 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
 
 def _either() -> Any:
     """The result of an image, or that of a sample."""
-    calibration = layout(Calibration, relative_uncertainty=(float | None, "of nm_per_pixel, as a fraction"))
+    calibration = layout(
+        Calibration,
+        relative_uncertainty=(float | None, "of nm_per_pixel by reading and rounding, as a fraction"),
+        instrument_uncertainty=(float | None, "of the microscope's own calibration; null where not included"),
+    )
     weights = model("Model", name=str, version=str | None, sha256=(str, "of the weights"))
     versions = dict[str, str]
     bar = (int | None, "first row of the data bar, null where there is none")

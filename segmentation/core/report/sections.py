@@ -56,15 +56,15 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
 
 
 def nano_card(found: Statistics, things: str) -> list[Flowable]:
-    """What can be said about the share from 1 to 100 nm."""
+    """What can be said about the share from 1 to 100 nm; nothing of pixels."""
+    if found.unit == "px":
+        return []
     head = heading("Nanomaterial screening (2022/C 229/01)")
     nano = found.nano
     if nano is None:
         return [head, words(f"There are no {things} to judge.")]
-    parts: list[Flowable] = [head]
-    if nano["fraction"] is not None:
-        parts += [words(f"{per_cent(nano['fraction'])} from 1 to 100 nm: {nano['verdict']}", LEAD), space(2)]
-    parts.append(words(nano["sentence"]))
+    verdict = f"{per_cent(nano['fraction'])} from 1 to 100 nm: {nano['verdict']}"
+    parts: list[Flowable] = [head, words(verdict, LEAD), space(2), words(nano["sentence"])]
     if nano["decides"]:
         parts.append(words(f"What would decide it: {nano['decides']}"))
     if nano["asked"]:

@@ -11,17 +11,11 @@ from typing import Any
 from segmentation import __version__
 
 from ..measure.quantities import NUMBERS, Value
-from ..micrograph.types import Calibration
+from ..micrograph.types import SOURCES, Calibration
 
-SOURCES = {
-    "metadata": "from the file",
-    "side file": "from the file beside it",
-    "data bar": "read from the data bar",
-    "drawn": "drawn on the scale bar",
-    "typed": "typed by the user",
-    "default": "default, not checked",
-    "none": "not calibrated",
-}
+LEAST_DOUBT = 0.001
+MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
+NOT_GIVEN = "not included"
 
 
 def version() -> str:
@@ -51,11 +45,26 @@ def per_cent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.1f} %"
 
 
+def doubt_words(fraction: float | None) -> str:
+    """A relative standard uncertainty; what is far below any other is no more than that."""
+    return "not known" if fraction is None else f"{100 * fraction:.2g} %" if fraction >= LEAST_DOUBT else "under 0.1 %"
+
+
+def instrument_words(calibration: Calibration) -> str:
+    """The uncertainty of the microscope's own calibration, and where it comes from."""
+    note = f" ({one_line(calibration.instrument_note)})" if calibration.instrument_note else ""
+    return (
+        f"{doubt_words(calibration.instrument_uncertainty)}{note}" if calibration.instrument_uncertainty else NOT_GIVEN
+    )
+
+
 def calibration_words(calibration: Calibration) -> str:
     """Such as "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)"."""
     if calibration.nm_per_pixel is None:
-        return "not calibrated: lengths are in pixels"
+        return "scale not known: lengths are in pixels"
     how = SOURCES[calibration.source]
+    if calibration.source in MEASURED:
+        how += f", ± {doubt_words(calibration.relative_uncertainty)}"
     detail = f": {one_line(calibration.detail, 60)}" if calibration.detail else ""
     return f"{significant(calibration.nm_per_pixel)} nm/px ({how}{detail})"
 

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,23 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from segmentation.core.micrograph import parse_width
+from segmentation.core.micrograph import parse_width, read_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
-from segmentation.core.micrograph.types import Calibration, UnreadableImage
+from segmentation.core.micrograph.readings import sure_calibration
+from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights
 from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
+from segmentation.services.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
+DOUBTFUL = (
+    "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
+    " width of the image with --width-nm."
+)
 JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -75,6 +82,20 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
     return size(columns) if size else None
 
 
+def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
+    """The micrograph, with what its bar says where neither options nor file tell the scale.
+
+    What is beyond doubt counts; what is not becomes a note.
+    """
+    if micrograph.calibration.nm_per_pixel or options["size"]:
+        return micrograph
+    found = read_bar(micrograph)
+    if found is None or found.sure:
+        return replace(micrograph, reading=sure_calibration(found and asdict(found)))
+    note = found.note or DOUBTFUL.format(found.nm_per_pixel)
+    return replace(micrograph, notes=(*micrograph.notes, note))
+
+
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
     """A flag for each setting, and unseen ones for its older names; what was typed is read once the task is known."""
     for each in {setting.name: setting for setting in settings}.values():
@@ -100,7 +121,7 @@ def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **va
             if name in own:
                 values[name] = own[name].read(options[name] or "")
         flag = ""
-        return analysis_settings(task, **values)
+        return with_site_uncertainty(analysis_settings(task, **values))
     except ValueError as error:
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
 

@@ -42,7 +42,7 @@ class Command(inputs.Measuring):
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         from segmentation.core.pipeline import analyse
 
-        micrograph = read(file, side=inputs.beside(file))
+        micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         tall, bar_rows = micrograph.shape[0], settings.segmentation.data_bar
         if bar_rows != "auto" and bar_rows >= tall:

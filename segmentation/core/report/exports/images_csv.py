@@ -17,6 +17,7 @@ NUMBERS = ("n", "n_set_aside", "median", "low", "high")
 HOW = (
     "calibration_detail",
     "calibration_relative_uncertainty",
+    "instrument_relative_uncertainty",
     "model",
     "model_sha256",
     "threshold",
@@ -55,6 +56,7 @@ def _how(image: Image) -> tuple[Any, ...]:
     return (
         name_cell(calibration.detail),
         number(calibration.relative_uncertainty),
+        number(calibration.instrument_uncertainty),
         name_cell(found.card.get("name", "")),
         found.card.get("sha256", ""),
         number(found.used.get("threshold")),

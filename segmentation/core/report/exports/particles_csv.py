@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...measure.table import Table
-from ..wording import SOURCES, quantity_words, version
+from ...micrograph.types import SOURCES
+from ..wording import doubt_words, instrument_words, quantity_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
@@ -80,10 +81,13 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
     yield "file", member.name
     yield "sha256", member.sha256
     yield "image size (px)", f"{found.width} x {found.height}"
-    yield "nm per pixel", number(calibration.nm_per_pixel) or "not calibrated"
+    yield "nm per pixel", number(calibration.nm_per_pixel) or "not known"
     yield "calibration source", SOURCES[calibration.source]
     if calibration.detail:
         yield "calibration detail", calibration.detail.replace(", ", " - ")
+    if calibration.nm_per_pixel is not None:
+        yield "uncertainty by reading and rounding", doubt_words(calibration.relative_uncertainty)
+        yield "uncertainty of the calibration of the microscope", instrument_words(calibration)
     yield "model", model_words(found.card)
     yield from brief(sample).items()
     yield from _numbers(sample)

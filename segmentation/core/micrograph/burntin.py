@@ -1,0 +1,109 @@
+"""A scale bar that is drawn over the image itself, as journals and cameras draw it: its text and its line.
+
+Nothing here is flat ground, as in a data bar, so a line counts only where it is of the one grey that its text has, has
+straight ends and edges, ends inside the image, and lies right above, below or beside its text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .barline import Line, Mask, far_from, measured, stacks
+from .barwords import Length, lengths
+from .ocr import Text, recognise
+
+LARGEST = 1 << 26  # px of an image that is looked through
+SEEN_PX = 2048  # longest side of what the letters are looked for in
+INK = 40  # grey levels by which a line may differ from the letters of its text
+EDGE = 2  # px; a line that reaches it may have been cut off
+LEVELS = (98, 2)  # percentiles of a text's box: bright letters, dark ones
+FARTHEST = 1.6  # heights of the text between it and its line
+THICKEST = 0.9  # of the text's height
+LEAST_RATIO = 2.5  # length to thickness
+LONGEST_SHARE, SHORTEST_SHARE = 0.7, 0.02  # of the image's width
+MOST_BEYOND = 0.35  # share of ink along a line's own edges
+ALONE = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
+
+
+def texts_over(picture: NDArray[np.uint8], seconds: float) -> list[Text]:
+    """The texts on a picture (H, W), their boxes in its pixels."""
+    factor = max(1.0, max(picture.shape) / SEEN_PX)
+    if factor == 1.0:
+        return recognise(picture, seconds)
+    rows, columns = picture.shape
+    small = Image.fromarray(picture).resize((round(columns / factor), round(rows / factor)), Image.Resampling.BOX)
+    return [each.enlarged(factor) for each in recognise(np.asarray(small), seconds)]
+
+
+def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:
+    """Every length that stands alone on a picture with a line of its own, the line that is nearest."""
+    found = []
+    for length in lengths(texts):
+        text = next((each for each in texts if each.text.strip() and _alone(each, length)), None)
+        line = None if text is None else _line(picture, length.place, texts)
+        if line is not None:
+            found.append((length, line))
+    return found
+
+
+def _alone(text: Text, length: Length) -> bool:
+    """Whether a text says nothing but this length."""
+    form = ALONE.fullmatch(text.text.strip())
+    return form is not None and length.meaning == "scale bar" and form[1].strip() == length.text.strip()
+
+
+def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:
+    """The nearest line of a text; None where there is none or two of them are as near and differ in length."""
+    height = max(6.0, text.bottom - text.top)
+    top = max(0, int(text.top - (FARTHEST + 1) * height))
+    part = picture[top : int(text.bottom + (FARTHEST + 1) * height) + 1]
+    place, *written = (replace(each, top=each.top - top, bottom=each.bottom - top) for each in (text, *texts))
+    box = part[max(0, int(place.top)) : int(place.bottom) + 1, max(0, int(place.left)) : int(place.right) + 1]
+    if not box.size:
+        return None
+    found: list[Line] = []
+    paper = float(np.median(box))
+    for level in np.percentile(box, LEVELS):
+        if abs(level - paper) <= INK:
+            continue
+        ink: Mask = np.abs(part.astype(np.int16) - int(level)) <= INK
+        found += _straight(ink, place, written)
+    if not found:
+        return None
+    best = min(found, key=lambda line: (line.far, -line.length))
+    return Line(best.left, best.right, best.top + top, best.bottom + top, best.length, best.far)
+
+
+def _straight(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
+    """Lines in the right grey that have a text's size and place, none of them a stroke of what is written."""
+    rows, columns = ink.shape
+    height = max(6.0, text.bottom - text.top)
+    for left, right, top, bottom in stacks(ink, max(8.0, SHORTEST_SHARE * columns)):
+        thick, across = bottom - top + 1, right - left
+        if thick < 2 or thick > THICKEST * height or across < LEAST_RATIO * thick or across > LONGEST_SHARE * columns:
+            continue
+        if left < EDGE or right > columns - EDGE or top <= 0 or bottom >= rows - 1:
+            continue
+        if any(_stroke(ink, left, right, top, bottom, each) for each in written):
+            continue
+        beyond = max(ink[max(0, top - 2), left:right].mean(), ink[min(rows - 1, bottom + 2), left:right].mean())
+        far = far_from(left, right, top, bottom, text)
+        if beyond > MOST_BEYOND or far > FARTHEST:
+            continue
+        first, last = measured(ink, left, right, top, bottom)
+        yield Line(first, last, top, bottom, last - first, far)
+
+
+def _stroke(ink: Mask, left: int, right: int, top: int, bottom: int, text: Text) -> bool:
+    """Whether a run lies in the box of a text and beside other ink there: it is a stroke of the letters."""
+    if left < text.left - 2 or right > text.right + 2 or top < text.top - 1 or bottom > text.bottom + 1:
+        return False
+    rows = ink[top : bottom + 1]
+    first, last = max(0, int(text.left) - 2), int(text.right) + 3
+    return bool(rows[:, first : max(first, left - 2)].any() or rows[:, right + 2 : last].any())

@@ -1,0 +1,50 @@
+"""What a reading of the bar in an image (`BarReading`, as it is stored) means, as a calibration and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .types import Calibration
+
+LONGEST_TEXT = 60
+LEAST_CONFIDENCE = 0.5  # below it what is printed contradicts itself
+
+
+def calibration_of(said: Mapping[str, Any] | None) -> Calibration:
+    """The calibration that was read, doubtful or not; absent where there is none."""
+    if not said or not said.get("nm_per_pixel"):
+        return Calibration.absent()
+    return Calibration(said["nm_per_pixel"], "read", _words(said), said.get("relative_uncertainty"))
+
+
+def sure_calibration(said: Mapping[str, Any] | None) -> Calibration:
+    """The calibration that was read if it is beyond doubt, else absent; readings of earlier versions never are."""
+    return calibration_of(said) if said and said.get("sure") else Calibration.absent()
+
+
+def confirmed(said: Mapping[str, Any] | None) -> Calibration:
+    """The calibration that was read, as one that the user has confirmed."""
+    found = calibration_of(said)
+    return replace(found, source="data bar") if found.nm_per_pixel else found
+
+
+def contradictions(said: Mapping[str, Any] | None) -> str:
+    """A sentence where the texts of one image say different things, or no length, else ""."""
+    ways = (said or {}).get("ways") or {}
+    if said and said.get("note"):
+        return str(said["note"])
+    if not said or len(ways) < 2 or said.get("confidence", 1.0) >= LEAST_CONFIDENCE:
+        return ""
+    each = ", ".join(f"“{way['text'][:LONGEST_TEXT]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())
+    return f"The data bar contradicts itself or was misread: {each}. Check which is right."
+
+
+def _words(said: Mapping[str, Any]) -> str:
+    """What was read, in quotes, the text that counted first; and the scale bar."""
+    texts = [said.get("text"), *(way["text"] for way in (said.get("ways") or {}).values())]
+    quoted = [f"“{text[:LONGEST_TEXT]}”" for text in dict.fromkeys(filter(None, texts))]
+    length, across = said.get("length_nm"), said.get("length_px")
+    bar = [f"scale bar of {length:g} nm over {across:g} px"] if length and across else []
+    return ", ".join(quoted + bar)

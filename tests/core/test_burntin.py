@@ -1,0 +1,141 @@
+"""Scale bars over the image itself, and when a reading is beyond doubt."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from segmentation.core.micrograph import BarReading
+from segmentation.core.micrograph.barreading import _checked, reading_of, reading_over
+from segmentation.core.micrograph.barwords import lengths, magnifications
+from segmentation.core.micrograph.ocr import Text
+from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration
+
+WORDS = Text("600 nm", 420, 380, 500, 404, 0.95, "600 nm")
+BAR = (400, 412, 520, 418)
+
+
+def picture(*blocks: tuple[int, int, int, int], grey: int = 255) -> np.ndarray:
+    """Noise, 640 x 480, with letters of one grey where WORDS are, and blocks (left, top, right, bottom) of it."""
+    pixels = np.random.default_rng(4).integers(60, 140, (480, 640)).astype(np.uint8)
+    for left in range(422, 498, 12):
+        pixels[384:400, left : left + 5] = grey
+    for left, top, right, bottom in blocks:
+        pixels[top:bottom, left:right] = grey
+    return pixels
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+@pytest.mark.parametrize("bar", [BAR, (400, 366, 520, 370), (270, 388, 390, 396)], ids=["below", "above", "beside"])
+def test_the_line_of_a_text_is_measured_from_edge_to_edge(bar, grey):
+    found = reading_over(picture(bar, grey=grey), [WORDS])
+    assert found is not None and found.sure
+    assert (found.nm_per_pixel, found.length_px, found.text) == (5.0, 120, "600 nm")
+    assert found.relative_uncertainty == pytest.approx(1 / 120 / 3**0.5)
+    assert found.box[0] <= bar[0] and found.box[1] <= bar[1]
+
+
+def test_a_label_of_its_own_colour_is_no_bar():
+    pixels = picture()
+    pixels[370:430, 390:530] = 255  # a white label with black letters and a black bar
+    for left in range(422, 498, 12):
+        pixels[384:400, left : left + 5] = 0
+    pixels[412:418, 400:520] = 0
+    found = reading_over(pixels, [WORDS])
+    assert found is not None and found.length_px == 120
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [(520, 412, 640, 418), (400, 470, 520, 480), (400, 412, 520, 413), (100, 100, 220, 106), (420, 408, 440, 424)],
+)
+def test_what_is_cut_off_thin_far_or_square_is_no_bar(bar):
+    assert reading_over(picture(bar), [WORDS]) is None
+
+
+def test_bars_that_differ_and_lengths_without_a_bar_are_doubtful():
+    other = Text("1 µm", 60, 380, 100, 404, 0.95, "1 µm")
+    two = picture(BAR, (20, 412, 140, 418))
+    two[384:400, 62:98:12] = 255
+    found = reading_over(two, [WORDS, other])
+    assert found is not None and not found.sure
+    lone = reading_over(picture(BAR), [WORDS, replace(other, text="20 nm")])
+    assert lone is not None and not lone.sure
+
+
+def checked(*texts: Text) -> BarReading | None:
+    return _checked(picture(BAR), 0, lambda strip, seconds: list(texts), reading_over, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        (WORDS, True),
+        (replace(WORDS, again="600nm"), True),
+        (replace(WORDS, again="60 nm"), False),
+        (replace(WORDS, again=""), False),
+        (replace(WORDS, score=0.7), False),
+        (replace(WORDS, text="613 nm", again="613 nm"), False),
+    ],
+)
+def test_one_text_alone_must_be_clear_round_and_read_twice(text, sure):
+    found = checked(text)
+    assert found is not None and found.sure is sure
+
+
+@pytest.mark.parametrize(
+    ("printed", "sure"), [("x50.0k", True), ("X50", True), ("X100", False), ("Mag = 0.50 K X", False)]
+)
+def test_a_magnification_can_exclude_it(printed, sure):
+    found = checked(WORDS, Text(printed, 10, 10, 90, 30, 0.9))
+    assert found is not None and found.sure is sure
+
+
+def test_two_ways_that_agree_are_beyond_doubt_and_one_of_a_screen_is_not():
+    strip = np.zeros((60, 400), np.uint8)
+    strip[30:33, 60:160] = 255
+    bar, width = Text("1 µm", 100, 5, 150, 21, 0.6), Text("Width = 4.000 um", 220, 5, 380, 21, 0.6)
+    both = reading_of(strip, [bar, width])
+    assert both is not None and both.sure
+    against = reading_of(strip, [bar, replace(width, text="Width = 8.00 um")])
+    assert against is not None and not against.sure
+    screen = reading_of(np.zeros((60, 400), np.uint8), [replace(width, text="Pixel Size = 9.9 nm", score=0.99)])
+    assert screen is not None and not screen.sure
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Mag = 50.00 K X", 50_000),
+        ("X25,000", 25_000),
+        ("x100k SE(U)", 100_000),
+        ("15 000 x", 15_000),
+        ("SEM MAG: 50.0 kx", 50_000),
+        ("1024 x 768", None),
+        ("X:-567.85 Y: -134.59", None),
+    ],
+)
+def test_magnifications(text, value):
+    assert magnifications([Text(text, 0, 0, 1, 1, 1.0)]) == ([value] if value else [])
+
+
+def test_a_stored_reading_counts_only_where_it_is_sure():
+    said = {"nm_per_pixel": 5.0, "relative_uncertainty": 0.005, "text": "600 nm", "sure": True}
+    assert sure_calibration(said) == calibration_of(said)
+    assert (sure_calibration(said).source, sure_calibration(said).detail) == ("read", "“600 nm”")
+    for doubtful in ({**said, "sure": False}, {"nm_per_pixel": 5.0}, {}, None):
+        assert sure_calibration(doubtful).nm_per_pixel is None
+
+
+@pytest.mark.parametrize("text", ["5 1/nm", "5 nm-1", "2 nm⁻¹", "20 mrad", "50 px"])
+def test_a_bar_of_another_unit_is_a_sentence_and_no_scale(text):
+    found = checked(Text(text, 420, 380, 500, 404, 0.95, text))
+    assert found is not None and not found.sure and not found.nm_per_pixel
+    assert text in contradictions(asdict(found)) and calibration_of(asdict(found)).nm_per_pixel is None
+
+
+@pytest.mark.parametrize(("text", "nm"), [("50 Å", 5.0), ("1 cm", 1e7), ("2 mm", 2e6), ("500 pm", 5e5)])
+def test_units_of_scale_bars(text, nm):
+    assert [each.nm for each in lengths([Text(text, 0, 0, 40, 10, 0.9)])] == [nm]
