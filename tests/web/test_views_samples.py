@@ -498,7 +498,7 @@ def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
         "kept": np.array(kept),
         "reason": np.array(["" if each else "too small" for each in kept]),
         "min_feret_nm": np.array(sizes, float),
-        "edge_weight": np.full(count, 2.0),
+        "edge_weight": np.array([2.0 if size == 20 else 1.0 for size in sizes]),
     }
     path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.NAME)
     artifact = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="x")
@@ -523,6 +523,14 @@ class TestHistogram:
         assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is True
         assert client.get(f"{page_of(sample)}histogram/?all=1").json()["n"] == 6
         assert "/histogram/" in words(client.get(page_of(sample)))
+
+    def test_weighted_for_the_frame_only_where_the_sample_is(self, client, sample):
+        assert client.get(f"{page_of(sample)}histogram/").json()["weighted"] is False
+        sample.pooled["edge"] = "weight"
+        sample.save()
+        said = client.get(f"{page_of(sample)}histogram/?bins=10").json()
+        assert said["weighted"] is True
+        assert said["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
 
     def test_only_of_what_is_pooled(self, client, sample):
         sample.pooled["of"] = sample.pooled["of"][:1]
