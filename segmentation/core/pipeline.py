@@ -23,7 +23,7 @@ from .network.cards import ModelCard, find
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, load_network
-from .network.scale_search import View, shown
+from .network.scale_search import View, as_shown, shown
 from .pace import BEGINS
 from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
@@ -97,10 +97,11 @@ def segment(
         rows = analysed_rows(micrograph, asked)
         picture = clip_outliers(micrograph.pixels[:rows])
     maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
+    grey = as_shown(picture, view.polarity)
     del picture  # of a large image a quarter of a gigabyte, which separating can use
     progress(f"separating {task.things}", SEPARATING)
     with clock.stage("labels"):
-        found = task.decode(maps, view, card, asked)
+        found = task.decode(maps, grey, view, card, asked)
     del maps
     return _segmentation(micrograph, task, asked, card, view, rows, found)
 

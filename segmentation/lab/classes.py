@@ -80,7 +80,7 @@ class Classifier:
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
         """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
         asked = self.predictor.asked
-        found = self.predictor.task.decode(seen.maps, seen.view, self.predictor.card, asked)
+        found = self.predictor.task.decode(seen.maps, seen.grey, seen.view, self.predictor.card, asked)
         classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
         return classes, confusion(padded(classes, truth.shape), truth, self.count)
 

@@ -127,13 +127,13 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
 
 
 def amend(card: Path, entries: Mapping[str, Any]) -> None:
-    """Set entries of a card; the entries of its tables one by one.
+    """Set entries of a card; the entries of its tables one by one, those of weights as a whole.
 
     Raises OSError, ValueError (the file is no TOML).
     """
     document = tomlkit.parse(card.read_text(encoding="utf-8"))
     for name, value in entries.items():
-        if isinstance(value, Mapping) and name in document:
+        if isinstance(value, Mapping) and name in document and name not in FITTED:
             for key, each in value.items():
                 document[name][key] = each  # type: ignore[index]
         else:

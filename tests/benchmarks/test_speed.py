@@ -20,6 +20,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
 from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
+from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import Clock, analyse, measure, segment
 from segmentation.core.report.files import write_all
 from segmentation.core.settings import AnalysisSettings
@@ -102,11 +103,11 @@ def published_chain(foreground):
 def test_separation_against_the_published_chain():
     card, runtime = find("particles"), Runtime()
     picture = read(SAMPLE).pixels[:704].astype(np.float32) / 255
-    maps = predict(load_network(card, runtime, 2), picture, runtime)
+    maps, grey = predict(load_network(card, runtime, 2), picture, runtime), as_shown(picture, "bright")
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()
-        particles(maps, 1.0, card.threshold, card)
+        particles(maps, grey, 1.0, card.threshold, card)
         spent["ours"] += time.perf_counter() - began
         began = time.perf_counter()
         published_chain(maps[0])

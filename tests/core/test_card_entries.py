@@ -79,7 +79,7 @@ def test_what_is_possible_is_read(tmp_path, entries):
         ({"architecture": "{filters = 4}"}, "architecture: it lacks name."),
         ({"architecture": "{name = 4}"}, "architecture: name is one line of text, not 4."),
         ({"confidence": "[]"}, "confidence is a table, not []."),
-        ({"confidence": "{peak = 1.0}"}, "confidence has the entries foreground, peak"),
+        ({"confidence": "{peak = 1.0}"}, "confidence has intercept and some of foreground, peak"),
         ({"confidence": confidence(peak='"1"')}, "confidence: peak is a finite number, not '1'."),
         ({"confidence": confidence(intercept="-inf")}, "confidence: intercept is a finite number, not -inf."),
         ({"data": '{title = "EMPS"}'}, "data is a list of tables, not {'title': 'EMPS'}."),

@@ -19,34 +19,34 @@ DISTANCE = np.where(LABELS == 1, 204, np.where(LABELS == 2, 51, 0)).astype(np.ui
 MAPS = np.stack([FOREGROUND, DISTANCE])
 
 
-def of(name, values):
-    return values[:, TRAITS.index(name)]
+GREY = np.where(LABELS > 0, 180, 60).astype(np.uint8)
 
 
 def test_what_is_read_off_the_maps():
-    values = traits(MAPS, LABELS, diameter=10.0)
-    assert values.shape == (2, len(TRAITS))
-    assert of("peak", values) == pytest.approx([0.8, 0.2])
-    assert of("sure", values) == pytest.approx([1.0, 0.0])
+    values = traits(MAPS, GREY, LABELS, 1.0, 10.0)
+    assert tuple(values) == TRAITS and {len(each) for each in values.values()} == {2}
+    assert values["peak"] == pytest.approx([0.8, 0.2])
+    assert values["sure"] == pytest.approx([1.0, 0.0])
     mean = np.array([250, 140]) / 255
-    assert of("foreground", values) == pytest.approx(np.log(mean / (1 - mean)), rel=1e-3)
-    assert of("size", values) == pytest.approx(np.log(np.sqrt(4 * np.array([100, 16]) / np.pi) / 10))
-    assert of("others", values) == pytest.approx(np.average(of("foreground", values), weights=[100, 16]))
+    assert values["foreground"] == pytest.approx(np.log(mean / (1 - mean)), rel=1e-3)
+    assert values["size"] == pytest.approx(np.log(np.sqrt(4 * np.array([100, 16]) / np.pi) / 10))
+    assert values["others"] == pytest.approx(np.average(values["foreground"], weights=[100, 16]))
 
 
 def test_no_particles_have_no_traits():
-    assert traits(MAPS, np.zeros_like(LABELS), 10.0).shape == (0, len(TRAITS))
+    none = traits(MAPS, GREY, np.zeros_like(LABELS), 1.0, 10.0)
+    assert tuple(none) == TRAITS and {len(each) for each in none.values()} == {0}
 
 
 def test_the_logistic_model():
-    weights = dict.fromkeys(TRAITS, 0.0) | {"peak": 10.0, INTERCEPT: -5.0}
-    found = likely_right(traits(MAPS, LABELS, 10.0), weights)
+    weights = {"peak": 10.0, INTERCEPT: -5.0}  # a card names what it uses
+    found = likely_right(traits(MAPS, GREY, LABELS, 1.0, 10.0), weights)
     assert found == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
 
 
 def test_a_card_without_calibration_gives_the_mean_probability(tmp_path):
     card = tiny_card(tmp_path)
-    assert confidence(MAPS, LABELS, 1.0, card) == pytest.approx(mean_over_labels(FOREGROUND, LABELS))
+    assert confidence(MAPS, GREY, LABELS, 1.0, card) == pytest.approx(mean_over_labels(FOREGROUND, LABELS))
 
 
 def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
@@ -55,7 +55,7 @@ def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
     file = tmp_path / "tiny.toml"
     file.write_text(file.read_text() + "\n[confidence]\n" + "".join(f"{n} = {v}\n" for n, v in weights.items()))
     card = read_card(file)
-    whole, half = confidence(MAPS, LABELS, 1.0, card), confidence(MAPS, LABELS, 0.5, card)
+    whole, half = confidence(MAPS, GREY, LABELS, 1.0, card), confidence(MAPS, GREY, LABELS, 0.5, card)
     odds = [np.log(c / (1 - c)) for c in (whole, half)]
     assert odds[0] - odds[1] == pytest.approx([np.log(2)] * 2, rel=1e-4)
 
@@ -63,9 +63,41 @@ def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
 def test_a_card_with_other_weights_than_the_model_has_is_refused(tmp_path):
     tiny_card(tmp_path)
     file = tmp_path / "tiny.toml"
-    file.write_text(file.read_text() + "\n[confidence]\npeak = 1.0\n")
-    with pytest.raises(ValueError, match="confidence has the entries"):
+    file.write_text(file.read_text() + "\n[confidence]\nintercept = 0.5\nluck = 1.0\n")
+    with pytest.raises(ValueError, match="confidence has intercept and some of foreground"):
         read_card(file)
+
+
+def ground(contrast, noise=4.0, seed=0):
+    """A bright disc and a small one that is `contrast` SD of the noise brighter than the ground; their labels."""
+    rows, columns = np.mgrid[:120, :160]
+    labels = np.where(np.hypot(rows - 60, columns - 50) < 25, 1, 0)
+    labels[np.hypot(rows - 60, columns - 120) < 8] = 2
+    grey = np.array([60, 160, 60 + contrast * noise])[labels]
+    grey = grey + np.random.default_rng(seed).normal(0, noise, labels.shape)
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), labels.astype(np.int32)
+
+
+@pytest.mark.parametrize(("contrast", "expected"), [(0.0, 0.0), (2.0, 2.0), (20.0, 4.0), (-9.0, -1.0)])
+def test_contrast_is_told_in_units_of_the_ground_nearby(contrast, expected):
+    grey, labels = ground(contrast)
+    maps = np.stack([np.where(labels > 0, 240, 5), np.where(labels > 0, 150, 0)]).astype(np.uint8)
+    found = traits(maps, grey, labels, 1.0, 36.0)["contrast"]
+    assert found == pytest.approx([4.0, expected], abs=0.25)
+
+
+def test_a_particle_brighter_than_the_others_glares():
+    grey, labels = ground(0.0)
+    maps = np.stack([np.where(labels > 0, 240, 5), np.where(labels > 0, 150, 0)]).astype(np.uint8)
+    assert traits(maps, grey, labels, 1.0, 36.0)["glare"] == pytest.approx([0.1, 0], abs=0.05)
+    grey[labels == 2] = 250
+    assert traits(maps, grey, labels, 1.0, 36.0)["glare"][1] == pytest.approx(0.74, abs=0.05)
+
+
+def test_without_any_ground_nothing_stands_out():
+    full = np.ones((20, 30), np.int32)
+    maps = np.full((2, 20, 30), 240, np.uint8)
+    assert traits(maps, np.full((20, 30), 90, np.uint8), full, 1.0, 36.0)["contrast"] == pytest.approx([0.0], abs=1e-3)
 
 
 def leaning(picture, progress=lambda fraction: None):
@@ -110,14 +142,14 @@ def card_with(tmp_path, **weights):
 
 def test_doubtful_outlines_stay_where_most_are_right(tmp_path):
     card = card_with(tmp_path, peak=10.0, intercept=-4.0)  # 0.98 and 0.12
-    found = outline(MAPS, 1.0, 0.5, card)
+    found = outline(MAPS, GREY, 1.0, 0.5, card)
     assert found.labels.max() == 2 and found.dropped == 0
     assert found.expected == pytest.approx(found.confidence.mean())
 
 
 def test_doubtful_outlines_go_where_most_are_wrong(tmp_path):
     card = card_with(tmp_path, peak=10.0, intercept=-7.9)  # 0.52 and 0.003
-    found = outline(MAPS, 1.0, 0.5, card)
+    found = outline(MAPS, GREY, 1.0, 0.5, card)
     assert found.dropped == 1 and found.expected < 0.5
     assert np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
     assert found.confidence == pytest.approx([1 / (1 + np.exp(-0.1))], rel=1e-3)
@@ -125,18 +157,18 @@ def test_doubtful_outlines_go_where_most_are_wrong(tmp_path):
 
 def test_a_hopeless_outline_goes_anywhere(tmp_path):
     card = card_with(tmp_path, peak=10.0, intercept=-4.4)  # 0.97 and 0.08
-    found = outline(MAPS, 1.0, 0.5, card)
+    found = outline(MAPS, GREY, 1.0, 0.5, card)
     assert found.dropped == 1 and np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
     assert found.expected == pytest.approx(found.confidence[0]) and found.expected > 0.9
-    every = outline(MAPS, 1.0, 0.5, card, every=True)
+    every = outline(MAPS, GREY, 1.0, 0.5, card, every=True)
     assert every.dropped == 0 and np.array_equal(every.labels, LABELS) and len(every.confidence) == 2
 
 
 def test_an_uncalibrated_card_drops_nothing(tmp_path):
-    found = outline(MAPS // 2 + 10, 1.0, 0.3, tiny_card(tmp_path))
+    found = outline(MAPS // 2 + 10, GREY, 1.0, 0.3, tiny_card(tmp_path))
     assert found.dropped == 0 and found.labels.max() > 0
 
 
 def test_nothing_is_expected_to_be_right_of_nothing(tmp_path):
-    found = outline(np.zeros_like(MAPS), 1.0, 0.5, card_with(tmp_path))
+    found = outline(np.zeros_like(MAPS), GREY, 1.0, 0.5, card_with(tmp_path))
     assert (found.labels.max(), found.expected, len(found.confidence)) == (0, 1.0, 0)

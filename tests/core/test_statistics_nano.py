@@ -251,3 +251,29 @@ def test_how_many_particles_are_asked_for():
     number = int(found["asked"].split("about ")[1].split()[0].replace(",", ""))
     assert number == pytest.approx((1.96 / 0.05) ** 2 * spread**2 * (1 + spread**2 / 2), rel=0.06)
     assert "4,000 of 1 image" in found["asked"]
+
+
+@pytest.mark.parametrize("filter", [False, True])
+def test_the_fraction_is_given_with_and_without_doubtful_outlines(filter):
+    """Ten small outlines of low confidence beside ten small and twenty large sure ones; one that is sure was odd."""
+    sizes = np.array([50.0] * 10 + [50.0] * 10 + [150.0] * 20 + [50.0])
+    unsure = np.arange(len(sizes)) < 10
+    reasons = np.where(unsure & filter, str(Reason.UNSURE), "")
+    reasons[-1] = str(Reason.ODD)
+    table = table_of(sizes, reasons, confidence=np.where(unsure, 0.3, 0.9))
+    found = summarise(table, calibration=Calibration(1.0, "metadata"), filter=filter)
+    assert found.fraction_100nm_with_doubtful == 0.5
+    assert found.fraction_100nm_without_doubtful == pytest.approx(1 / 3)
+    assert found.fraction_100nm == pytest.approx(1 / 3 if filter else 0.5)
+    assert found.intervals["fraction_100nm_without_doubtful"] == list(wilson(10, 30))
+    said = "With 10 doubtful outlines (confidence under 50 %) it is 50.0 %, without 33.3 %."
+    assert found.nano["sentence"].endswith(said)
+    name = f"{'with' if filter else 'without'} doubtful outlines"
+    assert [row["name"] for row in found.nano["sensitivity"] if "doubtful" in row["name"]] == [name]
+
+
+def test_without_doubtful_outlines_nothing_is_said_of_them():
+    found = summarise(table_of(log_normal(80)), calibration=SURE)
+    both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
+    assert both == (found.fraction_100nm, found.fraction_100nm)
+    assert "doubtful" not in found.nano["sentence"] + str(found.nano["sensitivity"])

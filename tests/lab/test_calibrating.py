@@ -5,51 +5,60 @@ import pytest
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.network.cards import INTERCEPT, TRAITS
-from segmentation.lab.instances.calibrating import TooFew, cross_fitted, fit
+from segmentation.lab.instances.calibrating import Judged, TooFew, cross_fitted, fit
 from segmentation.lab.publish import amend
 
 
-def draw(n, seed):
+def draw(n, seed, group=""):
     """Particles whose chance of being right follows a known logistic model."""
     rng = np.random.default_rng(seed)
-    values = rng.normal([2.0, 0.7, 0.5, 0.0, 0.5, 2.0], [1.0, 0.2, 0.3, 0.6, 0.6, 0.5], (n, len(TRAITS)))
-    chance = 1 / (1 + np.exp(-(1.5 * (values[:, 0] - 2) + 6 * (values[:, 1] - 0.6))))
-    return values, chance, rng.random(n) < chance
+    values = {"foreground": rng.normal(2.0, 1.0, n), "peak": rng.normal(0.7, 0.2, n), "others": rng.normal(2, 0.5, n)}
+    chance = 1 / (1 + np.exp(-(1.5 * (values["foreground"] - 2) + 6 * (values["peak"] - 0.6))))
+    return Judged(values, rng.random(n) < chance, group or str(seed)), chance
 
 
 def test_a_known_model_is_found():
-    values, chance, right = draw(20_000, 1)
-    weights = fit(values, right)
+    images, chances = zip(*(draw(50, seed) for seed in range(400)), strict=True)
+    weights = fit(images)
     assert weights["foreground"] == pytest.approx(1.5, abs=0.1)
     assert weights["peak"] == pytest.approx(6.0, abs=0.4)
     assert abs(weights["others"]) < 0.1
-    assert np.abs(likely_right(values, weights) - chance).mean() < 0.01
+    assert np.abs(likely_right(images[0].values, weights) - chances[0]).mean() < 0.01
 
 
 def test_weights_stay_finite_where_right_and_wrong_fall_apart():
-    values = np.zeros((60, len(TRAITS)))
-    values[:30, 1] = 1.0
-    weights = fit(values, np.arange(60) < 30)
+    first = np.arange(60) < 30
+    values = {"foreground": np.zeros(60), "peak": first.astype(float)}
+    weights = fit([Judged(values, first)])
     found = likely_right(values, weights)
     assert np.isfinite(list(weights.values())).all()
     assert found[0] > 0.8 and found[-1] < 0.2
 
 
 def test_every_particle_is_judged_by_a_model_of_other_groups():
-    parts = [draw(80, seed) for seed in range(10)]
-    groups = [f"g{n // 2}" for n in range(10)]
-    apart = cross_fitted([p[0] for p in parts], [p[2] for p in parts], groups)
-    others = fit(np.concatenate([p[0] for p in parts[2:]]), np.concatenate([p[2] for p in parts[2:]]))
-    assert apart[:80] == pytest.approx(likely_right(parts[0][0], others))
+    images = [draw(80, seed, f"g{seed // 2}")[0] for seed in range(10)]
+    blank = Judged(draw(30, 20)[0].values, np.zeros(30, bool))
+    apart = cross_fitted(images, [blank])
+    others = fit([*images[2:], blank])
+    assert apart[:80] == pytest.approx(likely_right(images[0].values, others))
     assert len(apart) == 800
 
 
+def test_a_crowded_image_counts_no_more_than_others():
+    """An image that says the contrary of all others, with as many particles as all of them."""
+    images = [draw(50, seed)[0] for seed in range(20)]
+    crowded = draw(1000, 30)[0]
+    alone = fit(images)
+    crowd = fit([*images, crowded._replace(right=~crowded.right)])
+    assert crowd["peak"] == pytest.approx(alone["peak"], rel=0.25)
+
+
 def test_too_few_are_refused():
-    values, _, right = draw(30, 1)
+    image, _ = draw(30, 1)
     with pytest.raises(TooFew, match="20 right and 20 wrong"):
-        fit(values, right)
+        fit([image])
     with pytest.raises(TooFew, match="fewer than 5 groups"):
-        cross_fitted([values], [right], ["one"])
+        cross_fitted([image])
 
 
 def test_weights_go_into_the_card_and_again(tmp_path):

@@ -231,12 +231,12 @@ def test_precision_falls_and_recall_rises_where_the_threshold_falls():
     outside = ndimage.distance_transform_edt(truth == 0)
     foreground = np.clip(250 - 12 * outside, 0, 255).astype(np.uint8)  # halos that a low threshold takes in
     maps = np.stack([foreground, (255 * inner_distance(truth)).astype(np.uint8)])
-    points = curve([sweep_image(maps, truth, 1.0, CARD)] * 2)
+    points = curve([sweep_image(maps, maps[0], truth, 1.0, CARD)] * 2)
     assert [p["threshold"] for p in points] == list(THRESHOLDS)
     assert points[0]["f1_75"] < points[-1]["f1_75"] == 1
     precision = [p["precision_pixels"] for p in points]
     assert precision == sorted(precision) and all(p["recall_pixels"] == 1 for p in points)
-    assert choose(curve([sweep_image(np.zeros_like(maps), truth, 1.0, CARD)])) is None
+    assert choose(curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, CARD)])) is None
 
 
 def test_the_chosen_threshold_is_the_best_nearest_to_a_half():

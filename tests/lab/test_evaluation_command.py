@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.network.cards import read_card
+from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
@@ -59,7 +59,8 @@ def able(monkeypatch):
         bright = ndimage.gaussian_filter(micrograph.pixels[:rows].astype(float), 1)
         foreground = np.clip((bright - 60) * 2.5, 0, 255).astype(np.uint8)
         labels = ndimage.label(bright > 115)[0].astype(np.int32)
-        return Seen(np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)]), View(), 0.1)
+        maps = np.stack([foreground, (255 * inner_distance(labels)).astype(np.uint8)])
+        return Seen(maps, micrograph.pixels[:rows], View(), 0.1)
 
     monkeypatch.setattr(Predictor, "see", see)
 
@@ -185,7 +186,7 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, AnalysisSettings.of(model="tiny"), card=model, runtime=runtime, clock=Clock())
     seen = Predictor(model, runtime).see(micrograph, 120)
-    found = outline(seen.maps, seen.view.scale, model.threshold, model)
+    found = outline(seen.maps, seen.grey, seen.view.scale, model.threshold, model)
     assert (seen.view.polarity, seen.view.scale) == (product.used["polarity"], product.used["scale"])
     assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
@@ -241,6 +242,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
 
     monkeypatch.setattr(calibrating, "FEWEST", 2)
     monkeypatch.setattr(calibrating, "EMPTY", 2)
+    monkeypatch.setattr(calibrating, "RENDERED", 2)
     monkeypatch.setattr(calibrating, "PARTS", 3)
     for name in ("0", "2", "4"):  # half the truth is gone: what is found there is wrong
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
@@ -250,11 +252,16 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
     groups = str(folder / "groups.csv")
     call_command("evaluate", str(card), str(folder), "--out", str(out), "--groups", groups, "--calibrate")
     report = json.loads((out / "report.json").read_text())
-    assert read_card(card).confidence == report["confidence"]
+    written = read_card(card)
+    assert set(written.confidence) == {*TRAITS, INTERCEPT}
     assert "wrong_under_limit" in capsys.readouterr().out
     again = tmp_path / "again"
     call_command("evaluate", str(card), str(folder), "--out", str(again), "--groups", groups)
-    assert json.loads((again / "report.json").read_text())["confidence"] is None
+    # What is scored is the card that was written, beside the one before.
+    after = json.loads((again / "report.json").read_text())
+    assert report["pooled"] == after["pooled"] and list(report["postprocess"]) == ["own", "before fitting"]
+    assert report["postprocess"]["before fitting"]["found"] >= report["pooled"]["found"]
+    assert written.training["confidence_error"] == round(report["reliability"]["error"], 3)
 
 
 def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeypatch):
@@ -262,14 +269,15 @@ def test_too_few_particles_to_calibrate_on(tmp_path, folder, card, able, monkeyp
 
     monkeypatch.setattr(calibrating, "FEWEST", 1000)
     monkeypatch.setattr(calibrating, "EMPTY", 2)
+    monkeypatch.setattr(calibrating, "RENDERED", 1)
     with pytest.raises(CommandError, match=r"cannot be calibrated|cannot be judged"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--calibrate")
 
 
 def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, monkeypatch):
-    from segmentation.lab.instances import cutting
+    from segmentation.lab.instances import calibrating, cutting
 
-    monkeypatch.setattr(cutting, "RENDERED", 3)
+    monkeypatch.setattr(calibrating, "RENDERED", 3)
     monkeypatch.setattr(cutting, "FEWEST", 1)
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
     cuts = read_card(card).cuts
@@ -279,9 +287,9 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
 
 
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
-    from segmentation.lab.instances import cutting
+    from segmentation.lab.instances import calibrating, cutting
 
-    monkeypatch.setattr(cutting, "RENDERED", 1)
+    monkeypatch.setattr(calibrating, "RENDERED", 1)
     monkeypatch.setattr(cutting, "FEWEST", 10_000)
     before = card.read_text()
     with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):

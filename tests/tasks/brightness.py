@@ -45,7 +45,7 @@ def channels(card: ModelCard) -> Channels:
     return Channels(CLASSES, "softmax")
 
 
-def decode(maps: Maps, view: View, card: ModelCard, settings: BrightnessSettings) -> Found:
+def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BrightnessSettings) -> Found:
     """Each pixel is of the likelier class; the labels are the classes that occur."""
     from scipy import ndimage
 

@@ -12,55 +12,90 @@ from ..network.cards import INTERCEPT, TRAITS, ModelCard
 from .separate import Labels, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
+Grey = NDArray[np.uint8]
+Floats = NDArray[np.float64]
 SURE = 230  # of 255; foreground above it
 SMALLEST_AREA = 9  # px
+RING = 1, 5  # px, as the network saw them: from where to where around a particle the ground is looked at
+FEWEST = 8  # px of ground around a particle that suffice
+CLEARLY = 4.0  # SD of the ground: what stands out more is no clearer
 NOTHING = 0.002  # share of the picture under which it shows no particles
 
 
-def traits(maps: Maps, labels: Labels, diameter: float) -> NDArray[np.float64]:
-    """(n, 6) what the maps say of each particle, in the order of TRAITS.
+def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
+    """(n,) each, by the names of TRAITS: what maps and picture say of each particle.
 
-    maps: (2, H, W) uint8. labels: (H, W) 1..n. diameter: in px of these maps, what the network likes best.
+    maps: (2 or 3, H, W) uint8. grey: (H, W) uint8, the picture as the network saw it. labels: (H, W) 1..n. scale: at
+    which the network saw them. diameter: in px, what it likes best.
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
     of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
-    over all particles of the image, weighted by area.
+    over all particles of the image, weighted by area. contrast, glare: see `_ground`.
     """
-    count = int(labels.max(initial=0))
-    if not count:
-        return np.zeros((0, len(TRAITS)))
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
+    areas = np.maximum(np.bincount(labels.ravel())[1:].astype(float), 1)
+    if not len(areas):
+        return {name: np.zeros(0) for name in TRAITS}
     mean = np.clip(mean_over_labels(maps[0], labels).astype(float), 0.01, 0.995)
     foreground = np.log(mean / (1 - mean))
-    peak = max_over_labels(maps[1], labels) / 255
-    sure = mean_over_labels(np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0)), labels).astype(float)
-    size = np.log(np.sqrt(4 * np.maximum(areas, 1) / np.pi) / diameter)
-    others = np.full(count, np.average(foreground, weights=areas))
-    return np.stack([foreground, peak, sure, size, size**2, others], axis=1)
+    size = np.log(np.sqrt(4 * areas / np.pi) * scale / diameter)
+    contrast, glare = _ground(grey, labels, areas, scale)
+    return {
+        "foreground": foreground,
+        "peak": max_over_labels(maps[1], labels) / 255,
+        "sure": mean_over_labels(np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0)), labels).astype(float),
+        "size": size,
+        "size_squared": size**2,
+        "others": np.full(len(areas), np.average(foreground, weights=areas)),
+        "contrast": contrast,
+        "glare": glare,
+    }
 
 
-def likely_right(values: NDArray[np.float64], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """(n,) float32 probability that each particle is right; values (n, 6) as of `traits`."""
-    score = values @ np.array([weights[name] for name in TRAITS]) + weights[INTERCEPT]
-    chance: NDArray[np.float32] = (1 / (1 + np.exp(-score))).astype(np.float32)
+def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Floats, Floats]:
+    """(n,) contrast: mean grey of the particle less that of the ground around it, in units of the ground's SD there,
+    -1 to CLEARLY. glare: by how much it is brighter than the particles of the image are on average, as a share of
+    what these are brighter than the ground, 0 to 1.
+
+    The ground around a particle is that of RING; where hardly any is left, that of the whole image.
+    """
+    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
+    bare = labels == 0
+    around = np.where(bare, ndimage.maximum_filter(labels, 2 * far + 1), 0)
+    around[ndimage.maximum_filter(~bare, 2 * near + 1)] = 0
+    owners, values = around[around > 0], grey[around > 0].astype(float)
+    pixels, sums, squares = (np.bincount(owners, weights, len(areas) + 1)[1:] for weights in (None, values, values**2))
+    inside = 255 * mean_over_labels(grey, labels).astype(float)
+    ground = grey[bare] if bare.any() else grey
+    enough, middle = pixels >= FEWEST, sums / np.maximum(pixels, 1)
+    level = np.where(enough, middle, ground.mean())
+    spread = np.where(enough, np.sqrt(np.maximum(squares / np.maximum(pixels, 1) - middle**2, 0)), ground.std())
+    above = inside - ground.mean()
+    typical = max(float(np.average(above, weights=areas)), 1.0)
+    return np.clip((inside - level) / np.maximum(spread, 1), -1, CLEARLY), np.clip(above / typical - 1, 0, 1)
+
+
+def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:
+    """(n,) float32 probability that each particle is right; values as of `traits`, of which weights names some."""
+    score = weights[INTERCEPT] + sum(weight * values[name] for name, weight in weights.items() if name != INTERCEPT)
+    chance: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)
     return chance
 
 
-def confidence(maps: Maps, labels: Labels, scale: float, card: ModelCard) -> NDArray[np.float32]:
+def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, card: ModelCard) -> NDArray[np.float32]:
     """(n,) float32: how likely each particle is right; for a card without calibration the mean probability over it.
 
-    maps: (2, H, W) in the image's own pixels. scale: at which the network saw them.
+    maps: (2 or 3, H, W), grey: (H, W), in the image's own pixels. scale: at which the network saw them.
     """
     if not card.confidence:
         return mean_over_labels(maps[0], labels)
-    return likely_right(traits(maps, labels, card.diameter / scale), card.confidence)
+    return likely_right(traits(maps, grey, labels, scale, card.diameter), card.confidence)
 
 
 def clarity(maps: Maps, card: ModelCard) -> tuple[float, float | None, int]:
-    """How clearly two maps (2, H, W) show particles, how large these are and how many: the judge of a scale search.
+    """How clearly maps (2 or 3, H, W) show particles, how large these are and how many: the judge of a scale search.
 
     Clarity is how high the cores rise (area-weighted mean of their peaks) times how sure the foreground is, 0 to 1.
     """
-    foreground, distance = maps
+    foreground, distance = maps[:2]
     inside = foreground >= card.threshold * 255
     cores, count = ndimage.label(distance >= card.core * 255)
     diameter = typical_diameter(maps, card)

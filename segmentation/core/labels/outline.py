@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.cards import ModelCard
-from .confidence import Maps, confidence
+from .confidence import Grey, Maps, confidence
 from .cuts import cut_apart
 from .separate import Labels, separate
 
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
-HOPELESS = 0.1  # chance under which it is never shown: 40 of 44 such were wrong on held-out EMPS, 67 of 108 on powder
+HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +30,27 @@ class Outlines:
     expected: float
 
 
-def particles(maps: Maps, scale: float, threshold: float, card: ModelCard) -> Labels:
-    """(H, W) int32 labels 1..n of the particles of two maps (2, H, W), told apart as the card says."""
+def particles(maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard) -> Labels:
+    """(H, W) int32 labels 1..n of the particles of maps (2 or 3, H, W), told apart as the card says.
+
+    grey: (H, W) uint8, the picture as the network saw it.
+    """
     if not card.cuts:
-        return separate(*maps, threshold=threshold, core=card.core)
-    return cut_apart(maps, threshold=threshold, scale=scale, diameter=card.diameter, weights=card.cuts)
+        return separate(*maps[:2], threshold=threshold, core=card.core)
+    return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=card.diameter, weights=card.cuts)
 
 
-def outline(maps: Maps, scale: float, threshold: float, card: ModelCard, *, every: bool = False) -> Outlines:
-    """The particles of two maps (2, H, W) uint8 that a network made at `scale`.
+def outline(
+    maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard, *, every: bool = False
+) -> Outlines:
+    """The particles of maps (2 or 3, H, W) uint8 that a network made at `scale` of a picture, (H, W) uint8.
 
     Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
     be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
     Elsewhere those stay, for the filter. every: nothing is dropped.
     """
-    labels = particles(maps, scale, threshold, card)
-    certainty = confidence(maps, labels, scale, card)
+    labels = particles(maps, grey, scale, threshold, card)
+    certainty = confidence(maps, grey, labels, scale, card)
     if every or not len(certainty) or not card.confidence:
         return Outlines(labels, certainty, 0, 1.0)
     expected = float(certainty.mean())

@@ -81,6 +81,12 @@ def set_aside(table: Table, filter: bool) -> Table:
     return table.judged(reasons.astype(REASON_TYPE))
 
 
+def without_doubtful(table: Table) -> Table:
+    """The table with all kept outlines of low confidence set aside."""
+    doubtful = table.kept & (table["confidence"] < LEAST_CONFIDENCE)
+    return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
+
+
 def smallest_px(filter: bool) -> float:
     """The minimum Feret diameter in px from which on nothing is set aside for its size."""
     return RESOLVED_PX if filter else SLIP_PX**0.5

@@ -18,7 +18,16 @@ from .bins import NANO_NM as NANO_NM
 from .convergence import more_images, rounded_up
 from .distribution import Edge, Floats, Sizes, effective_number, mean_and_deviation
 from .drawn import Z95, t95
-from .filters import FOR_SIZE, RESOLVED_PX, set_aside, smallest_px, with_reasons_lifted
+from .filters import (
+    FOR_SIZE,
+    LEAST_CONFIDENCE,
+    RESOLVED_PX,
+    Reason,
+    set_aside,
+    smallest_px,
+    with_reasons_lifted,
+    without_doubtful,
+)
 from .table import Table
 
 THRESHOLD = 0.5
@@ -31,6 +40,10 @@ SMALL_COUNTED = "outlines set aside for their size counted, too"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
+DOUBTFUL = {  # quantity -> the variant that it is of, where that differs from what was analysed
+    "fraction_100nm_with_doubtful": "with doubtful outlines",
+    "fraction_100nm_without_doubtful": "without doubtful outlines",
+}
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 
@@ -74,7 +87,9 @@ def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | N
         "threshold": THRESHOLD,
         "least_nm": terms.least_nm,
         "verdict": verdict,
-        "sentence": _sentence(found, verdict, sizes, terms) + _doubt(verdict, sensitivity),
+        "sentence": _sentence(found, verdict, sizes, terms)
+        + _doubt(verdict, sensitivity)
+        + doubtful_words(*doubtful_fractions(variants, terms).values()),
         "decides": decides,
         "asked": asked_for(sizes),
         "sensitivity": sensitivity,
@@ -101,6 +116,13 @@ def variants_of(
     counted = [with_reasons_lifted(each, FOR_SIZE) for each in tables]
     if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
         found[SMALL_COUNTED] = Sizes.of(*counted, edge=edge)
+    doubtful = (
+        [with_reasons_lifted(each, [Reason.UNSURE]) for each in tables],
+        [without_doubtful(each) for each in tables],
+    )
+    for name, others in zip(DOUBTFUL.values(), doubtful, strict=True):
+        if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
+            found[name] = Sizes.of(*others, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for sign, factor in (("−", 1 - u), ("+", 1 + u)):
@@ -213,6 +235,23 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         else ""
     )
     return f"{share} have a {LIMIT}: {tail}.{spread} A screening aid, not a certificate."
+
+
+def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:
+    """The fraction with and without outlines of low confidence, by the names of DOUBTFUL."""
+    analysed = next(iter(variants.values()))
+    return {name: terms.fraction(variants.get(variant, analysed)) for name, variant in DOUBTFUL.items()}
+
+
+def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> str:
+    """A sentence where doubtful outlines make a difference, else ""."""
+    if including is None or leaving_out is None or including.n == leaving_out.n:
+        return ""
+    count = including.n - leaving_out.n
+    outlines = (
+        f"{count:,} doubtful outline{'' if count == 1 else 's'} (confidence under {100 * LEAST_CONFIDENCE:.0f} %)"
+    )
+    return f" With {outlines} it is {100 * including.fraction:.1f} %, without {100 * leaving_out.fraction:.1f} %."
 
 
 def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:

@@ -188,6 +188,20 @@ add(
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
+        "fraction_100nm_with_doubtful",
+        "Number 1–100 nm with doubtful outlines",
+        "The same share when outlines count whose confidence is under 50 %.",
+        kind="fraction",
+        source="EU 2022/C 229/01; Wilson (1927)",
+    ),
+    Quantity(
+        "fraction_100nm_without_doubtful",
+        "Number 1–100 nm without doubtful outlines",
+        "The same share when outlines whose confidence is under 50 % are left out.",
+        kind="fraction",
+        source="EU 2022/C 229/01; Wilson (1927)",
+    ),
+    Quantity(
         "ecd_median",
         "Median ECD",
         "Median of the diameters of discs with the particles' areas.",

@@ -17,7 +17,7 @@ from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
-from .nano import NANO_NM, Terms, nano_card, share_between, variants_of, wilson
+from .nano import NANO_NM, Terms, doubtful_fractions, nano_card, share_between, variants_of, wilson
 from .quantities import NUMBERS, Unit, Value
 from .table import Table
 
@@ -36,6 +36,8 @@ class Statistics:
     d10, d50, d90: percentiles by linear interpolation between order statistics (numpy's default).
     fraction_100nm: fraction by number of sizes from 1 to 100 nm, and its 95 % interval (Wilson, and the calibration);
         None in pixels.
+    fraction_100nm_with_doubtful, fraction_100nm_without_doubtful: the same with and without outlines
+        of low confidence.
     ecd_median: median of the equivalent circular diameter.
     without_filter: n, median and fraction_100nm if the filter were off; None where it removes nothing.
     intervals: 95 % intervals of the figures by number, of ecd_median and fraction_100nm; None where undefined, and
@@ -71,6 +73,8 @@ class Statistics:
     agglomerates: dict[str, int] = field(default_factory=dict)
     shape: dict[str, dict[str, float]] = field(default_factory=dict)
     nano: dict[str, Any] | None = None
+    fraction_100nm_with_doubtful: float | None = None
+    fraction_100nm_without_doubtful: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -143,6 +147,7 @@ def describe(
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     nano = terms.fraction(sizes)
+    doubtful = doubtful_fractions(variants, terms)
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, found, rng, uncertainty)
@@ -161,12 +166,14 @@ def describe(
         "fraction_100nm": nano.fraction if nano else None,
         "fraction_low": nano.low if nano else None,
         "fraction_high": nano.high if nano else None,
+        **{name: each.fraction if each else None for name, each in doubtful.items()},
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
         "intervals": {
             **limits["number"],
             "median": limits["number"]["d50"],
             "ecd_median": of_ecd,
             "fraction_100nm": [nano.low, nano.high] if nano else None,
+            **{name: [each.low, each.high] if each else None for name, each in doubtful.items()},
         },
         "interval_note": undefined(sizes),
         "weighted": {

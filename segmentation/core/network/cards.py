@@ -18,8 +18,11 @@ from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
-TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others")  # see core.labels.confidence
-CUT_TRAITS = ("saddle", "lower", "higher", "size", "ratio")  # see core.labels.cuts
+TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "glare")  # core.labels.confidence
+CUT_TRAITS = (  # core.labels.cuts
+    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness"),
+    "touching",  # of networks that predict it
+)
 INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
@@ -87,10 +90,12 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.smallest >= self.largest:
             raise ValueError(f"smallest ({self.smallest:g} px) is below largest ({self.largest:g} px).")
-        if self.confidence and set(self.confidence) != {*TRAITS, INTERCEPT}:
-            raise ValueError(f"confidence has the entries {', '.join(TRAITS)} and {INTERCEPT}, or none.")
-        if self.cuts and set(self.cuts) != {*CUT_TRAITS, INTERCEPT, LIMIT}:
-            raise ValueError(f"cuts has the entries {', '.join(CUT_TRAITS)}, {INTERCEPT} and {LIMIT}, or none.")
+        for name, known, needed in (("confidence", TRAITS, {INTERCEPT}), ("cuts", CUT_TRAITS, {INTERCEPT, LIMIT})):
+            entries = set(getattr(self, name))
+            if entries and not needed <= entries <= needed | set(known):
+                raise ValueError(f"{name} has {' and '.join(sorted(needed))} and some of {', '.join(known)}, or none.")
+        if "touching" in self.cuts and "touching" not in self.maps:
+            raise ValueError("cuts names touching, a map that the network does not predict.")
 
     def entries(self) -> dict[str, Any]:
         """Everything but where the weights lie: what is kept with every segmentation."""

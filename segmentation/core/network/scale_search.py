@@ -98,6 +98,12 @@ def shown(picture: Picture, polarity: Polarity) -> Picture:
     return picture if polarity == "bright" else 1 - picture
 
 
+def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
+    """The picture (H, W) in 0..1 as 0..255, with bright objects."""
+    grey: NDArray[np.uint8] = (255 * picture + 0.5).astype(np.uint8)
+    return grey if polarity == "bright" else 255 - grey
+
+
 def clear_throughout(trials: list[Trial]) -> float:
     """The clarity of the clearest trial, and a little of all of them: a single one may be a chance of its scale."""
     every = [each.clarity * (1 - ALONE / max(each.count, 1)) for each in trials]

@@ -10,12 +10,12 @@ from segmentation import __version__
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
 from ..measure.bootstrap import REPEATS
-from ..measure.filters import ALWAYS, Reason
+from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..measure.statistics import Statistics
 from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, Found, Member, Sample
 from .facts import model_words
-from .wording import doubt_words, instrument_words, one_line, significant
+from .wording import doubt_words, instrument_words, one_line, per_cent, significant
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -124,6 +124,12 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
         f" its pixels' corners; {found.n_kept:,} {sample.task.things} were kept and {found.n_set_aside:,} set aside."
     )
+    both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
+    if None not in both and both[0] != both[1]:
+        yield (
+            f"{per_cent(both[0])} of the {sample.task.things} are from 1 to 100 nm wide when outlines with a calibrated"
+            f" chance under {100 * LEAST_CONFIDENCE:.0f} % count, and {per_cent(both[1])} when they do not."
+        )
     if found.interval_note:
         yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
         return

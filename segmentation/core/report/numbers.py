@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..measure.distribution import FIGURES
+from ..measure.nano import DOUBTFUL
 from ..measure.quantities import COLUMNS, NUMBERS, Quantity
 from ..measure.statistics import Statistics
 from ..sample import Sample
@@ -67,6 +68,8 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
     yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
+    for name in DOUBTFUL:
+        yield Row("other sizes", label(NUMBERS[name]), getattr(found, name), "", *pair(found.intervals.get(name)))
     if found.fit is not None:
         fit = found.fit
         yield Row("log-normal fit", "median", fit["median"], found.unit, None, None)

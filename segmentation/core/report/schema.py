@@ -18,7 +18,7 @@ from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
-from ..measure.nano import Fraction
+from ..measure.nano import DOUBTFUL, Fraction
 from ..measure.pooling import Pooled
 from ..measure.quantities import COLUMNS, NUMBERS, Value
 from ..measure.statistics import Statistics
@@ -100,7 +100,9 @@ def _convergence() -> Any:
 def _statistics(kind: type[Statistics], **more: Any) -> Any:
     intervals = model("Intervals", **_each(FIGURES, Interval))
     weighted = model("Figures", **_defined(FIGURES, float | None), intervals=intervals, note=str)
-    others = model("FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm"), Interval))
+    others = model(
+        "FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm", *DOUBTFUL), Interval)
+    )
     spread = model("Spread", median=float, d10=float, d90=float)
     numbers = [name for name, hint in get_type_hints(kind).items() if name in NUMBERS and hint == float | None]
     return layout(

@@ -91,7 +91,8 @@ class Task:
     channels(card): what the network predicts.
     scale(predict, card, picture, settings): how to show the picture (H, W) float32 in 0..1; predict(picture) gives the
         maps (C, H, W) uint8 of any picture.
-    decode(maps, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Found.
+    decode(maps, grey, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Found. grey: (H, W)
+        uint8, the picture itself in the polarity in which it was shown.
     measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, warnings.
     quantities: names of the numbers that this kind answers with, in the order in which they are shown
         (core.measure.quantities).
@@ -111,7 +112,7 @@ class Task:
     settings: type[SegmentationSettings]
     channels: Callable[[ModelCard], Channels]
     scale: Callable[[Predict, ModelCard, NDArray[np.float32], Any], View]
-    decode: Callable[[Maps, View, ModelCard, Any], Found]
+    decode: Callable[[Maps, NDArray[np.uint8], View, ModelCard, Any], Found]
     measure: Callable[[Segmentation, Micrograph, MeasurementSettings, Calibration], Measured]
     quantities: tuple[str, ...]
     panels: tuple[str, str, str, str]

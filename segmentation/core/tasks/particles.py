@@ -122,14 +122,14 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
     ]
 
 
-def decode(maps: Maps, view: View, card: ModelCard, settings: ParticleSettings) -> Found:
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Found:
     from ..labels.outline import outline
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
     # Much of the work runs without Python's lock; of a large image's three, two at a time fit into memory.
     with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 2) as pool:
-        found, *others = pool.map(lambda step: outline(maps, view.scale, threshold + step, card), [0.0, *steps])
+        found, *others = pool.map(lambda step: outline(maps, grey, view.scale, threshold + step, card), [0.0, *steps])
     alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
     return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
@@ -223,7 +223,10 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=("median", "mean", "sd", "d10", "d90", "fraction_100nm", "ecd_median"),
+    quantities=(
+        *("median", "mean", "sd", "d10", "d90", "fraction_100nm"),
+        *("fraction_100nm_with_doubtful", "fraction_100nm_without_doubtful", "ecd_median"),
+    ),
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
     method=METHOD,

@@ -16,7 +16,7 @@ from ...core.micrograph import clip_outliers, data_bar
 from ...core.micrograph.types import Micrograph
 from ...core.network.cards import ModelCard
 from ...core.network.runtime import Runtime, load_network
-from ...core.network.scale_search import View
+from ...core.network.scale_search import View, as_shown
 from ...core.pipeline import predict_maps
 from ...core.settings import SegmentationSettings
 from ...core.tasks.base import Task
@@ -28,9 +28,9 @@ class Options:
     """rows: only the first so many of every image are compared. nm: per pixel; None takes what the files say, and
     pixels unless all of them say something. threshold: None takes the card's. chains: further post-processings of
     the same maps, names in CHAINS. truth_through: also show what every chain makes of perfect maps.
-    pictures: how many of the best, of the median and of the worst images to show. calibrate: also fit the model of
-    the objects' confidence, and tell the reliability of one that was fitted on the other images; no outline is
-    dropped then."""
+    pictures: how many of the best, of the median and of the worst images to show. before: the card as it was before
+    something in it was fitted, which is scored, too. reliability: of the objects' confidence, where it was told by one
+    that was fitted on other images."""
 
     rows: int | None = None
     nm: float | None = None
@@ -38,7 +38,8 @@ class Options:
     chains: tuple[str, ...] = ()
     truth_through: bool = False
     pictures: int = 2
-    calibrate: bool = False
+    before: ModelCard | None = None
+    reliability: Mapping[str, Any] | None = None
 
     def threshold_of(self, card: ModelCard) -> float:
         return card.threshold if self.threshold is None else self.threshold
@@ -46,21 +47,27 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels.
-    view: how the network saw it. seconds: that looking and predicting took."""
+    """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels. grey: (R, W)
+    uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
+    took."""
 
     maps: NDArray[np.uint8]
+    grey: NDArray[np.uint8]
     view: View
     seconds: float
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others."""
+    """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others.
+
+    kept: what was seen so far, by image and rows, where fitting looks at the same images again.
+    """
 
     card: ModelCard
     runtime: Runtime
     settings: Mapping[str, Any] = field(default_factory=dict)
+    kept: dict[tuple[str, str, int], Seen] | None = None
 
     @property
     def task(self) -> Task:
@@ -76,11 +83,17 @@ class Predictor:
 
     def see(self, micrograph: Micrograph, rows: int) -> Seen:
         """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
+        key = micrograph.name, micrograph.sha256, rows
+        if self.kept is not None and key in self.kept:
+            return self.kept[key]
         began = time.perf_counter()
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
         maps, view = predict_maps(picture, self.asked, self.card, self.runtime)
-        return Seen(maps, view, time.perf_counter() - began)
+        seen = Seen(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
+        if self.kept is not None:
+            self.kept[key] = seen
+        return seen
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:

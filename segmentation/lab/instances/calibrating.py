@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ...core.labels.confidence import likely_right, traits
-from ...core.labels.outline import particles
+from ...core.labels.outline import HOPELESS, particles
 from ...core.measure.filters import LEAST_CONFIDENCE
 from ...core.measure.statistics import wilson
 from ...core.micrograph.types import Calibration, Micrograph
-from ...core.network.cards import INTERCEPT, TRAITS
+from ...core.network.cards import INTERCEPT
+from ...core.truth import Pair
 from ...core.validation import Refused
-from ..evaluation.predictions import Predictor
+from ..evaluation.predictions import Predictor, padded
 from ..synthesis.foreign import draw_empty
+from ..synthesis.render import render
+from .by_size import BARE
+from .matching import RIGHT, Labels, overlap_of, pairs, without_specks
 
 PARTS = 5
-EMPTY, SHAPE, SEED = 24, (384, 512), 20_000
+RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000
+EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000
+CROWD = 50  # particles of an image from which it counts no more: a few crowded pictures would decide alone
+MOST = 150  # images of the user's that are used; of more every n-th
 BINS = np.linspace(0.0, 1.0, 21)
 RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
 FEWEST = 20  # of each kind, under which nothing is fitted
 Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
+
+
+class Judged(NamedTuple):
+    """The particles of one image. values: (n,) each, as of core.labels.confidence.traits. right: (n,) at IoU 0.5.
+    group: images of one are alike."""
+
+    values: Mapping[str, Floats]
+    right: Right
+    group: str = ""
 
 
 class TooFew(Refused):
@@ -53,52 +69,98 @@ def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None =
     return weights, float(found[-1] - weights @ mean)
 
 
-def fit(values: Floats, right: Right) -> dict[str, float]:
-    """Weights for `likely_right` by penalised maximum likelihood.
+def calibrate(
+    predictor: Predictor, examples: Sequence[Pair], *, threshold: float, rows: int | None = None
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """The weights of a card's table [confidence], and their `reliability` on the examples.
 
-    values: (n, traits) as of core.labels.confidence.traits. right: (n,). Raises TooFew.
+    They are fitted on all outlines in the examples and in rendered pictures with and without particles; of the latter
+    but on those that are right or lie on the background, as far more are merged there than in real ones.
+    The reliability is that of outlines that are not hopeless, each judged by a fit on other groups. Raises TooFew.
     """
+    own = [_judged(predictor, *pair.load(rows), threshold, pair.group) for pair in some_of(examples)]
+    others = [_judged(predictor, *picture, threshold, drawn=True) for picture in (*rendered(), *empty())]
+    apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
+    likely = apart >= HOPELESS
+    return fit([*own, *others]), reliability(apart[likely], right[likely])
+
+
+def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:
+    """MOST of them at the most."""
+    return examples[:: 1 + (len(examples) - 1) // MOST]
+
+
+def rendered() -> Iterator[tuple[Micrograph, Labels]]:
+    """Rendered pictures with their truth, other ones than any training draws."""
+    for number in range(RENDERED):
+        grey, labels = render(RENDERED_SHAPE, np.random.default_rng((RENDERED_SEED, number)))
+        yield Micrograph(grey, f"rendered {number}", "", Calibration.absent()), labels
+
+
+def empty() -> Iterator[tuple[Micrograph, Labels]]:
+    """Rendered pictures without particles."""
+    for number in range(EMPTY):
+        grey = draw_empty(EMPTY_SHAPE, np.random.default_rng((EMPTY_SEED, number)))
+        yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
+
+
+def _judged(
+    predictor: Predictor,
+    micrograph: Micrograph,
+    truth: Labels,
+    threshold: float,
+    group: str = "",
+    *,
+    drawn: bool = False,
+) -> Judged:
+    """All that is outlined in an image; what would be dropped is learnt from, too."""
+    seen, card = predictor.see(micrograph, len(truth)), predictor.card
+    found = particles(seen.maps, seen.grey, seen.view.scale, threshold, card)
+    overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
+    right = np.zeros(len(overlap.found_ids), bool)
+    right[pairs(overlap.iou, RIGHT)[1]] = True
+    values = traits(seen.maps, seen.grey, found, seen.view.scale, card.diameter)
+    used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
+    places = overlap.found_ids[used] - 1
+    return Judged({name: each[places] for name, each in values.items()}, right[used], group)
+
+
+def fit(images: Sequence[Judged]) -> dict[str, float]:
+    """Weights for `likely_right` by penalised maximum likelihood, CROWD particles of an image counting at the most.
+
+    Raises TooFew.
+    """
+    right = np.concatenate([image.right for image in images])
     if min(right.sum(), (~right).sum()) < FEWEST:
         raise TooFew(
             f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles at least,"
             f" here are {right.sum()} and {(~right).sum()}."
         )
-    weights, intercept = fit_logistic(values, right)
-    named = dict(zip(TRAITS, weights.round(5).tolist(), strict=True))
-    return {**named, INTERCEPT: round(intercept, 5)}
+    names = list(images[0].values)
+    values = np.concatenate([np.column_stack([image.values[name] for name in names]) for image in images])
+    weights, intercept = fit_logistic(values, right, share_of([len(image.right) for image in images]))
+    return {**dict(zip(names, weights.round(5).tolist(), strict=True)), INTERCEPT: round(intercept, 5)}
 
 
-def cross_fitted(values: Sequence[Floats], right: Sequence[Right], groups: Sequence[str]) -> NDArray[np.float32]:
-    """Confidence of every particle by a model fitted on the images of other groups, one after the other.
+def share_of(counts: Sequence[int]) -> Floats:
+    """How much each of so many things of several images counts, one after the other: CROWD of an image at the most."""
+    return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
 
-    values, right: by image. The groups are dealt to PARTS parts. Raises TooFew.
+
+def cross_fitted(own: Sequence[Judged], others: Sequence[Judged] = ()) -> NDArray[np.float32]:
+    """Confidence of every particle of `own` by a model fitted on the images of other groups and on `others`.
+
+    The groups are dealt to PARTS parts. Raises TooFew.
     """
-    names = sorted(set(groups))
+    names = sorted({image.group for image in own})
     if len(names) < PARTS:
         raise TooFew(f"The confidence cannot be judged on fewer than {PARTS} groups of images.")
-    part = np.array([names.index(group) % PARTS for group in groups])
-    found: list[NDArray[np.float32]] = []
+    part = [names.index(image.group) % PARTS for image in own]
     weights = [
-        fit(
-            np.concatenate([v for v, p in zip(values, part, strict=True) if p != left_out]),
-            np.concatenate([r for r, p in zip(right, part, strict=True) if p != left_out]),
-        )
+        fit([*(image for image, mine in zip(own, part, strict=True) if mine != left_out), *others])
         for left_out in range(PARTS)
     ]
-    for image, mine in zip(values, part, strict=True):
-        found.append(likely_right(image, weights[mine]))
-    return np.concatenate(found)
-
-
-def traits_of_empty(predictor: Predictor, threshold: float) -> list[Floats]:
-    """What false positives look like: traits of all that a model outlines in EMPTY rendered pictures of nothing."""
-    found = []
-    for number in range(EMPTY):
-        grey = draw_empty(SHAPE, np.random.default_rng((SEED, number)))
-        seen = predictor.see(Micrograph(grey, f"empty {number}", "", Calibration.absent()), SHAPE[0])
-        labels = particles(seen.maps, seen.view.scale, threshold, predictor.card)
-        found.append(traits(seen.maps, labels, predictor.card.diameter / seen.view.scale))
-    return found
+    return np.concatenate([likely_right(image.values, weights[mine]) for image, mine in zip(own, part, strict=True)])
 
 
 def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> dict[str, Any]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ...core.labels.cuts import Pieces, cut_apart, cut_traits, join, joined, oversegment
-from ...core.micrograph.types import Calibration, Micrograph
-from ...core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT
+from ...core.labels.cuts import cut_apart, cut_traits, join
+from ...core.labels.pieces import Pieces, joined, oversegment
+from ...core.micrograph.types import Micrograph
+from ...core.network.cards import INTERCEPT, LIMIT
 from ...core.truth import Pair
-from ..evaluation.predictions import Predictor, padded
-from ..synthesis.render import render
-from .calibrating import FEWEST, TooFew, fit_logistic
+from ..evaluation.predictions import Predictor, Seen, padded
+from .calibrating import FEWEST, PARTS, RENDERED, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
 
-RENDERED, SHAPE, SEED = 40, (512, 768), 30_000
-CROWD = 50  # borders of an image from which it counts no more: a few crowded pictures would decide alone
-MOST = 150  # images of the user's that are used; of more every n-th
 STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
 LIMITS = (0.4, 0.5, 0.6, 0.7, 0.8)
 RULE = (
@@ -29,109 +26,132 @@ RULE = (
 )
 Floats = NDArray[np.float64]
 Weights = dict[str, float]
+Borders = tuple[dict[str, Floats], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """An image as the network saw it: its maps (2, H, W) uint8, its truth (H, W), the scale; and its pieces.
+    """An image as the network saw it, its truth (H, W) and its pieces. unit: px that the network likes best.
 
     common: (n + 1, T + 1) px that each piece shares with each true particle, 0 being the background; mostly none.
+    group: images of one are alike.
     """
 
-    maps: NDArray[np.uint8]
+    seen: Seen
     truth: Labels
-    scale: float
+    unit: float
     pieces: Pieces
     common: csr_array
+    group: str = ""
 
 
-def fit_cuts(predictor: Predictor, examples: Sequence[Pair], *, threshold: float, rows: int | None = None) -> Weights:
-    """The weights and the limit of a card's table [cuts].
+@dataclass(frozen=True)
+class Fitted:
+    """weights: of a card's table [cuts]. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what cut
+    them: these weights; those of the card as it was, if any; and, of enough groups, a fit on the other groups, fold by
+    fold."""
+
+    weights: Weights
+    merits: dict[str, float]
+
+
+def fit_cuts(predictor: Predictor, examples: Sequence[Pair], *, threshold: float, rows: int | None = None) -> Fitted:
+    """Where to cut, and what that is worth on the examples.
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
-    own = [show(predictor, *example.load(rows), threshold) for example in examples[:: 1 + len(examples) // MOST]]
+    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in some_of(examples)]
     made = [show(predictor, *pair, threshold) for pair in rendered()]
-    diameter = predictor.card.diameter
-    weights = _fitted(own, made, diameter, [])
-    weights = _fitted(own, made, diameter, [weights | {LIMIT: limit} for limit in STATES])
-    merits = {
-        limit: sum(_merit(images, diameter, threshold, weights | {LIMIT: limit}) for images in (own, made))
-        for limit in LIMITS
-    }
-    return weights | {LIMIT: max(merits, key=lambda limit: merits[limit])}
+    old = predictor.card.cuts
+
+    def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:
+        return _counts(images, predictor, threshold, weights)
+
+    weights = _fitted(own, made)
+    worth = {limit: sum(merit(counts(images, weights | {LIMIT: limit})) for images in (own, made)) for limit in LIMITS}
+    weights[LIMIT] = max(worth, key=lambda limit: worth[limit])
+    merits = {"these": merit(counts(own, weights))} | ({"the card's": merit(counts(own, old))} if old else {})
+    groups = sorted({image.group for image in own})
+    if len(groups) >= PARTS:
+        total = np.zeros((2, 3))
+        for part in (groups[number::PARTS] for number in range(PARTS)):
+            others = _fitted([image for image in own if image.group not in part], made)
+            mine = [image for image in own if image.group in part]
+            total += counts(mine, others | {LIMIT: weights[LIMIT]})
+        merits["a fit on the others"] = merit(total)
+    return Fitted(weights, merits)
 
 
-def rendered() -> Iterator[tuple[Micrograph, Labels]]:
-    """Rendered pictures with their truth, other ones than any training draws."""
-    for number in range(RENDERED):
-        grey, labels = render(SHAPE, np.random.default_rng((SEED, number)))
-        yield Micrograph(grey, f"rendered {number}", "", Calibration.absent()), labels
-
-
-def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float) -> Shown:
+def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = "") -> Shown:
     """What the network sees of an image, taken to pieces."""
     seen = predictor.see(micrograph, len(truth))
-    labels, first, pieces = oversegment(seen.maps, threshold=threshold, scale=seen.view.scale)
+    labels, first, pieces = oversegment(seen.maps, seen.grey, threshold=threshold, scale=seen.view.scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
-    common = csr_array((np.ones(labels.size), places), shape=(len(pieces.areas), int(truth.max(initial=0)) + 1))
-    return Shown(seen.maps, truth, seen.view.scale, pieces, common)
+    common = csr_array((np.ones(labels.size), places), shape=(len(pieces.peaks), int(truth.max(initial=0)) + 1))
+    return Shown(seen, truth, predictor.card.diameter / seen.view.scale, pieces, common, group)
 
 
-def cuts_of(image: Shown, diameter: float, states: Sequence[Mapping[str, float]]) -> tuple[Floats, NDArray[np.bool_]]:
-    """(m, k) traits of the borders between pieces, and between those joined under each of `states`; whether each is
-    one between two particles. Borders of a piece that is of no particle for the most part are left out."""
-    unit = diameter / image.scale
-    every = [(image.pieces, np.arange(len(image.pieces.areas)))]
+def cuts_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
+    """(m,) traits by name of the borders between pieces, and between those joined under each of `states`; whether each
+    is one between two particles. Borders of a piece that is of no particle for the most part are left out."""
+    every = [(image.pieces, np.arange(len(image.pieces.peaks)))]
     for weights in states:
-        ends = join(image.pieces, weights, unit)
+        ends = join(image.pieces, weights, image.unit)
         every.append((joined(image.pieces, ends), ends))
-    values, real = zip(*(_borders(pieces, ends, image.common, unit) for pieces, ends in every), strict=True)
-    return np.concatenate(values), np.concatenate(real)
+    traits, real = zip(*(_borders(pieces, ends, image) for pieces, ends in every), strict=True)
+    return {name: np.concatenate([each[name] for each in traits]) for name in traits[0]}, np.concatenate(real)
 
 
-def _borders(
-    pieces: Pieces, ends: NDArray[np.int64], common: csr_array, unit: float
-) -> tuple[Floats, NDArray[np.bool_]]:
+def _borders(pieces: Pieces, ends: NDArray[np.int64], image: Shown) -> Borders:
     count = len(ends)
-    of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ common
+    of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     mostly = np.asarray(of.argmax(axis=1)).ravel()
     sure = of.max(axis=1).toarray().ravel() > of.sum(axis=1) / 2
     one, other = pieces.pairs.T
-    usable = sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0))
+    usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
     one, other = one[usable], other[usable]
-    peaks, areas = (pieces.peaks[one], pieces.peaks[other]), (pieces.areas[one], pieces.areas[other])
-    values = np.column_stack(cut_traits(pieces.saddles[usable], peaks, areas, unit))
-    return values, mostly[one] != mostly[other]
+    traits = cut_traits(pieces, one, other, usable, image.unit)
+    if len(image.seen.maps) < 3:
+        del traits["touching"]
+    return traits, mostly[one] != mostly[other]
 
 
-def _fitted(
-    own: Sequence[Shown], made: Sequence[Shown], diameter: float, states: Sequence[Mapping[str, float]]
-) -> Weights:
-    """Weights from both kinds of images, which count the same in all; of an image CROWD borders count at the most."""
-    values, real, shares = [], [], []
-    for images in (own, made):
-        found = [cuts_of(image, diameter, states) for image in images]
-        values += [some for some, _ in found]
-        real += [some for _, some in found]
-        share = np.concatenate([np.full(len(some), min(1.0, CROWD / max(len(some), 1))) for _, some in found])
-        shares.append(share / max(share.sum(), 1))
-    is_real, share = np.concatenate(real), np.concatenate(shares)
-    if min(is_real.sum(), (~is_real).sum()) < FEWEST:
+def _fitted(own: Sequence[Shown], made: Sequence[Shown]) -> Weights:
+    """Weights from borders of pieces as they are, and then of joined ones, too."""
+    weights = _fitted_once(own, made, [])
+    return _fitted_once(own, made, [weights | {LIMIT: limit} for limit in STATES])
+
+
+def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[Mapping[str, float]]) -> Weights:
+    """Both kinds of images count the same in all, and CROWD borders of an image at the most."""
+    found = [[cuts_of(image, states) for image in images] for images in (own, made)]
+    shares = [share_of([len(real) for _, real in some]) for some in found]
+    share = np.concatenate([each / max(each.sum(), 1) for each in shares])
+    every = [borders for some in found for borders in some]
+    real = np.concatenate([each for _, each in every])
+    if min(real.sum(), (~real).sum()) < FEWEST:
         raise TooFew(
             f"Cuts cannot be fitted: it takes {FEWEST} borders between particles and {FEWEST} within one at least,"
-            f" here are {is_real.sum()} and {(~is_real).sum()}."
+            f" here are {real.sum()} and {(~real).sum()}."
         )
-    weights, intercept = fit_logistic(np.concatenate(values), is_real, share * len(share) / share.sum())
-    return {**dict(zip(CUT_TRAITS, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
+    names = list(every[0][0])
+    values = np.concatenate([np.column_stack([traits[name] for name in names]) for traits, _ in every])
+    weights, intercept = fit_logistic(values, real, share * len(share) / share.sum())
+    return {**dict(zip(names, weights.round(4).tolist(), strict=True)), INTERCEPT: round(intercept, 4)}
 
 
-def _merit(images: Sequence[Shown], diameter: float, threshold: float, weights: Mapping[str, float]) -> float:
-    """Mean of the pooled F1 at IoU 0.5 and at IoU 0.75."""
-    total = np.zeros((2, 3))
+def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, weights: Mapping[str, float]) -> Floats:
+    """(2, 3) hits, spurious and missed particles at IoU 0.5 and at IoU 0.75."""
+    total, diameter = np.zeros((2, 3)), predictor.card.diameter
     for image in images:
-        found = cut_apart(image.maps, threshold=threshold, scale=image.scale, diameter=diameter, weights=weights)
+        seen, scale = image.seen, image.seen.view.scale
+        found = cut_apart(seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
         iou = overlap_of(without_specks(padded(found, image.truth.shape)), without_specks(image.truth)).iou
         total += [match(iou, 0.5), match(iou, 0.75)]
-    hits, spurious, missed = total.T
+    return total
+
+
+def merit(counts: Floats) -> float:
+    """The mean of both F1 of counts (2, 3)."""
+    hits, spurious, missed = counts.T
     return float(np.mean(2 * hits / np.maximum(2 * hits + spurious + missed, 1)))

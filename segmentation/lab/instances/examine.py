@@ -12,14 +12,13 @@ from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
-from ...core.labels.confidence import traits
-from ...core.labels.outline import HOPELESS, outline, particles
+from ...core.labels.outline import outline, particles
 from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.report import pooled, share
 from ..tasks.base import Scoring
 from .by_size import by_size
-from .calibrating import cross_fitted, fit, reliability, traits_of_empty
+from .calibrating import reliability
 from .counts import ImageCounts, count_image
 from .figures import ap_by_iou
 from .matching import Labels, match, overlap_of, without_specks
@@ -33,19 +32,21 @@ RULE = (
 )
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
 Map = NDArray[np.uint8]
-OWN = "own"
+OWN, BEFORE = "own", "before fitting"
 
 
-def sweep_image(maps: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard) -> NDArray[np.float64]:
+def sweep_image(
+    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard
+) -> NDArray[np.float64]:
     """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
 
-    maps: (2, H, W) uint8 foreground and inner distance. truth: (H, W) labels. scale: at which the network
-    saw the image.
+    maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as it was shown. truth: (H, W) labels, of as many rows or
+    more. scale: at which the network saw the image.
     """
     true, inside = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
-        found = particles(maps, scale, threshold, card)
+        found = padded(particles(maps, grey, scale, threshold, card), truth.shape)
         iou = overlap_of(without_specks(found), true).iou
         hits = int(((found > 0) & inside).sum())
         pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits
@@ -118,74 +119,68 @@ CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published
 class Outliner:
     """The Examiner of objects that are outlined; see `tasks.base.Examiner`.
 
-    sweeps, confidence, traits: of each image. chains, through: ImageCounts of each image, by chain.
+    sweeps, confidence: of each image. chains, through: ImageCounts of each image, by chain.
     """
 
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor, self.options = scoring, predictor, options
-        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
-        self.through: dict[str, list[ImageCounts]] = {chain: [] for chain in self.chains if options.truth_through}
+        before = (BEFORE,) if options.before else ()
+        self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *before, *options.chains)}
+        self.through: dict[str, list[ImageCounts]] = {
+            chain: [] for chain in self.chains if options.truth_through and chain != BEFORE
+        }
         self.sweeps: list[NDArray[np.float64]] = []
         self.confidence: list[NDArray[np.float32]] = []
-        self.traits: list[NDArray[np.float64]] = []
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, card = self.options.threshold_of(self.predictor.card), self.predictor.card
-        outlines = outline(seen.maps, seen.view.scale, threshold, card, every=self.options.calibrate)
+        outlines = outline(seen.maps, seen.grey, seen.view.scale, threshold, card)
         for chain, counts in self.chains.items():
-            labels = outlines.labels if chain == OWN else CHAINS[chain](seen.maps[0])
-            counts.append(count_image(padded(labels, truth.shape), truth, unit))
+            counts.append(count_image(padded(self._labels(chain, seen, outlines.labels), truth.shape), truth, unit))
         for chain, counts in self.through.items():
             counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, card), truth, unit))
         own = self.chains[OWN][-1]
-        maps = np.pad(seen.maps, ((0, 0), (0, truth.shape[0] - seen.maps.shape[1]), (0, 0)))
-        self.sweeps.append(sweep_image(maps, truth, seen.view.scale, card))
+        self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, card))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
-        self.traits.append(traits(seen.maps, outlines.labels, card.diameter / seen.view.scale)[own.found_ids - 1])
         return outlines.labels, own
+
+    def _labels(self, chain: str, seen: Seen, own: Labels) -> Labels:
+        if chain == OWN:
+            return own
+        if chain == BEFORE and (card := self.options.before):
+            return outline(seen.maps, seen.grey, seen.view.scale, self.options.threshold_of(card), card).labels
+        return CHAINS[chain](seen.maps[0])
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
             return {name: pooled(counts, self.scoring, nm) for name, counts in chains.items()}
 
         points = curve(self.sweeps)
+        right = np.concatenate([image.right for image in images])
         return {
             "threshold": self.options.threshold_of(self.predictor.card),
             "by_iou": ap_by_iou(images),
             "by_size": by_size([image.by_size for image in images]),
             "thresholds": {"points": points, "rule": RULE, "chosen": choose(points)},
-            **self._reliability([image.right for image in images], groups),
+            "reliability": self.options.reliability or reliability(np.concatenate(self.confidence), right),
             "core": self.predictor.card.core,
             "sizes": {
                 "measure": "minimum Feret diameter",
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
                 "found": np.concatenate([i.found_sizes for i in images]).round(3).tolist(),
             },
-            "postprocess": {
-                name: pooled(counts, self.scoring, nm) for name, counts in self.chains.items() if self.options.chains
-            },
+            "postprocess": together(self.chains) if len(self.chains) > 1 else {},
             "truth_through": together(self.through),
         }
 
-    def _reliability(self, rights: Sequence[NDArray[np.bool_]], groups: Sequence[str]) -> dict[str, Any]:
-        """The reliability of the card's confidence; with `calibrate` the new weights, and instead their reliability on
-        outlines that are not hopeless."""
-        right = np.concatenate(rights)
-        if not self.options.calibrate:
-            return {"reliability": reliability(np.concatenate(self.confidence), right), "confidence": None}
-        empty = traits_of_empty(self.predictor, self.options.threshold_of(self.predictor.card))
-        every = [*self.traits, *empty]
-        truth = [*rights, *(np.zeros(len(some), bool) for some in empty)]
-        apart = cross_fitted(every, truth, [*groups, *(f"empty {number}" for number in range(len(empty)))])
-        weights, shown = fit(np.concatenate(every), np.concatenate(truth)), apart[: len(right)]
-        likely = shown >= HOPELESS
-        return {"reliability": reliability(shown[likely], right[likely]), "confidence": weights}
-
 
 def through_chain(chain: str, truth: Labels, threshold: float, scale: float, card: ModelCard) -> Labels:
-    """What a chain makes of the maps (H, W) that a perfect network would give for the truth, shown at `scale`."""
+    """What a chain makes of the maps (H, W) that a perfect network would give for the truth, shown at `scale`.
+
+    The picture is one of even particles on an even ground.
+    """
     foreground = ((truth > 0) * 255).astype(np.uint8)
     if chain != OWN:
         return CHAINS[chain](foreground)
     distance = np.rint(255 * inner_distance(truth)).astype(np.uint8)
-    return particles(np.stack([foreground, distance]), scale, threshold, card)
+    return particles(np.stack([foreground, distance]), foreground, scale, threshold, card)

@@ -64,10 +64,10 @@ class Command(LabCommand):
         _check_for(card, options)
         scoring = tasks.find(card.task).scoring
         examples, title = _examples(card, options), _title(options["dataset"])
-        if options["fit_cuts"]:
-            card = self._fit_cuts(card, file, examples, options)
-        predictor = _predictor(card, options)
-        report = evaluate(examples, scoring, predictor, _options(options), options["out"], title, self.say)
+        predictor, asked = _predictor(card, options), _options(options)
+        if options["fit_cuts"] or options["calibrate"]:
+            predictor, asked = self._fit(predictor, file, examples, options)
+        report = evaluate(examples, scoring, predictor, asked, options["out"], title, self.say)
         for name in scoring.shown:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
@@ -75,8 +75,6 @@ class Command(LabCommand):
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
         if options["choose_threshold"]:
             self._choose(report, card, file)
-        if options["calibrate"]:
-            self._calibrate(report, file)
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
@@ -90,27 +88,34 @@ class Command(LabCommand):
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
         self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
 
-    def _fit_cuts(self, card: ModelCard, file: Path, examples: Any, options: dict[str, Any]) -> ModelCard:
-        """The card with the cuts that were fitted on the examples and on rendered pictures."""
+    def _fit(self, predictor: Any, file: Path, examples: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+        """Fit cuts and confidence and write them into the card; what then scores the card, beside the one before."""
+        from segmentation.lab.instances.calibrating import calibrate
         from segmentation.lab.instances.cutting import RULE, fit_cuts
 
-        self.stdout.write("fitting where to cut, on these images and rendered ones")
-        threshold = options["threshold"] or card.threshold
-        weights = fit_cuts(_predictor(card, options), examples, threshold=threshold, rows=options["rows"])
-        self._write(file, "cuts", weights, {"cuts_data": _title(options["dataset"]), "cuts_rule": RULE})
-        self.stdout.write(f"cuts written into {file}: {weights}")
-        return replace(card, cuts=weights)
-
-    def _calibrate(self, report: dict[str, Any], file: Path) -> None:
-        found = report["reliability"]
-        facts = {
-            "confidence_data": report["data"]["name"],
-            "confidence_error": round(found["error"], 3),
-            "wrong_under_limit": round(found["under"]["wrong"] or 0, 3),
-            "wrong_over_limit": round(found["over"]["wrong"] or 0, 3),
-        }
-        self._write(file, "confidence", report["confidence"], facts)
-        self.stdout.write(f"confidence written into {file}: {facts}")
+        old, title, told = predictor.card, _title(options["dataset"]), None
+        among: dict[str, Any] = {"threshold": options["threshold"] or old.threshold, "rows": options["rows"]}
+        predictor = replace(predictor, kept={})
+        if options["fit_cuts"]:
+            self.stdout.write("fitting where to cut, on these images and rendered ones")
+            found = fit_cuts(predictor, examples, **among)
+            self._write(file, "cuts", found.weights, {"cuts_data": title, "cuts_rule": RULE})
+            worth = ", ".join(f"{value:.4f} with {name}" for name, value in found.merits.items())
+            self.stdout.write(f"cuts written into {file}: mean F1 at IoU 0.5 and 0.75 without a confidence {worth}")
+            predictor = replace(predictor, card=replace(predictor.card, cuts=found.weights))
+        if options["calibrate"]:
+            self.stdout.write("fitting the confidence, on these images and rendered ones")
+            weights, told = calibrate(predictor, examples, **among)
+            facts = {
+                "confidence_data": title,
+                "confidence_error": round(told["error"], 3),
+                "wrong_under_limit": round(told["under"]["wrong"] or 0, 3),
+                "wrong_over_limit": round(told["over"]["wrong"] or 0, 3),
+            }
+            self._write(file, "confidence", weights, facts)
+            self.stdout.write(f"confidence written into {file}: {facts}")
+            predictor = replace(predictor, card=replace(predictor.card, confidence=weights))
+        return predictor, replace(_options(options), before=old, reliability=told)
 
     def _write(self, file: Path, name: str, value: object, facts: dict[str, Any]) -> None:
         """Put an entry into the card, and under [training] on what it was found."""
@@ -220,5 +225,4 @@ def _options(options: dict[str, Any]) -> Any:
         chains=tuple(dict.fromkeys(options["postprocess"])),
         truth_through=options["truth_through_postprocess"],
         pictures=options["pictures"],
-        calibrate=options["calibrate"],
     )

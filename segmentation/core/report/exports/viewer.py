@@ -27,6 +27,7 @@ TILE = 512  # px
 THUMBNAIL = 320
 LONGEST_FIGURE = 1200
 QUALITY = 80
+METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 SIZES = ("min_feret", "max_feret", "ecd", "area")
 SHAPES = ("circularity", "aspect_ratio", "confidence")
 
@@ -113,7 +114,7 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST) -> bytes:
 
     picture, file = Image.fromarray(pixels), io.BytesIO()
     picture.thumbnail((longest, longest), reducing_gap=2.0)
-    picture.save(file, "WEBP", quality=QUALITY)
+    picture.save(file, "WEBP", quality=QUALITY, method=METHOD)
     return file.getvalue()
 
 

@@ -1,0 +1,145 @@
+"""Components of the foreground taken to pieces, one around every maximum of the inner distance; too many at first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.morphology import local_maxima
+
+from .separate import Labels, grow
+
+Floats = NDArray[np.float64]
+Grey = NDArray[np.uint8]
+SMOOTHED = 0.5  # px, as the network saw them: SD of the smoothing under which ripples of the map are no maxima
+STEP = 10  # of 255: maxima that rise less above their surroundings are none
+LOWEST = 64  # of 255: a lower maximum is noise of the map
+INSIDE = 3.0  # px, as the network saw them, from a border to where the grey of either side is read
+LEAST_NOISE = 0.5  # of 255: what rounding to whole numbers leaves
+SAMPLED = 2**20  # px that suffice to tell the noise
+AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `Pieces.sums`
+LENGTH, SEAM, TOUCHING = range(3)  # places in `Pieces.lines`
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Pieces 1..n of components that have several; entry 0 of each array stands for no piece.
+
+    sums: (n + 1, 7) over the pixels of each: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner distance, 0
+    to 1. pairs: (m, 2) int64 pieces that touch. saddles: (m,) highest inner distance, 0 to 1, on the border of each
+    pair. lines: (m, 3) over the pixels of each border: 1, by how much the grey a little inside both pieces exceeds
+    that on the border, and the chance that particles touch there (0 without such a map). noise: SD of the grey's.
+    """
+
+    sums: Floats
+    peaks: Floats
+    pairs: NDArray[np.int64]
+    saddles: Floats
+    lines: Floats
+    noise: float
+
+    @property
+    def areas(self) -> Floats:
+        """(n + 1,) px."""
+        return self.sums[:, AREA]
+
+
+def oversegment(maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale: float) -> tuple[Labels, int, Pieces]:
+    """Pieces around every maximum of the inner distance: labels (H, W) int32, the first piece's label, the pieces.
+
+    maps: (2 or 3, H, W) uint8. grey: (H, W) the picture as the network saw it. Smaller labels are components that have
+    one maximum or none, and are particles as they are.
+    """
+    mask = maps[0] >= max(1, round(threshold * 255))
+    components, count = ndimage.label(mask)
+    components = components.astype(np.int32, copy=False)
+    distance = ndimage.gaussian_filter(maps[1], SMOOTHED / min(scale, 1.0))
+    markers, owners = _maxima(distance, components)
+    labels = grow(components, count, markers, owners, distance)
+    marked = markers > 0
+    peaks = np.zeros(len(owners))
+    np.maximum.at(peaks, markers[marked], distance[marked] / 255)
+    inside = max(1, round(INSIDE / min(scale, 1.0)))
+    found = gathered(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
+    return labels, count + 1, Pieces(_sums(labels, count, len(owners), grey), peaks, *found, noise_of(grey))
+
+
+def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, NDArray[np.int64]]:
+    """The plateaus of maxima numbered 1..m (H, W), and the component of each (m + 1,): owners[0] is 0."""
+    inside = components > 0
+    steps = np.where(inside, distance // STEP + 1, 0).astype(np.uint8)
+    tops = local_maxima(steps, connectivity=1).astype(bool) & inside & (distance >= LOWEST)
+    markers, count = ndimage.label(tops, structure=np.ones((3, 3)))
+    owners = np.zeros(count + 1, np.int64)
+    owners[markers[tops]] = components[tops]
+    return markers.astype(np.int32, copy=False), owners
+
+
+def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
+    """`Pieces.sums`; the labels of pieces are their number + `components`."""
+    y, x = np.nonzero(labels > components)
+    piece, x_, y_ = labels[y, x] - components, x.astype(float), y.astype(float)
+    weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, grey[y, x])
+    return np.stack([np.bincount(piece, each, minlength=count) for each in weights], axis=1)
+
+
+def _borders(
+    labels: Labels, components: int, base: int, seen: tuple[NDArray[np.uint8], ...], inside: int
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Of every two pixels side by side that are of different pieces: key (as `gathered` wants it), saddle and line.
+
+    seen: smoothed inner distance, grey and perhaps where particles touch. inside: px to where sides are read.
+    """
+    distance, grey = seen[:2]
+    found: list[tuple[NDArray[np.int64], Floats, Floats]] = []
+    for rows, columns in ((1, 0), (0, 1)):
+        here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
+        y, x = np.nonzero((here != there) & (here > components) & (there > components))
+        one, other = (y, x), (y + rows, x + columns)
+        pieces = np.sort(np.stack([labels[one], labels[other]]).astype(np.int64) - components, axis=0)
+        sides = _deep(labels, grey, one, (-inside * rows, -inside * columns))
+        sides += _deep(labels, grey, other, (inside * rows, inside * columns))
+        seam = (sides - grey[one] - grey[other]) / 2
+        touching = (seen[2][one] / 255 if len(seen) > 2 else 0.0) + 0 * seam
+        saddle = np.minimum(distance[one], distance[other]) / 255
+        found.append((pieces[0] * base + pieces[1], saddle, np.stack([np.ones(len(y)), seam, touching], axis=1)))
+    keys, saddles, lines = zip(*found, strict=True)
+    return np.concatenate(keys), np.concatenate(saddles), np.concatenate(lines)
+
+
+def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tuple[int, int]) -> Floats:
+    """The grey (k,) a step away from pixels, of those pixels themselves where their piece does not reach so far."""
+    y, x = (np.clip(place + far, 0, side - 1) for place, far, side in zip(at, step, labels.shape, strict=True))
+    return np.where(labels[y, x] == labels[at], grey[y, x], grey[at]).astype(float)
+
+
+def gathered(
+    keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """`pairs`, `saddles` and `lines` of Pieces, of keys lower * base + higher that may occur many times."""
+    unique, place = np.unique(keys, return_inverse=True)
+    highest, sums = np.zeros(len(unique)), np.zeros((len(unique), lines.shape[1]))
+    np.maximum.at(highest, place, saddles)
+    np.add.at(sums, place, lines)
+    return np.stack([unique // base, unique % base], axis=1), highest, sums
+
+
+def joined(pieces: Pieces, ends: NDArray[np.int64]) -> Pieces:
+    """The pieces when each has gone into that of `ends` (n + 1,): those taken in have no area and no neighbours."""
+    count = len(ends)
+    sums, peaks = np.zeros_like(pieces.sums), np.zeros(count)
+    np.add.at(sums, ends, pieces.sums)
+    np.maximum.at(peaks, ends, pieces.peaks)
+    pairs = np.sort(ends[pieces.pairs], axis=1)
+    apart = pairs[:, 0] != pairs[:, 1]
+    keys = pairs[apart, 0] * count + pairs[apart, 1]
+    return Pieces(sums, peaks, *gathered(keys, pieces.saddles[apart], pieces.lines[apart], count), pieces.noise)
+
+
+def noise_of(grey: Grey) -> float:
+    """SD of the noise in grey levels: that of second differences along rows, by their median (after Immerkær 1996)."""
+    rows = grey[:: 1 + grey.size // SAMPLED].astype(np.int16)
+    second = 2 * rows[:, 1:-1] - rows[:, :-2] - rows[:, 2:]
+    return max(float(np.median(np.abs(second))) / (0.6745 * np.sqrt(6)), LEAST_NOISE) if second.size else LEAST_NOISE
