@@ -136,8 +136,11 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 
 @require_safe
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
-    """A square of the picture in the viewer."""
-    stored = get_object_or_404(visible_job(request, pk).artifacts, name="tiles.zip")
+    """A square of the picture in the viewer; nothing, and no error, while it is still to be written."""
+    found = visible_job(request, pk)
+    if not found.is_finished and found.artifact("tiles.zip") is None:
+        return HttpResponse(status=204)
+    stored = get_object_or_404(found.artifacts, name="tiles.zip")
     return serve_tile(request, stored, f"{level}/{column}-{row}.png")
 
 

@@ -494,6 +494,9 @@ class TestTiles:
         made.artifacts.filter(name="tiles.zip").delete()
         assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
 
+    def test_those_still_to_be_written_are_no_error(self, maker, job):
+        assert maker.get(address(job(Job.State.RUNNING), "tiles/0/0-0.png")).status_code == 204
+
     def test_a_result_of_an_earlier_version_has_one_picture(self, maker, job):
         page = words(maker.get(address(job(files=("image.png", "outlines.json", "figure.png")))))
         assert re.search(r'data-image="[^"]+/image.png" data-outlines=', page)
