@@ -131,7 +131,8 @@ def _by_size(axes: Axes, report: Mapping[str, Any]) -> None:
     false = [row["false"] / row["found"] if row["found"] else np.nan for row in rows]
     axes.plot(at, false, "D", color=ORANGE, label="found ones that are false")
     axes.set_xticks(at, [f"{row['diameter']}\n({row['true']})" for row in rows], fontsize=8)
-    axes.set(xlabel="diameter of equal area, px (true objects)", ylabel="share of the true objects", ylim=(0, 1.25))
+    axes.set(xlabel="diameter of equal area, px (true objects)", ylabel="share of the true objects", ylim=(0, 1.65))
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_axisbelow(True)
 
 
