@@ -103,10 +103,12 @@ def test_xlsx_summary_has_every_interval():
     analysis = CASES["many"]()
     lines = list(workbook(analysis)["summary"].iter_rows(values_only=True))[1:]
     found = {(line[0], line[1]): line[2:] for line in lines}
-    by_area = analysis.statistics.weighted["area"]
-    value, unit, low, high = found["minimum Feret diameter by area", "mean"]
+    by_number, by_area = (analysis.statistics.weighted[way] for way in ("number", "area"))
+    value, unit, low, high = found["minimum Feret diameter by number", "mean"]
     assert unit == "nm"
-    assert [value, low, high] == pytest.approx([by_area["mean"], *by_area["intervals"]["mean"]], rel=1e-14)
+    assert [value, low, high] == pytest.approx([by_number["mean"], *by_number["intervals"]["mean"]], rel=1e-14)
+    assert by_area["intervals"]["mean"] is None  # few particles carry the area
+    assert found["minimum Feret diameter by area", "mean"] == (pytest.approx(by_area["mean"]), "nm", None, None)
     assert found["particles", "kept"][0] == analysis.statistics.n_kept
 
 

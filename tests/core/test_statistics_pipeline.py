@@ -101,7 +101,7 @@ def test_calibrations_that_disagree_are_a_warning_that_names_both():
     micrograph, segmentation = scene()
     typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
     said = " ".join(measure(micrograph, segmentation, typed).warnings)
-    assert "metadata" in said and "typed width" in said and "20 %" in said
+    assert "The file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
     near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
     assert not any("typed width" in each for each in measure(micrograph, segmentation, near).warnings)
     assert not any("metadata" in each for each in measure(micrograph, segmentation, AnalysisSettings.of()).warnings)

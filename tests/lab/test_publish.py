@@ -49,7 +49,7 @@ def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path)
 def test_what_was_fitted_to_a_network_stays_with_it(tmp_path):
     first = published(tmp_path, name="first", diameter=36.0)
     file = tmp_path / "first.toml"
-    weights = dict.fromkeys((*cards.CUT_TRAITS, cards.INTERCEPT), 1.0) | {cards.LIMIT: 0.4}
+    weights = dict.fromkeys((*cards.CUT_TRAITS[:5], cards.INTERCEPT), 1.0) | {cards.LIMIT: 0.4}
     file.write_text(file.read_text() + "\n[cuts]\n" + "".join(f"{name} = {value}\n" for name, value in weights.items()))
     same = published(tmp_path, name="same", start_from=str(file))
     other = published(tmp_path, name="other", start_from=str(file), architecture={**first.architecture, "filters": 5})

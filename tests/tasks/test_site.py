@@ -115,8 +115,9 @@ class TestSite:
         answer = client.get(f"/jobs/{job.pk}/")
         page = words(answer)
         assert answer.status_code == 200 and "Traceback" not in page and kind.card.title in page
-        assert ('id="histogram"' in page) == (job.summary["statistics"] is not None)
-        assert f"Every {kind.task.thing}" in page
+        statistics = job.summary["statistics"]
+        assert ('id="histogram"' in page) == (statistics is not None and statistics["n_kept"] >= 10)
+        assert f"Table of {kind.task.things}" in page
         if kind.task.name != "particles":
             text = re.sub(r"<form.*?</form>|<option.*?</option>", "", page.lower()).replace('class="particles"', "")
             assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]

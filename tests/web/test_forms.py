@@ -16,7 +16,7 @@ NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncer
 
 
 def micrograph(calibration=NOTHING, width=1024, height=768):
-    return Micrograph(width=width, height=height, calibration=calibration)
+    return Micrograph(width=width, height=height, calibration=calibration, state=Micrograph.State.DONE)
 
 
 def recipe(**typed):

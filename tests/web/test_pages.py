@@ -126,7 +126,7 @@ class TestModels:
         mine = replace(model, name="mine", sha256="b" * 64, data=[{"title": "mine"}], training=start)
         base = replace(model, data=[{"title": "EMPS", "licence": "MIT", "split": "fold 0"}])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [mine])
-        monkeypatch.setattr("segmentation.core.network.cards.find", lambda name: base)
+        monkeypatch.setattr("segmentation.core.network.cards._known", lambda folder: {"particles": base})
         page = words(client.get("/models/"))
         assert "<dt>Base model</dt><dd>particles 1</dd>" in page
         assert "Licence MIT; fold 0; by the base model particles 1" in page
@@ -142,13 +142,13 @@ class TestModels:
         assert set(FIGURES) == set(FRACTIONS)
 
     def test_a_model_can_be_used_at_once(self, client, model, monkeypatch):
-        other = replace(model, name="my own", title="Mine")
+        other = replace(model, name="my.own", title="Mine")
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [model, other])
         page = words(client.get("/models/"))
-        assert 'href="/?model=my%20own"' in page
+        assert 'href="/?model=my.own"' in page
         assert page.count("default</span>") == 1
-        home = words(client.get("/?model=my%20own"))
-        assert '<option value="my own" selected>Mine</option>' in home
+        home = words(client.get("/?model=my.own"))
+        assert '<option value="my.own" selected>Mine</option>' in home
         assert '<option value="particles" selected>' in words(client.get("/?model=nothing"))
 
     def test_lost_weights_do_not_stop_the_page(self, client, model):

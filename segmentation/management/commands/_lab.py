@@ -27,9 +27,10 @@ class LabCommand(BaseCommand):
             return super().execute(*args, **options)
         except (Refused, UnknownModel, UnknownTask) as error:
             raise CommandError(str(error)) from error
-        except OSError as error:  # a full disk names no file by itself
-            unnamed = error.errno is not None and not error.filename and options.get("out")
-            why = f"{self.result} in {options['out']} cannot be written ({error.strerror})." if unnamed else str(error)
+        except OSError as error:
+            out = options.get("out")  # a full disk names no file by itself
+            written = error.errno is not None and out and str(error.filename or out).startswith(str(out))
+            why = f"{self.result} in {out} cannot be written ({error.strerror})." if written else str(error)
             raise CommandError(why) from error
         except KeyboardInterrupt:
             if not self.resumes:
