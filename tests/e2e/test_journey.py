@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
-from .conftest import SIZES
+from .conftest import PATIENCE, SIZES
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS
 
 DIAMETER = 2 * RADIUS * NM_PER_PIXEL
@@ -26,6 +27,8 @@ def start(page):
 def choose(page, *paths):
     page.set_input_files("#files", [str(path) for path in paths])
     page.locator(ARRIVED).nth(len(paths) - 1).wait_for()
+    unread = page.locator("#width_badge, [data-badge]").filter(has_text="still being read")
+    expect(unread).to_have_count(0, timeout=PATIENCE)
 
 
 def result(page):

@@ -20,6 +20,7 @@ def test_started_before_the_files_have_arrived(visit, discs, plain, size):
     start(page)
     page.wait_for_url("**/results/")
     page.locator("table.mine .state.done").nth(1).wait_for()
+    picture(page, f"results-started-{size}")
     assert fits(page)
     assert page.get_by_role("button", name="Download, ZIP").is_disabled()
     page.get_by_label("Tick all on this page").check()
