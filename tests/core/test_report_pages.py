@@ -118,6 +118,7 @@ def test_its_numbers_are_those_of_the_result():
             limits = figures["intervals"][name]
             expected = shown if limits is None else f"{shown} ({significant(limits[0])} to {significant(limits[1])})"
             assert expected in words, (weighting, name)
+        assert re.sub(r"\s+", " ", figures["note"]) in words
     for line in numbers["nano"]["sensitivity"]:
         assert f"{per_cent(line['low'])} to {per_cent(line['high'])}" in words
     drawn = "\n".join(

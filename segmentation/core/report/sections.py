@@ -87,6 +87,7 @@ def distribution(shown: Distribution) -> list[Flowable]:
         *([words(_convergence(found, shown.task.things), SMALL)] if found.convergence else []),
         space(4),
         _weighted(found),
+        *(words(note, SMALL) for note in dict.fromkeys(each["note"] for each in found.weighted.values()) if note),
         words(_fit(found, shown.task.things), SMALL),
     ]
 
