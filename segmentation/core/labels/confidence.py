@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..network.cards import INTERCEPT, TRAITS, ModelCard
+from .pieces import BAND
 from .separate import Labels, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
@@ -19,6 +20,7 @@ SMALLEST_AREA = 9  # px
 RING = 1, 5  # px, as the network saw them: from where to where around a particle the ground is looked at
 FEWEST = 8  # px of ground around a particle that suffice
 CLEARLY = 4.0  # SD of the ground: what stands out more is no clearer
+SAMPLED = 2**22  # px of ground that suffice to tell its grey
 NOTHING = 0.002  # share of the picture under which it shows no particles
 
 
@@ -57,20 +59,34 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Fl
 
     The ground around a particle is that of RING; where hardly any is left, that of the whole image.
     """
-    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
     bare = labels == 0
-    around = np.where(bare, ndimage.maximum_filter(labels, 2 * far + 1), 0)
-    around[ndimage.maximum_filter(~bare, 2 * near + 1)] = 0
-    owners, values = around[around > 0], grey[around > 0].astype(float)
-    pixels, sums, squares = (np.bincount(owners, weights, len(areas) + 1)[1:] for weights in (None, values, values**2))
+    pixels, sums, squares = _rings(grey, labels, len(areas), scale)
     inside = 255 * mean_over_labels(grey, labels).astype(float)
-    ground = grey[bare] if bare.any() else grey
+    ground = (grey[bare] if bare.any() else grey).ravel()
+    ground = ground[:: 1 + ground.size // SAMPLED]
     enough, middle = pixels >= FEWEST, sums / np.maximum(pixels, 1)
     level = np.where(enough, middle, ground.mean())
     spread = np.where(enough, np.sqrt(np.maximum(squares / np.maximum(pixels, 1) - middle**2, 0)), ground.std())
     above = inside - ground.mean()
     typical = max(float(np.average(above, weights=areas)), 1.0)
     return np.clip((inside - level) / np.maximum(spread, 1), -1, CLEARLY), np.clip(above / typical - 1, 0, 1)
+
+
+def _rings(grey: Grey, labels: Labels, count: int, scale: float) -> Floats:
+    """(3, n): of the ground in the RING around each particle the number of pixels, their summed grey and its squares.
+
+    Some rows at a time, with what is around them: a large image's rings would take gigabytes at once.
+    """
+    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
+    total, step = np.zeros((3, count + 1)), max(far, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        above = min(top, far)
+        part, rows = labels[top - above : top + step + far], slice(above, above + step)
+        owner = ndimage.maximum_filter(part, 2 * far + 1)[rows]
+        ring = (owner > 0) & ~ndimage.maximum_filter(part > 0, 2 * near + 1)[rows]
+        owners, values = owner[ring], grey[top : top + step][ring].astype(float)
+        total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
+    return total[:, 1:]
 
 
 def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:

@@ -40,8 +40,9 @@ def cut_apart(
     labels, first, pieces = oversegment(maps, grey, threshold=threshold, scale=scale)
     if len(pieces.pairs):
         ends = join(pieces, weights, diameter / scale)
-        several = labels >= first
-        labels[several] = ends[labels[several] - first + 1] + first - 1
+        numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
+        numbers[first:] = ends[1:] + first - 1
+        labels = numbers[labels]
     return renumber(fill_holes(labels))
 
 

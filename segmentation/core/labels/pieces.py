@@ -19,6 +19,7 @@ LOWEST = 64  # of 255: a lower maximum is noise of the map
 INSIDE = 3.0  # px, as the network saw them, from a border to where the grey of either side is read
 LEAST_NOISE = 0.5  # of 255: what rounding to whole numbers leaves
 SAMPLED = 2**20  # px that suffice to tell the noise
+BAND = 2**20  # px that are looked at together
 AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `Pieces.sums`
 LENGTH, SEAM, TOUCHING = range(3)  # places in `Pieces.lines`
 
@@ -78,11 +79,18 @@ def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, ND
 
 
 def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
-    """`Pieces.sums`; the labels of pieces are their number + `components`."""
-    y, x = np.nonzero(labels > components)
-    piece, x_, y_ = labels[y, x] - components, x.astype(float), y.astype(float)
-    weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, grey[y, x])
-    return np.stack([np.bincount(piece, each, minlength=count) for each in weights], axis=1)
+    """`Pieces.sums`; the labels of pieces are their number + `components`.
+
+    Some rows at a time: of a large image, all places of all pixels would take gigabytes.
+    """
+    total, step = np.zeros((count, GREY + 1)), max(1, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        part = labels[top : top + step]
+        y, x = np.nonzero(part > components)
+        piece, shade, x_, y_ = part[y, x] - components, grey[top + y, x], x.astype(float), (top + y).astype(float)
+        weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, shade)
+        total += np.stack([np.bincount(piece, each, minlength=count) for each in weights], axis=1)
+    return total
 
 
 def _borders(

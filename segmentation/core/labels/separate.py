@@ -154,9 +154,10 @@ def renumber(labels: Labels) -> Labels:
     flat = labels.ravel()
     highest = int(flat.max(initial=0))
     first = np.full(highest + 1, flat.size, np.int64)
-    # Writing backwards leaves the first position of every label.
-    positions = np.flatnonzero(flat)[::-1]
-    first[flat[positions]] = positions
+    # Writing backwards leaves the first position of every label; a part at a time, as positions take much memory.
+    for start in reversed(range(0, flat.size, BAND)):
+        positions = start + np.flatnonzero(flat[start : start + BAND])[::-1]
+        first[flat[positions]] = positions
     present = np.flatnonzero(first < flat.size)
     order = present[np.argsort(first[present], kind="stable")]
     numbers = np.zeros(highest + 1, np.int32)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
 MAPS = ("foreground", "inner_distance")
-AT_ONCE = 2**22  # px up to which the outlines under all thresholds are found at the same time
+AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
@@ -127,8 +127,9 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
-    # Much of the work runs without Python's lock; of a large image's three, two at a time fit into memory.
-    with ThreadPoolExecutor(3 if maps[0].size <= AT_ONCE else 2) as pool:
+    # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
+    at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
+    with ThreadPoolExecutor(at_once) as pool:
         found, *others = pool.map(lambda step: outline(maps, grey, view.scale, threshold + step, card), [0.0, *steps])
     alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
