@@ -137,12 +137,8 @@ def describe(
     uncertainty = known or 0.0
     variants = variants_of(*tables, edge=edge, filter=filter, uncertainty=known, alternatives=alternatives)
     sizes = variants["as analysed"]
-    terms = Terms(
-        uncertainty,
-        field_spread,
-        max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None),
-        filter,
-    )
+    coarsest = max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None)
+    terms = Terms(uncertainty, field_spread, coarsest, filter)
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
@@ -176,9 +172,7 @@ def describe(
             **{name: [each.low, each.high] if each else None for name, each in doubtful.items()},
         },
         "interval_note": undefined(sizes),
-        "weighted": {
-            way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in WEIGHTINGS
-        },
+        "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
         "agglomerates": _agglomerates(tables),

@@ -128,13 +128,17 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
     )
 
 
-def _either() -> Any:
-    """The result of an image, or that of a sample."""
-    calibration = layout(
+def _calibration() -> Any:
+    return layout(
         Calibration,
         relative_uncertainty=(float | None, "of nm_per_pixel by reading and rounding, as a fraction"),
         instrument_uncertainty=(float | None, "of the microscope's own calibration; null where not included"),
     )
+
+
+def _either() -> Any:
+    """The result of an image, or that of a sample."""
+    calibration = _calibration()
     weights = model("Model", name=str, version=str | None, sha256=(str, "of the weights"))
     versions = dict[str, str]
     bar = (int | None, "first row of the data bar, null where there is none")
