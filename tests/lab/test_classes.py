@@ -12,7 +12,9 @@ from django.core.management import call_command
 from segmentation.core.network.likeness import describe, distance, learn
 from segmentation.core.truth import ANY, BadDataset, find_pairs
 from segmentation.lab.check import inspect
+from segmentation.lab.classes import TOLERANCE, Classifier, confusion, metrics
 from segmentation.lab.data import load_folder, validation_groups
+from segmentation.lab.evaluation.predictions import Options
 from segmentation.lab.losses import losses
 from segmentation.lab.settings import FolderEntry
 from segmentation.lab.tiles import forms, write_tiles
@@ -121,6 +123,50 @@ class TestTiles:
         save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
         save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
         assert any("show the same picture but are of two groups" in each for each in inspect(folder, count=3).to_mend)
+
+
+class TestBoundaries:
+    def square(self, move: int) -> np.ndarray:
+        classes = np.ones((40, 40), np.int32)
+        classes[10:30, 10 + move : 30 + move] = 2
+        return classes
+
+    def f1(self, found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+        figures = metrics(("one", "two"), [confusion(found, truth, 2)], np.ones((1, 1)))
+        return {name: float(values[0]) for name, values in figures.items()}
+
+    def test_outlines_may_differ_by_the_tolerance_and_no_more(self):
+        assert self.f1(self.square(0), self.square(0))["boundary_f1"] == 1
+        assert self.f1(self.square(TOLERANCE), self.square(0))["boundary_f1"] == 1
+        moved = self.f1(self.square(TOLERANCE + 1), self.square(0))["two_boundary_f1"]
+        # Of 76 px of outline those of the two sides across the move are wrong but for their ends.
+        assert moved == pytest.approx(1 - 2 * (20 - 2 * TOLERANCE) / 76, abs=0.06)
+
+    def test_an_invented_class_scores_nothing_and_one_that_never_occurs_does_not_count(self):
+        plain = np.ones((40, 40), np.int32)
+        assert self.f1(self.square(0), plain)["two_boundary_f1"] == 0
+        assert np.isnan(self.f1(plain, plain)["two_boundary_f1"])
+
+    def test_the_edge_of_what_is_labelled_is_no_outline(self):
+        truth, found = self.square(0), self.square(0)
+        truth[:, :20] = 0
+        assert self.f1(found, truth)["two_boundary_f1"] == 1
+
+
+def test_the_figures_of_images_are_told_with_their_spread():
+    truth = np.repeat([[1] * 10, [2] * 10], 5, axis=0).astype(np.int32)
+    wrong = truth.copy()
+    wrong[5] = 1
+    report = Classifier(("one", "two"), None, Options()).report(
+        [confusion(truth, truth, 2), confusion(wrong, truth, 2)], ["a", "b"], False
+    )
+    iou = (50 / 60 + 40 / 50) / 2
+    assert report["spread"]["iou"] == pytest.approx(
+        {"mean": (1 + iou) / 2, "sd": (1 - iou) / np.sqrt(2), "min": iou, "max": 1.0}
+    )
+    assert report["spread"]["fraction_error"]["max"] == pytest.approx(10)
+    assert report["confusion"]["shares"][1] == pytest.approx([0.1, 0.9, 0])
+    assert [each["frequency"] for each in report["frequency"]] == [0.5, 0.5]
 
 
 def test_rare_classes_weigh_more_where_they_are_to():

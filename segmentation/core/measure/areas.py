@@ -17,6 +17,7 @@ from .quantities import Value
 
 GRID = 4  # blocks a side
 LEAST = 8  # px, side of a block
+RESOLVED = 4  # px of a piece; smaller ones are noise
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a test line
 Floats = NDArray[np.float64]
 
@@ -120,8 +121,8 @@ def _plain(value: float) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """The connected pieces of one class, whose pixels share sides. diameters: (n,) ECD in px of those that do not touch
-    the frame; number: of all."""
+    """The connected pieces of one class of RESOLVED px or more, whose pixels share sides. diameters: (n,) ECD in px of
+    those that do not touch the frame; number: of all."""
 
     number: int
     diameters: Floats
@@ -131,10 +132,12 @@ class Pieces:
         """Of the pixels (H, W) of a class."""
         from scipy import ndimage
 
-        pieces, number = ndimage.label(inside)
-        areas = np.bincount(pieces.ravel(), minlength=number + 1)
+        pieces, _ = ndimage.label(inside)
+        areas = np.bincount(pieces.ravel())
+        areas[0], areas[areas < RESOLVED] = 0, 0
+        number = int((areas > 0).sum())
         areas[[0, *np.unique(np.concatenate([pieces[[0, -1]].ravel(), pieces[:, [0, -1]].ravel()]))]] = 0
-        return cls(int(number), np.sqrt(4 * areas[areas > 0] / np.pi))
+        return cls(number, np.sqrt(4 * areas[areas > 0] / np.pi))
 
     def quantile(self, share: float) -> float:
         return float(np.quantile(self.diameters, share)) if len(self.diameters) else np.nan

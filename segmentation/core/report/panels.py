@@ -32,7 +32,7 @@ from .wording import per_cent, quantity_words, significant
 
 LONGEST = 2000
 MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture
-SURE = (0.6, 0.8, 0.95)  # probabilities of the class that was taken
+SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
 DASHES = (0, (3.0, 1.6))
 

@@ -68,13 +68,13 @@ add(
     Quantity("area_fraction_high", "Area fraction, to", "Upper end of its 95 % interval.", kind="fraction"),
     Quantity("boundary_density", "Boundary per area", "Length of its boundary per area.", -1, source=SOURCE),
     Quantity("mean_intercept", "Mean intercept", "Mean length that test lines lie in it.", 1, source=SOURCE),
-    Quantity("objects", "Objects", "Connected pieces of it, whose pixels share sides.", kind="integer"),
-    Quantity("object_density", "Objects per area", "Connected pieces of it per analysed area.", -2),
+    Quantity("objects", "Objects", "Its connected pieces of 4 px or more, whose pixels share sides.", kind="integer"),
+    Quantity("object_density", "Objects per area", "Such pieces of it per analysed area.", -2),
     *(
         Quantity(
             f"object_ecd_{name}",
             f"{title} object diameter",
-            f"{title} equivalent circular diameter of its connected pieces that do not touch the frame.",
+            f"{title} equivalent circular diameter of those pieces that do not touch the frame.",
             1,
         )
         for name, title in (("d10", "D10"), ("median", "Median"), ("d90", "D90"))
@@ -110,7 +110,7 @@ class PhaseSettings(SegmentationSettings):
         title="Mirrored images",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
     )
-    anyway: bool = Field(
+    measure_unlike: bool = Field(
         False,
         title="Measure images unlike the data",
         description="Give numbers also of an image that looks unlike those that the model was taught on.",
@@ -141,7 +141,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     numbers[present] = np.arange(1, len(present) + 1)
     certainty = np.where(known, np.take_along_axis(maps, classes[None], 0)[0], 0).astype(np.uint8)
     sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
-    used = {"unlike": times_unlike(grey, view.scale, card), "anyway": settings.anyway}
+    used = {"unlike": times_unlike(grey, view.scale, card), "measure_unlike": settings.measure_unlike}
     return Found(
         np.where(known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )
@@ -176,7 +176,7 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
-    told = bool(len(segmentation)) and (used.get("anyway", False) or used.get("unlike", 0.0) < UNLIKE)
+    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or used.get("unlike", 0.0) < UNLIKE)
     values = {
         of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
         for figure, every in found.items()
@@ -243,7 +243,7 @@ def _warnings(segmentation: Segmentation) -> Iterator[str]:
     if not len(segmentation):
         yield NOTHING
     elif unlike > DIFFERS:
-        yield DIFFERS_WORDS if unlike < UNLIKE or segmentation.used.get("anyway") else UNLIKE_WORDS
+        yield DIFFERS_WORDS if unlike < UNLIKE or segmentation.used.get("measure_unlike") else UNLIKE_WORDS
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
