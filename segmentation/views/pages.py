@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.views.decorators.http import require_safe
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..core import tasks
 from ..core.measure.filters import Reason
@@ -36,6 +38,7 @@ FIGURES = {
     "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
 }
 MOST_EXAMPLES = 9
+KIND_PICTURE = 192, 144  # px
 
 
 class SignIn(LoginView):
@@ -96,6 +99,30 @@ def example(request: HttpRequest, name: str, number: int) -> HttpResponse:
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
     return serve_picture(request, path)
+
+
+@require_safe
+def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
+    """What a kind of analysis finds, small: the second half of a model's first picture."""
+    try:
+        content = _small(_example_path(cards.find(name), 1))
+    except (OSError, ValueError, cards.UnknownModel, Image.DecompressionBombError):
+        raise Http404 from None
+    return HttpResponse(content, "image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+
+def pictured() -> set[str]:
+    """Names of the models that have a picture."""
+    return {card.name for card in _offered() if _example_path(card, 1).is_file()}
+
+
+@lru_cache(32)
+def _small(path: Path) -> bytes:
+    with Image.open(path, formats=["PNG"]) as picture:
+        half = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
+    made = BytesIO()
+    ImageOps.fit(half, KIND_PICTURE).save(made, "JPEG", quality=80)
+    return made.getvalue()
 
 
 def _offered() -> list[cards.ModelCard]:
