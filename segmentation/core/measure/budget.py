@@ -145,7 +145,7 @@ def _total(rows: Sequence[Contribution], answer: str, value: float) -> dict[str,
     total = sqrt(sum(u**2 for u in known.values()))
     largest = max(known, key=lambda row: known[row])
     of_median = answer == "median"
-    shown = f"{value:.4g} nm" if of_median else f"{100 * value:.1f} %"
+    shown = f"{value:#.4g}".rstrip(".") + " nm" if of_median else f"{100 * value:.1f} %"
     length = f" or {COVERAGE * total * value:.2g} nm" if of_median else ""
     missing = f", without {'; '.join(map(_inside, without))}" if without else ""
     return {

@@ -28,6 +28,9 @@ REFERENCES = (
     "Commission Recommendation of 10 June 2022 on the definition of nanomaterial (2022/C 229/01).",
     "E. B. Wilson, Probable inference, the law of succession, and statistical inference, J. Am. Stat. Assoc. 22"
     " (1927) 209-212.",
+    "H. W. Lilliefors, On the Kolmogorov-Smirnov test for normality, J. Am. Stat. Assoc. 62 (1967) 399-402.",
+    "H. Masuda, K. Iinoya, Theoretical study of the scatter of experimental data due to particle-size distribution, J."
+    " Chem. Eng. Japan 4 (1971) 60-66.",
     "JCGM 100:2008, Guide to the expression of uncertainty in measurement (GUM).",
     "W. Wohlleben et al., Reliable nanomaterial classification of powders using the volume-specific surface area"
     " method, J. Nanopart. Res. 19 (2017) 61.",
@@ -142,8 +145,8 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
         return
     yield (
-        f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}), for fractions after"
-        f" Wilson, and {_included(sample)}."
+        f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
+        f" files), for fractions after Wilson, and {_included(sample)}."
     )
 
 

@@ -38,8 +38,8 @@ from .numbers import WEIGHTINGS, label, pair
 from .wording import interval, one_line, per_cent, significant
 
 MOST_LINES = 12
-MOST_SCORES = 4
-HISTOGRAM = (WIDTH / 72, 2.4)
+MOST_SCORES = 8
+HISTOGRAM = (WIDTH / 72, 2.1)
 SENSITIVITY = (HALF / 72, 1.75)
 BASIS = {"by particle": "the particles", "by image": "the images"}
 VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}
@@ -53,6 +53,7 @@ SENSITIVITY_WORDS = (
     " out to their edges, as corners stand out by up to 0.7 px. Edges weighted: each particle by the inverse of its"
     " chance to touch no frame (Miles, Lantuéjoul)."
 )
+SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 NO_SHAPE_INTERVALS = " They have no intervals: they answer no question of the recommendation and are not resampled."
 BUDGET = (
     "Standard uncertainties: of the median in per cent of it, of the fraction in percentage points. They add in"
@@ -106,9 +107,11 @@ def distribution(shown: Distribution) -> list[Flowable]:
         charts.append(chart(lambda ax: draw_convergence(ax, found, shown.task.things), 0.15))
     return [
         Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM)),
-        heading("Size distribution"),
-        abreast(*charts),
-        *([words(_convergence(found, shown.task.things), SMALL)] if found.convergence else []),
+        together(
+            heading("Size distribution"),
+            abreast(*charts),
+            words(f"Left: the share of all up to each size. {_convergence(found, shown.task.things)}", SMALL),
+        ),
         space(4),
         _weighted(found),
         *(words(note, SMALL) for note in dict.fromkeys(each["note"] for each in found.weighted.values()) if note),
@@ -138,7 +141,8 @@ def _weighted(found: Statistics) -> Flowable:
 
 def _convergence(found: Statistics, things: str) -> str:
     line = found.convergence
-    assert line is not None
+    if line is None:
+        return ""
     if line.get("by") == "image":
         right = "Right: the median as images are counted in a random order, with its 95 % interval by image; "
         told = right if len(line["n"]) > 1 else ""
@@ -196,12 +200,10 @@ def budget(found: Statistics) -> list[Flowable]:
         for title, source, median, fraction in lines(told)
     ]
     return [
-        together(
-            heading("Uncertainty budget (JCGM 100:2008, GUM)"),
-            table(["Contribution", "Where it is from", "Median", "1 to 100 nm"], shown, (1.5, 3, 0.6, 0.7), 2),
-            *(words(told[answer]["sentence"]) for answer in ANSWERS),
-            words(BUDGET, SMALL),
-        )
+        heading("Uncertainty budget (JCGM 100:2008, GUM)"),
+        table(["Contribution", "Where it is from", "Median", "1 to 100 nm"], shown, (1.5, 3, 0.6, 0.7), 2),
+        *(words(told[answer]["sentence"]) for answer in ANSWERS),
+        words(BUDGET, SMALL),
     ]
 
 
@@ -210,7 +212,7 @@ def recommendation(found: Statistics) -> list[Flowable]:
     if found.recommendation is None:
         return []
     return [
-        heading("Recommendation 2022/C 229/01, point by point"),
+        heading("EC Recommendation 2022/C 229/01, point by point"),
         facts([(point["title"], point["said"]) for point in found.recommendation["points"]]),
     ]
 
@@ -282,7 +284,7 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if card.get("summary"):
         yield "What for", card["summary"]
     for source in card.get("data", ())[:MOST_SCORES]:
-        yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 200)
+        yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 700)
     for score in card.get("scores", ())[:MOST_SCORES]:
         figures = ", ".join(_scored(name, value) for name, value in score.items() if isinstance(value, int | float))
         yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
@@ -290,7 +292,7 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Limit", one_line(limit, 200)
     if card.get("scores"):
         known = (name for name in SCORES if any(name in score for score in card["scores"][:MOST_SCORES]))
-        yield "What the scores are", " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in known)
+        yield "What the scores are", SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in known)
 
 
 def _scored(name: str, value: float) -> str:
