@@ -233,6 +233,7 @@ TASK = Task(
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
     method=METHOD,
+    table="particles",
     pools=True,
     facts=facts,
 )
