@@ -22,21 +22,13 @@ from PIL import Image, ImageOps
 from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.network import cards
+from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..models import Job
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.space import is_scarce
 from .serving import serve_picture
 
-FIGURES = {
-    "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
-    "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
-    "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
-    "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
-    "f50": ("F1 at 0.5", "By particles that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
-    "f75": ("F1 at 0.75", "By particles that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
-    "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
-}
 MOST_EXAMPLES = 9
 KIND_PICTURE = 192, 144  # px
 
@@ -174,13 +166,17 @@ def _known(card: cards.ModelCard) -> list[str]:
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
+def _figure(name: str, value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if name in FRACTIONS else f"{value:.1f}"
+
+
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """On which data, of which split, and the figures in the order of `_figures`, None where missing."""
+    """On which data, of which split, and the figures in the order of `_figures`, a dash where missing."""
     return [
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [(FIGURES[name][0], score.get(name)) for name in _known(card)],
+            "figures": [(FIGURES[name][0], _figure(name, score.get(name))) for name in _known(card)],
         }
         for score in card.scores
     ]
