@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
+from ..core.pace import about
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
 from .sizes import (
     Budget,
@@ -26,7 +27,7 @@ from .sizes import (
     weighted_table,
 )
 from .smallcharts import Convergence, NanoCard
-from .words import about, capital, per_cent, significant, trimmed
+from .words import capital, per_cent, significant, trimmed
 
 THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0

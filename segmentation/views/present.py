@@ -10,6 +10,7 @@ from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS
 from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
+from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
@@ -33,7 +34,7 @@ from .sizes import (
     weighted_table,
 )
 from .smallcharts import Convergence, NanoCard
-from .words import about, capital, doubt_line, per_cent, significant
+from .words import capital, doubt_line, per_cent, significant
 
 SAID_ELSEWHERE = ("model", "scale_uncertainty", "scale_uncertainty_source")
 OTHER_REASON = "Set aside by the analysis."

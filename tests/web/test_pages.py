@@ -15,9 +15,10 @@ from PIL.PngImagePlugin import PngInfo
 from segmentation.core.measure.filters import Reason
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
+from segmentation.core.pace import about
 from segmentation.models import Job
 from segmentation.views.errors import bad_request
-from segmentation.views.words import about, per_cent, significant
+from segmentation.views.words import per_cent, significant
 
 from .finished import FILES, SUMMARY, words
 

@@ -45,7 +45,7 @@ class Textures:
     def _inverse(self) -> tuple[Floats, float]:
         """Inverse of the covariance and the logarithm of its determinant."""
         full = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
-        return np.linalg.inv(full), float(np.linalg.slogdet(full)[1])
+        return np.asarray(np.linalg.inv(full), np.float64), float(np.linalg.slogdet(full)[1])
 
     def distance(self, found: Floats) -> float:
         """Mean square distance in SD of a picture's textures (d,) from the centre."""
