@@ -18,12 +18,11 @@ from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
-from .nano import NANO_NM, Terms, doubtful_fractions, nano_card, share_between, variants_of, wilson
+from .fractions import share_between
+from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .quantities import NUMBERS, Unit, Value
 from .recommendation import recommendation
 from .table import Table
-
-__all__ = ["NANO_NM", "Statistics", "summarise", "wilson"]
 
 PER_IMAGE = "by particle"
 

@@ -19,7 +19,8 @@ from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
-from ..measure.nano import DOUBTFUL, Fraction
+from ..measure.fractions import Fraction
+from ..measure.nano import DOUBTFUL
 from ..measure.pooling import Pooled
 from ..measure.quantities import COLUMNS, NUMBERS, Value
 from ..measure.statistics import Statistics
