@@ -9,11 +9,11 @@ from segmentation import __version__
 
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
-from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
-from ..measure.statistics import Statistics
+from ..measure.resampling import REPEATS
+from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, Found, Member, Sample
+from ..sample import BY_USER, FAILED, Found, Member, Sample, most_doubtful
 from .facts import model_words
 from .wording import doubt_words, instrument_words, one_line, per_cent, significant
 
@@ -135,13 +135,14 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         return
     yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}), for fractions after"
-        f" Wilson, and {_included(sample)}."
+        f" {'Wilson' if found.interval_basis == PER_IMAGE else 'the beta-binomial law'}, and {_included(sample)}."
     )
+    yield from found.cautions
 
 
 def _included(sample: Sample) -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
-    used = max((member.calibration for _, member in sample.counted), key=lambda each: each.standard_uncertainty or 0.0)
+    used = most_doubtful([member.calibration for _, member in sample.counted])
     read = doubt_words(used.relative_uncertainty)
     rounded = "no rounding of the scale" if read == "not known" else f"the rounding of the scale ({read})"
     if not used.instrument_uncertainty:

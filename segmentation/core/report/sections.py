@@ -13,7 +13,7 @@ from ..measure.distribution import FIGURES
 from ..measure.filters import Reason
 from ..measure.fitting import chance_words
 from ..measure.quantities import COLUMNS, NUMBERS
-from ..measure.statistics import Statistics
+from ..measure.statistics import PER_IMAGE, Statistics
 from ..sample import Sample
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
 from .document import (
@@ -39,7 +39,11 @@ MOST_LINES = 12
 MOST_SCORES = 4
 HISTOGRAM = (WIDTH / 72, 2.4)
 SENSITIVITY = (HALF / 72, 1.75)
-TOO_FEW = "too few particles"  # for an interval that anyone could use
+
+
+def too_few(found: Statistics) -> str:
+    """What there are too few of for an interval that anyone could use."""
+    return f"too few {'particles' if found.interval_basis == PER_IMAGE else 'images'}"
 
 
 def key_numbers(found: Statistics, things: str) -> list[Flowable]:
@@ -47,12 +51,13 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     unit = found.unit
     limits = found.intervals
     note = found.interval_note
-    missing = "" if note else TOO_FEW
+    missing = "" if note else too_few(found)
     lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
     for name in ("median", "mean", "sd", "d10", "d90"):
         lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
     basis = f"Without intervals: {note}" if note else f"In brackets the 95 % interval, {found.interval_basis}."
-    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(basis, SMALL)]
+    said = (words(sentence, SMALL) for sentence in (basis, *found.cautions))
+    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), *said]
 
 
 def nano_card(found: Statistics, things: str) -> list[Flowable]:
@@ -98,7 +103,8 @@ def _weighted(found: Statistics) -> Flowable:
     for name in FIGURES:
         figures = (found.weighted[weighting] for weighting in WEIGHTINGS)
         cells = [
-            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else TOO_FEW) for each in figures
+            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else too_few(found))
+            for each in figures
         ]
         lines.append([label(NUMBERS[name]) + ("" if NUMBERS[name].power else " (no unit)"), *cells])
     ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")

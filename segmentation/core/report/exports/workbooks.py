@@ -115,6 +115,8 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "software", name, value, ""
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
+        for sentence in sample.pooled.cautions:
+            yield "statistics", "caution", sentence, ""
     for (group, name), value in common(sample).items():
         yield group, name, value, ""
     for image, each in differing(sample):
