@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import torch
+
+from ..masks import dice, preview, targets
+from .base import LearningTask
+
+TASK = LearningTask(
+    name="grains",
+    channels=("boundary",),
+    optional=(),
+    targets=targets,
+    loss="masks",
+    score=dice,
+    activation=torch.sigmoid,
+    preview=preview,
+    scoring=None,
+    classes=("boundary",),
+)
