@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
 Picture = NDArray[np.float32]
+Number = TypeVar("Number", np.int32, np.uint8)
 
 
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()
@@ -157,20 +159,21 @@ def _segmentation(
         _whole(found.labels, micrograph),
         np.arange(1, len(found.confidence) + 1, dtype=np.int32),
         found.classes,
-        task.class_names,
+        task.classes_of(card),
         found.confidence,
         rows,
         Provenance(micrograph.sha256, task.name, asked.model_dump(), card.entries(), __version__),
         {**used, **found.used},
         {name: _whole(each, micrograph) for name, each in found.alternatives.items()},
+        {name: _whole(each, micrograph) for name, each in found.layers.items()},
     )
 
 
-def _whole(labels: NDArray[np.int32], micrograph: Micrograph) -> NDArray[np.int32]:
-    """Labels of the analysed rows as labels of the uploaded image."""
+def _whole(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
+    """Labels, or a layer, of the analysed rows as those of the uploaded image."""
     if len(labels) == micrograph.shape[0]:
         return labels
-    full = np.zeros(micrograph.shape, np.int32)
+    full = np.zeros(micrograph.shape, labels.dtype)
     full[: len(labels)] = labels
     return full
 

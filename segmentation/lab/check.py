@@ -109,7 +109,7 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
     """
     for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
-            checked = inspect_source(entry, base, classes_in(recipe.task, entry.classes))
+            checked = inspect_source(entry, base, classes_in(recipe.task, recipe.heads, entry.classes))
             for finding in checked.findings:
                 say(f"{entry.path}: {finding}")
             checked.refuse(entry.path)

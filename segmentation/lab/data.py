@@ -305,7 +305,7 @@ def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
-    loaded = load_folder(base / entry.path, entry, classes_in(recipe.task, entry.classes))
+    loaded = load_folder(base / entry.path, entry, classes_in(recipe.task, recipe.heads, entry.classes))
     if entry.use == "training":
         return loaded, []
     if entry.use == "validation":

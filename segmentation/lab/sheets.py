@@ -96,17 +96,19 @@ def draw_examples(
     truths: Sequence[NDArray[np.int32]],
     maps: NDArray[np.uint8],
     task: LearningTask,
+    names: Sequence[str],
 ) -> None:
     """One row for each crop: the crop, true outlines, found outlines and the maps, as PNG.
 
-    pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255.
+    pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255,
+    of these names.
     """
     rows = [_row(*each, task) for each in zip(pictures, truths, maps, strict=True)]
     sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
     picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
     picture.paste(Image.fromarray(sheet), (0, 14))
     pen = ImageDraw.Draw(picture)
-    for column, heading in enumerate(("crop", "truth", "found", *task.channels)):
+    for column, heading in enumerate(("crop", "truth", "found", *names)):
         pen.text((2 + column * (pictures.shape[2] + GAP), 1), heading.replace("_", " "), fill="black")
     write_picture(file, picture)
 

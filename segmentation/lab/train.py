@@ -132,6 +132,7 @@ class Training:
     def __post_init__(self) -> None:
         """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
         self.task, size = tasks.find(self.recipe.task), self.recipe.batch
+        self.shown = self.task.channels or self.recipe.heads
         crops = self._crops(validation=True)
         numbers = [range(first * size, (first + 1) * size) for first in range(self.recipe.validation_batches)]
         batches = ([crops[number] for number in batch] for batch in numbers)
@@ -218,7 +219,7 @@ class Training:
             logits = self._forward(self.run.averaged, picture)
             losses.append(float(self.recipe.loss(logits, target)))
             scores.append(self.task.score(logits, target))
-            first = first if len(first) else logits[:EXAMPLES, : len(self.task.channels)].float()
+            first = first if len(first) else logits[:EXAMPLES, : len(self.shown)].float()
         maps = (255 * self.task.activation(first)).round().to(torch.uint8).cpu().numpy()
         return sum(losses) / len(losses), sum(scores) / len(scores), maps
 
@@ -236,7 +237,7 @@ class Training:
         if recipe.patience and best_of(run.rows) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
         pictures = self.held[0][0][:EXAMPLES, 0].numpy()
-        draw_examples(out / f"examples-{run.step:06d}.png", pictures, self.labels, maps, self.task)
+        draw_examples(out / f"examples-{run.step:06d}.png", pictures, self.labels, maps, self.task, self.shown)
         add_row(out / METRICS, run.rows[-1].as_text())
         draw_curves(out / "curves.png", run.rows, recipe.title)
         spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"

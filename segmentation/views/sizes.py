@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.measure.fitting import chance_words
-from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity
+from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, number
 from ..core.micrograph.types import NO_INTERVALS
 from .smallcharts import NanoCard
 from .words import LEAST_DOUBT, capital, per_cent, significant
@@ -94,12 +94,20 @@ def headlines(statistics: dict[str, Any]) -> list[Measure]:
 
 def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
     """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known."""
-    known = {name: NUMBERS.get(name) or Quantity(name, capital(name.replace("_", " ")), "") for name in quantities}
+    known = {name: _known(name) for name in quantities}
     return [
         _answer(known[name], found)
         for name, found in quantities.items()
         if known[name].kind != "fraction" or None not in (found["value"], found["low"], found["high"])
     ]
+
+
+def _known(name: str) -> Quantity:
+    """The quantity of this name, also where the kind of analysis that measured it is gone."""
+    try:
+        return number(name)
+    except UnknownQuantity:
+        return Quantity(name, capital(name.replace("_", " ")), "")
 
 
 def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:

@@ -90,7 +90,7 @@ def test_labels_may_have_other_numbers(toy, tmp_path):
         (["--threshold", "0.4", "--flips"], "without --flips and --threshold"),
         (["--scale", "1"], "without --scale"),
         (["--polarity", "dark"], "without --polarity"),
-        (["--classes", "1", "2", "3"], "--classes names a label for each class of Brightness (dark, bright)."),
+        (["--classes", "1", "2", "3"], "--classes names a label for each class of two-greys (dark, bright)."),
     ],
 )
 def test_options_that_mean_nothing_to_it_are_refused(toy, unseen, tmp_path, options, sentence):
@@ -153,9 +153,9 @@ def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
         ({"heads": ["foreground"]}, "heads is [dark, bright], not"),
         ({"loss": {"name": "classes", "dice": -1}}, "loss: dice is at least 0"),
         ({"loss": {"cross_entropy": 0, "dice": 0}}, "cross_entropy or dice is above 0."),
-        ({"sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "a label for each class of brightness"),
+        ({"sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "a label for each class (dark, bright)"),
         ({"sources": [{"kind": "rendered"}]}, "brightness has classes, and rendered pictures have none"),
-        ({"task": "particles", "sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "it has none"),
+        ({"task": "particles", "sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "particles has none"),
     ],
 )
 def test_a_bad_recipe_is_told_in_one_sentence(toy, run, changes, sentence):

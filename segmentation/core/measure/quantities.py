@@ -7,7 +7,7 @@ measures with `add`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Unit = Literal["nm", "px"]
@@ -17,6 +17,7 @@ Registry = dict[str, "Quantity"]
 ISO_IMAGES = "ISO 13322-1:2014"
 ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
+OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
@@ -75,6 +76,20 @@ def add(registry: Registry, *quantities: Quantity) -> None:
     for each in quantities:
         if registry.setdefault(each.name, each) != each:
             raise ValueError(f"There are two definitions of the quantity {each.name!r}: give one of them another name.")
+
+
+def of_class(name: str, class_name: str) -> str:
+    """The name of a number that there is for each class, such as "area_fraction of ferrite"."""
+    return f"{name}{OF}{class_name}"
+
+
+def number(name: str) -> Quantity:
+    """The quantity of a number, also of one of a class (`of_class`); raises UnknownQuantity."""
+    known, of, class_name = name.partition(OF)
+    if known not in NUMBERS:
+        raise UnknownQuantity(f"No number {known!r} is known: register it with core.measure.quantities.add.")
+    quantity = NUMBERS[known]
+    return replace(quantity, name=name, title=f"{quantity.title} of {class_name}") if of else quantity
 
 
 def column(name: str) -> Quantity:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..measure.distribution import FIGURES
 from ..measure.nano import DOUBTFUL
-from ..measure.quantities import COLUMNS, NUMBERS, Quantity
+from ..measure.quantities import COLUMNS, NUMBERS, Quantity, number
 from ..measure.statistics import Statistics
 from ..sample import Sample
 
@@ -36,7 +36,7 @@ def rows(sample: Sample) -> list[Row]:
     found, things = sample.pooled, sample.task.things
     if found is None:
         return [
-            Row("quantities", NUMBERS[name].title, each.value, each.unit, each.low, each.high)
+            Row("quantities", number(name).title, each.value, each.unit, each.low, each.high)
             for name, each in sample.quantities.items()
         ]
     return [*_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]

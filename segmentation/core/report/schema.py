@@ -146,13 +146,17 @@ def _either() -> Any:
     ends = _each(("median", "low", "high"), float | None)
     row = model("Row", name=str, n=Count, n_set_aside=Count, **ends, outlier=str, excluded=str)
     sides = ("width", "height")
+    answer = model("Answer", name=str, **get_type_hints(Value))
     image = model(
         "ImageResult",
         closed=False,
         format=Literal["deepsegm-result/1"],
         settings=(dict[str, Any], "as asked for"),
         used=(dict[str, Any], "what was used where the settings leave it open"),
-        quantities=(dict[str, layout(Value)], "what this kind of analysis answers with"),  # type: ignore[misc]
+        quantities=(
+            dict[str, layout(Value)] | list[answer],  # type: ignore[misc,valid-type]
+            "what this kind of analysis answers with: of particles by name, of any other kind as a list",
+        ),
         calibration=calibration,
         statistics=(_statistics(Statistics) | None, "of the sizes; null for a kind of analysis without any"),
         set_aside=(dict[str, Count], "objects set aside, by reason"),

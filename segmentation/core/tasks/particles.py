@@ -231,6 +231,7 @@ TASK = Task(
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
     method=METHOD,
+    table="particles",
     pools=True,
     facts=facts,
 )

@@ -58,11 +58,12 @@ class Command(LabCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab import tasks
         from segmentation.lab.evaluation.report import evaluate
+        from segmentation.lab.pretrained import maps_of
 
         _check(options)
         card, file = _card(options["model"])
         _check_for(card, options)
-        scoring = tasks.find(card.task).scoring
+        scoring = tasks.find(card.task).scoring(maps_of(card))
         examples, title = _examples(card, options), _title(options["dataset"])
         predictor, asked = _predictor(card, options), _options(options)
         if options["fit_cuts"] or options["calibrate"]:
@@ -152,15 +153,16 @@ def _check_for(card: ModelCard, options: dict[str, Any]) -> None:
     """Refuse options that mean nothing to the card's kind of analysis."""
     from segmentation.core.tasks import find
     from segmentation.lab import tasks
+    from segmentation.lab.pretrained import maps_of
 
-    task, taught = find(card.task), tasks.find(card.task)
-    known = {*taught.scoring.options, *task.settings.model_fields}
+    task, taught, names = find(card.task), tasks.find(card.task), maps_of(card)
+    known = {*taught.scoring(names).options, *task.settings.model_fields}
     asked = [name for name in (*OF_SETTINGS, *OF_SCORING) if options[name] not in (None, False, [])]
     if unknown := [f"--{name.replace('_', '-')}" for name in asked if name not in known]:
         raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
-    if len(options["classes"]) not in (0, len(taught.classes)):
-        names = ", ".join(taught.classes) or "it has none"
-        raise CommandError(f"--classes names a label for each class of {task.title} ({names}).")
+    if len(options["classes"]) not in (0, len(names) * taught.classes):
+        those = ", ".join(names) if taught.classes else "it has none"
+        raise CommandError(f"--classes names a label for each class of {card.name} ({those}).")
 
 
 def _card(model: str) -> tuple[ModelCard, Path]:
@@ -188,11 +190,12 @@ def _is_recipe(dataset: Path) -> bool:
 def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
     from segmentation.core.truth import find_pairs
     from segmentation.lab.data import held_out
+    from segmentation.lab.pretrained import maps_of
     from segmentation.lab.settings import classes_in, keep_apart, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        classes = classes_in(card.task, options["classes"])
+        classes = classes_in(card.task, maps_of(card), options["classes"])
         pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], classes=classes)
         examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:

@@ -143,7 +143,7 @@ def _write(context: Context, path: Path) -> None:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 EXPORTS = (
     Export(
-        "{things}.xlsx",
+        "{table}.xlsx",
         "{Things}, XLSX",
         XLSX,
         70,
