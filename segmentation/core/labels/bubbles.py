@@ -32,7 +32,7 @@ def find_circles(shown: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     if not (values >= threshold).any():
         return np.zeros((0, 3))
     # A mask is as good as a map: what lies beyond the threshold counts, how far does not.
-    soft = np.clip((values - threshold) / max(min(threshold, 1 - threshold), 1e-6) / 2 + 0.5, 0, 1)
+    soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
     blobs = _blobs(soft)
     fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
     return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), shown.shape)
@@ -57,7 +57,7 @@ def _inscribed(soft: NDArray[np.float32]) -> Circles:
     return np.stack([*np.nonzero(peaks), distance[peaks]], axis=1)[order].astype(float)
 
 
-def _responses(soft: NDArray[np.float32], radii: Floats) -> NDArray[np.float32]:
+def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArray[np.float32]:
     """(r, H, W) float32: -sigma^2 times the Laplacian of Gaussian, by the Fourier transform of the padded map."""
     margin = round(2 * RADII[1])
     padded = np.pad(soft, margin, mode="edge")
@@ -121,9 +121,8 @@ def _apart(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
 def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
     """A window around a circle, and how deep each of its pixels' centres lies in it: 1 in the middle, 0 at the edge."""
     row, column, radius = circle
-    rows, columns = (
-        np.arange(max(0, int(at - radius)), min(size, int(at + radius) + 2)) for at, size in zip(circle, shape)
-    )
+    first, last = (int(row - radius), int(column - radius)), (int(row + radius) + 2, int(column + radius) + 2)
+    rows, columns = (np.arange(max(0, first[axis]), min(shape[axis], last[axis])) for axis in (0, 1))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return box, 1 - np.hypot(rows[:, None] - row, columns[None] - column) / radius
 

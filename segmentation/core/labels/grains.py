@@ -7,21 +7,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import approximate_polygon, find_contours
 
+from .basins import closed_regions, edges
 from .separate import renumber
 
 SMALLEST = 9  # px; less is a gap within a boundary
+REACH = 2.0  # px from a border that belong to the boundary, which is as wide as annotators draw it
 TOLERANCE = 0.02  # of the outline's length by which its polygon may leave it, as CHAC has it
 BLOCK = np.ones((3, 3), bool)
 
 
 def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
-    """(H, W) int32 1..n, 0 on boundaries: the regions that boundaries, (H, W) uint8 0..255 for 0..1, enclose.
+    """(H, W) int32 1..n, 0 on boundaries: the grains between boundaries, (H, W) uint8 0..255 for 0..1.
 
-    As CHAC (Xu et al., J. Nucl. Mater. 588, 154813, 2024) finds them: what is no boundary is opened with a square of
-    3 px, so that a gap of a pixel or two does not join grains, and parted into its pieces. Grains at the frame stay.
+    threshold: mean probability along a border from which it parts two grains: where a boundary is seen only in parts,
+    its gaps are closed, and a piece of a boundary that ends nowhere parts nothing. Regions are opened with a square of
+    3 px, as those of CHAC (Xu et al., J. Nucl. Mater. 588, 154813, 2024), and grains at the frame stay.
     """
-    inside = boundary < max(1, round(threshold * 255))
-    labels, count = ndimage.label(ndimage.binary_opening(inside, BLOCK))
+    regions = closed_regions(boundary, threshold)
+    border = edges(regions)
+    far = ndimage.distance_transform_edt(~border) > REACH if border.any() else np.ones(border.shape, bool)
+    labels, count = ndimage.label(ndimage.binary_opening(far, BLOCK))
     labels = labels.astype(np.int32, copy=False)
     keep = np.bincount(labels.ravel(), minlength=count + 1) >= SMALLEST
     keep[0] = False
@@ -36,6 +41,13 @@ def are_convex(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """
     boxes = ndimage.find_objects(labels)
     return np.array([_is_convex(labels[box] == number) for number, box in enumerate(boxes, start=1)], bool)
+
+
+def at_frame(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(n,): whether each grain 1..n has a pixel in the first or last row or column."""
+    touching = np.zeros(int(labels.max(initial=0)) + 1, bool)
+    touching[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    return touching[1:]
 
 
 def _is_convex(shape: NDArray[np.bool_]) -> bool:

@@ -18,12 +18,19 @@ def find_lines(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.i
     keep = np.bincount(pieces.ravel(), minlength=count + 1) >= SMALLEST
     keep[0] = False
     numbers = np.cumsum(keep) * keep
-    return numbers.astype(np.int32)[pieces]
+    labels: NDArray[np.int32] = numbers.astype(np.int32)[pieces]
+    return labels
 
 
 def skeleton_lengths(labels: NDArray[np.int32]) -> NDArray[np.float64]:
     """(n,) px: the length of the skeleton of each line 1..n, with what thinning took from its ends."""
     return np.array([_length(labels[box] == n) for n, box in enumerate(ndimage.find_objects(labels), start=1)], float)
+
+
+def box_diagonals(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) px: the diagonal of the box around each line 1..n, as Ochoa et al. (2025) measure dislocation loops."""
+    boxes = ndimage.find_objects(labels)
+    return np.array([np.hypot(*(side.stop - side.start for side in box)) for box in boxes], float)
 
 
 def _length(shape: NDArray[np.bool_]) -> float:

@@ -69,8 +69,8 @@ def sizes_of(table: Table, by: str, edge: Edge, calibration: Calibration, sha256
         return {"mean": Value(mean, unit=unit), "median": Value(median, unit=unit)}
     error = float(np.sqrt(np.average((sizes.size - mean) ** 2, weights=weights) / (n - 1)))
     half = t95(int(n) - 1) * np.hypot(error, mean * spread)
-    ends = median_interval(sizes, np.random.default_rng(seed_of(sha256)), spread) or (None, None)
-    return {"mean": Value(mean, mean - half, mean + half, unit), "median": Value(median, *ends, unit)}
+    low, high = median_interval(sizes, np.random.default_rng(seed_of(sha256)), spread) or (None, None)
+    return {"mean": Value(mean, mean - half, mean + half, unit), "median": Value(median, low, high, unit)}
 
 
 def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | float = 1.0) -> Value:
@@ -88,9 +88,10 @@ def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | 
     area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2
     value = float(sums.sum()) / area
     half_width = t95(BLOCKS**2 - 1) * float(sums.std(ddof=1)) * BLOCKS / area
-    known = len(amount) >= FEWEST
-    ends = (max(0.0, value - half_width), value + half_width) if known else (None, None)
-    return Value(value, *ends, NUMBERS[name].unit(table.unit))
+    unit = NUMBERS[name].unit(table.unit)
+    if len(amount) < FEWEST:
+        return Value(value, unit=unit)
+    return Value(value, max(0.0, value - half_width), value + half_width, unit)
 
 
 def counted(number: int) -> Value:

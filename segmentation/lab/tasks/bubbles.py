@@ -1,19 +1,7 @@
+"""Bubbles: where they are is taught, and the circles that are found there are scored."""
+
 from __future__ import annotations
 
-import torch
+from ..masks import MaskScoring, equal_circles, every_one, learning_task
 
-from ..masks import dice, preview, targets
-from .base import LearningTask
-
-TASK = LearningTask(
-    name="bubbles",
-    channels=("bubble",),
-    optional=(),
-    targets=targets,
-    loss="masks",
-    score=dice,
-    activation=torch.sigmoid,
-    preview=preview,
-    scoring=None,
-    classes=("bubble",),
-)
+TASK = learning_task("bubbles", "bubble", MaskScoring("bubbles", every_one, equal_circles))

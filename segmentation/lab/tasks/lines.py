@@ -1,19 +1,8 @@
+"""Lines: where they are is taught, and their connected pieces are scored by the length of their skeletons."""
+
 from __future__ import annotations
 
-import torch
+from ...core.labels.lines import skeleton_lengths
+from ..masks import MaskScoring, every_one, learning_task
 
-from ..masks import dice, preview, targets
-from .base import LearningTask
-
-TASK = LearningTask(
-    name="lines",
-    channels=("line",),
-    optional=(),
-    targets=targets,
-    loss="masks",
-    score=dice,
-    activation=torch.sigmoid,
-    preview=preview,
-    scoring=None,
-    classes=("line",),
-)
+TASK = learning_task("lines", "line", MaskScoring("lines", every_one, skeleton_lengths, "length"))
