@@ -9,7 +9,7 @@ from scipy import stats
 from segmentation.core.measure.bootstrap import LEAST, order_draws, resample
 from segmentation.core.measure.distribution import Sizes, figures
 from segmentation.core.measure.drawn import Z95, t95
-from segmentation.core.measure.nano import nano_fraction, wilson
+from segmentation.core.measure.fractions import nano_fraction, wilson
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.accuracy.coverage import simulate

@@ -8,7 +8,8 @@ import pytest
 from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason, set_aside
-from segmentation.core.measure.nano import Fraction, images_to_decide, nano_fraction, particles_to_decide, wilson
+from segmentation.core.measure.fractions import Fraction, nano_fraction, wilson
+from segmentation.core.measure.nano import images_to_decide, particles_to_decide
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration

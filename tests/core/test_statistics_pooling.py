@@ -55,8 +55,8 @@ def test_images_that_differ_widen_the_intervals():
 
 
 def test_few_images_are_told_apart_from_none():
-    two, twenty = (pooled(images(count, between=1.2)).intervals["mean"] for count in (2, 20))
-    assert np.log(two[1] / two[0]) > 3 * np.log(twenty[1] / twenty[0])
+    three, twenty = (pooled(images(count, between=1.2)).intervals["mean"] for count in (3, 20))
+    assert np.log(three[1] / three[0]) > 3 * np.log(twenty[1] / twenty[0])
 
 
 def test_one_image_is_resampled_by_particle():
@@ -231,9 +231,16 @@ def test_one_image_settles_by_particle():
     assert "by" not in found and found["n"][-1] == 60
 
 
-def test_two_images_have_the_end_of_a_curve_only():
+def test_two_images_have_no_interval_but_that_of_the_fraction():
     found = pooled(images(2, between=1.2))
-    assert found.convergence["n"] == [2]
+    assert found.interval_note == "95 % intervals are not defined for 2 images: they need at least 3."
+    assert found.convergence is None and found.intervals["mean"] is found.intervals["median"] is None
+    assert found.fraction_high - found.fraction_low > 0.3
+
+
+def test_three_images_have_the_end_of_a_curve_only():
+    found = pooled(images(3, between=1.2))
+    assert found.convergence["n"] == [3]
     assert [found.convergence["low"][0], found.convergence["high"][0]] == found.intervals["median"]
 
 

@@ -141,6 +141,7 @@ def measure(
 ) -> Measured:
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
     from ..analysis import Measured
+    from ..measure.budget import Evidence
     from ..measure.nano import FEWEST
     from ..measure.shapes import confidence_under, without_corners
     from ..measure.statistics import seed_of, summarise
@@ -159,6 +160,7 @@ def measure(
         filter=settings.filter,
         alternatives=alternatives,
         field_spread=settings.field_spread / 100,
+        evidence=Evidence(segmentation.provenance.card.get("scores", ()), settings.repeated),
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
