@@ -289,8 +289,13 @@ def _told(reader: Callable[[Path], T], file: Path) -> T:
 
 
 def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
-    """(H, W) int32 classes: n where the file has the n-th of these numbers, 0 elsewhere; raises BadDataset."""
+    """(H, W) int32 classes: n where the file has the n-th of these numbers, 0 elsewhere; raises BadDataset.
+
+    A single class is whatever is above 0: tools write masks of 0 and 1 as well as of 0 and 255.
+    """
     values = _told(read_numbers, file)
+    if len(numbers) == 1:
+        return (values > 0).astype(np.int32)
     classes = np.zeros(values.shape, np.int32)
     for place, number in enumerate(numbers, start=1):
         classes[values == number] = place

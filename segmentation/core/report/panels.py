@@ -15,13 +15,16 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
+from ..measure.bins import auto_edges, histogram
+from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL
-from ..measure.quantities import of_class
+from ..measure.fitting import LEAST
+from ..measure.quantities import column, of_class
 from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..sample import Sample
 from ..tasks.base import Task
-from .charts import LETTER, TITLE, Distribution, draw_histogram, is_narrow, room
+from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room
 from .cracks import Cracks, find_cracks
 from .objects import Objects
 from .outlines import smooth_outlines
@@ -34,6 +37,7 @@ LONGEST = 2000
 MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture
 SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
+BOUNDARY = (230, 159, 0)
 DASHES = (0, (3.0, 1.6))
 
 
@@ -102,8 +106,20 @@ def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
 
 def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
     """The image as acquired, with a scale bar where its scale is known."""
+    _show_scaled(ax, scene, scene.picture, f"{letter}Image")
+
+
+def draw_boundaries(ax: Axes, scene: Scene, letter: str) -> None:
+    """The image with what lies between its objects in colour."""
+    picture = np.repeat(scene.picture.pixels[..., None], 3, axis=2)
+    if len(scene.analysis.segmentation):
+        picture[scene.labels == 0] = BOUNDARY
+    _show_scaled(ax, scene, Print(picture), f"{letter}Image with the boundaries found")
+
+
+def _show_scaled(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
     excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
-    _show(ax, scene, scene.picture, f"{letter}Image{excluded}")
+    _show(ax, scene, picture, f"{title}{excluded}")
     nm_per_pixel = scene.analysis.calibration.nm_per_pixel
     if nm_per_pixel is not None:
         rows, columns = scene.shape
@@ -191,6 +207,29 @@ def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
         ax.set_axis_off()
     else:
         draw_histogram(ax, shown, letter)
+
+
+def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
+    """The distribution of the column that is the task's size, of what is kept and whole."""
+    table, measure = whole(scene.analysis.table), column(scene.task.size)
+    sizes = np.sort(table.length(measure.name)[table.kept])
+    ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_title(f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}", loc="left", fontsize=TITLE)
+    if len(sizes) < LEAST:
+        ax.set_axis_off()
+        said = ", ".join(significant(size) for size in sizes.tolist()) or f"No whole {scene.task.things} were found"
+        ax.text(0.5, 0.5, fill(said, int(room(ax)[0] / LETTER * 0.85)), transform=ax.transAxes, ha="center")
+        return
+    edges = auto_edges(sizes, table.unit, table.nm_per_pixel or 1.0)
+    bars = histogram(sizes, np.ones(len(sizes)), edges)
+    ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
+    for name, value, colour, style in (
+        ("mean", sizes.mean(), MEAN, "solid"),
+        ("median", np.median(sizes), MEDIAN, "dashed"),
+    ):
+        ax.axvline(value, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(float(value))}")
+    ax.legend(loc="upper right", fontsize=8, edgecolor="none")
 
 
 def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
@@ -282,5 +321,7 @@ PANELS = {
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False),
     "histogram": Panel(draw_sizes, False),
+    "sizes": Panel(draw_column, False),
+    "boundaries": Panel(draw_boundaries, True),
     "quantities": Panel(draw_quantities, False),
 }

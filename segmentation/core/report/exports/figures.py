@@ -71,5 +71,7 @@ EXPORTS = (
         "the outlines alone: kept solid and green, set aside dashed and red",
     ),
     _panel(54, "histogram", "histogram", "Panel: histogram", "the size distribution alone"),
+    _panel(54, "sizes", "sizes", "Panel: sizes", "the size distribution alone"),
+    _panel(51, "boundaries", "boundaries", "Panel: boundaries", "the image with the boundaries that were found"),
     _panel(55, "quantities", "quantities", "Panel: numbers", "the numbers alone"),
 )
