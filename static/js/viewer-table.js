@@ -68,7 +68,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length);
+    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing, this.table.dataset.things);
     this.fill();
   }
 
@@ -161,6 +161,7 @@ const CELLS = {
     button.setAttribute("aria-label", `Show particle ${particle.id}`);
     return cell(button, "number");
   },
+  class: (particle) => cell(particle.class, ""),
   min_feret: number,
   max_feret: number,
   ecd: number,
@@ -200,7 +201,7 @@ export function inSight(top, height, rowHeight, count, spare) {
   return { from: Math.min(Math.max(0, first - spare), to), to };
 }
 
-export function summary(some, all) {
-  if (!all) return "No particle was found.";
-  return some ? `${some} of ${all} particles` : `None of ${all} particles fits what is chosen.`;
+export function summary(some, all, thing = "particle", things = "particles") {
+  if (!all) return `No ${thing} was found.`;
+  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} fits what is chosen.`;
 }
