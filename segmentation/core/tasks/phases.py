@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CERTAINTY = "certainty"
 UNLIKE_REASON = "image unlike the data"
 NOTHING = "The image is of one grey: there is nothing to tell apart."
-DIFFERS, UNLIKE = 1.0, 1.5  # distances from the taught images from which one is warned, and no number is given
+DIFFERS, UNLIKE = 0.8, 1.0  # parts of the distance that a card allows: one is warned, no number is given
 UNLIKE_WORDS = (
     "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
     " or tick “Measure images unlike the data” if you know better."

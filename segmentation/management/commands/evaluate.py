@@ -99,6 +99,8 @@ class Command(LabCommand):
 
         pooled, data = report["pooled"], report["data"]
         figures = {name: each["value"] for name, each in pooled["figures"].items() if name in FIGURES}
+        if "spread" in report:
+            figures["fraction_error"] = report["spread"]["fraction_error"]["mean"]
         if "merged" in pooled["errors"]:
             figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
             figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
