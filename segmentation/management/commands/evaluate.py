@@ -108,6 +108,9 @@ class Command(LabCommand):
         score = {"data": f"{data['name']}, {data['images']} images", "split": "as scored by its owner", **known}
         others = [each for each in card.scores if each["data"] != score["data"]]
         self._write(file, "scores", [*others, score], {})
+        if "confusion" in report:
+            shares = [[round(each or 0.0, 4) for each in row] for row in report["confusion"]["shares"]]
+            self._write(file, "options", {"confusion": shares}, {})
         self.stdout.write(f"score written into {file}")
 
     def _fit(self, predictor: Any, file: Path, examples: Any, options: dict[str, Any]) -> tuple[Any, Any]:
