@@ -1,5 +1,5 @@
-"""How long an analysis will take: from how long each of its stages took in others on the same machine, and from how
-far the stage under way is."""
+"""How long something will still take: an analysis, from how long each of its stages took in others on the same machine
+and from how far the stage under way is; a loop, from how long it took so far."""
 
 from __future__ import annotations
 
@@ -61,3 +61,19 @@ class Forecast:
 def _work(stage: str, megapixels: float) -> float:
     fixed = FIXED_MEGAPIXELS.get(stage, 0.0)
     return 1.0 if math.isinf(fixed) else megapixels + fixed
+
+
+def about(seconds: float) -> str:
+    """A time to wait, as loosely as it is known."""
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {round(seconds / 10) * 10} seconds"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {round(seconds / 3600)} hours"
+
+
+def time_left(began: float, done: int, total: int) -> str:
+    """ ", about 3 minutes left" of a loop of `total` turns that began at this time.monotonic(), "" at its end."""
+    return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""

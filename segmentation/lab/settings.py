@@ -121,8 +121,8 @@ class FolderEntry(Settings):
     background: int = Field(0, description="the label that is no object")
     classes: list[int] = Field(
         [],
-        description="the labels that stand for the task's classes, in their order; none: 1, 2, ... (of a task that "
-        "knows classes, not objects)",
+        description="the labels that stand for the task's classes, in their order; none: they are found in the files "
+        "(of a task that knows classes, not objects)",
     )
     groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
     group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
@@ -260,6 +260,10 @@ class TrainingRecipe(Settings):
             return heads
         task = tasks.find(info.data["task"])
         published, every = list(task.channels), [*task.channels, *task.optional]
+        if not published and heads:
+            if len(set(heads)) < max(2, len(heads)):
+                raise PydanticCustomError("heads", "the names of two classes or more, all of them different")
+            return heads
         if heads not in ([], published, every):
             raise PydanticCustomError("heads", " or ".join(dict.fromkeys(map(str, (published, every)))))
         return heads or published
@@ -277,9 +281,11 @@ class TrainingRecipe(Settings):
         folders = [entry for entry in self.sources if isinstance(entry, FolderEntry)]
         for possible, told in (
             (
-                all(len(entry.classes) in (0, len(task.classes)) for entry in folders),
-                f"classes names a label for each class of {self.task} ({', '.join(task.classes) or 'it has none'}).",
+                all(len(entry.classes) in (0, len(self.heads) * task.classes) for entry in folders),
+                "classes names a label for each class"
+                f" ({', '.join(self.heads) if task.classes else f'{self.task} has none'}).",
             ),
+            (bool(self.heads or self.start_from), "heads names the classes."),
             (
                 not task.classes or len(folders) == len(self.sources),
                 f"{self.task} has classes, and rendered pictures have none: train it on folders.",
@@ -305,9 +311,9 @@ class TrainingRecipe(Settings):
         return self
 
 
-def classes_in(task: str, said: Sequence[int] = ()) -> tuple[int, ...]:
-    """The numbers that stand for a task's classes in files of labels; none where each number is an object."""
-    return tuple(said) or tuple(range(1, len(tasks.find(task).classes) + 1))
+def number_of_classes(task: str, names: Sequence[str]) -> int:
+    """How many classes labels have, where the maps have these names; 0 where each number is an object."""
+    return len(names) if tasks.find(task).classes else 0
 
 
 def read_recipe(file: Path) -> TrainingRecipe:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..core.pace import about
 from . import tasks
 from .data import Crops, Sources, make_sources
 from .files import alone_in, check_room, write_whole
@@ -40,8 +41,8 @@ def train(
 ) -> Run:
     """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
 
-    base: the folder from which the recipe's paths go out. device: None takes the recipe's. time_is_up: asked at every
-    checkpoint; the run stops there when it is.
+    base: the folder from which the recipe's paths go out. device: None takes the recipe's. time_is_up: asked after
+    every step; the run stops with a checkpoint when it is.
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
@@ -132,6 +133,7 @@ class Training:
     def __post_init__(self) -> None:
         """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
         self.task, size = tasks.find(self.recipe.task), self.recipe.batch
+        self.shown = self.task.channels or self.recipe.heads
         crops = self._crops(validation=True)
         numbers = [range(first * size, (first + 1) * size) for first in range(self.recipe.validation_batches)]
         batches = ([crops[number] for number in batch] for batch in numbers)
@@ -146,11 +148,12 @@ class Training:
         began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=self.device)
         while not is_over(run, recipe):
             total += self.one_step(next(batches))
-            if run.step % recipe.checkpoint == 0 or run.step == recipe.steps:
+            late = time_is_up()
+            if run.step % recipe.checkpoint == 0 or run.step == recipe.steps or late:
                 count = run.step - since
                 self.note(float(total) / count, (time.monotonic() - began) / count)
                 run.save(self.out / CHECKPOINT)
-                if time_is_up():
+                if late:
                     return
                 began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
         if run.step < recipe.steps:
@@ -177,6 +180,7 @@ class Training:
             num_workers=recipe.workers or usual,
             prefetch_factor=4,
             pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else each resumption would draw from what dropout draws from
         )
         return iter(loader)
 
@@ -218,7 +222,7 @@ class Training:
             logits = self._forward(self.run.averaged, picture)
             losses.append(float(self.recipe.loss(logits, target)))
             scores.append(self.task.score(logits, target))
-            first = first if len(first) else logits[:EXAMPLES, : len(self.task.channels)].float()
+            first = first if len(first) else logits[:EXAMPLES, : len(self.shown)].float()
         maps = (255 * self.task.activation(first)).round().to(torch.uint8).cpu().numpy()
         return sum(losses) / len(losses), sum(scores) / len(scores), maps
 
@@ -236,10 +240,11 @@ class Training:
         if recipe.patience and best_of(run.rows) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
         pictures = self.held[0][0][:EXAMPLES, 0].numpy()
-        draw_examples(out / f"examples-{run.step:06d}.png", pictures, self.labels, maps, self.task)
+        draw_examples(out / f"examples-{run.step:06d}.png", pictures, self.labels, maps, self.task, self.shown)
         add_row(out / METRICS, run.rows[-1].as_text())
         draw_curves(out / "curves.png", run.rows, recipe.title)
-        spent = f"loss {loss:.4f}  {seconds:.2f} s/step" if run.step else "before training"
+        left = f", {about(seconds * (recipe.steps - run.step))} left" if run.step < recipe.steps else ""
+        spent = f"loss {loss:.4f}  {seconds:.2f} s/step{left}" if run.step else "before training"
         self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  Dice {dice:.4f}  {spent}")
 
 

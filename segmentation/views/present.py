@@ -10,6 +10,7 @@ from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS
 from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
+from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
@@ -18,6 +19,7 @@ from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from .sizes import (
     FEW,
+    Budget,
     Measure,
     Row,
     answers,
@@ -32,7 +34,7 @@ from .sizes import (
     weighted_table,
 )
 from .smallcharts import Convergence, NanoCard
-from .words import about, capital, doubt_line, per_cent, significant
+from .words import capital, doubt_line, per_cent, significant
 
 SAID_ELSEWHERE = ("model", "scale_uncertainty", "scale_uncertainty_source")
 OTHER_REASON = "Set aside by the analysis."
@@ -209,6 +211,10 @@ class Result:
         return NanoCard.of(self.statistics) if self.kept else None
 
     @property
+    def budget(self) -> Budget | None:
+        return Budget.of(self.statistics)
+
+    @property
     def convergence(self) -> Convergence | None:
         return Convergence.of(self.statistics) if self.has_curves else None
 
@@ -306,7 +312,7 @@ class Result:
             *(
                 (each.title, self._used(each, asked[each.name]))
                 for each in settings_of_task(self.task)
-                if each.name not in SAID_ELSEWHERE
+                if each.name not in SAID_ELSEWHERE and asked[each.name] != ""
             ),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..core.measure.budget import ANSWERS, lines, said
 from ..core.measure.fitting import chance_words
-from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity
+from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, number
 from ..core.micrograph.types import NO_INTERVALS
 from .smallcharts import NanoCard
 from .words import LEAST_DOUBT, capital, per_cent, significant
@@ -50,6 +51,7 @@ def shown(statistics: dict[str, Any]) -> dict[str, Any]:
         "intervals": {},
         "interval_note": NO_INTERVALS,
         "nano": None,
+        "budget": None,
         "convergence": None,
         "weighted": {way: {**of, **none} for way, of in weighted.items()},
     }
@@ -95,12 +97,20 @@ def headlines(statistics: dict[str, Any]) -> list[Measure]:
 
 def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
     """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known."""
-    known = {name: NUMBERS.get(name) or Quantity(name, capital(name.replace("_", " ")), "") for name in quantities}
+    known = {name: _known(name) for name in quantities}
     return [
         _answer(known[name], found)
         for name, found in quantities.items()
         if known[name].kind != "fraction" or None not in (found["value"], found["low"], found["high"])
     ]
+
+
+def _known(name: str) -> Quantity:
+    """The quantity of this name, also where the kind of analysis that measured it is gone."""
+    try:
+        return number(name)
+    except UnknownQuantity:
+        return Quantity(name, capital(name.replace("_", " ")), "")
 
 
 def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
@@ -128,6 +138,23 @@ def _beside(statistics: dict[str, Any]) -> list[Measure]:
     if groups := statistics.get("agglomerates"):
         found.append(Measure(NUMBERS["groups"].title, str(groups["groups"]), "", NUMBERS["groups"].definition))
     return found
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The uncertainty budget: contributions, their sources and effects on both answers, and what they come to."""
+
+    rows: list[tuple[str, str, str, str]]
+    sentences: list[str]
+
+    @classmethod
+    def of(cls, statistics: dict[str, Any]) -> Budget | None:
+        """None of pixels, and of older results."""
+        told = statistics.get("budget")
+        if not told:
+            return None
+        rows = [(title, source, said(u), said(v, "fraction_100nm")) for title, source, u, v in lines(told)]
+        return cls(rows, [told[answer]["sentence"] for answer in ANSWERS])
 
 
 def weighted_table(statistics: dict[str, Any]) -> list[Row]:

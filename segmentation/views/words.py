@@ -33,17 +33,6 @@ def per_cent(fraction: float | None) -> str:
     return f"{hundred:.1f}" if 0 < hundred < 1 or 99 < hundred < 100 else f"{hundred:.0f}"
 
 
-def about(seconds: float) -> str:
-    """A time to wait, as loosely as it is known."""
-    if seconds < 10:
-        return "a few seconds"
-    if seconds < 90:
-        return f"about {round(seconds / 10) * 10} seconds"
-    if seconds < 5400:
-        return f"about {round(seconds / 60)} minutes"
-    return f"about {round(seconds / 3600)} hours"
-
-
 def scale_words(calibration: Calibration) -> str:
     """The size of a pixel and how it is known, in a line."""
     if calibration.nm_per_pixel is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core import pace
-from segmentation.core.pace import BEGINS, FIXED_MEGAPIXELS, Forecast, Pace
+from segmentation.core import pace as pace_module
+from segmentation.core.pace import BEGINS, FIXED_MEGAPIXELS, Forecast, Pace, time_left
 
 KNOWN = [(1.0, {"load": 0.0, "search": 0.5, "network": 1.0, "labels": 0.5, "measure": 0.13, "report": 1.2})]
 
@@ -50,3 +51,9 @@ def test_a_stage_that_takes_longer_than_foretold_does_not_run_backwards(clock):
     assert forecast.left(BEGINS["labels"]) == pytest.approx(0.5 + later)
     clock(30.0)
     assert forecast.left(BEGINS["labels"]) == pytest.approx(later)
+
+
+def test_a_loop_tells_what_is_left_and_nothing_at_its_end(monkeypatch):
+    monkeypatch.setattr(pace_module.time, "monotonic", lambda: 160.0)
+    assert time_left(100.0, 1, 4) == ", about 3 minutes left"
+    assert time_left(100.0, 4, 4) == ""

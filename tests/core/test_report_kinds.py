@@ -40,6 +40,7 @@ def phases(monkeypatch):
         thing="phase",
         things="phases",
         class_names=("ferrite", "cementite"),
+        table="objects",
         quantities=("mean",),
         panels=("image", "classes", "doubts", "quantities"),
         method="Pixels were told apart by {way}.",
@@ -63,14 +64,14 @@ def phases(monkeypatch):
 
 def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     files = write_all(phases, tmp_path)
-    assert {"phases.csv", "phases.xlsx", "phases.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
+    assert {"objects.csv", "objects.xlsx", "objects.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
     assert not {"particles.csv", "panel-histogram.png", "panel-outlines.png"} & set(files)
     report = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(files["report.pdf"]).pages).split())
     assert "12.50 nm (11.00 to 14.25)" in report and "Pixels were told apart by brightness." in report
     assert "Tells two apart." in report and "two 2.1" in report and "ef" * 32 in report
-    csv = files["phases.csv"].read_text()
+    csv = files["objects.csv"].read_text()
     assert "12.5 nm (11 to 14.25)" in csv and "class,kept,reason" in csv
-    assert "phases" in openpyxl.load_workbook(files["phases.xlsx"]).sheetnames
+    assert "phases" in openpyxl.load_workbook(files["objects.xlsx"]).sheetnames
     readme = zipfile.ZipFile(files["bundle.zip"]).read("README.txt").decode()
     for said in (report.replace("measuring particles", ""), csv, readme):  # the citation names the programme's use
         assert "particle" not in said.lower()
@@ -84,7 +85,7 @@ def test_ids_are_those_of_the_segmentation_everywhere(phases, tmp_path):
     assert [each["id"] for each in coco["annotations"]] == ids
     assert [each["name"] for each in coco["categories"]] == ["ferrite", "cementite", "possibly wrong"]
     assert [each["category_id"] for each in coco["annotations"]] == [1, 2, 1, 2, 2, 1]
-    features = json.loads(files["phases.geojson"].read_text())["features"]
+    features = json.loads(files["objects.geojson"].read_text())["features"]
     assert [(each["id"], each["properties"]["label"]) for each in features] == [(each, each) for each in ids]
     assert features[1]["properties"]["class"] == "cementite"
     assert [roi.name for roi in roifile.roiread(files["rois.zip"])] == [f"{each:04d}" for each in ids]

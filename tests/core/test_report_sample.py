@@ -231,7 +231,11 @@ def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
 def test_masks_of_other_tools_have_no_network():
     masks = [replace(each, found=replace(each.found, card={"name": MASKS})) for each in seen(2)]
     words = report_words(combine("masks", masks))
-    assert "outlined by another tool" in words and "SHA-256 of the weights" not in words and "threshold" not in words
+    assert (
+        "outlined by another tool" in words
+        and "SHA-256 of the weights" not in words
+        and "Setting: threshold" not in words
+    )
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():

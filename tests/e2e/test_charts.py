@@ -30,6 +30,7 @@ def analysed(site: str, chromium: Any) -> str:
     page.goto("/")
     page.get_by_role("button", name="Try it with the sample image").click()
     page.locator("figure.paper img").wait_for()
+    expect(page.get_by_text("files are being written")).to_have_count(0, timeout=PATIENCE)  # the numbers come first
     address = page.url
     context.close()
     return address

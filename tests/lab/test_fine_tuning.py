@@ -91,6 +91,18 @@ def test_statistics_may_be_kept(folder, tmp_path, base):
     assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in kept)
 
 
+def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder, tmp_path, base):
+    """Stochastic depth of the shipped encoder: whatever else is drawn, it sees the numbers of an unbroken run."""
+    lite = {"name": "unet", "encoder": "timm-tf_efficientnet_lite0", "decoder_channels": [8] * 5}
+    recipe = tiny(folder, architecture=lite, steps=3, checkpoint=100)
+    unbroken = train(recipe, tmp_path / "a", tmp_path, say=quietly)
+    stopped = train(recipe, tmp_path / "b", tmp_path, say=quietly, time_is_up=lambda: True)
+    assert stopped.step == 1, "the time is asked for at every step, not at checkpoints alone"
+    resumed = train(recipe, tmp_path / "b", tmp_path, say=quietly)
+    for ours, theirs in ((resumed.network, unbroken.network), (resumed.averaged, unbroken.averaged)):
+        assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+
+
 @pytest.mark.drawn
 def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
     out = tmp_path / "run"

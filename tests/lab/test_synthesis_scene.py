@@ -8,11 +8,19 @@ from segmentation.lab.synthesis import scene as scene_module
 from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.draw import DIAMETERS, FAMILY_WEIGHTS, draw_settings
 from segmentation.lab.synthesis.exposure import drifted
-from segmentation.lab.synthesis.render import compose, render, render_blank, render_settings
-from segmentation.lab.synthesis.scene import build_scene, split_pieces, visible_labels
+from segmentation.lab.synthesis.render import (
+    compose,
+    render,
+    render_blank,
+    render_settings,
+    shade_transmission,
+)
+from segmentation.lab.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
 from segmentation.lab.synthesis.settings import (
+    SUPPORTS,
     TEXTURES,
     BadSetting,
+    SupportSettings,
     checked,
     every_setting,
     limits,
@@ -22,6 +30,7 @@ from segmentation.lab.synthesis.settings import (
     options as choices_of,
 )
 from segmentation.lab.synthesis.substrate import PATTERNS
+from segmentation.lab.synthesis.support import amorphous, lattice, support_mass, too_faint
 
 CLEAN = {"annotation": "none", "drift": 0}
 
@@ -90,7 +99,8 @@ def test_every_label_is_one_piece_and_no_sliver(seed):
 
 @pytest.mark.parametrize(("name", "value"), options(), ids=str)
 def test_every_option_renders(name, value):
-    done = rendered(3, **{"diameter": 30, name: value})
+    kind = {"kind": "supported"} if name == "support" else {}
+    done = rendered(3, **{"diameter": 30, name: value}, **kind)
     assert done.settings.flat()[name] == value
     assert done.grey.shape == (120, 140) and done.grey.std() > 0
     assert (done.labels.max() > 0) == (done.settings.scene.kind != "blank")
@@ -98,7 +108,8 @@ def test_every_option_renders(name, value):
 
 @pytest.mark.parametrize(("name", "value"), ends(), ids=str)
 def test_the_ends_of_every_range_render(name, value):
-    done = rendered(5, (64, 72), **{"diameter": 20, name: value})
+    kind = {"suppor": {"kind": "supported"}, "lattic": {"kind": "hrtem"}, "amorph": {"kind": "hrtem"}}
+    done = rendered(5, (64, 72), **{"diameter": 20, name: value}, **kind.get(name[:6], {}))
     assert done.grey.shape == (64, 72) and np.isfinite(done.depth).all()
     assert done.settings.flat()[name] == value
 
@@ -290,3 +301,74 @@ def test_impossible_settings_are_named(entry, says):
 
 def test_possible_settings_are_read():
     assert parse_fixed(["cover = 0.5", "jpeg=80", "layout=packed"]) == {"cover": 0.5, "jpeg": 80, "layout": "packed"}
+
+
+@pytest.mark.parametrize("kind", ["supported", "hrtem"])
+def test_kinds_of_their_own_draw_their_own_settings_and_can_be_fixed(kind):
+    done = [rendered(seed, (96, 96), kind=kind, support_size=4.0, diameter=12) for seed in range(6)]
+    assert all(each.settings.scene.kind == kind and each.settings.support.support_size == 4 for each in done)
+    assert len({each.settings.exposure.defocus for each in done}) == 6, "what is not fixed is drawn"
+    assert any(each.labels.any() for each in done)
+    others = rendered(3, (96, 96), kind="sem", diameter=12)
+    assert others.settings.support == SupportSettings(), "other kinds have no support"
+
+
+@pytest.mark.parametrize("support", SUPPORTS[1:])
+def test_a_support_is_uneven_takes_its_share_and_is_never_labelled(support):
+    settings = SupportSettings(support=support, support_share=0.4, support_grain=0.0)
+    mass = support_mass((200, 240), settings, 12.0, np.random.default_rng(3))
+    assert mass.min() >= 0 and mass.std() > 0.1 and 0.05 < (mass > 0.15).mean() < 0.95
+    fixed = {"kind": "supported", "support": support, "diameter": 10, "cover": 0.001, "annotation": "none"}
+    assert (rendered(5, (160, 160), **fixed).labels > 0).mean() < 0.05
+
+
+def test_on_a_support_intensities_add_up_in_projection():
+    """A particle adds the same grey over thick and over thin support: Z-contrast, not opacity."""
+    fixed = {**CLEAN, "kind": "supported", "diameter": 16, "polarity": "bright", "sheen": 0, "fringe": 0}
+    settings = draw_settings(np.random.default_rng(4), fixed)
+    scene = build_scene((160, 160), settings.scene, np.random.default_rng(5))
+    thin, thick = (
+        shade_transmission(scene, settings, np.random.default_rng(6), np.full((160, 160), t, np.float32))
+        for t in (0, 2)
+    )
+    assert scene.owner.any() and np.allclose(thick - thin, (thick - thin)[0, 0], atol=1e-5)
+
+
+def test_particles_that_no_one_would_see_are_not_labelled():
+    labels = np.zeros((40, 80), np.int32)
+    labels[5:15, 5:15], labels[5:15, 30:40], labels[20:35, 50:65] = 1, 2, 3
+    contrast = np.select([labels == 1, labels == 2, labels == 3], [0.3, 0.01, 0.3]).astype(np.float32)
+    picture = np.where(labels == 3, 255, 100).astype(np.uint8)
+    kept = too_faint(labels, contrast, picture, noise=0.1)
+    assert set(np.unique(kept)) == {0, 1} and (kept > 0).sum() == 100, "2 is lost in the noise, 3 in saturation"
+    assert too_faint(labels, contrast, picture * 0, noise=1e-3).max() == 2, "less noise does not help below FAINTEST"
+
+
+def test_lattices_have_the_spacing_of_their_material_and_stay_in_the_particles():
+    owner = np.zeros((128, 256), np.int32)
+    owner[10:110, 10:110], owner[50:80, 180:210] = 1, 2
+    flat = np.zeros(owner.shape, np.float32)
+    scene = Scene(flat, owner, flat, np.zeros(3, np.float32), np.arange(3, dtype=np.int32))
+    settings = SupportSettings(lattice_spacing=8.0, lattice_other=5.0)
+    seen = {1: [], 2: []}
+    for seed in range(30):
+        waves = lattice(scene, settings, np.random.default_rng(seed), fine=50.0)
+        assert not waves[owner == 0].any() and np.abs(waves).max() <= 1.4
+        for number, window in ((1, np.s_[10:110, 10:110]), (2, np.s_[50:80, 180:210])):
+            power = np.abs(np.fft.fft2(waves[window], (256, 256)))
+            power[:6, :6] = 0
+            row, column = np.unravel_index(power.argmax(), power.shape)
+            frequency = np.hypot(*(min(k, 256 - k) for k in (row, column))) / 256
+            if waves[window].any():
+                seen[number].append(1 / frequency)
+    assert np.median(seen[1]) == pytest.approx(8, rel=0.06) and np.median(seen[2]) == pytest.approx(5, rel=0.06)
+    assert 15 < len(seen[1]) < 30, "some lie along no zone axis and show no lattice"
+
+
+def test_the_film_of_hrtem_has_grain_of_one_wavelength():
+    grain = amorphous((256, 256), 6.0, np.random.default_rng(1))
+    power = np.abs(np.fft.fft2(grain)) ** 2
+    rows, columns = np.meshgrid(*(np.fft.fftfreq(256),) * 2, indexing="ij")
+    radius = np.hypot(rows, columns)
+    ring = power[(radius > 0.11) & (radius < 0.23)].mean()
+    assert ring > 4 * power[radius < 0.05].mean() and ring > 4 * power[radius > 0.4].mean()

@@ -255,4 +255,4 @@ def test_a_whole_picture_is_normalised_as_for_an_analysis(tmp_path):
 
 
 def test_losses_and_tasks_are_found_by_name():
-    assert losses()["instances"] is InstanceLoss and tasks.find("particles").scoring is SCORING
+    assert losses()["instances"] is InstanceLoss and tasks.find("particles").scoring(()) is SCORING

@@ -105,6 +105,7 @@ TASK = Task(
     summary="Tells bright from dark and measures the area of either.",
     thing="class",
     things="classes",
+    table="classes",
     class_names=CLASSES,
     settings=BrightnessSettings,
     channels=channels,

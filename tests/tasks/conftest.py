@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +119,11 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     weights.write_bytes(b"weights")
     task = tasks.find(request.param)
     card = cards.ModelCard("perfect", "Perfect", "Knows all.", "1", {"name": "none"}, "a" * 64, weights, task.name)
+    card = replace(card, maps=list(task.golden().names))
     found = cards.find
     every = cards.available
     for module in (cards, pipeline):
         monkeypatch.setattr(module, "find", lambda name: card if name == card.name else found(name))
     monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
-    monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name))
+    monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name, task.channels(card).names))
     return Kind(task, card)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 
+from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.settings import AnalysisSettings
@@ -31,17 +33,24 @@ class Kind:
 class Brightest(nn.Module):
     """A network that answers as it is taught, were everything bright an object of its own, or of the second class."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, maps: tuple[str, ...]) -> None:
         super().__init__()
-        self.task = taught.find(name)
+        self.task, self.maps = taught.find(name), maps
 
     def forward(self, pictures: Tensor) -> Tensor:
         return torch.stack([self._maps(picture[0] > 0) for picture in pictures.float().numpy()])
 
     def _maps(self, bright: np.ndarray) -> Tensor:
-        labels = bright.astype(np.int32) + 1 if self.task.classes else ndimage.label(bright)[0].astype(np.int32)
-        wanted = self.task.targets(labels, self.task.channels)[: len(self.task.channels)]
+        labels = (
+            bright + np.int32(len(self.maps) > 1) if self.task.classes else ndimage.label(bright)[0].astype(np.int32)
+        )
+        wanted = self.task.targets(labels, self.maps)[: len(self.maps)]
         return torch.logit(torch.from_numpy(wanted), 0.01)
+
+
+def kinds(numbers: Iterable[str]) -> list[str]:
+    """Names of numbers without those of the classes that each is of."""
+    return list(dict.fromkeys(name.partition(quantities.OF)[0] for name in numbers))
 
 
 def png(pixels: np.ndarray) -> bytes:

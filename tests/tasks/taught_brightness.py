@@ -16,6 +16,6 @@ TASK = LearningTask(
     score=dice,
     activation=activation,
     preview=likeliest,
-    scoring=scoring(CLASSES),
-    classes=CLASSES,
+    scoring=scoring,
+    classes=True,
 )

@@ -90,7 +90,7 @@ def test_labels_may_have_other_numbers(toy, tmp_path):
         (["--threshold", "0.4", "--flips"], "without --flips and --threshold"),
         (["--scale", "1"], "without --scale"),
         (["--polarity", "dark"], "without --polarity"),
-        (["--classes", "1", "2", "3"], "--classes names a label for each class of Brightness (dark, bright)."),
+        (["--classes", "1", "2", "3"], "--classes names a label for each class of two-greys (dark, bright)."),
     ],
 )
 def test_options_that_mean_nothing_to_it_are_refused(toy, unseen, tmp_path, options, sentence):
@@ -106,7 +106,7 @@ def test_labels_without_its_classes_are_refused(toy, run, tmp_path):
         save(file, np.full((64, 64), 7, np.uint8))
     recipe = read_recipe(run / "recipe.toml").model_dump()
     recipe["sources"][0]["path"] = str(folder)
-    with pytest.raises(BadDataset, match="holds no labelled pixels: in none of its labels there is a 1, 2"):
+    with pytest.raises(BadDataset, match="The labels hold the numbers 7, for 2 classes"):
         make_sources(recipe_from(recipe, "here"), tmp_path)
 
 
@@ -153,9 +153,9 @@ def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
         ({"heads": ["foreground"]}, "heads is [dark, bright], not"),
         ({"loss": {"name": "classes", "dice": -1}}, "loss: dice is at least 0"),
         ({"loss": {"cross_entropy": 0, "dice": 0}}, "cross_entropy or dice is above 0."),
-        ({"sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "a label for each class of brightness"),
+        ({"sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "a label for each class (dark, bright)"),
         ({"sources": [{"kind": "rendered"}]}, "brightness has classes, and rendered pictures have none"),
-        ({"task": "particles", "sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "it has none"),
+        ({"task": "particles", "sources": [{"kind": "folder", "path": "x", "classes": [0]}]}, "particles has none"),
     ],
 )
 def test_a_bad_recipe_is_told_in_one_sentence(toy, run, changes, sentence):
@@ -187,10 +187,11 @@ def test_figures_are_those_of_the_definitions():
     truth = np.array([[1, 1, 1, 2], [2, 2, 0, 0]], np.int32)
     found = np.array([[1, 1, 2, 2], [2, 0, 1, 2]], np.int32)
     table = confusion(found, truth, 2)
-    assert table.tolist() == [[2, 1, 0], [0, 2, 1]]
+    assert table[:, :3].tolist() == [[2, 1, 0], [0, 2, 1]]
     once = np.ones((1, 1))
     every, errors = metrics(CLASSES, [table], once), fraction_errors(CLASSES, [table], once, False)
     assert every["dark_iou"] == [2 / 3] and every["bright_iou"] == [2 / 4] and every["iou"] == [(2 / 3 + 1 / 2) / 2]
+    assert np.isfinite(every["boundary_f1"]).all()
     assert every["dark_dice"] == [4 / 5] and every["accuracy"] == [4 / 6]
     assert errors["dark_true"] == [50] and errors["dark_found"] == pytest.approx([100 / 3])
     assert errors["bright_error"] == [0]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 FORMAT = "deepsegm-segmentation/1"
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
-ALTERNATIVE = "alternative "  # begins the names of other labels in the file
+ALTERNATIVE, LAYER = "alternative ", "layer "  # begin the names of other labels and of layers in the file
 MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
 NEWER = "The stored segmentation was written by a newer version of DeepSegm: update it, or try again to segment anew."
@@ -74,6 +74,7 @@ class Segmentation:
         task says: of particles polarity, scale, threshold, clarity, expected, dropped and closer.
     alternatives: other labels (H, W) int32 of the same image by what was changed: how much a number depends on a
         setting is told by measuring them too.
+    layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.
     """
 
     labels: NDArray[np.int32]
@@ -85,6 +86,7 @@ class Segmentation:
     provenance: Provenance
     used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    layers: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,8 +116,9 @@ class Segmentation:
             "classes": self.classes,
             "confidence": self.confidence,
         }
-        others = {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
-        np.savez_compressed(file, allow_pickle=False, **arrays, **others)
+        arrays |= {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
+        arrays |= {f"{LAYER}{name}": layer for name, layer in self.layers.items()}
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, file: Path | BinaryIO, known: Provenance | None = None) -> Segmentation:
@@ -150,7 +153,8 @@ def _current(data: Any) -> Segmentation:
         header["rows"],
         Provenance.from_dict(header["provenance"]),
         header["used"],
-        _alternatives(data),
+        _named(data, ALTERNATIVE),
+        _named(data, LAYER),
     )
     _check(found)
     return found
@@ -162,6 +166,8 @@ def _check(found: Segmentation) -> None:
     arrays = [found.labels, *found.alternatives.values()]
     if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
         raise ValueError("the label images are not alike")
+    if any(each.dtype != np.uint8 or each.shape != shape for each in found.layers.values()):
+        raise ValueError("the layers are not those of the labels")
     highest = int(found.ids.max(initial=0))
     if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() <= highest <= MOST_IDS:
         raise ValueError("the labels are not those of the ids")
@@ -174,8 +180,8 @@ def _check(found: Segmentation) -> None:
         raise ValueError("a class has no name")
 
 
-def _alternatives(data: Any) -> dict[str, NDArray[np.int32]]:
-    return {name.removeprefix(ALTERNATIVE): data[name] for name in data.files if name.startswith(ALTERNATIVE)}
+def _named(data: Any, kind: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(kind): data[name] for name in data.files if name.startswith(kind)}
 
 
 def _before_formats(data: Any, known: Provenance | None) -> Segmentation:
@@ -190,6 +196,6 @@ def _before_formats(data: Any, known: Provenance | None) -> Segmentation:
     used["polarity"] = str(data["words"][0])
     ids = np.arange(1, len(confidence) + 1, dtype=np.int32)
     classes = np.zeros(len(ids), np.int32)
-    found = Segmentation(labels, ids, classes, ("particle",), confidence, rows, known, used, _alternatives(data))
+    found = Segmentation(labels, ids, classes, ("particle",), confidence, rows, known, used, _named(data, ALTERNATIVE))
     _check(found)
     return found

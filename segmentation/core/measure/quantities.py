@@ -7,7 +7,7 @@ measures with `add`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Unit = Literal["nm", "px"]
@@ -17,6 +17,7 @@ Registry = dict[str, "Quantity"]
 ISO_IMAGES = "ISO 13322-1:2014"
 ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
+OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
@@ -75,6 +76,20 @@ def add(registry: Registry, *quantities: Quantity) -> None:
     for each in quantities:
         if registry.setdefault(each.name, each) != each:
             raise ValueError(f"There are two definitions of the quantity {each.name!r}: give one of them another name.")
+
+
+def of_class(name: str, class_name: str) -> str:
+    """The name of a number that there is for each class, such as "area_fraction of ferrite"."""
+    return f"{name}{OF}{class_name}"
+
+
+def number(name: str) -> Quantity:
+    """The quantity of a number, also of one of a class (`of_class`); raises UnknownQuantity."""
+    known, of, class_name = name.partition(OF)
+    if known not in NUMBERS:
+        raise UnknownQuantity(f"No number {known!r} is known: register it with core.measure.quantities.add.")
+    quantity = NUMBERS[known]
+    return replace(quantity, name=name, title=f"{quantity.title} of {class_name}") if of else quantity
 
 
 def column(name: str) -> Quantity:
@@ -200,6 +215,13 @@ add(
         "The same share when outlines whose confidence is under 50 % are left out.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
+    ),
+    Quantity(
+        "vssa",
+        "Volume-specific surface area (m²/cm³)",
+        "Surfaces by volumes of spheres of the minimum Feret diameters, 6 Σd² / Σd³; 2022/C 229/01 excludes materials"
+        " under 6. Pores, roughness and thickness are not seen.",
+        source="EU 2022/C 229/01; Wohlleben et al. (2017)",
     ),
     Quantity(
         "ecd_median",

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, undefined
+from .budget import Case, Evidence, budget
 from .cautions import cautions
 from .convergence import Convergence, converge
 from .descriptors import DESCRIPTORS
@@ -21,6 +22,7 @@ from .fitting import Fit, log_normal
 from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
 from .quantities import NUMBERS, Unit, Value
+from .recommendation import recommendation
 from .table import Table
 
 PER_IMAGE = "by particle"
@@ -45,7 +47,8 @@ class Statistics:
         sentences. relative_uncertainty: of the calibration, as
         carried into the intervals; None where it is not known.
     weighted: all figures and their intervals by number, area and volume.
-    fit, convergence, agglomerates, shape, nano: see the modules of these names, and docs/statistics.md.
+    fit, convergence, agglomerates, shape, nano, budget, recommendation: see the modules of these names, and
+        docs/statistics.md.
     """
 
     unit: Unit
@@ -75,6 +78,8 @@ class Statistics:
     agglomerates: dict[str, int] = field(default_factory=dict)
     shape: dict[str, dict[str, float]] = field(default_factory=dict)
     nano: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None
+    recommendation: dict[str, Any] | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
 
@@ -101,13 +106,15 @@ def summarise(
     filter: bool = False,
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
+    evidence: Evidence | None = None,
     seed: int = 0,
 ) -> Statistics:
     """The statistics of a table whose particles have been judged (`filters.set_aside`).
 
     calibration: the table's, for its uncertainty. filter: whether the filter was on; alternatives: judged tables of
     the same image under other settings, by name; both for the sensitivity of the nano card. field_spread: SD of
-    ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm. seed: of all draws.
+    ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm. evidence: for the budget. seed: of
+    all draws.
     """
     described, _ = describe(
         [table],
@@ -116,6 +123,7 @@ def summarise(
         calibration=calibration,
         alternatives=alternatives,
         field_spread=field_spread,
+        evidence=evidence,
         seed=seed,
     )
     return Statistics(**described)
@@ -129,6 +137,7 @@ def describe(
     calibration: Calibration | None,
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
+    evidence: Evidence | None = None,
     seed: int,
 ) -> tuple[dict[str, Any], Sizes]:
     """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
@@ -152,11 +161,15 @@ def describe(
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
+    groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
+    case = Case(variants, calibration or Calibration.absent(), field_spread, coarsest or 0.0, evidence or Evidence())
     return {
         "unit": sizes.unit,
         "edge": edge,
         "relative_uncertainty": known,
         "nano": nano_card(variants, terms),
+        "budget": budget(case),
+        "recommendation": recommendation(sizes, lengths, groups, terms),
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
         "set_aside": by_reason(tables),
@@ -180,7 +193,7 @@ def describe(
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
-        "agglomerates": _agglomerates(tables),
+        "agglomerates": groups,
         "shape": _shape(tables),
     }, sizes
 

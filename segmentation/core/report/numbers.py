@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..measure.distribution import FIGURES
 from ..measure.nano import DOUBTFUL
-from ..measure.quantities import COLUMNS, NUMBERS, Quantity
+from ..measure.quantities import COLUMNS, NUMBERS, Quantity, number
 from ..measure.statistics import Statistics
 from ..sample import Sample
 
@@ -36,7 +36,7 @@ def rows(sample: Sample) -> list[Row]:
     found, things = sample.pooled, sample.task.things
     if found is None:
         return [
-            Row("quantities", NUMBERS[name].title, each.value, each.unit, each.low, each.high)
+            Row("quantities", number(name).title, each.value, each.unit, each.low, each.high)
             for name, each in sample.quantities.items()
         ]
     return [*_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]
@@ -70,6 +70,9 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
     for name in DOUBTFUL:
         yield Row("other sizes", label(NUMBERS[name]), getattr(found, name), "", *pair(found.intervals.get(name)))
+    if found.recommendation is not None:
+        vssa = found.recommendation["vssa"]
+        yield Row("other sizes", "volume-specific surface area", vssa, "m²/cm³", None, None)
     if found.fit is not None:
         fit = found.fit
         yield Row("log-normal fit", "median", fit["median"], found.unit, None, None)

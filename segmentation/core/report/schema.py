@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..measure.budget import ANSWERS, Contribution
 from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
@@ -91,6 +92,35 @@ def _nano() -> Any:
     )
 
 
+def _budget() -> Any:
+    known = (float | None, "standard uncertainty, of the median relative; null where not known")
+    total = model(
+        "Uncertainty",
+        value=float,
+        standard=(float, "combined, of what is known"),
+        expanded=(float, "the same times coverage_factor"),
+        without=(list[str], "contributions that are not known and not in it"),
+        largest=(str, "name of the largest contribution that is known"),
+        sentence=str,
+    )
+    row = layout(Contribution, median=known, fraction_100nm=known, source=(str, "how it was found, or why not"))
+    return model(
+        "Budget",
+        coverage_factor=float,
+        rows=list[row],  # type: ignore[valid-type]
+        **_each(ANSWERS, total),
+    )
+
+
+def _recommendation() -> Any:
+    return model(
+        "Recommendation",
+        vssa=(float, NUMBERS["vssa"].definition),
+        exempt=(Count, "particles over 100 µm in two directions"),
+        points=(list[model("Point", title=str, said=str)], "2022/C 229/01 point by point"),  # type: ignore[misc]
+    )
+
+
 def _convergence() -> Any:
     more = (int | None, "still to count for an interval of ±wanted; null where no number of them would do")
     required = layout(Convergence, more=more, by=Literal["image"])
@@ -126,6 +156,8 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
         agglomerates=model("Agglomerates", **_each(("groups", "singles", "primaries_in_groups", "largest"), Count)),
         shape=(dict[str, spread], "descriptors of shape, by name"),  # type: ignore[valid-type]
         nano=_nano() | None,
+        budget=(_budget() | None, "of the uncertainty, after JCGM 100:2008; null of pixels"),
+        recommendation=_recommendation() | None,
         **more,
     )
 
@@ -148,13 +180,17 @@ def _either() -> Any:
     ends = _each(("median", "low", "high"), float | None)
     row = model("Row", name=str, n=Count, n_set_aside=Count, **ends, outlier=str, excluded=str)
     sides = ("width", "height")
+    answer = model("Answer", name=str, **get_type_hints(Value))
     image = model(
         "ImageResult",
         closed=False,
         format=Literal["deepsegm-result/1"],
         settings=(dict[str, Any], "as asked for"),
         used=(dict[str, Any], "what was used where the settings leave it open"),
-        quantities=(dict[str, layout(Value)], "what this kind of analysis answers with"),  # type: ignore[misc]
+        quantities=(
+            dict[str, layout(Value)] | list[answer],  # type: ignore[misc,valid-type]
+            "what this kind of analysis answers with: of particles by name, of any other kind as a list",
+        ),
         calibration=calibration,
         statistics=(_statistics(Statistics) | None, "of the sizes; null for a kind of analysis without any"),
         set_aside=(dict[str, Count], "objects set aside, by reason"),

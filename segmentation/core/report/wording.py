@@ -10,7 +10,7 @@ from typing import Any
 
 from segmentation import __version__
 
-from ..measure.quantities import NUMBERS, Value
+from ..measure.quantities import Value, number
 from ..micrograph.types import SOURCES, Calibration
 
 LEAST_DOUBT = 0.001
@@ -81,9 +81,10 @@ def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], s
     """Each quantity by its title, with unit and interval, numbers as `said` says them."""
     words = {}
     for name, each in values.items():
-        words[NUMBERS[name].title] = f"{said(each.value)} {each.unit}".strip()
+        title = number(name).title
+        words[title] = f"{said(each.value)} {each.unit}".strip()
         if each.low is not None and each.high is not None:
-            words[NUMBERS[name].title] += f" ({said(each.low)} to {said(each.high)})"
+            words[title] += f" ({said(each.low)} to {said(each.high)})"
     return words
 
 

@@ -41,7 +41,7 @@ def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
 class Found:
     """What `decode` makes of the maps of the analysed rows; as in `Segmentation`, without the data bar's rows.
 
-    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32.
+    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each.
     """
 
     labels: NDArray[np.int32]
@@ -49,6 +49,7 @@ class Found:
     classes: NDArray[np.int32]
     used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    layers: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Channels:
 class Golden:
     """A drawn case with known answers, which the conformance test runs.
 
-    picture: (H, W) uint8. maps: (C, H, W) uint8 as a perfect network would give. count: objects to be found.
+    picture: (H, W) uint8. maps: (C, H, W) uint8 as a perfect network would give, names: theirs, where a card
+    names them. count: objects to be found.
     answers: quantity by name, which measuring must give within a relative `tolerance`.
     """
 
@@ -78,6 +80,7 @@ class Golden:
     count: int
     answers: dict[str, float]
     tolerance: float = 0.02
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Task:
 
     name: in settings, cards and addresses. title, summary: for people. thing, things: one of what it finds, and
         several ("particle", "particles"). class_names: of the classes that objects may have, in the order of their
-        numbers.
+        numbers; none where they are the maps that a card names.
     settings: its SegmentationSettings, from which form, API and command line are derived.
     channels(card): what the network predicts.
     scale(predict, card, picture, settings): how to show the picture (H, W) float32 in 0..1; predict(picture) gives the
@@ -99,6 +102,8 @@ class Task:
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
+    table: name of the file of its table: "classes" where each pixel belongs to a class and a row says all of one.
+    size: the column of its table whose distribution is drawn.
     pools: whether several images are pooled as a sample, by their sizes.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
     """
@@ -118,5 +123,16 @@ class Task:
     panels: tuple[str, str, str, str]
     golden: Callable[[], Golden]
     method: str = ""
+    table: str = "objects"
+    size: str = "min_feret"
     pools: bool = False
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
+
+    def classes_of(self, card: ModelCard) -> tuple[str, ...]:
+        """Names of the classes that a model tells apart."""
+        return self.class_names or self.channels(card).names
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether each pixel belongs to a class, instead of to an object or to none."""
+        return self.table == "classes"

@@ -137,6 +137,7 @@ def measure(
 ) -> Measured:
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
     from ..analysis import Measured
+    from ..measure.budget import Evidence
     from ..measure.shapes import confidence_under, without_corners
     from ..measure.statistics import seed_of, summarise
 
@@ -154,6 +155,7 @@ def measure(
         filter=settings.filter,
         alternatives=alternatives,
         field_spread=settings.field_spread / 100,
+        evidence=Evidence(segmentation.provenance.card.get("scores", ()), settings.repeated),
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
@@ -225,6 +227,7 @@ TASK = Task(
     panels=("image", "segmentation", "doubts", "histogram"),
     golden=golden,
     method=METHOD,
+    table="particles",
     pools=True,
     facts=facts,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import tifffile
 
 from ...core.network.cards import check_weights
+from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
 from ..files import write_whole
 from ..tasks.base import Floats, Scoring
@@ -92,6 +94,7 @@ def evaluate(
     examiner = scoring.examine(predictor, options)
     records: list[Any] = []
     images: list[dict[str, Any]] = []
+    began = time.monotonic()
     for number, (pair, size) in enumerate(zip(examples, sizes, strict=True), start=1):
         micrograph, truth = pair.load(options.rows)
         seen = predictor.see(micrograph, len(truth))
@@ -103,7 +106,7 @@ def evaluate(
         how = {"polarity": seen.view.polarity, "scale": seen.view.scale, "rows": len(found)}
         images.append({**alone, **how, "seconds": round(seen.seconds, 3)})
         counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
-        say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": "))
+        say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(examples)))
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {"name": title, "images": len(records), "unit": "nm" if nm else "px", "rows": options.rows},

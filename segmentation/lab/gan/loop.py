@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...core.pace import about, time_left
 from ..files import write_picture, write_whole
 from ..runs import CHECKPOINT, METRICS, State, add_row, load_state, read_rows, save_state, write_rows
 from ..settings import BadRecipe
@@ -108,7 +109,8 @@ def run_steps(
         if trainer.step % settings.checkpoint == 0 or trainer.step == settings.steps or deadline.over():
             seconds = (time.monotonic() - began) / len(losses)
             said = _note(trainer, folder, losses, seconds)
-            work.say(f"{stage} {trainer.step}/{settings.steps}  {said}  {seconds:.2f} s/step")
+            left = f", {about(seconds * (settings.steps - trainer.step))} left" if trainer.step < settings.steps else ""
+            work.say(f"{stage} {trainer.step}/{settings.steps}  {said}  {seconds:.2f} s/step{left}")
             parts = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
             save_state({"settings": entries, "step": trainer.step, **parts}, folder / CHECKPOINT)
             losses, began = [], time.monotonic()
@@ -183,7 +185,7 @@ def make_pictures(
     if len(rows) >= count:
         work.say(f"{stage}: finished before")
         return True
-    make = begin()
+    make, began = begin(), time.monotonic()
     for number in range(len(rows), count):
         if deadline.over():
             return False
@@ -191,7 +193,9 @@ def make_pictures(
         add_row(folder / METRICS, {"number": number + 1, **row})
         if number % SAMPLE_EVERY == 0 or number == count - 1:
             write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
-            work.say(f"{stage} {number + 1}/{count}  " + "  ".join(f"{name} {value}" for name, value in row.items()))
+            told = "  ".join(f"{name} {value}" for name, value in row.items())
+            left = time_left(began, number + 1 - len(rows), count - len(rows))
+            work.say(f"{stage} {number + 1}/{count}  {told}{left}")
     return True
 
 

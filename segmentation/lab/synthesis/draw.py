@@ -14,6 +14,7 @@ from .settings import (
     SceneSettings,
     ShadingSettings,
     SubstrateSettings,
+    SupportSettings,
     checked,
 )
 
@@ -60,16 +61,87 @@ def draw_settings(
     Raises BadSetting when a fixed setting is unknown or out of range.
     """
     dice = Dice(rng, fixed or {})
+    if usual := {"supported": draw_supported, "hrtem": draw_hrtem}.get(dice.fixed.get("kind", "")):
+        dice = Dice(rng, {**usual(dice), **dice.fixed})
     scene = draw_scene(dice, diameters)
     shading = draw_shading(dice, scene)
+    support = {name: dice.fixed[name] for name in SupportSettings.model_fields if name in dice.fixed}
     return RenderSettings(
-        scene=scene, substrate=draw_substrate(dice, scene), shading=shading, exposure=draw_exposure(dice, scene)
+        scene=scene,
+        substrate=draw_substrate(dice, scene),
+        shading=shading,
+        exposure=draw_exposure(dice, scene),
+        support=SupportSettings(**support),
     )
+
+
+def draw_supported(dice: Dice) -> dict[str, Any]:
+    """What is unlike other pictures where small particles lie on a thick support (HAADF, or bright-field STEM)."""
+    return {
+        "polarity": dice.pick("polarity", {"bright": 80, "dark": 20}),
+        "family": dice.pick("family", {"sphere": 52, "ellipsoid": 30, "rounded": 13, "facetted": 5}),
+        "layout": dice.pick("layout", {"random": 60, "clustered": 40}),
+        "spread": dice.between("spread", 0.1, 0.6),
+        "cover": dice.scaled("cover", 0.015, 0.3),
+        "overlap": dice.between("overlap", 0.2, 1.0),
+        "stacking": dice.whole("stacking", 1, 1, 0.6),
+        "texture": "none",
+        "ground": 0.1,
+        "gradient": dice.between("gradient", 0.02, 0.3, 0.4),
+        "scratches": 0,
+        "patches": 0,
+        "holes": 0,
+        "frame": 0,
+        "grain": dice.scaled("grain", 0.005, 0.06),
+        "specks": 0,
+        "contrast": 0.3,
+        "absorption": dice.scaled("absorption", 0.3, 4),
+        "diffraction": dice.between("diffraction", 0.1, 0.45),
+        "fringe": dice.between("fringe", 0.1, 0.5, 0.15),
+        "defocus": dice.scaled("defocus", 0.5, 1.6),
+        "dose": dice.scaled("dose", 20, 3000),
+        "read_noise": dice.between("read_noise", 0, 0.02, 0.5),
+        "line_noise": dice.between("line_noise", 0.002, 0.02, 0.4),
+        "drift": dice.between("drift", 0.3, 1.0, 0.2),
+        "level": dice.between("level", 0, 12),
+        "support": dice.pick("support", {"grains": 48, "fractal": 30, "porous": 12, "sheets": 10}),
+        "support_size": dice.scaled("support_size", 2.5, 12),
+        "support_share": dice.between("support_share", 0.4, 1.0),
+        "support_grey": dice.scaled("support_grey", 0.5, 4.5),
+        "support_grain": dice.scaled("support_grain", 0.01, 0.12),
+        "support_blur": dice.scaled("support_blur", 1, 10),
+    }
+
+
+def draw_hrtem(dice: Dice) -> dict[str, Any]:
+    """What is unlike other pictures where crystals show their lattice on an amorphous film."""
+    spacing = dice.scaled("lattice_spacing", 2.5, 12)
+    return {
+        "polarity": dice.pick("polarity", {"bright": 10, "dark": 90}),
+        "family": dice.pick("family", {"sphere": 25, "ellipsoid": 25, "rounded": 30, "facetted": 20}),
+        "layout": dice.pick("layout", {"random": 70, "clustered": 30}),
+        "law": dice.pick("law", {"log-normal": 50, "bimodal": 50}),
+        "cover": dice.scaled("cover", 0.02, 0.4),
+        "texture": "none",
+        "scratches": 0,
+        "frame": 0,
+        "specks": 0,
+        "holes": dice.between("holes", 0.02, 0.3, 0.04),
+        "grain": 0.01,
+        "contrast": 0.3,
+        "absorption": dice.scaled("absorption", 0.15, 1.5),
+        "fringe": dice.between("fringe", 0.1, 0.9, 0.7),
+        "defocus": dice.scaled("defocus", 0.5, 1.0),
+        "lattice_spacing": spacing,
+        "lattice_other": dice.between("lattice_other", 0.7, 1.4) * spacing,
+        "lattice_contrast": dice.scaled("lattice_contrast", 0.1, 0.8),
+        "amorphous": dice.scaled("amorphous", 0.15, 1.0),
+    }
 
 
 def draw_scene(dice: Dice, diameters: tuple[float, float]) -> SceneSettings:
     kind = dice.pick("kind", {"sem": 76, "transmission": 24})
-    through = kind == "transmission"
+    through = kind not in ("sem", "blank")
     family = dice.pick("family", {f: w * _liking(f, through) for f, w in FAMILY_WEIGHTS.items()})
     layout = dice.pick("layout", {"random": 35, "clustered": 55, "packed": 5 if family in AGGREGATES else 10})
     diameter = dice.scaled("diameter", *diameters)
@@ -134,7 +206,7 @@ def draw_shading(dice: Dice, scene: SceneSettings) -> ShadingSettings:
 
 
 def draw_substrate(dice: Dice, scene: SceneSettings) -> SubstrateSettings:
-    through, blank = scene.kind == "transmission", scene.kind == "blank"
+    through, blank = scene.kind not in ("sem", "blank"), scene.kind == "blank"
     textures = {
         "none": 31, "contours": 9, "worms": 10, "wrinkles": 12, "rings": 8, "cracks": 7, "mosaic": 7, "pits": 8,
         "ripples": 8,
@@ -167,7 +239,7 @@ def draw_exposure(dice: Dice, scene: SceneSettings) -> ExposureSettings:
         dose=dice.scaled("dose", 15, 3000),
         read_noise=dice.between("read_noise", 0, 0.06, 0.7),
         line_noise=dice.between("line_noise", 0.003, 0.025, 0.2),
-        charging=dice.between("charging", 0.03, 0.2, 0.0 if scene.kind == "transmission" else 0.12),
+        charging=dice.between("charging", 0.03, 0.2, 0.12 if scene.kind in ("sem", "blank") else 0.0),
         drift=dice.between("drift", 0.5, 2.0, 0.06),
         vignette=dice.between("vignette", 0.05, 0.3, 0.15),
         floor=dice.scaled("floor", 0.15 if blank else 0.06, 1.2 if blank else 0.35),

@@ -13,6 +13,7 @@ from .noise import Field, blur, resized, white
 from .settings import ExposureSettings
 
 Grey = NDArray[np.uint8]
+ENDS = (0.003, 0.997)  # quantiles of grey that become black and white
 
 
 def expose(grey: Field, settings: ExposureSettings, rng: np.random.Generator) -> Grey:
@@ -49,10 +50,21 @@ def _charged(grey: Field, settings: ExposureSettings, rng: np.random.Generator) 
     return grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
 
 
+def full_range(grey: Field, settings: ExposureSettings) -> float:
+    """The grey span that is stretched to full contrast."""
+    low, high = np.quantile(grey[::3, ::3], ENDS)
+    return max(float(high - low), settings.floor)
+
+
+def noise_of(settings: ExposureSettings) -> float:
+    """SD of a pixel at half of the full contrast, before any filter."""
+    return float(np.sqrt(0.5 / settings.dose + settings.read_noise**2 + settings.line_noise**2))
+
+
 def _stretched(grey: Field, settings: ExposureSettings) -> Field:
     """Grey from about 0 to 1, as an operator sets brightness and contrast; a nearly empty picture stays mid-grey."""
-    low, high = np.quantile(grey[::3, ::3], [0.003, 0.997])
-    span = max(float(high - low), settings.floor)
+    low, high = np.quantile(grey[::3, ::3], ENDS)
+    span = full_range(grey, settings)
     low -= 0.4 * (span - (high - low))
     grey = np.clip((grey - low) / np.float32(span), -0.05, 1.15)
     if settings.vignette:

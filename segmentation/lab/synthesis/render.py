@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 from .annotations import annotate
 from .draw import DIAMETERS, draw_settings
-from .exposure import drifted, expose
+from .exposure import drifted, expose, full_range, noise_of
 from .noise import Field, blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
 from .settings import RenderSettings
 from .substrate import speckle, substrate
+from .support import amorphous, lattice, support_mass, too_faint
 
 Shape = tuple[int, int]
+ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a support
 
 
 def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
     """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
-    through = settings.scene.kind == "transmission"
-    return (shade_transmission if through else shade_sem)(scene, settings, rng)
+    return (shade_sem if settings.scene.kind == "sem" else shade_transmission)(scene, settings, rng)
 
 
 def seen_contrast(settings: RenderSettings) -> float:
@@ -86,19 +87,35 @@ def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Fiel
     return out
 
 
-def shade_transmission(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
-    """What passes (bright field, particles dark) or what is scattered (dark field, particles bright)."""
+def shade_transmission(
+    scene: Scene, settings: RenderSettings, rng: np.random.Generator, support: Field | float = 0.0
+) -> Field:
+    """What passes (bright field, particles dark) or what is scattered (dark field, particles bright).
+
+    support: (H, W) matter under the particles, 1 where it is as thick as usual.
+    """
     s, diameter = settings.shading, settings.scene.diameter
     film = substrate(scene.height.shape, settings.substrate, seen_contrast(settings), s.angle, rng)
-    strength = s.absorption * np.maximum(1 + s.diffraction * scene.shade, 0.15)[scene.owner]
-    scattered = 1 - np.exp(-strength * scene.thickness / diameter)
+    matter = scattered(scene, settings)
     if s.sheen:
-        scattered = scattered * (1 + s.sheen * speckle(scene.height.shape, rng))
+        matter = matter * (1 + s.sheen * speckle(scene.height.shape, rng))
+    if settings.scene.kind == "hrtem":
+        fine = settings.scene.diameter * np.sqrt(settings.scene.fine_size) if settings.scene.law == "bimodal" else 0.0
+        matter = matter + settings.support.lattice_contrast * lattice(scene, settings.support, rng, fine)
+        period = float(np.clip(0.8 * settings.support.lattice_spacing, 2.5, 9))
+        film = film + 0.2 * settings.support.amorphous * amorphous(film.shape, period, rng)
     if s.fringe:
-        scattered = scattered + s.fringe * (scattered - blur(scattered, max(0.8, min(3.0, 0.05 * diameter))))
+        matter = matter + s.fringe * (matter - blur(matter, max(0.8, min(3.0, 0.05 * diameter))))
     # A film scatters a little where it is thick, so it is drawn as the particles are: bright; then both are turned.
-    bright = np.float32(s.contrast + 0.2) * scattered + film
+    bright = (s.contrast + 0.2) * (matter + settings.support.support_grey * support) + film
     return bright if settings.scene.polarity == "bright" else -bright
+
+
+def scattered(scene: Scene, settings: RenderSettings) -> Field:
+    """(H, W) float32 share of the beam that the particles scatter."""
+    s = settings.shading
+    strength = s.absorption * np.maximum(1 + s.diffraction * scene.shade, 0.15)[scene.owner]
+    return (1 - np.exp(-strength * scene.thickness / settings.scene.diameter)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,16 +134,25 @@ class Rendering:
 
 def compose(shape: Shape, settings: RenderSettings, rng: np.random.Generator) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
+    added = np.zeros(shape, np.float32)
     if settings.scene.kind == "blank":
         grey = substrate(shape, settings.substrate, seen_contrast(settings), settings.shading.angle, rng)
         owner, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    elif settings.scene.kind == "supported":
+        mass = support_mass(shape, settings.support, settings.scene.diameter, rng)
+        scene = build_scene(shape, settings.scene, rng, mass > ON_SUPPORT)
+        grey, owner, depth = shade_transmission(scene, settings, rng, mass), _particles(scene, settings), scene.height
+        added = np.float32(settings.shading.contrast + 0.2) * scattered(scene, settings)
     else:
         scene = build_scene(shape, settings.scene, rng)
         grey, owner, depth = shade(scene, settings, rng), _particles(scene, settings), scene.height
     if settings.exposure.drift:
-        grey, owner, depth = drifted([grey, owner, depth], settings.exposure.drift, rng)
+        grey, owner, depth, added = drifted([grey, owner, depth, added], settings.exposure.drift, rng)
     picture = expose(grey.astype(np.float32), settings.exposure, rng)
     labels = visible_labels(owner, smallest_piece(settings.scene.diameter))
+    if settings.scene.kind == "supported":
+        added = added / full_range(grey, settings.exposure)
+        labels = too_faint(labels, added, picture, noise_of(settings.exposure))
     if settings.exposure.annotation != "none":
         picture, hidden = annotate(picture, settings.exposure.annotation, rng)
         labels, depth = split_pieces(np.where(hidden, 0, labels)), np.where(hidden, np.float32(0), depth)

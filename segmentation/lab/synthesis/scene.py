@@ -113,11 +113,17 @@ class _Spot:
     shared: float
 
 
-def build_scene(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> Scene:
-    """A random population of particles on a plane."""
+def build_scene(
+    shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator, where: NDArray[np.bool_] | None = None
+) -> Scene:
+    """A random population of particles on a plane. where: (H, W) bool, the places that may be a particle's middle."""
     canvas = _Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     diameters = draw_diameters(shape, scene, rng)
-    places = iter(draw_places(shape, scene, len(diameters), rng))
+    every = draw_places(shape, scene, len(diameters), rng)
+    if where is not None and where.any():
+        inside = np.clip(every, 0, np.array(shape) - 1)
+        every = every[where[tuple(inside.T)]]
+    places = iter(every)
     stock = _stock(scene, diameters, rng)
     for number in range(len(diameters)):
         fresh = number < len(stock)

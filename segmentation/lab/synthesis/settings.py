@@ -11,8 +11,9 @@ from pydantic.fields import FieldInfo
 from ...core.validation import Refused, Settings
 from .bodies import FAMILIES
 
-KINDS = ("sem", "transmission", "blank")
+KINDS = ("sem", "transmission", "blank", "supported", "hrtem")
 POLARITIES = ("bright", "dark")
+SUPPORTS = ("none", "grains", "fractal", "porous", "sheets")
 LAWS = ("log-normal", "bimodal")
 LAYOUTS = ("random", "clustered", "packed")
 RELIEFS = ("smooth", "grain", "bumps", "pits", "stripes", "debris")
@@ -25,15 +26,18 @@ class BadSetting(Refused):
     """A setting has no such name or cannot have that value; the message says which."""
 
 
-def number(low: float, high: float, what: str) -> Any:
+def number(low: float, high: float, what: str, usual: float | None = None) -> Any:
     """An entry between two numbers."""
-    return Field(ge=low, le=high, description=what)
+    return Field(... if usual is None else usual, ge=low, le=high, description=what)
 
 
 class SceneSettings(Settings):
     """The particles: what they are, how large, how many and where."""
 
-    kind: Literal[*KINDS] = Field(description="secondary electrons, transmission, or a substrate without particles")
+    kind: Literal[*KINDS] = Field(
+        description="secondary electrons, transmission, a substrate without particles, particles on a thick support in "
+        "STEM, or lattices on an amorphous film"
+    )
     polarity: Literal[*POLARITIES] = Field(description="particles brighter or darker than their surroundings")
     family: Literal[*FAMILIES] = Field(description="shape of the particles")
     mixing: float = number(0, 1, "share of particles of other families")
@@ -122,6 +126,21 @@ class ExposureSettings(Settings):
     annotation: Literal[*ANNOTATIONS] = Field(description="what is burnt in; never labelled")
 
 
+class SupportSettings(Settings):
+    """What kinds `supported` and `hrtem` have besides; in units of a particle of typical size."""
+
+    support: Literal[*SUPPORTS] = Field("none", description="supported: what the particles lie on")
+    support_size: float = number(1, 60, "supported: size of its grains relative to the particles", 5)
+    support_share: float = number(0.05, 1, "supported: share of the picture that it takes", 0.6)
+    support_grey: float = number(0, 20, "supported: its grey over that of a typical particle", 2)
+    support_grain: float = number(0, 1, "supported: its fine unevenness", 0.05)
+    support_blur: float = number(0, 40, "supported: how far out of focus it lies, SD in px", 3)
+    lattice_spacing: float = number(2, 40, "hrtem: distance of the lattice fringes in px", 6)
+    lattice_other: float = number(1, 60, "hrtem: that of the second material, the finer mode of `law=bimodal`", 5)
+    lattice_contrast: float = number(0, 2, "hrtem: contrast of the fringes", 0.3)
+    amorphous: float = number(0, 4, "hrtem: contrast of the film's grain", 0.5)
+
+
 class RenderSettings(Settings):
     """Everything that decides a picture, but for its size and its random numbers."""
 
@@ -129,13 +148,14 @@ class RenderSettings(Settings):
     substrate: SubstrateSettings
     shading: ShadingSettings
     exposure: ExposureSettings
+    support: SupportSettings = SupportSettings()
 
     def flat(self) -> dict[str, Any]:
         """All settings by name."""
         return {name: value for part in self.model_dump().values() for name, value in part.items()}
 
 
-PARTS = (SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings)
+PARTS = (SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings, SupportSettings)
 
 
 @cache

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.micrograph.types import Micrograph
+    from ..data import Labelled
     from ..evaluation.predictions import Options, Predictor, Seen
 
 Labels = NDArray[np.int32]
@@ -76,12 +77,14 @@ class Scoring:
 class LearningTask:
     """One kind of analysis, as it is taught.
 
-    channels: the maps that an analysis needs, as the network puts them out. optional: further maps that a recipe may
+    channels: the maps that an analysis needs, as the network puts them out; none where recipes name them in `heads`,
+    and cards in `maps`. optional: further maps that a recipe may
     add, and a card then names. targets(labels, channels): (T, H, W) float32 from labels (H, W), what
     the loss is given. loss: name in `losses` of the one that a recipe means when it says none. score(logits, targets):
     0 to 1, of (B, C, H, W) and (B, T, H, W), for the curves. activation: makes maps in 0..1 of logits. preview(maps):
-    labels of (C, H, W) uint8 maps, for the pictures of a training. classes: names of the classes of which labels are
-    the numbers 1, 2, ...; none where each number is an object.
+    labels of (C, H, W) uint8 maps, for the pictures of a training. scoring(names): of maps
+    of these names. classes: whether labels are the numbers 1, 2, ... of classes, of which each has a map, instead of
+    objects. learnt(pictures): entries of a card's options, from the pictures that a model was taught.
     """
 
     name: str
@@ -92,5 +95,6 @@ class LearningTask:
     score: Callable[[Tensor, Tensor], float]
     activation: Callable[[Tensor], Tensor]
     preview: Callable[[Maps], Labels]
-    scoring: Scoring
-    classes: tuple[str, ...] = ()
+    scoring: Callable[[Sequence[str]], Scoring]
+    classes: bool = False
+    learnt: Callable[[Sequence[Labelled]], dict[str, Any]] = lambda pictures: {}

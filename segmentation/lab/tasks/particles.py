@@ -68,5 +68,5 @@ TASK = LearningTask(
     score=dice,
     activation=torch.sigmoid,
     preview=preview,
-    scoring=SCORING,
+    scoring=lambda names: SCORING,
 )

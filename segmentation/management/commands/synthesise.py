@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+
+from segmentation.core.pace import time_left
 
 from ._lab import LabCommand
 
@@ -26,7 +29,7 @@ class Command(LabCommand):
         parser.add_argument("--size", default="512x512", metavar="WxH", help="pixels (512x512)")
         parser.add_argument("--family", help="shape of the particles")
         parser.add_argument("--diameter", metavar="D|LOW:HIGH", help="typical diameter in px, or its range")
-        parser.add_argument("--kind", help="sem, transmission or blank")
+        parser.add_argument("--kind", help="sem, transmission, blank, supported or hrtem")
         parser.add_argument("--polarity", help="particles bright or dark")
         parser.add_argument(
             "--set",
@@ -57,9 +60,11 @@ class Command(LabCommand):
         self.stdout.write(f"{options['n']} pictures in {options['out']}, a contact sheet in sheet.png{more}")
 
     def _progress(self, count: int) -> Any:
+        began = time.monotonic()
+
         def show(done: int) -> None:
             if done == count or done % max(1, count // 20) == 0:
-                self.say(f"{done} of {count}")
+                self.say(f"{done} of {count}{time_left(began, done, count)}")
 
         return show
 

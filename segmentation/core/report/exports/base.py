@@ -23,7 +23,8 @@ class Export:
 
     name: of the file. title: on the page. content_type: as HTTP has it. place: in every list, ascending.
     image, sample: one line that says what it holds, "" where there is no such file. image_all: the line where it holds
-    what was set aside, too, if asked to. In all of them {thing}, {things} and {Things} are what is looked for.
+    what was set aside, too, if asked to; image_classes: where each pixel belongs to a class. In all of them {thing},
+    {things} and {Things} are what is looked for, {table} the name of the task's table.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. turn: FIRST for what answers the question,
@@ -38,6 +39,7 @@ class Export:
     image: str = ""
     sample: str = ""
     image_all: str = ""
+    image_classes: str = ""
     panel: str = ""
     for_the_page: bool = False
     turn: int = NORMAL
@@ -47,7 +49,14 @@ class Export:
 
     def said(self, of: Of, task: Task, *, all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
-        names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize()}
-        line = self.holds(of, all=all).format(**names)
+        names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
+        of_classes = self.image_classes if of == "image" and task.of_classes else ""
+        line = (of_classes or self.holds(of, all=all)).format(**names)
         own = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
-        return replace(own, image=line if of == "image" else "", sample=line if of == "sample" else "", image_all="")
+        return replace(
+            own,
+            image=line if of == "image" else "",
+            sample=line if of == "sample" else "",
+            image_all="",
+            image_classes="",
+        )

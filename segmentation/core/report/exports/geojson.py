@@ -94,7 +94,7 @@ def _write(context: Context, path: Path) -> None:
 
 EXPORTS = (
     Export(
-        "{things}.geojson",
+        "{table}.geojson",
         "Outlines, GeoJSON",
         "application/geo+json",
         160,

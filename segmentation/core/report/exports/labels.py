@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segmentation import __version__
 
+from ... import tasks
 from ...analysis import Analysis
 from ..objects import Objects
 from .base import Export
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
     from ..context import Context
 
 NM_PER_CM = 1e7
+NOT_ANALYSED = 255  # in place of a class
 EXACT = 2**24  # whole numbers up to here are exact in 32-bit float
 # TIFF writes a resolution as a fraction of two 32-bit integers.
 LARGEST_RESOLUTION = 2**32 - 1
 
 
 def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> None:
-    """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background.
+    """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background. Where each pixel belongs to a
+    class it is the class, from 0 on in the order of the card, and NOT_ANALYSED elsewhere.
 
     Labels are the ids of the table and the CSV, so that numbers are missing where something was set aside; `all` keeps
     those, too. Beyond 65,535 they are whole floats, exact up to 16,777,216. The pixel size is in the file where there
@@ -36,9 +40,13 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
     """
     import tifffile
 
-    found = Objects.of(analysis)
-    written = np.zeros(len(found.ids) + 1, _type(int(found.ids.max(initial=0))))
-    written[1:] = np.where(found.kept | all, found.ids, 0)
+    written: NDArray[Any]
+    if tasks.find(analysis.segmentation.provenance.task).of_classes:
+        written = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
+    else:
+        found = Objects.of(analysis)
+        written = np.zeros(len(found.ids) + 1, _type(int(found.ids.max(initial=0))))
+        written[1:] = np.where(found.kept | all, found.ids, 0)
     tifffile.imwrite(
         file,
         written[analysis.segmentation.dense],
@@ -88,6 +96,7 @@ EXPORTS = (
         _write,
         image="label image of the kept {things} for ImageJ, with the size of a pixel; 0 is background",
         image_all="label image of all {things}, set-aside ones too, with the size of a pixel; 0 is background",
+        image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
     ),
     Export(
         "labels-all.tif",

@@ -146,7 +146,7 @@ def _write(context: Context, path: Path) -> None:
 
 EXPORTS = (
     Export(
-        "{things}.csv",
+        "{table}.csv",
         "{Things}, CSV",
         "text/csv",
         60,

@@ -16,6 +16,7 @@ from segmentation import __version__
 
 from ...analysis import Analysis
 from ...measure.statistics import by_reason
+from ...settings import DEFAULT_TASK
 from ..wording import write_json
 from .base import Export
 
@@ -52,7 +53,7 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
         "settings": analysis.settings.as_dict(),
         "used": used(found),
         "calibration": asdict(analysis.calibration),
-        "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+        "quantities": _answers(analysis),
         "set_aside": by_reason([analysis.table]),
         "model": model(found.card),
         "image": {
@@ -65,6 +66,14 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
         },
         "metadata": micrograph.metadata,
     }
+
+
+def _answers(analysis: Analysis) -> Any:
+    """The quantities: of particles, as programs know them, by name; of any other kind a list of them."""
+    found = {name: value.as_dict() for name, value in analysis.quantities.items()}
+    if analysis.segmentation.provenance.task == DEFAULT_TASK:
+        return found
+    return [{"name": name, **value} for name, value in found.items()]
 
 
 def _of_samples(sample: Sample) -> dict[str, Any]:
