@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from scipy import stats
@@ -158,7 +159,7 @@ def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: flo
 
 def of_images(case: Images, samples: int) -> Shares:
     goal = truth(case.draw(np.random.default_rng(1), 20_000)[0])
-    drawn = (case.draw(np.random.default_rng([case.images, i, 11]), case.images) for i in range(samples))
+    drawn = (case.draw(np.random.default_rng([crc32(case.name.encode()), i]), case.images) for i in range(samples))
     return _shares([hits(sizes_of(*each), goal, i) for i, each in enumerate(drawn)])
 
 
