@@ -12,6 +12,7 @@ export class ParticleList {
     this.scroller = section.querySelector(".table-box");
     this.shown = section.querySelector("[data-shown]");
     this.particles = data.particles;
+    this.things = section.dataset.things ?? "particles";
     this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
     this.order = [...data.particles];
@@ -32,7 +33,8 @@ export class ParticleList {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
-    for (const head of this.heads) head.hidden = head.dataset.key !== "state" && Boolean(first) && first[head.dataset.key] === undefined;
+    const told = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
+    for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) : head.dataset.key === "class";
     this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
     this.table.setAttribute("aria-colcount", this.keys.length);
   }
@@ -68,7 +70,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length);
+    this.shown.textContent = summary(this.visible.length, this.particles.length, this.things);
     this.fill();
   }
 
@@ -154,6 +156,7 @@ export class ParticleList {
 }
 
 const CELLS = {
+  class: (particle) => cell(particle.class, ""),
   id: (particle) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -200,7 +203,7 @@ export function inSight(top, height, rowHeight, count, spare) {
   return { from: Math.min(Math.max(0, first - spare), to), to };
 }
 
-export function summary(some, all) {
-  if (!all) return "No particle was found.";
-  return some ? `${some} of ${all} particles` : `None of ${all} particles fits what is chosen.`;
+export function summary(some, all, things) {
+  if (!all) return `No ${things} were found.`;
+  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} fits what is chosen.`;
 }
