@@ -37,7 +37,7 @@ class Command(LabCommand):
         parser.add_argument("--images", default="", help="folder of the images inside DATASET")
         parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
         classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
-        classes.help = "the labels that stand for the model's classes, in their order; default: 1, 2, ..."
+        classes.help = "the labels that stand for the model's classes, in their order; default: found in the files"
         parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
         parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
@@ -210,12 +210,12 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
     from segmentation.core.truth import find_pairs
     from segmentation.lab.data import held_out
     from segmentation.lab.pretrained import maps_of
-    from segmentation.lab.settings import classes_in, keep_apart, read_recipe
+    from segmentation.lab.settings import keep_apart, number_of_classes, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        classes = classes_in(card.task, maps_of(card), options["classes"])
-        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], classes=classes)
+        classes = {"classes": tuple(options["classes"]), "count": number_of_classes(card.task, maps_of(card))}
+        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], **classes)
         examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
