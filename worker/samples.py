@@ -115,7 +115,8 @@ def _member(job: Job) -> Member | None:
     if not calibration.is_known:  # of a version that assumed a width
         table, calibration = table.rescaled(None), Calibration.absent()
     sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture)
+    budget = (job.summary.get("statistics") or {}).get("budget")
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget)
 
 
 def _picture(job: Job) -> bytes:

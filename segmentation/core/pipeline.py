@@ -25,6 +25,7 @@ from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, load_network
 from .network.scale_search import View, as_shown, shown
+from .network.textures import looked_at
 from .pace import BEGINS
 from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
@@ -98,6 +99,7 @@ def segment(
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, asked)
         picture = clip_outliers(micrograph.pixels[:rows])
+        resembled, unfamiliar = looked_at(picture, card)
     maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
     grey = as_shown(picture, view.polarity)
     del picture  # of a large image a quarter of a gigabyte, which separating can use
@@ -105,6 +107,11 @@ def segment(
     with clock.stage("labels"):
         found = task.decode(maps, grey, view, card, asked)
     del maps
+    if resembled:
+        title = f"{resembled.title} ({tasks.find(resembled.task).title})"
+        found.used["resembles"] = {"model": resembled.name, "title": title}
+    elif unfamiliar:
+        found.used["unfamiliar"] = True
     return _segmentation(micrograph, task, asked, card, view, rows, found)
 
 
@@ -211,16 +218,27 @@ def measure(
         measured.statistics,
         measured.quantities,
         clock.seconds,
-        (*_wrong_file(micrograph, segmentation), *measured.warnings, *_unsure_scale(micrograph, calibration)),
+        (*_wrong_picture(micrograph, segmentation), *measured.warnings, *_unsure_scale(micrograph, calibration)),
     )
 
 
-def _wrong_file(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
+def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
     flat = flat_share(micrograph.pixels[: segmentation.rows])
     if flat >= DRAWN:
         yield (
             f"{100 * flat:.0f} % of this image is of exactly one grey value, as in drawings, plots and text and hardly"
             " ever in micrographs: is it the right file?"
+        )
+    used, title = segmentation.used, segmentation.provenance.card.get("title", "")
+    if "resembles" in used:
+        yield (
+            f"This image looks more like those that {used['resembles']['title']} was taught on than like those of"
+            f" {title}: if that is what it shows, take that model; the numbers here would mean nothing."
+        )
+    elif used.get("unfamiliar"):
+        yield (
+            f"This image looks unlike all that {title} was taught on: compare the picture with what was found before"
+            " you use any number."
         )
 
 

@@ -13,6 +13,8 @@ from . import tasks
 from .analysis import Analysis
 from .labels.segmentation import MASKS
 from .measure.bins import auto_edges
+from .measure.budget import Evidence, effect
+from .measure.nano import LEAST_DOUBT
 from .measure.pooling import Pooled, pool, row_of
 from .measure.quantities import Value
 from .measure.statistics import Statistics
@@ -74,7 +76,7 @@ class Member:
 
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
     sha256: of the file. found: how its objects were found; nothing is known of it unless it is given. picture: a small
-    PNG of it with what was found, b"" where there is none.
+    PNG of it with what was found, b"" where there is none. budget: of its own uncertainty, where there is one.
     """
 
     name: str
@@ -84,13 +86,15 @@ class Member:
     sha256: str = ""
     found: Found = field(default_factory=Found)
     picture: bytes = b""
+    budget: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
-        found = Found.of(analysis)
-        return cls(micrograph.name, analysis.table, analysis.calibration, clarity, micrograph.sha256, found, picture)
+        budget = None if analysis.statistics is None else analysis.statistics.budget
+        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget)
+        return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +239,9 @@ def combine(
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    doubtful = max((member.calibration for member in members), key=lambda each: each.standard_uncertainty or 0.0)
+    doubtful = most_doubtful([member.calibration for member in members])
+    if any(member.calibration.instrument_uncertainty is None for member in members):  # it is not given for all
+        doubtful = replace(doubtful, relative_uncertainty=doubtful.standard_uncertainty, instrument_uncertainty=None)
     pooled = pool(
         tables,
         names=names[: len(members)],
@@ -244,6 +250,7 @@ def combine(
         calibration=doubtful,
         filter=filter,
         field_spread=field_spread,
+        evidence=_evidence(members),
     )
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:
@@ -256,6 +263,26 @@ def combine(
     ]
     sample = Sample(name, tuple(members), pooled, None, calibration, warnings, filter, tuple(images))
     return replace(sample, histogram=_histogram(tables, pooled, sample.grain))
+
+
+def _evidence(members: Sequence[Member]) -> Evidence:
+    """What a budget of all images together rests on; what is not known of one of them is not known of all."""
+    cards = {card.get("sha256"): card for card in (member.found.card for member in members)}
+    scores = [list(card.get("scores", ())) for card in cards.values()]
+    repeated = [member.found.settings.get("repeatability") for member in members]
+    given = [each for each in repeated if each is not None]
+    return Evidence(
+        [score for each in scores for score in each] if all(scores) else [],
+        max(given) / 100 if len(given) == len(members) else None,
+        [(int(each.table.kept.sum()), effect(each.budget, "threshold")) for each in members if each.table.kept.any()],
+    )
+
+
+def most_doubtful(calibrations: Sequence[Calibration]) -> Calibration:
+    """The one of the largest uncertainty; one of which nothing is known rather than one that is only well rounded."""
+    worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)
+    unknown = [each for each in calibrations if each.standard_uncertainty is None]
+    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
 def _image(row: dict[str, Any], member: Member, unit: str) -> Image:

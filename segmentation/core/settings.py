@@ -23,6 +23,12 @@ def _calibration(value: Any) -> Any:
     return Calibration(**value) if isinstance(value, dict) else value
 
 
+def _reported(title: str, description: str) -> Any:
+    """A text that changes no number: files and report say it."""
+    extra: Any = {"group": "For the report"}
+    return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
+
+
 class SegmentationSettings(Settings):
     """What every kind of analysis can be told about finding things."""
 
@@ -75,6 +81,17 @@ class MeasurementSettings(Settings):
         ),
         json_schema_extra={"unit": "%"},
     )
+    repeatability: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        title="Repeatability",
+        description=(
+            "Relative standard deviation of the median when specimens of the material are prepared and measured anew,"
+            " for the uncertainty budget."
+        ),
+        json_schema_extra={"unit": "%", "labels": {"auto": "not known"}},
+    )
     calibration: Annotated[
         Calibration | None,
         BeforeValidator(_calibration),
@@ -96,6 +113,17 @@ class MeasurementSettings(Settings):
         title="Source of that uncertainty",
         description="Where it comes from, such as: certified grating, checked in May 2026.",
     )
+    operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
+    grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")
+    preparation: str = _reported("Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.")
+    sampling_plan: str = _reported(
+        "Sampling plan", "How portions of the material and fields of the specimen were chosen."
+    )
+
+    @property
+    def repeated(self) -> float | None:
+        """The repeatability as a fraction."""
+        return None if self.repeatability is None else self.repeatability / 100
 
     def scaled(self, own: Calibration) -> Calibration:
         """The calibration to measure with; own: what file or image say."""

@@ -7,6 +7,7 @@ Everything here comes from the settings models themselves: titles, descriptions,
     labels  a word's meaning for people; one with "…" has a field for a number there, and the word "size" stands for a
             size in px, which forms turn into the factor at which it is the size that the model likes best
     main    whether a page shows it at once, and not only among more settings
+    group   title of a fold of its own among more settings
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Setting:
     greatest: float = math.inf
     unit: str = ""
     main: bool = False
+    group: str = ""
 
     @property
     def name(self) -> str:
@@ -158,6 +160,7 @@ def _setting(names: tuple[str, ...], said: dict[str, Any]) -> Setting:
         numeric.get("maximum", numeric.get("exclusiveMaximum", math.inf)),
         said.get("unit", ""),
         said.get("main", False),
+        said.get("group", ""),
     )
 
 

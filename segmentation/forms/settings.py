@@ -178,9 +178,15 @@ class SettingsForm(forms.Form):
     @property
     def groups(self) -> list[tuple[Task | None, list[Shown]]]:
         """The other settings: of each kind of analysis, then everyone's."""
-        more = [each for each in self.shown if not each.setting.main]
+        more = [each for each in self.shown if not each.setting.main and not each.setting.group]
         owners = dict.fromkeys(each.task for each in more)
         return [(owner, [each for each in more if each.task is owner]) for owner in owners]
+
+    @property
+    def folds(self) -> dict[str, list[Shown]]:
+        """The settings in folds of their own, by their titles."""
+        titles = dict.fromkeys(each.setting.group for each in self.shown if each.setting.group)
+        return {title: [each for each in self.shown if each.setting.group == title] for title in titles}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

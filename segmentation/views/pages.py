@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +17,20 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.views.decorators.http import require_safe
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.network import cards
+from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..models import Job
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.space import is_scarce
 from .serving import serve_picture
 
-FIGURES = {
-    "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
-    "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
-    "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
-    "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
-    "f50": ("F1 at 0.5", "By particles that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
-    "f75": ("F1 at 0.75", "By particles that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
-    "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
-}
 MOST_EXAMPLES = 9
+KIND_PICTURE = 192, 144  # px
 
 
 class SignIn(LoginView):
@@ -98,6 +93,30 @@ def example(request: HttpRequest, name: str, number: int) -> HttpResponse:
     return serve_picture(request, path)
 
 
+@require_safe
+def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
+    """What a kind of analysis finds, small: the second half of a model's first picture."""
+    try:
+        content = _small(_example_path(cards.find(name), 1))
+    except (OSError, ValueError, cards.UnknownModel, Image.DecompressionBombError):
+        raise Http404 from None
+    return HttpResponse(content, "image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+
+def pictured() -> set[str]:
+    """Names of the models that have a picture."""
+    return {card.name for card in _offered() if _example_path(card, 1).is_file()}
+
+
+@lru_cache(32)
+def _small(path: Path) -> bytes:
+    with Image.open(path, formats=["PNG"]) as picture:
+        half = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
+    made = BytesIO()
+    ImageOps.fit(half, KIND_PICTURE).save(made, "JPEG", quality=80)
+    return made.getvalue()
+
+
 def _offered() -> list[cards.ModelCard]:
     """Every card; none where a released one cannot be read, of which the system checks say why."""
     try:
@@ -147,13 +166,17 @@ def _known(card: cards.ModelCard) -> list[str]:
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
+def _figure(name: str, value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if name in FRACTIONS else f"{value:.1f}"
+
+
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """On which data, of which split, and the figures in the order of `_figures`, None where missing."""
+    """On which data, of which split, and the figures in the order of `_figures`, a dash where missing."""
     return [
         {
             "data": score["data"],
             "split": score["split"],
-            "figures": [(FIGURES[name][0], score.get(name)) for name in _known(card)],
+            "figures": [(FIGURES[name][0], _figure(name, score.get(name))) for name in _known(card)],
         }
         for score in card.scores
     ]

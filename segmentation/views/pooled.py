@@ -14,7 +14,18 @@ from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
 from ..core.pace import about
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
-from .sizes import Measure, Row, fit_words, group_words, headlines, main_sizes, shape_table, shown, weighted_table
+from .sizes import (
+    Budget,
+    Measure,
+    Row,
+    fit_words,
+    group_words,
+    headlines,
+    main_sizes,
+    shape_table,
+    shown,
+    weighted_table,
+)
 from .smallcharts import Convergence, NanoCard
 from .words import capital, per_cent, significant, trimmed
 
@@ -210,6 +221,10 @@ class Pooled:
     @property
     def nano(self) -> NanoCard | None:
         return NanoCard.of(self.statistics) if self.statistics and self.kept else None
+
+    @property
+    def budget(self) -> Budget | None:
+        return Budget.of(self.statistics) if self.statistics else None
 
     @property
     def by_image(self) -> bool:

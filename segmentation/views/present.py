@@ -19,6 +19,7 @@ from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from .sizes import (
     FEW,
+    Budget,
     Measure,
     Row,
     answers,
@@ -210,6 +211,10 @@ class Result:
         return NanoCard.of(self.statistics) if self.kept else None
 
     @property
+    def budget(self) -> Budget | None:
+        return Budget.of(self.statistics)
+
+    @property
     def convergence(self) -> Convergence | None:
         return Convergence.of(self.statistics) if self.has_curves else None
 
@@ -307,7 +312,7 @@ class Result:
             *(
                 (each.title, self._used(each, asked[each.name]))
                 for each in settings_of_task(self.task)
-                if each.name not in SAID_ELSEWHERE
+                if each.name not in SAID_ELSEWHERE and asked[each.name] != ""
             ),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..core.measure.budget import ANSWERS, lines, said
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, number
 from ..core.micrograph.types import NO_INTERVALS
@@ -50,6 +51,7 @@ def shown(statistics: dict[str, Any]) -> dict[str, Any]:
         "intervals": {},
         "interval_note": NO_INTERVALS,
         "nano": None,
+        "budget": None,
         "convergence": None,
         "weighted": {way: {**of, **none} for way, of in weighted.items()},
     }
@@ -72,7 +74,8 @@ def interval_line(statistics: dict[str, Any]) -> str:
     doubt = statistics.get("relative_uncertainty")
     known = doubt and doubt >= LEAST_DOUBT
     scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if known else ""
-    return f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
+    said = f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
+    return " ".join([said, *statistics.get("cautions", ())])
 
 
 def main_sizes(statistics: dict[str, Any]) -> list[Measure]:
@@ -135,6 +138,23 @@ def _beside(statistics: dict[str, Any]) -> list[Measure]:
     if groups := statistics.get("agglomerates"):
         found.append(Measure(NUMBERS["groups"].title, str(groups["groups"]), "", NUMBERS["groups"].definition))
     return found
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The uncertainty budget: contributions, their sources and effects on both answers, and what they come to."""
+
+    rows: list[tuple[str, str, str, str]]
+    sentences: list[str]
+
+    @classmethod
+    def of(cls, statistics: dict[str, Any]) -> Budget | None:
+        """None of pixels, and of older results."""
+        told = statistics.get("budget")
+        if not told:
+            return None
+        rows = [(title, source, said(u), said(v, "fraction_100nm")) for title, source, u, v in lines(told)]
+        return cls(rows, [told[answer]["sentence"] for answer in ANSWERS])
 
 
 def weighted_table(statistics: dict[str, Any]) -> list[Row]:

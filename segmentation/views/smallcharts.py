@@ -61,6 +61,7 @@ class NanoCard:
     sentence: str = ""
     decides: str = ""
     asked: str = ""
+    points: tuple[dict[str, str], ...] = ()
     sensitivity: tuple[Reading, ...] = ()
 
     @classmethod
@@ -76,6 +77,7 @@ class NanoCard:
                 stored.get("sentence", ""),
                 stored.get("decides", ""),
                 stored.get("asked", ""),
+                tuple((statistics.get("recommendation") or {}).get("points", ())),
                 tuple(row for row in rows if row),
             )
         fraction, low, high = (statistics.get(f"fraction_{end}") for end in ("100nm", "low", "high"))

@@ -1,11 +1,27 @@
-// Of the settings of several kinds of analysis, those of the chosen model's kind are shown.
+// The kind of analysis: its models are to choose from, and its settings are shown.
 
-function show(select) {
-  const task = select.selectedOptions[0]?.dataset.task;
-  for (const group of select.form.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;
+function show(select, task) {
+  const form = select.form;
+  for (const group of select.querySelectorAll("optgroup")) {
+    group.hidden = group.disabled = Boolean(form.querySelector("[data-kinds]")) && group.dataset.task !== task;
+  }
+  for (const group of form.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;
+  for (const kind of form.querySelectorAll("[data-kinds] input")) kind.checked = kind.value === task;
+}
+
+function chosen(select) {
+  return select.selectedOptions[0]?.parentElement.dataset.task;
 }
 
 for (const select of document.querySelectorAll("select[name=model]")) {
-  select.addEventListener("change", () => show(select));
-  show(select);
+  const kinds = select.form.querySelector("[data-kinds]");
+  if (kinds) {
+    kinds.hidden = false;
+    kinds.addEventListener("change", (event) => {
+      select.value = select.querySelector(`optgroup[data-task="${event.target.value}"] option`).value;
+      show(select, event.target.value);
+    });
+  }
+  select.addEventListener("change", () => show(select, chosen(select)));
+  window.addEventListener("pageshow", () => show(select, chosen(select))); // after "back" too
 }

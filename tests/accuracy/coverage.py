@@ -16,7 +16,7 @@ from scipy import stats
 
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.distribution import WEIGHTINGS, Sizes, figures
-from segmentation.core.measure.nano import nano_fraction
+from segmentation.core.measure.fractions import nano_fraction
 
 MEDIAN = 110.0
 NUMBERS = (30, 100, 300)

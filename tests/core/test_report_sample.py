@@ -199,7 +199,7 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each():
 
 
 def test_the_workbook_says_how_the_particles_were_found(tmp_path):
-    sample = combine("lot", seen(2, threshold=[0.5, 0.4]), edge="weight", filter=True)
+    sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.4]), edge="weight", filter=True)
     sheet = openpyxl.load_workbook(write_all(sample, tmp_path)["sample.xlsx"])["metadata"]
     lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
     assert lines["settings", "edges", ""] == "weighted"
@@ -231,7 +231,11 @@ def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
 def test_masks_of_other_tools_have_no_network():
     masks = [replace(each, found=replace(each.found, card={"name": MASKS})) for each in seen(2)]
     words = report_words(combine("masks", masks))
-    assert "outlined by another tool" in words and "SHA-256 of the weights" not in words and "threshold" not in words
+    assert (
+        "outlined by another tool" in words
+        and "SHA-256 of the weights" not in words
+        and "Setting: threshold" not in words
+    )
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from segmentation.core.measure.descriptors import DESCRIPTORS
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.fitting import log_normal as log_normal_fit
-from segmentation.core.measure.statistics import seed_of, summarise, wilson
+from segmentation.core.measure.fractions import wilson
+from segmentation.core.measure.statistics import seed_of, summarise
 
 from .particle_tables import log_normal, table_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import between_images, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.sample import Member, combine, most_doubtful
 
 from .particle_tables import log_normal, table_of
 
@@ -55,8 +57,8 @@ def test_images_that_differ_widen_the_intervals():
 
 
 def test_few_images_are_told_apart_from_none():
-    two, twenty = (pooled(images(count, between=1.2)).intervals["mean"] for count in (2, 20))
-    assert np.log(two[1] / two[0]) > 3 * np.log(twenty[1] / twenty[0])
+    three, twenty = (pooled(images(count, between=1.2)).intervals["mean"] for count in (3, 20))
+    assert np.log(three[1] / three[0]) > 3 * np.log(twenty[1] / twenty[0])
 
 
 def test_one_image_is_resampled_by_particle():
@@ -231,9 +233,16 @@ def test_one_image_settles_by_particle():
     assert "by" not in found and found["n"][-1] == 60
 
 
-def test_two_images_have_the_end_of_a_curve_only():
+def test_two_images_have_no_interval_but_that_of_the_fraction():
     found = pooled(images(2, between=1.2))
-    assert found.convergence["n"] == [2]
+    assert found.interval_note == "95 % intervals are not defined for 2 images: they need at least 3."
+    assert found.convergence is None and found.intervals["mean"] is found.intervals["median"] is None
+    assert found.fraction_high - found.fraction_low > 0.3
+
+
+def test_three_images_have_the_end_of_a_curve_only():
+    found = pooled(images(3, between=1.2))
+    assert found.convergence["n"] == [3]
     assert [found.convergence["low"][0], found.convergence["high"][0]] == found.intervals["median"]
 
 
@@ -246,3 +255,19 @@ def test_the_order_of_the_images_changes_no_number(edge):
     assert [(row["median"], row["low"], row["outlier"]) for row in rows] == [
         (row["median"], row["low"], row["outlier"]) for row in back[::-1]
     ]
+
+
+def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
+    """Three images of a width that nobody checked and one that was typed, whose rounding is a millionth."""
+    unknown, typed = Calibration(2.0, "typed"), Calibration(2.0, "typed", relative_uncertainty=1e-6)
+    assert most_doubtful([unknown, unknown, unknown, typed]) == unknown
+    drawn = Calibration(2.0, "drawn", relative_uncertainty=0.04)
+    assert most_doubtful([unknown, drawn]) == drawn
+    certified = Calibration(2.0, "typed", instrument_uncertainty=0.005)
+    members = [Member(str(i), table, unknown if i else certified) for i, table in enumerate(images(4))]
+    rows = [row["name"] for row in combine("lot", members).pooled.nano["sensitivity"]]
+    assert "calibration −2 %" in rows
+    assert combine("lot", members).pooled.relative_uncertainty == 0.005
+    every = [replace(member, calibration=certified) for member in members]
+    rows = [row["name"] for row in combine("lot", every).pooled.nano["sensitivity"]]
+    assert "calibration −0.5 %" in rows and "calibration −2 %" not in rows

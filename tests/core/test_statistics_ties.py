@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.bootstrap import intervals, resample
+from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.convergence import converge
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
 from segmentation.core.measure.drawn import Drawn, half_steps
 from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.accuracy.coverage import sizes_of, truth
@@ -69,14 +70,15 @@ def test_a_span_of_nothing_may_be_nothing():
     assert found["intervals"]["span"] == pytest.approx([0, 1 / 4.5])
 
 
-@pytest.mark.parametrize("images", [3, 12])
-def test_images_of_small_particles(images):
+@pytest.mark.parametrize(("images", "steps"), [(3, 1.5), (12, 1)])
+def test_images_of_small_particles(images, steps):
+    """Three images leave open how much images differ, even where these do not."""
     found = pool([small(80, seed) for seed in range(images)], names=list(map(str, range(images))), calibration=SURE)
     assert found.interval_note == ""
     assert None not in found.intervals.values()
     for name in ("d10", "d90"):
         low, high = found.intervals[name]
-        assert NM * 0.999 <= high - low <= NM * 1.001, "the step does not grow with the spread of few images"
+        assert NM * 0.999 <= high - low <= NM * 1.001 * steps, "the step does not grow with the spread of few images"
     assert all(row["high"] - row["low"] >= 0.999 * NM for row in found.images)
 
 

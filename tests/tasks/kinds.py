@@ -41,7 +41,9 @@ class Brightest(nn.Module):
         return torch.stack([self._maps(picture[0] > 0) for picture in pictures.float().numpy()])
 
     def _maps(self, bright: np.ndarray) -> Tensor:
-        labels = bright.astype(np.int32) + 1 if self.task.classes else ndimage.label(bright)[0].astype(np.int32)
+        labels = (
+            bright + np.int32(len(self.maps) > 1) if self.task.classes else ndimage.label(bright)[0].astype(np.int32)
+        )
         wanted = self.task.targets(labels, self.maps)[: len(self.maps)]
         return torch.logit(torch.from_numpy(wanted), 0.01)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Literal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError
+from PIL import Image
 from pydantic import Field, model_validator
 
 from segmentation.core import tasks
@@ -17,6 +19,7 @@ from segmentation.core.tasks import particles
 from segmentation.forms import SettingsForm
 from segmentation.management.commands import _inputs, analyse
 from segmentation.models import Job
+from segmentation.views import pages
 from segmentation.views.revisions import setting_changes
 from tests.conftest import picture
 
@@ -95,11 +98,26 @@ def test_some_settings_fill_the_form_that_makes_them_again():
 
 def test_the_page_groups_models_and_settings_by_kind(client):
     page = words(client.get("/?model=steel"))
-    assert "Measure the particles or grains of an SEM image" in page
-    assert '<optgroup label="Grains">' in page and '<option value="steel" selected data-task="grains">Steel' in page
+    assert "Measure the particles or grains of an SEM or TEM image" in page
+    assert '<optgroup label="Grains" data-task="grains">' in page and '<option value="steel" selected>Steel' in page
+    assert '<input type="radio" name="kind" value="grains" checked>' in page
     for name in ("threshold", "polarity", "grains.threshold", "grains.twins", "grains.etched", "border_correction"):
         assert page.count(f'id="id_{name}"') + page.count(f'name="{name}"') >= 1, name
     assert 'data-settings-of="grains"' in page and "js/tasks.js" in page
+
+
+def test_a_kind_has_a_small_picture(client, monkeypatch, tmp_path):
+    monkeypatch.setattr(pages, "_example_path", lambda card, number: tmp_path / f"{card.name}-{number}.png")
+    both = Image.new("RGB", (800, 300), "white")
+    both.paste("red", (400, 0, 800, 300))
+    both.save(tmp_path / "steel-1.png")
+    response = client.get("/models/steel/small.jpg")
+    small = Image.open(io.BytesIO(response.content))
+    assert (response["Content-Type"], small.size) == ("image/jpeg", (192, 144))
+    assert small.getpixel((3, 3))[1] < 9 < 200 < small.getpixel((3, 3))[0]
+    assert client.get("/models/particles/small.jpg").status_code == 404
+    page = words(client.get("/"))
+    assert "/models/steel/small.jpg" in page and "/models/particles/small.jpg" not in page
 
 
 def test_it_runs_is_described_and_documented(client, queue):

@@ -11,10 +11,11 @@ exp(N(0, u)) where the figure has a unit. How the figure is drawn:
 - the SD of one image, where fewer than CARRYING particles have sizes that a log-normal law may have (p of the fit at
   least 5 %): wide enough to hold the law's own interval (`law_sd`), too, since resampling cannot know of larger
   particles than there are.
-- several images: whole images are drawn with replacement. Mean, SD, geometric mean and SD by bootstrap-t as above, the
-  standard errors being those between images; with fewer than LEAST_IMAGES images m by Student's t(m - 1). For the rest
-  the figure of each resample is taken, and its distance from the estimate multiplied by sqrt(m / (m - 1)) t(m - 1) / z,
-  since few images vary too little (Hesterberg 2015).
+- several images: whole images are drawn with replacement, of up to MOST_LISTED images all resamples that there are,
+  each as often as it is likely. Mean, SD, geometric mean and SD by bootstrap-t as above, the standard errors being
+  those between images; of fewer than LEAST_IMAGES images m, and for the other figures, that of each resample is taken,
+  and its distance from the estimate multiplied by sqrt(m / (m - 1)) (Hesterberg 2015). Few images know little of how
+  images differ, so each interval is wide enough to hold that of the model of random effects, too (`random_effects`).
 
 Sizes that several particles share, as those of small particles measured in whole pixels, tell no more of the truth
 than the step between them: a figure of which all draws are 22 nm, where the next sizes are 16.5 and 27.5 nm, is not
@@ -29,11 +30,9 @@ largest particle may not bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..micrograph.types import NO_INTERVALS
 from .distribution import (
@@ -53,80 +52,20 @@ from .distribution import (
     peak,
     quantile,
 )
-from .drawn import MIDDLE, MOMENTS, Z95, Drawn, half_steps, law_sd, logs, moments, t95, unit_sums
+from .drawn import MIDDLE, MOMENTS, Drawn, half_steps, law_sd, logs, moments, unit_sums
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
+from .random_effects import departures
+from .resampling import REPEATS, Resamples, resample
 
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
-REPEATS = 2000
+FEWEST_IMAGES = 3  # two may be alike by chance, whatever the specimen is
+FARTHEST = 100.0  # a limit of three images that differ may well be so many times the figure
 LEAST_IMAGES = 8  # for a bootstrap-t; of fewer, too many resamples hold one image only
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
 CARRYING = 400.0  # effective number of particles from which on resampling by area and volume covers
-GROUPS = 1200  # more particles than these are drawn as groups of neighbours in size
-LARGEST = 400  # of them, the largest ones that are drawn singly: they carry the volume
-
-
-@dataclass(frozen=True, eq=False)
-class Resamples:
-    """REPEATS resamples of n sizes in g groups of neighbours.
-
-    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size;
-    steps: (n,) half the step of each. calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: how many
-    were drawn from, 1 for particles; drawn: (REPEATS, images) how often each was, None for particles.
-    """
-
-    counts: NDArray[np.float32]
-    group: NDArray[np.int64]
-    steps: Floats
-    calibration: Floats
-    images: int = 1
-    drawn: NDArray[np.float32] | None = None
-
-    def total(self, values: Floats) -> Floats:
-        """(REPEATS, k): the sums over each resample of `values` (n, k)."""
-        groups = self.counts.shape[1]
-        if groups == len(values):
-            each = values
-        else:
-            first = np.searchsorted(self.group, np.arange(groups))
-            each = np.add.reduceat(values, first, axis=0) / np.bincount(self.group)[:, None]
-        return self.counts @ each
-
-
-def resample(sizes: Sizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
-    """Draw from sorted sizes: particles, or images where there are several."""
-    group, steps = _groups(len(sizes)), half_steps(sizes.size)
-    calibration = uncertainty * rng.standard_normal(REPEATS)
-    image, images = sizes.image_numbers, sizes.images
-    if images < 2:
-        return Resamples(_draw(group, rng), group, steps, calibration)
-    drawn = _draw(np.arange(images), rng)
-    table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
-    counts = drawn @ table.reshape(images, -1).astype(np.float32)
-    return Resamples(counts, group, steps, calibration, images, drawn)
-
-
-def _groups(n: int) -> NDArray[np.int64]:
-    if n <= GROUPS:
-        return np.arange(n)
-    low = np.arange(n - LARGEST) * (GROUPS - LARGEST) // (n - LARGEST)
-    return np.concatenate([low, np.arange(GROUPS - LARGEST, GROUPS)])
-
-
-def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, g): how many particles of each of g groups (n,) each resample has.
-
-    Groups of one: n draws. Larger ones: as many as Poisson's law gives (Poisson bootstrap, Chamandy et al. 2012), so
-    that the number of all varies a little; every figure is a ratio and does not depend on it.
-    """
-    members = np.bincount(group)
-    g = len(members)
-    if g < len(group):
-        return rng.poisson(members, (REPEATS, g)).astype(np.float32)
-    drawn = rng.integers(0, g, (REPEATS, g)) + g * np.arange(REPEATS)[:, None]
-    return np.bincount(drawn.ravel(), minlength=REPEATS * g).reshape(REPEATS, g).astype(np.float32)
 
 
 def intervals(
@@ -147,8 +86,9 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float) 
         return drawn.limits(uncertainty * rng.standard_normal(REPEATS))
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
-    drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn
-    return drawn.widened(median, _few(resamples.images)).limits(resamples.calibration)
+    drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _few(resamples.images))
+    found = {"d50": drawn.limits(resamples.calibration)}
+    return _with_random_effects(found, {"d50": median}, sizes, "number", resamples, rng)["d50"]
 
 
 def undefined(sizes: Sizes, way: Weighting = "number") -> str:
@@ -160,6 +100,8 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
         return f"95 % intervals are not defined for n = {n}: they need at least {LEAST} particles."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
+    if 1 < sizes.images < FEWEST_IMAGES:
+        return f"95 % intervals are not defined for {sizes.images} images: they need at least {FEWEST_IMAGES}."
     if _images_alike(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
@@ -191,12 +133,33 @@ def _of_weighting(
         return dict.fromkeys(figures)
     drawn = _draws(sizes, way, figures, resamples, rng)
     found = {name: drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration) for name in figures}
+    if resamples.images > 1:
+        found = _with_random_effects(found, figures, sizes, way, resamples, rng)
     if way != "number":
         return {**found, "sd": None}
     if _law_may_hold(sizes) and (sd := found["sd"]):
-        law = Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd
-        found["sd"] = [min(sd[0], law[0]), max(sd[1], law[1])]
+        found["sd"] = _hull(sd, Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd)
     return found
+
+
+def _with_random_effects(
+    found: Intervals, figures: Figures, sizes: Sizes, way: Weighting, resamples: Resamples, rng: np.random.Generator
+) -> Intervals:
+    """The intervals of several images, wide enough for the model of random effects; None where it knows no end."""
+    wider = dict(found)
+    off = departures(sizes, way, REPEATS, rng)
+    for name, limits in found.items():
+        value = figures[name]
+        if limits is None or not value or (name == "geometric_sd" and value <= 1):
+            continue
+        draws = np.log(value) * np.exp(off[name]) if name == "geometric_sd" else np.log(value) + off[name]
+        law = Drawn(draws).limits(0 if name in DIMENSIONLESS else resamples.calibration, FARTHEST)
+        wider[name] = law and _hull(limits, law)
+    return wider
+
+
+def _hull(one: list[float], other: list[float]) -> list[float]:
+    return [min(one[0], other[0]), max(one[1], other[1])]
 
 
 def _law_may_hold(sizes: Sizes) -> bool:
@@ -219,14 +182,14 @@ def _draws(sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples,
         found = {name: drawn.widened(figures[name], few) for name, drawn in found.items()}
     else:
         found |= {name: order_drawn(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
-    return found | _moment_draws(sizes, weights, resamples, rng)
+    return found | _moment_draws(sizes, weights, resamples)
 
 
 def _few(images: int) -> float:
-    return float(np.sqrt(images / (images - 1)) * t95(images - 1) / Z95)
+    return float(np.sqrt(images / (images - 1)))
 
 
-def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples, rng: np.random.Generator) -> Draws:
+def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> Draws:
     units = unit_sums(sizes.size, weights, None if resamples.drawn is None else sizes.image_numbers)
     here = moments(units.sum(0)[None], sizes.size)
     drawn = resamples.total(units) if resamples.drawn is None else resamples.drawn @ units
@@ -234,18 +197,14 @@ def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples, rng: np.r
     found: Draws = {}
     for name in MOMENTS:
         value, error = (float(each[0]) for each in here[name])
-        with np.errstate(over="ignore", invalid="ignore"):
-            draws = value - _pivots(value, *there[name], resamples.images, rng) * error
+        with np.errstate(all="ignore"):
+            values, errors = there[name]
+            if 1 < resamples.images < LEAST_IMAGES:
+                draws = value + _few(resamples.images) * (values - value)
+            else:
+                draws = value - error * (values - value) / errors
             found[name] = Drawn(np.exp(draws) if name == "geometric_sd" else draws)
     return found
-
-
-def _pivots(value: float, values: Floats, errors: Floats, images: int, rng: np.random.Generator) -> Floats:
-    """How many standard errors the resamples lie off; a few images cannot tell, and it is Student's t then."""
-    if 1 < images < LEAST_IMAGES:
-        return np.asarray(rng.standard_t(images - 1, REPEATS) * np.sqrt(images / (images - 1)), np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((values - value) / errors, np.float64)
 
 
 def order_draws(

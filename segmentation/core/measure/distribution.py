@@ -45,9 +45,13 @@ class Sizes:
         return len(self.size)
 
     @classmethod
-    def of(cls, *tables: Table, edge: Edge) -> Sizes:
-        """The kept particles of the tables of one image or of several, all in the unit of the first."""
-        size, ecd, base = (np.concatenate(parts) for parts in zip(*(_kept(each, edge) for each in tables), strict=True))
+    def of(cls, *tables: Table, edge: Edge, by: str = "min_feret") -> Sizes:
+        """The kept particles of the tables of one image or of several, all in the unit of the first.
+
+        by: the measure that is their size.
+        """
+        kept = (_kept(each, edge, by) for each in tables)
+        size, ecd, base = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         image = np.repeat(np.arange(len(tables)), [int(each.kept.sum()) for each in tables])
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
@@ -74,11 +78,11 @@ class Sizes:
         return replace(self, size=self.ecd[order], ecd=self.ecd[order], weights=weights, image=image)
 
 
-def _kept(table: Table, edge: Edge) -> tuple[Floats, Floats, Floats]:
+def _kept(table: Table, edge: Edge, by: str) -> tuple[Floats, Floats, Floats]:
     kept = table.kept
     # Nothing is known of the chance of a particle that touches the frame and was kept all the same.
     base = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if edge == "weight" else np.ones(int(kept.sum()))
-    return table.length("min_feret")[kept], table.length("ecd")[kept], base
+    return table.length(by)[kept], table.length("ecd")[kept], base
 
 
 def _scaled(weights: Floats) -> Floats:

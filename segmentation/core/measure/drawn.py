@@ -76,9 +76,9 @@ class Drawn(NamedTuple):
         middle = np.nan if figure is None else float(np.log(figure))
         return self._replace(draws=middle + factor * (self.draws - middle))
 
-    def limits(self, calibration: Floats | int) -> Interval:
-        """The interval, with draws (b,) of ln(calibration); None where there cannot be one, or where it would be wider
-        than anyone can use."""
+    def limits(self, calibration: Floats | int, widest: float = WIDEST) -> Interval:
+        """The interval, with draws (b,) of ln(calibration); None where there cannot be one, or where it would end at
+        more than `widest` times the middle of the draws."""
         usable = ~np.isnan(self.draws)
         if usable.mean() < 0.9 or min(self.tails) < 0:
             return None
@@ -86,7 +86,7 @@ class Drawn(NamedTuple):
         least, most = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(most, 1 - self.tails[1]))
         from_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
-        too_wide = high > float(np.median(both[usable])) + np.log(WIDEST)
+        too_wide = high > float(np.median(both[usable])) + np.log(widest)
         if high - low <= SAME or too_wide or (low == -UNBOUNDED and not from_zero):
             return None
         return [0.0 if from_zero else float(np.exp(low)), float(np.exp(high))]

@@ -6,18 +6,17 @@ dimension of the constituent particles. It is no certificate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, exp, hypot, sqrt
-from statistics import NormalDist
+from math import ceil, exp
 from typing import Any
 
 import numpy as np
 
-from .bins import NANO_NM as NANO_NM
+from .bins import NANO_NM
 from .convergence import more_images, rounded_up
-from .distribution import Edge, Floats, Sizes, effective_number, mean_and_deviation
-from .drawn import Z95, t95
+from .distribution import Edge, Sizes, mean_and_deviation
+from .drawn import Z95
 from .filters import (
     FOR_SIZE,
     LEAST_CONFIDENCE,
@@ -28,11 +27,13 @@ from .filters import (
     with_reasons_lifted,
     without_doubtful,
 )
+from .fractions import MANY_IMAGES, Fraction, nano_fraction, share_between
 from .table import Table
 
 THRESHOLD = 0.5
 LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
-ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
+ASSUMED = (0.01, 0.02, 0.05)  # errors of a magnification whose accuracy is not given, for the sensitivity
+LIKELY = 0.02  # the one of them that an unchecked microscope may well have
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
@@ -44,8 +45,6 @@ DOUBTFUL = {  # quantity -> the variant that it is of, where that differs from w
     "fraction_100nm_with_doubtful": "with doubtful outlines",
     "fraction_100nm_without_doubtful": "without doubtful outlines",
 }
-LEAST_NM = 1.0
-SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,15 @@ class Terms:
     """What a verdict rests on beside the sizes.
 
     uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
-    the coarsest image, None where there is no calibration. filter: whether it was on.
+    the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
+    the magnification is given, and not only how the scale was rounded.
     """
 
     uncertainty: float = 0.0
     field_spread: float = 0.0
     pixel: float | None = None
     filter: bool = False
+    checked: bool = False
 
     @property
     def least_nm(self) -> float:
@@ -89,6 +90,7 @@ def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | N
         "verdict": verdict,
         "sentence": _sentence(found, verdict, sizes, terms)
         + _doubt(verdict, sensitivity)
+        + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
         "decides": decides,
         "asked": asked_for(sizes),
@@ -100,14 +102,14 @@ def variants_of(
     *tables: Table,
     edge: Edge,
     filter: bool,
-    uncertainty: float | None,
+    doubts: Sequence[float] = (),
     alternatives: Mapping[str, Table] | None = None,
 ) -> dict[str, Sizes]:
     """The sizes of judged tables, first as they are and then under other settings, by name.
 
-    alternatives: judged tables of the same image under other settings, by name.
+    doubts: relative errors of the calibration to try. alternatives: judged tables of the same image under other
+    settings, by name.
     """
-    u = uncertainty if uncertainty and uncertainty >= LEAST_DOUBT else ASSUMED
     other: Edge = "exclude" if edge == "weight" else "weight"
     found = {
         "as analysed": Sizes.of(*tables, edge=edge),
@@ -125,11 +127,22 @@ def variants_of(
             found[name] = Sizes.of(*others, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
-        for sign, factor in (("−", 1 - u), ("+", 1 + u)):
-            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * factor) for each in tables)
-            found[f"calibration {sign}{100 * u:.2g} %"] = Sizes.of(*scaled, edge=edge)
+        for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
+            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * (1 + off)) for each in tables)
+            found[calibration_name(off)] = Sizes.of(*scaled, edge=edge)
     found["edges weighted" if other == "weight" else "edges excluded"] = Sizes.of(*tables, edge=other)
     return found
+
+
+def calibration_name(off: float) -> str:
+    """Such as "calibration −2 %"."""
+    return f"calibration {'−' if off < 0 else '+'}{100 * abs(off):.2g} %"
+
+
+def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
+    """The relative errors to try of a calibration of this standard uncertainty; checked: see `Terms`."""
+    own = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
+    return sorted(own if checked else own | set(ASSUMED))
 
 
 def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str]:
@@ -234,7 +247,15 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         if terms.field_spread and sizes.images < 2
         else ""
     )
-    return f"{share} have a {LIMIT}: {tail}.{spread} A screening aid, not a certificate."
+    return f"{share} have a {LIMIT}: {tail}.{spread}{_unseen(sizes.images)} A screening aid, not a certificate."
+
+
+def _unseen(images: int) -> str:
+    """What few images may miss whatever they show: with 95 % one of them is of a kind that has this share."""
+    if not 1 < images < MANY_IMAGES:
+        return ""
+    share = 100 * (1 - 0.05 ** (1 / images))
+    return f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen."
 
 
 def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:
@@ -262,83 +283,14 @@ def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
     return f" It would be the other way with: {', '.join(other)}." if other else ""
 
 
-def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """The 95 % interval of a fraction after Wilson (1927); n must be positive."""
-    p, z2 = successes / n, z**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    low = 0.0 if successes == 0 else centre - half
-    return low, 1.0 if successes == n else centre + half
-
-
-@dataclass(frozen=True)
-class Fraction:
-    """A fraction by number with its 95 % interval; n: particles it was counted from."""
-
-    fraction: float
-    low: float
-    high: float
-    n: int
-
-
-def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 0.0) -> Fraction | None:
-    """Fraction by number of sizes from 1 to 100 nm; None in pixels or without particles.
-
-    field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it and so is taken to
-    be off by it, as by its calibration; of several images the interval holds what they show, and this is not used.
-
-    The interval is Wilson's for the effective number of particles. With an uncertainty u of the calibration it is the
-    middle 95 % of what Wilson's formula gives at SCORES normal deviates, each for the fractions at SCORES draws of
-    the calibration exp(N(0, u)); without one that is Wilson's own interval.
-    """
-    if sizes.unit != "nm" or not len(sizes):
-        return None
-    weights = sizes.weights["number"]
-    n, z = _trials(sizes)
-    share = share_between(sizes.size, weights)
-    if sizes.images < 2:
-        uncertainty = hypot(uncertainty, field_spread)
-    if not uncertainty:
-        low, high = wilson(share * n, n, z)
-        return Fraction(share, low, high, len(sizes))
-    normal = NormalDist()
-    scores = np.array([normal.inv_cdf((i + 0.5) / SCORES) for i in range(SCORES)])  # in the middles of equal parts
-    shares = np.array([share_between(sizes.size * exp(uncertainty * score), weights) for score in scores])
-    limits = _score_limits(shares[:, None], n, scores * z / Z95)
-    low, high = np.clip(np.quantile(limits, (0.025, 0.975)), 0, 1).tolist()
-    # The grid is finite: it must not make a doubtful calibration look better than a certain one.
-    surely = wilson(share * n, n, z)
-    return Fraction(share, min(low, surely[0]), max(high, surely[1]), len(sizes))
-
-
-def share_between(size: Floats, weights: Floats) -> float:
-    """The share of the weights whose sizes are 1 to 100 nm; going to nanometres and back may cost the last digit."""
-    slack = 1 + 1e-12
-    inside = (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
-    return min(float(weights[inside].sum() / weights.sum()), 1.0)
-
-
-def _score_limits(p: Floats, n: float, z: Floats) -> Floats:
-    """Wilson's lower (z < 0) or upper (z > 0) limit at each deviate."""
-    root = np.sqrt(np.maximum(p * (1 - p) / n + z**2 / (4 * n * n), 0))
-    return np.asarray((p + z**2 / (2 * n) + z * root) / (1 + z**2 / n), np.float64)
-
-
-def _trials(sizes: Sizes) -> tuple[float, float]:
-    """How many independent particles the fraction counts as much as, and the deviate of its 95 % interval.
-
-    Particles of one image are alike, so of several images it is what the variance between the images' shares allows,
-    never more than the effective number of particles.
-    """
-    weights = sizes.weights["number"]
-    n = effective_number(weights)
-    image, images = sizes.image_numbers, sizes.images
-    if images < 2:
-        return n, Z95
-    share = share_between(sizes.size, weights)
-    inside = (sizes.size <= NANO_NM) & (sizes.size >= LEAST_NM)
-    off = np.bincount(image, weights * (inside - share)) / weights.sum()
-    variance = float((off**2).sum()) * images / (images - 1)
-    if variance > 0:
-        n = min(n, share * (1 - share) / variance)
-    return max(n, 1.0), t95(images - 1)
+def _accuracy(verdict: str, variants: Mapping[str, Sizes], terms: Terms) -> str:
+    """A sentence where the accuracy of the magnification is not given and an error of LIKELY would end the verdict."""
+    if verdict == "undecided" or terms.checked:
+        return ""
+    off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]
+    if all(found is None or _word(found) == verdict for found in map(terms.fraction, off)):
+        return ""
+    return (
+        f" The accuracy of the magnification is not given: an error of {100 * LIKELY:g} % would end this verdict, so"
+        " give the uncertainty that its certificate states."
+    )

@@ -13,6 +13,7 @@ from scipy import special
 
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
+from .budget import Evidence
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, Sizes, quantile
 from .statistics import PER_IMAGE, Statistics, describe
@@ -54,12 +55,13 @@ def pool(
     calibration: Calibration | None = None,
     filter: bool = False,
     field_spread: float = 0.0,
+    evidence: Evidence | None = None,
 ) -> Pooled:
     """Pool the judged tables of several images of one specimen.
 
     names: one for each table. calibration: that all images share the error of: its uncertainty is carried once for
-    all. filter: whether the filter was on. field_spread: as of `summarise`, for a sample of one image. An image
-    without a calibration is left out where others have one.
+    all. filter: whether the filter was on. field_spread, evidence: as of `summarise`, the former for a sample of one
+    image. An image without a calibration is left out where others have one.
     Raises ValueError where tables and names differ in number or there are none.
     """
     if len(tables) != len(names) or not tables:
@@ -69,7 +71,13 @@ def pool(
     used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
     described, sizes = describe(
-        chosen, edge=edge, filter=filter, calibration=calibration, field_spread=field_spread, seed=seed
+        chosen,
+        edge=edge,
+        filter=filter,
+        calibration=calibration,
+        field_spread=field_spread,
+        evidence=evidence,
+        seed=seed,
     )
     rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):

@@ -217,6 +217,13 @@ add(
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
+        "vssa",
+        "Volume-specific surface area (m²/cm³)",
+        "Surfaces by volumes of spheres of the minimum Feret diameters, 6 Σd² / Σd³; 2022/C 229/01 excludes materials"
+        " under 6. Pores, roughness and thickness are not seen.",
+        source="EU 2022/C 229/01; Wohlleben et al. (2017)",
+    ),
+    Quantity(
         "ecd_median",
         "Median ECD",
         "Median of the diameters of discs with the particles' areas.",

@@ -12,16 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, undefined
+from .budget import Case, Evidence, budget
+from .cautions import cautions
 from .convergence import Convergence, converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
-from .nano import NANO_NM, Terms, doubtful_fractions, nano_card, share_between, variants_of, wilson
+from .fractions import share_between
+from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
 from .quantities import NUMBERS, Unit, Value
+from .recommendation import recommendation
 from .table import Table
-
-__all__ = ["NANO_NM", "Statistics", "summarise", "wilson"]
 
 PER_IMAGE = "by particle"
 
@@ -41,10 +43,12 @@ class Statistics:
     ecd_median: median of the equivalent circular diameter.
     without_filter: n, median and fraction_100nm if the filter were off; None where it removes nothing.
     intervals: 95 % intervals of the figures by number, of ecd_median and fraction_100nm; None where undefined, and
-        interval_note says why. interval_basis: what was resampled. relative_uncertainty: of the calibration, as
+        interval_note says why. interval_basis: what was resampled. cautions: which intervals may be too narrow, as
+        sentences. relative_uncertainty: of the calibration, as
         carried into the intervals; None where it is not known.
     weighted: all figures and their intervals by number, area and volume.
-    fit, convergence, agglomerates, shape, nano: see the modules of these names, and docs/statistics.md.
+    fit, convergence, agglomerates, shape, nano, budget, recommendation: see the modules of these names, and
+        docs/statistics.md.
     """
 
     unit: Unit
@@ -66,6 +70,7 @@ class Statistics:
     intervals: Intervals = field(default_factory=dict)
     interval_note: str = ""
     interval_basis: str = PER_IMAGE
+    cautions: list[str] = field(default_factory=list)
     relative_uncertainty: float | None = None
     weighted: dict[str, dict[str, Any]] = field(default_factory=dict)
     fit: Fit | None = None
@@ -73,6 +78,8 @@ class Statistics:
     agglomerates: dict[str, int] = field(default_factory=dict)
     shape: dict[str, dict[str, float]] = field(default_factory=dict)
     nano: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None
+    recommendation: dict[str, Any] | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
 
@@ -99,13 +106,15 @@ def summarise(
     filter: bool = False,
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
+    evidence: Evidence | None = None,
     seed: int = 0,
 ) -> Statistics:
     """The statistics of a table whose particles have been judged (`filters.set_aside`).
 
     calibration: the table's, for its uncertainty. filter: whether the filter was on; alternatives: judged tables of
     the same image under other settings, by name; both for the sensitivity of the nano card. field_spread: SD of
-    ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm. seed: of all draws.
+    ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm. evidence: for the budget. seed: of
+    all draws.
     """
     described, _ = describe(
         [table],
@@ -114,6 +123,7 @@ def summarise(
         calibration=calibration,
         alternatives=alternatives,
         field_spread=field_spread,
+        evidence=evidence,
         seed=seed,
     )
     return Statistics(**described)
@@ -127,6 +137,7 @@ def describe(
     calibration: Calibration | None,
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
+    evidence: Evidence | None = None,
     seed: int,
 ) -> tuple[dict[str, Any], Sizes]:
     """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
@@ -135,10 +146,12 @@ def describe(
     """
     known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
-    variants = variants_of(*tables, edge=edge, filter=filter, uncertainty=known, alternatives=alternatives)
+    checked = calibration is not None and calibration.instrument_uncertainty is not None
+    doubts = calibration_doubts(known, checked)
+    variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
     sizes = variants["as analysed"]
     coarsest = max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None)
-    terms = Terms(uncertainty, field_spread, coarsest, filter)
+    terms = Terms(uncertainty, field_spread, coarsest, filter, checked)
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
@@ -148,11 +161,15 @@ def describe(
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
+    groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
+    case = Case(variants, calibration or Calibration.absent(), field_spread, coarsest or 0.0, evidence or Evidence())
     return {
         "unit": sizes.unit,
         "edge": edge,
         "relative_uncertainty": known,
         "nano": nano_card(variants, terms),
+        "budget": budget(case),
+        "recommendation": recommendation(sizes, lengths, groups, terms),
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
         "set_aside": by_reason(tables),
@@ -172,10 +189,11 @@ def describe(
             **{name: [each.low, each.high] if each else None for name, each in doubtful.items()},
         },
         "interval_note": undefined(sizes),
+        "cautions": cautions(sizes),
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
-        "agglomerates": _agglomerates(tables),
+        "agglomerates": groups,
         "shape": _shape(tables),
     }, sizes
 

@@ -11,6 +11,18 @@ from pydantic_core import PydanticCustomError
 
 CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # neither XML nor a database takes all control characters
 FRACTIONS = ("dice", "iou", "ap50", "ap75", "f50", "f75", "pq")  # figures of a score that lie from 0 to 1
+FIGURES = {  # title and definition
+    "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
+    "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
+    "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
+    "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
+    "f50": ("F1 at 0.5", "By particles that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
+    "f75": ("F1 at 0.75", "By particles that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
+    "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
+    "median_error": ("Median error, %", "Found less true median minimum Feret diameter, per cent of the true one."),
+    "merges": ("Merged, %", "True particles that lie with others in one outline, per cent."),
+    "splits": ("Split, %", "Outlines that are pieces of a true particle, per cent."),
+}
 LARGEST_PX = 10_000
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
@@ -38,6 +50,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$"), told("small
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), told("64 hexadecimal digits in small letters")]
 Between = Annotated[float, Field(gt=0, lt=1), told("a number between 0 and 1")]
 Fraction = Annotated[float, Field(ge=0, le=1), told("a number from 0 to 1")]
+PerCent = Annotated[float, Field(ge=-100, le=1e6), told("a number of per cent, from -100 on")]
 Px = Annotated[float, Field(ge=1, le=LARGEST_PX), told(f"a number of px from 1 to {LARGEST_PX}")]
 Times = Annotated[float, Field(ge=1, le=4), told("a factor from 1 to 4")]
 Weight = Annotated[float, Field(ge=-1e9, le=1e9), told("a finite number")]
@@ -65,7 +78,7 @@ class Weights(Open):
 
 NAMED: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))
 NAMED |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
-SHARES: dict[str, Any] = dict.fromkeys(FRACTIONS, (Fraction, 0))
+SHARES: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
 
 Architecture = table_of("Architecture", __base__=Open, name=(Line, ...))
 Source = table_of("Source", __base__=Open, title=(Text, ...), licence=(Text, ""), split=(Text, ""), base=(Text, ""))

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ..measure.bins import Histogram, auto_edges, histogram
+from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import Sizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
-from ..measure.statistics import NANO_NM, Statistics
+from ..measure.statistics import Statistics
 from ..sample import Sample
 from ..tasks.base import Task
 from .wording import per_cent, significant

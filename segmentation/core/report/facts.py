@@ -11,18 +11,25 @@ from .. import tasks
 from ..labels.segmentation import MASKS
 from ..micrograph.types import SOURCES
 from ..sample import Found, Image, Member, Sample
+from ..settings import MeasurementSettings
+from ..typed import settings_of
 from .wording import doubt_words, instrument_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
 MIRRORED = "mirror images averaged"
-NAMES = {"flips": MIRRORED}  # of settings, where the settings' own are not words
+NAMES = {  # of settings, where the settings' own are not words
+    "flips": MIRRORED,
+    "field_spread": "spread between fields (%)",
+    "repeatability": "repeatability (%)",
+}
 SAID_ELSEWHERE = ("model", "data_bar")
 INSTRUMENT = {
     "voltage_kv": "voltage (kV)",
     "working_distance_mm": "working distance (mm)",
 }
-IN_DETAIL = (MIRRORED, "edges")
+IN_DETAIL = (*NAMES.values(), "edges")
+REPORTED = {each.name: each.title for each in settings_of(MeasurementSettings) if each.group}  # texts for the report
 
 
 def on_off(setting: bool) -> str:
@@ -61,7 +68,9 @@ def settings(sample: Sample, member: Member) -> dict[str, Any]:
                 )
         if found.height is not None:
             said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
-    return {**said, "edges": "weighted" if weighted else "excluded"}
+    given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")}
+    given = {name: value for name, value in given.items() if value is not None}
+    return {**said, "edges": "weighted" if weighted else "excluded", **given}
 
 
 def brief(sample: Sample) -> dict[str, str]:
@@ -88,6 +97,7 @@ def facts(sample: Sample, member: Member) -> Facts:
         ("model", "model"): model_label(found.card),
         ("model", "sha256 of the weights"): found.card.get("sha256", "") if found.by_model else "",
         **{("settings", name): value for name, value in settings(sample, member).items()},
+        **{("report", title): found.settings.get(name) for name, title in REPORTED.items()},
         **{
             ("instrument", name): value if isinstance(value, int | float | str) else str(value)
             for name, value in found.instrument.items()
@@ -109,6 +119,14 @@ def differing(sample: Sample) -> list[tuple[Image, Facts]]:
     own = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
     told = [(image, {fact: value for fact, value in each.items() if shared.get(fact) != value}) for image, each in own]
     return [(image, each) for image, each in told if each]
+
+
+def reported(sample: Sample) -> Iterator[tuple[str, str]]:
+    """What was typed for the report, by title."""
+    shared = common(sample)
+    for name, title in REPORTED.items():
+        typed = any(member.found.settings.get(name) for _, member in sample.counted)
+        yield title, shared.get(("report", title)) or ("not the same for all images" if typed else "not given")
 
 
 def unknown(sample: Sample) -> str:
@@ -163,9 +181,9 @@ def text(each: Facts) -> str:
 
 
 def lines(each: Facts) -> Iterator[tuple[str, str]]:
-    """The facts as names and values; the model has a place of its own."""
+    """The facts as names and values; the model and what was typed for the report have places of their own."""
     for (group, name), value in each.items():
-        if group != "model":
+        if group not in ("model", "report"):
             yield f"{group.capitalize().removesuffix('s')}: {_named(name)}", _shown(group, value)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 from segmentation import __version__
 
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
-from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
-from ..measure.statistics import Statistics
+from ..measure.resampling import REPEATS
+from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, Found, Member, Sample
+from ..sample import BY_USER, FAILED, Found, Member, Sample, most_doubtful
 from .facts import model_words
 from .wording import doubt_words, instrument_words, one_line, per_cent, significant
 
@@ -27,6 +28,12 @@ REFERENCES = (
     "Commission Recommendation of 10 June 2022 on the definition of nanomaterial (2022/C 229/01).",
     "E. B. Wilson, Probable inference, the law of succession, and statistical inference, J. Am. Stat. Assoc. 22"
     " (1927) 209-212.",
+    "H. W. Lilliefors, On the Kolmogorov-Smirnov test for normality, J. Am. Stat. Assoc. 62 (1967) 399-402.",
+    "H. Masuda, K. Iinoya, Theoretical study of the scatter of experimental data due to particle-size distribution, J."
+    " Chem. Eng. Japan 4 (1971) 60-66.",
+    "JCGM 100:2008, Guide to the expression of uncertainty in measurement (GUM).",
+    "W. Wohlleben et al., Reliable nanomaterial classification of powders using the volume-specific surface area"
+    " method, J. Nanopart. Res. 19 (2017) 61.",
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
@@ -51,6 +58,10 @@ def _sentences(sample: Sample) -> Iterator[str]:
         yield f"{left_out}."
     if alone is not None and alone.found.by_model:
         yield from _found(sample, alone.found)
+    elif alone is None and all(member.found.by_model for member in members):
+        with suppress(KeyError):  # of older results, which do not say what was used
+            ways = {sample.task.method.format(**member.found.used) for member in members}
+            yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
     if sample.pooled is not None:
         yield from _after_outlining(sample, sample.pooled)
@@ -133,20 +144,27 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     if found.interval_note:
         yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
         return
+    law = "Wilson" if found.interval_basis == PER_IMAGE else "the beta-binomial law"
     yield (
-        f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}), for fractions after"
-        f" Wilson, and {_included(sample)}."
+        f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
+        f" files), for fractions after {law}, and {_included(sample)}."
     )
+    yield from found.cautions
 
 
 def _included(sample: Sample) -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
-    used = max((member.calibration for _, member in sample.counted), key=lambda each: each.standard_uncertainty or 0.0)
-    read = doubt_words(used.relative_uncertainty)
-    rounded = "no rounding of the scale" if read == "not known" else f"the rounding of the scale ({read})"
-    if not used.instrument_uncertainty:
-        return f"include {rounded} but not the microscope's own calibration uncertainty, which was not given"
-    return f"include {rounded} and the microscope's own calibration uncertainty, {instrument_words(used)}"
+    used = most_doubtful([member.calibration for _, member in sample.counted])
+    read = used.relative_uncertainty
+    known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
+    missing = ["the rounding of the scale, which is not known"] if read is None else []
+    own = "the microscope's own calibration uncertainty"
+    if used.instrument_uncertainty:
+        known.append(f"{own}, {instrument_words(used)}")
+    else:
+        missing.append(f"{own}, which was not given")
+    said = [f"include {' and '.join(known)}"] if known else []
+    return ", but ".join([*said, *([f"do not include {' or '.join(missing)}"] if missing else [])])
 
 
 def left_out_words(sample: Sample) -> str:

@@ -70,6 +70,9 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
     for name in DOUBTFUL:
         yield Row("other sizes", label(NUMBERS[name]), getattr(found, name), "", *pair(found.intervals.get(name)))
+    if found.recommendation is not None:
+        vssa = found.recommendation["vssa"]
+        yield Row("other sizes", "volume-specific surface area", vssa, "m²/cm³", None, None)
     if found.fit is not None:
         fit = found.fit
         yield Row("log-normal fit", "median", fit["median"], found.unit, None, None)

@@ -1,4 +1,4 @@
-"""`report.pdf`: what was found in one image, on two to four pages, or in a sample of several."""
+"""`report.pdf`: what was found in one image, on some five pages, or in a sample of several."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .document import (
     write,
 )
 from .exports.result import versions
-from .facts import common, differing, lines, model_label, text, unknown
+from .facts import common, differing, lines, model_label, reported, text, unknown
 from .images import draw_medians
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
@@ -69,6 +69,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
     yield from sections.notes([*sample.warnings, *(sample.analysis.micrograph.notes if sample.analysis else ())])
+    yield together(heading("Operator, preparation and sampling, as typed"), facts(list(reported(sample))))
     yield together(heading("Method"), words(method(sample)))
     yield words(f"Cite: {CITATION}")
     if sample.pooled is not None:
@@ -121,6 +122,8 @@ def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
     yield space(4)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)
+    yield from sections.budget(found)
+    yield from sections.recommendation(found)
 
 
 def _how(sample: Sample) -> Iterator[Flowable]:
@@ -129,7 +132,7 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     said = list(lines(common(sample)))
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
-    told = [(one_line(name, 42), one_line(value, 100)) for name, value in shared]
+    told = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
     yield abreast(facts(told[: (len(told) + 1) // 2], HALF), facts(told[(len(told) + 1) // 2 :], HALF))
     own = differing(sample)
     if own:

@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..measure.budget import ANSWERS, Contribution
 from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
-from ..measure.nano import DOUBTFUL, Fraction
+from ..measure.fractions import Fraction
+from ..measure.nano import DOUBTFUL
 from ..measure.pooling import Pooled
 from ..measure.quantities import COLUMNS, NUMBERS, Value
 from ..measure.statistics import Statistics
@@ -90,6 +92,35 @@ def _nano() -> Any:
     )
 
 
+def _budget() -> Any:
+    known = (float | None, "standard uncertainty, of the median relative; null where not known")
+    total = model(
+        "Uncertainty",
+        value=float,
+        standard=(float, "combined, of what is known"),
+        expanded=(float, "the same times coverage_factor"),
+        without=(list[str], "contributions that are not known and not in it"),
+        largest=(str, "name of the largest contribution that is known"),
+        sentence=str,
+    )
+    row = layout(Contribution, median=known, fraction_100nm=known, source=(str, "how it was found, or why not"))
+    return model(
+        "Budget",
+        coverage_factor=float,
+        rows=list[row],  # type: ignore[valid-type]
+        **_each(ANSWERS, total),
+    )
+
+
+def _recommendation() -> Any:
+    return model(
+        "Recommendation",
+        vssa=(float, NUMBERS["vssa"].definition),
+        exempt=(Count, "particles over 100 µm in two directions"),
+        points=(list[model("Point", title=str, said=str)], "2022/C 229/01 point by point"),  # type: ignore[misc]
+    )
+
+
 def _convergence() -> Any:
     more = (int | None, "still to count for an interval of ±wanted; null where no number of them would do")
     required = layout(Convergence, more=more, by=Literal["image"])
@@ -116,6 +147,7 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
         without_filter=model("WithoutFilter", n=Count, median=float | None, fraction_100nm=Share | None) | None,
         intervals=(others, "95 % intervals by number, null where not defined"),
         interval_note=(str, "why there are no intervals; empty where there are"),
+        cautions=(list[str], "which intervals may be too narrow, and why"),
         interval_basis=(Literal["by particle", "by image"], "what was resampled"),
         relative_uncertainty=(float | None, "of the calibration, as carried into the intervals"),
         weighted=model("Weighted", **_each(WEIGHTINGS, weighted)),
@@ -124,6 +156,8 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
         agglomerates=model("Agglomerates", **_each(("groups", "singles", "primaries_in_groups", "largest"), Count)),
         shape=(dict[str, spread], "descriptors of shape, by name"),  # type: ignore[valid-type]
         nano=_nano() | None,
+        budget=(_budget() | None, "of the uncertainty, after JCGM 100:2008; null of pixels"),
+        recommendation=_recommendation() | None,
         **more,
     )
 

@@ -8,12 +8,14 @@ from typing import Any
 from reportlab.platypus import Flowable
 
 from ..labels.segmentation import MASKS
+from ..measure.budget import ANSWERS, lines, said
 from ..measure.convergence import more_images_words
 from ..measure.distribution import FIGURES
-from ..measure.filters import Reason
-from ..measure.fitting import chance_words
+from ..measure.filters import LEAST_CONFIDENCE, Reason
+from ..measure.fitting import CHANCE, CLOSE, NEAR, chance_words
 from ..measure.quantities import COLUMNS, NUMBERS
-from ..measure.statistics import Statistics
+from ..measure.statistics import PER_IMAGE, Statistics
+from ..network.card_entries import FIGURES as SCORES
 from ..sample import Sample
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
 from .document import (
@@ -36,10 +38,33 @@ from .numbers import WEIGHTINGS, label, pair
 from .wording import interval, one_line, per_cent, significant
 
 MOST_LINES = 12
-MOST_SCORES = 4
-HISTOGRAM = (WIDTH / 72, 2.4)
+MOST_SCORES = 8
+HISTOGRAM = (WIDTH / 72, 2.1)
 SENSITIVITY = (HALF / 72, 1.75)
-TOO_FEW = "too few particles"  # for an interval that anyone could use
+BASIS = {"by particle": "the particles", "by image": "the images"}
+VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}
+WEIGHTED = (
+    "By number every particle counts once; by area as much as its projected area; by volume as much as the sphere of"
+    " that area."
+)
+SENSITIVITY_WORDS = (
+    "Each line changes one thing. The intervals here hold sampling alone. Doubtful: confidence under"
+    f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: of the convex outline through the pixels' centres, moved"
+    " out to their edges, as corners stand out by up to 0.7 px. Edges weighted: each particle by the inverse of its"
+    " chance to touch no frame (Miles, Lantuéjoul)."
+)
+SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
+NO_SHAPE_INTERVALS = " They have no intervals: they answer no question of the recommendation and are not resampled."
+BUDGET = (
+    "Standard uncertainties: of the median in per cent of it, of the fraction in percentage points. They add in"
+    " quadrature; what is not known is not in the sum. The intervals above hold sampling and the scale, that of the"
+    " fraction in one image the assumed spread between fields, too."
+)
+
+
+def too_few(found: Statistics) -> str:
+    """What there are too few of for an interval that anyone could use."""
+    return f"too few {'particles' if found.interval_basis == PER_IMAGE else 'images'}"
 
 
 def key_numbers(found: Statistics, things: str) -> list[Flowable]:
@@ -47,12 +72,17 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     unit = found.unit
     limits = found.intervals
     note = found.interval_note
-    missing = "" if note else TOO_FEW
+    missing = "" if note else too_few(found)
     lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
     for name in ("median", "mean", "sd", "d10", "d90"):
         lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
-    basis = f"Without intervals: {note}" if note else f"In brackets the 95 % interval, {found.interval_basis}."
-    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(basis, SMALL)]
+    basis = (
+        f"Without intervals: {note}"
+        if note
+        else f"In brackets the 95 % interval, by resampling {BASIS[found.interval_basis]}."
+    )
+    said = (words(sentence, SMALL) for sentence in (basis, *found.cautions))
+    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), *said]
 
 
 def nano_card(found: Statistics, things: str) -> list[Flowable]:
@@ -63,7 +93,7 @@ def nano_card(found: Statistics, things: str) -> list[Flowable]:
     nano = found.nano
     if nano is None:
         return [head, words(f"There are no {things} to judge.")]
-    verdict = f"{per_cent(nano['fraction'])} from 1 to 100 nm: {nano['verdict']}"
+    verdict = f"{per_cent(nano['fraction'])} from 1 to 100 nm: {VERDICTS[nano['verdict']]}"
     parts: list[Flowable] = [head, words(verdict, LEAD), space(2), words(nano["sentence"])]
     if nano["decides"]:
         parts.append(words(f"What would decide it: {nano['decides']}"))
@@ -82,14 +112,22 @@ def distribution(shown: Distribution) -> list[Flowable]:
         charts.append(chart(lambda ax: draw_convergence(ax, found, shown.task.things), 0.15))
     return [
         Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM)),
-        heading("Size distribution"),
-        abreast(*charts),
-        *([words(_convergence(found, shown.task.things), SMALL)] if found.convergence else []),
+        together(
+            heading("Size distribution"),
+            abreast(*charts),
+            words(f"Left: the share of all up to each size. {_convergence(found, shown.task.things)}", SMALL),
+        ),
         space(4),
         _weighted(found),
         *(words(note, SMALL) for note in dict.fromkeys(each["note"] for each in found.weighted.values()) if note),
         words(_fit(found, shown.task.things), SMALL),
+        words(f"{' '.join(_definitions())} {WEIGHTED}", SMALL),
     ]
+
+
+def _definitions() -> Iterator[str]:
+    for quantity in (COLUMNS["min_feret"], COLUMNS["ecd"], *(NUMBERS[name] for name in (*FIGURES, "ecd_median"))):
+        yield f"{quantity.title}: {quantity.definition}"
 
 
 def _weighted(found: Statistics) -> Flowable:
@@ -98,7 +136,8 @@ def _weighted(found: Statistics) -> Flowable:
     for name in FIGURES:
         figures = (found.weighted[weighting] for weighting in WEIGHTINGS)
         cells = [
-            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else TOO_FEW) for each in figures
+            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else too_few(found))
+            for each in figures
         ]
         lines.append([label(NUMBERS[name]) + ("" if NUMBERS[name].power else " (no unit)"), *cells])
     ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")
@@ -108,7 +147,8 @@ def _weighted(found: Statistics) -> Flowable:
 
 def _convergence(found: Statistics, things: str) -> str:
     line = found.convergence
-    assert line is not None
+    if line is None:
+        return ""
     if line.get("by") == "image":
         right = "Right: the median as images are counted in a random order, with its 95 % interval by image; "
         told = right if len(line["n"]) > 1 else ""
@@ -128,7 +168,8 @@ def _fit(found: Statistics, things: str) -> str:
     return (
         f"Log-normal fit: median {significant(fit['median'])} {found.unit}, geometric standard deviation"
         f" {significant(fit['gsd'])}; a {fit['word']} fit (greatest distance {fit['ks']:.3f},"
-        f" {chance_words(fit['p'])})."
+        f" {chance_words(fit['p'])}). Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the"
+        f" cumulative curves at most {CLOSE:g}; fair: at most {NEAR:g}."
     )
 
 
@@ -150,7 +191,35 @@ def sensitivity(found: Statistics) -> list[Flowable]:
         together(
             heading("What the fraction hangs on"),
             abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.43, SENSITIVITY)),
+            words(SENSITIVITY_WORDS, SMALL),
         )
+    ]
+
+
+def budget(found: Statistics) -> list[Flowable]:
+    """The uncertainty budget of both answers; nothing of pixels."""
+    told = found.budget
+    if told is None:
+        return []
+    shown = [
+        [title, source, said(median), said(fraction, "fraction_100nm")]
+        for title, source, median, fraction in lines(told)
+    ]
+    return [
+        heading("Uncertainty budget (JCGM 100:2008, GUM)"),
+        table(["Contribution", "Where it is from", "Median", "1 to 100 nm"], shown, (1.5, 3, 0.6, 0.7), 2),
+        *(words(told[answer]["sentence"]) for answer in ANSWERS),
+        words(BUDGET, SMALL),
+    ]
+
+
+def recommendation(found: Statistics) -> list[Flowable]:
+    """What an image can say of each point of the recommendation."""
+    if found.recommendation is None:
+        return []
+    return [
+        heading("EC Recommendation 2022/C 229/01, point by point"),
+        facts([(point["title"], point["said"]) for point in found.recommendation["points"]]),
     ]
 
 
@@ -197,7 +266,7 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
         together(
             heading("Shape and agglomeration"),
             table(head, lines, (0.6, *[1] * len(found.shape))),
-            words(" ".join(f"{each.title}: {each.definition}" for each in known), SMALL),
+            words(" ".join(f"{each.title}: {each.definition}" for each in known) + NO_SHAPE_INTERVALS, SMALL),
             words(said),
         )
     ]
@@ -221,9 +290,18 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if card.get("summary"):
         yield "What for", card["summary"]
     for source in card.get("data", ())[:MOST_SCORES]:
-        yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 200)
+        yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 700)
     for score in card.get("scores", ())[:MOST_SCORES]:
-        figures = ", ".join(f"{name} {value:g}" for name, value in score.items() if isinstance(value, int | float))
+        figures = ", ".join(_scored(name, value) for name, value in score.items() if isinstance(value, int | float))
         yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
     for limit in card.get("limits", ())[:MOST_SCORES]:
         yield "Limit", one_line(limit, 200)
+    if card.get("scores"):
+        known = (name for name in SCORES if any(name in score for score in card["scores"][:MOST_SCORES]))
+        yield "What the scores are", SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in known)
+
+
+def _scored(name: str, value: float) -> str:
+    """Such as "Dice 0.97" and "Merged 6.8 %"."""
+    title, *per_cent_of = SCORES.get(name, (name,))[0].split(", %")
+    return f"{title} {value:g}{' %' * len(per_cent_of)}"

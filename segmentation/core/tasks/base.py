@@ -103,6 +103,7 @@ class Task:
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
     table: name of the file of its table: "classes" where each pixel belongs to a class and a row says all of one.
+    size: the column of its table whose distribution is drawn.
     pools: whether several images are pooled as a sample, by their sizes.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
     """
@@ -123,6 +124,7 @@ class Task:
     golden: Callable[[], Golden]
     method: str = ""
     table: str = "objects"
+    size: str = "min_feret"
     pools: bool = False
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
 

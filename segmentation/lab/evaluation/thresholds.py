@@ -22,7 +22,7 @@ Points = list[dict[str, Any]]
 
 
 def pixel_sweep(values: NDArray[np.uint8], truth: NDArray[np.bool_]) -> Floats:
-    """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255 where those from a threshold on are taken."""
+    """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255, taken from the threshold on."""
     counts = np.stack([np.bincount(values[truth == side], minlength=256) for side in (True, False)]).astype(float)
     below = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
     least = [max(1, round(threshold * 255)) for threshold in THRESHOLDS]

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from ...core.labels.confidence import likely_right, traits
 from ...core.labels.outline import HOPELESS, particles
 from ...core.measure.filters import LEAST_CONFIDENCE
-from ...core.measure.statistics import wilson
+from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT
 from ...core.truth import Pair

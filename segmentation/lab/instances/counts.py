@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...core.labels.separate import renumber
+from ...core.measure.bins import NANO_NM
 from ...core.measure.shapes import measure
-from ...core.measure.statistics import NANO_NM
 from .by_size import Counts, count_by_size
 from .matching import SMALLEST, Judged, Kind, Labels, Overlap, judge, match, overlap_of, pairs, without_specks
 from .targets import boundary

@@ -17,7 +17,8 @@ from ._lab import LabCommand
 class Command(LabCommand):
     help = (
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
-        "of its example pictures; `models remove NAME`. Added models lie in DEEPSEGM_MODELS."
+        "of its example pictures; `models remove NAME`; `models textures NAME=FOLDER ...` learns what the images "
+        "of each released model look like. Added models lie in DEEPSEGM_MODELS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,6 +35,8 @@ class Command(LabCommand):
         picture.add_argument("--caption", default="", help="what the image shows")
         remove = actions.add_parser("remove", help="delete an added model")
         remove.add_argument("name")
+        textures = actions.add_parser("textures", help="learn what the images that released models know look like")
+        textures.add_argument("folders", nargs="+", metavar="NAME=FOLDER", help="a model and images it was taught on")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "list":
@@ -42,6 +45,8 @@ class Command(LabCommand):
             self._add(options)
         elif options["action"] == "picture":
             self._picture(options)
+        elif options["action"] == "textures":
+            self._textures(options["folders"])
         else:
             self._remove(options["name"])
 
@@ -79,3 +84,11 @@ class Command(LabCommand):
 
         remove_model(name, settings.DEEPSEGM_MODELS)
         self.stdout.write(f"{name} is removed; analyses made with it stay.")
+
+    def _textures(self, folders: list[str]) -> None:
+        from segmentation.lab.textures import fit
+
+        pairs = [each.partition("=")[::2] for each in folders]
+        if wrong := [name for name, folder in pairs if not Path(folder or " ").is_dir()]:
+            raise CommandError(f"{wrong[0]} names no folder: write NAME=FOLDER, such as particles=data/images.")
+        fit({name: Path(folder) for name, folder in pairs}, self.say)

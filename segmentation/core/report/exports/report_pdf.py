@@ -24,7 +24,7 @@ EXPORTS = (
         "application/pdf",
         10,
         _write,
-        image="report of two to four pages, for filing",
+        image="report of some five pages, for filing",
         sample="report on the sample, for filing",
         turn=WITH_SUMS,
     ),

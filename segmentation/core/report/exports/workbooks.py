@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ...measure.budget import ANSWERS, NOT_KNOWN, lines
 from ..wording import version
 from .base import Export
 from .images_csv import NUMBERS
@@ -29,12 +30,13 @@ MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
 IMAGES = (36, 10, 10, 14, 12, 12, 14, 50, 50)  # widths in characters
 METADATA = (18, 36, 70, 36)
+BUDGET = (36, 100, 30, 30)
 EARLIEST = datetime(1980, 1, 1)
 
 
 def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
-    """Write sheets "summary" (with 95 % intervals) and "metadata"; of one image also its table, as in the CSV, of
-    several "images" and "notes": their objects, often too many for a sheet, are in the CSV."""
+    """Write sheets "summary" (with 95 % intervals), "uncertainty" (the budget) and "metadata"; of one image also its
+    table, as in the CSV, of several "images" and "notes": their objects, often too many for a sheet, are in the CSV."""
     from .. import numbers
 
     with _workbook(file) as book:
@@ -48,6 +50,9 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
             _add_sheet(book, sample.task.things, list(columns), lines)
         summary = ["group", "name", "value", "unit", "95 % interval from", "to"]
         _add_sheet(book, "summary", summary, numbers.rows(sample), (36, 44, 16, 8, 18, 16))
+        if sample.pooled is not None and sample.pooled.budget is not None:
+            head = ["contribution", "from", "of the median, relative", "of the fraction 1-100 nm"]
+            _add_sheet(book, "uncertainty", head, _budget(sample.pooled.budget), BUDGET)
         width = 4 if sample.analysis is None else 3
         said = (line[:width] for line in _metadata(sample))
         _add_sheet(book, "metadata", ["group", "name", "value", "image"][:width], said, METADATA[:width])
@@ -105,6 +110,13 @@ def _images(sample: Sample) -> Iterator[Sequence[Any]]:
         yield image.name, *(getattr(image, name) for name in NUMBERS), pixel, image.outlier, image.excluded
 
 
+def _budget(told: dict[str, Any]) -> Iterator[Sequence[Any]]:
+    for title, source, *uncertainties in lines(told):
+        yield title, source, *(NOT_KNOWN if each is None else each for each in uncertainties)
+    for answer in ANSWERS:
+        yield "", told[answer]["sentence"]
+
+
 def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
     """What all pooled images share, without an image's name, and then what each has of its own."""
     from ..facts import common, differing
@@ -115,6 +127,10 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "software", name, value, ""
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
+        for point in (sample.pooled.recommendation or {}).get("points", ()):
+            yield "2022/C 229/01", point["title"], point["said"], ""
+        for sentence in sample.pooled.cautions:
+            yield "statistics", "caution", sentence, ""
     for (group, name), value in common(sample).items():
         yield group, name, value, ""
     for image, each in differing(sample):

@@ -1,0 +1,82 @@
+"""Regions between lines of a map that may have gaps: a watershed, whose basins are joined where no line parts them."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.morphology import h_minima
+from skimage.segmentation import watershed
+
+Labels = NDArray[np.int32]
+SMOOTH = 1.0  # px, sigma
+DEPTH = 15  # of 255; a shallower basin is noise of the map
+
+
+def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
+    """(H, W) int32 1..n, without gaps between regions: what lines, (H, W) uint8 0..255 for 0..1, part.
+
+    The weakest border is opened first, as long as the mean of the map along it is under the threshold; the borders of
+    joined regions become one, with the mean of both.
+    """
+    smooth = ndimage.gaussian_filter(lines.astype(np.float32), SMOOTH)
+    minima = h_minima(np.rint(smooth).astype(np.uint8), DEPTH) if lines.any() else np.ones(lines.shape, np.uint8)
+    basins = watershed(smooth, ndimage.label(minima)[0]).astype(np.int32)
+    roots = _joined(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
+    regions: Labels = np.unique(roots, return_inverse=True)[1].astype(np.int32)[basins]
+    return regions
+
+
+def edges(labels: Labels) -> NDArray[np.bool_]:
+    """(H, W): the pixels on one side of every border between two labels."""
+    edge = np.zeros(labels.shape, bool)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return edge
+
+
+def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tuple[float, int]]]:
+    """Of each label its neighbours, and of the border to each the sum of the values along it and its length."""
+    pairs, along = [], []
+    for one, other in (
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+        (slice(None, -1), slice(1, None)),
+    ):
+        here, there = labels[one], labels[other]
+        apart = here != there
+        pairs.append(np.sort(np.stack([here[apart], there[apart]], axis=1), axis=1))
+        along.append(np.maximum(values[one][apart], values[other][apart]))
+    border, which = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+    lengths = np.bincount(which.ravel(), minlength=len(border))
+    sums = np.bincount(which.ravel(), np.concatenate(along), len(border))
+    found: list[dict[int, tuple[float, int]]] = [{} for _ in range(int(labels.max(initial=0)) + 1)]
+    for (one_label, other_label), total, length in zip(border.tolist(), sums.tolist(), lengths.tolist(), strict=True):
+        found[one_label][other_label] = found[other_label][one_label] = (total, length)
+    return found
+
+
+def _joined(borders: list[dict[int, tuple[float, int]]], count: int, least: float) -> NDArray[np.int32]:
+    """(count + 1,): what each label becomes when borders weaker than `least` are opened, the weakest first."""
+    into = np.arange(count + 1, dtype=np.int32)
+    waiting = [(total / length, a, b) for a, each in enumerate(borders) for b, (total, length) in each.items() if a < b]
+    heapq.heapify(waiting)
+    while waiting:
+        strength, kept, gone = heapq.heappop(waiting)
+        if strength >= least:
+            break
+        total, length = borders[kept].get(gone, (0.0, 0))
+        if not length or total / length != strength:  # joined, or another border by now
+            continue
+        into[gone] = kept
+        for other, (more, longer) in borders[gone].items():
+            del borders[other][gone]
+            if other != kept:
+                known, long = borders[kept].get(other, (0.0, 0))
+                borders[kept][other] = borders[other][kept] = (known + more, long + longer)
+                heapq.heappush(waiting, ((known + more) / (long + longer), min(kept, other), max(kept, other)))
+        borders[gone] = {}
+    while not np.array_equal(into, into[into]):
+        into = into[into]
+    return into

@@ -1,0 +1,137 @@
+"""Round things of a map: blobs by the Laplacian of Gaussian, each circle then fitted to its edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+Circles = NDArray[np.float64]  # (n, 3): row, column and radius in px; the first pixel's centre is at (0, 0)
+Floats = NDArray[np.float64]
+
+RADII = (2.0, 40.0)  # px
+STEP = 1.15  # between the radii that are looked for
+LEAST_RESPONSE = 0.4  # that of a whole disc is 2 / e
+TURN = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+EDGE = (0.7, 1.3)  # radii of a blob between which its edge is looked for
+FEWEST = 10  # edge points of 48; with fewer the blob's own centre and radius stay
+FILLED = 0.88  # share of a circle within the map's outlines under which it rather holds several: others come first
+COVERED = 0.5  # share of a circle that lies in clearer ones from which it is none of its own
+
+
+def find_circles(shown: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
+    """The circles in a map (H, W) uint8, 0..255 for 0..1, whose edges lie where it crosses the threshold.
+
+    A blob is a maximum of the scale-normalised Laplacian of Gaussian in place and scale, its radius sigma sqrt 2
+    (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998). Its edge points, looked for along rays to a fraction of a pixel,
+    then give the circle of least squares (Kasa, IEEE Trans. Instrum. Meas. 25, 8, 1976).
+    """
+    values = shown.astype(np.float32) / 255
+    if not (values >= threshold).any():
+        return np.zeros((0, 3))
+    # A mask is as good as a map: what lies beyond the threshold counts, how far does not.
+    soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
+    blobs = _blobs(soft)
+    fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
+    return _apart(sorted(fitted, key=lambda circle: _filled(soft, circle) < FILLED), shown.shape)
+
+
+def _blobs(soft: NDArray[np.float32]) -> Circles:
+    """Maxima of the response in place and scale, the clearest first; each lies on what is to be found."""
+    count = int(np.ceil(np.log(RADII[1] / RADII[0]) / np.log(STEP))) + 1
+    radii = RADII[0] * STEP ** np.arange(count)
+    stack = _responses(soft, radii)
+    peaks = (stack == ndimage.maximum_filter(stack, 3)) & (stack >= LEAST_RESPONSE) & (soft >= 0.5)
+    scale, row, column = np.nonzero(peaks)
+    order = np.argsort(-stack[peaks], kind="stable")
+    return np.stack([row, column, radii[scale]], axis=1)[order].astype(float)
+
+
+def _inscribed(soft: NDArray[np.float32]) -> Circles:
+    """The largest circles that fit into the outlines, for what blobs miss in a crowd."""
+    distance = ndimage.distance_transform_edt(soft >= 0.5)
+    peaks = (distance == ndimage.maximum_filter(distance, 5)) & (distance >= RADII[0])
+    order = np.argsort(-distance[peaks], kind="stable")
+    return np.stack([*np.nonzero(peaks), distance[peaks]], axis=1)[order].astype(float)
+
+
+def _responses(soft: NDArray[np.float32], radii: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(r, H, W) float32: -sigma^2 times the Laplacian of Gaussian, by the Fourier transform of the padded map."""
+    margin = round(2 * RADII[1])
+    padded = np.pad(soft, margin, mode="edge")
+    spectrum = fft.rfft2(padded)
+    square = (2 * np.pi) ** 2 * (
+        fft.fftfreq(padded.shape[0])[:, None] ** 2 + fft.rfftfreq(padded.shape[1])[None] ** 2
+    ).astype(np.float32)
+    inner = (slice(margin, -margin), slice(margin, -margin))
+    scaled = (np.float32(radius**2 / 2) * square for radius in radii)
+    return np.stack([fft.irfft2(spectrum * each * np.exp(-each / 2), padded.shape)[inner] for each in scaled])
+
+
+def _fitted(soft: NDArray[np.float32], blob: Floats) -> Floats:
+    """The circle of the blob's edge points, or the blob itself where it has too few."""
+    row, column, radius = blob
+    steps = np.arange(EDGE[0] * radius - 0.5, EDGE[1] * radius + 1, 0.5)
+    directions = np.stack([np.sin(TURN), np.cos(TURN)])
+    places = np.array([[row], [column]])[..., None] + directions[..., None] * steps
+    along = ndimage.map_coordinates(soft, places, order=1, mode="constant", cval=1.0)  # no edge beyond the frame
+    outside = along < 0.5
+    first = outside.argmax(1)
+    known = first > 0  # rays that begin outside or run on into a neighbour have no edge
+    if known.sum() < FEWEST:
+        return blob
+    at, before = along[known, first[known]], along[known, first[known] - 1]
+    edge = steps[first[known] - 1] + 0.5 * (before - 0.5) / (before - at)
+    circle = _least_squares(directions[:, known] * edge)
+    if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
+        return blob
+    return np.array([row + circle[0], column + circle[1], circle[2]])
+
+
+def _least_squares(points: Floats) -> Floats | None:
+    """Centre (2) and radius of the circle through points (2, n); None where they lie on a line."""
+    system = np.concatenate([points, np.ones((1, points.shape[1]))]).T
+    solved, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(0), rcond=None)
+    square = solved[2] + (solved[:2] ** 2).sum() / 4
+    return np.array([*solved[:2] / 2, np.sqrt(square)]) if rank == 3 and square > 0 else None
+
+
+def _filled(soft: NDArray[np.float32], circle: Floats) -> float:
+    """The share of a circle that belongs to what is looked for."""
+    box, depth = _depth(circle, soft.shape)
+    return float((soft[box] >= 0.5)[depth > 0].mean()) if (depth > 0).any() else 0.0
+
+
+def _apart(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
+    """Without circles that lie in clearer ones, which come before them; in reading order."""
+    taken = np.zeros(shape, bool)
+    kept = []
+    for circle in circles:
+        box, depth = _depth(circle, shape)
+        inside = depth > 0
+        if inside.any() and (taken[box] & inside).sum() < COVERED * inside.sum():
+            taken[box] |= inside
+            kept.append(circle)
+    found = np.array(kept).reshape(-1, 3)
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
+
+
+def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
+    """A window around a circle, and how deep each of its pixels' centres lies in it: 1 in the middle, 0 at the edge."""
+    row, column, radius = circle
+    first, last = (int(row - radius), int(column - radius)), (int(row + radius) + 2, int(column + radius) + 2)
+    rows, columns = (np.arange(max(0, first[axis]), min(shape[axis], last[axis])) for axis in (0, 1))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return box, 1 - np.hypot(rows[:, None] - row, columns[None] - column) / radius
+
+
+def discs(circles: Circles, shape: tuple[int, int]) -> NDArray[np.int32]:
+    """(H, W) int32: n where a pixel's centre lies in the n-th circle; in several, of the one it lies deepest in."""
+    labels, deepest = np.zeros(shape, np.int32), np.zeros(shape)
+    for number, circle in enumerate(circles, start=1):
+        box, depth = _depth(circle, shape)
+        here = depth > deepest[box]
+        labels[box][here], deepest[box][here] = number, depth[here]
+    return labels

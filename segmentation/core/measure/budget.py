@@ -1,0 +1,314 @@
+"""The uncertainty budget of the median and of the fraction from 1 to 100 nm, after JCGM 100:2008 (GUM).
+
+Each contribution is a standard uncertainty, brought to both answers: relative for the median, in parts of the whole
+for the fraction. The known ones add in quadrature (GUM 5.1.2) and are expanded by k = 2. One that is not known says
+so, never counts as zero, and is named wherever the sum is. docs/uncertainty.md has the definitions and an example.
+
+An error u common to all sizes, as that of the scale, is brought to an answer as half the difference of the answers with
+sizes exp(u) larger and smaller (GUM 5.1.3, note 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import exp, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..micrograph.types import Calibration
+from .bootstrap import median_interval, undefined
+from .distribution import Floats, Sizes, effective_number, quantile
+from .drawn import Z95
+from .fractions import nano_fraction, share_between, wilson
+
+COVERAGE = 2  # k
+ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
+NOT_KNOWN = "not known"
+ERROR = "median_error"  # per cent, of a card's scores
+WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
+
+
+class Effect(NamedTuple):
+    """Standard uncertainties of both answers, relative and absolute; None where not known."""
+
+    median: float | None = None
+    fraction_100nm: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a budget rests on beside the sizes and their calibration.
+
+    scores: of the cards of the models that outlined. repeatability: of the median, relative, None where nobody gave it.
+    thresholds: of several images, each one's own effect of the threshold with its number of particles.
+    """
+
+    scores: Sequence[Mapping[str, Any]] = ()
+    repeatability: float | None = None
+    thresholds: Sequence[tuple[int, Effect]] = ()
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One line of the budget. median, fraction_100nm: as of `Effect`. source: how it was found, or why it is not known.
+    remedy: what would reduce it."""
+
+    name: str
+    title: str
+    source: str
+    remedy: str
+    median: float | None = None
+    fraction_100nm: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What contributions are computed from. variants: as of `nano.variants_of`. field_spread: as of `nano_fraction`;
+    pixel: nm, of the coarsest image."""
+
+    variants: Mapping[str, Sizes]
+    calibration: Calibration
+    field_spread: float
+    pixel: float
+    evidence: Evidence = field(default_factory=Evidence)
+
+    @property
+    def sizes(self) -> Sizes:
+        return next(iter(self.variants.values()))
+
+    @property
+    def answers(self) -> tuple[float, float]:
+        return _answers(self.sizes)
+
+    def if_scaled(self, u: float | None) -> Effect:
+        """The effect of a relative standard uncertainty common to all sizes."""
+        if u is None:
+            return Effect()
+        return Effect(u, self._half(self.sizes.size * exp(u), self.sizes.size * exp(-u)))
+
+    def if_shifted(self, by: float) -> Effect:
+        """The effect of a standard uncertainty of so many nm, common to all sizes."""
+        size = self.sizes.size
+        return Effect(by / self.answers[0], self._half(size + by, np.maximum(size - by, 0)))
+
+    def _half(self, larger: Floats, smaller: Floats) -> float:
+        weights = self.sizes.weights["number"]
+        return abs(share_between(smaller, weights) - share_between(larger, weights)) / 2
+
+
+def budget(case: Case) -> dict[str, Any] | None:
+    """The budget as plain JSON types: `rows`, and of each answer what they come to; None of pixels, or of nothing."""
+    if case.sizes.unit == "px" or not len(case.sizes):
+        return None
+    rows = [make(case) for make in CONTRIBUTIONS]
+    median, fraction = case.answers
+    return {
+        "coverage_factor": COVERAGE,
+        "rows": [asdict(each) for each in rows],
+        "median": _total(rows, "median", median),
+        "fraction_100nm": _total(rows, "fraction_100nm", fraction),
+    }
+
+
+def effect(told: Mapping[str, Any] | None, name: str) -> Effect:
+    """The effect of a contribution of a stored budget; of none where there is no budget."""
+    rows = (row for row in (told or {}).get("rows", ()) if row["name"] == name)
+    return next((Effect(row["median"], row["fraction_100nm"]) for row in rows), Effect())
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
+    """The table of a budget: contribution, where it is from, and its effect on both answers."""
+    for row in told["rows"]:
+        yield row["title"], row["source"], row["median"], row["fraction_100nm"]
+    for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
+        source = "Root of the sum of the squares of what is known." if key == "standard" else f"k = {COVERAGE}"
+        yield title, source, told["median"][key], told["fraction_100nm"][key]
+
+
+def said(value: float | None, answer: str = "median") -> str:
+    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
+    return NOT_KNOWN if value is None else f"{100 * value:.1f} {'%' if answer == 'median' else 'points'}"
+
+
+def _answers(sizes: Sizes) -> tuple[float, float]:
+    weights = sizes.weights["number"]
+    return quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
+
+
+def _total(rows: Sequence[Contribution], answer: str, value: float) -> dict[str, Any]:
+    """standard, expanded: of the known rows, which resolution and sampling are always among; without: titles of the
+    others; largest: name of the largest."""
+    known = {row: u for row in rows if (u := getattr(row, answer)) is not None}
+    without = [row.title for row in rows if row not in known]
+    total = sqrt(sum(u**2 for u in known.values()))
+    largest = max(known, key=lambda row: known[row])
+    of_median = answer == "median"
+    shown = f"{value:#.4g}".rstrip(".") + " nm" if of_median else f"{100 * value:.1f} %"
+    length = f" or {COVERAGE * total * value:.2g} nm" if of_median else ""
+    missing = f", without {'; '.join(map(_inside, without))}" if without else ""
+    return {
+        "value": value,
+        "standard": total,
+        "expanded": COVERAGE * total,
+        "without": without,
+        "largest": largest.name,
+        "sentence": f"{ANSWERS[answer]} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
+        f" Most of what is known is {_inside(largest.title)}. To reduce it: {largest.remedy}",
+    }
+
+
+def _inside(title: str) -> str:
+    return f"{title[:1].lower()}{title[1:]}"
+
+
+def _rounding(case: Case) -> Contribution:
+    u = case.calibration.relative_uncertainty
+    return Contribution(
+        "calibration_reading",
+        "Reading and rounding of the scale",
+        "The last digit of what the file says or was typed, or the ends of the line that was measured."
+        if u is not None
+        else "It is not known how exactly the scale was read.",
+        "give the scale with more digits, or draw along a longer bar.",
+        *case.if_scaled(u),
+    )
+
+
+def _instrument(case: Case) -> Contribution:
+    u, note = case.calibration.instrument_uncertainty, case.calibration.instrument_note
+    return Contribution(
+        "calibration_instrument",
+        "Calibration of the microscope itself",
+        f"As given{f' ({note})' if note else ''}." if u is not None else "No file holds it, and nobody gave it.",
+        "measure a certified grating at this magnification.",
+        *case.if_scaled(u),
+    )
+
+
+def _threshold(case: Case) -> Contribution:
+    """Of one image the greater change with the threshold 0.1 lower or higher, taken as the half width of a rectangle
+    (GUM 4.3.7); of several the mean of theirs by number, as the error is common to all."""
+    others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
+    median, fraction = case.answers
+    found, source = Effect(), "No outlines at another threshold are known of them."
+    if others:
+        source = "The greater change with the threshold 0.1 lower or higher (half a rectangle: by √3)."
+        found = Effect(
+            max(abs(other[0] / median - 1) for other in others) / sqrt(3),
+            max(abs(other[1] - fraction) for other in others) / sqrt(3),
+        )
+    elif case.evidence.thresholds and not any(None in each for _, each in case.evidence.thresholds):
+        source = "Mean of the images' own, by number of particles: the error is common to all."
+        counts = [count for count, _ in case.evidence.thresholds]
+        found = Effect(*np.average([each for _, each in case.evidence.thresholds], axis=0, weights=counts).tolist())
+    remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
+    return Contribution("threshold", "Threshold of the model", source, remedy, *found)
+
+
+def _segmentation(case: Case) -> Contribution:
+    """Root mean square of the median's error over the labelled data of the card, as nobody knows which of them this
+    image resembles; brought to the fraction through the sizes of this image."""
+    scores = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
+    told = "; ".join(_scored(each) for each in scores)
+    return Contribution(
+        "segmentation",
+        "Segmentation (merged, split, missed)",
+        f"Root mean square of the median's error on labelled images, by the model's card: {told}."
+        if scores
+        else "No error of the median on labelled images is known: the model's card has none, or another tool outlined.",
+        "correct the outlines, or fine-tune the model on outlined images of this kind.",
+        *case.if_scaled(u),
+    )
+
+
+def _scored(score: Mapping[str, Any]) -> str:
+    shares = [f"{score[name]:.3g} % {word}" for name, word in WRONG.items() if name in score]
+    beside = f" ({', '.join(shares)})" if shares else ""
+    return f"{str(score.get('data', '')).split(',')[0]} {score[ERROR]:+.1f} %{beside}"
+
+
+def _resolution(case: Case) -> Contribution:
+    """A diameter is known to within a pixel, alike for all particles: a rectangle one pixel wide."""
+    return Contribution(
+        "resolution",
+        "Resolution (size of a pixel)",
+        f"Outlines follow whole pixels of {case.pixel:.3g} nm, {case.answers[0] / case.pixel:.3g} to the median: a"
+        " diameter is known to within one, alike for all (a rectangle: by √12).",
+        "take images at a higher magnification.",
+        *case.if_shifted(case.pixel / sqrt(12)),
+    )
+
+
+def _within(case: Case) -> Contribution:
+    found = _by_particle(case.sizes)
+    return Contribution(
+        "sampling_within",
+        "Sampling of particles",
+        f"{len(case.sizes):,} particles: intervals between order statistics and after Wilson."
+        if found.median is not None
+        else undefined(case.sizes),
+        "count more particles.",
+        *found,
+    )
+
+
+def _between(case: Case) -> Contribution:
+    images, title = case.sizes.images, "Sampling of fields"
+    remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
+    name, percent = "sampling_between", f"{100 * case.field_spread:g} %"
+    if images < 2:
+        source = (
+            f"Assumed: sizes differ by {percent} from field to field (a setting), of which one image says nothing."
+            if case.field_spread
+            else "The spread between fields is set to 0: this image is taken for the whole specimen."
+        )
+        return Contribution(name, title, source, remedy, *case.if_scaled(case.field_spread))
+    inside, whole = _by_particle(case.sizes), _by_image(case.sizes)
+    parts = [
+        None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
+        for some, all_ in zip(inside, whole, strict=True)
+    ]
+    source = (
+        f"{images} images that differ so, or hold so few particles, do not say how much the next one would."
+        if None in parts
+        else f"How much {images} images differ beyond the chance of their particles (resampling, Student's t)."
+    )
+    return Contribution(name, title, source, remedy, *parts)
+
+
+def _repeatability(case: Case) -> Contribution:
+    return Contribution(
+        "repeatability",
+        "Repeatability",
+        "As given." if case.evidence.repeatability is not None else "Nobody gave it.",
+        "prepare and measure more specimens, and report their mean.",
+        *case.if_scaled(case.evidence.repeatability),
+    )
+
+
+CONTRIBUTIONS: tuple[Callable[[Case], Contribution], ...] = (
+    *(_rounding, _instrument, _threshold, _segmentation, _resolution, _within, _between, _repeatability),
+)
+
+
+def _by_particle(sizes: Sizes) -> Effect:
+    """By the chance of particles alone, as if all came from one image."""
+    alone = replace(sizes, image=None)
+    n = effective_number(alone.weights["number"])
+    low, high = wilson(share_between(alone.size, alone.weights["number"]) * n, n)
+    return Effect(_of_interval(alone), (high - low) / 2 / Z95)
+
+
+def _by_image(sizes: Sizes) -> Effect:
+    """By the chance of images and of the particles in them."""
+    found = nano_fraction(sizes)
+    return Effect(_of_interval(sizes), (found.high - found.low) / 2 / Z95 if found else None)
+
+
+def _of_interval(sizes: Sizes) -> float | None:
+    """Relative standard uncertainty of the median by sampling alone, half its interval by 1.96."""
+    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0)
+    return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

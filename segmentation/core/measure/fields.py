@@ -1,0 +1,104 @@
+"""What one field of view says of things that are counted in it: how large they are, and how many there are per area.
+
+What touches the frame is counted, by half where it is told per area, and is left out of the sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..labels.segmentation import Segmentation
+from ..micrograph.types import Calibration, Micrograph
+from ..settings import MeasurementSettings
+from . import shapes
+from .bootstrap import median_interval
+from .distribution import Edge, Floats, Sizes, effective_number, quantile
+from .drawn import t95
+from .filters import Reason, set_aside, with_reasons_lifted
+from .quantities import NUMBERS, Value, column
+from .statistics import seed_of
+from .table import Table
+
+BLOCKS = 4  # of a side: how much the field differs within itself is the spread of its BLOCKS^2 parts
+FEWEST = 6  # objects; an interval of fewer would be an invention
+
+
+def table_of(
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    settings: MeasurementSettings,
+    calibration: Calibration,
+    **measured: NDArray[Any],
+) -> Table:
+    """A row for each object, those at the frame kept; measured: further columns (n,), lengths in px."""
+    labels, size = segmentation.dense, calibration.nm_per_pixel
+    table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
+    for name, values in measured.items():
+        known = column(name)
+        scaled = values * (size or 1.0) ** known.power if known.power else values
+        table = replace(table, columns={**table.columns, known.column(table.unit): scaled})
+    judged = with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME])
+    return judged.identified(segmentation.ids)
+
+
+def whole(table: Table) -> Table:
+    """The table with all that touches the frame set aside."""
+    cut = table.kept & table["touches_frame"].astype(bool)
+    return table.judged(np.where(cut, str(Reason.FRAME), table.reasons))
+
+
+def sizes_of(table: Table, by: str, edge: Edge, calibration: Calibration, sha256: str) -> dict[str, Value]:
+    """Mean and median of a measure of the whole objects, by number, with their 95 % intervals.
+
+    That of the mean is Student's t, that of the median the interval between order statistics; both carry the
+    uncertainty of the calibration. None of fewer than FEWEST objects.
+    """
+    sizes = Sizes.of(whole(table), edge=edge, by=by)
+    power = column(by).power
+    unit, spread = column(by).unit(table.unit), (calibration.standard_uncertainty or 0.0) * power
+    if not len(sizes):
+        return {"mean": Value(None, unit=unit), "median": Value(None, unit=unit)}
+    weights, n = sizes.weights["number"], effective_number(sizes.weights["number"])
+    mean = float(np.average(sizes.size, weights=weights))
+    median = quantile(sizes.size, weights, 0.5) if len(sizes) > 1 else float(sizes.size[0])
+    if n < FEWEST:
+        return {"mean": Value(mean, unit=unit), "median": Value(median, unit=unit)}
+    error = float(np.sqrt(np.average((sizes.size - mean) ** 2, weights=weights) / (n - 1)))
+    half = t95(int(n) - 1) * np.hypot(error, mean * spread)
+    low, high = median_interval(sizes, np.random.default_rng(seed_of(sha256)), spread) or (None, None)
+    return {"mean": Value(mean, mean - half, mean + half, unit), "median": Value(median, low, high, unit)}
+
+
+def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | float = 1.0) -> Value:
+    """The kept objects of a field of `shape` (H, W) px per area, or the sum of what each amounts to.
+
+    name: of the quantity. An object at the frame counts half: the other half is its neighbour field's. The 95 %
+    interval is Student's t over the field's blocks, to which objects belong by their centres; it says how well this
+    field is known, not how others differ.
+    """
+    half = np.where(table["touches_frame"].astype(bool), 0.5, 1.0)
+    amount = (half * amounts)[table.kept]
+    places = np.stack([table[f"centroid_{axis}_px"][table.kept] for axis in "yx"])
+    block = [np.clip(BLOCKS * at // size, 0, BLOCKS - 1) for at, size in zip(places, shape, strict=True)]
+    sums = np.bincount((BLOCKS * block[0] + block[1]).astype(np.int64), amount, BLOCKS**2)
+    area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2
+    value = float(sums.sum()) / area
+    half_width = t95(BLOCKS**2 - 1) * float(sums.std(ddof=1)) * BLOCKS / area
+    unit = NUMBERS[name].unit(table.unit)
+    if len(amount) < FEWEST:
+        return Value(value, unit=unit)
+    return Value(value, max(0.0, value - half_width), value + half_width, unit)
+
+
+def counted(number: int) -> Value:
+    """A count, which is what it is."""
+    return Value(float(number))
+
+
+def unknown(names: tuple[str, ...]) -> dict[str, Value]:
+    """None of the numbers: there is nothing that they could be told of."""
+    return {name: Value(None) for name in names}

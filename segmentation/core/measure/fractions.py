@@ -1,0 +1,154 @@
+"""The fraction by number from 1 to 100 nm and its 95 % interval: by particle of one image, by image of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, hypot, sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+from .bins import NANO_NM
+from .distribution import Floats, Sizes, effective_number
+from .drawn import Z95, t95
+
+LEAST_NM = 1.0
+SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
+MANY_IMAGES = 30  # from here on the variance between images is known well enough for Wilson's formula
+NODES = 7  # calibrations at which the fraction of few images is looked at
+LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # of particles of one image, as their intraclass correlation
+COARSE = 1 / (1 + np.exp(np.linspace(9, -9, 90)))
+STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """A fraction by number with its 95 % interval; n: particles it was counted from."""
+
+    fraction: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """The 95 % interval of a fraction after Wilson (1927); n must be positive."""
+    p, z2 = successes / n, z**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    low = 0.0 if successes == 0 else centre - half
+    return low, 1.0 if successes == n else centre + half
+
+
+def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 0.0) -> Fraction | None:
+    """Fraction by number of sizes from 1 to 100 nm; None in pixels or without particles.
+
+    field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it and so is taken to
+    be off by it, as by its calibration; of several images the interval holds what they show, and this is not used.
+
+    Of fewer than MANY_IMAGES images the interval is that of the beta-binomial law (`_of_few_images`). Else it is
+    Wilson's for the effective number of particles. With an uncertainty u of the calibration it is the middle 95 % of
+    what Wilson's formula gives at SCORES normal deviates, each for the fractions at SCORES draws of the calibration
+    exp(N(0, u)); without one that is Wilson's own interval.
+    """
+    if sizes.unit != "nm" or not len(sizes):
+        return None
+    weights = sizes.weights["number"]
+    share = share_between(sizes.size, weights)
+    if 1 < sizes.images < MANY_IMAGES:
+        return Fraction(share, *_of_few_images(sizes, share, uncertainty), len(sizes))
+    n, z = _trials(sizes)
+    if sizes.images < 2:
+        uncertainty = hypot(uncertainty, field_spread)
+    surely = wilson(share * n, n, z)
+    if not uncertainty:
+        return Fraction(share, *surely, len(sizes))
+    normal = NormalDist()
+    scores = np.array([normal.inv_cdf((i + 0.5) / SCORES) for i in range(SCORES)])  # in the middles of equal parts
+    shares = np.array([share_between(sizes.size * exp(uncertainty * score), weights) for score in scores])
+    limits = _score_limits(shares[:, None], n, scores * z / Z95)
+    low, high = np.clip(np.quantile(limits, (0.025, 0.975)), 0, 1).tolist()
+    # The grid is finite: it must not make a doubtful calibration look better than a certain one.
+    return Fraction(share, min(low, surely[0]), max(high, surely[1]), len(sizes))
+
+
+def share_between(size: Floats, weights: Floats) -> float:
+    """The share of the weights whose sizes are 1 to 100 nm."""
+    return min(float(weights[_inside(size)].sum() / weights.sum()), 1.0)
+
+
+def _inside(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """(n,) whether each size is 1 to 100 nm; going to nanometres and back may cost the last digit."""
+    slack = 1 + 1e-12
+    return (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
+
+
+def _score_limits(p: Floats, n: float, z: Floats) -> Floats:
+    """Wilson's lower (z < 0) or upper (z > 0) limit at each deviate."""
+    root = np.sqrt(np.maximum(p * (1 - p) / n + z**2 / (4 * n * n), 0))
+    return np.asarray((p + z**2 / (2 * n) + z * root) / (1 + z**2 / n), np.float64)
+
+
+def _trials(sizes: Sizes) -> tuple[float, float]:
+    """How many independent particles the fraction counts as much as, and the deviate of its 95 % interval.
+
+    Particles of one image are alike, so of several images it is what the variance between the images' shares allows,
+    never more than the effective number of particles.
+    """
+    weights = sizes.weights["number"]
+    n = effective_number(weights)
+    image, images = sizes.image_numbers, sizes.images
+    if images < 2:
+        return n, Z95
+    share = share_between(sizes.size, weights)
+    off = np.bincount(image, weights * (_inside(sizes.size) - share)) / weights.sum()
+    variance = float((off**2).sum()) * images / (images - 1)
+    if variance > 0:
+        n = min(n, share * (1 - share) / variance)
+    return max(n, 1.0), t95(images - 1)
+
+
+def _of_few_images(sizes: Sizes, share: float, uncertainty: float) -> tuple[float, float]:
+    """The middle 95 % of what the fraction may be where each image has its own, of a beta distribution.
+
+    Jeffreys' prior of the mean, an even one of how alike the particles of an image are (LIKENESS): few images that
+    look alike, or of which none shows any, do not prove that all do. Images count by their particles (the logarithm of
+    an image's likelihood times n m' / sum n, m' = (sum n)^2 / sum n^2). The calibration is integrated over its normal
+    distribution (Gauss and Hermite).
+    """
+    weights, image = sizes.weights["number"], sizes.image_numbers
+    scores, chances = np.polynomial.hermite_e.hermegauss(NODES if uncertainty else 1)
+    inside = [np.bincount(image, weights * _inside(sizes.size * exp(uncertainty * score))) for score in scores]
+    scale = effective_number(weights) / weights.sum()
+    count = np.bincount(image, weights) * scale
+    trials, z = _trials(sizes)
+    shares = [float(each.sum() * scale / count.sum()) for each in inside]
+    near = (wilson(min(shares) * trials, trials, z)[0], wilson(max(shares) * trials, trials, z)[1])
+    means = np.unique(np.clip(np.r_[COARSE, np.linspace(*near, len(COARSE))], COARSE[0], COARSE[-1]))
+    density = sum(
+        chance * _posterior(np.minimum(each * scale, count), count, means)
+        for chance, each in zip(chances, inside, strict=True)
+    )
+    edges = np.r_[0, (means[1:] + means[:-1]) / 2, 1]
+    reached = np.r_[0, np.cumsum(density)]
+    low, high = np.interp([0.025, 0.975], reached / reached[-1], edges).tolist()
+    return (0.0 if share == 0 else min(low, share)), (1.0 if share == 1 else max(high, share))
+
+
+def _posterior(inside: Floats, count: Floats, means: Floats) -> Floats:
+    """(k,) the probability of each of `means` (k,), for `inside` of `count` (m,) particles of each image."""
+    mean, total = means[:, None, None], ((1 - LIKENESS) / LIKENESS)[None, :, None]
+    one, other = mean * total, (1 - mean) * total
+    each = log_gamma(one + inside) - log_gamma(one) + log_gamma(other + count - inside) - log_gamma(other)
+    each += log_gamma(total) - log_gamma(total + count)
+    likely = (each * count * (count.sum() / (count**2).sum())).sum(2) - np.log(mean * (1 - mean))[..., 0] / 2
+    shown = (np.exp(likely - likely.max()) * np.gradient(LIKENESS)).sum(1) * np.gradient(means)
+    return np.asarray(shown / shown.sum(), np.float64)
+
+
+def log_gamma(x: Floats) -> Floats:
+    """ln Γ of positive numbers to 1e-9: Stirling's series (Abramowitz and Stegun 1964, 6.1.41), eight to the right."""
+    ahead = x + 8
+    series = sum(term / ahead ** (2 * power + 1) for power, term in enumerate(STIRLING))
+    ratio = x * (x + 1) * (x + 2) * (x + 3) * (x + 4) * (x + 5) * (x + 6) * (x + 7)
+    return np.asarray((ahead - 0.5) * np.log(ahead) - ahead + np.log(2 * np.pi) / 2 + series - np.log(ratio))

@@ -1,0 +1,89 @@
+"""What few images leave open of the figures of a specimen: the model of random effects.
+
+Each image shifts ln(size) by a normal amount, the sizes in an image are log-normal about it, and images of larger
+particles may show more or fewer of them: ln(count) is linear in the shift. The model gives the reach of an interval and
+not the figure: only the differences from its own estimate are used. The draws are generalised pivotal quantities: the
+variances from the chi-squared distribution, of as many degrees of freedom as there are images (Weerahandi 1995; unequal
+counts after Thomas and Hultquist 1978).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .distribution import POWER, Floats, Sizes, Weighting
+
+Z90 = 1.2815515655446004
+REGRESSED = 4  # images, from which on counts are asked whether they follow the size
+STEEPEST = 3.0  # a count falls with the cube of the size where each image shows the same mass
+WIDEST = 300.0  # variance of ln(size), beyond which any figure is out of all bounds
+
+
+class Law(NamedTuple):
+    """Mean and variance of ln(size) over the specimen, one of each or draws (b,) of them."""
+
+    mean: Floats
+    variance: Floats
+
+    def figures(self, way: Weighting) -> dict[str, Floats]:
+        """The logarithms of the figures by `way` (Hatch and Choate 1929); of the geometric SD twice the logarithm."""
+        spread = np.sqrt(self.variance)
+        middle = self.mean + POWER[way] * self.variance
+        return {
+            "mean": middle + self.variance / 2,
+            "sd": middle + self.variance / 2 + np.log(np.expm1(self.variance)) / 2,
+            "d10": middle - Z90 * spread,
+            "d50": middle,
+            "d90": middle + Z90 * spread,
+            "span": np.log(np.sinh(Z90 * spread)),
+            "mode": middle - self.variance,
+            "geometric_mean": middle,
+            "geometric_sd": np.log(spread),
+        }
+
+
+def departures(sizes: Sizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """(repeats,) draws of how far the logarithm of each figure may lie from its estimate; of two images or more.
+
+    Of the geometric SD it is the logarithm of its logarithm.
+    """
+    estimate, drawn = laws(sizes, repeats, rng)
+    there, here = drawn.figures(way), estimate.figures(way)
+    return {name: there[name] - here[name] for name in here}
+
+
+def laws(sizes: Sizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
+    """The estimated law of the specimen, and draws of what it may be."""
+    image, weights, logs = sizes.image_numbers, sizes.weights["number"], np.log(sizes.size)
+    count = np.bincount(image, weights)
+    means = np.bincount(image, weights * logs) / count
+    images, free = len(count), max(len(logs) - len(count), 1)
+    within = max(float((weights * (logs - means[image]) ** 2).sum()) / free, 1e-12)
+    off = means - means.mean()
+    between, part = max(float((off**2).sum()), 1e-12), float((1 / count).mean())
+    chi, normal = rng.chisquare(images - 1, repeats), rng.standard_normal(repeats)
+    within_drawn = within * free / rng.chisquare(free, repeats)
+    among = max(between / (images - 1) - part * within, 0.0)
+    among_drawn = np.clip(between / chi - part * within_drawn, 0, WIDEST)
+    slope, slopes = _slopes(np.log(count), off, between, repeats, rng)
+    middle = means.mean() + normal * np.sqrt(between / chi / images)
+    return (
+        Law(np.asarray(means.mean() + slope * among), np.asarray(among + within)),
+        Law(middle + slopes * among_drawn, among_drawn + within_drawn),
+    )
+
+
+def _slopes(
+    counts: Floats, off: Floats, between: float, repeats: int, rng: np.random.Generator
+) -> tuple[float, Floats]:
+    """By how much ln(count) rises with the mean of ln(size) of an image, and draws (repeats,) of it: the particles of a
+    specimen are, on average, larger by that times the variance between its images."""
+    if len(counts) < REGRESSED:
+        return 0.0, np.zeros(repeats)
+    level = counts - counts.mean()
+    slope = float((off * level).sum()) / between
+    rest = float(((level - slope * off) ** 2).sum())
+    drawn = slope + rng.standard_normal(repeats) * np.sqrt(rest / rng.chisquare(len(counts) - 2, repeats) / between)
+    return float(np.clip(slope, -STEEPEST, STEEPEST)), np.clip(drawn, -STEEPEST, STEEPEST)

@@ -1,0 +1,108 @@
+"""Commission Recommendation 2022/C 229/01 point by point: what an image can say of each, and what it cannot.
+
+The volume-specific surface area is that of spheres of the measured diameters, sum of surfaces by sum of volumes,
+6 sum(d²) / sum(d³). The text excludes materials under 6 m²/cm³ whatever their shape; 60 m²/cm³ is the value of spheres
+of 100 nm (2011/696/EU), 40 and 20 those of rods and plates as thin (Wohlleben et al., J. Nanopart. Res. 19:61, 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .bins import NANO_NM
+from .distribution import Floats, Sizes
+from .nano import Terms
+
+EXCLUDED_UNDER = 6.0  # m²/cm³
+EXEMPT_NM = 100_000.0
+THIN_NM = 1.0
+OF_SPHERES = 6000.0  # m²/cm³ of a sphere of 1 nm
+ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
+
+
+def recommendation(sizes: Sizes, max_feret: Floats, groups: Mapping[str, int], terms: Terms) -> dict[str, Any] | None:
+    """As plain JSON types; None of pixels, or without particles.
+
+    max_feret: (n,) nm, of the same particles in any order. groups: as of `Statistics.agglomerates`.
+    vssa: m²/cm³. exempt: particles over 100 µm in both directions seen. points: title and sentences of each.
+    """
+    if sizes.unit == "px" or not len(sizes):
+        return None
+    weights = sizes.weights["number"]
+    vssa = float(OF_SPHERES * (weights * sizes.size**2).sum() / (weights * sizes.size**3).sum())
+    exempt = int((sizes.size > EXEMPT_NM).sum())
+    points = [
+        ("Constituent particles", _constituents(len(sizes), groups)),
+        ("External dimension", _dimension(terms)),
+        ("Thickness", _thickness()),
+        ("Elongated and plate-like particles", _thin(max_feret, terms)),
+        ("Particles over 100 µm", _over(exempt)),
+        ("Volume-specific surface area", " ".join(_surface(vssa))),
+    ]
+    return {"vssa": vssa, "exempt": exempt, "points": [{"title": title, "said": said} for title, said in points]}
+
+
+def _constituents(n: int, groups: Mapping[str, int]) -> str:
+    together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
+    touching = f"{groups['primaries_in_groups']:,} of {n:,} lie in {together} of outlines that touch"
+    return (
+        f"Each particle counts once, alone or in an aggregate or agglomerate: {touching}, {groups['singles']:,} touch"
+        " no other. Whether those of a group are fused or only lie together, an image cannot tell; the count does not"
+        " depend on it."
+    )
+
+
+def _dimension(terms: Terms) -> str:
+    return (
+        f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
+        f" Particles under {terms.least_nm:.3g} nm are too small for these pixels and are not in the fraction; what"
+        " they could change enters the verdict."
+    )
+
+
+def _thickness() -> str:
+    return (
+        "A projection shows two of three dimensions. A particle thinner than it is wide, lying flat, is counted by its"
+        " width, so the true fraction may be higher, never lower, for this reason."
+    )
+
+
+def _thin(max_feret: Floats, terms: Terms) -> str:
+    seen = terms.least_nm <= THIN_NM
+    return (
+        "Particles count, too, if they are over 100 nm long and under 1 nm thick in the two other directions (rods,"
+        " tubes), or over 100 nm wide and under 1 nm thick (plates). "
+        + ("Rods as thin could be seen here; plates" if seen else "Neither can be seen at this magnification; plates")
+        + " could only be seen on edge. If the material may hold such particles, another method must count them."
+        f" {int((max_feret > NANO_NM).sum()):,} of the particles are over 100 nm long."
+    )
+
+
+def _over(exempt: int) -> str:
+    if not exempt:
+        return "Particles over 100 µm in two directions need not be counted: there are none here."
+    one = exempt == 1
+    return (
+        f"Particles over 100 µm in two directions need not be counted: {exempt:,} {'is' if one else 'are'} here, and"
+        f" {'was' if one else 'were'} counted all the same. Without {'it' if one else 'them'} the fraction would be"
+        " higher."
+    )
+
+
+def _surface(vssa: float) -> Iterator[str]:
+    yield (
+        f"About {vssa:.3g} m²/cm³, the surfaces of spheres of the minimum Feret diameters by their volumes; the same"
+        f" widths as rods would have {vssa * ROD:.3g}, as plates {vssa * PLATE:.3g}."
+    )
+    if vssa < EXCLUDED_UNDER:
+        yield "That is under 6 m²/cm³, below which a material is no nanomaterial: gas adsorption should confirm it."
+    elif vssa * PLATE >= EXCLUDED_UNDER:
+        yield "That is not under 6 m²/cm³, below which a material is no nanomaterial, whatever the shape."
+    else:
+        yield "As spheres that is not under 6 m²/cm³, below which a material is no nanomaterial; the shape may decide."
+    yield (
+        "For comparison: spheres of 100 nm have 60, rods 40 and plates 20 as thin. Pores, roughness and thickness are"
+        " not seen and would add surface; particles too small to be counted would, too. There is no interval: the few"
+        " largest particles carry the volume, and an image does not hold the next larger one."
+    )

@@ -1,0 +1,136 @@
+"""Which kind of micrograph a picture looks like, so that who chose the wrong kind of analysis is told.
+
+Some figures of texture at octaves of scale are taken as normally distributed among the images that each model was
+taught on (`lab.textures` fits them); a picture belongs to the model that makes them likeliest.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cards
+from .cards import ModelCard
+from .resample import resize
+
+FILE = cards.CARDS / "textures.json"
+SIDE = 512  # px, longest side of the picture that is looked at
+OCTAVES = 6
+EDGES = 0, 2  # octaves whose edges are looked at
+GREYS = 8
+CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
+EXTREME = 6.0
+CLEARLY = 5.0  # log-likelihood by which another model's images must be nearer: 4 % of EMPS are taken for another kind
+UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Textures:
+    """Those of the images that a model was taught on.
+
+    model: its name. images: how many there were. centre: (d,). covariance: (d,) or (d, d), in units of `Known.spread`.
+    """
+
+    model: str
+    images: int
+    centre: Floats
+    covariance: Floats
+
+    @cached_property
+    def _inverse(self) -> tuple[Floats, float]:
+        """Inverse of the covariance and the logarithm of its determinant."""
+        full = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
+        return np.asarray(np.linalg.inv(full), np.float64), float(np.linalg.slogdet(full)[1])
+
+    def distance(self, found: Floats) -> float:
+        """Mean square distance in SD of a picture's textures (d,) from the centre."""
+        off = found - self.centre
+        return float(off @ self._inverse[0] @ off / len(off))
+
+    def likelihood(self, found: Floats) -> float:
+        """Its logarithm, less what is the same for all models."""
+        return -0.5 * (len(found) * self.distance(found) + self._inverse[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Of all models. middle, spread: (d,) of all images together, by which textures are put on one scale."""
+
+    middle: Floats
+    spread: Floats
+    models: tuple[Textures, ...]
+
+    def scaled(self, picture: NDArray[np.float32]) -> Floats:
+        return np.asarray((textures(picture) - self.middle) / self.spread)
+
+
+@lru_cache
+def known() -> Known:
+    """What FILE holds."""
+    data = json.loads(FILE.read_text(encoding="utf-8"))
+    models = [
+        Textures(**{**each, "centre": np.array(each["centre"]), "covariance": np.array(each["covariance"])})
+        for each in data["models"]
+    ]
+    return Known(np.array(data["middle"]), np.array(data["spread"]), tuple(models))
+
+
+def looked_at(picture: NDArray[np.float32], card: ModelCard) -> tuple[ModelCard | None, bool]:
+    """Of a picture (H, W) in 0..1 that `card` is asked about: the card of another model whose images it clearly looks
+    more like, if there is one, and whether it is far from all that the card's model was taught on.
+
+    A model of the user's own counts as one of those of its kind; of these none is called another one.
+    """
+    here = {each.name: each for each in cards.available()}
+    models = [each for each in known().models if each.model in here]
+    own = [each for each in models if each.model == card.name]
+    kin = own or [each for each in models if here[each.model].task == card.task]
+    if not kin or not picture.any():
+        return None, False
+    found = known().scaled(picture)
+    nearest = max(each.likelihood(found) for each in kin)
+    others = [each for each in models if each not in kin and (own or here[each.model].task != card.task)]
+    clearer = [
+        each for each in others if each.likelihood(found) > nearest + CLEARLY and each.distance(found) < UNFAMILIAR
+    ]
+    best = max(clearer, key=lambda each: each.likelihood(found), default=None)
+    return here[best.model] if best else None, min(each.distance(found) for each in kin) > UNFAMILIAR
+
+
+def textures(picture: NDArray[np.float32]) -> Floats:
+    """(32,) figures of a picture (H, W) in 0..1: skewness and kurtosis of its greys, square roots of their
+    histogram, share of contrast, skewness and kurtosis of each octave; share of flat ground and spread of edges."""
+    from scipy import ndimage
+
+    scale = SIDE / max(picture.shape)
+    if scale < 1:
+        picture = resize(picture, scale)
+    elif scale > 1:
+        picture = ndimage.zoom(picture, scale, order=1)
+    low, high = np.percentile(picture, CUT_OFF)
+    grey = np.clip((picture - low) / max(high - low, 1e-6), 0, 1)
+    contrast = max(float(grey.std()), 1e-6)
+    figures = _moments(grey - grey.mean())
+    histogram = np.histogram(grey, GREYS, (0, 1))[0] / grey.size
+    figures += np.sqrt(histogram).tolist()
+    for octave in range(OCTAVES):
+        blurred = ndimage.gaussian_filter(grey, 1)
+        detail = grey - blurred
+        figures += [float(np.log(detail.std() / contrast + 1e-4)), *_moments(detail)]
+        if octave in EDGES:
+            edges = np.hypot(*(ndimage.sobel(blurred, axis) for axis in (0, 1)))
+            figures += [float((edges < 0.15 * edges.max()).mean()), float(edges.std() / max(edges.mean(), 1e-6))]
+        grey = blurred[::2, ::2]
+    return np.array(figures)
+
+
+def _moments(values: NDArray[np.float32]) -> list[float]:
+    """Skewness, and the logarithm of the kurtosis."""
+    relative = values / max(float(values.std()), 1e-6)
+    skewness = float(np.clip((relative**3).mean(), -EXTREME, EXTREME))
+    return [skewness, float(np.log(max((relative**4).mean(), 1e-6)))]

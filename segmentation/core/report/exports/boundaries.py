@@ -1,0 +1,36 @@
+"""`boundaries.tif`: the boundaries between grains, as annotators draw them: 255 on a boundary, 0 elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+def _write(context: Context, path: Path) -> None:
+    import tifffile
+
+    found = context.analysis.segmentation
+    written = np.zeros(found.labels.shape, np.uint8)
+    if len(found):
+        written[: found.rows][found.labels[: found.rows] == 0] = 255
+    tifffile.imwrite(path, written, compression="zlib")
+
+
+EXPORTS = (
+    Export(
+        "boundaries.tif",
+        "Boundaries, TIFF",
+        "image/tiff",
+        125,
+        _write,
+        image="the boundaries between {things}: 255 on a boundary, 0 elsewhere",
+        panel="boundaries",
+    ),
+)

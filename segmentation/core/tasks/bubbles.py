@@ -1,0 +1,152 @@
+"""Bubbles: a map of round things becomes circles, their sizes, their number per area, and swelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..measure import quantities
+from ..measure.quantities import Quantity, Value
+from ..micrograph.types import Calibration, Micrograph
+from ..network.cards import ModelCard
+from ..network.scale_search import View
+from ..settings import MeasurementSettings
+from . import defects
+from .base import Found, Golden, Maps, Task, as_is
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+    from ..measure.table import Table
+
+METHOD = (
+    "A convolutional network gave for every pixel the probability that it belongs to a bubble; blobs of this map were"
+    " found by the Laplacian of Gaussian (Lindeberg 1998), and circles fitted to their edges, where it crosses"
+    " {threshold:.3g}."
+)
+NO_SCALE = "The swelling needs the scale of the image beside the thickness: type the width of the image."
+
+quantities.add(
+    quantities.NUMBERS,
+    Quantity("bubbles", "Bubbles", "Circles that were found, those at the frame among them.", kind="integer"),
+    Quantity(
+        "bubble_patches",
+        "Separate patches",
+        "Bubbles that touch or overlap counted as one, as a plain count of a mask's pieces does.",
+        kind="integer",
+    ),
+    Quantity(
+        "bubble_diameter_mean",
+        "Mean bubble diameter",
+        "Mean of 2 √(area / π) of the whole bubbles' circles; of overlapping ones each pixel belongs to one.",
+        1,
+    ),
+    Quantity("bubble_diameter_median", "Median bubble diameter", "Median of the same diameters.", 1),
+    Quantity(
+        "bubble_density",
+        "Bubbles per area",
+        "Whole bubbles and half of those at the frame, over the analysed area.",
+        -2,
+    ),
+    Quantity("bubble_area", "Bubble area", "Share of the analysed area that bubbles cover.", kind="fraction"),
+    Quantity(
+        "swelling",
+        "Swelling",
+        "V / (A t − V) of the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
+        " thickness t; of bubbles that lie behind each other only what is seen counts.",
+        kind="fraction",
+    ),
+)
+
+
+class BubbleSettings(defects.DefectSettings):
+    """How bubbles are found, and how thick the foil is."""
+
+    thickness: float | None = Field(
+        None,
+        gt=0,
+        le=1e5,
+        title="Foil thickness",
+        description="Thickness of the foil, as measured elsewhere (EELS, CBED); only with it a swelling is told.",
+        json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
+    )
+
+
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSettings) -> Found:
+    from ..labels.bubbles import discs, find_circles
+    from ..labels.separate import renumber
+
+    def circles(shown: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
+        return renumber(discs(find_circles(shown, threshold), shown.shape))
+
+    return defects.found_by(circles, maps, card, settings)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    from ..analysis import Measured
+    from ..measure.fields import counted, per_area, sizes_of, table_of, unknown
+
+    table = table_of(segmentation, micrograph, settings, calibration)
+    if warnings := tuple(defects.doubts(segmentation, TASK.things)):
+        return Measured(table, None, unknown(TASK.quantities), warnings)
+    shape = segmentation.rows, micrograph.shape[1]
+    sizes = sizes_of(table, "ecd", settings.border_correction, calibration, micrograph.sha256)
+    covered = float(table.rescaled(None)["area_px2"][table.kept].sum()) / (shape[0] * shape[1])
+    thickness = segmentation.provenance.settings.get("thickness")
+    values = (
+        *(counted(int(table.kept.sum())), counted(len(np.unique(table["group"][table.kept])))),
+        *(sizes["mean"], sizes["median"], per_area("bubble_density", table, shape), Value(covered)),
+        swelling(table, shape, thickness),
+    )
+    unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), unscaled)
+
+
+def swelling(table: Table, shape: tuple[int, int], thickness: float | None) -> Value:
+    """The relative increase of volume by the kept bubbles of a field (H, W) px, `thickness` nm thick; None where the
+    thickness or the scale is not known."""
+    if thickness is None or table.nm_per_pixel is None:
+        return Value(None)
+    gas = float((np.pi / 6 * table.length("ecd")[table.kept] ** 3).sum())
+    solid = shape[0] * shape[1] * table.nm_per_pixel**2 * thickness - gas
+    return Value(gas / solid if solid > 0 else None)
+
+
+def golden() -> Golden:
+    """Sixteen discs of 18 px, two pairs of which touch."""
+    rows, columns = np.mgrid[:200, :200]
+    inside = np.zeros((200, 200), bool)
+    for row in (30, 80, 130, 170):
+        for column in (30, 46 if row == 30 else 80, 130, 146 if row == 80 else 175):
+            inside |= np.hypot(rows - row, columns - column) <= 9
+    maps = np.where(inside, 255, 0).astype(np.uint8)[None]
+    answers = {"bubbles": 16.0, "bubble_patches": 14.0, "bubble_diameter_median": 18.0}
+    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
+
+
+TASK = Task(
+    name="bubbles",
+    title="Bubbles",
+    summary="Fits circles to bubbles and cavities, measures their diameters and counts them per area.",
+    thing="bubble",
+    things="bubbles",
+    class_names=("bubble",),
+    settings=BubbleSettings,
+    channels=defects.channels_named("bubble"),
+    scale=as_is,
+    decode=find,
+    measure=measure,
+    quantities=(
+        *("bubbles", "bubble_patches", "bubble_diameter_mean", "bubble_diameter_median", "bubble_density"),
+        *("bubble_area", "swelling"),
+    ),
+    panels=("image", "segmentation", "sizes", "quantities"),
+    golden=golden,
+    method=METHOD,
+    size="ecd",
+)

@@ -1,0 +1,174 @@
+"""Grains: a map of their boundaries becomes grains, their sizes, and the grain size number of ASTM E112."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import log10
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..measure import quantities
+from ..measure.quantities import Quantity, Value
+from ..micrograph.types import Calibration, Micrograph
+from ..network.cards import ModelCard
+from ..network.scale_search import View
+from ..settings import MeasurementSettings
+from . import defects
+from .base import Found, Golden, Maps, Task, as_is
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+
+E112 = "ASTM E112-13"
+NM2_PER_MM2 = 1e12
+METHOD = (
+    "A convolutional network gave for every pixel the probability that it belongs to a grain boundary; the regions in"
+    " which it stayed below {threshold:.3g}, opened with a square of 3 px, are grains (CHAC, Xu et al., J. Nucl. Mater."
+    " 588, 154813, 2024)."
+)
+OPEN = (
+    "Only {share:.0f} % of the whole grains are convex, so many boundaries were not seen and grains are joined: lower"
+    " the threshold, or take the numbers of the convex grains alone."
+)
+FEW_CONVEX = 0.5
+
+quantities.add(
+    quantities.COLUMNS,
+    Quantity(
+        "convex",
+        "Convex",
+        "Whether the polygon that leaves its outline by 2 % of the outline's length at most never bends inwards.",
+        kind="truth",
+        source="Xu et al. (2024)",
+    ),
+)
+quantities.add(
+    quantities.NUMBERS,
+    Quantity("grains", "Grains", "Regions that boundaries enclose, those at the frame among them.", kind="integer"),
+    Quantity("whole_grains", "Whole grains", "Grains that do not touch the frame.", kind="integer"),
+    Quantity(
+        "convex_grains",
+        "Convex grains",
+        "Whole grains that are convex, as CHAC counts them; one that bends inwards is several, joined.",
+        kind="integer",
+        source="Xu et al. (2024)",
+    ),
+    Quantity(
+        "grain_diameter_mean",
+        "Mean grain diameter",
+        "Mean of 2 √(area / π) of the whole grains, boundaries left out.",
+        1,
+    ),
+    Quantity("grain_diameter_median", "Median grain diameter", "Median of the same diameters.", 1),
+    Quantity(
+        "convex_diameter_mean", "Mean diameter of convex grains", "Mean of the same diameters of the convex grains.", 1
+    ),
+    Quantity(
+        "grain_intercept",
+        "Mean intercept",
+        "Length of all rows and columns over the number of grains that they cross, half for one at a line's end;"
+        " boundaries are part of the length.",
+        1,
+        source=E112,
+    ),
+    Quantity(
+        "grain_density",
+        "Grains per area",
+        "Whole grains and half of those at the frame, over the analysed area (planimetric procedure).",
+        -2,
+        source=E112,
+    ),
+    Quantity(
+        "grain_number",
+        "ASTM grain size number",
+        "G = 3.321928 log10(grains per mm²) − 2.954; it needs the scale of the image.",
+        source=E112,
+    ),
+)
+
+
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Found:
+    from ..labels.grains import find_grains
+
+    return defects.found_by(find_grains, maps, card, settings)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    from ..analysis import Measured
+    from ..labels.grains import are_convex, mean_intercept
+    from ..measure.fields import counted, per_area, sizes_of, table_of, unknown, whole
+
+    labels, rows = segmentation.dense, segmentation.rows
+    table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
+    warnings = tuple(defects.doubts(segmentation, TASK.things))
+    if warnings:
+        return Measured(table, None, unknown(TASK.quantities), warnings)
+    kept = whole(table).kept
+    convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
+    size = partial(
+        sizes_of, by="ecd", edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256
+    )
+    every, intercept = size(table), mean_intercept(labels[:rows])
+    density = per_area("grain_density", table, (rows, labels.shape[1]))
+    values = (
+        *(counted(int(each.sum())) for each in (table.kept, kept, kept & table["convex"])),
+        *(every["mean"], every["median"], size(convex)["mean"]),
+        Value(intercept * (calibration.nm_per_pixel or 1.0), unit=table.unit),
+        *(density, grain_number(density, calibration)),
+    )
+    share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
+    few = (OPEN.format(share=100 * share),) if kept.sum() and share < FEW_CONVEX else ()
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), few)
+
+
+def grain_number(density: Value, calibration: Calibration) -> Value:
+    """The number of ASTM E112 from grains per nm^2; None without a scale."""
+    if calibration.nm_per_pixel is None or not density.value:
+        return Value(None)
+    of_each = (
+        3.321928 * log10(each * NM2_PER_MM2) - 2.954 if each else None
+        for each in (density.value, density.low, density.high)
+    )
+    value, low, high = of_each
+    return Value(value, low, high)
+
+
+def golden() -> Golden:
+    """Six by six cells of 24 px between boundaries of 4 px, all whole."""
+    rows, columns = np.mgrid[:172, :172]
+    boundary = (rows % 28 < 4) | (columns % 28 < 4)
+    maps = np.where(boundary, 255, 0).astype(np.uint8)[None]
+    answers = {
+        "grains": 36.0,
+        "whole_grains": 36.0,
+        "convex_grains": 36.0,
+        "grain_diameter_mean": 24 * (4 / np.pi) ** 0.5,
+    }
+    return Golden(np.where(boundary, 200, 60).astype(np.uint8), maps, 36, answers)
+
+
+TASK = Task(
+    name="grains",
+    title="Grains",
+    summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
+    thing="grain",
+    things="grains",
+    class_names=("grain",),
+    settings=defects.DefectSettings,
+    channels=defects.channels_named("boundary"),
+    scale=as_is,
+    decode=find,
+    measure=measure,
+    quantities=(
+        *("grains", "whole_grains", "convex_grains", "grain_diameter_mean", "grain_diameter_median"),
+        *("convex_diameter_mean", "grain_intercept", "grain_density", "grain_number"),
+    ),
+    panels=("boundaries", "segmentation", "sizes", "quantities"),
+    golden=golden,
+    method=METHOD,
+    size="ecd",
+)

@@ -1,0 +1,117 @@
+"""Lines: a map of line defects, such as dislocation loops seen edge on, becomes lines and their lengths."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..measure import quantities
+from ..measure.quantities import Quantity
+from ..micrograph.types import Calibration, Micrograph
+from ..network.cards import ModelCard
+from ..network.scale_search import View
+from ..settings import MeasurementSettings
+from . import defects
+from .base import Found, Golden, Maps, Task, as_is
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+
+METHOD = (
+    "A convolutional network gave for every pixel the probability that it belongs to a line defect; each connected"
+    " piece in which it reached {threshold:.3g} is a line, as long as its skeleton."
+)
+
+quantities.add(
+    quantities.COLUMNS,
+    Quantity(
+        "line_length",
+        "Length",
+        "Length of its skeleton, 0.948 px for a straight and 1.340 px for an oblique step, and half its width at each"
+        " end.",
+        1,
+        source="Dorst and Smeulders (1987)",
+    ),
+    Quantity("box_diagonal", "Box diagonal", "Diagonal of the box around it, the published length of a loop.", 1),
+)
+quantities.add(
+    quantities.NUMBERS,
+    Quantity("lines", "Lines", "Connected pieces that were found, those at the frame among them.", kind="integer"),
+    Quantity("line_length_mean", "Mean length", "Mean length of the skeletons of the whole lines.", 1),
+    Quantity("line_length_median", "Median length", "Median of the same lengths.", 1),
+    Quantity(
+        "box_diagonal_mean",
+        "Mean box diagonal",
+        "Mean diagonal of the boxes around the whole lines, as published; too long for lines that are wide or bent.",
+        1,
+    ),
+    Quantity(
+        "line_density",
+        "Line length per area",
+        "Length of all lines, by half of those at the frame, over the analysed area.",
+        -1,
+    ),
+)
+
+
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Found:
+    from ..labels.lines import find_lines
+
+    return defects.found_by(find_lines, maps, card, settings)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    from ..analysis import Measured
+    from ..labels.lines import box_diagonals, skeleton_lengths
+    from ..measure.fields import counted, per_area, sizes_of, table_of, unknown
+
+    labels = segmentation.dense
+    lengths = skeleton_lengths(labels)
+    table = table_of(
+        segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
+    )
+    if warnings := tuple(defects.doubts(segmentation, TASK.things)):
+        return Measured(table, None, unknown(TASK.quantities), warnings)
+    size = partial(sizes_of, edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256)
+    by_length, shape = size(table, "line_length"), (segmentation.rows, micrograph.shape[1])
+    values = (
+        *(counted(int(table.kept.sum())), by_length["mean"], by_length["median"]),
+        *(size(table, "box_diagonal")["mean"], per_area("line_density", table, shape, table.length("line_length"))),
+    )
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)))
+
+
+def golden() -> Golden:
+    """Ten bars of 40 by 3 px, five of them upright."""
+    inside = np.zeros((200, 200), bool)
+    for number in range(5):
+        at = 15 + 36 * number
+        inside[at : at + 3, 20:60] = inside[20:60, 85 + 22 * number : 88 + 22 * number] = True
+    maps = np.where(inside, 255, 0).astype(np.uint8)[None]
+    answers = {"lines": 10.0, "line_length_mean": 40.0, "box_diagonal_mean": float(np.hypot(40, 3))}
+    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 10, answers, 0.05)
+
+
+TASK = Task(
+    name="lines",
+    title="Lines",
+    summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
+    thing="line",
+    things="lines",
+    class_names=("line",),
+    settings=defects.DefectSettings,
+    channels=defects.channels_named("line"),
+    scale=as_is,
+    decode=find,
+    measure=measure,
+    quantities=("lines", "line_length_mean", "line_length_median", "box_diagonal_mean", "line_density"),
+    panels=("image", "segmentation", "sizes", "quantities"),
+    golden=golden,
+    method=METHOD,
+    size="line_length",
+)

@@ -1,0 +1,36 @@
+"""The loss of maps that are masks, each of its own: cross-entropy and Dice."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from . import Loss
+from .instances import dice_loss
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class MaskLoss(Loss):
+    """Binary cross-entropy + 1 - Dice over the batch.
+
+    maps: (B, C, H, W) logits. targets: (B, C, H, W), 0 and 1.
+    """
+
+    name: Literal["masks"] = "masks"
+    cross_entropy: Weight = Field(1.0, description="weight of the cross-entropy")
+    dice: Weight = Field(0.5, description="weight of the Dice loss")
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> Self:
+        if self.cross_entropy + self.dice == 0:
+            raise ValueError("cross_entropy or dice is above 0.")
+        return self
+
+    def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
+        logits = maps.float()
+        entropy = binary_cross_entropy_with_logits(logits, targets)
+        return self.cross_entropy * entropy + self.dice * dice_loss(logits.sigmoid(), targets)

@@ -1,0 +1,246 @@
+"""Pixels that belong to a thing or do not: what a network is asked to predict, and how that is scored.
+
+Scored are the eight metrics of Ochoa, Xu & Wang (arXiv 2507.16779, 2025): precision, recall and F1 of pixels; certainty
+and abundance of the predicted values, whose definition is ours; and of the objects that the analysis makes of the
+prediction and of the annotation alike their number, the IoU of all their pixels, and the L1 distance of the histograms
+of their sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..core.micrograph import preview
+from ..core.micrograph.types import Micrograph
+from ..core.report.picture import sampled
+from .evaluation.predictions import Options, Predictor, Seen, padded
+from .evaluation.report import share
+from .tasks.base import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring
+
+LONGEST = 640  # px of a panel's longest side
+BINS = 20
+LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
+
+
+def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
+    """(channels, H, W) float32 of labels (H, W), 1 for the first channel: a map of 0 and 1 for each."""
+    return np.stack([labels == number for number in range(1, len(channels) + 1)]).astype(np.float32)
+
+
+@torch.no_grad()
+def dice(logits: Tensor, target: Tensor) -> float:
+    """Dice of the thresholded maps over the batch."""
+    found, truth = logits > 0, target > 0.5
+    return float(2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1))
+
+
+def preview_of(maps: Maps) -> Labels:
+    """(H, W) int32: 1 where the first map is at least a half."""
+    return (maps[0] >= 128).astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One image. pixels: those found, invented and missed, of how many. values: sum of the predicted values of the
+    pixels that are taken. objects: px that are in true and found ones, and in either. numbers: true and found objects
+    that count. every: all true and found objects. true, found: sizes of those that count."""
+
+    pixels: Floats
+    values: float
+    objects: Floats
+    numbers: Floats
+    every: Floats
+    true: Floats
+    found: Floats
+
+
+@dataclass(frozen=True)
+class MaskScoring:
+    """How masks of one kind are scored.
+
+    things: several objects. counting(labels): (n,) of those that count as objects. size(labels): (n,) px of each.
+    between: whether the mask is what lies between the objects. measure: what their size is called.
+    """
+
+    things: str
+    counting: Callable[[Labels], NDArray[np.bool_]]
+    size: Callable[[Labels], Floats]
+    measure: str = "diameter"
+    between: bool = False
+
+    def of(self, names: Sequence[str]) -> Scoring:
+        """The contract's scoring, whatever the map is called."""
+        return Scoring(
+            examine=lambda predictor, options: Comparer(self, predictor, options),
+            metrics=metrics,
+            quantity_errors=size_errors,
+            definitions=self.definitions(),
+            kinds={},
+            tally=lambda images: {"errors": {}},
+            rank=lambda image: -(image["figures"]["object_iou"] or 0),
+            panels=self.panels,
+            legend=LEGEND,
+            shown=(
+                *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
+                *("number_error", "object_iou", "l1", "mean_error", "every_error"),
+            ),
+            note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
+            options=frozenset({"threshold"}),
+        )
+
+    def definitions(self) -> dict[str, Definition]:
+        things, size = self.things, self.measure
+        return {
+            "precision": Definition("Precision", "Share of the pixels taken that are annotated."),
+            "recall": Definition("Recall", "Share of the annotated pixels that are taken."),
+            "f1": Definition("F1", "2 TP / (2 TP + FP + FN) of the pixels.", short=True),
+            "certainty": Definition("Certainty", "Mean predicted value of the pixels taken (our definition)."),
+            "abundance": Definition("Abundance", "Share of all pixels that are taken (our definition)."),
+            "number_true": Definition(f"True {things}", f"{things.capitalize()} found in the annotation.", 0),
+            "number_found": Definition(f"Found {things}", f"{things.capitalize()} found in the prediction.", 0),
+            "number_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "object_iou": Definition(
+                "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
+            ),
+            "l1": Definition(
+                "L1 distance of sizes",
+                f"Sum of the differences of both histograms of {things}, in {BINS} equal bins up to the largest true"
+                f" {size}, not normalised; larger ones lie in the last.",
+                0,
+            ),
+            "mean_true": Definition(f"True mean {size}", f"Of the {things} in the annotation.", 1),
+            "mean_found": Definition(f"Found mean {size}", f"Of the {things} in the prediction.", 1),
+            "mean_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "every_true": Definition("All true regions", f"With those that are not counted as {things}.", 0),
+            "every_found": Definition("All found regions", f"With those that are not counted as {things}.", 0),
+            "every_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1),
+        }
+
+    def panels(self, micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
+        """(h, w, 3) uint8 pictures: the image, the annotation, what was found, and what is wrong.
+
+        found: (R, W) labels of objects, truth: the mask, of the image's first R rows.
+        """
+        grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
+        shape = grey.shape[0], grey.shape[1]
+        true = sampled(truth, shape) > 0
+        ours = (sampled(found, shape) > 0) != self.between
+        plain = np.repeat(grey[..., None], 3, axis=2)
+        judged = (0.45 * plain).astype(np.uint8)
+        for colour, where in zip(LEGEND.values(), (true & ours, ours & ~true, true & ~ours), strict=True):
+            judged[where] = colour
+        return [plain, *(np.where(each[..., None], np.uint8(255), plain // 2) for each in (true, ours)), judged]
+
+
+class Comparer:
+    """The Examiner of masks; see `tasks.base.Examiner`."""
+
+    def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:
+        self.scoring, self.predictor = scoring, predictor
+        self.threshold = options.threshold_of(predictor.card)
+
+    def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Compared]:
+        """Objects (H, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
+        mask, rows = truth[: len(seen.grey)] > 0, len(seen.grey)
+        found, true = (self._objects(seen, maps) for maps in (seen.maps, np.where(mask, 255, 0)[None].astype(np.uint8)))
+        taken = seen.maps[0] >= max(1, round(self.threshold * 255))
+        lost = int((truth[rows:] > 0).sum())
+        right = int((taken & mask).sum())
+        counted = [self.scoring.counting(each) for each in (found, true)]
+        inside = [np.r_[False, keep][each] for keep, each in zip(counted, (found, true), strict=True)]
+        sizes = [self.scoring.size(each)[keep] * unit for keep, each in zip(counted, (found, true), strict=True)]
+        compared = Compared(
+            np.array([right, taken.sum() - right, mask.sum() - right + lost, truth.size], float),
+            float(seen.maps[0][taken].sum()) / 255,
+            np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
+            np.array([counted[1].sum(), counted[0].sum()], float),
+            np.array([true.max(initial=0), found.max(initial=0)], float),
+            sizes[1],
+            sizes[0],
+        )
+        return padded(found, truth.shape), compared
+
+    def _objects(self, seen: Seen, maps: Maps) -> Labels:
+        asked = self.predictor.asked.replaced(threshold=self.threshold)
+        return self.predictor.task.decode(maps, seen.grey, seen.view, self.predictor.card, asked).labels
+
+    def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
+        sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
+        return {
+            "sizes": {"measure": self.scoring.measure, **{side: each.round(2).tolist() for side, each in sizes.items()}}
+        }
+
+
+def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
+    """The figures of pixels and of objects, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
+    right, invented, missed, every = (weights @ np.stack([image.pixels for image in images])).T
+    both, either = (weights @ np.stack([image.objects for image in images])).T
+    true, found = (weights @ np.stack([image.numbers for image in images])).T
+    all_true, all_found = (weights @ np.stack([image.every for image in images])).T
+    return {
+        "precision": share(right, right + invented),
+        "recall": share(right, right + missed),
+        "f1": share(2 * right, 2 * right + invented + missed),
+        "certainty": share(weights @ np.array([image.values for image in images]), right + invented),
+        "abundance": share(right + invented, every),
+        "number_true": true,
+        "number_found": found,
+        "number_error": 100 * share(found - true, true),
+        "object_iou": share(both, either),
+        "every_true": all_true,
+        "every_found": all_found,
+        "every_error": 100 * share(all_found - all_true, all_true),
+    }
+
+
+def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[str, Floats]:
+    """Distance of the histograms and means of the sizes, each (n,), weighted as in `metrics`."""
+    largest = max((float(image.true.max(initial=0)) for image in images), default=0.0) or 1.0
+    edges = np.linspace(0, largest, BINS + 1)
+    bins = np.stack([[_binned(each, edges) for each in (image.true, image.found)] for image in images])
+    true, found = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
+    sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true", "found")]
+    means = [share(total, each.sum(1)) for total, each in zip(sums, (true, found), strict=True)]
+    return {
+        "l1": np.abs(found - true).sum(1),
+        "mean_true": means[0],
+        "mean_found": means[1],
+        "mean_error": 100 * share(means[1] - means[0], means[0]),
+    }
+
+
+def _binned(sizes: Floats, edges: Floats) -> Floats:
+    """(BINS,) how many of the sizes lie in each bin, larger ones in the last."""
+    return np.histogram(np.minimum(sizes, edges[-1]), edges)[0].astype(float)
+
+
+def equal_circles(labels: Labels) -> Floats:
+    """(n,) px: 2 sqrt(area / pi) of each object 1..n."""
+    return np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi)
+
+
+def every_one(labels: Labels) -> NDArray[np.bool_]:
+    return np.ones(int(labels.max(initial=0)), bool)
+
+
+def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask:
+    """A task whose network predicts one mask."""
+    return LearningTask(
+        name=name,
+        channels=(channel,),
+        optional=(),
+        targets=targets,
+        loss="masks",
+        score=dice,
+        activation=torch.sigmoid,
+        preview=preview_of,
+        scoring=scoring.of,
+        classes=True,
+    )

@@ -1,0 +1,83 @@
+"""Which kind of micrograph a picture looks like."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation.core import pipeline
+from segmentation.core.micrograph import clip_outliers
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network import cards, textures
+from segmentation.core.settings import AnalysisSettings
+from segmentation.lab import textures as learning
+
+
+def grain(seed, reach):
+    """(200, 240) float32 of smoothed noise: a kind of its own for each reach."""
+    from scipy import ndimage
+
+    noise = np.random.default_rng(seed).normal(size=(200, 240))
+    smooth = ndimage.gaussian_filter(noise, reach)
+    return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
+
+
+@pytest.fixture
+def taught(tmp_path, monkeypatch):
+    """Two models, one of fine grain and one of coarse, and the card of the first."""
+    first = cards.find("particles")
+    second = replace(first, name="coarse", title="Coarse", task="other")
+    monkeypatch.setattr(cards, "available", lambda: [first, second])
+    monkeypatch.setattr(textures, "FILE", tmp_path / "textures.json")
+    monkeypatch.setattr(learning, "FILE", tmp_path / "textures.json")
+    folders = {}
+    for name, reach in (("particles", 1.5), ("coarse", 8.0)):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        for seed in range(6):
+            Image.fromarray((grain(seed, reach) * 255).astype(np.uint8)).save(folders[name] / f"{seed}.png")
+    said = []
+    learning.fit(folders, said.append)
+    textures.known.cache_clear()
+    yield first, second, said
+    textures.known.cache_clear()
+
+
+def test_each_picture_is_known_by_those_of_its_own_kind(taught):
+    fine, coarse, said = taught
+    assert [line.partition(";")[0] for line in said] == ["particles: 6 images", "coarse: 6 images"]
+    assert all("clearly its own 6, clearly another's 0" in line for line in said)
+    for seed in (20, 21, 22):
+        assert textures.looked_at(grain(seed, 1.5), fine) == (None, False)
+        assert textures.looked_at(grain(seed, 8.0), fine)[0] is coarse
+        assert textures.looked_at(grain(seed, 1.5), coarse)[0] is fine
+
+
+def test_a_users_model_counts_as_one_of_its_kind(taught):
+    fine, coarse, _ = taught
+    own = replace(fine, name="my-own")
+    assert textures.looked_at(grain(20, 1.5), own) == (None, False)
+    assert textures.looked_at(grain(20, 8.0), own)[0] is coarse
+    assert textures.looked_at(grain(20, 8.0), replace(fine, name="my-own", task="new")) == (None, False)
+
+
+def test_what_looks_like_neither_is_unfamiliar(taught):
+    fine, _, _ = taught
+    stripes = np.tile((np.arange(240) // 20 % 2).astype(np.float32), (200, 1))
+    assert textures.looked_at(stripes, fine) == (None, True)
+    assert textures.looked_at(np.zeros((64, 64), np.float32), fine) == (None, False)
+
+
+def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
+    monkeypatch.setattr(pipeline.tasks, "find", lambda name, find=pipeline.tasks.find: find("particles"))
+    pixels = (grain(20, 8.0) * 255).astype(np.uint8)
+    analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), AnalysisSettings.of())
+    assert any("Coarse (Particles)" in each and "take that model" in each for each in analysis.warnings)
+
+
+def test_a_picture_may_have_any_size_and_range():
+    for shape in ((1, 1), (3, 900), (700, 2)):
+        noise = np.random.default_rng(0).random(shape).astype(np.float32)
+        assert np.isfinite(textures.textures(noise)).all()
+    assert np.isfinite(textures.textures(clip_outliers(np.full((40, 40), 7, np.uint8)))).all()
