@@ -12,7 +12,6 @@ export class ParticleList {
     this.scroller = section.querySelector(".table-box");
     this.shown = section.querySelector("[data-shown]");
     this.particles = data.particles;
-    this.things = section.dataset.things ?? "particles";
     this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
     this.order = [...data.particles];
@@ -70,7 +69,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length, this.things);
+    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing, this.table.dataset.things);
     this.fill();
   }
 
@@ -156,7 +155,6 @@ export class ParticleList {
 }
 
 const CELLS = {
-  class: (particle) => cell(particle.class, ""),
   id: (particle) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -164,6 +162,7 @@ const CELLS = {
     button.setAttribute("aria-label", `Show particle ${particle.id}`);
     return cell(button, "number");
   },
+  class: (particle) => cell(particle.class, ""),
   min_feret: number,
   max_feret: number,
   ecd: number,
@@ -203,7 +202,7 @@ export function inSight(top, height, rowHeight, count, spare) {
   return { from: Math.min(Math.max(0, first - spare), to), to };
 }
 
-export function summary(some, all, things) {
-  if (!all) return `No ${things} were found.`;
+export function summary(some, all, thing = "particle", things = "particles") {
+  if (!all) return `No ${thing} was found.`;
   return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} fits what is chosen.`;
 }
