@@ -21,7 +21,7 @@ from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .distribution import Floats, Sizes, effective_number, quantile
 from .drawn import Z95
-from .nano import nano_fraction, share_between, wilson
+from .fractions import nano_fraction, share_between, wilson
 
 COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
