@@ -14,6 +14,7 @@ from .analysis import Analysis
 from .labels.segmentation import MASKS
 from .measure.bins import auto_edges
 from .measure.budget import Evidence, effect
+from .measure.nano import LEAST_DOUBT
 from .measure.pooling import Pooled, pool, row_of
 from .measure.quantities import Value
 from .measure.statistics import Statistics
@@ -238,7 +239,9 @@ def combine(
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    doubtful = max((member.calibration for member in members), key=lambda each: each.standard_uncertainty or 0.0)
+    doubtful = most_doubtful([member.calibration for member in members])
+    if any(member.calibration.instrument_uncertainty is None for member in members):  # it is not given for all
+        doubtful = replace(doubtful, relative_uncertainty=doubtful.standard_uncertainty, instrument_uncertainty=None)
     pooled = pool(
         tables,
         names=names[: len(members)],
@@ -273,6 +276,13 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         max(given) / 100 if len(given) == len(members) else None,
         [(int(each.table.kept.sum()), effect(each.budget, "threshold")) for each in members if each.table.kept.any()],
     )
+
+
+def most_doubtful(calibrations: Sequence[Calibration]) -> Calibration:
+    """The one of the largest uncertainty; one of which nothing is known rather than one that is only well rounded."""
+    worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)
+    unknown = [each for each in calibrations if each.standard_uncertainty is None]
+    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
 def _image(row: dict[str, Any], member: Member, unit: str) -> Image:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -34,6 +34,10 @@ LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused wi
 IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
 LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
 NOTHING = "none"  # in place of a folder of labels: no image shows anything
+ANY = -1  # number of classes that is not known
+MOST_CLASSES = 20
+UNLABELLED = 255  # in files of classes
+TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names that lab.tiles gives
 DIRECT = 1 << 24  # labels up to here are renumbered through a table of that length
 
 _JPEG = "JPEG and WebP change the values of a mask: save it as PNG, TIFF or npy."
@@ -127,6 +131,7 @@ def find_pairs(
     pattern: str = "",
     background: int = 0,
     classes: tuple[int, ...] = (),
+    count: int = 0,
 ) -> Found:
     """The images and labels in two folders inside `folder`, sorted by name; nothing is decoded yet.
 
@@ -134,7 +139,8 @@ def find_pairs(
     no image shows anything. Labels belong to the image of the same stem, or to the one with the longest stem that they
     continue as a new word (a_mask.tif, a.png); with a `suffix` to the image whose stem is theirs without it.
     groups: a CSV `image,group,...`. pattern: its first bracket finds the group in an image's name instead. An image
-    that neither names is a group of its own. classes: as of `Pair`. Raises BadDataset, also where two files could be
+    that neither names is of the group of the image that it was cut from (TILE), or of its own. classes: as of `Pair`;
+    without any the numbers of `count` classes are found in the files. Raises BadDataset, also where two files could be
     the same one's labels.
     """
     places = folder_in(folder, images, IMAGES), folder_in(folder, labels, LABELS) if labels != NOTHING else None
@@ -148,11 +154,35 @@ def find_pairs(
     _refuse_twice("files of labels for", {truth: image.name for truth, image in owners.items() if image})
     pairs = [Pair(t.stem, image, t, group(image), background, classes) for t, image in owners.items() if image]
     labelled = {pair.image for pair in pairs}
+    if count and pairs and not classes:
+        numbers = class_numbers(pairs, count)
+        pairs = [replace(pair, classes=numbers) for pair in pairs]
     return Found(
         sorted(pairs, key=lambda pair: pair.name),
         [image for image in pictures if image not in labelled],
         [truth for truth, image in owners.items() if not image],
     )
+
+
+def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
+    """The numbers that stand for `count` classes in files of labels: those there are, in their order, if they are as
+    many; 255, or else 0, is what is not labelled where there is one more; of fewer 0, 1, ... or 1, 2, ...
+
+    Raises BadDataset.
+    """
+    numbers: set[int] = set()
+    for pair in pairs:
+        if pair.labels:
+            numbers |= {int(each) for each in np.unique(_told(read_numbers, pair.labels))}
+    if count == ANY:
+        count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
+    spare = next((each for each in (UNLABELLED, 0) if each in numbers and len(numbers) == count + 1), None)
+    known = sorted(numbers - {spare})
+    for possible in (known, list(range(count)), list(range(1, count + 1))):
+        if len(possible) == count and set(known) <= {*possible, UNLABELLED}:
+            return tuple(possible)
+    told = ", ".join(map(str, known[:8])) + (" and more" if len(known) > 8 else "")
+    raise BadDataset(f"The labels hold the numbers {told}, for {count} classes: say which stand for them with classes.")
 
 
 def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
@@ -199,18 +229,24 @@ def _ends_a_word(text: str, end: int) -> bool:
 
 
 def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
-    """The group of an image: what the pattern's bracket finds in its name, else the table's, else its own."""
+    """The group of an image: what the pattern's bracket finds in its name, else the table's, else the name of the image
+    that it was cut from or is."""
     table = read_groups(file) if file else {}
 
     def group(image: Path) -> str:
         if not pattern:
-            return table.get(image.name, table.get(image.stem, image.stem))
+            return table.get(image.name, table.get(image.stem, source_of(image.stem)))
         found = re.search(pattern, image.name)
         if not found or found[1] is None:
             raise BadDataset(f"group_pattern {pattern!r} finds no group in the name {image.name}.")
         return found[1]
 
     return group
+
+
+def source_of(stem: str) -> str:
+    """The image that a tile or a turned or mirrored form was made from, by its name."""
+    return TILE.sub("", stem) or stem
 
 
 def read_groups(file: Path) -> dict[str, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.truth import BadDataset, Pair, find_pairs, read_groups
+from ..core.truth import UNLABELLED, BadDataset, Pair, find_pairs, read_groups, source_of
 from .data import pairs_of
 from .look import Looked, look_at
-from .settings import SIZES, FolderEntry, TrainingRecipe, classes_in
+from .settings import SIZES, FolderEntry, TrainingRecipe, number_of_classes
 
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
@@ -56,10 +56,24 @@ class Checked:
     def summary(self) -> str:
         """One line: how much there is."""
         if self.classes:
-            return f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
+            told = f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
+            return "\n".join([told, *self.table])
         kind = "binary masks" if is_binary(self) else "one number per particle"
         middle = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
         return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{middle}."
+
+    @property
+    def table(self) -> list[str]:
+        """Lines on how much of the labelled area each class has, and by the number in the files which."""
+        shares = np.array([pair.shares for pair in self.pairs], float).reshape(-1, len(self.classes))
+        if not len(shares):
+            return []
+        figures = zip(self.classes, shares.mean(0), shares.min(0), shares.max(0), (shares > 0).sum(0), strict=True)
+        rows = [
+            f"{place:5d} {number:6d} {mean:8.2%} {low:8.2%} {high:8.2%} {images:6d}"
+            for place, (number, mean, low, high, images) in enumerate(figures)
+        ]
+        return ["class number     mean   lowest  highest images", *rows]
 
     def refuse(self, where: str, advice: str = "") -> None:
         """Raise BadDataset when there is something to mend: the first sentence, how many more, and the advice."""
@@ -75,16 +89,19 @@ class Checked:
 
 
 def inspect(
-    folder: Path, *, images: str = "", labels: str = "", groups: str = "", classes: tuple[int, ...] = ()
+    folder: Path, *, images: str = "", labels: str = "", groups: str = "", classes: tuple[int, ...] = (), count: int = 0
 ) -> Checked:
     """Everything worth saying about `folder`; names of its parts that are not given are found out.
 
-    classes: as of `Pair`.
+    classes, count: as of `find_pairs`.
     """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
     checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes)
     try:
-        found = find_pairs(folder, images, labels, groups=folder / groups if groups else None, classes=classes)
+        found = find_pairs(
+            folder, images, labels, groups=folder / groups if groups else None, classes=classes, count=count
+        )
+        checked.classes = found.pairs[0].classes if found.pairs else classes
         group_of = read_groups(folder / groups) if groups else {}
     except BadDataset as error:
         checked.mend(str(error))
@@ -95,7 +112,7 @@ def inspect(
         checked.mend(f"{truth.name} are labels without an image.")
     for pair in found.pairs:
         _look_at_pair(checked, pair)
-    for rule in (_of_every_folder, _numbers, _same_pictures):
+    for rule in (_of_every_folder, _numbers, _groups_of_tiles, _same_pictures):
         rule(checked)
     _groups(checked, group_of)
     return checked
@@ -109,22 +126,24 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
     """
     for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
-            checked = inspect_source(entry, base, classes_in(recipe.task, recipe.heads, entry.classes))
+            checked = inspect_source(entry, base, number_of_classes(recipe.task, recipe.heads))
             for finding in checked.findings:
                 say(f"{entry.path}: {finding}")
             checked.refuse(entry.path)
 
 
-def inspect_source(entry: FolderEntry, base: Path, classes: tuple[int, ...] = ()) -> Checked:
+def inspect_source(entry: FolderEntry, base: Path, count: int = 0) -> Checked:
     """What `inspect` says of a folder of a recipe; whether it is enough depends on the recipe's other sources.
 
     Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
     """
-    checked = Checked(entry, classes)
-    for pair in pairs_of(base / entry.path, entry, classes):
+    pairs = pairs_of(base / entry.path, entry, count)
+    checked = Checked(entry, pairs[0].classes)
+    for pair in pairs:
         _look_at_pair(checked, pair)
     _of_every_folder(checked)
     if entry.use == "both":
+        _groups_of_tiles(checked)
         _same_pictures(checked)
     return checked
 
@@ -161,8 +180,40 @@ def _of_every_folder(checked: Checked) -> None:
         look(f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}.")
     if clipped := [pair.name for pair in pairs if pair.clipped]:
         look(f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}.")
-    if not checked.classes:
-        _objects(checked)
+    (_classes if checked.classes else _objects)(checked)
+
+
+def _classes(checked: Checked) -> None:
+    """Labels of classes that are odd."""
+    strange: dict[int, dict[str, int]] = {}
+    for pair in checked.pairs:
+        for value, pixels in pair.strange.items():
+            strange.setdefault(value, {})[pair.name] = pixels
+    for value, files in sorted(strange.items()):
+        usual = value in (0, UNLABELLED)
+        (checked.look if usual else checked.mend)(
+            f"The number {value} stands for no class; its {sum(files.values())} pixels "
+            f"{'count as not labelled' if usual else 'are labelled wrongly, or --classes lacks it'}: {_named(files)}."
+        )
+    for place, number in enumerate(checked.classes):
+        holders = sum(pair.shares[place] > 0 for pair in checked.pairs)
+        if checked.pairs and holders < 2:
+            checked.look(
+                f"{'Only one image has' if holders else 'No image has'} pixels of class {number}: it cannot be learnt "
+                "and validated."
+            )
+
+
+def _groups_of_tiles(checked: Checked) -> None:
+    """Tiles and turned or mirrored forms of one image, by their names."""
+    groups: dict[str, set[str]] = {}
+    for pair in checked.pairs:
+        groups.setdefault(source_of(Path(pair.name).stem), set()).add(pair.group)
+    if leaks := sorted(source for source, names in groups.items() if len(names) > 1):
+        checked.mend(
+            f"Pieces of {_some(leaks)} are of several groups, so that one may be trained on and another validated: "
+            "give all pieces of an image one group, or leave the groups out."
+        )
 
 
 def _objects(checked: Checked) -> None:
@@ -226,7 +277,8 @@ def _numbers(checked: Checked) -> None:
             "needs two at least, one to train on and one to validate on."
         )
     elif images < FEW_IMAGES:
-        checked.look(f"{images} images with particles are few: with 10 to 20 the validation says more.")
+        shown = "labels" if checked.classes else "particles"
+        checked.look(f"{images} images with {shown} are few: with 10 to 20 the validation says more.")
     if checked.classes:
         if images and not with_particles:
             checked.mend(f"No image has labelled pixels: no labels hold {', '.join(map(str, checked.classes))}.")
@@ -250,6 +302,8 @@ def _same_pictures(checked: Checked) -> None:
     for one, other in same_pictures([pair.thumbnail for pair in checked.pairs]):
         a, b = checked.pairs[one], checked.pairs[other]
         if a.group == b.group:
+            if source_of(Path(a.name).stem) == source_of(Path(b.name).stem):
+                continue  # its own turned and mirrored forms
             checked.look(f"{a.name} and {b.name} show the same picture.")
         else:
             checked.mend(

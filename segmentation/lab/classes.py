@@ -1,6 +1,6 @@
 """Pixels of which each belongs to a class: what a network is asked to predict, what its maps say, how they are scored.
 
-Scored are IoU and Dice of each class, and the error of its fraction.
+Scored are IoU, Dice and boundary F1 of each class, and the error of its fraction.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from ..core.micrograph import preview
@@ -25,7 +26,10 @@ from .tasks.base import Definition, Floats, Labels, Maps, Picture, Scoring
 LONGEST = 640  # px of a panel's longest side
 STRENGTH = 0.6
 RIGHT, WRONG = (0, 158, 115), (213, 94, 0)
-Confusion = Floats  # (C, C + 1): labelled pixels by their true class and the class that was found, none being the last
+TOLERANCE = 2  # px by which outlines may differ in the boundary F1
+# (C, C + 1 + 4): labelled pixels by their true class and the class that was found, none being the last; then pixels of
+# a class's found outline, of them those near its true one, of its true outline, and of them those near the found one.
+Confusion = Floats
 
 
 def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
@@ -57,7 +61,7 @@ def likeliest(maps: Maps) -> Labels:
 def scoring(classes: Sequence[str]) -> Scoring:
     """The scoring of a task with these classes."""
     return Scoring(
-        examine=partial(Classifier, len(classes)),
+        examine=partial(Classifier, tuple(classes)),
         metrics=partial(metrics, classes),
         quantity_errors=partial(fraction_errors, classes),
         definitions=definitions(classes),
@@ -66,7 +70,7 @@ def scoring(classes: Sequence[str]) -> Scoring:
         rank=rank,
         panels=panels,
         legend={"right": RIGHT, "wrong": WRONG},
-        shown=("iou", "dice", "accuracy", *(f"{name}_error" for name in classes)),
+        shown=("iou", "dice", "boundary_f1", "accuracy", *(f"{name}_error" for name in classes)),
         note="Only labelled pixels count.",
     )
 
@@ -74,18 +78,51 @@ def scoring(classes: Sequence[str]) -> Scoring:
 class Classifier:
     """The Examiner of classes: what an analysis makes of the maps; see `tasks.base.Examiner`."""
 
-    def __init__(self, count: int, predictor: Predictor, options: Options) -> None:
-        self.count, self.predictor = count, predictor
+    def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
+        self.classes, self.predictor = classes, predictor
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
         """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
         asked = self.predictor.asked
         found = self.predictor.task.decode(seen.maps, seen.grey, seen.view, self.predictor.card, asked)
         classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
-        return classes, confusion(padded(classes, truth.shape), truth, self.count)
+        return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
 
     def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        return {}
+        """spread: of the images' figures; confusion: shares of each true class, rows; frequency: of a class against its
+        IoU, pooled."""
+        alone = np.eye(len(images))
+        every = metrics(self.classes, images, alone)
+        errors = fraction_errors(self.classes, images, alone, nm)
+        figures = {name: every[name] for name in ("iou", "dice", "boundary_f1", "accuracy")}
+        figures |= {f"{name}_error": np.abs(errors[f"{name}_error"]) for name in self.classes}
+        figures["fraction_error"] = np.mean([figures[f"{name}_error"] for name in self.classes], axis=0)
+        whole = np.sum(images, axis=0)[:, : len(self.classes) + 1]
+        pooled = metrics(self.classes, images, np.ones((1, len(images))))
+        return {
+            "spread": {name: _spread(values) for name, values in figures.items()},
+            "confusion": {
+                "classes": self.classes,
+                "shares": [[_number(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
+            },
+            "frequency": [
+                {"class": name, "frequency": float(true), "iou": _number(pooled[f"{name}_iou"][0])}
+                for name, true in zip(self.classes, whole.sum(1) / whole.sum(), strict=True)
+            ],
+        }
+
+
+def _spread(values: Floats) -> dict[str, float | None]:
+    """Mean, sample standard deviation, least and greatest of the figures of images that have one."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return dict.fromkeys(("mean", "sd", "min", "max"))
+    sd = float(known.std(ddof=1)) if len(known) > 1 else None
+    return {"mean": float(known.mean()), "sd": sd, "min": float(known.min()), "max": float(known.max())}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def confusion(found: Labels, truth: Labels, count: int) -> Confusion:
@@ -93,18 +130,41 @@ def confusion(found: Labels, truth: Labels, count: int) -> Confusion:
     labelled = truth > 0
     columns = np.where(found[labelled] > 0, found[labelled] - 1, count)
     places = (truth[labelled] - 1) * (count + 1) + columns
-    return np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
+    pixels = np.bincount(places, minlength=count * (count + 1)).reshape(count, count + 1).astype(float)
+    rims = [_near(_rim(found == each, labelled), _rim(truth == each, labelled)) for each in range(1, count + 1)]
+    return np.concatenate([pixels, np.array(rims, float)], axis=1)
+
+
+def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a class that share a side with another, of what is labelled."""
+    rim: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
+    return rim
+
+
+def _near(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Pixels of one rim, those within TOLERANCE px of the other, and the same the other way round."""
+
+    def close(some: NDArray[np.bool_], other: NDArray[np.bool_]) -> int:
+        return int((ndimage.distance_transform_edt(~other)[some] <= TOLERANCE).sum()) if other.any() else 0
+
+    return int(found.sum()), close(found, truth), int(truth.sum()), close(truth, found)
 
 
 def definitions(classes: Sequence[str]) -> dict[str, Definition]:
     every = {
         "iou": Definition("IoU", "Intersection over union, the mean of the classes that occur.", short=True),
         "dice": Definition("Dice", "2 TP / (2 TP + FP + FN), the mean of the classes that occur.", short=True),
+        "boundary_f1": Definition(
+            "Boundary F1",
+            f"Mean of the classes' F1 of outline pixels, right within {TOLERANCE} px (Csurka et al. 2013; limit ours).",
+            short=True,
+        ),
         "accuracy": Definition("Accuracy", "Share of the labelled pixels whose class is right.", short=True),
     }
     for name in classes:
         every[f"{name}_iou"] = Definition(f"IoU of {name}", f"Intersection over union of the pixels of {name}.")
         every[f"{name}_dice"] = Definition(f"Dice of {name}", f"2 TP / (2 TP + FP + FN) of the pixels of {name}.")
+        every[f"{name}_boundary_f1"] = Definition(f"Boundary F1 of {name}", f"F1 of the outline pixels of {name}.")
         every[f"{name}_true"] = Definition(f"True {name}, %", f"Percent of the labelled area that is {name}.", 2)
         every[f"{name}_found"] = Definition(f"Found {name}, %", f"Percent that was found to be {name}.", 2)
         every[f"{name}_error"] = Definition(f"Their difference ({name}), points", "Found less true.", 2, short=True)
@@ -116,14 +176,18 @@ def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats
     sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1)
     right, true, found = _sides(sums)
     iou, dice = share(right, true + found - right), share(2 * right, true + found)
+    drawn, well_drawn, rim, met = np.moveaxis(sums[:, :, -4:], 2, 0)
+    both = well_drawn * rim + met * drawn  # 2 P R / (P + R) = 2 well_drawn met / both, 0 where one side has no outline
+    boundary = np.where(drawn + rim > 0, 2 * well_drawn * met / np.where(both > 0, both, 1), np.nan)
     alone = {
         f"{name}_{figure}": values[:, place]
         for place, name in enumerate(classes)
-        for figure, values in (("iou", iou), ("dice", dice))
+        for figure, values in (("iou", iou), ("dice", dice), ("boundary_f1", boundary))
     }
     return {
         "iou": _mean(iou),
         "dice": _mean(dice),
+        "boundary_f1": _mean(boundary),
         "accuracy": share(right.sum(1), true.sum(1)),
         **alone,
     }
@@ -144,7 +208,8 @@ def fraction_errors(
 
 def _sides(sums: Floats) -> tuple[Floats, Floats, Floats]:
     """(n, C) each: pixels of a class that are right, true, found."""
-    return np.diagonal(sums, axis1=1, axis2=2), sums.sum(2), sums[:, :, :-1].sum(1)
+    pixels = sums[:, :, :-4]
+    return np.diagonal(pixels, axis1=1, axis2=2), pixels.sum(2), pixels[:, :, :-1].sum(1)
 
 
 def _mean(values: Floats) -> Floats:

@@ -18,7 +18,7 @@ from ..core.micrograph import clip_outliers
 from ..core.micrograph.types import GreyImage
 from ..core.truth import BadDataset, Pair, find_pairs
 from .augmentation import Sample, augment
-from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, classes_in, keep_apart
+from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
 from .synthesis.draw import DIAMETERS
 from .synthesis.foreign import draw_empty
 from .synthesis.render import render
@@ -65,8 +65,8 @@ def median_diameter(labels: NDArray[np.int32]) -> float:
     return float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
 
 
-def pairs_of(folder: Path, entry: FolderEntry, classes: tuple[int, ...] = ()) -> list[Pair]:
-    """The images and labels of a folder as its entry describes them. classes: as of `Pair`.
+def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
+    """The images and labels of a folder as its entry describes them. count: of classes, 0 of objects.
 
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
@@ -80,19 +80,20 @@ def pairs_of(folder: Path, entry: FolderEntry, classes: tuple[int, ...] = ()) ->
         groups=groups,
         pattern=entry.group_pattern,
         background=entry.background,
-        classes=classes,
+        classes=tuple(entry.classes),
+        count=count,
     )
     pairs = found.complete(only_labelled=entry.only_labelled)
     keep_apart(*(file for pair in pairs for file in pair.files))
     return pairs
 
 
-def load_folder(folder: Path, entry: FolderEntry, classes: tuple[int, ...] = ()) -> list[Labelled]:
+def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[Labelled]:
     """The labelled micrographs of a folder; raises BadDataset, also where nothing is labelled, and BadRecipe."""
-    loaded = [load(pair) for pair in pairs_of(folder, entry, classes)]
+    loaded = [load(pair) for pair in pairs_of(folder, entry, count)]
     if not any(one.taught for one in loaded):
-        if classes:
-            numbers = ", ".join(map(str, classes))
+        if count:
+            numbers = ", ".join(map(str, loaded[0].pair.classes))
             raise BadDataset(f"{folder} holds no labelled pixels: in none of its labels there is a {numbers}.")
         raise BadDataset(f"{folder} holds no particles: all its labels are background.")
     return loaded
@@ -295,6 +296,12 @@ def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tupl
     )
 
 
+def taught(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
+    """The micrographs of the recipe's folders that are trained on; raises as `make_sources`."""
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    return [one for entry in folders for one in _parted(entry, recipe, base)[0] if one.taught]
+
+
 def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
@@ -305,7 +312,7 @@ def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
-    loaded = load_folder(base / entry.path, entry, classes_in(recipe.task, recipe.heads, entry.classes))
+    loaded = load_folder(base / entry.path, entry, number_of_classes(recipe.task, recipe.heads))
     if entry.use == "training":
         return loaded, []
     if entry.use == "validation":

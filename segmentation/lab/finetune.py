@@ -10,7 +10,7 @@ from .check import inspect
 from .data import validation_groups
 from .look import Looked
 from .pretrained import base_card, maps_of
-from .settings import FolderEntry, TrainingRecipe, classes_in, keep_apart, recipe_from
+from .settings import FolderEntry, TrainingRecipe, keep_apart, number_of_classes, recipe_from
 
 DEFAULTS: dict[str, Any] = {
     "keep_statistics": True,
@@ -36,7 +36,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     """
     card = base_card(model)
     keep_apart(folder)
-    checked = inspect(folder, classes=classes_in(card.task, maps_of(card)))
+    checked = inspect(folder, count=number_of_classes(card.task, maps_of(card)))
     checked.refuse(str(folder), f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
     entries = {

@@ -38,7 +38,8 @@ class Looked:
     labels_used: values but 0. merged_area: px of pieces that look like several particles, of labelled_area in all.
     specks: pieces under SPECK px. shared: labels in several pieces. bar_rows: of a data bar. clipped: see `is_clipped`.
     astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`, of masks alone. wrong: sentences on
-    what must be mended. classes: whether labels are classes."""
+    what must be mended. classes: whether labels are classes. shares: of the labelled pixels, by class. strange: pixels
+    by their number in the file, where it stands for no class."""
 
     name: str
     group: str
@@ -58,6 +59,8 @@ class Looked:
     gaps: bool = False
     wrong: list[str] = field(default_factory=list)
     classes: bool = False
+    shares: tuple[float, ...] = ()
+    strange: dict[int, int] = field(default_factory=dict)
 
     @property
     def taught(self) -> bool:
@@ -82,8 +85,17 @@ def look_at(pair: Pair) -> Looked:
     micrograph, known = pair.load()
     grey = eight_bits(micrograph.pixels)
     if pair.classes:
-        used = len(np.unique(known[known > 0]))
-        return Looked(**_picture(pair, grey, known), labels_used=used, wrong=_flat(pair, grey), classes=True)
+        pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
+        values, counts = np.unique(read_numbers(truth), return_counts=True)
+        strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        return Looked(
+            **_picture(pair, grey, known),
+            labels_used=int((pixels > 0).sum()),
+            wrong=_flat(pair, grey),
+            classes=True,
+            shares=tuple((pixels / max(1, pixels.sum())).tolist()),
+            strange={value: n for value, n in strange.items() if value not in pair.classes},
+        )
     raw = read_numbers(truth)
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
     values = np.concatenate([[0], np.unique(raw[labels > 0])])

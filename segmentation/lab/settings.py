@@ -121,8 +121,8 @@ class FolderEntry(Settings):
     background: int = Field(0, description="the label that is no object")
     classes: list[int] = Field(
         [],
-        description="the labels that stand for the task's classes, in their order; none: 1, 2, ... (of a task that "
-        "knows classes, not objects)",
+        description="the labels that stand for the task's classes, in their order; none: they are found in the files "
+        "(of a task that knows classes, not objects)",
     )
     groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
     group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
@@ -311,9 +311,9 @@ class TrainingRecipe(Settings):
         return self
 
 
-def classes_in(task: str, names: Sequence[str], said: Sequence[int] = ()) -> tuple[int, ...]:
-    """The numbers that stand for the classes of these names in files of labels; none where each number is an object."""
-    return tuple(said) or tuple(range(1, len(names) + 1) if tasks.find(task).classes else ())
+def number_of_classes(task: str, names: Sequence[str]) -> int:
+    """How many classes labels have, where the maps have these names; 0 where each number is an object."""
+    return len(names) if tasks.find(task).classes else 0
 
 
 def read_recipe(file: Path) -> TrainingRecipe:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from ..core.report.picture import COLOURS
+from .classes import coloured
 from .files import write_picture
 from .settings import SIZES
 from .tasks.base import LearningTask
@@ -126,13 +128,14 @@ def _row(
 
 
 def write_pictures(checked: Checked, folder: Path) -> list[Path]:
-    """Write contact-sheet.png and sizes.png; returns what was written, nothing where there are no pairs."""
+    """Write contact-sheet.png and sizes.png or, of classes, fractions.png; returns what was written, nothing where
+    there are no pairs."""
     if not checked.pairs:
         return []
-    sheet, sizes = folder / "contact-sheet.png", folder / "sizes.png"
+    sheet, chart = folder / "contact-sheet.png", folder / ("fractions.png" if checked.classes else "sizes.png")
     draw_sheet(sheet, checked.pairs[:MOST])
-    draw_sizes(sizes, checked)
-    return [sheet, sizes]
+    (draw_fractions if checked.classes else draw_sizes)(chart, checked)
+    return [sheet, chart]
 
 
 def draw_sheet(file: Path, pairs: list[Looked]) -> None:
@@ -143,9 +146,27 @@ def draw_sheet(file: Path, pairs: list[Looked]) -> None:
     pen = ImageDraw.Draw(sheet)
     for number, pair in enumerate(pairs):
         x, y = number % ACROSS * (SHEET + 8), number // ACROSS * cell
-        sheet.paste(Image.fromarray(outlined(pair.small, pair.small_labels, TRUE)), (x, y + LINE))
-        pen.text((x + 1, y), f"{pair.name[:24]}  {len(pair.diameters)}", fill="red" if pair.wrong else "black")
+        count = pair.labels_used if pair.classes else len(pair.diameters)
+        labels = pair.small_labels
+        picture = coloured(pair.small, labels) if pair.classes else outlined(pair.small, labels, TRUE)
+        sheet.paste(Image.fromarray(picture), (x, y + LINE))
+        pen.text((x + 1, y), f"{pair.name[:24]}  {count}", fill="red" if pair.wrong else "black")
     write_picture(file, sheet)
+
+
+def draw_fractions(file: Path, checked: Checked) -> None:
+    """The share of each class: a bar for the mean of the images, a dot for each."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    shares = 100 * np.array([pair.shares for pair in checked.pairs])
+    for place in range(shares.shape[1]):
+        axes.bar(place, shares[:, place].mean(), 0.6, color=COLOURS[place % len(COLOURS)] / 255)
+        axes.plot(np.linspace(place - 0.2, place + 0.2, len(shares)), np.sort(shares[:, place]), "k.", ms=4)
+    axes.set_xticks(range(shares.shape[1]), [f"{place} ({n})" for place, n in enumerate(checked.classes)])
+    axes.set(xlabel="class (number in the files)", ylabel="% of the labelled pixels, a dot for each image")
+    write_picture(file, figure)
 
 
 def draw_sizes(file: Path, checked: Checked) -> None:

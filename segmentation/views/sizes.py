@@ -74,7 +74,8 @@ def interval_line(statistics: dict[str, Any]) -> str:
     doubt = statistics.get("relative_uncertainty")
     known = doubt and doubt >= LEAST_DOUBT
     scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if known else ""
-    return f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
+    said = f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
+    return " ".join([said, *statistics.get("cautions", ())])
 
 
 def main_sizes(statistics: dict[str, Any]) -> list[Measure]:

@@ -199,7 +199,7 @@ def test_what_all_images_share_is_said_once_and_the_rest_with_each():
 
 
 def test_the_workbook_says_how_the_particles_were_found(tmp_path):
-    sample = combine("lot", seen(2, threshold=[0.5, 0.4]), edge="weight", filter=True)
+    sample = combine("lot", seen(3, threshold=[0.5, 0.4, 0.4]), edge="weight", filter=True)
     sheet = openpyxl.load_workbook(write_all(sample, tmp_path)["sample.xlsx"])["metadata"]
     lines = {(group, name, image or ""): value for group, name, value, image in sheet.iter_rows(values_only=True)}
     assert lines["settings", "edges", ""] == "weighted"

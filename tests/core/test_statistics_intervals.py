@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.measure.bootstrap import LEAST, order_draws, resample
+from segmentation.core.measure.bootstrap import LEAST, order_draws
 from segmentation.core.measure.distribution import Sizes, figures
 from segmentation.core.measure.drawn import Z95, t95
 from segmentation.core.measure.fractions import nano_fraction, wilson
+from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.accuracy.coverage import simulate
@@ -128,11 +129,11 @@ def test_resamples_have_as_many_particles_as_the_sample():
 
 
 def test_groups_of_neighbours_give_the_intervals_of_single_particles(monkeypatch):
-    from segmentation.core.measure import bootstrap
+    from segmentation.core.measure import resampling
 
     table = table_of(log_normal(3000))
     grouped = summarise(table).intervals
-    monkeypatch.setattr(bootstrap, "GROUPS", 10_000)
+    monkeypatch.setattr(resampling, "GROUPS", 10_000)
     single = summarise(table).intervals
     for name in ("mean", "sd", "geometric_mean", "geometric_sd", "span"):
         assert np.log(ratio(grouped[name])) == pytest.approx(np.log(ratio(single[name])), rel=0.1), name

@@ -136,7 +136,7 @@ def test_sensitivity_tells_each_setting_by_name():
     other = table_of([60, 80])
     found = summarise(
         table,
-        calibration=Calibration(1.0, "drawn", relative_uncertainty=0.03),
+        calibration=Calibration(1.0, "drawn", relative_uncertainty=0.03, instrument_uncertainty=0.0),
         filter=True,
         alternatives={"threshold -0.1": other, "threshold +0.1": table_of([])},
     ).nano["sensitivity"]
@@ -158,6 +158,32 @@ def test_sensitivity_to_the_calibration_moves_the_limit():
     found = card([99.5] * 50 + [101.5] * 50, Calibration(2.0, "metadata"))["sensitivity"]
     rows = {row["name"]: row["fraction"] for row in found}
     assert (rows["as analysed"], rows["calibration −2 %"], rows["calibration +2 %"]) == (0.5, 1.0, 0.0)
+
+
+def names_of(calibration):
+    found = summarise(table_of([50] * 40 + [150] * 10), calibration=calibration).nano["sensitivity"]
+    return [row["name"].removeprefix("calibration ") for row in found if row["name"].startswith("calibration")]
+
+
+def test_of_a_magnification_that_nobody_checked_errors_of_1_2_and_5_per_cent_are_shown():
+    typed = Calibration(1.0, "typed", relative_uncertainty=1e-6)
+    every = ["−1 %", "+1 %", "−2 %", "+2 %", "−5 %", "+5 %"]
+    assert names_of(typed) == names_of(Calibration(1.0, "typed")) == names_of(None) == every
+    drawn = Calibration(1.0, "drawn", relative_uncertainty=0.03)
+    assert names_of(drawn) == [*every[:4], "−3 %", "+3 %", *every[4:]]
+    checked = Calibration(1.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.004)
+    assert names_of(checked) == ["−0.4 %", "+0.4 %"]
+
+
+def test_a_verdict_that_2_per_cent_would_end_says_so():
+    """69 % lie below 100 nm, half of them within 2 % of it."""
+    sizes = [60.0] * 350 + [99.0] * 340 + [160.0] * 310
+    unchecked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6))
+    assert unchecked["verdict"] == "above"
+    assert "an error of 2 % would end this verdict" in unchecked["sentence"]
+    checked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.001))
+    assert checked["verdict"] == "above" and "accuracy" not in checked["sentence"]
+    assert "accuracy" not in card([60.0] * 690 + [160.0] * 310, Calibration(2.0, "typed"))["sentence"]
 
 
 def test_edges_the_other_way_round():

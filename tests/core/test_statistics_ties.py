@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.bootstrap import intervals, resample
+from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.convergence import converge
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
 from segmentation.core.measure.drawn import Drawn, half_steps
 from segmentation.core.measure.pooling import pool
+from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.accuracy.coverage import sizes_of, truth

@@ -30,13 +30,9 @@ largest particle may not bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations_with_replacement
-from math import factorial, prod
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..micrograph.types import NO_INTERVALS
 from .distribution import (
@@ -60,90 +56,16 @@ from .drawn import MIDDLE, MOMENTS, Drawn, half_steps, law_sd, logs, moments, un
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 from .random_effects import departures
+from .resampling import REPEATS, Resamples, resample
 
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
-REPEATS = 2000
 FEWEST_IMAGES = 3  # two may be alike by chance, whatever the specimen is
 FARTHEST = 100.0  # a limit of three images that differ may well be so many times the figure
 LEAST_IMAGES = 8  # for a bootstrap-t; of fewer, too many resamples hold one image only
-MOST_LISTED = 6  # images: 462 resamples that are not alike
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
 CARRYING = 400.0  # effective number of particles from which on resampling by area and volume covers
-GROUPS = 1200  # more particles than these are drawn as groups of neighbours in size
-LARGEST = 400  # of them, the largest ones that are drawn singly: they carry the volume
-
-
-@dataclass(frozen=True, eq=False)
-class Resamples:
-    """REPEATS resamples of n sizes in g groups of neighbours.
-
-    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size;
-    steps: (n,) half the step of each. calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: how many
-    were drawn from, 1 for particles; drawn: (REPEATS, images) how often each was, None for particles.
-    """
-
-    counts: NDArray[np.float32]
-    group: NDArray[np.int64]
-    steps: Floats
-    calibration: Floats
-    images: int = 1
-    drawn: NDArray[np.float32] | None = None
-
-    def total(self, values: Floats) -> Floats:
-        """(REPEATS, k): the sums over each resample of `values` (n, k)."""
-        groups = self.counts.shape[1]
-        if groups == len(values):
-            each = values
-        else:
-            first = np.searchsorted(self.group, np.arange(groups))
-            each = np.add.reduceat(values, first, axis=0) / np.bincount(self.group)[:, None]
-        return self.counts @ each
-
-
-def resample(sizes: Sizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
-    """Draw from sorted sizes: particles, or images where there are several."""
-    group, steps = _groups(len(sizes)), half_steps(sizes.size)
-    calibration = uncertainty * rng.standard_normal(REPEATS)
-    image, images = sizes.image_numbers, sizes.images
-    if images < 2:
-        return Resamples(_draw(group, rng), group, steps, calibration)
-    drawn = _listed(images, rng) if images <= MOST_LISTED else _draw(np.arange(images), rng)
-    table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
-    counts = drawn @ table.reshape(images, -1).astype(np.float32)
-    return Resamples(counts, group, steps, calibration, images, drawn)
-
-
-def _groups(n: int) -> NDArray[np.int64]:
-    if n <= GROUPS:
-        return np.arange(n)
-    low = np.arange(n - LARGEST) * (GROUPS - LARGEST) // (n - LARGEST)
-    return np.concatenate([low, np.arange(GROUPS - LARGEST, GROUPS)])
-
-
-def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, g): how many particles of each of g groups (n,) each resample has.
-
-    Groups of one: n draws. Larger ones: as many as Poisson's law gives (Poisson bootstrap, Chamandy et al. 2012), so
-    that the number of all varies a little; every figure is a ratio and does not depend on it.
-    """
-    members = np.bincount(group)
-    g = len(members)
-    if g < len(group):
-        return rng.poisson(members, (REPEATS, g)).astype(np.float32)
-    drawn = rng.integers(0, g, (REPEATS, g)) + g * np.arange(REPEATS)[:, None]
-    return np.bincount(drawn.ravel(), minlength=REPEATS * g).reshape(REPEATS, g).astype(np.float32)
-
-
-def _listed(images: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, images): every resample of few images as often as its chance asks for, in a random order."""
-    every = list(combinations_with_replacement(range(images), images))
-    drawn = np.array([[each.count(image) for image in range(images)] for each in every], np.float32)
-    chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in drawn])
-    places = (np.arange(REPEATS) + 0.5) / REPEATS
-    order = rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))
-    return np.asarray(drawn[order], np.float32)
 
 
 def intervals(

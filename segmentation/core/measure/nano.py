@@ -6,7 +6,7 @@ dimension of the constituent particles. It is no certificate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, exp
 from typing import Any
@@ -27,12 +27,13 @@ from .filters import (
     with_reasons_lifted,
     without_doubtful,
 )
-from .fractions import Fraction, nano_fraction, share_between
+from .fractions import MANY_IMAGES, Fraction, nano_fraction, share_between
 from .table import Table
 
 THRESHOLD = 0.5
 LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
-ASSUMED = 0.02  # relative uncertainty of a calibration of which none is known, for the sensitivity only
+ASSUMED = (0.01, 0.02, 0.05)  # errors of a magnification whose accuracy is not given, for the sensitivity
+LIKELY = 0.02  # the one of them that an unchecked microscope may well have
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
@@ -51,13 +52,15 @@ class Terms:
     """What a verdict rests on beside the sizes.
 
     uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
-    the coarsest image, None where there is no calibration. filter: whether it was on.
+    the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
+    the magnification is given, and not only how the scale was rounded.
     """
 
     uncertainty: float = 0.0
     field_spread: float = 0.0
     pixel: float | None = None
     filter: bool = False
+    checked: bool = False
 
     @property
     def least_nm(self) -> float:
@@ -87,6 +90,7 @@ def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | N
         "verdict": verdict,
         "sentence": _sentence(found, verdict, sizes, terms)
         + _doubt(verdict, sensitivity)
+        + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
         "decides": decides,
         "asked": asked_for(sizes),
@@ -98,14 +102,14 @@ def variants_of(
     *tables: Table,
     edge: Edge,
     filter: bool,
-    uncertainty: float | None,
+    doubts: Sequence[float] = (),
     alternatives: Mapping[str, Table] | None = None,
 ) -> dict[str, Sizes]:
     """The sizes of judged tables, first as they are and then under other settings, by name.
 
-    alternatives: judged tables of the same image under other settings, by name.
+    doubts: relative errors of the calibration to try. alternatives: judged tables of the same image under other
+    settings, by name.
     """
-    u = uncertainty if uncertainty and uncertainty >= LEAST_DOUBT else ASSUMED
     other: Edge = "exclude" if edge == "weight" else "weight"
     found = {
         "as analysed": Sizes.of(*tables, edge=edge),
@@ -123,11 +127,22 @@ def variants_of(
             found[name] = Sizes.of(*others, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
-        for sign, factor in (("−", 1 - u), ("+", 1 + u)):
-            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * factor) for each in tables)
-            found[f"calibration {sign}{100 * u:.2g} %"] = Sizes.of(*scaled, edge=edge)
+        for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
+            scaled = (each.rescaled((each.nm_per_pixel or 1.0) * (1 + off)) for each in tables)
+            found[calibration_name(off)] = Sizes.of(*scaled, edge=edge)
     found["edges weighted" if other == "weight" else "edges excluded"] = Sizes.of(*tables, edge=other)
     return found
+
+
+def calibration_name(off: float) -> str:
+    """Such as "calibration −2 %"."""
+    return f"calibration {'−' if off < 0 else '+'}{100 * abs(off):.2g} %"
+
+
+def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
+    """The relative errors to try of a calibration of this standard uncertainty; checked: see `Terms`."""
+    own = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
+    return sorted(own if checked else own | set(ASSUMED))
 
 
 def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str]:
@@ -232,7 +247,15 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         if terms.field_spread and sizes.images < 2
         else ""
     )
-    return f"{share} have a {LIMIT}: {tail}.{spread} A screening aid, not a certificate."
+    return f"{share} have a {LIMIT}: {tail}.{spread}{_unseen(sizes.images)} A screening aid, not a certificate."
+
+
+def _unseen(images: int) -> str:
+    """What few images may miss whatever they show: with 95 % one of them is of a kind that has this share."""
+    if not 1 < images < MANY_IMAGES:
+        return ""
+    share = 100 * (1 - 0.05 ** (1 / images))
+    return f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen."
 
 
 def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:
@@ -258,3 +281,16 @@ def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
         return ""
     other = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
     return f" It would be the other way with: {', '.join(other)}." if other else ""
+
+
+def _accuracy(verdict: str, variants: Mapping[str, Sizes], terms: Terms) -> str:
+    """A sentence where the accuracy of the magnification is not given and an error of LIKELY would end the verdict."""
+    if verdict == "undecided" or terms.checked:
+        return ""
+    off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]
+    if all(found is None or _word(found) == verdict for found in map(terms.fraction, off)):
+        return ""
+    return (
+        f" The accuracy of the magnification is not given: an error of {100 * LIKELY:g} % would end this verdict, so"
+        " give the uncertainty that its certificate states."
+    )

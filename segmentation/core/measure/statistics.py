@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, undefined
 from .budget import Case, Evidence, budget
+from .cautions import cautions
 from .convergence import Convergence, converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures
 from .filters import ALWAYS, Reason
 from .fitting import Fit, log_normal
 from .fractions import share_between
-from .nano import Terms, doubtful_fractions, nano_card, variants_of
+from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
 from .quantities import NUMBERS, Unit, Value
 from .recommendation import recommendation
 from .table import Table
@@ -42,7 +43,8 @@ class Statistics:
     ecd_median: median of the equivalent circular diameter.
     without_filter: n, median and fraction_100nm if the filter were off; None where it removes nothing.
     intervals: 95 % intervals of the figures by number, of ecd_median and fraction_100nm; None where undefined, and
-        interval_note says why. interval_basis: what was resampled. relative_uncertainty: of the calibration, as
+        interval_note says why. interval_basis: what was resampled. cautions: which intervals may be too narrow, as
+        sentences. relative_uncertainty: of the calibration, as
         carried into the intervals; None where it is not known.
     weighted: all figures and their intervals by number, area and volume.
     fit, convergence, agglomerates, shape, nano, budget, recommendation: see the modules of these names, and
@@ -68,6 +70,7 @@ class Statistics:
     intervals: Intervals = field(default_factory=dict)
     interval_note: str = ""
     interval_basis: str = PER_IMAGE
+    cautions: list[str] = field(default_factory=list)
     relative_uncertainty: float | None = None
     weighted: dict[str, dict[str, Any]] = field(default_factory=dict)
     fit: Fit | None = None
@@ -143,10 +146,12 @@ def describe(
     """
     known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
-    variants = variants_of(*tables, edge=edge, filter=filter, uncertainty=known, alternatives=alternatives)
+    checked = calibration is not None and calibration.instrument_uncertainty is not None
+    doubts = calibration_doubts(known, checked)
+    variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
     sizes = variants["as analysed"]
     coarsest = max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None)
-    terms = Terms(uncertainty, field_spread, coarsest, filter)
+    terms = Terms(uncertainty, field_spread, coarsest, filter, checked)
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
@@ -184,6 +189,7 @@ def describe(
             **{name: [each.low, each.high] if each else None for name, each in doubtful.items()},
         },
         "interval_note": undefined(sizes),
+        "cautions": cautions(sizes),
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,

@@ -10,11 +10,11 @@ from segmentation import __version__
 
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
-from ..measure.bootstrap import REPEATS
 from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
-from ..measure.statistics import Statistics
+from ..measure.resampling import REPEATS
+from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, Found, Member, Sample
+from ..sample import BY_USER, FAILED, Found, Member, Sample, most_doubtful
 from .facts import model_words
 from .wording import doubt_words, instrument_words, one_line, per_cent, significant
 
@@ -144,15 +144,17 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     if found.interval_note:
         yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
         return
+    law = "Wilson" if found.interval_basis == PER_IMAGE else "the beta-binomial law"
     yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
-        f" files), for fractions after Wilson, and {_included(sample)}."
+        f" files), for fractions after {law}, and {_included(sample)}."
     )
+    yield from found.cautions
 
 
 def _included(sample: Sample) -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
-    used = max((member.calibration for _, member in sample.counted), key=lambda each: each.standard_uncertainty or 0.0)
+    used = most_doubtful([member.calibration for _, member in sample.counted])
     read = used.relative_uncertainty
     known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the rounding of the scale, which is not known"] if read is None else []

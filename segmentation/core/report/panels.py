@@ -19,7 +19,7 @@ from ..measure.bins import auto_edges, histogram
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL
 from ..measure.fitting import LEAST
-from ..measure.quantities import column
+from ..measure.quantities import column, of_class
 from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..sample import Sample
@@ -35,6 +35,8 @@ from .wording import per_cent, quantity_words, significant
 
 LONGEST = 2000
 MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture
+SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
+UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
 BOUNDARY = (230, 159, 0)
 DASHES = (0, (3.0, 1.6))
 
@@ -152,6 +154,50 @@ def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
         for i, (name, share) in enumerate(zip(used.class_names, scene.area_fractions.tolist(), strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
+
+
+def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
+    """The image, in colour where the network gave the class that was taken a low probability."""
+    layer = scene.analysis.segmentation.layers.get("certainty")
+    if layer is None:
+        ax.set_axis_off()
+        return
+    whole = layer[: scene.shape[0]]
+    limits = [round(255 * level) for level in SURE]
+    level = np.digitize(sampled(whole, scene.labels.shape), limits)
+    unsure = np.where(scene.labels > 0, len(SURE) - level, 0).astype(np.int32)
+    colours = np.r_[0, UNSURE].astype(np.intp)
+    _show(ax, scene, Print(painted(scene.picture.pixels, unsure, 0.7, colours)), f"{letter}Where the model is unsure")
+    handles = [
+        Patch(
+            facecolor=COLOURS[colour] / 255,
+            label=f"under {100 * sure:.0f} % sure: {per_cent(float((whole < limit).mean()))}",
+        )
+        for sure, limit, colour in zip(SURE[::-1], limits[::-1], UNSURE, strict=True)
+    ]
+    ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
+
+
+def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
+    """The area fraction of each class as a bar, with its 95 % interval."""
+    names, values = scene.analysis.segmentation.class_names, scene.sample.quantities
+    for place, name in enumerate(names):
+        found = values[of_class("area_fraction", name)]
+        share, low, high = (100 * (each or 0.0) for each in (found.value, found.low, found.high))
+        ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
+        if found.low is not None:
+            ax.errorbar(share, place, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2)
+        words = f"{per_cent(found.value)}" + (f"  ({low:.1f} to {high:.1f})" if found.low is not None else "")
+        ax.annotate(words, (max(share, high), place), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    ax.set_yticks(range(len(names)), names, fontsize=9)
+    ax.set(
+        xlim=(0, 130),
+        ylim=(len(names) - 0.4, -0.6),
+        xlabel="% of the analysed area; 95 % intervals by the spread between blocks",
+    )
+    ax.set_xticks(range(0, 101, 20))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_title(f"{letter}Area fractions", loc="left", fontsize=TITLE)
 
 
 def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
@@ -272,6 +318,8 @@ PANELS = {
     "segmentation": Panel(draw_segmentation, True),
     "doubts": Panel(draw_doubts, True),
     "classes": Panel(draw_classes, True),
+    "certainty": Panel(draw_certainty, True),
+    "fractions": Panel(draw_fractions, False),
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ COLOURS = np.array(
     np.uint8,
 )
 NO_COLOUR = -1
+Number = TypeVar("Number", np.int32, np.uint8)
 KEPT, ASIDE = "#2ee6b8", "#ff3b30"
 GREY = np.array([(150, 150, 150)], np.uint8)
 # Distance in px of the picture -> weight of a neighbour that near. From 2 px on every other pixel will do.
@@ -39,7 +41,7 @@ def analysed(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
     return preview(cut, longest)
 
 
-def sampled(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int32]:
+def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
     """The labels (H, W) at the centres of the pixels of a smaller picture of `shape`."""
     rows, columns = (
         ((np.arange(small) + 0.5) * large / small).astype(np.intp)

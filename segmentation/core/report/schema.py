@@ -147,6 +147,7 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
         without_filter=model("WithoutFilter", n=Count, median=float | None, fraction_100nm=Share | None) | None,
         intervals=(others, "95 % intervals by number, null where not defined"),
         interval_note=(str, "why there are no intervals; empty where there are"),
+        cautions=(list[str], "which intervals may be too narrow, and why"),
         interval_basis=(Literal["by particle", "by image"], "what was resampled"),
         relative_uncertainty=(float | None, "of the calibration, as carried into the intervals"),
         weighted=model("Weighted", **_each(WEIGHTINGS, weighted)),

@@ -14,7 +14,7 @@ from ..measure.distribution import FIGURES
 from ..measure.filters import LEAST_CONFIDENCE, Reason
 from ..measure.fitting import CHANCE, CLOSE, NEAR, chance_words
 from ..measure.quantities import COLUMNS, NUMBERS
-from ..measure.statistics import Statistics
+from ..measure.statistics import PER_IMAGE, Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import Sample
 from .charts import Distribution, draw_convergence, draw_cumulative, draw_histogram, draw_sensitivity
@@ -60,7 +60,11 @@ BUDGET = (
     " quadrature; what is not known is not in the sum. The intervals above hold sampling and the scale, that of the"
     " fraction in one image the assumed spread between fields, too."
 )
-TOO_FEW = "too few particles"  # for an interval that anyone could use
+
+
+def too_few(found: Statistics) -> str:
+    """What there are too few of for an interval that anyone could use."""
+    return f"too few {'particles' if found.interval_basis == PER_IMAGE else 'images'}"
 
 
 def key_numbers(found: Statistics, things: str) -> list[Flowable]:
@@ -68,7 +72,7 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     unit = found.unit
     limits = found.intervals
     note = found.interval_note
-    missing = "" if note else TOO_FEW
+    missing = "" if note else too_few(found)
     lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
     for name in ("median", "mean", "sd", "d10", "d90"):
         lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
@@ -77,7 +81,8 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
         if note
         else f"In brackets the 95 % interval, by resampling {BASIS[found.interval_basis]}."
     )
-    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), words(basis, SMALL)]
+    said = (words(sentence, SMALL) for sentence in (basis, *found.cautions))
+    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), *said]
 
 
 def nano_card(found: Statistics, things: str) -> list[Flowable]:
@@ -131,7 +136,8 @@ def _weighted(found: Statistics) -> Flowable:
     for name in FIGURES:
         figures = (found.weighted[weighting] for weighting in WEIGHTINGS)
         cells = [
-            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else TOO_FEW) for each in figures
+            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else too_few(found))
+            for each in figures
         ]
         lines.append([label(NUMBERS[name]) + ("" if NUMBERS[name].power else " (no unit)"), *cells])
     ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")

@@ -42,10 +42,6 @@ METHOD = (
     " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
     " {threshold:.3g}, and touching ones were separated by the distance."
 )
-FEW = (
-    "Only {kept} particles were kept: with fewer than 30 the intervals of mean, SD, span and geometric SD may be too"
-    " narrow; that of the median holds."
-)
 UNCLEAR = "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
 
 
@@ -142,7 +138,6 @@ def measure(
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
     from ..analysis import Measured
     from ..measure.budget import Evidence
-    from ..measure.nano import FEWEST
     from ..measure.shapes import confidence_under, without_corners
     from ..measure.statistics import seed_of, summarise
 
@@ -164,8 +159,7 @@ def measure(
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
-    few = (FEW.format(kept=statistics.n_kept),) if 0 < statistics.n_kept < FEWEST else ()
-    return Measured(table.identified(segmentation.ids), statistics, quantities, (*_doubts(segmentation), *few))
+    return Measured(table.identified(segmentation.ids), statistics, quantities, tuple(_doubts(segmentation)))
 
 
 def _judged(

@@ -136,7 +136,18 @@ def _by_size(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set_axisbelow(True)
 
 
+def _frequency(axes: Axes, report: Mapping[str, Any]) -> None:
+    for point in report["frequency"]:
+        if point["iou"] is not None:
+            axes.plot(100 * point["frequency"], point["iou"], "o", color=BLUE)
+            axes.annotate(point["class"], (100 * point["frequency"], point["iou"]), (5, 5), textcoords="offset points")
+    axes.plot([], [], "o", color=BLUE, label="a class, all images pooled")
+    axes.set(xlabel="% of the labelled pixels", ylabel="IoU", xscale="log", ylim=(0, 1.05))
+    axes.margins(x=0.35)
+
+
 CHARTS = {
+    "frequency": _frequency,
     "thresholds": _thresholds,
     "reliability": _reliability,
     "sizes": _sizes,

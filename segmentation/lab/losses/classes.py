@@ -13,7 +13,7 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class ClassLoss(Loss):
-    """Cross-entropy of the softmax over all maps + 1 - the mean Dice of the classes.
+    """Cross-entropy of the softmax over all maps, pixels weighted by class, + 1 - the mean Dice of the classes.
 
     maps: (B, C, H, W) logits. targets: (B, C + 1, H, W), a map of 0 and 1 for each class and then where labelled.
     """
@@ -21,6 +21,13 @@ class ClassLoss(Loss):
     name: Literal["classes"] = "classes"
     cross_entropy: Weight = Field(1.0, description="weight of the cross-entropy")
     dice: Weight = Field(1.0, description="weight of the Dice loss")
+    rarity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="in the cross-entropy a pixel weighs the frequency of its class in the batch to the power"
+        " of minus this; 0: all pixels alike, 1: all classes alike",
+    )
 
     @model_validator(mode="after")
     def _something_is_learnt(self) -> Self:
@@ -31,10 +38,10 @@ class ClassLoss(Loss):
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
         truth, labelled = targets[:, :-1], targets[:, -1:]
         logs = maps.float().log_softmax(1)
-        entropy = -(truth * logs).sum() / labelled.sum().clamp(min=1)
+        pixels = truth.sum((0, 2, 3))
+        weights = pixels.clamp(min=1).pow(-self.rarity)
+        entropy = -(truth * logs).sum((0, 2, 3)) @ weights / (pixels @ weights).clamp(min=1e-6)
         found = logs.exp() * labelled
         overlap, both = (found * truth).sum((0, 2, 3)), found.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-        dice = (
-            (2 * overlap + 1) / (both + 1)
-        ).mean()  # over the batch, so that a class that is not there costs nothing
+        dice = ((2 * overlap + 1) / (both + 1)).mean()  # over the batch: a class that is not there costs nothing
         return self.cross_entropy * entropy + self.dice * (1 - dice)

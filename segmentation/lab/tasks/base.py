@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.micrograph.types import Micrograph
+    from ..data import Labelled
     from ..evaluation.predictions import Options, Predictor, Seen
 
 Labels = NDArray[np.int32]
@@ -83,7 +84,7 @@ class LearningTask:
     0 to 1, of (B, C, H, W) and (B, T, H, W), for the curves. activation: makes maps in 0..1 of logits. preview(maps):
     labels of (C, H, W) uint8 maps, for the pictures of a training. scoring(names): of maps
     of these names. classes: whether labels are the numbers 1, 2, ... of classes, of which each has a map, instead of
-    objects.
+    objects. learnt(pictures): entries of a card's options, from the pictures that a model was taught.
     """
 
     name: str
@@ -96,3 +97,4 @@ class LearningTask:
     preview: Callable[[Maps], Labels]
     scoring: Callable[[Sequence[str]], Scoring]
     classes: bool = False
+    learnt: Callable[[Sequence[Labelled]], dict[str, Any]] = lambda pictures: {}

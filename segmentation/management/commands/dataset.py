@@ -15,43 +15,56 @@ class Command(LabCommand):
         "`dataset check FOLDER`: what must be mended and what is worth a look in FOLDER/images and FOLDER/labels "
         "(binary or one number per particle; PNG, TIFF, npy). Exit status 1 when something must be mended. "
         "`dataset empty FOLDER --out DIR`: cut squares without particles from its images, to score a model on; in "
-        "place of FOLDER a training RECIPE.toml means what it holds out."
+        "place of FOLDER a training RECIPE.toml means what it holds out. `dataset tiles FOLDER --out DIR --side PX`: "
+        "cut images and labels of classes into blocks, with --variants in their eight turned and mirrored forms."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["check", "empty"])
+        parser.add_argument("action", choices=["check", "empty", "tiles"])
         parser.add_argument("folder", type=Path, metavar="FOLDER")
         parser.add_argument("--out", type=Path, metavar="DIR", help="folder of what is written")
         parser.add_argument("--images", default="", metavar="NAME", help="the images' folder in FOLDER")
         parser.add_argument("--labels", default="", metavar="NAME", help="the labels' folder in FOLDER")
-        classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
-        classes.help = "the labels are classes: the numbers that stand for them"
+        classes = parser.add_argument("--classes", type=int, nargs="*", metavar="N")
+        classes.help = "the labels are classes: the numbers that stand for them; without any: all there are but 255"
         parser.add_argument("--groups", default="", metavar="CSV", help="table image,group in FOLDER")
-        parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the empty squares (128)")
+        parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the squares (128)")
+        parser.add_argument("--variants", action="store_true", help="tiles also turned and mirrored, eight of each")
         parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["action"] == "empty":
-            self._empty(options)
-        else:
+        if options["action"] == "check":
             self._check(options)
-
-    def _empty(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.empty import write_squares
-
+            return
         if options["out"] is None:
             raise CommandError("Say with --out where the squares go.")
         if min(options["side"], options["n"]) < 1:
             raise CommandError("--side and --n are at least 1.")
+        (self._empty if options["action"] == "empty" else self._tiles)(options)
+
+    def _tiles(self, options: dict[str, Any]) -> None:
+        from segmentation.core.truth import find_pairs
+        from segmentation.lab.tiles import write_tiles
+
+        pairs = find_pairs(options["folder"], options["images"], options["labels"]).complete()
+        count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"])
+        self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
+
+    def _empty(self, options: dict[str, Any]) -> None:
+        from segmentation.lab.empty import write_squares
+
         count = write_squares(_labelled(options), options["out"], options["side"], options["n"])
         self.stdout.write(f"{count} squares of {options['side']} px without particles in {options['out'] / 'images'}")
 
     def _check(self, options: dict[str, Any]) -> None:
+        from segmentation.core.truth import ANY
         from segmentation.lab.check import inspect
         from segmentation.lab.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
-        checked = inspect(options["folder"], **names, classes=tuple(options["classes"]))
+        said = options["classes"]
+        count = ANY if said == [] else 0
+        checked = inspect(options["folder"], **names, classes=tuple(said or ()), count=count)
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)

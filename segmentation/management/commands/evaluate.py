@@ -37,7 +37,7 @@ class Command(LabCommand):
         parser.add_argument("--images", default="", help="folder of the images inside DATASET")
         parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
         classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
-        classes.help = "the labels that stand for the model's classes, in their order; default: 1, 2, ..."
+        classes.help = "the labels that stand for the model's classes, in their order; default: found in the files"
         parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
         parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
@@ -54,6 +54,8 @@ class Command(LabCommand):
         fit.help = "fit where touching particles are cut apart, write it into the card, and score with it"
         parser.add_argument("--calibrate", action="store_true", help="fit the confidence and write it into the card")
         parser.add_argument("--choose-threshold", action="store_true", help="write the best threshold into the card")
+        score = parser.add_argument("--write-score", action="store_true")
+        score.help = "write the figures on this data into the card, for the page of the models and uncertainty budgets"
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab import tasks
@@ -76,6 +78,8 @@ class Command(LabCommand):
                 self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
         if options["choose_threshold"]:
             self._choose(report, card, file)
+        if options["write_score"]:
+            self._score(report, predictor.card, file)
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
@@ -88,6 +92,21 @@ class Command(LabCommand):
         self._write(file, "threshold", chosen, facts)
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
         self.stdout.write("Scores on this data are scores on data that the threshold was chosen on.")
+
+    def _score(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
+        """Put the figures into the card's scores, in place of earlier ones on the same data."""
+        from segmentation.core.network.card_entries import FIGURES
+
+        pooled, data = report["pooled"], report["data"]
+        figures = {name: each["value"] for name, each in pooled["figures"].items() if name in FIGURES}
+        if "merged" in pooled["errors"]:
+            figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
+            figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
+        known = {name: round(value, 3) for name, value in figures.items() if value is not None}
+        score = {"data": f"{data['name']}, {data['images']} images", "split": "as scored by its owner", **known}
+        others = [each for each in card.scores if each["data"] != score["data"]]
+        self._write(file, "scores", [*others, score], {})
+        self.stdout.write(f"score written into {file}")
 
     def _fit(self, predictor: Any, file: Path, examples: Any, options: dict[str, Any]) -> tuple[Any, Any]:
         """Fit cuts and confidence and write them into the card; what then scores the card, beside the one before."""
@@ -191,12 +210,12 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
     from segmentation.core.truth import find_pairs
     from segmentation.lab.data import held_out
     from segmentation.lab.pretrained import maps_of
-    from segmentation.lab.settings import classes_in, keep_apart, read_recipe
+    from segmentation.lab.settings import keep_apart, number_of_classes, read_recipe
 
     dataset = options["dataset"]
     if not _is_recipe(dataset):
-        classes = classes_in(card.task, maps_of(card), options["classes"])
-        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], classes=classes)
+        classes = {"classes": tuple(options["classes"]), "count": number_of_classes(card.task, maps_of(card))}
+        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], **classes)
         examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))

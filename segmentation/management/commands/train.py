@@ -30,8 +30,10 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.check import check_sources
+        from segmentation.lab.data import taught
         from segmentation.lab.publish import publish
         from segmentation.lab.settings import read_recipe
+        from segmentation.lab.tasks import find
         from segmentation.lab.train import scores_of, train
 
         recipe = _recipe(options)
@@ -39,7 +41,10 @@ class Command(LabCommand):
             check_sources(recipe, BASE, self.say)
         run = train(recipe, options["out"], BASE, say=self.say)
         recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
+        learnt = find(recipe.task).learnt(taught(recipe, BASE))
         extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
+        if options_of_card := recipe.options | learnt:
+            extra["options"] = options_of_card
         card = publish(run.averaged, recipe, options["out"], version=__version__, extra=extra)
         self.say(f"weights and ModelCard: {card}")
         self.say(f"to offer it in the form: manage.py models add {options['out']}")

@@ -60,6 +60,8 @@ EXPORTS = (
     ),
     _panel(50, "image", "image", "Panel: image", "the image alone, with a scale bar where the scale is known"),
     _panel(51, "segmentation", "outlines", "Panel: segmentation", "the {things} in colour alone"),
+    _panel(56, "certainty", "certainty", "Panel: certainty", "how sure the model is of each pixel"),
+    _panel(57, "fractions", "fractions", "Panel: area fractions", "the area fractions alone, with 95 % intervals"),
     _panel(52, "classes", "classes", "Panel: classes", "the classes in colour alone"),
     _panel(
         53,

@@ -129,6 +129,8 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
         for point in (sample.pooled.recommendation or {}).get("points", ()):
             yield "2022/C 229/01", point["title"], point["said"], ""
+        for sentence in sample.pooled.cautions:
+            yield "statistics", "caution", sentence, ""
     for (group, name), value in common(sample).items():
         yield group, name, value, ""
     for image, each in differing(sample):

@@ -1,0 +1,54 @@
+"""Where simulation shows that 95 % intervals hold the truth in fewer than 93 % of samples, said beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .bootstrap import undefined
+from .distribution import FIGURES, Sizes
+from .quantities import NUMBERS
+
+FEW, FEWER = 30, 100  # particles
+FEW_IMAGES = 4
+SKEW = -0.3  # of ln(size); that of a log-normal law is 0
+Caution = tuple[tuple[str, ...], str]
+SHAPE = ("span", "geometric_sd")
+SPREAD = ("mean", "sd", "geometric_mean", *SHAPE)
+
+
+def cautions(sizes: Sizes) -> list[str]:
+    """Sentences on intervals by number that may be too narrow; none where there are no intervals."""
+    return [_sentence(names, why) for names, why in doubted(sizes)]
+
+
+def doubted(sizes: Sizes) -> Iterator[Caution]:
+    """The figures whose intervals may be too narrow, and why."""
+    if undefined(sizes):
+        return
+    n = len(sizes)
+    if n < FEW:
+        yield SPREAD, f"fewer than {FEW} particles were kept"
+    elif n < FEWER:
+        yield SHAPE, f"fewer than {FEWER} particles were kept"
+    if 1 < sizes.images < FEW_IMAGES:
+        why = "images do not show whether those of larger particles show fewer of them"
+        yield ("mean", "d10", "d90", "mode"), f"fewer than {FEW_IMAGES} {why}"
+    if n >= FEWER and skewness(sizes) < SKEW:
+        yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
+
+
+def skewness(sizes: Sizes) -> float:
+    """Of ln(size), by number; 0 of a log-normal law."""
+    logs, weights = np.log(sizes.size), sizes.weights["number"]
+    off = logs - np.average(logs, weights=weights)
+    return float(np.average(off**3, weights=weights) / np.average(off**2, weights=weights) ** 1.5)
+
+
+def _sentence(names: tuple[str, ...], why: str) -> str:
+    titles = [NUMBERS[name].title for name in FIGURES if name in names]
+    listed = ", ".join(title if title[1:2].isupper() or title[1:2].isdigit() else title.lower() for title in titles)
+    *most, last = listed.split(", ")
+    joined = f"{', '.join(most)} and {last}" if most else last
+    return f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}."

@@ -1,0 +1,60 @@
+"""Whether an image looks like those that a model was taught on: by how its contrast is spread over lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cards import ModelCard
+from .resample import resize
+
+ENTRY = "likeness"  # in a card's options: {"taught": descriptions, "limit": distance}
+REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians between which contrast is measured
+USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
+LIMITS = (0.4, 0.8)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
+ROOM = 1.25  # times the distance under which nine in ten taught images are from those of other groups
+Floats = NDArray[np.float64]
+
+
+def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
+    """(features,) of a picture (H, W) as it is shown: logarithms of the contrast between the REACHES, relative to the
+    whole, the heaviness of the gradient's tail, and the skewness of the greys."""
+    from scipy import ndimage
+
+    picture: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
+    if scale != 1:
+        picture = resize(picture, scale)
+    blurred = [picture, *(ndimage.gaussian_filter(picture, reach) for reach in REACHES)]
+    spread = max(float(picture.std()), 1e-6)
+    bands = [np.log(max(float((fine - coarse).std()) / spread, 1e-4)) for fine, coarse in pairwise(blurred)]
+    steep = ndimage.gaussian_gradient_magnitude(picture, 1.5)
+    tail = np.log(max(float(np.quantile(steep, 0.95)), 1e-6) / max(float(np.median(steep)), 1e-6))
+    skewness = float((((picture - picture.mean()) / spread) ** 3).mean())
+    return np.array([*bands, tail, skewness])
+
+
+def learn(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, Any]:
+    """The entry of a card from the descriptions of the images that a model was taught on."""
+    every, names = np.stack(descriptions), np.array(groups)
+    apart = [distance(each, every[names != group]) for each, group in zip(every, names, strict=True)]
+    limit = float(np.clip(ROOM * np.quantile(apart, 0.9), *LIMITS))
+    return {ENTRY: {"taught": every.round(3).tolist(), "limit": round(limit, 3)}}
+
+
+def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
+    """Root mean square of the features' differences, in USUAL, from the nearest of the taught; infinite without any."""
+    apart = (np.asarray(taught, float).reshape(-1, len(USUAL)) - description) / USUAL
+    return float(np.sqrt((apart**2).mean(1)).min(initial=np.inf))
+
+
+def times_unlike(grey: NDArray[np.uint8], scale: float, card: ModelCard) -> float:
+    """How far a picture is from the nearest image that a model was taught on, in what its card allows; 0 where the card
+    says nothing or the picture shows nothing."""
+    entry = card.options.get(ENTRY)
+    if not entry or not grey.std():
+        return 0.0
+    return distance(describe(grey, scale), entry["taught"]) / float(entry["limit"])

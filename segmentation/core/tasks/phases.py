@@ -1,0 +1,285 @@
+"""Phases: each pixel is of one of the classes that a card names; their area fractions, boundaries and intercepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..measure.quantities import COLUMNS, NUMBERS, Quantity, Value, add, number, of_class
+from ..micrograph.types import Calibration, Micrograph
+from ..network.scale_search import LIMITS, View
+from ..settings import MeasurementSettings, SegmentationSettings
+from .base import Channels, Found, Golden, Maps, Predict, Task
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+    from ..measure.areas import Counts
+    from ..measure.table import Table
+    from ..network.cards import ModelCard
+
+CERTAINTY = "certainty"
+UNLIKE_REASON = "image unlike the data"
+NOTHING = "The image is of one grey: there is nothing to tell apart."
+DIFFERS, UNLIKE = 1.0, 1.5  # distances from the taught images from which one is warned, and no number is given
+UNLIKE_WORDS = (
+    "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
+    " or tick “Measure images unlike the data” if you know better."
+)
+DIFFERS_WORDS = (
+    "This image looks unlike the micrographs that the model was taught on: compare its phases with the image before you"
+    " use the numbers."
+)
+METHOD = (
+    "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
+    " resampled by {scale:.3g}); intervals are Student's, from the jackknife over blocks of the image."
+)
+SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
+SOURCE = "Underwood (1970)"
+
+add(
+    NUMBERS,
+    Quantity(
+        "area_fraction",
+        "Area fraction",
+        f"Share of the analysed area that the phase covers, which estimates its share by volume; {SPREAD}",
+        kind="fraction",
+        source="ASTM E562; Delesse (1847)",
+    ),
+    Quantity(
+        "boundary_density", "Boundary per area", f"Length of the phase's boundary per area; {SPREAD}", -1, source=SOURCE
+    ),
+    Quantity(
+        "mean_intercept",
+        "Mean intercept",
+        f"Mean length that test lines in four directions lie in the phase before they leave it; {SPREAD}",
+        1,
+        source=SOURCE,
+    ),
+)
+add(
+    COLUMNS,
+    Quantity("name", "Name", "Name of the class, as the model's card has it.", kind="text"),
+    Quantity("area_fraction_low", "Area fraction, from", "Lower end of its 95 % interval.", kind="fraction"),
+    Quantity("area_fraction_high", "Area fraction, to", "Upper end of its 95 % interval.", kind="fraction"),
+    Quantity("boundary_density", "Boundary per area", "Length of its boundary per area.", -1, source=SOURCE),
+    Quantity("mean_intercept", "Mean intercept", "Mean length that test lines lie in it.", 1, source=SOURCE),
+    Quantity("objects", "Objects", "Its connected pieces of 4 px or more, whose pixels share sides.", kind="integer"),
+    Quantity("object_density", "Objects per area", "Such pieces of it per analysed area.", -2),
+    *(
+        Quantity(
+            f"object_ecd_{name}",
+            f"{title} object diameter",
+            f"{title} equivalent circular diameter of those pieces that do not touch the frame.",
+            1,
+        )
+        for name, title in (("d10", "D10"), ("median", "Median"), ("d90", "D90"))
+    ),
+    Quantity("certainty", "Certainty", "Mean probability that the network gave to its pixels.", kind="fraction"),
+)
+
+
+class PhaseSettings(SegmentationSettings):
+    """How phases are told apart."""
+
+    smallest: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        title="Smallest region",
+        description="Smaller regions are given to the phases around them; 0: all stay as they are.",
+        json_schema_extra={"unit": "px"},
+    )
+    scale: float = Field(
+        1.0,
+        ge=LIMITS[0],
+        le=LIMITS[1],
+        title="Working scale",
+        description=(
+            "Factor by which the image is resampled for the network; other than 1 where its magnification is another"
+            " than that of the images that the model was taught on."
+        ),
+        json_schema_extra={"unit": "×"},
+    )
+    flips: bool = Field(
+        False,
+        title="Mirrored images",
+        description="Average the network's answers over the image's four mirrored forms: four times the time.",
+    )
+    measure_unlike: bool = Field(
+        False,
+        title="Measure images unlike the data",
+        description="Give numbers also of an image that looks unlike those that the model was taught on.",
+    )
+
+
+def channels(card: ModelCard) -> Channels:
+    """A map for each class that the card names."""
+    if len(set(card.maps)) < max(2, len(card.maps)):
+        raise ValueError("maps names the classes, two or more, all of them different.")
+    return Channels(tuple(card.maps), "softmax")
+
+
+def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: PhaseSettings) -> View:
+    """That of the settings: the unit of teaching is the pixel."""
+    return View(scale=settings.scale)
+
+
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Found:
+    """Each pixel is of its likeliest class; the labels are the classes that occur."""
+    from ..network.likeness import times_unlike
+
+    known, classes = maps.any(axis=0), maps.argmax(axis=0).astype(np.int32)
+    if settings.smallest > 1:
+        classes = without_specks(classes, settings.smallest)
+    present = np.unique(classes[known]).astype(np.int32)
+    numbers = np.zeros(len(maps), np.int32)
+    numbers[present] = np.arange(1, len(present) + 1)
+    certainty = np.where(known, np.take_along_axis(maps, classes[None], 0)[0], 0).astype(np.uint8)
+    sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
+    used = {"unlike": times_unlike(grey, view.scale, card), "measure_unlike": settings.measure_unlike}
+    return Found(
+        np.where(known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
+    )
+
+
+def without_specks(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int32]:
+    """The classes (H, W), connected regions of fewer than `smallest` px being given to the nearest other one."""
+    from scipy import ndimage
+    from skimage.measure import label
+
+    pieces = label(classes, background=-1, connectivity=1)
+    small = np.bincount(pieces.ravel())[pieces] < smallest
+    if small.all():
+        return classes
+    nearest = ndimage.distance_transform_edt(small, return_distances=False, return_indices=True)
+    filled: NDArray[np.int32] = classes[tuple(nearest)]
+    return filled
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    """Fraction, boundary and intercepts of every class of the card, and a table of those that occur."""
+    from ..analysis import Measured
+    from ..measure.areas import boundary_density, count, fractions, mean_intercept, with_interval
+
+    names, used = segmentation.class_names, segmentation.used
+    classes = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: segmentation.rows]]
+    counts = count(classes, len(names))
+    found = {
+        "area_fraction": with_interval(fractions, counts, 1.0),
+        "boundary_density": with_interval(boundary_density, counts),
+        "mean_intercept": with_interval(mean_intercept, counts),
+    }
+    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or used.get("unlike", 0.0) < UNLIKE)
+    values = {
+        of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
+        for figure, every in found.items()
+        for name, each in zip(names, every, strict=True)
+    }
+    table = _table(segmentation, classes, found, counts, micrograph).rescaled(calibration.nm_per_pixel)
+    if len(segmentation) and not told:
+        table = table.judged(np.full(len(table), UNLIKE_REASON))
+    return Measured(table, None, values, tuple(_warnings(segmentation)))
+
+
+def _calibrated(figure: str, value: Value, nm_per_pixel: float | None) -> Value:
+    quantity = number(figure)
+    factor = (nm_per_pixel or 1.0) ** quantity.power
+    shown, low, high = (None if each is None else each * factor for each in (value.value, value.low, value.high))
+    return Value(shown, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+
+
+def _table(
+    segmentation: Segmentation,
+    classes: NDArray[np.int32],
+    found: dict[str, list[Value]],
+    counts: Counts,
+    micrograph: Micrograph,
+) -> Table:
+    """A row for each class that occurs, lengths in px."""
+    from ..measure.areas import Pieces
+    from ..measure.table import Table
+
+    present, area = segmentation.classes, float(counts.pixels.sum())
+    shares = [found["area_fraction"][each] for each in present]
+    inside = [classes == each for each in present]
+    pieces = [Pieces.of(each) for each in inside]
+    grey, sure = micrograph.pixels[: segmentation.rows], segmentation.layers.get(CERTAINTY)
+    lengths = {name: [found[name][each].value for each in present] for name in ("boundary_density", "mean_intercept")}
+    return Table.of_pixels(
+        {
+            "label": segmentation.ids.astype(np.int64),
+            "class": present.astype(np.int64),
+            "name": np.array([segmentation.class_names[each] for each in present], str),
+            "kept": np.ones(len(present), bool),
+            "reason": np.full(len(present), "", "U40"),
+            "area": counts.pixels.sum(0)[present],
+            "area_fraction": np.array([each.value for each in shares], float),
+            "area_fraction_low": np.array([each.low for each in shares], float),
+            "area_fraction_high": np.array([each.high for each in shares], float),
+            **{name: np.array(each, float) for name, each in lengths.items()},
+            "objects": np.array([each.number for each in pieces], np.int64),
+            "object_density": np.array([each.number / area for each in pieces], float),
+            "object_ecd_d10": np.array([each.quantile(0.1) for each in pieces], float),
+            "object_ecd_median": np.array([each.quantile(0.5) for each in pieces], float),
+            "object_ecd_d90": np.array([each.quantile(0.9) for each in pieces], float),
+            "mean_grey": np.array([grey[each].mean() for each in inside], float),
+            "certainty": segmentation.confidence.astype(float)
+            if sure is None
+            else np.array([sure[: segmentation.rows][each].mean() / 255 for each in inside], float),
+        },
+        None,
+    )
+
+
+def _warnings(segmentation: Segmentation) -> Iterator[str]:
+    unlike = segmentation.used.get("unlike", 0.0)
+    if not len(segmentation):
+        yield NOTHING
+    elif unlike > DIFFERS:
+        yield DIFFERS_WORDS if unlike < UNLIKE or segmentation.used.get("measure_unlike") else UNLIKE_WORDS
+
+
+def facts(card: ModelCard) -> list[tuple[str, str]]:
+    return [("Phases", ", ".join(card.maps))]
+
+
+def golden() -> Golden:
+    """Twelve bright discs of 24 px on dark ground."""
+    bright = np.hypot(*(np.indices((120, 160)) % 40 - 19.5)) < 12
+    maps = np.stack([np.where(bright, 10, 245), np.where(bright, 245, 10)]).astype(np.uint8)
+    share, rim = 12 * np.pi * 12**2 / bright.size, 12 * 2 * np.pi * 12 / bright.size
+    answers = {
+        "area_fraction of bright": share,
+        "area_fraction of dark": 1 - share,
+        "boundary_density of bright": rim,
+        "mean_intercept of bright": np.pi * share / rim,
+    }
+    return Golden(np.where(bright, 190, 60).astype(np.uint8), maps, 2, answers, 0.03, ("dark", "bright"))
+
+
+TASK = Task(
+    name="phases",
+    title="Phases",
+    summary="Tells the phases of a microstructure apart and measures how much area each covers.",
+    thing="phase",
+    things="phases",
+    class_names=(),
+    settings=PhaseSettings,
+    channels=channels,
+    scale=scale,
+    decode=decode,
+    measure=measure,
+    quantities=("area_fraction", "boundary_density", "mean_intercept"),
+    panels=("image", "classes", "certainty", "fractions"),
+    golden=golden,
+    method=METHOD,
+    table="classes",
+    facts=facts,
+)

@@ -1,0 +1,53 @@
+"""Blocks of labelled images, and their eight turned and mirrored forms, under the names of Wang et al. (seed 000)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.truth import BadDataset, Pair, read_numbers
+from .data import eight_bits
+from .files import write_picture
+
+
+def forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """The eight dihedral forms of (H, W) with what their names end in: turned counter-clockwise, then mirrored."""
+    for turns in range(4):
+        turned = np.rot90(picture, turns)
+        name = f"_rotated_{90 * turns}" if turns else ""
+        yield name, turned
+        yield f"{name}_flipped", turned[:, ::-1]
+
+
+def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """The whole squares of `side` px in reading order, with what their names end in; what is left over is dropped."""
+    rows, columns = (length // side for length in picture.shape)
+    for number in range(rows * columns):
+        top, left = side * (number // columns), side * (number % columns)
+        yield f"_block_{number + 1}", picture[top : top + side, left : left + side]
+
+
+def write_tiles(pairs: list[Pair], out: Path, side: int, *, variants: bool = False) -> int:
+    """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
+
+    Raises BadDataset, CannotWrite.
+    """
+    count = 0
+    for pair in pairs:
+        micrograph, _ = pair.load()
+        assert pair.labels
+        numbers = read_numbers(pair.labels)
+        if numbers.min() < 0 or numbers.max() > 255:
+            raise BadDataset(f"{pair.labels.name} holds numbers beyond 0 to 255: these are no classes.")
+        grey, stem = eight_bits(micrograph.pixels), pair.image.stem
+        for folder, picture in (("images", grey), ("labels", numbers.astype(np.uint8))):
+            for block, part in blocks(picture, side):
+                for form, shown in forms(part) if variants else [("", part)]:
+                    write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(shown))
+                    count += folder == "images"
+    if not count:
+        raise BadDataset(f"No image is as large as a block of {side} px.")
+    return count
