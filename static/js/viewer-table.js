@@ -32,7 +32,8 @@ export class ParticleList {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
-    for (const head of this.heads) head.hidden = head.dataset.key !== "state" && Boolean(first) && first[head.dataset.key] === undefined;
+    const told = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
+    for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) : head.dataset.key === "class";
     this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
     this.table.setAttribute("aria-colcount", this.keys.length);
   }

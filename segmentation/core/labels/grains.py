@@ -59,12 +59,12 @@ def _is_convex(shape: NDArray[np.bool_]) -> bool:
     return bool((turns >= 0).all() or (turns <= 0).all())
 
 
-def mean_intercept(labels: NDArray[np.int32]) -> float:
+def mean_intercept(labels: NDArray[np.int32]) -> float | None:
     """Mean lineal intercept in px (ASTM E112): the length of all rows and columns of labels (H, W) over the number of
-    grains that they cross, where a grain at either end of a line counts half; NaN without grains."""
+    grains that they cross, where a grain at either end of a line counts half; None where no line leaves its grain."""
     crossed = 0.0
     for lines in (labels, labels.T):
         begins = (lines[:, 1:] > 0) & (lines[:, 1:] != lines[:, :-1])
         ends = np.count_nonzero(lines[:, 0]) - np.count_nonzero(lines[:, -1])
         crossed += np.count_nonzero(begins) + ends / 2
-    return 2 * labels.size / crossed if crossed > 0 else float("nan")
+    return 2 * labels.size / crossed if crossed > 0 else None

@@ -304,4 +304,5 @@ TASK = Task(
     method=METHOD,
     table="classes",
     facts=facts,
+    ignores=frozenset({"filter", "border_correction", "field_spread", "repeatability"}),
 )
