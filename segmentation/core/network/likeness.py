@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 
 
 def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
-    """(features,) of the middle of a picture (H, W) as it is shown: logarithms of the contrast between the REACHES, relative to the
-    whole, the heaviness of the gradient's tail, and the skewness of the greys."""
+    """(features,) of the middle of a picture (H, W) as it is shown: logarithms of the contrast between the REACHES,
+    relative to the whole, the heaviness of the gradient's tail, and the skewness of the greys."""
     from scipy import ndimage
 
     top, left = (max(0, side - MOST) // 2 for side in grey.shape)
