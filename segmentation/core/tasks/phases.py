@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CERTAINTY = "certainty"
 UNLIKE_REASON = "image unlike the data"
 NOTHING = "The image is of one grey: there is nothing to tell apart."
-DIFFERS, UNLIKE = 1.0, 1.5  # distances from the taught images from which one is warned, and no number is given
+DIFFERS, UNLIKE = 0.8, 1.0  # parts of the distance that a card allows: one is warned, no number is given
 UNLIKE_WORDS = (
     "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
     " or tick “Measure images unlike the data” if you know better."
@@ -39,6 +39,7 @@ METHOD = (
     " resampled by {scale:.3g}; mean over its mirrored forms {mirrored}); intervals are"
     " Student's, from the jackknife over blocks of the image."
 )
+CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
 SOURCE = "Underwood (1970)"
 
@@ -260,7 +261,15 @@ def _warnings(segmentation: Segmentation) -> Iterator[str]:
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    return [("Phases", ", ".join(card.maps))]
+    """The classes, and which of them are taken for which, as far as the card knows (`evaluate --write-score`)."""
+    confused = [
+        f"{true} for {found} ({100 * share:.0f} %)"
+        for true, row in zip(card.maps, card.options.get("confusion", ()), strict=False)
+        for found, share in zip(card.maps, row, strict=False)
+        if found != true and share > CONFUSED
+    ]
+    told = [("Taken for another", ", ".join(confused))] if confused else []
+    return [("Phases", ", ".join(card.maps)), *told]
 
 
 def golden() -> Golden:
