@@ -117,7 +117,7 @@ def test_half_steps(size, half):
 
 def test_sizes_that_differ_have_no_steps():
     """So their intervals are those of the draws alone: nothing is added to them."""
-    sizes = sizes_of(log_normal(2000))
+    sizes = coverage.sizes_of(log_normal(2000))
     assert not resample(sizes, np.random.default_rng(0)).steps.any()
     drawn = Drawn.of_logs(np.log(sizes.size), np.zeros(2000))
     assert drawn.down == drawn.up == 0.0
