@@ -106,6 +106,12 @@ def test_an_image_of_its_kind_is_measured_without_a_word(taught):
     assert made.quantities["area_fraction of matrix"].value == 1 and not made.warnings
 
 
+def test_the_page_of_models_says_which_classes_are_confused():
+    card = replace(CARD, options={"confusion": [[0.99, 0.01, 0, 0], [0.2, 0.8, 0, 0], [0, 0.07, 0.93, 0]]})
+    assert phases.facts(card)[1] == ("Taken for another", "network for matrix (20 %), laths for network (7 %)")
+    assert len(phases.facts(CARD)) == 1
+
+
 def test_a_card_names_two_classes_at_least():
     for wrong in ([], ["one"], ["one", "one"]):
         with pytest.raises(ValueError, match="maps names the classes"):

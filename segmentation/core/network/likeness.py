@@ -15,7 +15,7 @@ from .resample import resize
 ENTRY = "likeness"  # in a card's options: {"taught": descriptions, "limit": distance}
 REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians between which contrast is measured
 USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
-LIMITS = (0.4, 0.8)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
+LIMITS = (0.4, 1.25)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
 ROOM = 1.25  # times the distance under which nine in ten taught images are from those of other groups
 Floats = NDArray[np.float64]
 
