@@ -31,6 +31,7 @@ from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
+NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
 

@@ -249,6 +249,13 @@ def source_of(stem: str) -> str:
     return TILE.sub("", stem) or stem
 
 
+def groups_in(folder: Path, name: str | Path) -> Path | None:
+    """The table of groups of this name: in the folder, or else as the path says by itself; None without a name."""
+    if not str(name):
+        return None
+    return folder / name if (folder / name).is_file() else Path(name)
+
+
 def read_groups(file: Path) -> dict[str, str]:
     """Image -> group of a CSV `image,group,...`, by the image's name and by its stem; raises BadDataset."""
     try:

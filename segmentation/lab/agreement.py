@@ -35,7 +35,7 @@ class Agreement:
 
 def agreement(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Agreement | None:
     """How well outlines follow the edges of (H, W) grey; None without outlines or edges."""
-    small_labels = _reduced(labels)
+    small_labels = reduced(labels)
     size = small_labels.shape[1], small_labels.shape[0]
     small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX), np.float32)
     steep = ndimage.gaussian_gradient_magnitude(small, 1.5)
@@ -65,7 +65,7 @@ def has_shape_of_gaps(labels: NDArray[np.int32]) -> bool:
     Tips are what no disc of TIP (or NECK) px within a class reaches. Those of labelled pixels must outweigh the
     others' by GAPS of their sum, and by TIPS of the length of the outlines; so little as to be sparse is not judged.
     """
-    inside = _reduced(labels) > 0
+    inside = reduced(labels) > 0
     length = int(boundary(inside.astype(np.int32)).sum())
     if not length or inside.mean() < COVER or _tips(inside, TIP) > 0.5 * inside.sum():
         return False  # the last: all is thin, so nothing can be said of shapes
@@ -86,7 +86,7 @@ def _tips(mask: NDArray[np.bool_], radius: float) -> int:
     return int((padded & ~covered).sum())
 
 
-def _reduced(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+def reduced(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Labels with a longest side of SIDE px at most, by nearest pixel."""
     scale = min(1.0, SIDE / max(labels.shape))
     rows, columns = (((np.arange(max(1, round(n * scale))) + 0.5) / scale).astype(int) for n in labels.shape)

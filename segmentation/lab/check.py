@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.truth import UNLABELLED, BadDataset, Pair, find_pairs, read_groups, source_of
+from ..core.settings import DEFAULT_TASK
+from ..core.truth import UNLABELLED, BadDataset, Pair, find_pairs, groups_in, read_groups, source_of
 from .data import pairs_of
 from .look import Looked, look_at
 from .settings import SIZES, FolderEntry, TrainingRecipe, number_of_classes
+from .slips import another_kind, inverted, slips
 
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
@@ -35,11 +37,12 @@ class Finding:
 
 @dataclass
 class Checked:
-    """entry: how the folder is to be read. classes: as of `Pair`. pairs: what was seen of each readable pair. findings:
-    in file order."""
+    """entry: how the folder is to be read. classes: as of `Pair`. task: what is to be trained, where that is known.
+    pairs: what was seen of each readable pair. findings: in file order."""
 
     entry: FolderEntry
     classes: tuple[int, ...] = ()
+    task: str = ""
     pairs: list[Looked] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -89,20 +92,26 @@ class Checked:
 
 
 def inspect(
-    folder: Path, *, images: str = "", labels: str = "", groups: str = "", classes: tuple[int, ...] = (), count: int = 0
+    folder: Path,
+    *,
+    images: str = "",
+    labels: str = "",
+    groups: str = "",
+    classes: tuple[int, ...] = (),
+    count: int = 0,
+    task: str = "",
 ) -> Checked:
     """Everything worth saying about `folder`; names of its parts that are not given are found out.
 
-    classes, count: as of `find_pairs`.
+    classes, count: as of `find_pairs`. task: what is to be trained, where that is known.
     """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
-    checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes)
+    checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes, task)
     try:
-        found = find_pairs(
-            folder, images, labels, groups=folder / groups if groups else None, classes=classes, count=count
-        )
+        table = groups_in(folder, groups)
+        found = find_pairs(folder, images, labels, groups=table, classes=classes, count=count)
         checked.classes = found.pairs[0].classes if found.pairs else classes
-        group_of = read_groups(folder / groups) if groups else {}
+        group_of = read_groups(table) if table else {}
     except BadDataset as error:
         checked.mend(str(error))
         return checked
@@ -126,19 +135,19 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
     """
     for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
-            checked = inspect_source(entry, base, number_of_classes(recipe.task, recipe.heads))
+            checked = inspect_source(entry, base, number_of_classes(recipe.task, recipe.heads), recipe.task)
             for finding in checked.findings:
                 say(f"{entry.path}: {finding}")
             checked.refuse(entry.path)
 
 
-def inspect_source(entry: FolderEntry, base: Path, count: int = 0) -> Checked:
+def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "") -> Checked:
     """What `inspect` says of a folder of a recipe; whether it is enough depends on the recipe's other sources.
 
     Raises BadDataset when it cannot be read at all, BadRecipe when it may not be used.
     """
     pairs = pairs_of(base / entry.path, entry, count)
-    checked = Checked(entry, pairs[0].classes)
+    checked = Checked(entry, pairs[0].classes, task)
     for pair in pairs:
         _look_at_pair(checked, pair)
     _of_every_folder(checked)
@@ -155,7 +164,6 @@ def _look_at_pair(checked: Checked, pair: Pair) -> None:
         checked.mend(str(error))
         return
     checked.pairs.append(looked)
-    checked.findings += [Finding(True, sentence) for sentence in looked.wrong]
 
 
 def is_binary(checked: Checked) -> bool:
@@ -176,11 +184,17 @@ def _named(counts: dict[str, int]) -> str:
 def _of_every_folder(checked: Checked) -> None:
     """What the images hold or have lost."""
     pairs, look = checked.pairs, checked.look
+    kind = "" if checked.classes or checked.task not in ("", DEFAULT_TASK) else another_kind(pairs)
+    if kind:
+        (checked.mend if checked.task else look)(kind)
+    for sentence in () if kind else (sentence for pair in pairs for sentence in pair.wrong):
+        checked.mend(sentence)
     if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
         look(f"{len(bars)} images seem to end in a data bar, to be cut off, from labels too, rows: {_named(bars)}.")
     if clipped := [pair.name for pair in pairs if pair.clipped]:
         look(f"{len(clipped)} images are mostly pure black and white, their contrast cut off: {_some(clipped)}.")
-    (_classes if checked.classes else _objects)(checked)
+    if not kind:
+        (_classes if checked.classes else _objects)(checked)
 
 
 def _classes(checked: Checked) -> None:
@@ -219,6 +233,10 @@ def _groups_of_tiles(checked: Checked) -> None:
 def _objects(checked: Checked) -> None:
     """Labels of objects that are odd."""
     pairs, look, binary = checked.pairs, checked.look, is_binary(checked)
+    odd = slips(pairs)
+    for sentence in odd.values():
+        checked.mend(sentence)
+    turned = inverted(pairs)  # then the others are not, whatever their shapes
     share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
     if binary and share > MERGED:
         look(
@@ -226,7 +244,7 @@ def _objects(checked: Checked) -> None:
             "give each particle a number of its own, or the network learns to merge those that touch."
         )
     limit = FULL_BINARY if binary else FULL
-    if full := [pair.name for pair in pairs if pair.labelled > limit and not pair.wrong]:
+    if full := [pair.name for pair in pairs if pair.labelled > limit and not (pair.wrong or turned)]:
         (checked.mend if binary and len(full) > len(pairs) / 2 else look)(
             f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
             f"{_some(full)}."
@@ -234,12 +252,12 @@ def _objects(checked: Checked) -> None:
     empty = [pair.name for pair in pairs if not len(pair.diameters)]
     if 0 < len(empty) < len(pairs):
         look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
-    if astray := [pair.name for pair in pairs if pair.astray]:
+    if astray := [pair.name for pair in pairs if pair.astray and pair.name not in odd]:
         look(
             f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
             f"image do: {_some(astray)}."
         )
-    if gaps := [pair.name for pair in pairs if pair.gaps]:
+    if gaps := [pair.name for pair in pairs if pair.gaps and not turned]:
         (checked.mend if len(gaps) > len(pairs) / 2 else look)(
             f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
             f"{_some(gaps)}."

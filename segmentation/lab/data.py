@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from ..core.micrograph import clip_outliers
 from ..core.micrograph.types import GreyImage
-from ..core.truth import BadDataset, Pair, find_pairs
+from ..core.truth import BadDataset, Pair, find_pairs, groups_in
 from .augmentation import Sample, augment
 from .settings import SIZES, Augmentation, FolderEntry, RenderedEntry, TrainingRecipe, keep_apart, number_of_classes
 from .synthesis.draw import DIAMETERS
@@ -71,13 +71,12 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
     keep_apart(folder)
-    groups = folder / entry.groups if entry.groups else None
     found = find_pairs(
         folder,
         entry.images,
         entry.labels,
         suffix=entry.label_suffix,
-        groups=groups,
+        groups=groups_in(folder, entry.groups),
         pattern=entry.group_pattern,
         background=entry.background,
         classes=tuple(entry.classes),

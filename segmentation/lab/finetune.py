@@ -36,7 +36,7 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     """
     card = base_card(model)
     keep_apart(folder)
-    checked = inspect(folder, count=number_of_classes(card.task, maps_of(card)))
+    checked = inspect(folder, count=number_of_classes(card.task, maps_of(card)), task=card.task)
     checked.refuse(str(folder), f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
     entries = {

@@ -18,6 +18,7 @@ from .agreement import CHANCE, agreement, has_shape_of_gaps
 from .data import eight_bits
 from .instances.targets import boundary
 from .sheets import SHEET
+from .slips import FEW_NUMBERS, contrast, is_wrapped, network
 from .synthesis.scene import split_pieces
 
 SPECK = 9  # px; smaller pieces are slips of a pen
@@ -39,7 +40,8 @@ class Looked:
     specks: pieces under SPECK px. shared: labels in several pieces. bar_rows: of a data bar. clipped: see `is_clipped`.
     astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`, of masks alone. wrong: sentences on
     what must be mended. classes: whether labels are classes. shares: of the labelled pixels, by class. strange: pixels
-    by their number in the file, where it stands for no class."""
+    by their number in the file, where it stands for no class. numbers: in the file of labels but the background, where
+    they are few; pieces: of labels; contrast, net, lines, wrapped: see `slips`."""
 
     name: str
     group: str
@@ -59,6 +61,12 @@ class Looked:
     gaps: bool = False
     wrong: list[str] = field(default_factory=list)
     classes: bool = False
+    numbers: tuple[int, ...] = ()
+    pieces: int = 0
+    contrast: float = 0.0
+    net: bool = False
+    lines: bool = False
+    wrapped: bool = False
     shares: tuple[float, ...] = ()
     strange: dict[int, int] = field(default_factory=dict)
 
@@ -102,8 +110,10 @@ def look_at(pair: Pair) -> Looked:
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    wrong = _flat(pair, grey)
-    wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
+    wrong, shared = _flat(pair, grey), _shared(labels, pieces)
+    net, lines = network(labels)
+    if not lines:
+        wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
         wrong.append(f"{truth.name} fits its image when moved by {_move(agreed.moved)}: the labels are shifted.")
@@ -113,10 +123,16 @@ def look_at(pair: Pair) -> Looked:
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
         specks=int((sizes < SPECK).sum()),
-        shared=_shared(labels, pieces),
+        shared=shared,
         astray=agreed is not None and agreed.score < CHANCE and not wrong,
-        gaps=len(values) <= 2 and not wrong and has_shape_of_gaps(labels),
+        gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
+        numbers=tuple(values[1:].tolist()) if len(values) <= FEW_NUMBERS + 1 else (),
+        pieces=len(sizes),
+        contrast=contrast(grey, labels),
+        net=net and len(values) <= 2,
+        lines=lines and len(values) <= 2,
+        wrapped=is_wrapped(values, shared),
     )
 
 

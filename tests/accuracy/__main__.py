@@ -8,10 +8,10 @@ from pathlib import Path
 
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 
-from . import coverage, reference, shapes
+from . import coverage, golden, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
-SAMPLES = 1000
+SAMPLES = 500
 
 
 def definitions(registry: Registry) -> Iterator[str]:
@@ -29,8 +29,10 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
+    "laws": lambda: coverage.law_lines(SAMPLES),
     "images": lambda: coverage.image_lines(SAMPLES),
-    "laws": lambda: coverage.law_lines(SAMPLES // 4),
+    "fractions": lambda: coverage.fraction_lines(SAMPLES),
+    "golden": golden.lines,
 }
 
 

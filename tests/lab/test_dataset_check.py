@@ -8,10 +8,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.core.truth import load_image, read_numbers
+from segmentation.core.truth import BadDataset, load_image, read_numbers
 from segmentation.lab.agreement import agreement, has_shape_of_gaps
 from segmentation.lab.check import inspect
 from segmentation.lab.data import make_sources
+from segmentation.lab.finetune import fine_tuning
 from segmentation.lab.look import has_soft_edges, mirrored, surroundings
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.shell import manage
@@ -178,19 +179,97 @@ def test_specks_shared_numbers_and_empty_labels_are_worth_a_look(folder):
     ]
 
 
-def test_labels_of_another_image_are_worth_a_look(folder):
-    """Every image gets the next one's labels, as after a renumbering."""
+def test_labels_of_another_image_must_be_mended(folder):
+    """Every image gets the next one's labels, as after a renumbering; each is told whose it has."""
     truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in range(6)]
     for number in range(6):
         save(folder / "labels" / f"{number}.png", truths[(number + 1) % 6])
-    checked = inspect(folder)
-    assert not checked.to_mend
-    found = re.fullmatch(
-        "([56]) labels follow the edges of their image no better than by chance, as those of another image do: "
-        r"0\.png, 1\.png, 2\.png and \d more\.",
-        checked.findings[0].sentence,
+    found = sentences(folder, mend=True)
+    assert len(found) >= 4
+    for sentence in found:
+        own, other = map(int, re.findall(r"(\d)\.png", sentence))
+        assert "not their own image: they were exchanged" in sentence and other == (own + 1) % 6
+
+
+def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
+    truths = [np.asarray(Image.open(folder / "labels" / f"{number}.png")) for number in (1, 4)]
+    for number, truth in zip((4, 1), truths, strict=True):
+        save(folder / "labels" / f"{number}.png", truth)
+    assert [sentence.split(",")[0] for sentence in sentences(folder, mend=True)] == [
+        "The labels of 1.png fit 4.png",
+        "The labels of 4.png fit 1.png",
+    ]
+    assert not sentences(folder, mend=False)
+    with pytest.raises(BadDataset, match=r"The labels of 1\.png fit 4\.png"):
+        fine_tuning(folder, str(base))
+
+
+def test_one_mask_among_numbered_labels_must_be_mended(folder):
+    relabel(folder, lambda labels: ((labels > 0) * 255).astype(np.uint8))
+    (found,) = sentences(folder, mend=True)
+    assert "0.png are black and white among files with a number for each particle" in found
+    relabel(folder, lambda labels: (np.indices(labels.shape).sum(0) < 40).astype(np.uint16))
+    assert not any("black and white" in sentence for sentence in sentences(folder, mend=True)), "one particle is one"
+
+
+def test_numbers_that_went_on_from_0_behind_255_must_be_mended(folder):
+    """300 squares on a grid, numbered in eight bits and in sixteen."""
+    rows, columns = np.indices((200, 200)) // 10
+    numbers = np.where((np.indices((200, 200)) % 10 < 6).all(0), rows * 20 + columns + 1, 0)
+    numbers[numbers > 300] = 0
+    rng = np.random.default_rng(0)
+    save(
+        folder / "images" / "0.png",
+        (rng.normal(60, 8, numbers.shape) + 100 * (numbers > 0)).clip(0, 255).astype(np.uint8),
     )
-    assert found, checked.findings
+    save(folder / "labels" / "0.png", (numbers % 256).astype(np.uint8))
+    (found,) = sentences(folder, mend=True)
+    assert "0.png use nearly every number up to 255" in found and "16 bits" in found
+    save(folder / "labels" / "0.png", numbers.astype(np.uint16))
+    assert not sentences(folder, mend=True)
+
+
+def test_a_single_inverted_mask_is_named_and_not_its_neighbours(tmp_path):
+    for number in range(6):
+        mask = dense(pitch=24 + 2 * number, shift=number, missing=5)
+        rng = np.random.default_rng(number)
+        save(tmp_path / "images" / f"{number}.png", (rng.normal(60, 10, mask.shape) + 90 * mask).astype(np.uint8))
+        save(tmp_path / "masks" / f"{number}.png", (255 * (mask if number != 2 else 1 - mask)).astype(np.uint8))
+    found = sentences(tmp_path, mend=True)
+    assert [("2.png" in sentence, "inverted" in sentence) for sentence in found] == [(True, True)], found
+
+
+def test_maps_of_classes_are_told_from_particles(folder, base):
+    for number in range(6):
+        relabel(folder, lambda labels: np.where(labels > 0, 1 + labels % 2, 0).astype(np.uint8), number)
+    (told,) = sentences(folder, mend=False)
+    assert "same few numbers in every image (1, 2)" in told and "train phases" in told
+    assert not inspect(folder, classes=(1, 2)).findings, "as classes they are what they should be"
+    with pytest.raises(BadDataset, match="look like classes"):
+        fine_tuning(folder, str(base))
+
+
+def test_boundaries_of_grains_are_told_from_particles_and_are_not_inverted(folder, base):
+    lines = (np.indices((SIDE, SIDE)) % 16 < 2).any(0)
+    for number in range(6):
+        grey = np.random.default_rng(number).normal(120, 10, (SIDE, SIDE)) - 60 * lines
+        save(folder / "images" / f"{number}.png", grey.clip(0, 255).astype(np.uint8))
+        save(folder / "labels" / f"{number}.png", (255 * lines).astype(np.uint8))
+    told = " ".join(map(str, inspect(folder).findings))
+    assert "look: 6 masks are thin connected lines, as grain boundaries are drawn: train grains" in told
+    assert "inverted" not in told
+    with pytest.raises(BadDataset, match="thin connected lines"):
+        fine_tuning(folder, str(base))
+
+
+@pytest.mark.skipif(not PARTICLES.is_dir(), reason="needs ../shared/data/particles, which is not here")
+def test_real_maps_of_phases_and_of_grain_boundaries_are_told():
+    for name, labels, told in (
+        ("phases/superalloy", "", "train phases"),
+        ("defects/grain-boundaries", "annotations", "train grains"),
+    ):
+        checked = inspect(PARTICLES.parent / name, labels=labels)
+        assert not checked.to_mend and told in checked.findings[0].sentence, name
 
 
 def test_labels_in_one_image_of_four_are_not_enough(tmp_path):

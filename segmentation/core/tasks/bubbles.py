@@ -149,4 +149,5 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="ecd",
+    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

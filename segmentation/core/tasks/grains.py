@@ -167,4 +167,5 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="ecd",
+    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

@@ -27,7 +27,7 @@ class Command(LabCommand):
         parser.add_argument("--labels", default="", metavar="NAME", help="the labels' folder in FOLDER")
         classes = parser.add_argument("--classes", type=int, nargs="*", metavar="N")
         classes.help = "the labels are classes: the numbers that stand for them; without any: all there are but 255"
-        parser.add_argument("--groups", default="", metavar="CSV", help="table image,group in FOLDER")
+        parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in FOLDER, or a path")
         parser.add_argument("--side", type=int, default=128, metavar="PX", help="of the squares (128)")
         parser.add_argument("--variants", action="store_true", help="tiles also turned and mirrored, eight of each")
         parser.add_argument("--n", type=int, default=20, metavar="N", help="number of empty squares (20)")
