@@ -20,6 +20,7 @@ from torch import Tensor
 from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
+from .classes import learnt
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .tasks.base import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring
@@ -243,4 +244,5 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         preview=preview_of,
         scoring=scoring.of,
         classes=True,
+        learnt=learnt,
     )
