@@ -234,7 +234,7 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
     if "resembles" in used:
         yield (
             f"This image looks more like those that {used['resembles']['title']} was taught on than like those of"
-            f" {title}: if that is what it shows, take that model; the numbers here would mean nothing."
+            f" {title}: if that is what it shows, take that model, as the numbers here would mean nothing."
         )
     elif used.get("unfamiliar"):
         yield (

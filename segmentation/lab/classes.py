@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,12 +18,21 @@ from torch import Tensor
 
 from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
+from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
+from .evaluation.thresholds import against_threshold, pixel_sweep
 from .tasks.base import Definition, Floats, Labels, Maps, Picture, Scoring
 
+if TYPE_CHECKING:
+    from .data import Labelled
+
 LONGEST = 640  # px of a panel's longest side
+LIKELIEST = (
+    "Each pixel goes to its likeliest class, so that no threshold is chosen; the curves tell what its probability alone"
+    " would take."
+)
 STRENGTH = 0.6
 RIGHT, WRONG = (0, 158, 115), (213, 94, 0)
 TOLERANCE = 2  # px by which outlines may differ in the boundary F1
@@ -36,6 +45,11 @@ def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
     """(channels + 1, H, W) float32 of labels (H, W), 1 for the first channel: a map for each, then 1 where labelled."""
     numbers = np.arange(1, len(channels) + 1, dtype=np.int32)[:, None, None]
     return np.concatenate([labels == numbers, (labels > 0)[None]]).astype(np.float32)
+
+
+def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
+    """What the pictures look like, by which an image of another kind is told."""
+    return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
 
 
 @torch.no_grad()
@@ -80,16 +94,21 @@ class Classifier:
 
     def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
         self.classes, self.predictor = classes, predictor
+        self.sweeps: list[Floats] = []
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Confusion]:
         """Classes 1..C (H, W), 0 where none was found, and their Confusion with the truth."""
-        asked = self.predictor.asked
+        asked, rows = self.predictor.asked, len(seen.grey)
+        labelled = truth[:rows] > 0
+        sides = ((one[labelled], truth[:rows][labelled] == n) for n, one in enumerate(seen.maps, start=1))
+        self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
         found = self.predictor.task.decode(seen.maps, seen.grey, seen.view, self.predictor.card, asked)
         classes = np.concatenate([[0], found.classes + 1]).astype(np.int32)[found.labels]
         return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
 
     def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        """spread: of the images' figures; confusion: shares of each true class, rows; frequency: of a class against its
+        """thresholds: see `against_threshold`.
+        spread: of the images' figures; confusion: shares of each true class, rows; frequency: of a class against its
         IoU, pooled."""
         alone = np.eye(len(images))
         every = metrics(self.classes, images, alone)
@@ -100,6 +119,7 @@ class Classifier:
         whole = np.sum(images, axis=0)[:, : len(self.classes) + 1]
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
+            "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
             "spread": {name: _spread(values) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import os
 import shutil
@@ -83,3 +84,8 @@ def check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise CannotWrite(f"{folder} needs {needed / 2**20:.0f} MB of disk and {free / 2**20:.0f} MB are free.")
+
+
+def fingerprint(file: Path) -> str:
+    """By which an image is known again, whatever it is called."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -20,12 +20,15 @@ from torch import Tensor
 from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
+from .classes import learnt
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
+from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
 from .tasks.base import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
+PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
 
@@ -92,7 +95,7 @@ class MaskScoring:
                 *("number_error", "object_iou", "l1", "mean_error", "every_error"),
             ),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
-            options=frozenset({"threshold"}),
+            options=frozenset({"threshold", "choose_threshold"}),
         )
 
     def definitions(self) -> dict[str, Definition]:
@@ -145,12 +148,14 @@ class Comparer:
     def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor = scoring, predictor
         self.threshold = options.threshold_of(predictor.card)
+        self.sweeps: list[Floats] = []
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Compared]:
         """Objects (H, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
         mask, rows = truth[: len(seen.grey)] > 0, len(seen.grey)
         found, true = (self._objects(seen, maps) for maps in (seen.maps, np.where(mask, 255, 0)[None].astype(np.uint8)))
         taken = seen.maps[0] >= max(1, round(self.threshold * 255))
+        self.sweeps.append(pixel_sweep(seen.maps[0].ravel(), mask.ravel()))
         lost = int((truth[rows:] > 0).sum())
         right = int((taken & mask).sum())
         counted = [self.scoring.counting(each) for each in (found, true)]
@@ -174,7 +179,11 @@ class Comparer:
     def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
         return {
-            "sizes": {"measure": self.scoring.measure, **{side: each.round(2).tolist() for side, each in sizes.items()}}
+            "thresholds": against_threshold(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
+            "sizes": {
+                "measure": self.scoring.measure,
+                **{side: each.round(2).tolist() for side, each in sizes.items()},
+            },
         }
 
 
@@ -243,4 +252,5 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         preview=preview_of,
         scoring=scoring.of,
         classes=True,
+        learnt=learnt,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ..core.tasks import UnknownTask
 from ..core.tasks import find as kind_of
 from ..core.validation import Refused, sentence
 from . import tasks
-from .files import write_whole
+from .files import fingerprint, write_whole
 from .pretrained import base_card
 from .settings import FolderEntry, SourceEntry, TrainingRecipe
 
@@ -126,6 +126,12 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
     return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
 
 
+def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:
+    """Write into a card which images it was trained on, and the model before it: scores on them say little."""
+    before = base_card(recipe.start_from).training.get("images", []) if recipe.start_from else []
+    amend(card, {"training": {"images": sorted({*before, *map(fingerprint, images)})}})
+
+
 def amend(card: Path, entries: Mapping[str, Any]) -> None:
     """Set entries of a card; the entries of its tables one by one, those of weights as a whole.
 
@@ -214,7 +220,7 @@ def _tried(network: nn.Module) -> torch.Tensor:
 
 
 def remove_model(name: str, folder: Path) -> None:
-    """Delete a model that was added to `folder`; raises BadModel for any other."""
+    """Delete a model that was added to `folder`, with its pictures; raises BadModel for any other."""
     card, weights = folder / f"{name}.toml", folder / f"{name}.safetensors"
     if "/" in name or not card.exists():
         released = name in {known.name for known in available()}
@@ -222,4 +228,5 @@ def remove_model(name: str, folder: Path) -> None:
         raise BadModel(f"{name!r} cannot be removed: {why}.")
     # The card goes first: without it the weights are no model.
     card.unlink()
-    weights.unlink(missing_ok=True)
+    for file in (weights, card.with_name(f"{card.name}.before"), *(folder / f"{name}-{n}.png" for n in range(1, 10))):
+        file.unlink(missing_ok=True)

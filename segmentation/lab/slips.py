@@ -105,13 +105,13 @@ def masks_of(pairs: Sequence[Looked]) -> list[Looked]:
 
 
 def inverted(pairs: Sequence[Looked]) -> list[Looked]:
-    """Masks that are one net with gaps, on the side of the grey on which in most others the background is."""
+    """Masks that are one net, or gaps, on the side of the grey on which in most others the background is."""
     masks = masks_of(pairs)
     sides = [float(np.sign(pair.contrast)) for pair in masks if abs(pair.contrast) >= CLEAR]
     usual = np.sign(sum(sides))
     if len(sides) < 3 or sides.count(usual) < 0.6 * len(sides):
         return []
-    return [pair for pair in masks if pair.net and pair.contrast * usual <= -CLEAR]
+    return [pair for pair in masks if (pair.net or pair.gaps) and pair.contrast * usual <= -CLEAR]
 
 
 def exchanged(astray: Sequence[Looked]) -> Iterator[tuple[str, str]]:

@@ -15,14 +15,14 @@ from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
 from segmentation.lab.evaluation.report import summarise as summarised
+from segmentation.lab.evaluation.thresholds import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
 from segmentation.lab.instances.by_size import by_size
 from segmentation.lab.instances.calibrating import reliability
 from segmentation.lab.instances.counts import SizeSample, count_image, min_ferets
 from segmentation.lab.instances.examine import (
+    CHOOSING,
+    CURVES,
     OWN,
-    THRESHOLDS,
-    choose,
-    curve,
     published,
     published_later,
     sweep_image,
@@ -231,19 +231,35 @@ def test_precision_falls_and_recall_rises_where_the_threshold_falls():
     outside = ndimage.distance_transform_edt(truth == 0)
     foreground = np.clip(250 - 12 * outside, 0, 255).astype(np.uint8)  # halos that a low threshold takes in
     maps = np.stack([foreground, (255 * inner_distance(truth)).astype(np.uint8)])
-    points = curve([sweep_image(maps, maps[0], truth, 1.0, CARD)] * 2)
+    points = curve([sweep_image(maps, maps[0], truth, 1.0, CARD)] * 2, list(CURVES))
     assert [p["threshold"] for p in points] == list(THRESHOLDS)
     assert points[0]["f1_75"] < points[-1]["f1_75"] == 1
     precision = [p["precision_pixels"] for p in points]
     assert precision == sorted(precision) and all(p["recall_pixels"] == 1 for p in points)
-    assert choose(curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, CARD)])) is None
+    nothing = curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, CARD)], list(CURVES))
+    assert choose(nothing, CHOOSING) is None
 
 
 def test_the_chosen_threshold_is_the_best_nearest_to_a_half():
     merit = {0.3: 0.9, 0.4: 0.895, 0.6: 0.8995, 0.7: 0.8999}
     points = [{"threshold": t, "f1_50": value + 0.05, "f1_75": value - 0.05} for t, value in merit.items()]
-    assert choose(points) == 0.6
-    assert choose([{"threshold": 0.2, "f1_50": 0.5, "f1_75": None}, {"threshold": 0.5, "f1_50": 0, "f1_75": 0}]) == 0.2
+    assert choose(points, CHOOSING) == 0.6
+    some = [{"threshold": 0.2, "f1_50": 0.5, "f1_75": None}, {"threshold": 0.5, "f1_50": 0, "f1_75": 0}]
+    assert choose(some, CHOOSING) == 0.2
+
+
+def test_pixels_are_swept_as_a_direct_count_tells():
+    rng = np.random.default_rng(2)
+    values, truth = rng.integers(0, 256, 500).astype(np.uint8), rng.random(500) < 0.3
+    sweep = pixel_sweep(values, truth)
+    for row, threshold in zip(sweep, THRESHOLDS, strict=True):
+        taken = values >= round(255 * threshold)
+        assert row.tolist() == [(taken & truth).sum(), (taken & ~truth).sum(), (~taken & truth).sum()]
+    told = against_threshold([sweep, sweep], {"pixels": "pixels"}, "rule", ["pixels"], 0.4)
+    point = told["points"][7]
+    assert point["threshold"] == 0.4 and point["precision_pixels"] == sweep[7, 0] / sweep[7, :2].sum()
+    assert told["used"] == 0.4 and told["best"] is not None
+    assert against_threshold([sweep], {"pixels": "pixels"}, "rule")["best"] is None, "where nothing is chosen"
 
 
 def test_reliability_of_a_calibrated_and_of_a_boastful_model():

@@ -18,6 +18,7 @@ from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
 from segmentation.core.settings import AnalysisSettings
+from segmentation.lab.check import inspect
 from segmentation.lab.data import load_folder
 from segmentation.lab.evaluation.predictions import Predictor, Seen
 from segmentation.lab.instances.targets import inner_distance
@@ -112,11 +113,13 @@ def test_what_was_found_lies_beside_the_report_under_the_names_of_the_truth(card
 
 def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_path, able, capsys):
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--choose-threshold")
-    chosen = json.loads((tmp_path / "report" / "report.json").read_text())["thresholds"]["chosen"]
+    chosen = json.loads((tmp_path / "report" / "report.json").read_text())["thresholds"]["best"]
     written = read_card(card)
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
     assert f"-> {chosen:g}" in capsys.readouterr().out
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert f"the best here would be {chosen:g}" in page and "As a table" in page and "chosen:" not in page
 
 
 def test_a_score_is_written_into_the_card_once(card, folder, tmp_path, able):
@@ -289,11 +292,15 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
 
     monkeypatch.setattr(calibrating, "RENDERED", 3)
     monkeypatch.setattr(cutting, "FEWEST", 1)
+    before = card.read_text()
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
     cuts = read_card(card).cuts
     assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
     assert read_card(card).training["cuts_rule"] == cutting.RULE
-    assert f"cuts written into {card}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"cuts written into {card}" in said and "before fitting" in said
+    assert "particles are few to fit a card to" in said
+    assert card.with_name(f"{card.name}.before").read_text() == before and card.read_text() != before
 
 
 def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able, monkeypatch):
@@ -305,3 +312,27 @@ def test_too_few_touching_particles_to_fit_cuts_on(tmp_path, folder, card, able,
     with pytest.raises(CommandError, match="10000 borders between particles and 10000 within one"):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
     assert card.read_text() == before
+
+
+def test_a_score_on_images_that_were_trained_on_is_warned_of(tmp_path, folder, card, able, capsys):
+    from segmentation.lab.publish import note_images
+    from tests.lab.folders import tiny
+
+    images = sorted((folder / "images").iterdir())
+    note_images(card, tiny(folder), images[:2])
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
+    assert "Warning: tiny was trained on 2 of these images" in capsys.readouterr().out
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["data"]["trained_on"] == [f"{image.stem}_m" for image in images[:2]]
+    assert "was trained on 2 of these images" in (tmp_path / "report" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("place", ["inside", "elsewhere"])
+def test_tables_of_groups_are_found_in_the_folder_and_elsewhere_by_both_commands(tmp_path, folder, card, able, place):
+    named = "groups.csv"
+    if place == "elsewhere":
+        named = str((folder / "groups.csv").rename(tmp_path / "table.csv"))
+    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--groups", named)
+    groups = {image["group"] for image in json.loads((tmp_path / "report" / "report.json").read_text())["images"]}
+    checked = inspect(folder, groups=named)
+    assert {pair.group for pair in checked.pairs} == groups and len(groups) < len(checked.pairs)

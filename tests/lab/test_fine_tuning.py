@@ -1,5 +1,7 @@
 """Trainings that go on from a model there is: its weights, its encoder alone, one command for a user's own folder."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.truth import BadDataset
 from segmentation.lab.data import make_sources
+from segmentation.lab.files import fingerprint
 from segmentation.lab.finetune import fine_tuning
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.publish import publish
@@ -107,7 +110,12 @@ def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder
 def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
-    assert "step 0/2" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "step 0/2" in said
+    told = re.findall(r"^held out, (\d): IoU 0\.\d{3} -> 0\.\d{3}, Dice", said, re.M)
+    assert len(told) == 1 and "all 1 held out: IoU" in said, "what was held out is named, before and after"
+    images = {fingerprint(folder / "images" / f"{n}.png") for n in range(4) if str(n) not in told}
+    assert set(cards.read_card(out / "base-data.toml").training["images"]) == images
     card = cards.read_card(out / "base-data.toml")
     assert card.threshold == 0.45 and card.training["start_from"] == "base"
     assert "dice_before" in card.scores[0] and str(tmp_path) not in (out / "base-data.toml").read_text()

@@ -48,6 +48,8 @@ def test_an_added_model_is_offered_at_once_and_a_removed_one_no_more(run, shelf,
     cards.check_weights(cards.find("tiny"))
     call_command("models", "list")
     assert "tiny" in capsys.readouterr().out
+    for number in (1, 2):
+        (shelf / f"tiny-{number}.png").write_bytes(b"a picture of models picture")
     call_command("models", "remove", "tiny")
     assert names() == before and not list(shelf.iterdir())
     with pytest.raises(cards.UnknownModel):

@@ -19,6 +19,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.tasks import particles
 from segmentation.core.truth import BadDataset
+from segmentation.lab import reference
 from segmentation.lab.data import make_sources
 from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
@@ -92,6 +93,14 @@ RECIPES = sorted((ROOT / "segmentation" / "lab" / "recipes").glob("*.toml"))
 @pytest.mark.parametrize("file", [file for file in RECIPES if not file.stem.startswith("gan")])
 def test_the_released_recipes_are_valid(file):
     assert read_recipe(file).sources
+
+
+def test_the_reference_of_recipes_is_what_the_settings_say():
+    stale = "run: python -m segmentation.lab.reference > docs/recipes.md"
+    assert (ROOT / "docs/recipes.md").read_text(encoding="utf-8") == reference.document(), stale
+    for heading, model in reference.sections().items():
+        undescribed = [name for name, field in model.model_fields.items() if not field.description]
+        assert not undescribed, heading
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8c959f"
 PINK, YELLOW = "#cc79a7", "#e69f00"
+COLOURS, STROKES = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY), ("-", "--", ":")
 
 
 @dataclass(frozen=True)
@@ -66,29 +67,26 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
     axes = figure.subplots()
     draw(axes, report)
     axes.grid(color="#e6e9ec")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=7, frameon=False)
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
-    points, chosen = report["thresholds"]["points"], report["thresholds"]["chosen"]
-    for name, key, colour, style in (
-        ("precision", "precision_50", BLUE, "-"),
-        ("recall", "recall_50", ORANGE, "-"),
-        ("F1", "f1_50", GREEN, "-"),
-        ("F1 at 0.75", "f1_75", GREEN, "--"),
-        ("pixel precision", "precision_pixels", BLUE, "--"),
-        ("pixel recall", "recall_pixels", ORANGE, "--"),
-    ):
-        values = [np.nan if point[key] is None else point[key] for point in points]
-        axes.plot([point["threshold"] for point in points], values, style, color=colour, label=name)
-    if chosen is not None:
-        axes.axvline(chosen, color=GREY, ls=":", label=f"chosen: {chosen:g}")
-    axes.set(
-        xlabel="threshold of the foreground probability", ylabel="of objects at IoU 0.5, or of pixels", ylim=(0, 1)
-    )
+    """Colours tell figures apart and strokes what they are of; of classes, where no threshold is used, the reverse."""
+    told = report["thresholds"]
+    at = [point["threshold"] for point in told["points"]]
+    for number, (key, name) in enumerate(told["curves"].items()):
+        for place, figure in enumerate(("precision", "recall", "f1")):
+            values = np.array([point[f"{figure}_{key}"] for point in told["points"]], float)  # None becomes NaN
+            colour, stroke = (number, place) if told["used"] is None else (place, number)
+            style = {"color": COLOURS[colour % len(COLOURS)], "ls": STROKES[stroke % len(STROKES)]}
+            axes.plot(at, values, label=f"{'F1' if figure == 'f1' else figure}, {name}", **style)
+    for name, value, stroke in (("in use", told["used"], "-"), ("best by the rule", told["best"], ":")):
+        if value is not None:
+            axes.axvline(value, color=GREY, ls=stroke, label=f"{name}: {value:g}")
+    axes.set(xlabel="threshold of the probability", ylabel="pooled over the images", ylim=(0, 1))
 
 
 def _reliability(axes: Axes, report: Mapping[str, Any]) -> None:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tifffile
 
-from ...core.network.cards import check_weights
+from ...core.network.cards import ModelCard, check_weights
 from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
-from ..files import write_whole
+from ..files import fingerprint, write_whole
 from ..tasks.base import Floats, Scoring
 from .page import Shown, page
 from .predictions import Options, Predictor, padded
@@ -109,7 +109,13 @@ def evaluate(
         say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(examples)))
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
-        "data": {"name": title, "images": len(records), "unit": "nm" if nm else "px", "rows": options.rows},
+        "data": {
+            "name": title,
+            "images": len(records),
+            "unit": "nm" if nm else "px",
+            "rows": options.rows,
+            "trained_on": trained_on(card, examples),
+        },
         "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
         "intervals": INTERVALS,
         "pooled": pooled(records, scoring, nm),
@@ -121,6 +127,12 @@ def evaluate(
     shown = _shown(examples, images, scoring, options, out)
     write_whole(out / "report.html", page(report, scoring, shown).encode())
     return report
+
+
+def trained_on(card: ModelCard, examples: Sequence[Pair]) -> list[str]:
+    """Names of the images that the model was trained on, as far as its card knows."""
+    known = set(card.training.get("images", ()))
+    return [pair.name for pair in examples if known and fingerprint(pair.image) in known]
 
 
 def pooled(records: Sequence[Any], scoring: Scoring, nm: bool) -> dict[str, Any]:

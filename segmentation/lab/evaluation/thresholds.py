@@ -35,7 +35,8 @@ def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
 
     sweeps: (thresholds, 3 len(names)) of each image: hits, spurious and missed of each name, one after the other.
     """
-    total = np.sum(sweeps, axis=0).reshape(len(THRESHOLDS), len(names), 3)
+    nothing = np.zeros((len(THRESHOLDS), 3 * len(names)))
+    total = np.sum([nothing, *sweeps], axis=0).reshape(len(THRESHOLDS), len(names), 3)
     hits, spurious, missed = np.moveaxis(total, -1, 0)
     tables = {
         "precision": share(hits, hits + spurious),
@@ -60,3 +61,17 @@ def choose(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float |
         return None
     good = [threshold for threshold, value in merit.items() if value >= best - PLATEAU]
     return float(min(good, key=lambda threshold: abs(threshold - 0.5)))
+
+
+def against_threshold(
+    sweeps: Sequence[Floats],
+    curves: Mapping[str, str],
+    rule: str,
+    choosing: Sequence[str] = (),
+    used: float | None = None,
+) -> dict[str, Any]:
+    """What a report says of thresholds: points of the curves, what each name means, the one in use (None: none is), the
+    best by the rule for the F1 of `choosing` (None: there is none)."""
+    points = curve(sweeps, list(curves))
+    best = choose(points, choosing) if choosing else None
+    return {"points": points, "curves": dict(curves), "rule": rule, "best": best, "used": used}

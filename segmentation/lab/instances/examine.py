@@ -15,7 +15,8 @@ from skimage.segmentation import watershed
 from ...core.labels.outline import outline, particles
 from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
-from ..evaluation.report import pooled, share
+from ..evaluation.report import pooled
+from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
 from ..tasks.base import Scoring
 from .by_size import by_size
 from .calibrating import reliability
@@ -24,12 +25,9 @@ from .figures import ap_by_iou
 from .matching import Labels, match, overlap_of, without_specks
 from .targets import inner_distance
 
-THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
-PLATEAU = 0.002
-RULE = (
-    "The threshold with the highest mean of the particles' F1 at IoU 0.5 and at IoU 0.75, pooled over the images;"
-    f" of those within {PLATEAU:g} of it, the one nearest to 0.5."
-)
+CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
+CHOOSING = ("50", "75")
+OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
 Map = NDArray[np.uint8]
 OWN, BEFORE = "own", "before fitting"
@@ -52,35 +50,6 @@ def sweep_image(
         pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits
         rows.append([*match(iou, 0.5), *match(iou, 0.75), *pixels])
     return np.array(rows, float)
-
-
-def curve(sweeps: Sequence[NDArray[np.float64]]) -> list[dict[str, Any]]:
-    """The pooled precision, recall and F1 at each threshold, of particles at both IoUs and of pixels."""
-    total = np.sum(sweeps, axis=0).reshape(-1, 3, 3)
-    hits, spurious, missed = np.moveaxis(total, -1, 0)  # (thresholds, 3)
-    tables = {
-        "precision": share(hits, hits + spurious),
-        "recall": share(hits, hits + missed),
-        "f1": share(2 * hits, 2 * hits + spurious + missed),
-    }
-    points = []
-    for row, threshold in enumerate(THRESHOLDS):
-        point: dict[str, Any] = {"threshold": threshold}
-        for column, suffix in enumerate(("50", "75", "pixels")):
-            values = {f"{name}_{suffix}": table[row, column] for name, table in tables.items()}
-            point |= {name: float(v) if np.isfinite(v) else None for name, v in values.items()}
-        points.append(point)
-    return points
-
-
-def choose(points: Sequence[dict[str, Any]]) -> float | None:
-    """The threshold by RULE; None where F1 is undefined or 0 at every threshold."""
-    merit = {p["threshold"]: ((p["f1_50"] or 0) + (p["f1_75"] or 0)) / 2 for p in points}
-    best = max(merit.values())
-    if best == 0:
-        return None
-    good = [threshold for threshold, value in merit.items() if value >= best - PLATEAU]
-    return min(good, key=lambda threshold: abs(threshold - 0.5))
 
 
 def published(foreground: Map) -> Labels:
@@ -155,13 +124,13 @@ class Outliner:
         def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
             return {name: pooled(counts, self.scoring, nm) for name, counts in chains.items()}
 
-        points = curve(self.sweeps)
+        used = self.options.threshold_of(self.predictor.card)
         right = np.concatenate([image.right for image in images])
         return {
-            "threshold": self.options.threshold_of(self.predictor.card),
+            "threshold": used,
             "by_iou": ap_by_iou(images),
             "by_size": by_size([image.by_size for image in images]),
-            "thresholds": {"points": points, "rule": RULE, "chosen": choose(points)},
+            "thresholds": against_threshold(self.sweeps, CURVES, OF_OBJECTS, CHOOSING, used),
             "reliability": self.options.reliability or reliability(np.concatenate(self.confidence), right),
             "core": self.predictor.card.core,
             "sizes": {

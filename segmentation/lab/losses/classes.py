@@ -18,7 +18,7 @@ class ClassLoss(Loss):
     maps: (B, C, H, W) logits. targets: (B, C + 1, H, W), a map of 0 and 1 for each class and then where labelled.
     """
 
-    name: Literal["classes"] = "classes"
+    name: Literal["classes"] = Field("classes", description="of tasks whose pixels belong to classes")
     cross_entropy: Weight = Field(1.0, description="weight of the cross-entropy")
     dice: Weight = Field(1.0, description="weight of the Dice loss")
     rarity: float = Field(

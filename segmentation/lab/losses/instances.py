@@ -21,7 +21,7 @@ class InstanceLoss(Loss):
     W), the same maps in 0..1 and then where objects touch.
     """
 
-    name: Literal["instances"] = "instances"
+    name: Literal["instances"] = Field("instances", description="of tasks that outline objects")
     foreground: Weight = Field(1.0, description="weight of the foreground's cross-entropy")
     dice: Weight = Field(1.0, description="weight of the foreground's Dice loss")
     inner_distance: Weight = Field(2.0, description="weight of the inner distance")

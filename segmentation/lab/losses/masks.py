@@ -20,7 +20,7 @@ class MaskLoss(Loss):
     maps: (B, C, H, W) logits. targets: (B, C, H, W), 0 and 1.
     """
 
-    name: Literal["masks"] = "masks"
+    name: Literal["masks"] = Field("masks", description="of tasks that find one mask")
     cross_entropy: Weight = Field(1.0, description="weight of the cross-entropy")
     dice: Weight = Field(0.5, description="weight of the Dice loss")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.network.cards import ModelCard, find, read_card
@@ -13,6 +15,7 @@ from segmentation.core.network.cards import ModelCard, find, read_card
 from ._lab import BASE, LabCommand
 
 # Options that not every kind of analysis has: settings of the segmentation, and what its scoring can do.
+FEW = 300  # particles, under which it is said that a fit to them is unsure
 OF_SETTINGS = ("polarity", "scale", "flips")
 OF_SCORING = (
     *("threshold", "postprocess", "truth_through_postprocess"),
@@ -38,7 +41,7 @@ class Command(LabCommand):
         parser.add_argument("--labels", default="", help='that of the labels; "none": no image shows a particle')
         classes = parser.add_argument("--classes", type=int, nargs="+", default=[], metavar="N")
         classes.help = "the labels that stand for the model's classes, in their order; default: found in the files"
-        parser.add_argument("--groups", type=Path, metavar="CSV", help="image names and their groups (sources)")
+        parser.add_argument("--groups", default="", metavar="CSV", help="table image,group: in DATASET, or a path")
         parser.add_argument("--rows", type=int, metavar="N", help="compare the first N rows only")
         parser.add_argument("--nm", type=float, metavar="PER_PIXEL", help="pixel size; default: what the files say")
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
@@ -59,7 +62,8 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab import tasks
-        from segmentation.lab.evaluation.report import evaluate
+        from segmentation.lab.evaluation.report import evaluate, trained_on
+        from segmentation.lab.instances.examine import BEFORE
         from segmentation.lab.pretrained import maps_of
 
         _check(options)
@@ -67,15 +71,28 @@ class Command(LabCommand):
         _check_for(card, options)
         scoring = tasks.find(card.task).scoring(maps_of(card))
         examples, title = _examples(card, options), _title(options["dataset"])
+        if seen := trained_on(card, examples):
+            some = ", ".join(seen[:3]) + (", ..." if len(seen) > 3 else "")
+            self.say(
+                f"Warning: {card.name} was trained on {len(seen)} of these images ({some}): scores on them say "
+                "nothing about others."
+            )
+        if options["fit_cuts"] or options["calibrate"] or options["choose_threshold"]:
+            backup = file.with_name(f"{file.name}.before")
+            shutil.copyfile(file, backup)
+            self.say(f"the card as it was: {backup}")
         predictor, asked = _predictor(card, options), _options(options)
         if options["fit_cuts"] or options["calibrate"]:
             predictor, asked = self._fit(predictor, file, examples, options)
         report = evaluate(examples, scoring, predictor, asked, options["out"], title, self.say)
+        earlier = report.get("postprocess", {}).get(BEFORE, {}).get("figures", {})
         for name in scoring.shown:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
                 interval = "" if low is None else f"  ({low:.4f} to {high:.4f})"
-                self.stdout.write(f"{name:14s} {value:8.4f}{interval}")
+                was = earlier.get(name, {}).get("value")
+                before = "" if was is None else f"  before fitting {was:.4f}"
+                self.stdout.write(f"{name:14s} {value:8.4f}{interval}{before}")
         if options["choose_threshold"]:
             self._choose(report, card, file)
         if options["write_score"]:
@@ -83,11 +100,9 @@ class Command(LabCommand):
         self.stdout.write(f"report: {options['out'] / 'report.html'}")
 
     def _choose(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
-        chosen = report["thresholds"]["chosen"]
+        chosen = report["thresholds"]["best"]
         if chosen is None:
-            raise CommandError(
-                "No threshold can be chosen: no particle is right at any of them. The card is unchanged."
-            )
+            raise CommandError("No threshold can be chosen: nothing is right at any of them. The card is unchanged.")
         facts = {"threshold_rule": report["thresholds"]["rule"], "threshold_data": report["data"]["name"]}
         self._write(file, "threshold", chosen, facts)
         self.stdout.write(f"threshold {card.threshold:g} -> {chosen:g} written into {file}")
@@ -121,6 +136,12 @@ class Command(LabCommand):
         old, title, told = predictor.card, _title(options["dataset"]), None
         among: dict[str, Any] = {"threshold": options["threshold"] or old.threshold, "rows": options["rows"]}
         predictor = replace(predictor, kept={})
+        particles = sum(len(np.unique(pair.load(options["rows"])[1])) - 1 for pair in examples)
+        if particles < FEW:
+            self.say(
+                f"{particles} particles are few to fit a card to: below {FEW} a fit may follow chance. Compare both"
+                " cards on other images, and take the old one back where the new one is no better there."
+            )
         if options["fit_cuts"]:
             self.stdout.write("fitting where to cut, on these images and rendered ones")
             found = fit_cuts(predictor, examples, **among)
@@ -212,7 +233,7 @@ def _is_recipe(dataset: Path) -> bool:
 
 
 def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
-    from segmentation.core.truth import find_pairs
+    from segmentation.core.truth import find_pairs, groups_in
     from segmentation.lab.data import held_out
     from segmentation.lab.pretrained import maps_of
     from segmentation.lab.settings import keep_apart, number_of_classes, read_recipe
@@ -220,7 +241,8 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
     dataset = options["dataset"]
     if not _is_recipe(dataset):
         classes = {"classes": tuple(options["classes"]), "count": number_of_classes(card.task, maps_of(card))}
-        pairs = find_pairs(dataset, options["images"], options["labels"], groups=options["groups"], **classes)
+        groups = groups_in(dataset, options["groups"])
+        pairs = find_pairs(dataset, options["images"], options["labels"], groups=groups, **classes)
         examples = pairs.complete(only_labelled=True)
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))

@@ -31,7 +31,7 @@ class Command(LabCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.check import check_sources
         from segmentation.lab.data import taught
-        from segmentation.lab.publish import publish
+        from segmentation.lab.publish import note_images, publish
         from segmentation.lab.settings import read_recipe
         from segmentation.lab.tasks import find
         from segmentation.lab.train import scores_of, train
@@ -41,13 +41,30 @@ class Command(LabCommand):
             check_sources(recipe, BASE, self.say)
         run = train(recipe, options["out"], BASE, say=self.say)
         recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
-        learnt = find(recipe.task).learnt(taught(recipe, BASE))
+        pictures = taught(recipe, BASE)
+        learnt = find(recipe.task).learnt(pictures)
         extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
         if options_of_card := recipe.options | learnt:
             extra["options"] = options_of_card
         card = publish(run.averaged, recipe, options["out"], version=__version__, extra=extra)
+        note_images(card, recipe, [each.pair.image for each in pictures])
         self.say(f"weights and ModelCard: {card}")
+        self._compare(recipe, card)
         self.say(f"to offer it in the form: manage.py models add {options['out']}")
+
+    def _compare(self, recipe: Any, card: Path) -> None:
+        """Say what the training brought on the images held out, where it began with a model of this kind."""
+        from segmentation.core.network.cards import read_card
+        from segmentation.core.network.runtime import Runtime
+        from segmentation.lab.data import held_out
+        from segmentation.lab.evaluation.progress import before_and_after
+        from segmentation.lab.pretrained import base_card
+        from segmentation.lab.settings import FolderEntry
+
+        before = base_card(recipe.start_from) if recipe.start_from else None
+        if before and before.task == recipe.task and any(isinstance(each, FolderEntry) for each in recipe.sources):
+            pairs = [each.pair for each in held_out(recipe, BASE) if each.taught]
+            before_and_after(before, read_card(card), pairs, Runtime(recipe.device), self.say)
 
 
 def _recipe(options: dict[str, Any]) -> Any:

@@ -1,0 +1,70 @@
+"""docs/recipes.md: every entry of a training's recipe, from the settings that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tomlkit
+from pydantic_core import PydanticUndefined
+
+from ..core.validation import Settings
+from .losses import losses
+from .settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
+
+INTRODUCTION = """# Recipes
+
+A recipe is one TOML file that `manage.py train RECIPE.toml --out RUN` reads; `segmentation/lab/recipes` holds those of
+the released models. `name`, `title`, an `architecture` (or `start_from`) and one of `[[sources]]` are needed, all else
+has a default. Unknown entries are refused. Made by `python -m segmentation.lab.reference` from the settings
+themselves."""
+LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+WORDS = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text", "array": "list"}
+
+
+def sections() -> dict[str, type[Settings]]:
+    """The tables of a recipe by their heading."""
+    return {
+        "The recipe itself": TrainingRecipe,
+        '`[[sources]]` with `kind = "folder"`': FolderEntry,
+        '`[[sources]]` with `kind = "rendered"`': RenderedEntry,
+        **{f'`[loss]` with `name = "{name}"`': losses()[name] for name in sorted(losses())},
+        "`[augmentation]`": Augmentation,
+        "`[optimiser]`": Optimiser,
+        "`[schedule]`": Schedule,
+    }
+
+
+def document() -> str:
+    """docs/recipes.md."""
+    tables = (f"## {heading}\n\n{table(model)}" for heading, model in sections().items())
+    return "\n\n".join([INTRODUCTION, *tables]) + "\n"
+
+
+def table(model: type[Settings]) -> str:
+    schema = model.model_json_schema(by_alias=False)
+    rows = ["| entry | takes | default | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        entry = schema["properties"][name]
+        rows.append(f"| `{name}` | {_takes(entry)} | {_default(field.default)} | {field.description or ''} |")
+    return "\n".join(rows)
+
+
+def _takes(entry: Mapping[str, Any]) -> str:
+    if choices := entry.get("enum", [entry["const"]] if "const" in entry else []):
+        return ", ".join(map(str, choices))
+    word = WORDS.get(entry.get("type", ""), "table")
+    limits = [f"{told} {entry[key]:g}" for key, told in LIMITS.items() if key in entry]
+    return " ".join([word, " and ".join(limits)]).strip()
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "needed"
+    if isinstance(value, Settings):
+        return "its own table's"
+    return "none" if value == {} else f"`{tomlkit.item(value).as_string()}`"
+
+
+if __name__ == "__main__":
+    print(document(), end="")
