@@ -48,8 +48,6 @@ def skewness(sizes: Sizes) -> float:
 
 
 def _sentence(names: tuple[str, ...], why: str) -> str:
-    titles = [NUMBERS[name].title for name in FIGURES if name in names]
-    listed = ", ".join(title if title[1:2].isupper() or title[1:2].isdigit() else title.lower() for title in titles)
-    *most, last = listed.split(", ")
+    *most, last = (NUMBERS[name].label for name in FIGURES if name in names)
     joined = f"{', '.join(most)} and {last}" if most else last
     return f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}."
