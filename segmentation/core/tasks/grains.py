@@ -92,7 +92,7 @@ quantities.add(
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Found:
     from ..labels.grains import find_grains
 
-    return defects.found_by(find_grains, maps, card, settings)
+    return defects.found_by(find_grains, maps, grey, card, settings)
 
 
 def measure(
@@ -100,13 +100,12 @@ def measure(
 ) -> Measured:
     from ..analysis import Measured
     from ..labels.grains import are_convex, mean_intercept
-    from ..measure.fields import counted, per_area, sizes_of, table_of, unknown, whole
+    from ..measure.fields import counted, per_area, sizes_of, table_of, whole
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
-    warnings = tuple(defects.doubts(segmentation, TASK.things))
-    if warnings:
-        return Measured(table, None, unknown(TASK.quantities), warnings)
+    if nothing := defects.untold(segmentation, table, TASK):
+        return nothing
     kept = whole(table).kept
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
     size = partial(
@@ -122,7 +121,7 @@ def measure(
     )
     share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
     few = (OPEN.format(share=100 * share),) if kept.sum() and share < FEW_CONVEX else ()
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), few)
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), (*defects.doubts(segmentation), *few))
 
 
 def grain_number(density: Value, calibration: Calibration) -> Value:

@@ -139,13 +139,16 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     """Each pixel is of its likeliest class; the labels are the classes that occur."""
     from ..network.likeness import times_unlike
 
-    known, classes = maps.any(axis=0), maps.argmax(axis=0).astype(np.int32)
+    certainty, classes = maps[0].copy(), np.zeros(grey.shape, np.int32)
+    for place, each in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
+        classes[each > certainty] = place
+        np.maximum(certainty, each, out=certainty)
+    known = certainty > 0
     if settings.smallest > 1:
         classes = without_specks(classes, settings.smallest)
     present = np.unique(classes[known]).astype(np.int32)
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
-    certainty = np.where(known, np.take_along_axis(maps, classes[None], 0)[0], 0).astype(np.uint8)
     sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
     used = {
         "unlike": times_unlike(grey, view.scale, card),
