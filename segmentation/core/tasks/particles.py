@@ -106,7 +106,15 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     from ..labels.confidence import clarity
 
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
-    return search(predict, lambda maps: clarity(maps, card), card, picture, polarity=polarity, scale=settings.scale)
+    return search(
+        predict,
+        lambda maps: clarity(maps, card),
+        card,
+        picture,
+        polarity=polarity,
+        scale=settings.scale,
+        coarsest=float(card.options.get("coarsest", 0.0)),
+    )
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
