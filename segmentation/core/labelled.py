@@ -9,9 +9,9 @@ import numpy as np
 from .analysis import Analysis
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
-from .pipeline import Progress, measure, quiet
+from .pipeline import NO_ROW, Progress, analysed_rows, measure, quiet
 from .settings import DEFAULT_TASK, AnalysisSettings
-from .truth import Mask
+from .truth import Labels, Mask
 
 _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_columns} × {mask_rows}: they must agree."
 
@@ -22,21 +22,42 @@ def analyse_mask(
     """The mask's particles measured under MeasurementSettings; how they were found is not ours to say.
 
     image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Its
-    calibration counts where the settings have none. Raises UnreadableImage where the sizes differ.
+    calibration counts where the settings have none, and its data bar is found; without it there is only the one that
+    the settings tell. Nothing in the bar counts, and what reaches it touches the frame. Raises UnreadableImage where
+    the sizes differ or the bar leaves no row.
     """
-    labels = mask.labels
-    n = int(np.max(labels, initial=0))
     micrograph = _drawn(mask) if image is None else _of_image(mask, image)
+    rows = (
+        len(mask.labels) if image is None and settings.segmentation.data_bar == "auto" else _rows(micrograph, settings)
+    )
+    labels = mask.labels if rows == len(mask.labels) else _above(mask.labels, rows)
+    n = int(np.max(labels, initial=0))
     segmentation = Segmentation(
         labels,
         np.arange(1, n + 1, dtype=np.int32),
         np.zeros(n, np.int32),
         ("particle",),
         np.ones(n, np.float32),
-        len(labels),
+        rows,
         Provenance(micrograph.sha256, DEFAULT_TASK, card={"name": MASKS, "sha256": mask.sha256}),
     )
     return measure(micrograph, segmentation, settings, progress)
+
+
+def _rows(micrograph: Micrograph, settings: AnalysisSettings) -> int:
+    bar, tall = settings.segmentation.data_bar, micrograph.shape[0]
+    if bar != "auto" and bar >= tall:
+        raise UnreadableImage(NO_ROW.format(rows=bar, tall=tall))
+    return analysed_rows(micrograph, settings.segmentation)
+
+
+def _above(labels: Labels, rows: int) -> Labels:
+    """The labels with nothing in the data bar, 1..n again."""
+    cut = labels.copy()
+    cut[rows:] = 0
+    values, numbers = np.unique(cut, return_inverse=True)
+    first = int(values[0] != 0)  # where nothing is background, there is no 0
+    return np.asarray(numbers.reshape(cut.shape) + first, np.int32)
 
 
 def _drawn(mask: Mask) -> Micrograph:

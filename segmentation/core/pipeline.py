@@ -31,6 +31,7 @@ from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
+NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
 
@@ -233,7 +234,7 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
     if "resembles" in used:
         yield (
             f"This image looks more like those that {used['resembles']['title']} was taught on than like those of"
-            f" {title}: if that is what it shows, take that model; the numbers here would mean nothing."
+            f" {title}: if that is what it shows, take that model, as the numbers here would mean nothing."
         )
     elif used.get("unfamiliar"):
         yield (

@@ -102,8 +102,9 @@ class MeasurementSettings(Settings):
         "auto",
         title="Calibration uncertainty of the microscope",
         description=(
-            "Relative standard uncertainty of its magnification, which no file holds; half of an expanded one (k = 2)."
-            " auto: what is set for this site, else not included."
+            "Relative standard uncertainty of its magnification, which no file holds. Of a certificate that states an"
+            " expanded one U with k, type U / k: 0.5 for 1 % with k = 2. auto: what is set for this site, else not"
+            " included."
         ),
         json_schema_extra={"unit": "%", "words": {"none": 0.0}, "labels": {"auto": "auto", "none": "not included"}},
     )
@@ -111,7 +112,7 @@ class MeasurementSettings(Settings):
         "",
         max_length=200,
         title="Source of that uncertainty",
-        description="Where it comes from, such as: certified grating, checked in May 2026.",
+        description="Certificate or standard, with its number: grating 1234, U = 1 % (k = 2), checked in May 2026.",
     )
     operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
     grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")

@@ -69,6 +69,11 @@ class Shown:
     task: Task | None = None
 
     @property
+    def ignored_by(self) -> str:
+        """Names of the kinds of analysis for which it changes nothing."""
+        return " ".join(task.name for task, _ in self.form.offered if self.setting.name in task.ignores)
+
+    @property
     def kind(self) -> str:
         """Which widget shows it."""
         if self.setting.is_switch:

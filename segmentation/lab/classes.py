@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,11 +18,15 @@ from torch import Tensor
 
 from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
+from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import against_threshold, pixel_sweep
 from .tasks.base import Definition, Floats, Labels, Maps, Picture, Scoring
+
+if TYPE_CHECKING:
+    from .data import Labelled
 
 LONGEST = 640  # px of a panel's longest side
 LIKELIEST = (
@@ -41,6 +45,11 @@ def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
     """(channels + 1, H, W) float32 of labels (H, W), 1 for the first channel: a map for each, then 1 where labelled."""
     numbers = np.arange(1, len(channels) + 1, dtype=np.int32)[:, None, None]
     return np.concatenate([labels == numbers, (labels > 0)[None]]).astype(np.float32)
+
+
+def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
+    """What the pictures look like, by which an image of another kind is told."""
+    return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
+from .classes import learnt
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
@@ -251,4 +252,5 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         preview=preview_of,
         scoring=scoring.of,
         classes=True,
+        learnt=learnt,
     )

@@ -36,7 +36,7 @@ from .sizes import (
 from .smallcharts import Convergence, NanoCard
 from .words import capital, doubt_line, per_cent, significant
 
-SAID_ELSEWHERE = ("model", "scale_uncertainty", "scale_uncertainty_source")
+SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_source"}
 OTHER_REASON = "Set aside by the analysis."
 
 
@@ -312,7 +312,7 @@ class Result:
             *(
                 (each.title, self._used(each, asked[each.name]))
                 for each in settings_of_task(self.task)
-                if each.name not in SAID_ELSEWHERE and asked[each.name] != ""
+                if each.name not in SAID_ELSEWHERE | self.task.ignores and asked[each.name] != ""
             ),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]

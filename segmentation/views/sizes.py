@@ -101,7 +101,7 @@ def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
     return [
         _answer(known[name], found)
         for name, found in quantities.items()
-        if known[name].kind != "fraction" or None not in (found["value"], found["low"], found["high"])
+        if known[name].kind != "fraction" or found["value"] is not None
     ]
 
 
@@ -117,7 +117,8 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
     value, low, high = found["value"], found["low"], found["high"]
     title, definition = quantity.title, quantity.definition
     if quantity.kind == "fraction":
-        return Measure(title, per_cent(value), "%", definition, interval=f"{per_cent(low)}–{per_cent(high)}")
+        ends = "" if None in (low, high) else f"{per_cent(low)}–{per_cent(high)}"
+        return Measure(title, per_cent(value), "%", definition, interval=ends)
     unit = found["unit"] if value is not None else ""
     return Measure(title, significant(value), unit, definition, interval=between((low, high)))
 

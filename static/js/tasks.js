@@ -6,6 +6,7 @@ function show(select, task) {
     group.hidden = group.disabled = Boolean(form.querySelector("[data-kinds]")) && group.dataset.task !== task;
   }
   for (const group of form.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;
+  for (const field of form.querySelectorAll("[data-ignored-by]")) field.hidden = field.dataset.ignoredBy.split(" ").includes(task);
   for (const kind of form.querySelectorAll("[data-kinds] input")) kind.checked = kind.value === task;
 }
 

@@ -32,7 +32,8 @@ export class ParticleList {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
-    for (const head of this.heads) head.hidden = head.dataset.key !== "state" && Boolean(first) && first[head.dataset.key] === undefined;
+    const told = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
+    for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) : head.dataset.key === "class";
     this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
     this.table.setAttribute("aria-colcount", this.keys.length);
   }
@@ -68,7 +69,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length);
+    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing, this.table.dataset.things);
     this.fill();
   }
 
@@ -161,6 +162,7 @@ const CELLS = {
     button.setAttribute("aria-label", `Show particle ${particle.id}`);
     return cell(button, "number");
   },
+  class: (particle) => cell(particle.class, ""),
   min_feret: number,
   max_feret: number,
   ecd: number,
@@ -200,7 +202,7 @@ export function inSight(top, height, rowHeight, count, spare) {
   return { from: Math.min(Math.max(0, first - spare), to), to };
 }
 
-export function summary(some, all) {
-  if (!all) return "No particle was found.";
-  return some ? `${some} of ${all} particles` : `None of ${all} particles fits what is chosen.`;
+export function summary(some, all, thing = "particle", things = "particles") {
+  if (!all) return `No ${thing} was found.`;
+  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} fits what is chosen.`;
 }

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
+from segmentation.core.tasks import every
 
-from . import coverage, reference, shapes
+from . import coverage, golden, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
-SAMPLES = 1000
+SAMPLES, OF_IMAGES = 250, 300
 
 
 def definitions(registry: Registry) -> Iterator[str]:
-    """What each quantity of the registry is."""
+    """What each quantity of the registry is, those of every kind of analysis."""
+    every()
     yield "| name | unit | definition | source |"
     yield "|---|---|---|---|"
     for each in registry.values():
@@ -29,8 +31,10 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "reference": reference.lines,
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
-    "images": lambda: coverage.image_lines(SAMPLES),
-    "laws": lambda: coverage.law_lines(SAMPLES // 4),
+    "laws": lambda: coverage.law_lines(SAMPLES),
+    "images": lambda: coverage.image_lines(OF_IMAGES),
+    "fractions": lambda: coverage.fraction_lines(SAMPLES),
+    "golden": golden.lines,
 }
 
 

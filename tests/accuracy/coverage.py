@@ -1,49 +1,48 @@
-"""How often the 95 % intervals hold the truth: samples of known log-normal distributions, of
-other laws, and of known images.
+"""How often the 95 % intervals hold the truth: samples of known laws, of one image and of several.
 
-python -m tests.accuracy.coverage [--samples 1000] [--quick]
+python -m tests.accuracy coverage laws calibration images fractions
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
-from math import erf, exp, log, sqrt
-from statistics import NormalDist
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from scipy import stats
 
 from segmentation.core.measure.bootstrap import intervals
+from segmentation.core.measure.cautions import doubted
 from segmentation.core.measure.distribution import WEIGHTINGS, Sizes, figures
 from segmentation.core.measure.fractions import nano_fraction
 
 MEDIAN = 110.0
-NUMBERS = (30, 100, 300)
-SPREADS = (1.2, 1.5, 1.8)
-Z90 = NormalDist().inv_cdf(0.9)
 POWER = {"number": 0, "area": 2, "volume": 3}
 NAMES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
+COLUMNS = (*NAMES, "fraction")
+POPULATION = 400_000
+Truth = dict[str, float]
 
 
-def truth(way: str, gsd: float, median: float = MEDIAN) -> dict[str, float]:
-    """The figures of a log-normal distribution by number, area or volume (Hatch and Choate 1929)."""
-    s = log(gsd)
-    middle = median * exp(POWER[way] * s * s)
-    d10, d90 = middle * exp(-Z90 * s), middle * exp(Z90 * s)
-    mean = middle * exp(s * s / 2)
-    return {
-        "mean": mean,
-        "sd": mean * sqrt(exp(s * s) - 1),
-        "d10": d10,
-        "d50": middle,
-        "d90": d90,
-        "span": (d90 - d10) / middle,
-        "mode": middle * exp(-s * s),
-        "geometric_mean": middle,
-        "geometric_sd": gsd,
-        "fraction": 0.5 * (1 + erf(log(100 / median) / s / sqrt(2))),
-    }
+class Share(NamedTuple):
+    """Of the intervals that hold the truth, of the samples that have one, and of those where the product says beside
+    the figure that its interval may be too narrow."""
+
+    held: float
+    known: float
+    doubted: float
+
+    def __str__(self) -> str:
+        if self.known < 0.05:
+            return "–"
+        many = "" if self.known > 0.995 else f" ({100 * self.known:.0f})"
+        return f"{100 * self.held:.1f}{'*' if self.doubted >= 0.9 else ''}{many}"
+
+
+Shares = dict[str, Share]
 
 
 def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> Sizes:
@@ -54,76 +53,8 @@ def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> Sizes:
     return Sizes("nm", size, size, weights, None if image is None else image[order])
 
 
-def hits(sizes: Sizes, goal: dict[str, dict[str, float]], seed: int, u: float) -> dict[tuple[str, str], float]:
-    """(weighting, name) -> 1 where the interval holds the truth, 0 where it does not, NaN where there is none."""
-    rng = np.random.default_rng(seed)
-    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-    limits = intervals(sizes, found, rng, u)
-    said = {(way, name): _holds(limits[way][name], goal[way][name]) for way in WEIGHTINGS for name in NAMES}
-    nano = nano_fraction(sizes, u)
-    said["number", "fraction"] = _holds([nano.low, nano.high], goal["number"]["fraction"])
-    return said
-
-
-def _holds(limits: list[float] | None, value: float) -> float:
-    return float("nan") if limits is None else float(limits[0] <= value <= limits[1])
-
-
-def simulate(
-    n: int, gsd: float, samples: int, *, u: float = 0.0, images: int = 1, between: float = 1.0
-) -> dict[tuple[str, str], tuple[float, float]]:
-    """(weighting, name) -> share of the intervals that hold the truth, and share of samples that have one.
-
-    u: relative uncertainty of the calibration, which is off by as much in each sample. images: n particles in each,
-    their medians spread by the geometric standard deviation `between`.
-    """
-    goal = {way: truth(way, exp(sqrt(log(gsd) ** 2 + log(between) ** 2))) for way in POWER}
-    results = []
-    for i in range(samples):
-        rng = np.random.default_rng([n, round(100 * gsd), images, i])
-        shift = rng.normal(0, log(between), images) if images > 1 else np.zeros(1)
-        image = np.repeat(np.arange(images), n)
-        values = np.exp(log(MEDIAN) + shift[image] + log(gsd) * rng.standard_normal(n * images))
-        values *= exp(-u * rng.standard_normal())
-        results.append(hits(sizes_of(values, image if images > 1 else None), goal, i, u))
-    return _shares(results)
-
-
-def _shares(results: list[dict[tuple[str, str], float]]) -> dict[tuple[str, str], tuple[float, float]]:
-    shares = {}
-    for key in results[0]:
-        column = np.array([each[key] for each in results])
-        known = ~np.isnan(column)
-        shares[key] = (float(column[known].mean()) if known.any() else float("nan"), float(known.mean()))
-    return shares
-
-
-def lines(samples: int, numbers: tuple[int, ...] = NUMBERS, spreads: tuple[float, ...] = SPREADS) -> Iterator[str]:
-    """A table in Markdown, one row for each weighting and figure."""
-    cases = [(n, gsd) for n in numbers for gsd in spreads]
-    found = [simulate(n, gsd, samples) for n, gsd in cases]
-    yield "| by | figure | " + " | ".join(f"n {n}, GSD {gsd}" for n, gsd in cases) + " |"
-    yield "|---|---" + "|---" * len(cases) + "|"
-    for way, name in found[0]:
-        if any(each[way, name][1] for each in found):  # by area and volume so few particles have no interval
-            yield f"| {way} | {name} | " + " | ".join(_cell(*each[way, name]) for each in found) + " |"
-
-
-def _cell(share: float, known: float) -> str:
-    if known < 0.05:
-        return "–"
-    return f"{100 * share:.1f}" + ("" if known > 0.995 else f" ({100 * known:.0f})")
-
-
-def image_lines(samples: int) -> Iterator[str]:
-    cases = [(3, 60, 1.15), (5, 60, 1.15), (10, 60, 1.15), (20, 60, 1.15), (20, 60, 1.0)]
-    found = [simulate(n, 1.5, samples, images=images, between=between) for images, n, between in cases]
-    heads = (f"{images} images, {n} each, between {between}" for images, n, between in cases)
-    yield "| figure by number | " + " | ".join(heads) + " |"
-    yield "|---" + "|---" * len(cases) + "|"
-    for way, name in found[0]:
-        if way == "number":
-            yield f"| {name} | " + " | ".join(_cell(*each[way, name]) for each in found) + " |"
+def log_normal(gsd: float, median: float = MEDIAN) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda share: stats.lognorm.ppf(share, log(gsd), scale=median)
 
 
 def _mixed(share: np.ndarray) -> np.ndarray:
@@ -135,7 +66,7 @@ def _mixed(share: np.ndarray) -> np.ndarray:
 
 # Name -> the size under which a share of the particles lies, with a median near MEDIAN.
 LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "log-normal, GSD 1.5": lambda share: stats.lognorm.ppf(share, log(1.5), scale=MEDIAN),
+    "log-normal, GSD 1.5": log_normal(1.5),
     "normal, SD 30 %": lambda share: stats.norm.ppf(share, MEDIAN, 0.3 * MEDIAN).clip(5),
     "Weibull, shape 2.5": lambda share: stats.weibull_min.ppf(share, 2.5, scale=MEDIAN / log(2) ** 0.4),
     "uniform, 40 to 180 nm": lambda share: 40 + 140 * share,
@@ -143,44 +74,148 @@ LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def of_law(law: str, n: int, samples: int) -> dict[tuple[str, str], tuple[float, float]]:
-    """As `simulate`, of any of LAWS; the mode, of which some have none, is left out."""
-    share = (np.arange(400_000) + 0.5) / 400_000
-    population = sizes_of(LAWS[law](share))
-    goal = {way: {**figures(population.size, population.weights[way], way), "mode": float("nan")} for way in WEIGHTINGS}
-    goal["number"]["fraction"] = float((population.size <= 100).mean())
-    drawn = (np.random.default_rng([n, i, 7]).random(n) for i in range(samples))
-    return _shares([hits(sizes_of(LAWS[law](each)), goal, i, 0.0) for i, each in enumerate(drawn)])
+@dataclass(frozen=True)
+class Images:
+    """A specimen whose images differ: the sizes of each are those of a law times exp(N(0, ln between)).
+
+    count: particles of an image, times (its factor)^follows, times a number of a gamma law of this relative SD.
+    """
+
+    images: int
+    between: float
+    law: str = "log-normal, GSD 1.5"
+    follows: float = 0.0
+    uneven: float = 0.0
+    count: int = 60
+
+    @property
+    def name(self) -> str:
+        rule = {0.0: "alike", -2.0: "fall with size²", 2.0: "rise with size²"}[self.follows]
+        return f"{self.images} | {self.between:g} | {self.law} | {'uneven, SD 70 %' if self.uneven else rule}"
+
+    def draw(self, rng: np.random.Generator, images: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes (n,) and the image of each."""
+        off = log(self.between) * rng.standard_normal(images)
+        level = rng.gamma(self.uneven**-2, self.uneven**2, images) if self.uneven else np.ones(images)
+        counts = np.maximum(np.rint(self.count * level * np.exp(self.follows * off)), 5).astype(int)
+        image = np.repeat(np.arange(images), counts)
+        share = rng.random(len(image))
+        if self.law == "log-normal, GSD 1.5":  # of a table, which is far faster
+            return np.exp(off[image] + log(MEDIAN) + log(1.5) * stats.norm.ppf(share)), image
+        return LAWS[self.law](share) * np.exp(off[image]), image
+
+
+CASES = (
+    *(Images(m, between) for m, between in ((3, 1.3), (5, 1.3), (10, 1.3), (3, 1.15), (5, 1.15), (20, 1.15))),
+    *(Images(m, 1.0) for m in (5, 20)),
+    *(Images(5, 1.3, law) for law in list(LAWS)[1:]),
+    *(Images(10, 1.15, law) for law in list(LAWS)[1:]),
+    *(Images(m, 1.3, follows=follows) for m in (3, 5, 10) for follows in (-2.0, 2.0)),
+    *(Images(m, 1.3, uneven=0.7) for m in (5, 10)),
+)
+
+
+def truth(values: np.ndarray) -> Truth:
+    """The figures by number of a whole population."""
+    size = np.sort(values)
+    found = figures(size, np.ones(len(size)))
+    return {name: float(found[name] or np.nan) for name in NAMES} | {"fraction": float((size <= 100).mean())}
+
+
+def hits(sizes: Sizes, goal: Truth, seed: int, u: float = 0.0) -> dict[str, tuple[float, bool]]:
+    """Name -> 1 where the interval holds the truth, 0 where not, NaN without one; and whether the product doubts it."""
+    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    limits = intervals(sizes, found, np.random.default_rng(seed), u)["number"]
+    nano = nano_fraction(sizes, u)
+    unsure = {name for names, _ in doubted(sizes) for name in names}
+    ends = {**limits, "fraction": [nano.low, nano.high]}
+    return {name: (_holds(ends[name], goal[name]), name in unsure) for name in COLUMNS}
+
+
+def _holds(limits: list[float] | None, value: float) -> float:
+    return float("nan") if limits is None else float(limits[0] <= value <= limits[1])
+
+
+def _shares(results: list[dict[str, tuple[float, bool]]]) -> Shares:
+    shares = {}
+    for name in COLUMNS:
+        held, unsure = (np.array(each, float) for each in zip(*(each[name] for each in results), strict=True))
+        known = ~np.isnan(held)
+        share = float(held[known].mean()) if known.any() else float("nan")
+        shares[name] = Share(share, float(known.mean()), float(unsure[known].mean()) if known.any() else 0.0)
+    return shares
+
+
+def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: float = 0.0) -> Shares:
+    """Of one image of n particles; u: relative uncertainty of the calibration, which is off by as much."""
+    goal = truth(law((np.arange(POPULATION) + 0.5) / POPULATION))
+    results = []
+    for i in range(samples):
+        rng = np.random.default_rng([n, i, 7])
+        values = law(rng.random(n)) * np.exp(-u * rng.standard_normal())
+        results.append(hits(sizes_of(values), goal, i, u))
+    return _shares(results)
+
+
+def of_images(case: Images, samples: int) -> Shares:
+    goal = truth(case.draw(np.random.default_rng(1), 20_000)[0])
+    drawn = (case.draw(np.random.default_rng([crc32(case.name.encode()), i]), case.images) for i in range(samples))
+    return _shares([hits(sizes_of(*each), goal, i) for i, each in enumerate(drawn)])
+
+
+def _table(heads: str, rows: Iterator[tuple[str, Shares]], columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
+    yield f"| {heads} | {' | '.join(columns)} |"
+    yield "|---" * (heads.count("|") + 1 + len(columns)) + "|"
+    for head, shares in rows:
+        yield f"| {head} | {' | '.join(str(shares[name]) for name in columns)} |"
+
+
+def lines(samples: int) -> Iterator[str]:
+    """Tables in Markdown, one row for each case."""
+    cases = [(gsd, n) for gsd in (1.2, 1.5, 1.8) for n in (30, 100, 300)]
+    return _table("GSD | n", ((f"{gsd} | {n}", of_law(log_normal(gsd), n, samples)) for gsd, n in cases))
 
 
 def law_lines(samples: int, numbers: tuple[int, ...] = (15, 30, 100, 300)) -> Iterator[str]:
+    columns = tuple(name for name in COLUMNS if name != "mode")  # some of the laws have none
     cases = [(law, n) for law in LAWS for n in numbers]
-    found = [of_law(law, n, samples) for law, n in cases]
-    yield "| law | n | " + " | ".join(f"{name}" for way, name in found[0] if way == "number" and name != "mode") + " |"
-    yield "|---" * (len([1 for way, name in found[0] if way == "number" and name != "mode"]) + 2) + "|"
-    for (law, n), shares in zip(cases, found, strict=True):
-        cells = (_cell(*value) for (way, name), value in shares.items() if way == "number" and name != "mode")
-        yield f"| {law} | {n} | " + " | ".join(cells) + " |"
+    return _table("law | n", ((f"{law} | {n}", of_law(LAWS[law], n, samples)) for law, n in cases), columns)
 
 
 def calibration_lines(samples: int) -> Iterator[str]:
-    found = [simulate(n, 1.5, samples, u=0.03) for n in NUMBERS]
-    yield "| figure by number | " + " | ".join(f"n {n}, GSD 1.5, calibration 3 %" for n in NUMBERS) + " |"
-    yield "|---" + "|---" * len(found) + "|"
-    for way, name in found[0]:
-        if way == "number":
-            yield f"| {name} | " + " | ".join(_cell(*each[way, name]) for each in found) + " |"
+    return _table("n", ((str(n), of_law(log_normal(1.5), n, samples, 0.03)) for n in (30, 100, 300)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--part", choices=("particles", "images", "calibration", "laws"), default="particles")
-    given = parser.parse_args()
-    parts = {"particles": lines, "images": image_lines, "calibration": calibration_lines, "laws": law_lines}
-    for line in parts[given.part](given.samples):
-        print(line, flush=True)
+def image_lines(samples: int) -> Iterator[str]:
+    columns = tuple(name for name in COLUMNS if name != "mode")
+    return _table("images | between | law | counts", ((case.name, of_images(case, samples)) for case in CASES), columns)
 
 
-if __name__ == "__main__":
-    main()
+@dataclass(frozen=True)
+class Rare:
+    """A specimen of which one field in `one_in` is of another kind: `there` is the share of its particles from 1 to 100
+    nm, `elsewhere` that of the others'."""
+
+    one_in: int
+    there: float
+    elsewhere: float = 0.0
+    count: int = 60
+
+    def covered(self, images: int, samples: int) -> float:
+        goal = (self.there + (self.one_in - 1) * self.elsewhere) / self.one_in
+        held = []
+        for i in range(samples):
+            rng = np.random.default_rng([images, self.one_in, i])
+            share = np.where(rng.random(images) < 1 / self.one_in, self.there, self.elsewhere)
+            inside = rng.binomial(self.count, share)[:, None] > np.arange(self.count)
+            found = nano_fraction(sizes_of(np.where(inside, 50.0, 200.0).ravel(), np.repeat(range(images), self.count)))
+            held.append(found.low <= goal <= found.high)
+        return float(np.mean(held))
+
+
+def fraction_lines(samples: int, numbers: tuple[int, ...] = (3, 5, 10, 20)) -> Iterator[str]:
+    yield f"| one field in | of its particles | of the others' | {' | '.join(f'{m} images' for m in numbers)} |"
+    yield "|---" * (3 + len(numbers)) + "|"
+    for case in (Rare(10, 0.3), Rare(10, 0.5), Rare(10, 1.0), Rare(5, 0.5), Rare(5, 1.0), Rare(10, 0.5, 0.02)):
+        cells = " | ".join(f"{100 * case.covered(m, samples):.1f}" for m in numbers)
+        yield f"| {case.one_in} | {100 * case.there:g} % | {100 * case.elsewhere:g} % | {cells} |"

@@ -11,7 +11,7 @@ from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.settings import AnalysisSettings
-from segmentation.core.truth import as_labels, read_mask
+from segmentation.core.truth import Mask, as_labels, read_mask
 
 TWO = np.zeros((40, 60), np.uint8)
 TWO[5:15, 5:15] = 1
@@ -221,3 +221,37 @@ def test_a_hundred_thousand_particles(tmp_path):
     )
     assert analysis.statistics.n_kept == 100_000
     assert analysis.statistics.median == pytest.approx(6.0)
+
+
+def noise(rows=80, bar=0):
+    """Noise above a data bar with a light line on top of it."""
+    pixels = np.random.default_rng(0).integers(60, 200, (rows, 128)).astype(np.uint8)
+    if bar:
+        pixels[-bar:] = 0
+        pixels[-bar:][4:-4:2, 10:60:3] = 255
+    return Micrograph(pixels, "a.tif", "cd" * 32, Calibration(2.0, "metadata"))
+
+
+def below(rows=80):
+    """Four squares: two clear of the lowest 20 rows, one that reaches into them and one in them."""
+    labels = np.zeros((rows, 128), np.int32)
+    for number, top in enumerate((5, 25, rows - 25, rows - 12), 1):
+        labels[top : top + 10, 20 * number : 20 * number + 10] = number
+    return Mask("a.tif", "ab" * 32, labels)
+
+
+@pytest.mark.parametrize("bar", [20, "auto"])
+def test_the_data_bar_is_left_out_and_what_it_cuts_touches_the_frame(bar):
+    found = analyse_mask(below(), AnalysisSettings.of(data_bar=bar), image=noise(bar=20))
+    assert found.segmentation.rows == 60
+    assert found.table["touches_frame"].tolist() == [False, False, True]
+    assert found.statistics.n_kept == 2
+    weighted = found.table["edge_weight"][:2]
+    assert weighted == pytest.approx([60 * 128 / (49 * 117)] * 2)
+
+
+def test_without_an_image_only_a_bar_that_is_told_is_left_out():
+    assert analyse_mask(below(), AnalysisSettings.of()).statistics.n_kept == 4
+    assert analyse_mask(below(), AnalysisSettings.of(data_bar=20)).statistics.n_kept == 2
+    with pytest.raises(UnreadableImage, match="cannot take 80 rows"):
+        analyse_mask(below(), AnalysisSettings.of(data_bar=80))

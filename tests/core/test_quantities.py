@@ -176,8 +176,8 @@ def test_the_page_says_the_answers():
 
 
 def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():
-    (shown,) = answers({"bubble_density": {"value": 2.5, "low": None, "high": None, "unit": "nm⁻²"}})
-    assert (shown.term, shown.value, shown.unit) == ("Bubble density", "2.50", "nm⁻²")
+    (shown,) = answers({"flake_density": {"value": 2.5, "low": None, "high": None, "unit": "nm⁻²"}})
+    assert (shown.term, shown.value, shown.unit) == ("Flake density", "2.50", "nm⁻²")
 
 
 def test_a_task_without_sizes_has_a_result():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -271,3 +274,22 @@ def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
     every = [replace(member, calibration=certified) for member in members]
     rows = [row["name"] for row in combine("lot", every).pooled.nano["sensitivity"]]
     assert "calibration −0.5 %" in rows and "calibration −2 %" not in rows
+
+
+LISTED = """
+import json, sys
+from tests.core.test_statistics_pooling import images, pooled
+tables = images(5, between=1.3, seed=3)
+found = pooled(tables if sys.argv[1] == "forwards" else tables[::-1]).as_dict()
+rows = found.pop("images")
+print(json.dumps([found, sorted(json.dumps({**row, "name": ""}) for row in rows)]))
+"""
+
+
+def test_threads_time_zone_and_order_change_no_byte():
+    said = set()
+    for order, threads, zone in (("forwards", "1", "UTC"), ("backwards", "2", "Asia/Tokyo")):
+        threaded = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        command = [sys.executable, "-c", LISTED, order]
+        said.add(subprocess.run(command, env={**os.environ, **threaded, "TZ": zone}, capture_output=True).stdout)
+    assert len(said) == 1 and len(said.pop()) > 1000

@@ -13,7 +13,7 @@ from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
-from tests.accuracy.coverage import sizes_of, truth
+from tests.accuracy import coverage
 
 from .particle_tables import log_normal, table_of
 
@@ -117,7 +117,7 @@ def test_half_steps(size, half):
 
 def test_sizes_that_differ_have_no_steps():
     """So their intervals are those of the draws alone: nothing is added to them."""
-    sizes = sizes_of(log_normal(2000))
+    sizes = coverage.sizes_of(log_normal(2000))
     assert not resample(sizes, np.random.default_rng(0)).steps.any()
     drawn = Drawn.of_logs(np.log(sizes.size), np.zeros(2000))
     assert drawn.down == drawn.up == 0.0
@@ -127,11 +127,12 @@ def test_sizes_that_differ_have_no_steps():
 @pytest.mark.parametrize("n", [100, 500])
 def test_intervals_of_rounded_sizes_cover(n):
     """Of a log-normal law measured in whole pixels, coarse ones: the truth is that of the law, not of the pixels."""
-    goal, pixel, samples = truth("number", 1.3), 25.0, 40
+    law = coverage.log_normal(1.3)
+    goal, pixel, samples = coverage.truth(law((np.arange(100_000) + 0.5) / 100_000)), 25.0, 40
     held = dict.fromkeys(("d10", "d50", "d90", "span"), 0)
     for seed in range(samples):
         values = np.maximum(np.round(log_normal(n, gsd=1.3, seed=seed) / pixel), 1) * pixel
-        sizes = sizes_of(values)
+        sizes = coverage.sizes_of(values)
         rng = np.random.default_rng(seed)
         found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
         limits = intervals(sizes, found, rng)["number"]

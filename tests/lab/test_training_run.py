@@ -87,7 +87,10 @@ def test_a_recipe_survives_its_file(tmp_path, folder):
     assert read_recipe(tmp_path / "recipe.toml") == recipe
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "segmentation" / "lab" / "recipes").glob("particles*.toml")))
+RECIPES = sorted((ROOT / "segmentation" / "lab" / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", [file for file in RECIPES if not file.stem.startswith("gan")])
 def test_the_released_recipes_are_valid(file):
     assert read_recipe(file).sources
 

@@ -12,6 +12,8 @@ from skimage.segmentation import watershed
 
 Labels = NDArray[np.int32]
 SMOOTH = 1.0  # px, sigma
+MIDDLE = 128  # of 255, from which a pixel surely lies on a line
+SLOPE, FAR = 3.0, 40.0  # of 255 a px from the nearest line, and the px up to which it goes on
 DEPTH = 15  # of 255; a shallower basin is noise of the map
 
 
@@ -22,11 +24,19 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
     joined regions become one, with the mean of both.
     """
     smooth = ndimage.gaussian_filter(lines.astype(np.float32), SMOOTH)
-    minima = h_minima(np.rint(smooth).astype(np.uint8), DEPTH) if lines.any() else np.ones(lines.shape, np.uint8)
-    basins = watershed(smooth, ndimage.label(minima)[0]).astype(np.int32)
+    basins = _basins(smooth)
     roots = _joined(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
     regions: Labels = np.unique(roots, return_inverse=True)[1].astype(np.int32)[basins]
     return regions
+
+
+def _basins(smooth: NDArray[np.float32]) -> Labels:
+    """The basins of the map (H, W), which is the lower the farther from any line, so that a gap is a saddle."""
+    clear = smooth < MIDDLE
+    far = ndimage.distance_transform_edt(clear) if not clear.all() else np.zeros(smooth.shape)
+    height = np.rint(smooth - SLOPE * np.minimum(far, FAR)).astype(np.int16)
+    minima = h_minima(height, DEPTH) if np.ptp(height) > DEPTH else np.ones(height.shape, np.uint8)
+    return np.asarray(watershed(height, ndimage.label(minima)[0]), np.int32)
 
 
 def edges(labels: Labels) -> NDArray[np.bool_]:

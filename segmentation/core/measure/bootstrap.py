@@ -14,8 +14,9 @@ exp(N(0, u)) where the figure has a unit. How the figure is drawn:
 - several images: whole images are drawn with replacement, of up to MOST_LISTED images all resamples that there are,
   each as often as it is likely. Mean, SD, geometric mean and SD by bootstrap-t as above, the standard errors being
   those between images; of fewer than LEAST_IMAGES images m, and for the other figures, that of each resample is taken,
-  and its distance from the estimate multiplied by sqrt(m / (m - 1)) (Hesterberg 2015). Few images know little of how
-  images differ, so each interval is wide enough to hold that of the model of random effects, too (`random_effects`).
+  and its distance from the estimate multiplied by sqrt(m / (m - 1)), and from LEAST_IMAGES on by t(m - 1) / z
+  (Hesterberg 2015). Few images know little of how images differ, so each interval is wide enough to hold that of the
+  model of random effects, too (`random_effects`).
 
 Sizes that several particles share, as those of small particles measured in whole pixels, tell no more of the truth
 than the step between them: a figure of which all draws are 22 nm, where the next sizes are 16.5 and 27.5 nm, is not
@@ -52,7 +53,7 @@ from .distribution import (
     peak,
     quantile,
 )
-from .drawn import MIDDLE, MOMENTS, Drawn, half_steps, law_sd, logs, moments, unit_sums
+from .drawn import MIDDLE, MOMENTS, Z95, Drawn, half_steps, law_sd, logs, moments, t95, unit_sums
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 from .random_effects import departures
@@ -186,7 +187,9 @@ def _draws(sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples,
 
 
 def _few(images: int) -> float:
-    return float(np.sqrt(images / (images - 1)))
+    """By how much resamples of few images vary too little; of very few the model of random effects knows better."""
+    widening = 1.0 if images < LEAST_IMAGES else t95(images - 1) / Z95
+    return float(np.sqrt(images / (images - 1)) * widening)
 
 
 def _moment_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> Draws:

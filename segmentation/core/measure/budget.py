@@ -274,7 +274,7 @@ def _between(case: Case) -> Contribution:
     source = (
         f"{images} images that differ so, or hold so few particles, do not say how much the next one would."
         if None in parts
-        else f"How much {images} images differ beyond the chance of their particles (resampling, Student's t)."
+        else f"How much {images} images differ beyond the chance of their particles (intervals by image)."
     )
     return Contribution(name, title, source, remedy, *parts)
 

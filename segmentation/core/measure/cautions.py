@@ -14,6 +14,7 @@ FEW, FEWER = 30, 100  # particles
 FEW_IMAGES = 4
 SKEW = -0.3  # of ln(size); that of a log-normal law is 0
 Caution = tuple[tuple[str, ...], str]
+LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
 SHAPE = ("span", "geometric_sd")
 SPREAD = ("mean", "sd", "geometric_mean", *SHAPE)
 
@@ -34,7 +35,7 @@ def doubted(sizes: Sizes) -> Iterator[Caution]:
         yield SHAPE, f"fewer than {FEWER} particles were kept"
     if 1 < sizes.images < FEW_IMAGES:
         why = "images do not show whether those of larger particles show fewer of them"
-        yield ("mean", "d10", "d90", "mode"), f"fewer than {FEW_IMAGES} {why}"
+        yield LOCATION, f"fewer than {FEW_IMAGES} {why}"
     if n >= FEWER and skewness(sizes) < SKEW:
         yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
 

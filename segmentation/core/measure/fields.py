@@ -97,8 +97,3 @@ def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | 
 def counted(number: int) -> Value:
     """A count, which is what it is."""
     return Value(float(number))
-
-
-def unknown(names: tuple[str, ...]) -> dict[str, Value]:
-    """None of the numbers: there is nothing that they could be told of."""
-    return {name: Value(None) for name in names}

@@ -15,7 +15,7 @@ import numpy as np
 
 from .bins import NANO_NM
 from .convergence import more_images, rounded_up
-from .distribution import Edge, Sizes, mean_and_deviation
+from .distribution import SAME, Edge, Sizes, mean_and_deviation
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -53,7 +53,7 @@ class Terms:
 
     uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
     the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
-    the magnification is given, and not only how the scale was rounded.
+    the magnification is given, and not only how the scale was rounded. obstacle: what must be done before any verdict.
     """
 
     uncertainty: float = 0.0
@@ -61,6 +61,7 @@ class Terms:
     pixel: float | None = None
     filter: bool = False
     checked: bool = False
+    obstacle: str = ""
 
     @property
     def least_nm(self) -> float:
@@ -154,17 +155,21 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
             " not resolved."
         )
     if found.n < FEWEST:
-        return "undecided", f"More particles: {found.n} are too few for a verdict, which takes {FEWEST} at least."
+        counted = "1 is" if found.n == 1 else f"{found.n} are"
+        return "undecided", f"More particles: {counted} too few for a verdict, which takes {FEWEST} at least."
     word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
-    if word == "undecided":
-        return word, _deciding(variants["as analysed"], terms)
-    if more is not None and _word(more) != word:
+    if word != "undecided" and more is not None and _word(more) != word:
         return "undecided", (
             f"A higher magnification: {more.n - found.n:,} outlines were set aside because they are too small to be"
             f" sure of (under {terms.least_nm:.3g} nm); if all of them are particles, {100 * more.fraction:.1f} % are"
             " from 1 to 100 nm."
         )
-    return word, ""
+    size = variants["as analysed"].size
+    if size[-1] - size[0] <= SAME * size[-1]:
+        return "undecided", "Outlines that were measured: all sizes are equal, as those of no specimen are."
+    if terms.obstacle:
+        return "undecided", terms.obstacle
+    return word, _deciding(variants["as analysed"], terms) if word == "undecided" else ""
 
 
 def _deciding(sizes: Sizes, terms: Terms) -> str:

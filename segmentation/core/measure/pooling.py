@@ -16,6 +16,7 @@ from .bootstrap import median_interval, undefined
 from .budget import Evidence
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, Sizes, quantile
+from .fitting import chance_words
 from .statistics import PER_IMAGE, Statistics, describe
 from .table import Table
 
@@ -70,8 +71,10 @@ def pool(
     # In an order of their own, so that the draws do not depend on the one in which the images are listed.
     used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
+    pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
     described, sizes = describe(
         chosen,
+        obstacle=_obstacle(chosen, pixels, excluded),
         edge=edge,
         filter=filter,
         calibration=calibration,
@@ -82,7 +85,6 @@ def pool(
     rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
         rows[i]["outlier"] = reason
-    pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
     if sizes.images > 1:
         rng, whole = np.random.default_rng(seed), described["intervals"]["median"]
         uncertainty = described["relative_uncertainty"] or 0.0
@@ -123,6 +125,17 @@ def row_of(table: Table, name: str, *, edge: Edge = "exclude", seed: int = 0, ex
     }
 
 
+def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> str:
+    """What must be done before the sample has a verdict, "" where nothing must."""
+    if any(excluded):
+        return "The scale of every image: those without one are left out, and what they show might decide otherwise."
+    if pixels and max(pixels) > ALIKE * min(pixels):
+        return "Images of one magnification: the finer ones count small particles that the coarser ones do not resolve."
+    if any(not each.kept.any() for each in chosen):
+        return "A look at the images without particles: exclude them where they show none, else correct the outlines."
+    return ""
+
+
 def _notes(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> list[str]:
     notes: list[str] = []
     left_out = sum(map(bool, excluded))
@@ -138,7 +151,7 @@ def _notes(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[
         )
     empty = sum(not each.kept.any() for each in chosen)
     if empty:
-        notes.append(f"{empty} of {len(chosen)} images contribute no particle.")
+        notes.append(f"{empty} of {len(chosen)} images contribute{'s' if empty == 1 else ''} no particle.")
     return notes
 
 
@@ -167,7 +180,7 @@ def find_outliers(sizes: Sizes, images: int) -> list[str]:
             said[i] = (
                 f"Its median, {median:.4g} {sizes.unit}, is {100 * abs(exp(shift) - 1):.0f} %"
                 f" {'above' if shift > 0 else 'below'} that of the other images, and its distribution differs"
-                f" from theirs (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})."
+                f" from theirs ({chance_words(p)})."
             )
     return said
 

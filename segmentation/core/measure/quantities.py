@@ -139,7 +139,7 @@ add(
     Quantity(
         "perimeter",
         "Perimeter",
-        "Length of its outline, the rims of holes included.",
+        "Length of its outline, the rims of holes included: of a ring, both.",
         1,
         source="Vossepoel and Smeulders (1982)",
     ),

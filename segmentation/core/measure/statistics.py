@@ -138,11 +138,12 @@ def describe(
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
     evidence: Evidence | None = None,
+    obstacle: str = "",
     seed: int,
 ) -> tuple[dict[str, Any], Sizes]:
     """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
 
-    The parameters are those of `summarise`, for the tables of one image or of several.
+    The parameters are those of `summarise`, for the tables of one image or of several; obstacle: as of `Terms`.
     """
     known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
@@ -151,7 +152,7 @@ def describe(
     variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
     sizes = variants["as analysed"]
     coarsest = max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None)
-    terms = Terms(uncertainty, field_spread, coarsest, filter, checked)
+    terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle)
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}

@@ -10,17 +10,21 @@ from pydantic import create_model as table_of
 from pydantic_core import PydanticCustomError
 
 CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # neither XML nor a database takes all control characters
-FRACTIONS = ("dice", "iou", "ap50", "ap75", "f50", "f75", "pq")  # figures of a score that lie from 0 to 1
+# Figures of a score that lie from 0 to 1.
+FRACTIONS = ("dice", "iou", "boundary_f1", "accuracy", "ap50", "ap75", "f50", "f75", "pq")
 FIGURES = {  # title and definition
     "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
     "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
+    "boundary_f1": ("Boundary F1", "F1 of the pixels of outlines, right within 2 px; the mean of the classes."),
+    "accuracy": ("Accuracy", "Share of the pixels whose class is right."),
     "ap50": ("AP50", "By particles that overlap the truth by half or more: TP / (TP + FP + FN)."),
     "ap75": ("AP75", "By particles that overlap the truth by three quarters or more: TP / (TP + FP + FN)."),
     "f50": ("F1 at 0.5", "By particles that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
     "f75": ("F1 at 0.75", "By particles that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
     "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the particles found."),
-    "median_error": ("Median error, %", "Found less true median minimum Feret diameter, per cent of the true one."),
+    "median_error": ("Median, %", "Found less true median minimum Feret diameter, per cent of the true one."),
     "merges": ("Merged, %", "True particles that lie with others in one outline, per cent."),
+    "fraction_error": ("Error of a fraction, points", "Mean over images and classes of |found - true|, in per cent."),
     "splits": ("Split, %", "Outlines that are pieces of a true particle, per cent."),
 }
 LARGEST_PX = 10_000

@@ -14,17 +14,20 @@ from .resample import resize
 
 ENTRY = "likeness"  # in a card's options: {"taught": descriptions, "limit": distance}
 REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians between which contrast is measured
+MOST = 1024  # px of a side that are looked at
 USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
-LIMITS = (0.4, 0.8)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
+LIMITS = (0.4, 1.25)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
 ROOM = 1.25  # times the distance under which nine in ten taught images are from those of other groups
 Floats = NDArray[np.float64]
 
 
 def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
-    """(features,) of a picture (H, W) as it is shown: logarithms of the contrast between the REACHES, relative to the
-    whole, the heaviness of the gradient's tail, and the skewness of the greys."""
+    """(features,) of the middle of a picture (H, W) as it is shown: logarithms of the contrast between the REACHES,
+    relative to the whole, the heaviness of the gradient's tail, and the skewness of the greys."""
     from scipy import ndimage
 
+    top, left = (max(0, side - MOST) // 2 for side in grey.shape)
+    grey = grey[top : top + MOST, left : left + MOST]
     picture: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
     if scale != 1:
         picture = resize(picture, scale)

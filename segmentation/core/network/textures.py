@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from . import cards
 from .cards import ModelCard
+from .likeness import ENTRY
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
@@ -24,7 +25,7 @@ EDGES = 0, 2  # octaves whose edges are looked at
 GREYS = 8
 CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
 EXTREME = 6.0
-CLEARLY = 5.0  # log-likelihood by which another model's images must be nearer: 4 % of EMPS are taken for another kind
+CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are told wrongly so
 UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
 Floats = NDArray[np.float64]
 
@@ -84,12 +85,13 @@ def looked_at(picture: NDArray[np.float32], card: ModelCard) -> tuple[ModelCard 
     """Of a picture (H, W) in 0..1 that `card` is asked about: the card of another model whose images it clearly looks
     more like, if there is one, and whether it is far from all that the card's model was taught on.
 
-    A model of the user's own counts as one of those of its kind; of these none is called another one.
+    A model of the user's own counts as one of those of its kind, of which none is called another one, unless its card
+    says itself what it was taught on (`likeness`).
     """
     here = {each.name: each for each in cards.available()}
     models = [each for each in known().models if each.model in here]
     own = [each for each in models if each.model == card.name]
-    kin = own or [each for each in models if here[each.model].task == card.task]
+    kin = own or [each for each in models if here[each.model].task == card.task and ENTRY not in card.options]
     if not kin or not picture.any():
         return None, False
     found = known().scaled(picture)

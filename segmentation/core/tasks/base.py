@@ -106,6 +106,7 @@ class Task:
     size: the column of its table whose distribution is drawn.
     pools: whether several images are pooled as a sample, by their sizes.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
+    ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Task:
     size: str = "min_feret"
     pools: bool = False
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
+    ignores: frozenset[str] = frozenset()
 
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
         """Names of the classes that a model tells apart."""

@@ -82,18 +82,18 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSe
     def circles(shown: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
         return renumber(discs(find_circles(shown, threshold), shown.shape))
 
-    return defects.found_by(circles, maps, card, settings)
+    return defects.found_by(circles, maps, grey, card, settings)
 
 
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..analysis import Measured
-    from ..measure.fields import counted, per_area, sizes_of, table_of, unknown
+    from ..measure.fields import counted, per_area, sizes_of, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
-    if warnings := tuple(defects.doubts(segmentation, TASK.things)):
-        return Measured(table, None, unknown(TASK.quantities), warnings)
+    if nothing := defects.untold(segmentation, table, TASK):
+        return nothing
     shape = segmentation.rows, micrograph.shape[1]
     sizes = sizes_of(table, "ecd", settings.border_correction, calibration, micrograph.sha256)
     covered = float(table.rescaled(None)["area_px2"][table.kept].sum()) / (shape[0] * shape[1])
@@ -104,7 +104,8 @@ def measure(
         swelling(table, shape, thickness),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), unscaled)
+    said = (*defects.doubts(segmentation), *unscaled)
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
 def swelling(table: Table, shape: tuple[int, int], thickness: float | None) -> Value:
@@ -149,4 +150,5 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="ecd",
+    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

@@ -1,4 +1,4 @@
-"""What grains, bubbles and lines have in common: a network that predicts one mask, and how sure it was of it."""
+"""What grains, bubbles and lines have in common: a network that predicts one mask, and when its numbers are told."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..measure.quantities import Value
 from ..settings import SegmentationSettings
-from .base import Channels, Found, Maps
+from .base import Channels, Found, Maps, Task
+from .phases import UNLIKE, UNLIKE_REASON, UNLIKE_WORDS
 
 if TYPE_CHECKING:
+    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
+    from ..measure.table import Table
     from ..network.cards import ModelCard
 
-LEAST = "least_certainty"  # option of a card: certainty under which an image is unlike those that the model knows
-UNLIKE = (
-    "This image looks unlike the micrographs that the model knows, so nothing was outlined. If it does show {things},"
-    " type a threshold (such as 0.5) to outline them all the same, and check every outline."
-)
 NONE_FOUND = "No {things} were found: the image shows none, or none that the model knows."
+DOUBTFUL = (
+    "The network was not sure of what it found (mean probability {certainty:.2f}): compare the outlines with the image"
+    " before you use the numbers."
+)
+SURE = 0.7  # mean probability under which that is said
 
 
 class DefectSettings(SegmentationSettings):
@@ -32,8 +36,13 @@ class DefectSettings(SegmentationSettings):
         ge=0.05,
         le=0.95,
         title="Threshold",
-        description="Probability from which a pixel belongs to what is looked for; by default the model's own.",
+        description="Probability from which something is what is looked for; by default the model's own.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
+    )
+    measure_unlike: bool = Field(
+        False,
+        title="Measure images unlike the data",
+        description="Give numbers also of an image that looks unlike those that the model was taught on.",
     )
 
 
@@ -50,23 +59,41 @@ def channels_named(name: str) -> Callable[[ModelCard], Channels]:
 def found_by(
     finder: Callable[[NDArray[np.uint8], float], NDArray[np.int32]],
     maps: Maps,
+    grey: NDArray[np.uint8],
     card: ModelCard,
     settings: DefectSettings,
 ) -> Found:
-    """What the finder makes of the first map (H, W); nothing where the network was not sure of anything."""
+    """What the finder makes of the first map (H, W); nothing where it reaches the threshold nowhere."""
+    from ..network.likeness import times_unlike
+
     threshold = card.threshold if settings.threshold is None else settings.threshold
     sure = certainty(maps[0], threshold)
-    unlike = settings.threshold is None and 0 < sure < float(card.options.get(LEAST, 0))
-    nothing = unlike or sure == 0
-    labels = np.zeros(maps.shape[1:], np.int32) if nothing else finder(maps[0], threshold)
+    labels = finder(maps[0], threshold) if sure else np.zeros(maps.shape[1:], np.int32)
     count = int(labels.max(initial=0))
-    used: dict[str, Any] = {"threshold": threshold, "certainty": round(sure, 4), "unlike": unlike}
+    used: dict[str, Any] = {
+        "threshold": threshold,
+        "certainty": round(sure, 4),
+        "unlike": times_unlike(grey, 1.0, card),
+        "measure_unlike": settings.measure_unlike,
+    }
     return Found(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
 
-def doubts(segmentation: Segmentation, things: str) -> Iterator[str]:
-    """Why there are no numbers."""
-    if segmentation.used.get("unlike"):
-        yield UNLIKE.format(things=things)
-    elif not len(segmentation):
-        yield NONE_FOUND.format(things=things)
+def untold(segmentation: Segmentation, table: Table, task: Task) -> Measured | None:
+    """No number, and nothing kept that could be taken for one, where the image shows nothing or is of another kind;
+    None where numbers can be told."""
+    from ..analysis import Measured
+
+    used = segmentation.used
+    foreign = "resembles" in used or used.get("unlike", 0.0) >= UNLIKE
+    if len(segmentation) and (used.get("measure_unlike") or not foreign):
+        return None
+    why = UNLIKE_WORDS if len(segmentation) else NONE_FOUND.format(things=task.things)
+    nothing = {name: Value(None) for name in task.quantities}
+    return Measured(table.judged(np.full(len(table), UNLIKE_REASON)), None, nothing, (why,))
+
+
+def doubts(segmentation: Segmentation) -> Iterator[str]:
+    """What to look at before the numbers are used."""
+    if (sure := segmentation.used.get("certainty", 1.0)) < SURE:
+        yield DOUBTFUL.format(certainty=sure)

@@ -60,7 +60,7 @@ quantities.add(
 def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.DefectSettings) -> Found:
     from ..labels.lines import find_lines
 
-    return defects.found_by(find_lines, maps, card, settings)
+    return defects.found_by(find_lines, maps, grey, card, settings)
 
 
 def measure(
@@ -68,22 +68,23 @@ def measure(
 ) -> Measured:
     from ..analysis import Measured
     from ..labels.lines import box_diagonals, skeleton_lengths
-    from ..measure.fields import counted, per_area, sizes_of, table_of, unknown
+    from ..measure.fields import counted, per_area, sizes_of, table_of
 
     labels = segmentation.dense
     lengths = skeleton_lengths(labels)
     table = table_of(
         segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
     )
-    if warnings := tuple(defects.doubts(segmentation, TASK.things)):
-        return Measured(table, None, unknown(TASK.quantities), warnings)
+    if nothing := defects.untold(segmentation, table, TASK):
+        return nothing
     size = partial(sizes_of, edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256)
     by_length, shape = size(table, "line_length"), (segmentation.rows, micrograph.shape[1])
     values = (
         *(counted(int(table.kept.sum())), by_length["mean"], by_length["median"]),
         *(size(table, "box_diagonal")["mean"], per_area("line_density", table, shape, table.length("line_length"))),
     )
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)))
+    said = tuple(defects.doubts(segmentation))
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
 def golden() -> Golden:
@@ -114,4 +115,5 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="line_length",
+    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

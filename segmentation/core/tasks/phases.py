@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CERTAINTY = "certainty"
 UNLIKE_REASON = "image unlike the data"
 NOTHING = "The image is of one grey: there is nothing to tell apart."
-DIFFERS, UNLIKE = 1.0, 1.5  # distances from the taught images from which one is warned, and no number is given
+DIFFERS, UNLIKE = 0.8, 1.0  # parts of the distance that a card allows: one is warned, no number is given
 UNLIKE_WORDS = (
     "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
     " or tick “Measure images unlike the data” if you know better."
@@ -36,8 +36,10 @@ DIFFERS_WORDS = (
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
-    " resampled by {scale:.3g}); intervals are Student's, from the jackknife over blocks of the image."
+    " resampled by {scale:.3g}; mean over its mirrored forms {mirrored}); intervals are"
+    " Student's, from the jackknife over blocks of the image."
 )
+CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."
 SOURCE = "Underwood (1970)"
 
@@ -105,8 +107,8 @@ class PhaseSettings(SegmentationSettings):
         ),
         json_schema_extra={"unit": "×"},
     )
-    flips: bool = Field(
-        False,
+    mirrored: Literal["on", "off"] = Field(
+        "on",
         title="Mirrored images",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
     )
@@ -115,6 +117,10 @@ class PhaseSettings(SegmentationSettings):
         title="Measure images unlike the data",
         description="Give numbers also of an image that looks unlike those that the model was taught on.",
     )
+
+    @property
+    def flips(self) -> bool:
+        return self.mirrored == "on"
 
 
 def channels(card: ModelCard) -> Channels:
@@ -133,15 +139,22 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     """Each pixel is of its likeliest class; the labels are the classes that occur."""
     from ..network.likeness import times_unlike
 
-    known, classes = maps.any(axis=0), maps.argmax(axis=0).astype(np.int32)
+    certainty, classes = maps[0].copy(), np.zeros(grey.shape, np.int32)
+    for place, each in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
+        classes[each > certainty] = place
+        np.maximum(certainty, each, out=certainty)
+    known = certainty > 0
     if settings.smallest > 1:
         classes = without_specks(classes, settings.smallest)
     present = np.unique(classes[known]).astype(np.int32)
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
-    certainty = np.where(known, np.take_along_axis(maps, classes[None], 0)[0], 0).astype(np.uint8)
     sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
-    used = {"unlike": times_unlike(grey, view.scale, card), "measure_unlike": settings.measure_unlike}
+    used = {
+        "unlike": times_unlike(grey, view.scale, card),
+        "measure_unlike": settings.measure_unlike,
+        "mirrored": settings.mirrored,
+    }
     return Found(
         np.where(known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )
@@ -176,7 +189,8 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
-    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or used.get("unlike", 0.0) < UNLIKE)
+    foreign = "resembles" in used or used.get("unlike", 0.0) >= UNLIKE
+    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or not foreign)
     values = {
         of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
         for figure, every in found.items()
@@ -239,15 +253,26 @@ def _table(
 
 
 def _warnings(segmentation: Segmentation) -> Iterator[str]:
-    unlike = segmentation.used.get("unlike", 0.0)
+    used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
+    foreign = "resembles" in used or unlike >= UNLIKE
     if not len(segmentation):
         yield NOTHING
-    elif unlike > DIFFERS:
-        yield DIFFERS_WORDS if unlike < UNLIKE or segmentation.used.get("measure_unlike") else UNLIKE_WORDS
+    elif foreign and not used.get("measure_unlike"):
+        yield UNLIKE_WORDS
+    elif foreign or (unlike > DIFFERS and not used.get("unfamiliar")):  # which is said already
+        yield DIFFERS_WORDS
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    return [("Phases", ", ".join(card.maps))]
+    """The classes, and which of them are taken for which, as far as the card knows (`evaluate --write-score`)."""
+    confused = [
+        f"{true} for {found} ({100 * share:.0f} %)"
+        for true, row in zip(card.maps, card.options.get("confusion", ()), strict=False)
+        for found, share in zip(card.maps, row, strict=False)
+        if found != true and share > CONFUSED
+    ]
+    told = [("Taken for another", ", ".join(confused))] if confused else []
+    return [("Phases", ", ".join(card.maps)), *told]
 
 
 def golden() -> Golden:
@@ -282,4 +307,5 @@ TASK = Task(
     method=METHOD,
     table="classes",
     facts=facts,
+    ignores=frozenset({"filter", "border_correction", "field_spread", "repeatability"}),
 )

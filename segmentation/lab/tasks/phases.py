@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from ...core.network.likeness import describe, learn
-from ..classes import activation, dice, likeliest, scoring, targets
+from ..classes import activation, dice, learnt, likeliest, scoring, targets
 from .base import LearningTask
-
-if TYPE_CHECKING:
-    from ..data import Labelled
-
-
-def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
-    """What the pictures look like, by which an image of another kind is told."""
-    return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
-
 
 TASK = LearningTask(
     name="phases",

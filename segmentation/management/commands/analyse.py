@@ -40,13 +40,13 @@ class Command(inputs.Measuring):
         self.measure(options["images"], inputs.settings(task, _settings(), options), options)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        from segmentation.core.pipeline import analyse
+        from segmentation.core.pipeline import NO_ROW, analyse
 
         micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         tall, bar_rows = micrograph.shape[0], settings.segmentation.data_bar
         if bar_rows != "auto" and bar_rows >= tall:
-            raise UnreadableImage(f"The data bar cannot take {bar_rows} rows: the image has only {tall}.")
+            raise UnreadableImage(NO_ROW.format(rows=bar_rows, tall=tall))
         with inputs.progress_bar(file.name) as bar:
             analysis = analyse(micrograph, settings, bar)
             inputs.write(analysis, folder, bar, keep_all=options["all"])

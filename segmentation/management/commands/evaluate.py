@@ -114,6 +114,8 @@ class Command(LabCommand):
 
         pooled, data = report["pooled"], report["data"]
         figures = {name: each["value"] for name, each in pooled["figures"].items() if name in FIGURES}
+        if "spread" in report:
+            figures["fraction_error"] = report["spread"]["fraction_error"]["mean"]
         if "merged" in pooled["errors"]:
             figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
             figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
@@ -121,6 +123,9 @@ class Command(LabCommand):
         score = {"data": f"{data['name']}, {data['images']} images", "split": "as scored by its owner", **known}
         others = [each for each in card.scores if each["data"] != score["data"]]
         self._write(file, "scores", [*others, score], {})
+        if "confusion" in report:
+            shares = [[round(each or 0.0, 4) for each in row] for row in report["confusion"]["shares"]]
+            self._write(file, "options", {"confusion": shares}, {})
         self.stdout.write(f"score written into {file}")
 
     def _fit(self, predictor: Any, file: Path, examples: Any, options: dict[str, Any]) -> tuple[Any, Any]:

@@ -10,9 +10,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings, MeasurementSettings
+from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import find
-from segmentation.core.typed import settings_of
+from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs
 
@@ -33,7 +33,7 @@ class Command(inputs.Measuring):
         )
         super().add_arguments(parser)
         parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
-        inputs.add_settings(parser, settings_of(MeasurementSettings))
+        inputs.add_settings(parser, _settings())
         kind = parser.add_argument("--kind", choices=["auto", "binary", "labels"], default="auto")
         kind.help = "binary: each connected piece is a particle; labels: each number; auto tells by the numbers"
         parser.add_argument("--background", type=int, default=0, metavar="V", help="the value between particles")
@@ -45,7 +45,7 @@ class Command(inputs.Measuring):
             options["out"].mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        settings = inputs.settings(find(DEFAULT_TASK), settings_of(MeasurementSettings), options)
+        settings = inputs.settings(find(DEFAULT_TASK), _settings(), options)
         self.measure(options["labels"], settings, options)
 
     def wanted(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
@@ -64,6 +64,12 @@ class Command(inputs.Measuring):
             self.stderr.write(f"{file}: {note}")
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
+
+
+def _settings() -> list[Setting]:
+    """How outlines are measured, and where the data bar begins: below it nothing is outlined that counts."""
+    bar = (each for each in settings_of(SegmentationSettings) if each.name == "data_bar")
+    return [*bar, *settings_of(MeasurementSettings)]
 
 
 def _image(mask: Path, folder: Path | None) -> Micrograph | None:

@@ -89,12 +89,13 @@ class MultiResUNet(nn.Module):
             block = MultiResBlock(2 * scale, scale)
             self.decoders.append(block)
             width = block.channels_out
+        self.pool = nn.MaxPool2d(2)
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
-            x = encoder(x if level == 0 else torch.max_pool2d(x, 2))
+            x = encoder(x if level == 0 else self.pool(x))
             skips.append(x)
         for level, (up, decoder) in enumerate(zip(self.ups, self.decoders, strict=True), start=1):
             skip = self.paths[4 - level](skips[4 - level])

@@ -28,12 +28,13 @@ class PlainUNet(nn.Module):
         self.encoders = nn.ModuleList(double_convolution(i, o) for i, o in zip(inputs, widths, strict=True))
         self.ups = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
         self.decoders = nn.ModuleList(double_convolution(2 * w, w) for w in reversed(widths[:-1]))
+        self.pool = nn.MaxPool2d(2)
         self.head = nn.Conv2d(filters, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoders):
-            x = encoder(x if level == 0 else torch.max_pool2d(x, 2))
+            x = encoder(x if level == 0 else self.pool(x))
             skips.append(x)
         skips.pop()
         for up, decoder in zip(self.ups, self.decoders, strict=True):

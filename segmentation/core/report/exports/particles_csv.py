@@ -58,8 +58,9 @@ def _inert(value: object) -> str:
 
 
 def name_cell(name: str) -> str:
-    """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table."""
-    safe = _inert(name)
+    """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table. A comma may
+    stay: the cell is quoted then."""
+    safe = ",".join(map(_inert, name.split(",")))
     return _escaped(safe[0]) + safe[1:] if safe.startswith(("=", "+", "-", "@")) else safe
 
 

@@ -1,0 +1,41 @@
+"""Show what the layers of a model's network make of an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from segmentation.core.micrograph import read
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.cards import AlteredWeights, find
+
+from . import _inputs as inputs
+from ._lab import LabCommand
+
+
+class Command(LabCommand):
+    help = (
+        "Write three pictures of what MODEL makes of IMAGE: the maps after every convolution, max-pool and up-sampling"
+        " layer, of each up to twelve."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("model", metavar="MODEL")
+        parser.add_argument("image", type=Path, metavar="IMAGE")
+        parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of the pictures (here)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.core.network.runtime import Runtime, load_network
+        from segmentation.core.tasks import find as task_named
+        from segmentation.lab.feature_maps import write_feature_maps
+
+        card = find(options["model"])
+        try:
+            micrograph = read(options["image"])
+            network = load_network(card, Runtime("cpu"), len(task_named(card.task).channels(card)))
+        except (UnreadableImage, AlteredWeights, FileNotFoundError) as error:
+            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+        for file in write_feature_maps(network.float(), micrograph.pixels, options["out"]):
+            self.stdout.write(f"picture: {file}")

@@ -1,0 +1,97 @@
+"""Golden samples: five constructed specimens, each acquired 200 times, and how often the nano card judges them rightly.
+
+An acquisition is drawn, not rendered: fields of the specimen, particles of each, an outline that is off by up to half a
+pixel, a calibration that is off by its uncertainty. What is smaller than the pixels allow is set aside as always.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.nano import Terms, nano_card, variants_of
+from segmentation.core.measure.quantities import COLUMNS
+from segmentation.core.measure.table import Table
+
+ACQUISITIONS = 200
+UNCERTAINTY = 0.01
+Field = Callable[[np.random.Generator, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """field: draws sizes (nm) of one field. right: verdicts that say what is so, or that it cannot be told; wrong: the
+    one that its true fraction forbids."""
+
+    name: str
+    right: tuple[str, ...]
+    wrong: str
+    field: Field
+    images: int = 6
+    particles: int = 100
+    pixel: float = 3.0
+
+    def verdict(self, seed: int) -> str:
+        """Of one acquisition, with the filter on."""
+        rng = np.random.default_rng([len(self.name), seed])
+        used = self.pixel * np.exp(-UNCERTAINTY * rng.standard_normal())
+        tables = [self._acquired(self.field(rng, self.particles), used, rng) for _ in range(self.images)]
+        terms = Terms(UNCERTAINTY, pixel=self.pixel, filter=True, checked=True)
+        card = nano_card(variants_of(*tables, edge="exclude", filter=True), terms)
+        return "undecided" if card is None else str(card["verdict"])
+
+    def _acquired(self, sizes: np.ndarray, used: float, rng: np.random.Generator) -> Table:
+        width = np.maximum(sizes / self.pixel + rng.uniform(-0.5, 0.5, len(sizes)), 1.0)
+        columns = {name: np.ones(len(width)) for name in COLUMNS if name not in ("class", "area_fraction")}
+        columns |= {"min_feret": width, "ecd": width, "area": np.rint(width**2 * np.pi / 4)}
+        columns |= {"touches_frame": np.zeros(len(width), bool), "kept": np.ones(len(width), bool)}
+        return set_aside(Table.of_pixels({**columns, "reason": np.full(len(width), "", "U40")}, used), True)
+
+
+def _fields(median: float, gsd: float = 1.4, between: float = 0.1) -> Field:
+    """Log-normal, the medians of the fields spread by `between`."""
+
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        return np.asarray(np.exp(log(median) + between * rng.standard_normal() + log(gsd) * rng.standard_normal(n)))
+
+    return draw
+
+
+def _unresolved(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Three quarters of 15 nm, the rest about 220 nm."""
+    return np.where(rng.random(n) < 0.75, 15.0, _fields(220.0)(rng, n))
+
+
+def _patchy(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Of two kinds of field: 45 % hold 85 % small particles, the others 5 %; 41 % of all are small."""
+    share = 0.85 if rng.random() < 0.45 else 0.05
+    return np.where(rng.random(n) < share, _fields(60.0)(rng, n), _fields(250.0)(rng, n))
+
+
+SPECIMENS = (
+    Specimen("clearly nano: median 60 nm", ("above",), "below", _fields(60.0)),
+    Specimen("clearly not: median 200 nm", ("below",), "above", _fields(200.0)),
+    Specimen("borderline: 49 % from 1 to 100 nm", ("undecided",), "above", _fields(100.9)),
+    Specimen("under-resolved: 75 % of 15 nm, 7.5 nm per pixel", ("undecided",), "below", _unresolved, pixel=7.5),
+    Specimen("heterogeneous: fields of 85 % and of 5 %, 41 % in all", ("undecided", "below"), "above", _patchy),
+)
+
+
+def verdicts(specimen: Specimen, acquisitions: int = ACQUISITIONS) -> Counter[str]:
+    return Counter(specimen.verdict(seed) for seed in range(acquisitions))
+
+
+def lines() -> Iterator[str]:
+    yield "| specimen | right | above | below | undecided | right | wrong and firm |"
+    yield "|---|---|---|---|---|---|---|"
+    for each in SPECIMENS:
+        found = verdicts(each)
+        cells = " | ".join(str(found[word]) for word in ("above", "below", "undecided"))
+        right = sum(found[word] for word in each.right)
+        shares = (f"{100 * number / ACQUISITIONS:.1f} %" for number in (right, found[each.wrong]))
+        yield f"| {each.name} | {' or '.join(each.right)} | {cells} | {' | '.join(shares)} |"

@@ -1,0 +1,144 @@
+"""Grains, bubbles and lines in drawn maps with known counts and sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from segmentation.core.labels.basins import closed_regions
+from segmentation.core.labels.bubbles import discs, find_circles
+from segmentation.core.labels.grains import are_convex, at_frame, find_grains, mean_intercept
+from segmentation.core.labels.lines import box_diagonals, find_lines, skeleton_lengths
+
+
+def hexagons(side: int = 240, apart: float = 40.0) -> np.ndarray:
+    """(side, side) uint8 boundaries, 5 px wide, of hexagonal cells whose centres are `apart` px from each other."""
+    rows, columns = np.mgrid[:side, :side].astype(float)
+    lines = np.arange(-1, side / (apart * 0.866) + 2)
+    seeds = [(r * apart * 0.866, (c + 0.5 * (r % 2)) * apart) for r in lines for c in np.arange(-1, side / apart + 2)]
+    nearest = np.argmin([np.hypot(rows - r, columns - c) for r, c in seeds], axis=0)
+    edge = ndimage.maximum_filter(nearest, 3) != ndimage.minimum_filter(nearest, 3)
+    return np.where(ndimage.distance_transform_edt(~edge) <= 1.5, 255, 0).astype(np.uint8)
+
+
+def drawn(shape, circles):
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    inside = np.zeros(shape, bool)
+    for row, column, radius in circles:
+        inside |= np.hypot(rows - row, columns - column) <= radius
+    return np.where(inside, 255, 0).astype(np.uint8)
+
+
+def bar(angle, length=60.0, width=4.0, side=120):
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    turn = np.deg2rad(angle)
+    along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
+    inside = (np.abs(along) <= length / 2) & (np.abs(across) <= width / 2)
+    return np.where(inside, 255, 0).astype(np.uint8)
+
+
+class TestGrains:
+    def test_hexagons_are_counted_and_measured(self):
+        boundary = hexagons()
+        labels = find_grains(boundary)
+        count = ndimage.label(boundary == 0)[1]
+        assert labels.max() == count
+        inner = ~at_frame(labels)
+        assert are_convex(labels)[inner].all()
+        diameters = np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi)[inner]
+        # A hexagon of 40 px between opposite sides has 1386 px; boundaries take 5 px.
+        assert np.median(diameters) == pytest.approx(35 * np.sqrt(2 * np.sqrt(3) / np.pi), rel=0.03)
+
+    def test_the_true_diameter_is_not_the_published_one(self):
+        disc = drawn((80, 80), [(40, 40, 20)])
+        area = np.count_nonzero(disc)
+        assert 2 * np.sqrt(area) / np.pi == pytest.approx(0.564 * 40, rel=0.01)
+        assert 2 * np.sqrt(area / np.pi) == pytest.approx(40, rel=0.01)
+
+    def test_a_gap_is_closed_and_a_loose_end_parts_nothing(self):
+        boundary = np.zeros((60, 120), np.uint8)
+        boundary[[0, 1, 58, 59]] = boundary[:, [0, 1, 118, 119]] = 255
+        boundary[:, 58:62] = 255
+        boundary[26:34, 58:62] = 0  # a gap of 8 px in a line of 56 px
+        assert find_grains(boundary, 0.5).max() == 2
+        boundary[20:, 58:62] = 0  # a third of the line is left
+        assert find_grains(boundary, 0.5).max() == 1
+
+    def test_the_threshold_decides_on_faint_boundaries(self):
+        lines = np.where(hexagons() > 0, 100, 0).astype(np.uint8)
+        parted = closed_regions(lines, 0.3).max()
+        assert parted > 20 and closed_regions(lines, 0.6).max() == 1
+
+    def test_joined_grains_are_not_convex(self):
+        shape = np.zeros((80, 80), np.int32)
+        shape[10:70, 10:30] = shape[50:70, 10:70] = 1  # an L
+        assert not are_convex(shape)[0]
+        shape[10:70, 10:70] = 1
+        assert are_convex(shape)[0]
+
+    def test_intercepts_of_stripes(self):
+        labels = np.zeros((100, 100), np.int32)
+        for number, left in enumerate(range(0, 100, 20), start=1):
+            labels[:, left : left + 17] = number
+        # Rows cross five stripes, of which that at the left end counts half; columns cross none.
+        assert mean_intercept(labels) == pytest.approx(2 * 100 * 100 / (100 * 4.5), rel=0.03)
+        assert mean_intercept(np.ones((9, 9), np.int32)) is None
+
+
+class TestBubbles:
+    CIRCLES = ((40.3, 50.2, 12.4), (40, 150, 5), (120.5, 60.1, 8), (200, 200, 20.2), (200, 60, 4), (150, 150, 15))
+
+    def test_circles_are_found_to_a_fraction_of_a_pixel(self):
+        found = find_circles(drawn((256, 256), self.CIRCLES))
+        true = np.array(sorted(self.CIRCLES, key=lambda c: (round(c[0]), c[1])))
+        assert len(found) == len(true)
+        for circle in true:
+            nearest = found[np.argmin(np.hypot(*(found[:, :2] - circle[:2]).T))]
+            assert np.hypot(*(nearest[:2] - circle[:2])) < 0.3
+            assert nearest[2] == pytest.approx(circle[2], abs=0.4)
+
+    def test_bubbles_that_overlap_are_parted(self):
+        pairs = [(40, 40, 9), (40, 55, 9), (100, 40, 12), (100, 58, 7), (40, 120, 8), (54, 120, 8), (47, 132, 8)]
+        mask = drawn((140, 160), pairs)
+        assert ndimage.label(mask)[1] == 3
+        assert len(find_circles(mask)) == len(pairs)
+
+    def test_a_soft_edge_lies_where_it_crosses_the_threshold(self):
+        rows, columns = np.mgrid[:80, :80]
+        soft = 255 / (1 + np.exp(np.hypot(rows - 40, columns - 40) - 14))
+        (found,) = find_circles(soft.round().astype(np.uint8))
+        assert found == pytest.approx([40, 40, 14], abs=0.2)
+
+    def test_a_bubble_at_the_frame_is_one(self):
+        assert len(find_circles(drawn((100, 100), [(2, 50, 10), (50, 50, 10)]))) == 2
+
+    def test_discs_share_what_both_cover(self):
+        labels = discs(np.array([[20.0, 20, 8], [20, 32, 8]]), (40, 52))
+        areas = np.bincount(labels.ravel())[1:]
+        assert areas[0] == pytest.approx(areas[1], rel=0.08) and areas.sum() < 2 * np.pi * 64
+
+    @pytest.mark.parametrize("picture", [np.zeros((30, 30)), np.full((1, 1), 255), np.full((3, 200), 255)])
+    def test_nothing_round_breaks_nothing(self, picture):
+        circles = find_circles(picture.astype(np.uint8))
+        assert circles.shape[1] == 3
+
+
+class TestLines:
+    def test_lines_are_counted(self):
+        picture = np.zeros((100, 100), np.uint8)
+        picture[10:13, 10:60] = picture[30:80, 50:53] = picture[90, 3:9] = 255
+        labels = find_lines(picture)
+        assert labels.max() == 2  # the third is a speck
+        assert sorted(skeleton_lengths(labels)) == pytest.approx([50, 50], abs=3)
+
+    def test_lengths_hold_in_every_direction(self):
+        lengths = np.array([skeleton_lengths(find_lines(bar(angle)))[0] for angle in range(0, 180, 15)])
+        assert lengths.mean() == pytest.approx(61, rel=0.03) and (np.abs(lengths / 61 - 1) < 0.1).all()
+
+    def test_the_box_of_a_bent_line_is_shorter_than_its_skeleton(self):
+        picture = np.zeros((80, 80), np.uint8)
+        picture[10:13, 10:60] = picture[10:60, 57:60] = 255
+        labels = find_lines(picture)
+        assert box_diagonals(labels)[0] == pytest.approx(np.hypot(50, 50))
+        assert skeleton_lengths(labels)[0] == pytest.approx(97, rel=0.07)

@@ -1,0 +1,118 @@
+"""Phases: what maps become, what is measured of them, and images that a model cannot judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation.core.analysis import Measured
+from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import ModelCard
+from segmentation.core.network.likeness import describe, learn
+from segmentation.core.network.scale_search import View
+from segmentation.core.settings import MeasurementSettings
+from segmentation.core.tasks import phases
+from segmentation.core.tasks.base import Found
+from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
+
+NAMES = ["matrix", "network", "laths"]
+CARD = ModelCard("steel", "Steel", "", "1", {"name": "x"}, "a" * 64, Path("x"), "phases", maps=NAMES)
+
+
+def maps_of(classes: np.ndarray, sure: int = 230) -> np.ndarray:
+    rest = (255 - sure) // 2
+    return np.stack([np.where(classes == each, sure, rest) for each in range(3)]).astype(np.uint8)
+
+
+def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard = CARD, **said: object) -> Found:
+    grey = (60 * classes + 40).astype(np.uint8) if grey is None else grey
+    return decode(maps_of(classes), grey, View(), card, PhaseSettings(model="steel", **said))
+
+
+def measured(made: Found, nm: float | None = None) -> Measured:
+    shape = made.labels.shape
+    segmentation = Segmentation(
+        made.labels,
+        np.arange(1, len(made.classes) + 1, dtype=np.int32),
+        made.classes,
+        tuple(NAMES),
+        made.confidence,
+        shape[0],
+        Provenance("0" * 64, "phases"),
+        made.used,
+        {},
+        made.layers,
+    )
+    calibration = Calibration.of_pixel(nm, typed=str(nm)) if nm else Calibration.absent()
+    picture = Micrograph(np.zeros(shape, np.uint8), "a.png", "0" * 64, calibration, {})
+    return phases.measure(segmentation, picture, MeasurementSettings(), calibration)
+
+
+def striped() -> np.ndarray:
+    """Matrix and laths in stripes of 8 px, no network."""
+    return np.where(np.indices((64, 64))[1] // 8 % 2, 2, 0).astype(np.int32)
+
+
+def test_a_class_that_does_not_occur_is_zero_and_has_no_row():
+    made = measured(found(striped()))
+    assert [made.quantities[f"area_fraction of {name}"].value for name in NAMES] == [0.5, 0, 0.5]
+    assert made.quantities["mean_intercept of network"].value is None
+    assert made.table["name"].tolist() == ["matrix", "laths"] and made.table["class"].tolist() == [0, 2]
+    assert made.table["objects"].tolist() == [4, 4] and made.table["certainty"] == pytest.approx(230 / 255)
+
+
+def test_lengths_have_the_calibration():
+    pixels, nm = measured(found(striped())), measured(found(striped()), 4.0)
+    density, intercept = (f"{name} of laths" for name in ("boundary_density", "mean_intercept"))
+    assert nm.quantities[density].value == pytest.approx(pixels.quantities[density].value / 4)
+    assert (nm.quantities[density].unit, nm.quantities[intercept].unit) == ("nm⁻¹", "nm")
+    assert nm.quantities[intercept].high == pytest.approx(4 * pixels.quantities[intercept].high)
+    assert nm.table.columns["object_density_per_nm2"] == pytest.approx(pixels.table["object_density_per_px2"] / 16)
+
+
+def test_small_regions_go_to_what_surrounds_them():
+    classes = np.zeros((40, 40), np.int32)
+    classes[5:8, 5:8], classes[20:30, 20:30] = 1, 2
+    assert set(np.unique(without_specks(classes, 9))) == {0, 1, 2}
+    assert (without_specks(classes, 10) == np.where(classes == 1, 0, classes)).all()
+    assert (without_specks(classes, 10_000) == classes).all()  # nothing would be left
+    assert found(classes, smallest=10).classes.tolist() == [0, 2]
+
+
+@pytest.fixture
+def taught() -> ModelCard:
+    """A model that was taught on smooth pictures."""
+    smooth = [np.round(127 + 100 * np.sin(np.indices((96, 96))[0] / (6 + n / 4))).astype(np.uint8) for n in range(5)]
+    return replace(CARD, options=learn([describe(each) for each in smooth], list("abcde")))
+
+
+def test_no_number_is_given_of_an_image_of_another_kind(taught):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
+    refused = measured(found(striped(), noise, taught))
+    assert all(value.value is None for value in refused.quantities.values())
+    assert refused.warnings[0].startswith("This image looks unlike the micrographs that the model was taught on, so no")
+    assert not refused.table.kept.any() and set(refused.table.reasons) == {"image unlike the data"}
+    anyway = measured(found(striped(), noise, taught, measure_unlike=True))
+    assert anyway.quantities["area_fraction of laths"].value == 0.5 and "compare its phases" in anyway.warnings[0]
+
+
+def test_an_image_of_its_kind_is_measured_without_a_word(taught):
+    alike = np.round(127 + 100 * np.sin(np.indices((96, 96))[1] / 6.6)).astype(np.uint8)
+    made = measured(found(np.zeros((96, 96), np.int32), alike, taught))
+    assert made.quantities["area_fraction of matrix"].value == 1 and not made.warnings
+
+
+def test_the_page_of_models_says_which_classes_are_confused():
+    card = replace(CARD, options={"confusion": [[0.99, 0.01, 0, 0], [0.2, 0.8, 0, 0], [0, 0.07, 0.93, 0]]})
+    assert phases.facts(card)[1] == ("Taken for another", "network for matrix (20 %), laths for network (7 %)")
+    assert len(phases.facts(CARD)) == 1
+
+
+def test_a_card_names_two_classes_at_least():
+    for wrong in ([], ["one"], ["one", "one"]):
+        with pytest.raises(ValueError, match="maps names the classes"):
+            phases.channels(replace(CARD, maps=wrong))

@@ -1,0 +1,167 @@
+"""Grain boundaries, bubbles and lines are taught as masks, and scored by the eight metrics of Ochoa et al. (2025)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from django.core.management import call_command
+
+from segmentation.core.network.cards import ModelCard
+from segmentation.core.network.scale_search import View
+from segmentation.core.truth import load_classes
+from segmentation.lab import tasks
+from segmentation.lab.evaluation.predictions import Options, Predictor, Seen
+from segmentation.lab.losses import losses
+from segmentation.lab.masks import BINS, LEGEND, dice, metrics, size_errors
+from segmentation.lab.settings import read_recipe, recipe_from
+from segmentation.lab.sweep import over_folds, read_sweep, recipes
+from tests.lab.folders import save
+
+RECIPES = Path("segmentation/lab/recipes")
+ONCE = np.ones((1, 1))
+
+
+def compared(name, maps, truth, threshold=None):
+    """What the scoring of a task says of a map (H, W) uint8 against a mask (H, W)."""
+    card = ModelCard("perfect", "Perfect", "", "1", {"name": "none"}, "a" * 64, Path("none"), name)
+    scoring = tasks.find(name).scoring(tasks.find(name).channels)
+    seen = Seen(maps[None], np.zeros_like(maps), View(), 0.0)
+    return scoring, scoring.examine(Predictor(card, None), Options(threshold=threshold)).find(
+        seen, truth.astype(np.int32), 1.0
+    )
+
+
+def discs(centres, radius=8, side=120):
+    rows, columns = np.mgrid[:side, :side]
+    return np.any([np.hypot(rows - r, columns - c) <= radius for r, c in centres], axis=0)
+
+
+def test_a_single_class_is_whatever_is_above_zero(tmp_path):
+    for values in ([0, 1], [0, 255]):
+        save(tmp_path / "mask.png", np.array([values], np.uint8))
+        assert load_classes(tmp_path / "mask.png", (1,)).tolist() == [[0, 1]]
+
+
+def test_masks_are_taught_without_unlabelled_pixels():
+    labels = np.array([[0, 1], [1, 0]], np.int32)
+    target = torch.from_numpy(tasks.find("bubbles").targets(labels, ("bubble",)))[None]
+    assert target.tolist() == [[[[0, 1], [1, 0]]]]
+    loss = losses()["masks"](name="masks")
+    right = torch.where(target > 0, 9.0, -9.0)
+    assert float(loss(right, target)) < 0.1 < 5 < float(loss(-right, target))
+    assert dice(right, target) == 1.0 and dice(-right, target) == 0.0
+
+
+def test_the_eight_metrics_of_a_known_case():
+    true = discs([(20, 20), (20, 60), (60, 20), (60, 60)])
+    found = discs([(20, 20), (20, 60), (60, 20), (90, 90)])  # one missed, one invented
+    maps = np.where(found, 204, 10).astype(np.uint8)
+    scoring, (labels, one) = compared("bubbles", maps, true)
+    figures = {name: values[0] for name, values in {**metrics([one], ONCE), **size_errors([one], ONCE, False)}.items()}
+    assert set(figures) == set(scoring.definitions)
+    assert figures["precision"] == figures["recall"] == figures["f1"] == pytest.approx(0.75)
+    assert figures["certainty"] == pytest.approx(0.8) and figures["abundance"] == pytest.approx(true.mean())
+    assert figures["number_true"] == figures["number_found"] == labels.max() == 4
+    assert figures["object_iou"] == pytest.approx(3 / 5, abs=0.03)
+    assert figures["l1"] == figures["mean_error"] == 0
+
+
+def test_the_distance_of_size_histograms_counts_every_object():
+    true, found = discs([(20, 20), (60, 60)]), discs([(20, 20), (60, 60), (60, 100)])
+    _, (_, more) = compared("bubbles", np.where(found, 255, 0).astype(np.uint8), true)
+    assert size_errors([more], ONCE, False)["l1"][0] == 1
+    _, (_, none) = compared("bubbles", np.zeros(true.shape, np.uint8), true)
+    assert size_errors([none], ONCE, False)["l1"][0] == 2 and metrics([none], ONCE)["number_error"][0] == -100
+    both = metrics([more, none], np.ones((1, 2)))
+    assert both["number_true"][0] == 4 and both["number_found"][0] == 3
+    assert len(LEGEND) == 3 and BINS > 1
+
+
+def test_only_whole_convex_grains_are_counted_and_the_others_told():
+    boundary = np.zeros((120, 160), bool)
+    boundary[[30, 31, 32, 33, 34, 90, 91, 92, 93, 94]] = True
+    boundary[:, 38:43] = boundary[:, 78:83] = boundary[:, 118:123] = True
+    scoring, (labels, one) = compared("grains", np.where(boundary, 255, 0).astype(np.uint8), boundary)
+    assert labels.max() == 12 and one.every.tolist() == [12, 12] and one.numbers.tolist() == [2, 2]
+    assert metrics([one], ONCE)["object_iou"][0] == 1
+    assert scoring.note == "Sizes are the diameters of convex grains in {unit}."
+
+
+def test_the_pictures_show_what_was_found_invented_and_missed():
+    from tests.tasks.kinds import micrograph_of
+
+    true, found = discs([(30, 30)]), discs([(80, 80)])
+    scoring, (labels, _) = compared("bubbles", np.where(found, 255, 0).astype(np.uint8), true | found)
+    picture = scoring.panels(micrograph_of(np.full((120, 120), 90, np.uint8)), labels, (true | found).astype(np.int32))[
+        3
+    ]
+    assert picture[80, 80].tolist() == list(LEGEND["found"]) and picture[30, 30].tolist() == list(LEGEND["missed"])
+
+
+def test_the_grid_of_a_sweep():
+    sweep, base = read_sweep(RECIPES / "grain-sweep.toml")
+    grid = list(recipes(sweep, base))
+    assert len(grid) == 4 * 6 * 3 and len({one.name for *_, one in grid}) == 72
+    assert {one.optimiser.name for *_, one in grid} == {"adam"}
+    assert {(one.weight_decay, one.fold) for *_, one in grid} == {(d, f) for d in sweep.weight_decay for f in range(3)}
+    for name in ("grain-boundaries", "bubbles"):
+        assert read_recipe(RECIPES / f"{name}.toml").loss.name == "masks"
+
+
+def test_folds_are_summed_or_averaged():
+    rows = [{"network": "a", "weight_decay": 0.0, "fold": f, "f1": 0.5 + f / 10, "number_found": 10} for f in (0, 1)]
+    (found,) = over_folds(rows)
+    assert found["f1"] == pytest.approx((0.55, 0.0707), abs=1e-3) and found["number_found"] == (20, 0)
+
+
+def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        mask = discs(rng.integers(10, 54, (3, 2)), 6, 64)
+        save(tmp_path / "data" / "images" / f"{number}.png", np.where(mask, 190, 70).astype(np.uint8))
+        save(tmp_path / "data" / "labels" / f"{number}.png", np.where(mask, 255, 0).astype(np.uint8))
+    recipe = recipe_from(
+        {
+            "name": "tiny",
+            "title": "Tiny",
+            "task": "bubbles",
+            "sources": [{"kind": "folder", "path": str(tmp_path / "data")}],
+            "architecture": {"name": "plain-unet", "filters": 4, "depth": 2},
+            "steps": 2,
+            "batch": 2,
+            "crop": 32,
+            "checkpoint": 2,
+            "validation_batches": 1,
+            "device": "cpu",
+            "precision": "float32",
+            "threads": 1,
+        },
+        "here",
+    )
+    import tomlkit
+
+    (tmp_path / "tiny.toml").write_text(tomlkit.dumps(recipe.model_dump()))
+    (tmp_path / "sweep.toml").write_text(
+        'recipe = "tiny.toml"\nfolds = 2\nweight_decay = [0.0, 0.1]\n[[networks]]\ntitle = "small"\n'
+        'architecture = {name = "plain-unet", filters = 4, depth = 2}\n'
+    )
+    call_command("sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "out"))
+    rows = list(csv.DictReader((tmp_path / "out" / "runs.csv").open()))
+    assert [(row["weight_decay"], row["fold"]) for row in rows] == [
+        ("0.0", "0"),
+        ("0.1", "0"),
+        ("0.0", "1"),
+        ("0.1", "1"),
+    ]
+    assert (tmp_path / "out" / "metrics.png").stat().st_size > 1000
+    report = tmp_path / "out" / "tiny-0-0-0" / "report" / "report.json"
+    assert json.loads(report.read_text())["data"]["images"] == 2
+    before, said = report.stat().st_mtime_ns, capsys.readouterr().out
+    assert "| small | 0.1 | 2 |" in said and "step 2/2" in said
+    call_command("sweep", str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "out"))
+    assert report.stat().st_mtime_ns == before and "step 2/2" not in capsys.readouterr().out
