@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -105,8 +106,17 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     """Polarity and scale at which the particles are clearest and of the size that the model likes best."""
     from ..labels.confidence import clarity
 
+    judging = replace(card, threshold=float(card.options.get("search_threshold", card.threshold)))
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
-    return search(predict, lambda maps: clarity(maps, card), card, picture, polarity=polarity, scale=settings.scale)
+    return search(
+        predict,
+        lambda maps: clarity(maps, judging),
+        card,
+        picture,
+        polarity=polarity,
+        scale=settings.scale,
+        coarsest=float(card.options.get("coarsest", 0.0)),
+    )
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
