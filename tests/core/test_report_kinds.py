@@ -113,6 +113,9 @@ def test_the_legend_says_how_much_each_class_covers(phases):
         share = np.isin(used.labels, used.ids[used.classes == number]).mean()
         assert f"{name}: {100 * share:.1f} %" in words
     assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == list("ABCD")
+    silent = figure.draw(Sample.of(replace(phases, quantities={"mean": Value(None)})))
+    legend = [text.get_text() for text in silent.axes[1].get_legend().get_texts()]
+    assert legend == ["ferrite", "cementite"]  # where no number is given
 
 
 def test_the_model_is_the_one_that_was_kept_whatever_is_installed(tmp_path):

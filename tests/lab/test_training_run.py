@@ -1,6 +1,7 @@
 """Whole trainings: recipes that are refused, runs that are killed, full disks, fine-tuning, published models."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -90,7 +91,7 @@ def test_a_recipe_survives_its_file(tmp_path, folder):
 RECIPES = sorted((ROOT / "segmentation" / "lab" / "recipes").glob("*.toml"))
 
 
-@pytest.mark.parametrize("file", [file for file in RECIPES if not file.stem.startswith("gan")])
+@pytest.mark.parametrize("file", [file for file in RECIPES if not re.match(r"gan|.*sweep", file.stem)])
 def test_the_released_recipes_are_valid(file):
     assert read_recipe(file).sources
 

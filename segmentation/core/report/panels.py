@@ -149,8 +149,9 @@ def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
     used = scene.analysis.segmentation
     numbers = np.r_[0, used.classes].astype(np.intp)
     _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.6, numbers)), f"{letter}Classes")
+    told = any(value.value is not None for value in scene.sample.quantities.values())  # no number, not here either
     handles = [
-        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}")
+        Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if told else name)
         for i, (name, share) in enumerate(zip(used.class_names, scene.area_fractions.tolist(), strict=True))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=8, framealpha=0.85)
