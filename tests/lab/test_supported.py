@@ -1,6 +1,7 @@
 """The released model of particles on a support, and what its card asks of the scale search and of doubtful outlines."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
 from segmentation.core.pipeline import segment
 from segmentation.core.settings import AnalysisSettings
+from segmentation.core.tasks.particles import _doubts
 from segmentation.lab.instances.matching import match, overlap_of
 from segmentation.lab.synthesis.render import render_settings
 
@@ -61,3 +63,15 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
     assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
     kept = outline(maps, grey, 1.0, 0.3, replace(plain, options={"noise": 0.0}))
     assert len(kept.confidence) == 21 and kept.dropped == 0
+
+
+def test_the_usual_model_names_the_other_where_it_gives_an_image_up():
+    def told(model):
+        class Found(list):
+            used, provenance = {"expected": 0.2, "dropped": 9}, SimpleNamespace(card={"name": model})
+
+        return " ".join(_doubts(Found([1, 2])))
+
+    assert "with the model Particles on a support (STEM)." in told("particles")
+    assert "unlike the micrographs" in told("supported") and "Particles on a support" not in told("supported")
+    assert find("supported").title == "Particles on a support (STEM)"
