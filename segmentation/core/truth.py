@@ -166,10 +166,13 @@ def find_pairs(
 
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     """The numbers that stand for `count` classes in files of labels: those there are, in their order, if they are as
-    many; 255, or else 0, is what is not labelled where there is one more; of fewer 0, 1, ... or 1, 2, ...
+    many; 255, or else 0, is what is not labelled where there is one more; of fewer 0, 1, ... or 1, 2, ...; a single
+    class is whatever is above 0 (`load_classes`).
 
     Raises BadDataset.
     """
+    if count == 1:
+        return (1,)
     numbers: set[int] = set()
     for pair in pairs:
         if pair.labels:

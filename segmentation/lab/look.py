@@ -102,7 +102,7 @@ def look_at(pair: Pair) -> Looked:
             wrong=_flat(pair, grey),
             classes=True,
             shares=tuple((pixels / max(1, pixels.sum())).tolist()),
-            strange={value: n for value, n in strange.items() if value not in pair.classes},
+            strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
         )
     raw = read_numbers(truth)
     labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
@@ -23,6 +24,7 @@ from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
+from ..core.tasks.base import Golden
 from ..models import Job
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
@@ -31,6 +33,7 @@ from .serving import serve_picture
 
 MOST_EXAMPLES = 9
 KIND_PICTURE = 192, 144  # px
+COLOUR = 86, 180, 233
 
 
 class SignIn(LoginView):
@@ -95,26 +98,32 @@ def example(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 @require_safe
 def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
-    """What a kind of analysis finds, small: the second half of a model's first picture."""
+    """What a kind of analysis finds, small: the second half of a model's first picture, else its drawn case."""
     try:
-        content = _small(_example_path(cards.find(name), 1))
-    except (OSError, ValueError, cards.UnknownModel, Image.DecompressionBombError):
+        card = cards.find(name)
+        path = _example_path(card, 1)
+        content = _small(path if path.is_file() else None, card.task)
+    except (OSError, ValueError, cards.UnknownModel, tasks.UnknownTask, Image.DecompressionBombError):
         raise Http404 from None
     return HttpResponse(content, "image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
-def pictured() -> set[str]:
-    """Names of the models that have a picture."""
-    return {card.name for card in _offered() if _example_path(card, 1).is_file()}
-
-
 @lru_cache(32)
-def _small(path: Path) -> bytes:
-    with Image.open(path, formats=["PNG"]) as picture:
-        half = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
+def _small(path: Path | None, task: str) -> bytes:
+    if path:
+        with Image.open(path, formats=["PNG"]) as picture:
+            shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
+    else:
+        shown = _drawn(tasks.find(task).golden())
     made = BytesIO()
-    ImageOps.fit(half, KIND_PICTURE).save(made, "JPEG", quality=80)
+    ImageOps.fit(shown, KIND_PICTURE).save(made, "JPEG", quality=80)
     return made.getvalue()
+
+
+def _drawn(case: Golden) -> Image.Image:
+    """The picture of a drawn case, its first map in colour."""
+    grey = np.repeat(case.picture[..., None], 3, axis=2)
+    return Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
 
 
 def _offered() -> list[cards.ModelCard]:

@@ -40,7 +40,6 @@ from ..services import (
     start_archive,
 )
 from .access import refused, see_other, visible_upload
-from .pages import pictured
 from .serving import serve_preview
 
 DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
@@ -360,7 +359,6 @@ def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> d
 def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: Any) -> HttpResponse:
     context = {
         "form": form,
-        "pictured": pictured(),
         "token": _token(request),
         "width": DEFAULT_WIDTH,
         "width_origin": "default",

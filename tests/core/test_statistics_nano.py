@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import Sizes
@@ -144,7 +145,7 @@ def test_sensitivity_tells_each_setting_by_name():
     assert [row["name"] for row in found] == [
         "as analysed",
         "filter off",
-        "outlines set aside for their size counted, too",
+        "small outlines counted, too",
         "threshold −0.1",
         "calibration −3 %",
         "calibration +3 %",
@@ -230,7 +231,7 @@ def test_a_few_that_are_too_small_turn_nothing():
     found = set_aside_card(4, 160, True)
     assert found["verdict"] == "below" and found["decides"] == ""
     rows = {row["name"]: row["n"] for row in found["sensitivity"]}
-    assert rows["outlines set aside for their size counted, too"] == 164
+    assert rows["small outlines counted, too"] == 164
 
 
 def test_few_particles_give_no_verdict():
@@ -313,3 +314,13 @@ def test_golden_specimens(specimen):
     found = verdicts(specimen, 12)
     assert sum(found[word] for word in specimen.right) >= 10
     assert found[specimen.wrong] == 0
+
+
+def test_that_no_image_shows_any_is_no_proof():
+    """Issue 17: of five images of which none shows any the upper limit was 0.8 %."""
+    limits = {count: pooled_card(shares(count, 0.0, 0.0, n=60))["high"] for count in (3, 5, 10, 40)}
+    assert limits[3] > 0.3 and limits[5] == pytest.approx(stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
+    assert limits[5] > limits[10] > limits[40] > 0.05
+    found = pooled_card([table_of([40 + i % 5 for i in range(60)], nm_per_pixel=2.0) for _ in range(5)])
+    assert found["low"] == pytest.approx(1 - stats.beta.ppf(0.975, 0.5, 5.5), abs=0.001)
+    assert "5 images may all miss a kind of field that makes up less than 45 % of the specimen" in found["sentence"]

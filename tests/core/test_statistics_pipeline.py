@@ -58,7 +58,7 @@ def test_outlines_stored_without_alternatives_still_have_a_card():
         "sensitivity"
     ]
     assert not any("threshold" in row["name"] for row in rows)
-    assert len(rows) == 6
+    assert len(rows) == 10
 
 
 def test_confidence_under_other_outlines():

@@ -265,7 +265,7 @@ def test_reasons_hide_and_show_their_particles(look):
 def test_the_table_is_sorted_by_any_column(look, column):
     page = look()
     head = page.locator(".particles th", has_text=column)
-    place = head.evaluate("head => head.cellIndex + 1")
+    place = head.evaluate("head => [...head.parentElement.cells].filter((each) => !each.hidden).indexOf(head) + 1")
     values = f".particles tbody tr[data-id] td:nth-child({place})"
     head.get_by_role("button").click()
     rising = page.locator(values).all_inner_texts()

@@ -47,18 +47,20 @@ def outline(
 
     Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
     be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
-    Elsewhere those stay, for the filter. every: nothing is dropped.
+    Elsewhere those stay, for the filter. A card may say below which expected share that is so (option `noise`): where
+    faint things abound, most candidates are wrong without the rest being noise. every: nothing is dropped.
     """
     labels = particles(maps, grey, scale, threshold, card)
     certainty = confidence(maps, grey, labels, scale, card)
     if every or not len(certainty) or not card.confidence:
         return Outlines(labels, certainty, 0, 1.0)
     expected = float(certainty.mean())
-    least = HOPELESS if expected >= EVEN else EVEN
+    noise = float(card.options.get("noise", EVEN))
+    least = HOPELESS if expected >= noise else EVEN
     keep = certainty >= least
     left, dropped = certainty[keep], int((~keep).sum())
     if dropped:
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         for row in labels:  # in place: a large image's labels are a quarter of a gigabyte
             row[:] = numbers[row]
-    return Outlines(labels, left, dropped, float(left.mean()) if expected >= EVEN else expected)
+    return Outlines(labels, left, dropped, float(left.mean()) if len(left) and expected >= noise else expected)

@@ -8,6 +8,8 @@ import numpy as np
 
 from .bootstrap import undefined
 from .distribution import FIGURES, Sizes
+from .fitting import POOR, log_normal
+from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
 
 FEW, FEWER = 30, 100  # particles
@@ -15,8 +17,8 @@ FEW_IMAGES = 4
 SKEW = -0.3  # of ln(size); that of a log-normal law is 0
 Caution = tuple[tuple[str, ...], str]
 LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
-SHAPE = ("span", "geometric_sd")
-SPREAD = ("mean", "sd", "geometric_mean", *SHAPE)
+SPREAD = ("sd", "span", "geometric_sd")
+MOST = ("mean", "geometric_mean", *SPREAD)
 
 
 def cautions(sizes: Sizes) -> list[str]:
@@ -30,14 +32,22 @@ def doubted(sizes: Sizes) -> Iterator[Caution]:
         return
     n = len(sizes)
     if n < FEW:
-        yield SPREAD, f"fewer than {FEW} particles were kept"
+        yield MOST, f"fewer than {FEW} particles were kept"
     elif n < FEWER:
-        yield SHAPE, f"fewer than {FEWER} particles were kept"
+        yield SPREAD, f"fewer than {FEWER} particles were kept"
     if 1 < sizes.images < FEW_IMAGES:
         why = "images do not show whether those of larger particles show fewer of them"
         yield LOCATION, f"fewer than {FEW_IMAGES} {why}"
+    if 1 < sizes.images < MANY_IMAGES and poor(sizes):
+        yield ("d10", "d90", "span"), "the sizes of few images are not log-normal"
     if n >= FEWER and skewness(sizes) < SKEW:
         yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
+
+
+def poor(sizes: Sizes) -> bool:
+    """Whether a log-normal law, which the model of few images takes for granted, fits poorly."""
+    fit = log_normal(sizes.size, sizes.weights["number"])
+    return fit is not None and fit["word"] == POOR
 
 
 def skewness(sizes: Sizes) -> float:
@@ -48,8 +58,6 @@ def skewness(sizes: Sizes) -> float:
 
 
 def _sentence(names: tuple[str, ...], why: str) -> str:
-    titles = [NUMBERS[name].title for name in FIGURES if name in names]
-    listed = ", ".join(title if title[1:2].isupper() or title[1:2].isdigit() else title.lower() for title in titles)
-    *most, last = listed.split(", ")
+    *most, last = (NUMBERS[name].label for name in FIGURES if name in names)
     joined = f"{', '.join(most)} and {last}" if most else last
     return f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}."

@@ -11,7 +11,7 @@ from .distribution import SAME, Floats, effective_number
 LEAST = 10  # particles; fewer fit nearly any law
 CHANCE = 0.05
 CLOSE, NEAR = 0.03, 0.08
-GOOD = "good"
+GOOD, POOR = "good", "poor"
 
 # How likely a sample of the fitted law lies further from its own fit (Lilliefors 1967), by the modified distance
 # D (sqrt n - 0.01 + 0.85 / sqrt n) of Stephens (1974), whose distribution hardly depends on n.
@@ -50,7 +50,7 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
     n = effective_number(weights)
     ks = distance((logs - mean) / (spread * np.sqrt(n / (n - 1))), weights)
     p = chance(ks, n)
-    word = GOOD if p >= CHANCE or ks <= CLOSE else "fair" if ks <= NEAR else "poor"
+    word = GOOD if p >= CHANCE or ks <= CLOSE else "fair" if ks <= NEAR else POOR
     return Fit(law="log-normal", median=float(np.exp(mean)), gsd=float(np.exp(spread)), ks=ks, p=p, word=word)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, hypot, sqrt
 from statistics import NormalDist
 
@@ -14,6 +14,7 @@ from .drawn import Z95, t95
 
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
+SINGLY = 4  # images; of two or three the beta-binomial law alone reaches far enough
 MANY_IMAGES = 30  # from here on the variance between images is known well enough for Wilson's formula
 NODES = 7  # calibrations at which the fraction of few images is looked at
 LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # of particles of one image, as their intraclass correlation
@@ -45,6 +46,25 @@ def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 
 
     field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it and so is taken to
     be off by it, as by its calibration; of several images the interval holds what they show, and this is not used.
+    Where none of SINGLY images or more shows any, or all show nothing else, the interval is as wide as that of as many
+    trials: fields of another kind may be rare.
+    """
+    found = _fraction(sizes, uncertainty, field_spread)
+    if found is None or sizes.images < SINGLY or 0 < found.fraction < 1:
+        return found
+    far = _unseen(sizes.images)
+    return replace(found, low=min(found.low, 1 - far)) if found.fraction else replace(found, high=max(found.high, far))
+
+
+def _unseen(images: int) -> float:
+    """The upper limit of Jeffreys' interval for none of so many: 97.5 % of sin^2 of a law of density cos^(2 n)."""
+    angle = np.linspace(0, np.pi / 2, 4001)
+    reached = np.cumsum(np.cos(angle) ** (2 * images))
+    return float(np.sin(np.interp(0.975, reached / reached[-1], angle)) ** 2)
+
+
+def _fraction(sizes: Sizes, uncertainty: float, field_spread: float) -> Fraction | None:
+    """The same by particle or by image.
 
     Of fewer than MANY_IMAGES images the interval is that of the beta-binomial law (`_of_few_images`). Else it is
     Wilson's for the effective number of particles. With an uncertainty u of the calibration it is the middle 95 % of

@@ -7,7 +7,7 @@ dimension of the constituent particles. It is no certificate.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import ceil, exp
 from typing import Any
 
@@ -37,7 +37,7 @@ LIKELY = 0.02  # the one of them that an unchecked microscope may well have
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
-SMALL_COUNTED = "outlines set aside for their size counted, too"
+SMALL_COUNTED = "small outlines counted, too"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
@@ -54,6 +54,7 @@ class Terms:
     uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
     the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
     the magnification is given, and not only how the scale was rounded. obstacle: what must be done before any verdict.
+    found: what `fraction` has told.
     """
 
     uncertainty: float = 0.0
@@ -62,6 +63,7 @@ class Terms:
     filter: bool = False
     checked: bool = False
     obstacle: str = ""
+    found: dict[int, tuple[Sizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def least_nm(self) -> float:
@@ -69,7 +71,10 @@ class Terms:
         return (self.pixel or 0.0) * smallest_px(self.filter)
 
     def fraction(self, sizes: Sizes) -> Fraction | None:
-        return nano_fraction(sizes, self.uncertainty, self.field_spread)
+        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again."""
+        if id(sizes) not in self.found:
+            self.found[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
+        return self.found[id(sizes)][1]
 
 
 def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:

@@ -42,6 +42,12 @@ class Quantity:
     kind: Kind = "number"
     source: str = ""
 
+    @property
+    def label(self) -> str:
+        """Its title within a line: "geometric mean", "D10"."""
+        title = self.title
+        return title if title[1:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
+
     def unit(self, length: Unit) -> str:
         """Such as "nm", "px²" or ""."""
         return f"{length}{MARKS[self.power]}" if self.power else ""

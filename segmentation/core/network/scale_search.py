@@ -68,12 +68,14 @@ def search(
     *,
     polarity: Polarity | None = None,
     scale: float | None = None,
+    coarsest: float = 0.0,
 ) -> View:
     """Decide what is left open (None) of polarity and scale.
 
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
     (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
-    in the larger copies is taken. The clearest copy tells the size.
+    in the larger copies is taken. The clearest copy tells the size. coarsest: the least of COARSER that is tried, for
+    models of what is always small in its picture.
     """
     if polarity is not None and scale is not None:
         return View(polarity, scale)
@@ -82,7 +84,7 @@ def search(
         return Trial(at, *judge(predict(shown(copy, side))))
 
     first = min(1.0, FIRST_SIDE / max(picture.shape))
-    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER)]
+    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
     sides: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
     trials = {side: [trial(copy, at, side) for at, copy in copies] for side in sides}
     chosen = max(sides, key=lambda side: clear_throughout(trials[side][:DECIDING]))

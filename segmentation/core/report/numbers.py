@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..measure.distribution import FIGURES
 from ..measure.nano import DOUBTFUL
-from ..measure.quantities import COLUMNS, NUMBERS, Quantity, number
+from ..measure.quantities import COLUMNS, NUMBERS, number
 from ..measure.statistics import Statistics
 from ..sample import Sample
 
@@ -23,12 +23,6 @@ class Row(NamedTuple):
     unit: str
     low: float | None
     high: float | None
-
-
-def label(quantity: Quantity) -> str:
-    """Its title within a line: "geometric mean", "D10"."""
-    title = quantity.title
-    return title if title[1:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
 
 
 def rows(sample: Sample) -> list[Row]:
@@ -60,7 +54,7 @@ def _sizes(found: Statistics) -> Iterator[Row]:
         for name in FIGURES:
             quantity, ends = NUMBERS[name], pair(figures["intervals"][name])
             group = f"minimum Feret diameter {words}"
-            yield Row(group, label(quantity), figures[name], quantity.unit(found.unit), *ends)
+            yield Row(group, quantity.label, figures[name], quantity.unit(found.unit), *ends)
 
 
 def _others(found: Statistics, things: str) -> Iterator[Row]:
@@ -69,7 +63,7 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
     yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
     for name in DOUBTFUL:
-        yield Row("other sizes", label(NUMBERS[name]), getattr(found, name), "", *pair(found.intervals.get(name)))
+        yield Row("other sizes", NUMBERS[name].label, getattr(found, name), "", *pair(found.intervals.get(name)))
     if found.recommendation is not None:
         vssa = found.recommendation["vssa"]
         yield Row("other sizes", "volume-specific surface area", vssa, "m²/cm³", None, None)
@@ -93,4 +87,4 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
 def _shapes(found: Statistics) -> Iterator[Row]:
     for name, values in found.shape.items():
         for of in ("median", "d10", "d90"):
-            yield Row("shape", f"{label(COLUMNS[name])}, {label(NUMBERS[of])}", values[of], "", None, None)
+            yield Row("shape", f"{COLUMNS[name].label}, {NUMBERS[of].label}", values[of], "", None, None)

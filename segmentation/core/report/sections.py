@@ -34,13 +34,13 @@ from .document import (
     words,
 )
 from .figure import drawn_alone
-from .numbers import WEIGHTINGS, label, pair
+from .numbers import WEIGHTINGS, pair
 from .wording import interval, one_line, per_cent, significant
 
 MOST_LINES = 12
 MOST_SCORES = 8
 HISTOGRAM = (WIDTH / 72, 2.1)
-SENSITIVITY = (HALF / 72, 1.75)
+SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
 BASIS = {"by particle": "the particles", "by image": "the images"}
 VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}
 WEIGHTED = (
@@ -139,9 +139,9 @@ def _weighted(found: Statistics) -> Flowable:
             interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else too_few(found))
             for each in figures
         ]
-        lines.append([label(NUMBERS[name]) + ("" if NUMBERS[name].power else " (no unit)"), *cells])
+        lines.append([NUMBERS[name].label + ("" if NUMBERS[name].power else " (no unit)"), *cells])
     ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")
-    lines.append([label(NUMBERS["ecd_median"]), ecd, "", ""])
+    lines.append([NUMBERS["ecd_median"].label, ecd, "", ""])
     return table(head, lines, (1.5, 1, 1, 1))
 
 
@@ -186,11 +186,12 @@ def sensitivity(found: Statistics) -> list[Flowable]:
         ]
         for line in found.nano["sensitivity"]
     ]
+    tall = SENSITIVITY[0] + SENSITIVITY[1] * len(lines)
     numbers = table(["Setting", "1 to 100 nm", "95 % interval", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
     return [
         together(
             heading("What the fraction hangs on"),
-            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.43, SENSITIVITY)),
+            abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.43, (HALF / 72, tall))),
             words(SENSITIVITY_WORDS, SMALL),
         )
     ]
@@ -252,7 +253,7 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     if not found.shape:
         return []
     known = [COLUMNS[name] for name in found.shape]
-    head = ["", *map(label, known)]
+    head = ["", *(each.label for each in known)]
     lines = [
         [label, *(f"{values[of]:.3f}" for values in found.shape.values())]
         for of, label in (("median", "median"), ("d10", "D10"), ("d90", "D90"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, search
-from ..settings import MeasurementSettings, SegmentationSettings
+from ..settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the num
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
     " {dropped} outlines that were more likely wrong than right were dropped; {left}."
+)
+ON_SUPPORTS = (
+    " If it shows small particles on a thick support, as catalysts do in STEM, analyse it with the model Particles on a"
+    " support (STEM)."
 )
 NONE_FOUND = (
     "No particles were found: the image shows none, or none that the model knows. If it does show some, try the other"
@@ -105,8 +110,17 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     """Polarity and scale at which the particles are clearest and of the size that the model likes best."""
     from ..labels.confidence import clarity
 
+    judging = replace(card, threshold=float(card.options.get("search_threshold", card.threshold)))
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
-    return search(predict, lambda maps: clarity(maps, card), card, picture, polarity=polarity, scale=settings.scale)
+    return search(
+        predict,
+        lambda maps: clarity(maps, judging),
+        card,
+        picture,
+        polarity=polarity,
+        scale=settings.scale,
+        coarsest=float(card.options.get("coarsest", 0.0)),
+    )
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
@@ -187,7 +201,8 @@ def _doubts(segmentation: Segmentation) -> Iterator[str]:
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     if dropped and expected < EVEN:
         left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
-        yield UNLIKE.format(dropped=dropped, left=left)
+        hint = ON_SUPPORTS if segmentation.provenance.card.get("name") == DEFAULT_MODEL else ""
+        yield UNLIKE.format(dropped=dropped, left=left) + hint
     elif not found:
         yield NONE_FOUND
     elif expected < MOSTLY:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8c959f"
 PINK, YELLOW = "#cc79a7", "#e69f00"
+MOST_INSIDE = 6  # entries of a legend that find room between curves
 COLOURS, STROKES = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY), ("-", "--", ":")
 
 
@@ -67,7 +68,12 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
     axes = figure.subplots()
     draw(axes, report)
     axes.grid(color="#e6e9ec")
-    axes.legend(fontsize=7, frameon=False)
+    handles, names = axes.get_legend_handles_labels()
+    if len(names) > MOST_INSIDE:
+        figure.set_figheight(4.6)
+        figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
+    else:
+        axes.legend(fontsize=8, frameon=False)
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode("ascii")

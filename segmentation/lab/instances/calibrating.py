@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from ...core.measure.filters import LEAST_CONFIDENCE
 from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT
+from ...core.pace import time_left
 from ...core.truth import Pair
 from ...core.validation import Refused
 from ..evaluation.predictions import Predictor, padded
@@ -33,6 +36,8 @@ RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no f
 FEWEST = 20  # of each kind, under which nothing is fitted
 Floats = NDArray[np.float64]
 Right = NDArray[np.bool_]
+Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 class Judged(NamedTuple):
@@ -70,7 +75,12 @@ def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None =
 
 
 def calibrate(
-    predictor: Predictor, examples: Sequence[Pair], *, threshold: float, rows: int | None = None
+    predictor: Predictor,
+    examples: Sequence[Pair],
+    *,
+    threshold: float,
+    rows: int | None = None,
+    say: Say = lambda line: None,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """The weights of a card's table [confidence], and their `reliability` on the examples.
 
@@ -78,11 +88,22 @@ def calibrate(
     but on those that are right or lie on the background, as far more are merged there than in real ones.
     The reliability is that of outlines that are not hopeless, each judged by a fit on other groups. Raises TooFew.
     """
-    own = [_judged(predictor, *pair.load(rows), threshold, pair.group) for pair in some_of(examples)]
-    others = [_judged(predictor, *picture, threshold, drawn=True) for picture in (*rendered(), *empty())]
+    some = some_of(examples)
+    own = [_judged(predictor, *pair.load(rows), threshold, pair.group) for pair in counted(some, len(some), say)]
+    drawn = counted(chain(rendered(), empty()), RENDERED + EMPTY, say)
+    others = [_judged(predictor, *picture, threshold, drawn=True) for picture in drawn]
     apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
     likely = apart >= HOPELESS
     return fit([*own, *others]), reliability(apart[likely], right[likely])
+
+
+def counted(items: Iterable[T], total: int, say: Say) -> Iterator[T]:
+    """The items one after the other; how many are done and how long the others will take is said now and then."""
+    began = time.monotonic()
+    for number, item in enumerate(items):
+        if number and number % 10 == 0:
+            say(f"{number} of {total} pictures{time_left(began, number, total)}")
+        yield item
 
 
 def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:

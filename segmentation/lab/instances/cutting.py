@@ -15,7 +15,7 @@ from ...core.micrograph.types import Micrograph
 from ...core.network.cards import INTERCEPT, LIMIT
 from ...core.truth import Pair
 from ..evaluation.predictions import Predictor, Seen, padded
-from .calibrating import FEWEST, PARTS, RENDERED, TooFew, fit_logistic, rendered, share_of, some_of
+from .calibrating import FEWEST, PARTS, RENDERED, Say, TooFew, counted, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
@@ -55,13 +55,21 @@ class Fitted:
     merits: dict[str, float]
 
 
-def fit_cuts(predictor: Predictor, examples: Sequence[Pair], *, threshold: float, rows: int | None = None) -> Fitted:
+def fit_cuts(
+    predictor: Predictor,
+    examples: Sequence[Pair],
+    *,
+    threshold: float,
+    rows: int | None = None,
+    say: Say = lambda line: None,
+) -> Fitted:
     """Where to cut, and what that is worth on the examples.
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
-    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in some_of(examples)]
-    made = [show(predictor, *pair, threshold) for pair in rendered()]
+    some = some_of(examples)
+    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in counted(some, len(some), say)]
+    made = [show(predictor, *pair, threshold) for pair in counted(rendered(), RENDERED, say)]
     old = predictor.card.cuts
 
     def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:

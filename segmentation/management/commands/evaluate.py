@@ -134,7 +134,11 @@ class Command(LabCommand):
         from segmentation.lab.instances.cutting import RULE, fit_cuts
 
         old, title, told = predictor.card, _title(options["dataset"]), None
-        among: dict[str, Any] = {"threshold": options["threshold"] or old.threshold, "rows": options["rows"]}
+        among: dict[str, Any] = {
+            "threshold": options["threshold"] or old.threshold,
+            "rows": options["rows"],
+            "say": self.say,
+        }
         predictor = replace(predictor, kept={})
         particles = sum(len(np.unique(pair.load(options["rows"])[1])) - 1 for pair in examples)
         if particles < FEW:

@@ -1,0 +1,77 @@
+"""The released model of particles on a support, and what its card asks of the scale search and of doubtful outlines."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels.outline import EVEN, outline
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import find
+from segmentation.core.network.scale_search import search
+from segmentation.core.pipeline import segment
+from segmentation.core.settings import AnalysisSettings
+from segmentation.core.tasks.particles import _doubts
+from segmentation.lab.instances.matching import match, overlap_of
+from segmentation.lab.synthesis.render import render_settings
+
+
+def drawn(seed):
+    fixed = {"kind": "supported", "support": "grains", "diameter": 14, "cover": 0.05, "support_grey": 1.5, "dose": 1000}
+    fixed |= {"polarity": "bright", "absorption": 1.5, "annotation": "none", "family": "sphere"}
+    return render_settings((384, 384), np.random.default_rng(seed), fixed)
+
+
+def test_the_model_for_supports_finds_what_the_usual_one_does_not():
+    """Rendered pictures that no training has drawn: recall and precision of outlines at an IoU of 0.5."""
+    hits = {"supported": np.zeros(3), "particles": np.zeros(3)}
+    for seed in (71_001, 71_002):
+        done = drawn(seed)
+        micrograph = Micrograph(done.grey, "drawn", f"{seed:064x}", Calibration.absent())
+        for model, counts in hits.items():
+            found = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
+            counts += match(overlap_of(found, done.labels).iou, 0.5)
+    right, spurious, missed = hits["supported"]
+    assert right / (right + missed) > 0.6 and right / (right + spurious) > 0.6, hits
+    assert right > 1.5 * hits["particles"][0], hits
+
+
+@pytest.mark.parametrize(("coarsest", "smallest"), [(0.0, 64), (0.5, 256)])
+def test_a_card_may_keep_the_search_from_looking_from_afar(coarsest, smallest):
+    seen = []
+
+    def predict(picture):
+        seen.append(max(picture.shape))
+        return np.zeros((2, *picture.shape), np.uint8)
+
+    search(predict, lambda maps: (0.0, None, 0), find("supported"), np.zeros((512, 512), np.float32), coarsest=coarsest)
+    assert min(seen) == smallest
+
+
+def test_a_card_may_say_when_an_image_is_taken_for_noise():
+    """Many faint candidates beside a few sure ones: dropped all, or each by itself."""
+    rows, columns = np.mgrid[:200, :200]
+    maps, grey = np.zeros((2, 200, 200), np.uint8), np.full((200, 200), 60, np.uint8)
+    for place, value in [((20, 20), 250), *(((20 + 30 * r, 60 + 30 * c), 140) for r in range(5) for c in range(4))]:
+        distance = np.clip(1 - np.hypot(rows - place[0], columns - place[1]) / 8, 0, 1)
+        maps[0] = np.maximum(maps[0], (value * (distance > 0)).astype(np.uint8))
+        maps[1] = np.maximum(maps[1], (value * distance).astype(np.uint8))
+    weights = {"foreground": 1.0, "intercept": -1.5}
+    plain = replace(find("particles"), cuts={}, confidence=weights, options={})
+    usual = outline(maps, grey, 1.0, 0.3, plain)
+    assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
+    kept = outline(maps, grey, 1.0, 0.3, replace(plain, options={"noise": 0.0}))
+    assert len(kept.confidence) == 21 and kept.dropped == 0
+
+
+def test_the_usual_model_names_the_other_where_it_gives_an_image_up():
+    def told(model):
+        class Found(list):
+            used, provenance = {"expected": 0.2, "dropped": 9}, SimpleNamespace(card={"name": model})
+
+        return " ".join(_doubts(Found([1, 2])))
+
+    assert "with the model Particles on a support (STEM)." in told("particles")
+    assert "unlike the micrographs" in told("supported") and "Particles on a support" not in told("supported")
+    assert find("supported").title == "Particles on a support (STEM)"
