@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ..measure.quantities import COLUMNS, NUMBERS, Quantity, Value, add, number, of_class
 from ..micrograph.types import Calibration, Micrograph
+from ..network.likeness import ENTRY
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
@@ -189,8 +190,7 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
-    foreign = "resembles" in used or used.get("unlike", 0.0) >= UNLIKE
-    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or not foreign)
+    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or not _is_foreign(segmentation))
     values = {
         of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
         for figure, every in found.items()
@@ -252,9 +252,15 @@ def _table(
     )
 
 
+def _is_foreign(segmentation: Segmentation) -> bool:
+    """Whether the image is of another kind than those that the model was taught on, if its card says what these are."""
+    used, options = segmentation.used, segmentation.provenance.card.get("options", {})
+    return bool(used.get("unlike", 0.0) >= UNLIKE or ("resembles" in used and ENTRY in options))
+
+
 def _warnings(segmentation: Segmentation) -> Iterator[str]:
     used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
-    foreign = "resembles" in used or unlike >= UNLIKE
+    foreign = _is_foreign(segmentation)
     if not len(segmentation):
         yield NOTHING
     elif foreign and not used.get("measure_unlike"):
