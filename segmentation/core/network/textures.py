@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from . import cards
 from .cards import ModelCard
-from .likeness import ENTRY
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
@@ -85,23 +84,21 @@ def looked_at(picture: NDArray[np.float32], card: ModelCard) -> tuple[ModelCard 
     """Of a picture (H, W) in 0..1 that `card` is asked about: the card of another model whose images it clearly looks
     more like, if there is one, and whether it is far from all that the card's model was taught on.
 
-    A model of the user's own counts as one of those of its kind, of which none is called another one, unless its card
-    says itself what it was taught on (`likeness`).
+    Nothing is said of a model of the user's own: what that was taught on is not known here.
     """
     here = {each.name: each for each in cards.available()}
-    models = [each for each in known().models if each.model in here]
-    own = [each for each in models if each.model == card.name]
-    kin = own or [each for each in models if here[each.model].task == card.task and ENTRY not in card.options]
-    if not kin or not picture.any():
+    models = {each.model: each for each in known().models if each.model in here}
+    own = models.pop(card.name, None)
+    if own is None or not picture.any():
         return None, False
     found = known().scaled(picture)
-    nearest = max(each.likelihood(found) for each in kin)
-    others = [each for each in models if each not in kin and (own or here[each.model].task != card.task)]
     clearer = [
-        each for each in others if each.likelihood(found) > nearest + CLEARLY and each.distance(found) < UNFAMILIAR
+        each
+        for each in models.values()
+        if each.likelihood(found) > own.likelihood(found) + CLEARLY and each.distance(found) < UNFAMILIAR
     ]
     best = max(clearer, key=lambda each: each.likelihood(found), default=None)
-    return here[best.model] if best else None, min(each.distance(found) for each in kin) > UNFAMILIAR
+    return here[best.model] if best else None, own.distance(found) > UNFAMILIAR
 
 
 def textures(picture: NDArray[np.float32]) -> Floats:
