@@ -113,6 +113,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
 
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
+    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card: (None, False))  # drawn cases are no micrographs
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"

@@ -211,7 +211,7 @@ def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
 
 
 def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
-    """The distribution of the column that is the task's size, of what is kept and whole."""
+    """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
     table, measure = whole(scene.analysis.table), column(scene.task.size)
     sizes = np.sort(table.length(measure.name)[table.kept])
     ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}")
@@ -230,7 +230,13 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
         ("median", np.median(sizes), MEDIAN, "dashed"),
     ):
         ax.axvline(value, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(float(value))}")
-    ax.legend(loc="upper right", fontsize=8, edgecolor="none")
+    ax.set_xlim(edges[0], edges[0] + 2 * (edges[-1] - edges[0]))
+    ax.legend(loc="upper right", bbox_to_anchor=(0.53, 1), fontsize=8, edgecolor="none")
+    numbers = quantity_words(scene.sample.quantities, significant)
+    for line, (title, words) in enumerate(numbers.items()):
+        at = 0.97 - line / max(len(numbers), 8)
+        ax.text(0.55, at, title, transform=ax.transAxes, fontsize=8.5, va="center")
+        ax.text(1, at, words, transform=ax.transAxes, fontsize=8.5, va="center", ha="right")
 
 
 def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:

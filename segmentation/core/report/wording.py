@@ -81,8 +81,8 @@ def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], s
     """Each quantity by its title, with unit and interval, numbers as `said` says them."""
     words = {}
     for name, each in values.items():
-        title = number(name).title
-        words[title] = f"{said(each.value)} {each.unit}".strip()
+        title, whole = number(name).title, number(name).kind == "integer" and each.value is not None
+        words[title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {each.unit}".strip()
         if each.low is not None and each.high is not None:
             words[title] += f" ({said(each.low)} to {said(each.high)})"
     return words

@@ -146,7 +146,7 @@ TASK = Task(
         *("bubbles", "bubble_patches", "bubble_diameter_mean", "bubble_diameter_median", "bubble_density"),
         *("bubble_area", "swelling"),
     ),
-    panels=("image", "segmentation", "sizes", "quantities"),
+    panels=("image", "segmentation", "doubts", "sizes"),
     golden=golden,
     method=METHOD,
     size="ecd",

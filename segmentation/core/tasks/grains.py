@@ -162,7 +162,7 @@ TASK = Task(
         *("grains", "whole_grains", "convex_grains", "grain_diameter_mean", "grain_diameter_median"),
         *("convex_diameter_mean", "grain_intercept", "grain_density", "grain_number"),
     ),
-    panels=("boundaries", "segmentation", "sizes", "quantities"),
+    panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
     method=METHOD,
     size="ecd",

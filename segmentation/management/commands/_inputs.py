@@ -130,7 +130,8 @@ def outcome(analysis: Any) -> str:
     """What came of an analysis, in a line."""
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None:
-        return f"{len(analysis.segmentation)} {task.things} found"
+        aside = int((~analysis.table.kept).sum())
+        return f"{len(analysis.segmentation)} {task.things} found{f', {aside} set aside' if aside else ''}"
     return f"{statistics.n_kept} {task.things} kept, {statistics.n_set_aside} set aside"
 
 
