@@ -60,7 +60,7 @@ def test_masks_are_taught_without_unlabelled_pixels():
 def test_the_eight_metrics_of_a_known_case():
     true = discs([(20, 20), (20, 60), (60, 20), (60, 60)])
     found = discs([(20, 20), (20, 60), (60, 20), (90, 90)])  # one missed, one invented
-    maps = np.where(found, 204, 10).astype(np.uint8)
+    maps = np.where(found, 204, 51).astype(np.uint8)
     scoring, (labels, one) = compared("bubbles", maps, true)
     figures = {name: values[0] for name, values in {**metrics([one], ONCE), **size_errors([one], ONCE, False)}.items()}
     assert set(figures) == set(scoring.definitions)

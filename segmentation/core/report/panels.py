@@ -182,6 +182,7 @@ def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
 def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     """The area fraction of each class as a bar, with its 95 % interval."""
     names, values = scene.analysis.segmentation.class_names, scene.sample.quantities
+    _make_room(ax, max(map(len, names), default=0))
     for place, name in enumerate(names):
         found = values[of_class("area_fraction", name)]
         share, low, high = (100 * (each or 0.0) for each in (found.value, found.low, found.high))
@@ -199,6 +200,14 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set_xticks(range(0, 101, 20))
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_title(f"{letter}Area fractions", loc="left", fontsize=TITLE)
+
+
+def _make_room(ax: Axes, letters: int) -> None:
+    """Let the Axes begin where so many letters at their left have room on the page."""
+    box = ax.get_position()
+    page = room(ax)[0] / box.width
+    left = max(box.x0, (0.35 + LETTER * letters) / page)
+    ax.set_position((left, box.y0, box.x1 - left, box.height))
 
 
 def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
