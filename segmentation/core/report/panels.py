@@ -195,7 +195,7 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set(
         xlim=(0, 130),
         ylim=(len(names) - 0.4, -0.6),
-        xlabel="% of the analysed area; 95 % intervals by the spread between blocks",
+        xlabel="% of the analysed area; intervals: spread of blocks",
     )
     ax.set_xticks(range(0, 101, 20))
     ax.spines[["top", "right"]].set_visible(False)
