@@ -102,17 +102,23 @@ class MeasurementSettings(Settings):
         "auto",
         title="Calibration uncertainty of the microscope",
         description=(
-            "Relative standard uncertainty of its magnification, which no file holds. Of a certificate that states an"
-            " expanded one U with k, type U / k: 0.5 for 1 % with k = 2. auto: what is set for this site, else not"
-            " included."
+            "Relative uncertainty of its magnification, which no file holds, as its certificate states it with the"
+            " coverage factor below. auto: what is set for this site, else not included."
         ),
         json_schema_extra={"unit": "%", "words": {"none": 0.0}, "labels": {"auto": "auto", "none": "not included"}},
+    )
+    scale_uncertainty_k: float = Field(
+        1.0,
+        ge=1,
+        le=4,
+        title="Coverage factor k of that uncertainty",
+        description="1 for a standard uncertainty; certificates state an expanded one, mostly with k = 2.",
     )
     scale_uncertainty_source: str = Field(
         "",
         max_length=200,
         title="Source of that uncertainty",
-        description="Certificate or standard, with its number: grating 1234, U = 1 % (k = 2), checked in May 2026.",
+        description="Certificate or standard, with its number: grating 1234, checked in May 2026.",
     )
     operator: str = _reported("Operator", "Who took the images and answers for the outlines.")
     grating: str = _reported("Grating", "The standard that the magnification was checked with, its number and date.")
@@ -131,8 +137,10 @@ class MeasurementSettings(Settings):
         known, per_cent = self.calibration or own, self.scale_uncertainty
         if known.nm_per_pixel is None or per_cent == "auto" or not per_cent:
             return known
-        note = self.scale_uncertainty_source
-        return replace(known, instrument_uncertainty=per_cent / 100, instrument_note=note)
+        note, k = self.scale_uncertainty_source, self.scale_uncertainty_k
+        expanded = f"U = {per_cent:g} %, k = {k:g}" if k != 1 else ""
+        said = ", ".join(each for each in (note, expanded) if each)
+        return replace(known, instrument_uncertainty=per_cent / k / 100, instrument_note=said)
 
 
 @dataclass(frozen=True)

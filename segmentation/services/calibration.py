@@ -43,8 +43,8 @@ def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
     """The settings with the calibration uncertainty that is set for this site, where none is typed."""
     if asked.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
         return asked
-    note = settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE
-    return asked.with_(scale_uncertainty=settings.DEEPSEGM_SCALE_UNCERTAINTY, scale_uncertainty_source=note)
+    standard, note = settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE
+    return asked.with_(scale_uncertainty=standard, scale_uncertainty_k=1.0, scale_uncertainty_source=note)
 
 
 def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:

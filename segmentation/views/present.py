@@ -36,7 +36,7 @@ from .sizes import (
 from .smallcharts import Convergence, NanoCard
 from .words import capital, doubt_line, per_cent, significant
 
-SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_source"}
+SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 OTHER_REASON = "Set aside by the analysis."
 
 

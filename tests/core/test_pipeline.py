@@ -155,6 +155,9 @@ def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
     used = asked.scaled(file)
     assert (used.instrument_uncertainty, used.instrument_note) == (0.004, "certified grating")
     assert used.standard_uncertainty == pytest.approx(0.005)
+    expanded = asked.replaced(scale_uncertainty=0.8, scale_uncertainty_k=2).scaled(file)
+    assert expanded.instrument_uncertainty == used.instrument_uncertainty
+    assert expanded.instrument_note == "certified grating, U = 0.8 %, k = 2"
     for told in ("auto", 0.0):
         assert asked.replaced(scale_uncertainty=told).scaled(file) == file
     assert asked.scaled(Calibration.absent()) == Calibration.absent()

@@ -136,8 +136,9 @@ class TestUncertainty:
     def test_the_sites_counts_where_none_is_typed(self, settings):
         assert with_site_uncertainty(AnalysisSettings.of()) == AnalysisSettings.of()
         settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE = 0.8, "grating"
-        asked = with_site_uncertainty(AnalysisSettings.of()).measurement
+        asked = with_site_uncertainty(AnalysisSettings.of(scale_uncertainty_k=2.0)).measurement
         assert (asked.scale_uncertainty, asked.scale_uncertainty_source) == (0.8, "grating")
+        assert asked.scale_uncertainty_k == 1  # the site's is a standard uncertainty
         for typed in (0.5, 0.0):
             own = AnalysisSettings.of(scale_uncertainty=typed)
             assert with_site_uncertainty(own) == own
