@@ -165,3 +165,14 @@ def test_nothing_of_this_name_cannot_be_removed(shelf):
     for name in ("nosuch", "../run/tiny"):
         with pytest.raises(CommandError, match="cannot be removed: there is none"):
             call_command("models", "remove", name)
+
+
+@pytest.mark.parametrize("said", ["particles", "particles=", "particles=nowhere"])
+def test_textures_ask_for_folders(said):
+    with pytest.raises(CommandError, match="names no folder: write NAME=FOLDER"):
+        call_command("models", "textures", said)
+
+
+def test_textures_ask_for_three_images(tmp_path):
+    with pytest.raises(CommandError, match="has 0 images; a model's textures are told by three or more"):
+        call_command("models", "textures", f"particles={tmp_path}")
