@@ -40,21 +40,21 @@ def print_shares(title, seconds):
         print(f"  {stage:10s} {spent:7.3f} s  {100 * spent / total:5.1f} %")
 
 
-@pytest.mark.parametrize("name", [card.name for card in available()])
-def test_shares_of_one_job(tmp_path, name):
+@pytest.mark.parametrize("card", available(), ids=lambda card: card.name)
+def test_shares_of_one_job(tmp_path, card):
     """1024 x 768, from the file to all artifacts, warm."""
     for _ in range(2):
         seconds = {}
         began = time.perf_counter()
         micrograph = read(SAMPLE)
         seconds["read"] = time.perf_counter() - began
-        analysis = analyse(micrograph, AnalysisSettings.of(model=name))
+        analysis = analyse(micrograph, AnalysisSettings.of(card.task, model=card.name))
         seconds |= analysis.timings
         began = time.perf_counter()
         answered: list[float] = []
         write_all(analysis, tmp_path, answer=lambda files, told=answered: told.append(time.perf_counter()))
         seconds["report"] = time.perf_counter() - began
-    print_shares(f"{name}, 1024 x 768", seconds)
+    print_shares(f"{card.name}, 1024 x 768", seconds)
     first = sum(seconds.values()) - seconds["report"] + answered[0] - began
     print(f"  the first answer after {first:.2f} s, all files after {sum(seconds.values()):.2f} s")
 
