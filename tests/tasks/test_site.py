@@ -72,6 +72,7 @@ def test_the_command_line_writes_every_file(kind, image, tmp_path, capsys):
     assert kinds(answers) == list(kind.task.quantities)
     assert all(answers[name]["value"] is not None for name in kind.task.golden().answers)
     assert kind.task.things in capsys.readouterr().out
+    assert ("filter off" in (out / "figure.svg").read_text()) == ("filter" not in kind.task.ignores)
 
 
 @pytest.mark.parametrize("bad", ["model", "setting", "flag"])

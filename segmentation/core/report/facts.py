@@ -70,7 +70,9 @@ def settings(sample: Sample, member: Member) -> dict[str, Any]:
             said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
     given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")}
     given = {name: value for name, value in given.items() if value is not None}
-    return {**said, "edges": "weighted" if weighted else "excluded", **given}
+    said |= {"edges": "weighted" if weighted else "excluded", **given}
+    ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
+    return {name: value for name, value in said.items() if name not in ignored}
 
 
 def brief(sample: Sample) -> dict[str, str]:
