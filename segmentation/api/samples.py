@@ -105,9 +105,11 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
 @router.post("/{uuid:pk}/name", url_name="sample-name", response=ONE, openapi_extra=form_of(NAME, settings=False))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Call a sample otherwise; its files are made anew."""
+    found = own(request, _sample(pk))
     if "name" not in request.POST:
         raise Refused(NO_NAME)
-    return _change(request, pk, partial(services.rename_sample, name=request.POST["name"]))
+    services.rename_sample(sample=found, name=request.POST["name"])
+    return described(request, found)
 
 
 @router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)
