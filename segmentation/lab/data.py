@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -307,6 +307,23 @@ def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     if not folders:
         raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
     return [one for entry in folders for one in _parted(entry, recipe, base)[1]]
+
+
+def held_out_pairs(recipe: TrainingRecipe, base: Path) -> list[Pair]:
+    """The pairs of `held_out`, with names of their own where two folders share one."""
+    named: dict[str, Pair] = {}
+    for number, pair in enumerate((labelled.pair for labelled in held_out(recipe, base)), start=1):
+        name = pair.name if pair.name not in named else f"{pair.name}-{number}"
+        named[name] = replace(pair, name=name)
+    return list(named.values())
+
+
+def count_groups(recipe: TrainingRecipe, base: Path) -> int:
+    """The largest number of groups with labels that a folder of the recipe parts; raises as `make_sources`."""
+    count = number_of_classes(recipe.task, recipe.heads)
+    parted = [entry for entry in recipe.sources if isinstance(entry, FolderEntry) and entry.use == "both"]
+    loaded = [load_folder(base / entry.path, entry, count) for entry in parted]
+    return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
 
 
 def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:

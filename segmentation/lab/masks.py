@@ -106,8 +106,12 @@ class MaskScoring:
             "f1": Definition("F1", "2 TP / (2 TP + FP + FN) of the pixels.", short=True),
             "certainty": Definition("Certainty", "Mean predicted value of the pixels taken (our definition)."),
             "abundance": Definition("Abundance", "Share of all pixels that are taken (our definition)."),
-            "number_true": Definition(f"True {things}", f"{things.capitalize()} found in the annotation.", 0),
-            "number_found": Definition(f"Found {things}", f"{things.capitalize()} found in the prediction.", 0),
+            "number_true": Definition(
+                f"True {things}", f"{things.capitalize()} found in the annotation.", 0, counted=True
+            ),
+            "number_found": Definition(
+                f"Found {things}", f"{things.capitalize()} found in the prediction.", 0, counted=True
+            ),
             "number_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
             "object_iou": Definition(
                 "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
@@ -117,12 +121,17 @@ class MaskScoring:
                 f"Sum of the differences of both histograms of {things}, in {BINS} equal bins up to the largest true"
                 f" {size}, not normalised; larger ones lie in the last.",
                 0,
+                counted=True,
             ),
             "mean_true": Definition(f"True mean {size}", f"Of the {things} in the annotation.", 1),
             "mean_found": Definition(f"Found mean {size}", f"Of the {things} in the prediction.", 1),
             "mean_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
-            "every_true": Definition("All true regions", f"With those that are not counted as {things}.", 0),
-            "every_found": Definition("All found regions", f"With those that are not counted as {things}.", 0),
+            "every_true": Definition(
+                "All true regions", f"With those that are not counted as {things}.", 0, counted=True
+            ),
+            "every_found": Definition(
+                "All found regions", f"With those that are not counted as {things}.", 0, counted=True
+            ),
             "every_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1),
         }
 

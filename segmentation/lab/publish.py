@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from safetensors.torch import save
 from torch import nn
 
+from .. import __version__
 from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.cards import (
     AlteredWeights,
@@ -30,9 +31,12 @@ from ..core.tasks import UnknownTask
 from ..core.tasks import find as kind_of
 from ..core.validation import Refused, sentence
 from . import tasks
+from .data import taught
 from .files import fingerprint, write_whole
 from .pretrained import base_card
-from .settings import FolderEntry, SourceEntry, TrainingRecipe
+from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
+from .start import Run
+from .train import scores_of
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
@@ -81,6 +85,21 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     write_whole(file.with_suffix(".safetensors"), weights)
     write_whole(file, tomlkit.dumps(card).encode())
     return file
+
+
+def publish_run(run: Run, folder: Path, base: Path) -> Path:
+    """Publish the run in `folder`, with what its card says of the pictures that it was taught; returns the card's path.
+
+    base: the folder from which the recipe's paths go out. Raises as `publish` and `taught`.
+    """
+    recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
+    pictures = taught(recipe, base)
+    extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
+    if options := recipe.options | tasks.find(recipe.task).learnt(pictures):
+        extra["options"] = options
+    card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    note_images(card, recipe, [each.pair.image for each in pictures])
+    return card
 
 
 def _usual(entry: str) -> Any:

@@ -51,7 +51,8 @@ def train(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     run = start_run(recipe, device)
-    if _goes_on(recipe, out):
+    if (out / CHECKPOINT).exists():
+        refuse_another(recipe, out)
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
@@ -73,20 +74,16 @@ def train(
     return run
 
 
-def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
-    """Whether `out` holds a run of the same recipe to go on with.
-
-    Raises BadRecipe when it holds a run of another recipe.
-    """
-    file, resumes = out / "recipe.toml", (out / CHECKPOINT).exists()
-    if resumes and file.exists():
-        frozen = read_recipe(file)
-        names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
-        if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
-            raise BadRecipe(
-                f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
-            )
-    return resumes
+def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
+    """Raise BadRecipe where `out` holds a run of another recipe than this, which is settled."""
+    if not (out / "recipe.toml").exists():
+        return
+    frozen = read_recipe(out / "recipe.toml")
+    names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
+    if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
+        raise BadRecipe(
+            f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
+        )
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:

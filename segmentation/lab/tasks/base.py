@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,12 +23,14 @@ Picture = NDArray[np.uint8]
 
 
 class Definition(NamedTuple):
-    """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group."""
+    """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group.
+    counted: of several parts of the data the sum is told, not the mean."""
 
     title: str
     text: str
     decimals: int = 3
     short: bool = False
+    counted: bool = False
 
 
 class Examiner(Protocol):
@@ -55,8 +57,9 @@ class Scoring:
     definitions: of all these. kinds: what each kind of error is. tally(images): counts of some images together. rank:
     sorts entries of the report's images, the best first. panels(micrograph, found, truth): (h, w, 3) pictures of an
     image, its truth, what was found and what is wrong. legend: names and colours of the last. shown: the figures that
-    the command prints. note: a sentence for the page on what is counted, where `{unit}` is that of lengths. options:
-    those of the command that not every kind of scoring has.
+    the command prints. by_class: those that each class has of its own; they are called NAME_figure. note: a sentence
+    for the page on what is counted, where `{unit}` is that of lengths. options: those of the command that not every
+    kind of scoring has.
     """
 
     examine: Callable[[Predictor, Options], Examiner]
@@ -69,6 +72,7 @@ class Scoring:
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
     shown: tuple[str, ...]
+    by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     options: frozenset[str] = frozenset()
 
