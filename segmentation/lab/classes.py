@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -23,7 +22,7 @@ from ..core.report.picture import COLOURS, sampled
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import against_threshold, pixel_sweep
-from .tasks.base import Definition, Floats, Labels, Maps, Picture, Scoring
+from .tasks.base import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
 
 if TYPE_CHECKING:
     from .data import Labelled
@@ -52,17 +51,6 @@ def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
     return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
 
 
-@torch.no_grad()
-def dice(logits: Tensor, target: Tensor) -> float:
-    """Mean Dice of the classes in the batch, each pixel of the likeliest class; what is not labelled does not count."""
-    labelled = target[:, -1:] > 0.5
-    found = torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1).bool() & labelled
-    truth = target[:, :-1] > 0.5
-    both, either = ((found & truth).sum((0, 2, 3)), found.sum((0, 2, 3)) + truth.sum((0, 2, 3)))
-    present = either > 0
-    return float((2 * both[present] / either[present]).mean()) if present.any() else 1.0
-
-
 def activation(logits: Tensor) -> Tensor:
     return logits.softmax(1)
 
@@ -85,6 +73,7 @@ def scoring(classes: Sequence[str]) -> Scoring:
         panels=panels,
         legend={"right": RIGHT, "wrong": WRONG},
         shown=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
+        followed=Followed("dice", "iou", "fraction_error"),
         by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
         note="Only labelled pixels count.",
     )

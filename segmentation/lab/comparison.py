@@ -125,7 +125,8 @@ def _table(names: Sequence[str], rows: Sequence[Trained], known: Mapping[str, De
 def _said(each: Summary, decimals: int, sign: str) -> str:
     if not np.isfinite(each.value):
         return "–"
-    return f"{each.value:{sign}.{decimals}f}" + (f" ± {each.sd:.{decimals}f}" if np.isfinite(each.sd) else "")
+    value = round(each.value, decimals) + 0.0  # no minus before a zero
+    return f"{value:{sign}.{decimals}f}" + (f" ± {each.sd:.{decimals}f}" if np.isfinite(each.sd) else "")
 
 
 def draw(

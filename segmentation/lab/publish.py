@@ -33,14 +33,13 @@ from ..core.validation import Refused, sentence
 from . import tasks
 from .data import taught
 from .files import fingerprint, write_whole
-from .pretrained import base_card
+from .pretrained import PLAIN, base_card
 from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
 from .start import Run
-from .train import scores_of
+from .train import choices_of, scores_of
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
-PLAIN = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path())  # says no more than it must
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 TRIAL = 64  # px, side of the picture that a model must be able to take
@@ -98,6 +97,7 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     if options := recipe.options | tasks.find(recipe.task).learnt(pictures):
         extra["options"] = options
     card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    amend(card, {"training": {"choices": choices_of(run, recipe)}})
     note_images(card, recipe, [each.pair.image for each in pictures])
     return card
 
@@ -138,11 +138,13 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
 
 
 def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
-    if entry.use != "both":
-        return f"all for {entry.use}"
+    if entry.use in ("training", "validation"):
+        return f"{entry.count or 'all'} for {entry.use}"
     of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
     share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
-    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
+    trained = f"; {entry.count} images of the others trained on" if entry.count else ""
+    trained = "; none of the others trained on" if entry.use == "held-out" else trained
+    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
 
 
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:

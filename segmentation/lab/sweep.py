@@ -67,6 +67,7 @@ class Sweep(Settings):
         0,
         description="parts of the groups, of which each is held out once; all: each group once; 0: as the recipe says",
     )
+    figures: list[str] = Field([], description="of a report, that tables tell; none: those that `evaluate` prints")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([], description="of crops and first weights; none: the recipe's")
 
 
@@ -138,6 +139,9 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     """Train and score everything into `out`, going on where it was stopped; write tables and plots anew after each
     training. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
     every = list(planned(sweep, recipe, base))
+    known = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
+    if unknown := [name for name in sweep.figures if name not in known]:
+        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(known)}.")
     if not out.exists():
         for one in {repr(one.sources): one for _, one in every}.values():
             check_sources(one, base, say)
@@ -147,8 +151,11 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     for number, (setting, one) in enumerate(every, start=1):
         parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
         told = partial(_told, say, f"{number}/{len(every)} {', '.join(parts)}", left)
-        rows.append(Trained(setting, one.fold, one.seed, _scored(one, out, base, told)))
-        write_tables(names_of(sweep), rows, tasks.find(one.task).scoring(one.heads), out)
+        figures = _scored(one, out, base, told)
+        scoring = tasks.find(one.task).scoring(one.heads)
+        names = dict.fromkeys([*(sweep.figures or scoring.shown), *itertools.chain(*scoring.by_class.values())])
+        rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
+        write_tables(names_of(sweep), rows, scoring, out)
         left = time_left(began, sum(new[:number]), sum(new))
     return rows
 
@@ -162,17 +169,15 @@ def _report(out: Path, recipe: TrainingRecipe) -> Path:
 
 
 def _scored(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
-    """The figures of one training on its held-out images, NaN where undefined."""
+    """All figures of one training on its held-out images, NaN where undefined."""
     folder, report = out / recipe.name, _report(out, recipe)
     refuse_another(settled(recipe, folder / "recipe.toml"), folder)
-    scoring = tasks.find(recipe.task).scoring(recipe.heads)
     if not report.exists():
+        scoring = tasks.find(recipe.task).scoring(recipe.heads)
         run = train(recipe, folder, base, say=say)
         card = read_card(publish_run(run, folder, base))
         predictor = Predictor(card, Runtime(recipe.device))
         evaluate(held_out_pairs(recipe, base), scoring, predictor, Options(), report.parent, recipe.title, say)
         (folder / CHECKPOINT).unlink()  # those of a large sweep would fill a disk
     figures = json.loads(report.read_text())["pooled"]["figures"]
-    names = dict.fromkeys([*scoring.shown, *itertools.chain(*scoring.by_class.values())])
-    values = {name: figures[name]["value"] for name in names}
-    return {name: float("nan") if value is None else value for name, value in values.items()}
+    return {name: float("nan") if each["value"] is None else each["value"] for name, each in figures.items()}

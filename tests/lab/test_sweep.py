@@ -167,9 +167,7 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     assert not list((tmp_path / "out").rglob("checkpoint.pt"))
     before, said = report.stat().st_mtime_ns, capsys.readouterr().out
     assert "| Tiny | 0.1 | 1 |" in said and "Gain over Tiny, 0," in said
-    assert "1/4 Tiny, 0, fold 0, seed 1: step 2/2" in said and re.search(
-        r"Tiny, 0.1, fold 1, .* \(of all .* left\)", said
-    )
+    assert "1/2 Tiny, 0, seed 1: step 2/2" in said and re.search(r"2/2 Tiny, 0.1, seed 1: .*\(of all .* left\)", said)
     call_command(*command)
     assert report.stat().st_mtime_ns == before and "step 2/2" not in capsys.readouterr().out
     (tmp_path / "tiny.toml").write_text(tomlkit.dumps({**recipe.model_dump(exclude_unset=True), "steps": 3}))
