@@ -17,7 +17,7 @@ from .tasks.base import Definition, Floats, Scoring
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 ACROSS = 4  # plots
 TELLS = "Mean ± SD over folds and seeds; of counts the sum over the folds, ± SD over seeds."
-GAIN = "Gain over {first}, each training against that of the same fold and seed; mean ± SD."
+GAIN = "Gain over “{first}”, each training against that of the same fold and seed; mean ± SD."
 Setting = tuple[str, ...]
 
 
@@ -150,8 +150,8 @@ def draw(
             aside = 0.08 * (number - (len(lines) - 1) / 2)
             colour, title = COLOURS[number % len(COLOURS)], ", ".join(line)
             at, values, spread = zip(*((place + aside, each.value, each.sd) for place, each in mine), strict=True)
-            style = "o-" if len(names) > 1 else "o"
-            ax.errorbar(at, values, np.nan_to_num(spread), fmt=style, ms=5, capsize=3, color=colour, label=title)
+            joined = "o-" if along else "o"  # neither variants nor classes have an order
+            ax.errorbar(at, values, np.nan_to_num(spread), fmt=joined, ms=5, capsize=3, color=colour, label=title)
             if not known[name].counted:
                 for place, each in mine:
                     ax.plot([place + aside] * len(each.each), each.each, ".", ms=3, color=colour, alpha=0.5)

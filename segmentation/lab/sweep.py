@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..core.network.card_entries import Line
@@ -69,6 +69,12 @@ class Sweep(Settings):
     )
     figures: list[str] = Field([], description="of a report, that tables tell; none: those that `evaluate` prints")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([], description="of crops and first weights; none: the recipe's")
+
+    @model_validator(mode="after")
+    def _titles_differ(self) -> Self:
+        if len({one.title for one in self.variants}) < len(self.variants):
+            raise ValueError("the titles of variants differ from each other.")
+        return self
 
 
 class Planned(NamedTuple):
@@ -142,10 +148,10 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     known = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in known]:
         raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(known)}.")
-    if not out.exists():
+    new = [not _report(out, one).exists() for _, one in every]
+    if all(new):
         for one in {repr(one.sources): one for _, one in every}.values():
             check_sources(one, base, say)
-    new = [not _report(out, one).exists() for _, one in every]
     rows: list[Trained] = []
     began, left = time.monotonic(), ""
     for number, (setting, one) in enumerate(every, start=1):

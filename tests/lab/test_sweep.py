@@ -83,6 +83,7 @@ def test_changes_replace_entries_and_lead_into_tables(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ('variants = [{title = "a"}, {title = "a"}]', "titles of variants differ"),
         ("folds = 1", "folds"),
         ('folds = "some"', "folds"),
         ("grid = {steps = []}", "grid"),
@@ -142,7 +143,7 @@ def test_classes_have_a_table_of_their_own(tmp_path):
     assert "| class | variant | trainings | true | iou | error | absolute_error |" in text
     assert "| rare | pretrained | 2 | 0.50 ± 0.00 | 0.700 ± 0.000 |" in text
     assert "| rare | pretrained | 2 | +0.00 ± 0.00 | +0.200 ± 0.000 |" in text
-    assert "| matrix | pretrained | 2 | +0.00 ± 0.00 | +0.000 ± 0.000 |" in text and "Gain over scratch" in text
+    assert "| matrix | pretrained | 2 | +0.00 ± 0.00 | +0.000 ± 0.000 |" in text and "Gain over “scratch”" in text
     assert (tmp_path / "classes.png").exists()
     assert len(list(csv.DictReader((tmp_path / "runs.csv").open()))) == 4
 
@@ -166,7 +167,7 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     assert read_recipe(report.parent.parent / "recipe.toml").weight_decay == 0
     assert not list((tmp_path / "out").rglob("checkpoint.pt"))
     before, said = report.stat().st_mtime_ns, capsys.readouterr().out
-    assert "| Tiny | 0.1 | 1 |" in said and "Gain over Tiny, 0," in said
+    assert "| Tiny | 0.1 | 1 |" in said and "Gain over “Tiny, 0”" in said
     assert "1/2 Tiny, 0, seed 1: step 2/2" in said and re.search(r"2/2 Tiny, 0.1, seed 1: .*\(of all .* left\)", said)
     call_command(*command)
     assert report.stat().st_mtime_ns == before and "step 2/2" not in capsys.readouterr().out
