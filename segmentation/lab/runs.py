@@ -120,7 +120,7 @@ def draw_curves(file: Path, rows: Sequence[Row], title: str, score: str, error: 
     panels = {
         "loss": {"training": "loss", "validation": "validation_loss"},
         "validation crops": {"Dice": "validation_dice", score: "validation_score"},
-        f"{error}, validation crops": {error: "quantity_error"},
+        error: {error: "quantity_error"},
     }
     best = best_of(rows, rule)
     for axes, (said, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):

@@ -124,13 +124,13 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
     """What the card says of the checkpoints: which each rule would have chosen, what it reached, which is published."""
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
-    titles = ["loss", *(scoring.definitions[name].title for name in scoring.followed[1:])]
+    titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
     told = []
     for rule, title in zip(RULES, titles, strict=True):
         if row := best_of(run.rows, rule):
             reached = {"loss": row.validation_loss, **_figures(row, recipe)}
             said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
-            told.append(f"step {row.step} by {title}: {said}{' (published)' if rule == recipe.rule else ''}")
+            told.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
     return told if recipe.rule else [*told, f"step {run.step} is published: the last"]
 
 

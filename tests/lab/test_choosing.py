@@ -105,8 +105,8 @@ def test_the_card_tells_which_checkpoint_was_chosen_and_what_the_others_reached(
     assert score["split"] == (split or "held out, but the checkpoint was chosen on them")
     choices = card.training["choices"]
     assert choices[0].startswith("step 3 by loss: loss 1, dice 0.3")
-    assert "step 1 by F1 at 0.5: loss 3, dice 0.1, f50 0.9, count off 9" in choices[1]
-    assert choices[2].startswith("step 2 by Error of the number")
+    assert "step 1 by score (F1 at 0.5): loss 3, dice 0.1, f50 0.9, count off 9" in choices[1]
+    assert choices[2].startswith("step 2 by quantity (Error of the number, %)")
     assert [place for place, each in enumerate(choices) if "published" in each] == [
         {"": 3, "score": 1, "quantity": 2}[rule]
     ]

@@ -27,9 +27,16 @@ def rows(*table):
     return [Trained((variant,), fold, seed, {"f1": f1, "count": 10.0}) for variant, fold, seed, f1 in table]
 
 
+OTHERS = {"pretraining-sweep": ["superalloy", "bubbles", "phases-pretrained"], "defect-sweep-small": ["bubbles"]}
+
+
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*sweep*.toml")), ids=lambda file: file.stem)
-def test_the_released_sweeps_are_valid(file):
-    sweep, recipe = read_sweep(file)
+def test_the_released_sweeps_are_valid_also_of_other_recipes(file):
+    for recipe in (None, *(RECIPES / f"{name}.toml" for name in OTHERS.get(file.stem, []))):
+        check_plan(*read_sweep(file, recipe))
+
+
+def check_plan(sweep, recipe):
     for one in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), recipe, Path()):
         assert one.recipe.folds == 2
 
