@@ -418,5 +418,6 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
     assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said
+    assert "step 4 is published: the last" in said
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert "look:" not in capsys.readouterr().out

@@ -27,6 +27,7 @@ class Command(LabCommand):
         parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.core.network.cards import read_card
         from segmentation.lab.check import check_sources
         from segmentation.lab.publish import publish_run
         from segmentation.lab.settings import read_recipe
@@ -37,6 +38,8 @@ class Command(LabCommand):
             check_sources(recipe, BASE, self.say)
         run = train(recipe, options["out"], BASE, say=self.say)
         card = publish_run(run, options["out"], BASE)
+        for choice in read_card(card).training["choices"]:
+            self.say(choice)
         self.say(f"weights and ModelCard: {card}")
         self._compare(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"to offer it in the form: manage.py models add {options['out']}")
