@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -23,7 +22,7 @@ from ..core.report.picture import COLOURS, sampled
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import against_threshold, pixel_sweep
-from .tasks.base import Definition, Floats, Labels, Maps, Picture, Scoring
+from .tasks.base import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
 
 if TYPE_CHECKING:
     from .data import Labelled
@@ -52,17 +51,6 @@ def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
     return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
 
 
-@torch.no_grad()
-def dice(logits: Tensor, target: Tensor) -> float:
-    """Mean Dice of the classes in the batch, each pixel of the likeliest class; what is not labelled does not count."""
-    labelled = target[:, -1:] > 0.5
-    found = torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1).bool() & labelled
-    truth = target[:, :-1] > 0.5
-    both, either = ((found & truth).sum((0, 2, 3)), found.sum((0, 2, 3)) + truth.sum((0, 2, 3)))
-    present = either > 0
-    return float((2 * both[present] / either[present]).mean()) if present.any() else 1.0
-
-
 def activation(logits: Tensor) -> Tensor:
     return logits.softmax(1)
 
@@ -84,7 +72,9 @@ def scoring(classes: Sequence[str]) -> Scoring:
         rank=rank,
         panels=panels,
         legend={"right": RIGHT, "wrong": WRONG},
-        shown=("iou", "dice", "boundary_f1", "accuracy", *(f"{name}_error" for name in classes)),
+        shown=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
+        followed=Followed("dice", "iou", "fraction_error"),
+        by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
         note="Only labelled pixels count.",
     )
 
@@ -115,7 +105,7 @@ class Classifier:
         errors = fraction_errors(self.classes, images, alone, nm)
         figures = {name: every[name] for name in ("iou", "dice", "boundary_f1", "accuracy")}
         figures |= {f"{name}_error": np.abs(errors[f"{name}_error"]) for name in self.classes}
-        figures["fraction_error"] = np.mean([figures[f"{name}_error"] for name in self.classes], axis=0)
+        figures["fraction_error"] = errors["fraction_error"]
         whole = np.sum(images, axis=0)[:, : len(self.classes) + 1]
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
@@ -180,6 +170,9 @@ def definitions(classes: Sequence[str]) -> dict[str, Definition]:
             short=True,
         ),
         "accuracy": Definition("Accuracy", "Share of the labelled pixels whose class is right.", short=True),
+        "fraction_error": Definition(
+            "Error of a fraction, points", "Mean over images and classes of |found - true|, in percent of the area.", 2
+        ),
     }
     for name in classes:
         every[f"{name}_iou"] = Definition(f"IoU of {name}", f"Intersection over union of the pixels of {name}.")
@@ -188,6 +181,9 @@ def definitions(classes: Sequence[str]) -> dict[str, Definition]:
         every[f"{name}_true"] = Definition(f"True {name}, %", f"Percent of the labelled area that is {name}.", 2)
         every[f"{name}_found"] = Definition(f"Found {name}, %", f"Percent that was found to be {name}.", 2)
         every[f"{name}_error"] = Definition(f"Their difference ({name}), points", "Found less true.", 2, short=True)
+        every[f"{name}_absolute_error"] = Definition(
+            f"Error of an image ({name}), points", "Mean over the images of |found - true|.", 2
+        )
     return every
 
 
@@ -216,13 +212,18 @@ def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats
 def fraction_errors(
     classes: Sequence[str], images: Sequence[Confusion], weights: Floats, nm: bool
 ) -> dict[str, Floats]:
-    """True and found area fractions in percent and their difference, each (n,), weighted as in `metrics`."""
-    _, true, found = _sides(np.tensordot(weights, np.stack(images), 1))
-    whole = true.sum(1)
-    figures = {}
+    """True and found area fractions in percent, their difference, and the mean of its size over the images; each (n,),
+    weighted as in `metrics`."""
+    _, true, found = _sides(np.stack(images))
+    whole = true.sum(1, keepdims=True)
+    alone = np.nan_to_num(100 * np.abs(share(found, whole) - share(true, whole)))
+    absolute = share(weights @ alone, weights @ (whole > 0).astype(float))
+    true, found, whole = weights @ true, weights @ found, (weights @ whole)[:, 0]
+    figures = {"fraction_error": absolute.mean(1)}
     for place, name in enumerate(classes):
         sides = 100 * share(true[:, place], whole), 100 * share(found[:, place], whole)
         figures |= {f"{name}_true": sides[0], f"{name}_found": sides[1], f"{name}_error": sides[1] - sides[0]}
+        figures[f"{name}_absolute_error"] = absolute[:, place]
     return figures
 
 

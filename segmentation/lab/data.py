@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,13 +36,14 @@ class Labelled:
     """A pair as it is trained on.
 
     grey: (H, W) uint8, objects bright. labels: (H, W) int32, each piece an object; or classes, where the pair's labels
-    are. diameter: median ECD of objects in px, 0 without any.
+    are. diameter: median ECD of objects in px, 0 without any. dark: whether they are so in the image.
     """
 
     pair: Pair
     grey: NDArray[np.uint8]
     labels: NDArray[np.int32]
     diameter: float
+    dark: bool = False
 
     @property
     def taught(self) -> bool:
@@ -50,12 +51,10 @@ class Labelled:
         return bool(self.labels.any())
 
 
-def bright_particles(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """The picture, inverted where its particles are darker than what surrounds them."""
+def are_dark(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> bool:
+    """Whether the particles are darker than what surrounds them."""
     inside = labels > 0
-    if inside.any() and not inside.all() and grey[inside].mean() < grey[~inside].mean():
-        return 255 - grey
-    return grey
+    return bool(inside.any() and not inside.all() and grey[inside].mean() < grey[~inside].mean())
 
 
 def median_diameter(labels: NDArray[np.int32]) -> float:
@@ -90,11 +89,14 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
 def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[Labelled]:
     """The labelled micrographs of a folder; raises BadDataset, also where nothing is labelled, and BadRecipe."""
     loaded = [load(pair) for pair in pairs_of(folder, entry, count)]
+    if entry.polarity != "any":
+        loaded = [one for one in loaded if one.dark == (entry.polarity == "dark")]
     if not any(one.taught for one in loaded):
         if count:
             numbers = ", ".join(map(str, loaded[0].pair.classes))
             raise BadDataset(f"{folder} holds no labelled pixels: in none of its labels there is a {numbers}.")
-        raise BadDataset(f"{folder} holds no particles: all its labels are background.")
+        of = "" if entry.polarity == "any" else f"{entry.polarity} "
+        raise BadDataset(f"{folder} holds no {of}particles: all its labels are background.")
     return loaded
 
 
@@ -103,8 +105,9 @@ def load(pair: Pair) -> Labelled:
     micrograph, labels = pair.load()
     if pair.classes:
         return Labelled(pair, as_seen(micrograph.pixels), labels, 0.0)
-    pieces = split_pieces(labels)
-    return Labelled(pair, bright_particles(as_seen(micrograph.pixels), pieces), pieces, median_diameter(pieces))
+    pieces, grey = split_pieces(labels), as_seen(micrograph.pixels)
+    dark = are_dark(grey, pieces)
+    return Labelled(pair, 255 - grey if dark else grey, pieces, median_diameter(pieces), dark)
 
 
 def as_seen(pixels: GreyImage) -> NDArray[np.uint8]:
@@ -238,9 +241,11 @@ class Crops(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return augment(*source.draw(self.crop, rng), rng, self.augmentation)
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        grey, labels = self.labelled(number)
-        target = self.targets(labels)
-        return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(target)
+        return self.tensors(*self.labelled(number))
+
+    def tensors(self, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A labelled crop as a network and its loss take it."""
+        return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(self.targets(labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,15 +265,15 @@ def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
     Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
     BadRecipe for data that are for evaluation only.
     """
-    entries = recipe.sources
-    folders = {n: _parted(entry, recipe, base) for n, entry in enumerate(entries) if isinstance(entry, FolderEntry)}
+    folders = iter(parted(recipe, base))
     made = Sources([], [], [], [], [])
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
             parts: Sequence[Source] = _rendered(entry, recipe, number)
         else:
-            made.held_out.extend(folders[number][1])
-            parts = [FolderSource(pairs, recipe.sizes) for pairs in folders[number]]
+            sides = next(folders)
+            made.held_out.extend(sides[1])
+            parts = [FolderSource(pairs, recipe.sizes) for pairs in sides]
         lists = (made.training, made.weights), (made.validation, made.validation_weights)
         for source, (sources, weights) in zip(parts, lists, strict=True):
             if not isinstance(source, FolderSource) or source.pairs:
@@ -297,19 +302,56 @@ def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tupl
 
 def taught(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     """The micrographs of the recipe's folders that are trained on; raises as `make_sources`."""
-    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
-    return [one for entry in folders for one in _parted(entry, recipe, base)[0] if one.taught]
+    return [one for training, _ in parted(recipe, base) for one in training if one.taught]
 
 
 def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
     """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
-    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    folders = parted(recipe, base)
     if not folders:
         raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
-    return [one for entry in folders for one in _parted(entry, recipe, base)[1]]
+    return [one for _, apart in folders for one in apart]
 
 
-def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[list[Labelled], list[Labelled]]:
+def held_out_pairs(recipe: TrainingRecipe, base: Path) -> list[Pair]:
+    """The pairs of `held_out`, with names of their own where two folders share one."""
+    named: dict[str, Pair] = {}
+    for number, pair in enumerate((labelled.pair for labelled in held_out(recipe, base)), start=1):
+        name = pair.name if pair.name not in named else f"{pair.name}-{number}"
+        named[name] = replace(pair, name=name)
+    return list(named.values())
+
+
+def count_groups(recipe: TrainingRecipe, base: Path) -> int:
+    """The largest number of groups with labels that a folder of the recipe parts; raises as `make_sources`."""
+    count = number_of_classes(recipe.task, recipe.heads)
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    loaded = [load_folder(base / each.path, each, count) for each in folders if each.use in ("both", "held-out")]
+    return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
+
+
+Sides = tuple[list[Labelled], list[Labelled]]
+
+
+def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
+    """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
+
+    What one source holds out of a folder, no other source of the same folder trains on.
+    """
+    folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
+    sides = [_parted(entry, recipe, base) for entry in folders]
+    apart = {(entry.path, one.pair.group) for entry, (_, out) in zip(folders, sides, strict=True) for one in out}
+    found = []
+    for entry, (training, out) in zip(folders, sides, strict=True):
+        left = [one for one in training if (entry.path, one.pair.group) not in apart]
+        if len(left) < entry.count:
+            raise BadDataset(f"{entry.path} leaves {len(left)} images to train on, and count asks for {entry.count}.")
+        by_draw = sorted(left, key=lambda one: _draw(one.pair.name, recipe.seed))
+        found.append((by_draw[: entry.count] if entry.count else left, out))
+    return found
+
+
+def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
     loaded = load_folder(base / entry.path, entry, number_of_classes(recipe.task, recipe.heads))
     if entry.use == "training":
@@ -321,4 +363,5 @@ def _parted(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> tuple[lis
     apart = set()
     for groups in (full, empty):  # apart, so that a part held out is not all empty images
         apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
-    return [one for one in loaded if one.pair.group not in apart], [one for one in loaded if one.pair.group in apart]
+    training = [one for one in loaded if one.pair.group not in apart and entry.use == "both"]
+    return training, [one for one in loaded if one.pair.group in apart]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
@@ -24,7 +23,7 @@ from .classes import learnt
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
-from .tasks.base import Definition, Floats, Labels, LearningTask, Maps, Picture, Scoring
+from .tasks.base import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
@@ -35,13 +34,6 @@ LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94,
 def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
     """(channels, H, W) float32 of labels (H, W), 1 for the first channel: a map of 0 and 1 for each."""
     return np.stack([labels == number for number in range(1, len(channels) + 1)]).astype(np.float32)
-
-
-@torch.no_grad()
-def dice(logits: Tensor, target: Tensor) -> float:
-    """Dice of the thresholded maps over the batch."""
-    found, truth = logits > 0, target > 0.5
-    return float(2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1))
 
 
 def preview_of(maps: Maps) -> Labels:
@@ -94,6 +86,7 @@ class MaskScoring:
                 *("precision", "recall", "f1", "certainty", "abundance", "number_true", "number_found"),
                 *("number_error", "object_iou", "l1", "mean_error", "every_error"),
             ),
+            followed=Followed("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
             options=frozenset({"threshold", "choose_threshold"}),
         )
@@ -106,9 +99,14 @@ class MaskScoring:
             "f1": Definition("F1", "2 TP / (2 TP + FP + FN) of the pixels.", short=True),
             "certainty": Definition("Certainty", "Mean predicted value of the pixels taken (our definition)."),
             "abundance": Definition("Abundance", "Share of all pixels that are taken (our definition)."),
-            "number_true": Definition(f"True {things}", f"{things.capitalize()} found in the annotation.", 0),
-            "number_found": Definition(f"Found {things}", f"{things.capitalize()} found in the prediction.", 0),
+            "number_true": Definition(
+                f"True {things}", f"{things.capitalize()} found in the annotation.", 0, counted=True
+            ),
+            "number_found": Definition(
+                f"Found {things}", f"{things.capitalize()} found in the prediction.", 0, counted=True
+            ),
             "number_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
+            "count_off": COUNT_OFF,
             "object_iou": Definition(
                 "Holistic IoU", f"Intersection over union of the pixels of {things}, all images as one.", short=True
             ),
@@ -117,12 +115,17 @@ class MaskScoring:
                 f"Sum of the differences of both histograms of {things}, in {BINS} equal bins up to the largest true"
                 f" {size}, not normalised; larger ones lie in the last.",
                 0,
+                counted=True,
             ),
             "mean_true": Definition(f"True mean {size}", f"Of the {things} in the annotation.", 1),
             "mean_found": Definition(f"Found mean {size}", f"Of the {things} in the prediction.", 1),
             "mean_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
-            "every_true": Definition("All true regions", f"With those that are not counted as {things}.", 0),
-            "every_found": Definition("All found regions", f"With those that are not counted as {things}.", 0),
+            "every_true": Definition(
+                "All true regions", f"With those that are not counted as {things}.", 0, counted=True
+            ),
+            "every_found": Definition(
+                "All found regions", f"With those that are not counted as {things}.", 0, counted=True
+            ),
             "every_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1),
         }
 
@@ -191,7 +194,8 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
     """The figures of pixels and of objects, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
     right, invented, missed, every = (weights @ np.stack([image.pixels for image in images])).T
     both, either = (weights @ np.stack([image.objects for image in images])).T
-    true, found = (weights @ np.stack([image.numbers for image in images])).T
+    numbers = np.stack([image.numbers for image in images])
+    true, found = (weights @ numbers).T
     all_true, all_found = (weights @ np.stack([image.every for image in images])).T
     return {
         "precision": share(right, right + invented),
@@ -202,6 +206,7 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
         "number_true": true,
         "number_found": found,
         "number_error": 100 * share(found - true, true),
+        "count_off": 100 * share(weights @ np.abs(numbers[:, 1] - numbers[:, 0]), true),
         "object_iou": share(both, either),
         "every_true": all_true,
         "every_found": all_found,
@@ -247,7 +252,6 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         optional=(),
         targets=targets,
         loss="masks",
-        score=dice,
         activation=torch.sigmoid,
         preview=preview_of,
         scoring=scoring.of,

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from safetensors.torch import save
 from torch import nn
 
+from .. import __version__
 from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.cards import (
     AlteredWeights,
@@ -30,13 +31,15 @@ from ..core.tasks import UnknownTask
 from ..core.tasks import find as kind_of
 from ..core.validation import Refused, sentence
 from . import tasks
+from .data import taught
 from .files import fingerprint, write_whole
-from .pretrained import base_card
-from .settings import FolderEntry, SourceEntry, TrainingRecipe
+from .pretrained import PLAIN, base_card
+from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
+from .start import Run
+from .train import choices_of, scores_of
 
 # What a fine-tuned model takes over from its base.
 INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
-PLAIN = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path())  # says no more than it must
 FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 TRIAL = 64  # px, side of the picture that a model must be able to take
@@ -83,6 +86,22 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     return file
 
 
+def publish_run(run: Run, folder: Path, base: Path) -> Path:
+    """Publish the run in `folder`, with what its card says of the pictures that it was taught; returns the card's path.
+
+    base: the folder from which the recipe's paths go out. Raises as `publish` and `taught`.
+    """
+    recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
+    pictures = taught(recipe, base)
+    extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
+    if options := recipe.options | tasks.find(recipe.task).learnt(pictures):
+        extra["options"] = options
+    card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    amend(card, {"training": {"choices": choices_of(run, recipe)}})
+    note_images(card, recipe, [each.pair.image for each in pictures])
+    return card
+
+
 def _usual(entry: str) -> Any:
     """What a recipe says that does not say it."""
     return TrainingRecipe.model_fields[entry].default
@@ -119,11 +138,13 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
 
 
 def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
-    if entry.use != "both":
-        return f"all for {entry.use}"
+    if entry.use in ("training", "validation"):
+        return f"{entry.count or 'all'} for {entry.use}"
     of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
     share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
-    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}")
+    trained = f"; {entry.count} images of the others trained on" if entry.count else ""
+    trained = "; none of the others trained on" if entry.use == "held-out" else trained
+    return f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
 
 
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:

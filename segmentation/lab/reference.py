@@ -11,12 +11,14 @@ from pydantic_core import PydanticUndefined
 from ..core.validation import Settings
 from .losses import losses
 from .settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
+from .sweep import Sweep, Variant
 
 INTRODUCTION = """# Recipes
 
 A recipe is one TOML file that `manage.py train RECIPE.toml --out RUN` reads; `segmentation/lab/recipes` holds those of
 the released models. `name`, `title`, an `architecture` (or `start_from`) and one of `[[sources]]` are needed, all else
-has a default. Unknown entries are refused. Made by `python -m segmentation.lab.reference` from the settings
+has a default. Unknown entries are refused. The last two tables are those of the file that `manage.py sweep SWEEP.toml
+--out DIR` reads. Made by `python -m segmentation.lab.reference` from the settings
 themselves."""
 LIMITS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 WORDS = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text", "array": "list"}
@@ -32,6 +34,8 @@ def sections() -> dict[str, type[Settings]]:
         "`[augmentation]`": Augmentation,
         "`[optimiser]`": Optimiser,
         "`[schedule]`": Schedule,
+        "A comparison of trainings": Sweep,
+        "`[[variants]]` of a comparison": Variant,
     }
 
 
@@ -53,6 +57,8 @@ def table(model: type[Settings]) -> str:
 def _takes(entry: Mapping[str, Any]) -> str:
     if choices := entry.get("enum", [entry["const"]] if "const" in entry else []):
         return ", ".join(map(str, choices))
+    if choices := entry.get("anyOf", []):
+        return " or ".join(map(_takes, choices))
     word = WORDS.get(entry.get("type", ""), "table")
     limits = [f"{told} {entry[key]:g}" for key, told in LIMITS.items() if key in entry]
     return " ".join([word, " and ".join(limits)]).strip()
@@ -63,7 +69,7 @@ def _default(value: Any) -> str:
         return "needed"
     if isinstance(value, Settings):
         return "its own table's"
-    return "none" if value == {} else f"`{tomlkit.item(value).as_string()}`"
+    return "none" if value in ({}, []) else f"`{tomlkit.item(value).as_string()}`"
 
 
 if __name__ == "__main__":

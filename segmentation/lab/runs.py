@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +64,8 @@ def add_row(file: Path, row: Mapping[str, Any]) -> None:
 
 
 class Row(NamedTuple):
-    """One checkpoint: losses are means, Dice is the task's score on the validation crops."""
+    """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
+    crops (see `Scoring.followed`), NaN where undefined or in runs of older versions."""
 
     step: int
     loss: float
@@ -71,10 +73,13 @@ class Row(NamedTuple):
     validation_dice: float
     seconds_per_step: float
     learning_rate: float = float("nan")
+    validation_score: float = float("nan")
+    quantity_error: float = float("nan")
 
     def rounded(self) -> Row:
         """The row as the file holds it, so that a resumed run decides as an unbroken one."""
-        return Row(self.step, *(round(value, 4) for value in self[1:4]), *self[4:])
+        measured = *self._fields[1:4], *self._fields[6:]
+        return self._replace(**{name: round(getattr(self, name), 4) for name in measured})
 
     def as_text(self) -> dict[str, str | int | float]:
         seconds, rate = f"{self.seconds_per_step:.3f}", f"{self.learning_rate:.3g}"
@@ -86,30 +91,45 @@ def read_metrics(file: Path, last: int) -> list[Row]:
 
     Raises ValueError for a file that is not ours.
     """
-    found = [list(row.values()) for row in read_rows(file, last)]
-    return [Row(int(step), *map(float, values)) for step, *values in found]
+    rows = [{name: float(value) for name, value in row.items()} for row in read_rows(file, last)]
+    return [Row(**{**row, "step": int(row["step"])}) for row in rows]  # type: ignore[arg-type]
 
 
-def best_of(rows: Sequence[Row]) -> Row | None:
-    """The first row with the lowest validation loss."""
-    return min(rows, key=lambda row: row.validation_loss, default=None)
+RULES: dict[str, Callable[[Row], float]] = {  # what is lowest at the best checkpoint
+    "loss": lambda row: row.validation_loss,
+    "score": lambda row: -row.validation_score,
+    "quantity": lambda row: row.quantity_error,
+}
 
 
-def draw_curves(file: Path, rows: Sequence[Row], title: str) -> None:
-    """Loss and Dice against steps as PNG; a dashed line marks the lowest validation loss."""
+def best_of(rows: Sequence[Row], rule: str = "loss") -> Row | None:
+    """The first of the rows that are best by a rule of RULES."""
+    measure = RULES[rule]
+    return min(rows, key=lambda row: (math.isnan(measure(row)), measure(row)), default=None)
+
+
+def draw_curves(file: Path, rows: Sequence[Row], title: str, score: str, error: str, rule: str = "loss") -> None:
+    """Loss, Dice and score, and error of the quantity against steps as PNG; a dashed line marks the best by the rule.
+
+    score, error: what these are called.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
     steps = [row.step for row in rows]
-    loss, dice = figure.subplots(1, 2)
-    loss.plot(steps, [row.loss for row in rows], "o-", ms=3, color="#b8860b", label="training")
-    loss.plot(steps, [row.validation_loss for row in rows], "o-", ms=3, color="#1f5fa8", label="validation")
-    loss.set(xlabel="step", ylabel="loss")
-    loss.legend(frameon=False)
-    dice.plot(steps, [row.validation_dice for row in rows], "o-", ms=3, color="#1f5fa8")
-    dice.set(xlabel="step", ylabel="Dice, validation crops")
-    if best := best_of(rows):
-        for axes in (loss, dice):
+    panels = {
+        "loss": {"training": "loss", "validation": "validation_loss"},
+        "validation crops": {"Dice": "validation_dice", score: "validation_score"},
+        error: {error: "quantity_error"},
+    }
+    best = best_of(rows, rule)
+    for axes, (said, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        for (label, name), colour in zip(lines.items(), ("#b8860b", "#1f5fa8"), strict=False):
+            axes.plot(steps, [getattr(row, name) for row in rows], "o-", ms=3, color=colour, label=label)
+        axes.set(xlabel="step", ylabel=said)
+        if len(lines) > 1:
+            axes.legend(frameon=False)
+        if best:
             axes.axvline(best.step, color="grey", ls="--", lw=0.8)
     figure.suptitle(title)
     write_picture(file, figure)

@@ -130,9 +130,15 @@ class FolderEntry(Settings):
     group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
         "", description="its first bracket in the image's name is its group"
     )
-    use: Literal["both", "training", "validation"] = Field(
-        "both", description="both: parted by group; else all of it for one side"
+    use: Literal["both", "training", "validation", "held-out"] = Field(
+        "both",
+        description="both: parted by group; held-out: the same without training on any; else all of it, but to train "
+        "on no group that another source of the same folder holds out",
     )
+    polarity: Literal["any", "bright", "dark"] = Field(
+        "any", description="only images whose objects are so beside what surrounds them; in transmission most are dark"
+    )
+    count: CountOrNone = Field(0, description="images to train on, drawn by the recipe's seed; 0: all")
     weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
     title: Text = Field("", description="for the card: what the data are called")
     licence: Text = Field("unknown", description="for the card: of the data")
@@ -213,6 +219,9 @@ class TrainingRecipe(Settings):
         "where the recipe has another decoder",
     )
     freeze: CountOrNone = Field(0, description="steps in which a pretrained encoder rests")
+    unfreeze: CountOrNone = Field(
+        0, description="steps after which the next of its stages may learn, the deepest first; 0: all at once"
+    )
     keep_statistics: bool = Field(
         False, description="batch normalisation keeps what it knows of the pictures that it was trained on before"
     )
@@ -240,8 +249,11 @@ class TrainingRecipe(Settings):
         0.998, validation_alias=AliasChoices("ema_decay", "average"), description="of the moving average of the weights"
     )
     checkpoint: Count = Field(100, description="steps between checkpoints")
-    patience: CountOrNone = Field(
-        0, description="checkpoints without a better validation loss after which a run stops; 0: never"
+    patience: CountOrNone = Field(0, description="checkpoints without a better one after which a run stops; 0: never")
+    choose_by: Literal["", "loss", "score", "quantity"] = Field(
+        "",
+        description="which checkpoint is better, and published: that of the validation crops' best loss, score (such "
+        "as IoU) or error of the measured quantity; none: the last, or with patience by the loss",
     )
     validation: Part = Field(0.15, description="share of the groups that is held out")
     fold: CountOrNone = Field(0, description="which share; with folds = n the groups are parted into n")
@@ -310,6 +322,10 @@ class TrainingRecipe(Settings):
                 not task.classes or len(folders) == len(self.sources),
                 f"{self.task} has classes, and rendered pictures have none: train it on folders.",
             ),
+            (
+                not task.classes or all(entry.polarity == "any" for entry in folders),
+                f"{self.task} has classes, which are neither bright nor dark: leave polarity out.",
+            ),
             (self.name != "recipe", "name is another word than recipe, which is the frozen recipe's."),
             (self.folds != 1, "folds is 0 or above 1."),
             (not self.folds or self.fold < self.folds, "fold is below folds."),
@@ -324,11 +340,19 @@ class TrainingRecipe(Settings):
             (self.closer == 0 or 1 <= self.closer <= 4, "closer is a factor from 1 to 4, or 0."),
             (bool(self.architecture or self.start_from), "it lacks an architecture."),
             (not (self.pretrained and self.start_from), "pretrained and start_from exclude each other."),
-            (not self.freeze or bool(self.pretrained or self.start_from), "freeze needs a pretrained encoder."),
+            (
+                not (self.freeze or self.unfreeze) or bool(self.pretrained or self.start_from),
+                "freeze and unfreeze need a pretrained encoder.",
+            ),
         ):
             if not possible:
                 raise ValueError(told)
         return self
+
+    @property
+    def rule(self) -> str:
+        """By what the published checkpoint is chosen; "" where it is the last."""
+        return self.choose_by or ("loss" if self.patience else "")
 
 
 def number_of_classes(task: str, names: Sequence[str]) -> int:

@@ -119,6 +119,44 @@ def _try(network: nn.Module, recipe: TrainingRecipe) -> None:
         raise BadRecipe(f"The network turns {recipe.crop} px into {tuple(found.shape[2:])} px, not into the same.")
 
 
+@torch.no_grad()
+def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[list[nn.Module]]:
+    """The encoder's modules with weights of their own, in the order in which they work, a stage for each resolution of
+    their maps from a crop (px); raises BadRecipe where the network has no encoder."""
+    encoder = getattr(network, "encoder", None)
+    if encoder is None:
+        raise BadRecipe("freeze and unfreeze need a network with an encoder.")
+    stages: list[list[nn.Module]] = []
+    side = crop + 1
+
+    def note(module: nn.Module, _: object, out: Tensor) -> None:
+        nonlocal side
+        if not stages or (out.dim() == 4 and 1 < out.shape[-1] < side):  # 1 px: what weighs channels, no stage
+            side = min(side, out.shape[-1]) if out.dim() == 4 else side
+            stages.append([])
+        stages[-1].append(module)
+
+    own = [module for module in encoder.modules() if next(module.parameters(recurse=False), None) is not None]
+    hooks = [module.register_forward_hook(note) for module in own]
+    before = encoder.training
+    encoder.eval()(torch.zeros(1, 1, crop, crop, device=device))
+    encoder.train(before)
+    for hook in hooks:
+        hook.remove()
+    return stages
+
+
+def thaw(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
+    """Let as many of the encoder's stages learn as are due, the deepest first; the weights and batch statistics of the
+    others rest. step: since the first was due, negative before. every: steps from one to the next; 0: all at once."""
+    due = 0 if step < 0 else 1 + step // every if every else len(stages)
+    encoder.requires_grad_(due >= len(stages)).train(due >= len(stages))
+    for module in (module for stage in stages[len(stages) - min(due, len(stages)) :] for module in stage):
+        module.training = True
+        for own in module.parameters(recurse=False):
+            own.requires_grad_(True)
+
+
 def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; parameters of an encoder that was trained before have a group and a rate of their own."""
     taught = bool(recipe.pretrained or recipe.start_from)

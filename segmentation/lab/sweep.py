@@ -1,171 +1,189 @@
-"""A grid of trainings, network x L2 strength x fold, each scored on what its fold holds out, as one table and plots."""
+"""Comparisons of trainings: variants of a recipe, a grid of values, folds and seeds, each scored on what is held out.
+
+One variant over folds and seeds is a cross-validation.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
-import numpy as np
-from pydantic import Field
-
-from segmentation import __version__
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ..core.network.card_entries import Line
 from ..core.network.cards import read_card
 from ..core.network.runtime import Runtime
+from ..core.pace import time_left
 from ..core.validation import Settings
 from . import tasks
-from .data import held_out
+from .check import check_sources
+from .comparison import Trained, write_tables
+from .data import count_groups, held_out_pairs
 from .evaluation.predictions import Options, Predictor
 from .evaluation.report import evaluate
-from .files import write_picture, write_whole
-from .publish import publish
-from .settings import TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
-from .train import is_over, scores_of, train
+from .publish import publish_run
+from .runs import CHECKPOINT
+from .settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
+from .start import settled
+from .train import refuse_another, train
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-SUMMED = (
-    "number_true",
-    "number_found",
-    "l1",
-    "every_true",
-    "every_found",
-)  # over the folds; of others the mean is told
+Say = Callable[[str], None]
+ALL = "all"  # folds: as many as there are groups
 
 
-class Network(Settings):
-    """One network of the grid. changes: of the recipe, for this network alone."""
+def _parts(value: Any) -> Any:
+    if value == ALL or (isinstance(value, int) and value != 1 and value >= 0):
+        return value
+    raise PydanticCustomError("folds", "2 or more, all, or 0")
 
-    title: Line
-    architecture: dict[str, Any]
-    pretrained: str = ""
-    changes: dict[str, Any] = {}
+
+class Variant(Settings):
+    """`[[variants]]`: one of the things that are compared."""
+
+    title: Line = Field(description="of the variant, as tables name it")
+    changes: dict[str, Any] = Field({}, description="of the recipe, for this variant alone")
 
 
 class Sweep(Settings):
-    """What is trained. recipe: its file, beside this one. changes: of the recipe, for every training."""
+    """What is trained: every variant with every value of the grid, on every fold with every seed."""
 
-    recipe: str
-    folds: int = Field(3, ge=2)
-    weight_decay: list[Annotated[float, Field(ge=0)]] = Field(min_length=1)
-    networks: list[Network] = Field(min_length=1)
-    changes: dict[str, Any] = {}
+    recipe: str = Field("", description="file of the recipe that is varied, beside this one")
+    changes: dict[str, Any] = Field(
+        {},
+        description='of the recipe, for every training; an entry is replaced whole; `"loss.rarity"` is one of a table',
+    )
+    variants: list[Variant] = Field([], description="tables `[[variants]]`; none: the recipe alone")
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        {}, description="values of entries of the recipe; every combination is trained"
+    )
+    folds: Annotated[int | str, BeforeValidator(_parts)] = Field(
+        0,
+        description="parts of the groups, of which each is held out once; all: each group once; 0: as the recipe says",
+    )
+    figures: list[str] = Field([], description="of a report, that tables tell; none: those that `evaluate` prints")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([], description="of crops and first weights; none: the recipe's")
 
-
-def read_sweep(file: Path) -> tuple[Sweep, TrainingRecipe]:
-    """The sweep in a TOML file and the recipe that it varies; raises BadRecipe."""
-    sweep = checked_as(Sweep, read_toml(file), str(file))
-    return sweep, read_recipe(file.parent / sweep.recipe)
-
-
-def recipes(sweep: Sweep, base: TrainingRecipe) -> Iterator[tuple[Network, float, int, TrainingRecipe]]:
-    """Every training of the grid, fold by fold so that the first rows are whole early; raises BadRecipe."""
-    for fold in range(sweep.folds):
-        for number, network in enumerate(sweep.networks):
-            for decay in sweep.weight_decay:
-                said = {
-                    "name": f"{base.name}-{number}-{decay:g}-{fold}",
-                    "architecture": network.architecture,
-                    "pretrained": network.pretrained,
-                    "weight_decay": decay,
-                    "fold": fold,
-                    "folds": sweep.folds,
-                }
-                merged = {**base.model_dump(), **sweep.changes, **network.changes, **said}
-                yield network, decay, fold, recipe_from(merged, network.title)
+    @model_validator(mode="after")
+    def _titles_differ(self) -> Self:
+        if len({one.title for one in self.variants}) < len(self.variants):
+            raise ValueError("the titles of variants differ from each other.")
+        return self
 
 
-def run_sweep(file: Path, out: Path, base: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Train and score the whole grid into `out`, going on where it was stopped; write the table and the plots anew
-    after each training. Returns a row for each."""
-    sweep, recipe = read_sweep(file)
-    grid = list(recipes(sweep, recipe))
-    rows = []
-    for number, (network, decay, fold, one) in enumerate(grid, start=1):
-        say(f"{number}/{len(grid)} {network.title}, L2 {decay:g}, fold {fold}")
-        figures = _scored(one, out / one.name, base, say)
-        rows.append({"network": network.title, "weight_decay": decay, "fold": fold, **figures})
-        write_tables(rows, out)
+class Planned(NamedTuple):
+    """One training. setting: what of it was varied, the variant's title first."""
+
+    setting: tuple[str, ...]
+    recipe: TrainingRecipe
+
+
+def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingRecipe]:
+    """The sweep in a TOML file and the recipe that it varies; a recipe's file is a sweep of that recipe alone.
+
+    recipe: another one instead. Raises BadRecipe.
+    """
+    entries = read_toml(file)
+    if "sources" in entries:
+        return Sweep(), recipe_from(entries, str(file))
+    sweep = checked_as(Sweep, entries, str(file))
+    if not (recipe or sweep.recipe):
+        raise BadRecipe(f"{file}: it lacks recipe.")
+    return sweep, read_recipe(recipe or file.parent / sweep.recipe)
+
+
+def names_of(sweep: Sweep) -> list[str]:
+    """What the parts of a setting are."""
+    return ["variant", *sweep.grid]
+
+
+def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planned]:
+    """Every training, seed by seed and fold by fold so that whole rows are there early; raises BadRecipe, BadDataset.
+
+    base: the folder from which the recipe's paths go out.
+    """
+    variants = sweep.variants or [Variant(title=recipe.title)]
+    grid = list(itertools.product(*sweep.grid.values()))
+    common = changed(recipe, sweep.changes, "changes")
+    folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
+    if sweep.folds and folds < 2:
+        raise BadRecipe("Of fewer than two groups of images none can be held out.")
+    for seed, fold in itertools.product(sweep.seeds or [recipe.seed], range(folds) if folds else [recipe.fold]):
+        parted = {"seed": seed, "fold": fold, "folds": folds or recipe.folds}
+        for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
+            said = {**parted, "name": f"{recipe.name}-{number}-{point}-{fold}-{seed}"}
+            one = changed(
+                common, {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **said}, variant.title
+            )
+            yield Planned((variant.title, *map(_shortly, values)), one)
+
+
+def _shortly(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
+    """The recipe with other entries, `a.b` being entry b of table a; raises BadRecipe."""
+    entries: dict[str, Any] = recipe.model_dump(exclude_unset=True)
+    for name, value in changes.items():
+        table, *deeper = entries, *name.split(".")
+        while len(deeper) > 1:
+            table = table.setdefault(deeper.pop(0), {})
+            if not isinstance(table, dict):
+                raise BadRecipe(f"{where}: {name} leads into no table.")
+        table[deeper[0]] = deepcopy(value)
+    return recipe_from(entries, where)
+
+
+def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> list[Trained]:
+    """Train and score everything into `out`, going on where it was stopped; write tables and plots anew after each
+    training. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
+    every = list(planned(sweep, recipe, base))
+    known = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
+    if unknown := [name for name in sweep.figures if name not in known]:
+        raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {', '.join(known)}.")
+    new = [not _report(out, one).exists() for _, one in every]
+    if all(new):
+        for one in {repr(one.sources): one for _, one in every}.values():
+            check_sources(one, base, say)
+    rows: list[Trained] = []
+    began, left = time.monotonic(), ""
+    for number, (setting, one) in enumerate(every, start=1):
+        parts = [*setting, *([f"fold {one.fold}"] if one.folds else []), f"seed {one.seed}"]
+        told = partial(_told, say, f"{number}/{len(every)} {', '.join(parts)}", left)
+        figures = _scored(one, out, base, told)
+        scoring = tasks.find(one.task).scoring(one.heads)
+        names = dict.fromkeys([*(sweep.figures or scoring.shown), *itertools.chain(*scoring.by_class.values())])
+        rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
+        write_tables(names_of(sweep), rows, scoring, out)
+        left = time_left(began, sum(new[:number]), sum(new))
     return rows
 
 
-def _scored(recipe: TrainingRecipe, folder: Path, base: Path, say: Callable[[str], None]) -> dict[str, float | None]:
-    """The figures of one training on its held-out images."""
-    report = folder / "report" / "report.json"
-    scoring = tasks.find(recipe.task).scoring(recipe.heads)
+def _told(say: Say, training: str, left: str, line: str) -> None:
+    say(f"{training}: {line}" + (f" (of all{left.replace(',', '')})" if left else ""))
+
+
+def _report(out: Path, recipe: TrainingRecipe) -> Path:
+    return out / recipe.name / "report" / "report.json"
+
+
+def _scored(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
+    """All figures of one training on its held-out images, NaN where undefined."""
+    folder, report = out / recipe.name, _report(out, recipe)
+    refuse_another(settled(recipe, folder / "recipe.toml"), folder)
     if not report.exists():
+        scoring = tasks.find(recipe.task).scoring(recipe.heads)
         run = train(recipe, folder, base, say=say)
-        assert is_over(run, recipe)
-        recipe = read_recipe(folder / "recipe.toml")
-        extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
-        card = read_card(publish(run.averaged, recipe, folder, version=__version__, extra=extra))
-        pairs = [labelled.pair for labelled in held_out(recipe, base)]
-        evaluate(pairs, scoring, Predictor(card, Runtime(recipe.device)), Options(), report.parent, recipe.title, say)
+        card = read_card(publish_run(run, folder, base))
+        predictor = Predictor(card, Runtime(recipe.device))
+        evaluate(held_out_pairs(recipe, base), scoring, predictor, Options(), report.parent, recipe.title, say)
+        (folder / CHECKPOINT).unlink()  # those of a large sweep would fill a disk
     figures = json.loads(report.read_text())["pooled"]["figures"]
-    return {name: figures[name]["value"] for name in scoring.shown}
-
-
-def write_tables(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Write `runs.csv`, `table.md` and `metrics.png`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(out / "runs.csv", text.getvalue().encode())
-    pooled = list(over_folds(rows))
-    names = [name for name in rows[0] if name not in ("network", "weight_decay", "fold")]
-    lines = [f"| network | L2 | folds | {' | '.join(names)} |", "|---" * (len(names) + 3) + "|"]
-    for each in pooled:
-        said = " | ".join(_said(*each[name]) for name in names)
-        lines.append(f"| {each['network']} | {each['weight_decay']:g} | {each['folds']} | {said} |")
-    write_whole(out / "table.md", ("\n".join(lines) + "\n").encode())
-    draw(out / "metrics.png", pooled, names)
-
-
-def over_folds(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """For each network and L2 strength the mean of each figure over the folds, the sum of those in SUMMED, and their
-    standard deviation between folds (NaN for one)."""
-    settings = dict.fromkeys((row["network"], row["weight_decay"]) for row in rows)
-    for network, decay in settings:
-        some = [row for row in rows if (row["network"], row["weight_decay"]) == (network, decay)]
-        found: dict[str, Any] = {"network": network, "weight_decay": decay, "folds": len(some)}
-        for name in (name for name in some[0] if name not in ("network", "weight_decay", "fold")):
-            values = np.array([np.nan if row[name] is None else row[name] for row in some], float)
-            middle = values.sum() if name in SUMMED else values.mean()
-            found[name] = float(middle), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-        yield found
-
-
-def _said(value: float, spread: float) -> str:
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
-    return f"{value:.{digits}f}" + (f" ± {spread:.{digits}f}" if np.isfinite(spread) else "")
-
-
-def draw(file: Path, pooled: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    """Each figure against the L2 strength, a line for each network, with the spread between folds."""
-    from matplotlib.figure import Figure
-
-    columns = 4
-    lines = -(-len(names) // columns)
-    figure = Figure(figsize=(3.2 * columns, 2.5 * lines + 0.4), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    decays = sorted({each["weight_decay"] for each in pooled})
-    for ax, name in zip(axes, names, strict=False):
-        for colour, network in zip(COLOURS * 9, dict.fromkeys(each["network"] for each in pooled), strict=False):
-            mine = sorted(
-                (each for each in pooled if each["network"] == network), key=lambda each: each["weight_decay"]
-            )
-            at = [decays.index(each["weight_decay"]) for each in mine]
-            values, spread = zip(*(each[name] for each in mine), strict=True)
-            ax.errorbar(at, values, np.nan_to_num(spread), fmt="o-", ms=4, capsize=3, color=colour, label=network)
-        ax.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays], fontsize=8)
-        ax.set_title(name.replace("_", " "), fontsize=9)
-        ax.set_xlabel("L2 strength", fontsize=8)
-    for ax in axes[len(names) :]:
-        ax.set_axis_off()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    write_picture(file, figure)
+    return {name: float("nan") if each["value"] is None else each["value"] for name, each in figures.items()}

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..core.network.runtime import Runtime
+from ..core.network.scale_search import View
 from ..core.pace import about
 from . import tasks
 from .data import Crops, Sources, make_sources
+from .evaluation.predictions import Options, Predictor, Seen
 from .files import alone_in, check_room, write_whole
-from .runs import CHECKPOINT, METRICS, Row, add_row, best_of, draw_curves, read_metrics, write_rows
+from .pretrained import PLAIN
+from .runs import CHECKPOINT, METRICS, RULES, Row, add_row, best_of, draw_curves, read_metrics, write_rows
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
-from .start import Run, device_of, rate_factor, settled, start_run
+from .start import Run, device_of, encoder_stages, rate_factor, settled, start_run, thaw
 
 EXAMPLES = 5
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
@@ -51,7 +55,8 @@ def train(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     run = start_run(recipe, device)
-    if _goes_on(recipe, out):
+    if (out / CHECKPOINT).exists():
+        refuse_another(recipe, out)
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
@@ -68,25 +73,21 @@ def train(
                 Training(run, recipe, sources, out, device, say).go(time_is_up)
         except torch.OutOfMemoryError as error:
             raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
-    if recipe.patience and run.best:
+    if recipe.rule and run.best:
         run.averaged.load_state_dict(run.best)
     return run
 
 
-def _goes_on(recipe: TrainingRecipe, out: Path) -> bool:
-    """Whether `out` holds a run of the same recipe to go on with.
-
-    Raises BadRecipe when it holds a run of another recipe.
-    """
-    file, resumes = out / "recipe.toml", (out / CHECKPOINT).exists()
-    if resumes and file.exists():
-        frozen = read_recipe(file)
-        names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
-        if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
-            raise BadRecipe(
-                f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
-            )
-    return resumes
+def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
+    """Raise BadRecipe where `out` holds a run of another recipe than this, which is settled."""
+    if not (out / "recipe.toml").exists():
+        return
+    frozen = read_recipe(out / "recipe.toml")
+    names = (name for name in TrainingRecipe.model_fields if name not in MACHINE)
+    if changed := [name for name in names if getattr(frozen, name) != getattr(recipe, name)]:
+        raise BadRecipe(
+            f"{out} holds a run of another recipe ({', '.join(changed)} differ): name another folder with --out."
+        )
 
 
 def _resume(run: Run, out: Path, device: torch.device) -> None:
@@ -100,23 +101,44 @@ def _resume(run: Run, out: Path, device: torch.device) -> None:
 
 def is_over(run: Run, recipe: TrainingRecipe) -> bool:
     """Whether there is nothing left to train."""
-    return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience)
+    return run.step >= recipe.steps or patience_is_over(run.rows, recipe.patience, recipe.rule)
 
 
-def patience_is_over(rows: list[Row], patience: int) -> bool:
+def patience_is_over(rows: list[Row], patience: int, rule: str = "loss") -> bool:
     """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
-    best = best_of(rows)
-    return bool(patience and best and sum(row.step > best.step for row in rows) >= patience)
+    best = best_of(rows, rule) if patience else None
+    return best is not None and sum(row.step > best.step for row in rows) >= patience
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """What the card says of the run itself: Dice on the validation crops, of the weights that are published."""
-    row = best_of(run.rows) if recipe.patience else run.rows[-1]
+    """What the card says of the run itself: figures of the validation crops, of the weights that are published."""
+    row = best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
-    split = "held out, but the checkpoint was chosen on them" if recipe.patience else "held out"
-    return [{"data": "validation crops", "split": split, "step": row.step, "dice": row.validation_dice, **before}]
+    split = "held out, but the checkpoint was chosen on them" if recipe.rule else "held out"
+    told = {"data": "validation crops", "split": split, "step": row.step}
+    return [{**told, **_figures(row, recipe), **before}]
+
+
+def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
+    """What the card says of the checkpoints: which each rule would have chosen, what it reached, which is published."""
+    scoring = tasks.find(recipe.task).scoring(recipe.heads)
+    titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
+    told = []
+    for rule, title in zip(RULES, titles, strict=True):
+        if row := best_of(run.rows, rule):
+            reached = {"loss": row.validation_loss, **_figures(row, recipe)}
+            said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
+            told.append(f"step {row.step} by {rule}{title}: {said}{' (published)' if rule == recipe.rule else ''}")
+    return told if recipe.rule else [*told, f"step {run.step} is published: the last"]
+
+
+def _figures(row: Row, recipe: TrainingRecipe) -> dict[str, float]:
+    """The figures of a checkpoint by their names in reports, those that are defined."""
+    followed = tasks.find(recipe.task).scoring(recipe.heads).followed
+    values = zip(("dice", *followed[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
+    return {name: value for name, value in values if math.isfinite(value)}
 
 
 @dataclass(eq=False)
@@ -132,13 +154,19 @@ class Training:
 
     def __post_init__(self) -> None:
         """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
-        self.task, size = tasks.find(self.recipe.task), self.recipe.batch
-        self.shown = self.task.channels or self.recipe.heads
+        recipe = self.recipe
+        self.task, size = tasks.find(recipe.task), recipe.batch
+        self.shown = self.task.channels or recipe.heads
+        self.scoring = self.task.scoring(recipe.heads)
+        maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
+        self.card = replace(PLAIN, task=recipe.task, maps=maps, options=recipe.options)
         crops = self._crops(validation=True)
-        numbers = [range(first * size, (first + 1) * size) for first in range(self.recipe.validation_batches)]
-        batches = ([crops[number] for number in batch] for batch in numbers)
+        self.seen = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
+        made = [crops.tensors(*each) for each in self.seen]
+        batches = (made[first : first + size] for first in range(0, len(made), size))
         self.held: list[Batch] = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
-        self.labels = [crops.labelled(number)[1] for number in range(min(EXAMPLES, size))]
+        resting = recipe.freeze or recipe.unfreeze
+        self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
 
     def go(self, time_is_up: Callable[[], bool]) -> None:
         run, recipe = self.run, self.recipe
@@ -188,9 +216,8 @@ class Training:
         """Move the weights and their average; returns the loss."""
         run, recipe = self.run, self.recipe
         run.network.train()
-        if recipe.freeze:  # the encoder's weights and batch statistics stay as they are
-            resting, encoder = run.step < recipe.freeze, run.network.encoder
-            encoder.requires_grad_(not resting).train(not resting)
+        if self.stages:
+            thaw(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
         if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
             for module in run.network.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -215,16 +242,23 @@ class Training:
         return logits
 
     @torch.inference_mode()
-    def validate(self) -> tuple[float, float, np.ndarray]:
-        """(loss, Dice) of the averaged weights on the held crops, and the first maps (n, C, S, S) uint8."""
-        losses, scores, first = [], [], torch.empty(0)
+    def validate(self) -> tuple[float, list[float], np.ndarray]:
+        """Loss and what `Scoring.followed` names of the averaged weights on the held crops, and the first of their maps
+        (n, C, S, S) uint8."""
+        losses, maps = [], []
         for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.held):
             logits = self._forward(self.run.averaged, picture)
             losses.append(float(self.recipe.loss(logits, target)))
-            scores.append(self.task.score(logits, target))
-            first = first if len(first) else logits[:EXAMPLES, : len(self.shown)].float()
-        maps = (255 * self.task.activation(first)).round().to(torch.uint8).cpu().numpy()
-        return sum(losses) / len(losses), sum(scores) / len(scores), maps
+            maps.extend((255 * self.task.activation(logits.float())).round().to(torch.uint8).cpu().numpy())
+        examiner = self.scoring.examine(Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
+        found = [
+            examiner.find(Seen(each, grey, View(), 0.0), labels, 1.0)[1]
+            for each, (grey, labels) in zip(maps, self.seen, strict=True)
+        ]
+        once = np.ones((1, len(found)))
+        every = self.scoring.metrics(found, once) | self.scoring.quantity_errors(found, once, False)
+        figures = [float(every[name][0]) for name in self.scoring.followed]
+        return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.shown)]
 
     def note(self, loss: float, seconds: float) -> None:
         """Measure and draw; keep the averaged weights when they are the best so far.
@@ -232,20 +266,22 @@ class Training:
         loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
         """
         run, recipe, out = self.run, self.recipe, self.out
-        held_loss, dice, maps = self.validate()
+        held_loss, (dice, score, error), maps = self.validate()
         if not math.isfinite(held_loss) or (run.step and not math.isfinite(loss)):
             raise BadRecipe(f"The loss is not a number any more at step {run.step}: lower learning_rate.")
         rate = run.optimiser.param_groups[0]["lr"]
-        run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate).rounded())
-        if recipe.patience and best_of(run.rows) is run.rows[-1]:
+        run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
+        if recipe.rule and best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
-        pictures = self.held[0][0][:EXAMPLES, 0].numpy()
-        draw_examples(out / f"examples-{run.step:06d}.png", pictures, self.labels, maps, self.task, self.shown)
+        pictures, labels = self.held[0][0][:EXAMPLES, 0].numpy(), [labels for _, labels in self.seen[:EXAMPLES]]
+        draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.shown)
         add_row(out / METRICS, run.rows[-1].as_text())
-        draw_curves(out / "curves.png", run.rows, recipe.title)
+        titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]
+        draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
         left = f", {about(seconds * (recipe.steps - run.step))} left" if run.step < recipe.steps else ""
         spent = f"loss {loss:.4f}  {seconds:.2f} s/step{left}" if run.step else "before training"
-        self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  Dice {dice:.4f}  {spent}")
+        measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
+        self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
 
 
 @torch.no_grad()

@@ -139,6 +139,7 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
         ("Name", card.name),
         ("Version", card.version),
         *_beginning(card.training),
+        *(("Checkpoint", each) for each in card.training.get("choices", ())),
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
         *_read_by_task(card),

@@ -12,9 +12,10 @@ from segmentation.lab.data import (
     Crops,
     FolderSource,
     RenderedSource,
-    bright_particles,
+    are_dark,
     is_held_out,
     load_folder,
+    parted,
     resample,
     validation_groups,
 )
@@ -23,7 +24,7 @@ from segmentation.lab.losses import losses
 from segmentation.lab.losses.instances import InstanceLoss
 from segmentation.lab.settings import Augmentation, FolderEntry
 from segmentation.lab.tasks.particles import SCORING
-from tests.lab.folders import SIDE, discs, make_folder, save
+from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.lab.scores import score
 
 PLAIN = {"exposure": 0.0, "focus": 0.0, "noise": 0.0, "gradient": 0.0}
@@ -48,12 +49,12 @@ def test_contacts_lie_only_between_particles():
     assert not (near[10, 10] or near[0, 0] or near[10, 5])
 
 
-def test_dark_particles_are_inverted():
+def test_dark_particles_are_told():
     grey = np.full((10, 10), 200, np.uint8)
     labels = np.zeros((10, 10), np.int32)
     labels[3:6, 3:6] = 1
     grey[labels > 0] = 20
-    assert bright_particles(grey, labels)[4, 4] == 235
+    assert are_dark(grey, labels) and not are_dark(255 - grey, labels) and not are_dark(grey, 0 * labels)
 
 
 def test_groups_never_straddle_the_split():
@@ -256,3 +257,48 @@ def test_a_whole_picture_is_normalised_as_for_an_analysis(tmp_path):
 
 def test_losses_and_tasks_are_found_by_name():
     assert losses()["instances"] is InstanceLoss and tasks.find("particles").scoring(()) is SCORING
+
+
+def sourced(folder, *sources, **changes):
+    """The names of the images of each source to train on and of those held out."""
+    entries = [{"kind": "folder", "path": str(folder), **each} for each in sources]
+    found = parted(tiny(folder, sources=entries, **changes), folder)
+    return [tuple(sorted(one.pair.name for one in side) for side in sides) for sides in found]
+
+
+@pytest.fixture
+def two_sorts(tmp_path):
+    """Images 0 to 3 with bright objects, 4 to 7 with dark ones; publication n has n and n + 4."""
+    for number in range(8):
+        grey, labels = discs(number)
+        save(tmp_path / "images" / f"{number}.png", 255 - grey if number > 3 else grey)
+        save(tmp_path / "labels" / f"{number}.png", labels.astype(np.uint16))
+    lines = [f"{number}.png,{number % 4}" for number in range(8)]
+    (tmp_path / "groups.csv").write_text("\n".join(["image,doi", *lines]))
+    return tmp_path
+
+
+def test_images_are_taken_by_polarity_and_their_groups_kept_apart(two_sorts):
+    """What one source holds out, no other of the same folder trains on."""
+    grouped = {"groups": "groups.csv"}
+    dark, bright = ({"polarity": each, **grouped} for each in ("dark", "bright"))
+    ((training, out),) = sourced(two_sorts, dark, folds=2)
+    assert sorted(training + out) == ["4", "5", "6", "7"] and len(out) == 2
+    first, (other, nothing) = sourced(two_sorts, dark, {**bright, "use": "training"}, folds=2)
+    assert first == (training, out) and nothing == []
+    assert other == [str(int(name) - 4) for name in training]
+    (held, (other, _)) = sourced(two_sorts, {**dark, "use": "held-out"}, {**bright, "use": "training"}, folds=2)
+    assert held == ([], out) and other == [str(int(name) - 4) for name in training]
+
+
+def test_as_many_images_are_trained_on_as_count_says(two_sorts):
+    ((every, out),) = sourced(two_sorts, {})
+    drawn = {tuple(sourced(two_sorts, {"count": 3}, seed=seed)[0][0]) for seed in range(6)}
+    assert all(len(some) == 3 and set(some) <= set(every) for some in drawn) and len(drawn) > 1
+    assert sourced(two_sorts, {"count": 3})[0][1] == out
+    with pytest.raises(BadDataset, match=r"leaves \d images to train on, and count asks for 9"):
+        sourced(two_sorts, {"count": 9})
+    save(two_sorts / "few" / "images" / "0.png", discs(0)[0])
+    save(two_sorts / "few" / "labels" / "0.png", discs(0)[1].astype(np.uint16))
+    with pytest.raises(BadDataset, match="holds no dark particles"):
+        sourced(two_sorts / "few", {"polarity": "dark"})

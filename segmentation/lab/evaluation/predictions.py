@@ -29,7 +29,8 @@ class Options:
     pixels unless all of them say something. threshold: None takes the card's. chains: further post-processings of
     the same maps, names in CHAINS. truth_through: also show what every chain makes of perfect maps.
     pictures: how many of the best, of the median and of the worst images to show. before: the card as it was before
-    something in it was fitted, which is scored, too. reliability: of the objects' confidence, where it was told by one
+    something in it was fitted, which is scored, too. thresholds: whether other thresholds are tried, too, where that
+    takes long. reliability: of the objects' confidence, where it was told by one
     that was fitted on other images."""
 
     rows: int | None = None
@@ -39,6 +40,7 @@ class Options:
     truth_through: bool = False
     pictures: int = 2
     before: ModelCard | None = None
+    thresholds: bool = True
     reliability: Mapping[str, Any] | None = None
 
     def threshold_of(self, card: ModelCard) -> float:

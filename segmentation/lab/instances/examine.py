@@ -109,7 +109,8 @@ class Outliner:
         for chain, counts in self.through.items():
             counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, card), truth, unit))
         own = self.chains[OWN][-1]
-        self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, card))
+        if self.options.thresholds:
+            self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, card))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
         return outlines.labels, own
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..evaluation.report import share
-from ..tasks.base import Definition, Floats
+from ..tasks.base import COUNT_OFF, Definition, Floats
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 from .matching import Kind
 
@@ -50,6 +50,7 @@ DEFINITIONS = {
         "images in which one side has no particles.",
     ),
     "count_ratio": Definition("Count ratio", "Found particles by true ones.", short=True),
+    "count_off": COUNT_OFF,
     "median_error": Definition(
         "Median size error, %",
         "Median minimum Feret diameter of the found particles against the true ones, percent.",
@@ -84,7 +85,10 @@ DEFINITIONS = {
 
 def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]:
     """The figures of outlines and counts, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
-    return of_sums(Sums.stacked([image.sums for image in images]).weighted(weights))
+    sums = Sums.stacked([image.sums for image in images])
+    true, found = sums.particles.T
+    off = 100 * share(weights @ np.abs(found - true), weights @ true)
+    return of_sums(sums.weighted(weights)) | {"count_off": off}
 
 
 def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) -> dict[str, Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,12 +23,30 @@ Picture = NDArray[np.uint8]
 
 
 class Definition(NamedTuple):
-    """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group."""
+    """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group.
+    counted: of several parts of the data the sum is told, not the mean."""
 
     title: str
     text: str
     decimals: int = 3
     short: bool = False
+    counted: bool = False
+
+
+COUNT_OFF = Definition(
+    "Error of the number, %",
+    "Sum over the images of |found - true| objects, in percent of the true: images do not make up for each other.",
+    1,
+)
+
+
+class Followed(NamedTuple):
+    """The figures that are measured on the validation crops of a training: Dice, the score by which the task is best
+    judged, and the error, 0 at best and never below, of the quantity that it measures."""
+
+    dice: str
+    score: str
+    error: str
 
 
 class Examiner(Protocol):
@@ -55,7 +73,8 @@ class Scoring:
     definitions: of all these. kinds: what each kind of error is. tally(images): counts of some images together. rank:
     sorts entries of the report's images, the best first. panels(micrograph, found, truth): (h, w, 3) pictures of an
     image, its truth, what was found and what is wrong. legend: names and colours of the last. shown: the figures that
-    the command prints. note: a sentence for the page on what is counted, where `{unit}` is that of lengths. options:
+    the command prints. followed: those of a training's curves. by_class: those that each class has of its own; they are
+    called NAME_figure. note: a sentence for the page on what is counted, where `{unit}` is that of lengths. options:
     those of the command that not every kind of scoring has.
     """
 
@@ -69,6 +88,8 @@ class Scoring:
     panels: Callable[[Micrograph, Labels, Labels], list[Picture]]
     legend: Mapping[str, tuple[int, int, int]]
     shown: tuple[str, ...]
+    followed: Followed
+    by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     note: str = ""
     options: frozenset[str] = frozenset()
 
@@ -78,13 +99,12 @@ class LearningTask:
     """One kind of analysis, as it is taught.
 
     channels: the maps that an analysis needs, as the network puts them out; none where recipes name them in `heads`,
-    and cards in `maps`. optional: further maps that a recipe may
-    add, and a card then names. targets(labels, channels): (T, H, W) float32 from labels (H, W), what
-    the loss is given. loss: name in `losses` of the one that a recipe means when it says none. score(logits, targets):
-    0 to 1, of (B, C, H, W) and (B, T, H, W), for the curves. activation: makes maps in 0..1 of logits. preview(maps):
-    labels of (C, H, W) uint8 maps, for the pictures of a training. scoring(names): of maps
-    of these names. classes: whether labels are the numbers 1, 2, ... of classes, of which each has a map, instead of
-    objects. learnt(pictures): entries of a card's options, from the pictures that a model was taught.
+    and cards in `maps`. optional: further maps that a recipe may add, and a card then names. targets(labels, channels):
+    (T, H, W) float32 from labels (H, W), what the loss is given. loss: name in `losses` of the one that a recipe means
+    when it says none. activation: makes maps in 0..1 of logits. preview(maps): labels of (C, H, W) uint8 maps, for the
+    pictures of a training. scoring(names): of maps of these names. classes: whether labels are the numbers 1, 2, ... of
+    classes, of which each has a map, instead of objects. learnt(pictures): entries of a card's options, from the
+    pictures that a model was taught.
     """
 
     name: str
@@ -92,7 +112,6 @@ class LearningTask:
     optional: tuple[str, ...]
     targets: Callable[[Labels, Sequence[str]], NDArray[np.float32]]
     loss: str
-    score: Callable[[Tensor, Tensor], float]
     activation: Callable[[Tensor], Tensor]
     preview: Callable[[Maps], Labels]
     scoring: Callable[[Sequence[str]], Scoring]

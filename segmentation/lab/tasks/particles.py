@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...core.labels.separate import separate
 from ..evaluation.predictions import Options, Predictor
@@ -15,14 +14,7 @@ from ..instances.examine import Outliner
 from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
 from ..instances.targets import CHANNELS, OPTIONAL, targets
-from .base import Labels, LearningTask, Maps, Scoring
-
-
-@torch.no_grad()
-def dice(logits: Tensor, target: Tensor) -> float:
-    """Dice of the thresholded foreground over the batch."""
-    found, truth = logits[:, 0] > 0, target[:, 0] > 0.5
-    return float(2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp(min=1))
+from .base import Followed, Labels, LearningTask, Maps, Scoring
 
 
 def preview(maps: Maps) -> Labels:
@@ -53,6 +45,7 @@ SCORING = Scoring(
         *("iou", "dice", "ap50", "ap75", "f50", "f75", "pq"),
         *("boundary_f1", "count_ratio", "median_error", "nano_error"),
     ),
+    followed=Followed("dice", "f50", "count_off"),
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
     options=frozenset(
@@ -65,7 +58,6 @@ TASK = LearningTask(
     optional=OPTIONAL,
     targets=targets,
     loss="instances",
-    score=dice,
     activation=torch.sigmoid,
     preview=preview,
     scoring=lambda names: SCORING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..classes import activation, dice, learnt, likeliest, scoring, targets
+from ..classes import activation, learnt, likeliest, scoring, targets
 from .base import LearningTask
 
 TASK = LearningTask(
@@ -11,7 +11,6 @@ TASK = LearningTask(
     optional=(),
     targets=targets,
     loss="classes",
-    score=dice,
     activation=activation,
     preview=likeliest,
     scoring=scoring,

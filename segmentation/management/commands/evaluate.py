@@ -114,8 +114,6 @@ class Command(LabCommand):
 
         pooled, data = report["pooled"], report["data"]
         figures = {name: each["value"] for name, each in pooled["figures"].items() if name in FIGURES}
-        if "spread" in report:
-            figures["fraction_error"] = report["spread"]["fraction_error"]["mean"]
         if "merged" in pooled["errors"]:
             figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
             figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
@@ -238,7 +236,7 @@ def _is_recipe(dataset: Path) -> bool:
 
 def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
     from segmentation.core.truth import find_pairs, groups_in
-    from segmentation.lab.data import held_out
+    from segmentation.lab.data import held_out_pairs
     from segmentation.lab.pretrained import maps_of
     from segmentation.lab.settings import keep_apart, number_of_classes, read_recipe
 
@@ -251,12 +249,7 @@ def _examples(card: ModelCard, options: dict[str, Any]) -> Any:
         if options["calibrate"] or options["choose_threshold"] or options["fit_cuts"]:
             keep_apart(dataset, *(file for example in examples for file in example.files))
         return examples
-    named: dict[str, Any] = {}
-    apart = held_out(read_recipe(dataset), BASE)
-    for number, pair in enumerate((labelled.pair for labelled in apart), start=1):
-        name = pair.name if pair.name not in named else f"{pair.name}-{number}"  # two folders may share names
-        named[name] = replace(pair, name=name)
-    return list(named.values())
+    return held_out_pairs(read_recipe(dataset), BASE)
 
 
 def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:

@@ -1,28 +1,45 @@
-"""Train and score a grid of networks and L2 strengths over folds."""
+"""Train and score variants of a recipe over a grid of values, folds and seeds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from ._lab import BASE, LabCommand
 
 
 class Command(LabCommand):
     help = (
-        "Train every network of SWEEP.toml with every L2 strength on every fold, score each on what its fold holds out,"
-        " and write runs.csv, table.md and metrics.png to DIR. The same command goes on where it was stopped."
+        "Train every variant of SWEEP.toml, or RECIPE.toml alone, with every value of its grid, on every fold with each"
+        " seed; score each on what its fold holds out; write runs.csv, table.md and plots to DIR. With --fine-tune"
+        " MODEL, train MODEL further on a FOLDER of images/ and labels/. The same command goes on where it was stopped."
     )
     resumes = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("sweep", type=Path, metavar="SWEEP.toml")
+        parser.add_argument("sweep", type=Path, metavar="SWEEP.toml | RECIPE.toml | FOLDER")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+        parser.add_argument("--fine-tune", metavar="MODEL", help="name of a model, or its card's file")
+        parser.add_argument("--recipe", type=Path, metavar="RECIPE.toml", help="that is varied, instead of the sweep's")
+        parser.add_argument("--folds", help='parts of the images, each held out once; "all": each group once')
+        parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="of crops and first weights")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from segmentation.lab.sweep import run_sweep
+        from segmentation.lab.finetune import fine_tuning
+        from segmentation.lab.settings import checked_as
+        from segmentation.lab.sweep import Sweep, read_sweep, run_sweep
 
-        run_sweep(options["sweep"], options["out"], BASE, self.say)
+        if options["fine_tune"]:
+            sweep, recipe = Sweep(), fine_tuning(options["sweep"], options["fine_tune"])
+        elif options["sweep"].is_dir():
+            raise CommandError(f"{options['sweep']} is a folder: say which model to train further with --fine-tune.")
+        else:
+            sweep, recipe = read_sweep(options["sweep"], options["recipe"])
+        folds = options["folds"]
+        said = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}
+        given = {name: value for name, value in said.items() if value is not None}
+        sweep = checked_as(Sweep, {**sweep.model_dump(), **given}, "The command line")
+        run_sweep(sweep, recipe, options["out"], BASE, self.say)
         self.stdout.write((options["out"] / "table.md").read_text())

@@ -7,8 +7,6 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from segmentation import __version__
-
 from ._lab import BASE, LabCommand
 
 
@@ -29,27 +27,21 @@ class Command(LabCommand):
         parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        from segmentation.core.network.cards import read_card
         from segmentation.lab.check import check_sources
-        from segmentation.lab.data import taught
-        from segmentation.lab.publish import note_images, publish
+        from segmentation.lab.publish import publish_run
         from segmentation.lab.settings import read_recipe
-        from segmentation.lab.tasks import find
-        from segmentation.lab.train import scores_of, train
+        from segmentation.lab.train import train
 
         recipe = _recipe(options)
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
         run = train(recipe, options["out"], BASE, say=self.say)
-        recipe = read_recipe(options["out"] / "recipe.toml")  # with what the run decided
-        pictures = taught(recipe, BASE)
-        learnt = find(recipe.task).learnt(pictures)
-        extra = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
-        if options_of_card := recipe.options | learnt:
-            extra["options"] = options_of_card
-        card = publish(run.averaged, recipe, options["out"], version=__version__, extra=extra)
-        note_images(card, recipe, [each.pair.image for each in pictures])
+        card = publish_run(run, options["out"], BASE)
+        for choice in read_card(card).training["choices"]:
+            self.say(choice)
         self.say(f"weights and ModelCard: {card}")
-        self._compare(recipe, card)
+        self._compare(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"to offer it in the form: manage.py models add {options['out']}")
 
     def _compare(self, recipe: Any, card: Path) -> None:
@@ -79,4 +71,5 @@ def _recipe(options: dict[str, Any]) -> Any:
     else:
         recipe = read_recipe(options["recipe"])
     said = {name: options[name] for name in ("name", "steps", "fold", "device") if options[name] is not None}
-    return recipe_from({**recipe.model_dump(), **said}, "The command line") if said else recipe
+    # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
+    return recipe_from({**recipe.model_dump(exclude_unset=True), **said}, "The command line") if said else recipe
