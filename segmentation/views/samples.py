@@ -215,7 +215,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = (pooled.statistics or {}).get("median")
+    median = pooled.statistics.get("median")
     return {
         "sample": found,
         "active": pooled.active,
