@@ -6,8 +6,8 @@ from typing import Any
 
 from django import template
 
-from ..forms import disagreements
 from ..models import Job, Micrograph
+from ..services.calibration import disagreements
 from ..views import calibration
 from ..views.present import used_calibration
 

@@ -17,8 +17,8 @@ from PIL import Image
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
-from ..forms import calibration_for, disagreements, file_calibration, width_text
 from ..models import Artifact, Job, Micrograph
+from ..services.calibration import calibration_for, disagreements, file_calibration, width_text
 from .access import visible_upload
 from .present import used_calibration
 from .serving import SANDBOX

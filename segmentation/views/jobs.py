@@ -15,10 +15,11 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
-from ..forms import SettingsForm, calibration_for, file_calibration, refuse_tall_bar, width_text
+from ..forms.settings import SettingsForm
 from ..middleware import ensure_visitor
 from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
+from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration

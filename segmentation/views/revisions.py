@@ -9,7 +9,7 @@ from uuid import UUID
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import settings_of_task
-from ..forms import model_choices
+from ..forms.settings import model_choices
 from ..models import Job, Micrograph, Sample
 from .present import led_to, main_number
 from .words import capital, scale_words

@@ -20,11 +20,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
 from ..core.settings import DEFAULT_TASK
-from ..forms import width_text
 from ..forms.samples import ScaleForm
 from ..middleware import ensure_visitor
 from ..models import Job, Sample
 from ..services import Intake, Refused
+from ..services.calibration import width_text
 from ..services.outlines import pooled_coco
 from . import access
 from .access import gone, own_job, refused, see_other

@@ -17,16 +17,8 @@ from ..core.micrograph import parse_width
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
-from ..forms import (
-    SettingsForm,
-    badge,
-    calibration_for,
-    own_badge,
-    refuse_tall_bar,
-    width_text,
-    with_site_uncertainty,
-)
 from ..forms.samples import SampleForm
+from ..forms.settings import SettingsForm
 from ..middleware import ensure_visitor
 from ..models import Job, Micrograph, Sample
 from ..services import (
@@ -39,6 +31,7 @@ from ..services import (
     sample_upload,
     start_archive,
 )
+from ..services.calibration import badge, calibration_for, own_badge, refuse_tall_bar, width_text, with_site_uncertainty
 from .access import refused, see_other, visible_upload
 from .serving import serve_preview
 
