@@ -92,14 +92,11 @@ class NoNulBytes:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        said = (request.path_info, *request.COOKIES.values(), *filter(_is_text, request.META.values()))
+        texts = (value for value in request.META.values() if isinstance(value, str))
+        said = (request.path_info, *request.COOKIES.values(), *texts)
         if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in said):
             raise BadRequest("a NUL byte")
         return self.get_response(request)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 class RequireLogin(LoginRequiredMiddleware):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ..core.micrograph.pairing import pair
 from ..models import Micrograph, shown_name
-from .archives import ALONE, Incoming, Note, is_archive
+from .archives import ALONE, Note, is_archive
 from .refusal import Refused
 from .uploads import receive_upload
 
@@ -37,37 +37,27 @@ class Intake:
         return intake
 
 
-def sorted_files(files: Sequence[Any]) -> tuple[list[Incoming], list[Note]]:
-    """The files of a drop as images (or archives) with their side files, and a Note for each side file left over."""
-    names = [file.name or "" for file in files]
-    pairing = pair(names)
-    by_name = dict(zip(names, files, strict=True))
-    images = [
-        Incoming(file, [by_name[side] for side in pairing.images[name]])
-        for name, file in zip(names, files, strict=True)
-        if name in pairing.images
-    ]
-    return images, [Note(shown_name(name), ALONE, 422) for name in pairing.alone]
-
-
 def receive_files(
-    *, files: Sequence[Any], user: Any, visitor: UUID | None, address: str, asked: dict[str, Any] | None = None
+    *, files: Sequence[Any], user: Any, visitor: UUID | None, address: str
 ) -> Iterator[Micrograph | Note]:
     """Store the files of one drop, one at a time; what cannot be taken becomes a Note and stops nothing.
 
-    An archive is stored as it is, and unpacked by the worker. asked: as of `Micrograph`, for all of them.
+    An archive is stored as it is, and unpacked by the worker.
     """
-    who = {"user": user, "visitor": visitor, "address": address, "asked": asked}
-    images, notes = sorted_files(files)
-    yield from notes
-    for image in images:
+    by_name = {file.name or "": file for file in files}
+    pairing = pair([file.name or "" for file in files])
+    yield from (Note(shown_name(name), ALONE, 422) for name in pairing.alone)
+    images = [file for file in files if (file.name or "") in pairing.images]
+    for file in images:
         try:
             yield receive_upload(
-                file=image.file,
-                side=image.side,
+                file=file,
+                side=[by_name[side] for side in pairing.images[file.name or ""]],
+                user=user,
+                visitor=visitor,
+                address=address,
                 read_bar=len(images) <= FEW,
-                is_archive=is_archive(image.file),
-                **who,
+                is_archive=is_archive(file),
             )
         except Refused as refusal:
-            yield Note(shown_name(image.file.name or ""), refusal.sentence, refusal.status)
+            yield Note(shown_name(file.name or ""), refusal.sentence, refusal.status)

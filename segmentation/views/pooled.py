@@ -14,7 +14,7 @@ from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
 from ..core.pace import about
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
-from .sizes import Measure, Sizes
+from .sizes import Measure, Sizes, between
 from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
 
@@ -297,7 +297,7 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
         why,
         str(row["n"]),
         _size(row["median"], own_unit),
-        _interval(row),
+        between((row.get("low"), row.get("high"))),
         row.get("outlier") or "",
         path,
     )
@@ -305,11 +305,6 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
 
 def _size(value: float | None, unit: str) -> str:
     return "" if value is None else f"{significant(value)} {unit}"
-
-
-def _interval(row: dict[str, Any]) -> str:
-    low, high = row.get("low"), row.get("high")
-    return "" if low is None or high is None else f"{significant(low)}–{significant(high)}"
 
 
 def bars(counts: list[int]) -> str:

@@ -179,7 +179,6 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
         raise Http404
     response = StreamingHttpResponse(pooled_coco(found), content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="{found.pk}_coco.json"'
-    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -237,7 +237,7 @@ def in_pixels():
 
 
 def shown(response):
-    return np.asarray(Image.open(io.BytesIO(response.content)))
+    return np.asarray(Image.open(io.BytesIO(response.getvalue())))
 
 
 @pytest.mark.django_db
