@@ -16,7 +16,7 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
 from ..forms.settings import SettingsForm
-from ..middleware import ensure_visitor
+from ..middleware import sender
 from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
@@ -159,11 +159,10 @@ def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
 
 
 def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpResponse:
-    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     token = request.POST.get("token", "")[:64]
     try:
         again = request.POST.get("again") == "on"
-        new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
+        new = rerun_job(job=found, recipe=recipe, again=again, token=token, **sender(request))
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
     return see_other(reverse("job", args=[new.pk]))
