@@ -92,14 +92,11 @@ class NoNulBytes:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        said = (request.path_info, *request.COOKIES.values(), *filter(_is_text, request.META.values()))
+        texts = (value for value in request.META.values() if isinstance(value, str))
+        said = (request.path_info, *request.COOKIES.values(), *texts)
         if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in said):
             raise BadRequest("a NUL byte")
         return self.get_response(request)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 class RequireLogin(LoginRequiredMiddleware):
@@ -127,7 +124,7 @@ def is_for_script(request: HttpRequest) -> bool:
 class Visitor:
     """Gives each request `visitor` (the browser's signed number, or None) and `address_hash`.
 
-    The cookie is set only once something is made: see `ensure_visitor`.
+    The cookie is set only once something is made: see `sender`.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -151,11 +148,12 @@ class Visitor:
         return response
 
 
-def ensure_visitor(request: HttpRequest) -> UUID:
-    """The visitor's number, made now if need be; its cookie goes out, or is renewed, with the response."""
+def sender(request: HttpRequest) -> dict[str, Any]:
+    """Who makes something, as the services take it: user, visitor and address. The visitor's number is made now if need
+    be; its cookie goes out, or is renewed, with the response."""
     request.visitor = request.visitor or uuid4()
     request.keep_visitor = True
-    return request.visitor
+    return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
 
 
 def read_visitor(request: HttpRequest) -> UUID | None:

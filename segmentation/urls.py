@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from . import api
-from .views import arriving, calibration, claiming, histogram, jobs, pages, results, samples, upload
+from .views import arriving, calibration, histogram, jobs, pages, results, samples, upload
 
 urlpatterns = [
     path("", upload.home, name="home"),
@@ -42,7 +42,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),
-    path("results/adopt/", claiming.claim, name="claim-results"),
+    path("results/adopt/", results.claim, name="claim-results"),
     path("models/", pages.models, name="models"),
     path("models/<str:name>/small.jpg", pages.kind_picture, name="kind-picture"),
     path("models/<str:name>/<int:number>.png", pages.example, name="model-example"),

@@ -202,7 +202,7 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
     files = request.FILES.getlist("file")
     if not files:
         raise Refused(NO_FILES)
-    intake = Intake.of(services.receive_files(files=files, **who))
+    intake = services.receive_files(files=files, **who)
     if not intake.uploads:
         first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
         raise Refused(": ".join(each for each in first[:2] if each), first.status)

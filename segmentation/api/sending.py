@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ..core.settings import AnalysisSettings
 from ..core.tasks import every
 from ..core.typed import Setting, settings_of_task
-from ..forms import SettingsForm
+from ..forms.settings import SettingsForm
 from ..services import Refused
 from . import schemas
 

@@ -9,7 +9,7 @@ import numpy as np
 from .analysis import Analysis
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
-from .pipeline import NO_ROW, Progress, analysed_rows, measure, quiet
+from .pipeline import Progress, analysed_rows, measure, quiet
 from .settings import DEFAULT_TASK, AnalysisSettings
 from .truth import Labels, Mask
 
@@ -27,9 +27,8 @@ def analyse_mask(
     the sizes differ or the bar leaves no row.
     """
     micrograph = _drawn(mask) if image is None else _of_image(mask, image)
-    rows = (
-        len(mask.labels) if image is None and settings.segmentation.data_bar == "auto" else _rows(micrograph, settings)
-    )
+    alone = image is None and settings.segmentation.data_bar == "auto"
+    rows = len(mask.labels) if alone else analysed_rows(micrograph, settings.segmentation)
     labels = mask.labels if rows == len(mask.labels) else _above(mask.labels, rows)
     n = int(np.max(labels, initial=0))
     segmentation = Segmentation(
@@ -42,13 +41,6 @@ def analyse_mask(
         Provenance(micrograph.sha256, DEFAULT_TASK, card={"name": MASKS, "sha256": mask.sha256}),
     )
     return measure(micrograph, segmentation, settings, progress)
-
-
-def _rows(micrograph: Micrograph, settings: AnalysisSettings) -> int:
-    bar, tall = settings.segmentation.data_bar, micrograph.shape[0]
-    if bar != "auto" and bar >= tall:
-        raise UnreadableImage(NO_ROW.format(rows=bar, tall=tall))
-    return analysed_rows(micrograph, settings.segmentation)
 
 
 def _above(labels: Labels, rows: int) -> Labels:

@@ -19,7 +19,7 @@ from .labels.segmentation import Provenance, Segmentation
 from .micrograph import clip_outliers, data_bar
 from .micrograph.crosscheck import crosscheck_sources
 from .micrograph.flatness import DRAWN, flat_share
-from .micrograph.types import NO_SCALE, Calibration, Micrograph
+from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, find
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
@@ -187,10 +187,13 @@ def _whole(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
 
 
 def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int:
-    """Rows from the top that are analysed: all but the data bar."""
-    if settings.data_bar == "auto":
+    """Rows from the top that are analysed: all but the data bar; raises UnreadableImage where that leaves none."""
+    bar, tall = settings.data_bar, micrograph.shape[0]
+    if bar == "auto":
         return data_bar(micrograph)
-    return max(1, micrograph.shape[0] - settings.data_bar)
+    if bar >= tall:
+        raise UnreadableImage(NO_ROW.format(rows=bar, tall=tall))
+    return tall - bar
 
 
 def measure(

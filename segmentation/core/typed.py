@@ -68,8 +68,8 @@ class Setting:
     @property
     def takes(self) -> str:
         """What may be typed, in words."""
-        numbers = [f"a {self.number}{self._range()}"] if self.number else []
-        return _either([*self.words, *numbers])
+        words = [*self.words, *([f"a {self.number}{self._range()}"] if self.number else [])]
+        return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
     def _range(self) -> str:
         unit = f" of {self.unit}" if self.unit.isalpha() else ""
@@ -198,10 +198,6 @@ def _table(settings: Iterable[Setting]) -> str:
         takes, default = each.takes or "text", each.write(each.default)
         rows.append(f"| `{each.name}`{older} | {takes} | {default} | {each.title}: {each.description} |")
     return "\n".join(rows)
-
-
-def _either(words: list[str]) -> str:
-    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _shortly(text: str) -> str:

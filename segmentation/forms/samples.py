@@ -45,7 +45,9 @@ class ScaleForm(forms.Form):
         rule = data.get("rule") or Sample.Rule.OWN
         name = f"rule_{rule}"
         try:
-            data["value"] = _value(rule, data.get(name, ""))
+            data["value"] = (parse_pixel if rule == Sample.Rule.PIXEL else parse_width)(data.get(name, ""))
+            if data["value"] is None and rule == Sample.Rule.WIDTH:
+                raise ValueError(NO_WIDTH)
         except ValueError as error:
             self.add_error(name, str(error))
         data["rule"] = rule
@@ -62,12 +64,3 @@ class SampleForm(ScaleForm):
 
     one_sample = forms.BooleanField(required=False)
     sample_name = forms.CharField(required=False, max_length=SHOWN_NAME)
-
-
-def _value(rule: str, text: str) -> float | None:
-    if rule == Sample.Rule.PIXEL:
-        return parse_pixel(text)
-    width = parse_width(text)
-    if width is None and rule == Sample.Rule.WIDTH:
-        raise ValueError(NO_WIDTH)
-    return width

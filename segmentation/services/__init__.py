@@ -4,7 +4,7 @@ A rule that the user broke raises `Refused`: one sentence and an HTTP status.
 """
 
 from .archives import Note, is_archive
-from .intake import Intake, receive_files, sorted_files
+from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
 from .publishing import answer, fail, postpone, publish, publish_sample, requeue

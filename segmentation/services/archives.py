@@ -141,7 +141,7 @@ def _usable(entries: list[zipfile.ZipInfo], notes: list[Note]) -> dict[str, zipf
     junk = []
     for info in entries:
         name = _name(info)
-        if _is_junk(name):
+        if is_junk(name):
             junk.append(_shown(name))
         elif why := _unusable(info, name):
             notes.append(Note(_shown(name), why, 422))
@@ -250,7 +250,8 @@ def _shown(name: str) -> str:
     return clean if len(clean) <= LONGEST_SHOWN else f"{clean[:80]}…{clean[-100:]}"
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Whether a file, by its name with its folders, is one that operating systems leave behind."""
     *folders, own = name.lower().split("/")
     return own in JUNK or own.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
 

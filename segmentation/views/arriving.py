@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
 from ..core.micrograph.pairing import pair
-from ..middleware import ensure_visitor
+from ..middleware import sender
 from ..models import Micrograph, shown_name
 from ..services import Note, Refused, is_archive, receive_upload
 from ..services.archives import ALONE
@@ -37,11 +37,9 @@ def uploads(request: HttpRequest) -> HttpResponse:
         micrograph = receive_upload(
             file=file,
             side=request.FILES.getlist("side"),
-            user=request.user,
-            visitor=ensure_visitor(request),
-            address=request.address_hash,
             read_bar="quick" not in request.POST,
             is_archive=is_archive(file),
+            **sender(request),
         )
         return HttpResponse(_card(request, micrograph), status=201)
     except Refused as refusal:

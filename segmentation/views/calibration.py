@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.cache import get_conditional_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from PIL import Image
@@ -17,11 +16,11 @@ from PIL import Image
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
-from ..forms import calibration_for, disagreements, file_calibration, width_text
 from ..models import Artifact, Job, Micrograph
+from ..services.calibration import calibration_for, disagreements, file_calibration, width_text
 from .access import visible_upload
 from .present import used_calibration
-from .serving import SANDBOX
+from .serving import serve
 from .words import capital, pixel_size, rounding_words, scale_words, trimmed
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
@@ -82,13 +81,7 @@ def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
     box, (tag, file) = box_of(micrograph), _picture(micrograph)
     if box is None:
         raise Http404
-    etag = f'"{tag}-reading"'
-    response = get_conditional_response(request, etag=etag) or HttpResponse(_crop(file, box, micrograph), "image/png")
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = SANDBOX
-    return response
+    return serve(request, lambda: _crop(file, box, micrograph), "image/png", "reading.png", True, tag=f"{tag}-reading")
 
 
 @require_safe
@@ -122,19 +115,17 @@ def _picture(micrograph: Micrograph) -> tuple[str, Any]:
     return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{micrograph.pk}-preview", micrograph.preview)
 
 
-def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> bytes:
-    """The PNG of a box given in px of the micrograph, with some margin."""
+def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> io.BytesIO:
+    """The PNG of a box given in px of the micrograph, with some margin; raises OSError, ValueError."""
     left, top, right, bottom = _widened(box, micrograph)
-    try:
-        with file.open("rb") as opened, Image.open(opened, formats=["PNG", "WEBP"]) as picture:
-            across, down = picture.width / micrograph.width, picture.height / micrograph.height
-            corners = (left * across, top * down, right * across, bottom * down)
-            part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
-    except (OSError, ValueError):
-        raise Http404 from None
+    with file.open("rb") as opened, Image.open(opened, formats=["PNG", "WEBP"]) as picture:
+        across, down = picture.width / micrograph.width, picture.height / micrograph.height
+        corners = (left * across, top * down, right * across, bottom * down)
+        part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
     made = io.BytesIO()
     part.save(made, "PNG")
-    return made.getvalue()
+    made.seek(0)
+    return made
 
 
 def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> tuple[float, float, float, float]:

@@ -15,10 +15,11 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
-from ..forms import SettingsForm, calibration_for, file_calibration, refuse_tall_bar, width_text
-from ..middleware import ensure_visitor
+from ..forms.settings import SettingsForm
+from ..middleware import sender
 from ..models import Job
 from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
+from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
 from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
@@ -158,11 +159,10 @@ def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
 
 
 def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpResponse:
-    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
     token = request.POST.get("token", "")[:64]
     try:
         again = request.POST.get("again") == "on"
-        new = rerun_job(job=found, recipe=recipe, again=again, token=token, **who)
+        new = rerun_job(job=found, recipe=recipe, again=again, token=token, **sender(request))
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
     return see_other(reverse("job", args=[new.pk]))

@@ -14,19 +14,8 @@ from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
 from ..core.pace import about
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
-from .sizes import (
-    Budget,
-    Measure,
-    Row,
-    fit_words,
-    group_words,
-    headlines,
-    main_sizes,
-    shape_table,
-    shown,
-    weighted_table,
-)
-from .smallcharts import Convergence, NanoCard
+from .sizes import Measure, Sizes, between
+from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
 
 THUMBNAIL = "thumbnail.png"
@@ -134,7 +123,7 @@ class Image:
         return reverse("job", args=[self.job.pk]) if self.job else ""
 
 
-class Pooled:
+class Pooled(Sizes):
     """The page's view of a sample."""
 
     def __init__(self, sample: Sample) -> None:
@@ -142,7 +131,7 @@ class Pooled:
         self.said: dict[str, Any] = sample.pooled
         self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
         # Of a width that earlier versions assumed nothing is shown.
-        self.statistics: dict[str, Any] | None = shown(self.said) if self.said.get("of") and not self.assumed else None
+        super().__init__(self.said if self.said.get("of") and not self.assumed else {})
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -166,12 +155,12 @@ class Pooled:
     @property
     def in_pixels(self) -> bool:
         """Whether no image has a scale, so that sizes are pixels."""
-        return self.statistics is not None and self.unit == "px"
+        return bool(self.statistics) and self.unit == "px"
 
     @property
     def stale(self) -> bool:
         """Whether the numbers shown are from before a change that is still being worked on."""
-        return self.active and self.statistics is not None
+        return self.active and bool(self.statistics)
 
     @property
     def images_pooled(self) -> int:
@@ -179,25 +168,12 @@ class Pooled:
         return sum(not row.get("excluded") for row in self.said.get("images", []))
 
     @property
-    def kept(self) -> int:
-        return self.statistics["n_kept"] if self.statistics else 0
-
-    @property
     def warnings(self) -> list[str]:
         return [*([ASSUMED] if self.assumed else []), *self.said.get("warnings", [])]
 
     @property
-    def sizes(self) -> list[Measure]:
-        return main_sizes(self.statistics) if self.statistics else []
-
-    @property
     def kept_words(self) -> str:
         return f"particles of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
-
-    @property
-    def headlines(self) -> list[Measure]:
-        """What is said first, beside the count."""
-        return headlines(self.statistics) if self.statistics else []
 
     @property
     def interval_line(self) -> str:
@@ -219,54 +195,26 @@ class Pooled:
         return Measure("Variance between images", per_cent(found["share"]), "%", BETWEEN)
 
     @property
-    def nano(self) -> NanoCard | None:
-        return NanoCard.of(self.statistics) if self.statistics and self.kept else None
-
-    @property
-    def budget(self) -> Budget | None:
-        return Budget.of(self.statistics) if self.statistics else None
-
-    @property
     def by_image(self) -> bool:
         """Whether the curve of the median counts images; of one image, and in older results, it counts particles."""
-        return ((self.statistics or {}).get("convergence") or {}).get("by") == "image"
+        return (self.statistics.get("convergence") or {}).get("by") == "image"
 
     @property
     def convergence(self) -> Convergence | None:
-        """How the median settles; None where there are too few points for a curve."""
-        if not self.statistics or not self.by_image:
-            return Convergence.of(self.statistics) if self.statistics else None
-        line = {**self.statistics["convergence"], "more": None}  # its sentence would be about particles
-        chart = Convergence.of({**self.statistics, "convergence": line})
-        if chart is None:
-            return None
+        chart = super().convergence
+        if chart is None or not self.by_image:
+            return chart
         points = (replace(point, words=point.words.replace(" particles:", " images:", 1)) for point in chart.points)
         return replace(chart, sentence=self.enough, points=tuple(points))
 
     @property
     def enough(self) -> str:
         """How many more images would do, "" where particles are counted."""
-        if not self.statistics or not self.by_image:
+        if not self.by_image:
             return ""
         found = self.statistics["convergence"]
         uncertainty = self.statistics.get("relative_uncertainty")
         return f"{capital(more_images_words(found['more'], found['wanted'], uncertainty))}."
-
-    @property
-    def weighted(self) -> list[Row]:
-        return weighted_table(self.statistics) if self.statistics else []
-
-    @property
-    def shape(self) -> list[Row]:
-        return shape_table(self.statistics) if self.statistics and self.kept else []
-
-    @property
-    def fit(self) -> str:
-        return fit_words(self.statistics) if self.statistics else ""
-
-    @property
-    def groups(self) -> str:
-        return group_words(self.statistics) if self.statistics else ""
 
     @property
     def histogram(self) -> dict[str, str] | None:
@@ -349,7 +297,7 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
         why,
         str(row["n"]),
         _size(row["median"], own_unit),
-        _interval(row),
+        between((row.get("low"), row.get("high"))),
         row.get("outlier") or "",
         path,
     )
@@ -357,11 +305,6 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
 
 def _size(value: float | None, unit: str) -> str:
     return "" if value is None else f"{significant(value)} {unit}"
-
-
-def _interval(row: dict[str, Any]) -> str:
-    low, high = row.get("low"), row.get("high")
-    return "" if low is None or high is None else f"{significant(low)}–{significant(high)}"
 
 
 def bars(counts: list[int]) -> str:

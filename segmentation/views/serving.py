@@ -55,8 +55,9 @@ def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) 
     name = f"{file_stem(artifact.job.micrograph.name)}_{artifact.name}"
     inline = kind in SHOWN_INLINE and not download
     tag = f"{artifact.pk}-{artifact.attempt}"
-    response = _serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
-    return _packed(request, response) if kind == "application/json" else response
+    response = serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
+    packed = kind == "application/json"  # outlines are a quarter as long when packed
+    return GZipMiddleware(lambda _: response)(request) if packed else response
 
 
 def serve_tile(request: HttpRequest, artifact: Artifact, name: str) -> HttpResponse:
@@ -69,7 +70,7 @@ def serve_tile(request: HttpRequest, artifact: Artifact, name: str) -> HttpRespo
         except (KeyError, zipfile.BadZipFile):
             raise Http404 from None
 
-    return _serve(request, opened, "image/png", name.replace("/", "-"), True, tag=tag)
+    return serve(request, opened, "image/png", name.replace("/", "-"), True, tag=tag)
 
 
 @lru_cache(OPEN_AT_ONCE)
@@ -85,13 +86,13 @@ def serve_sample_file(request: HttpRequest, artifact: SampleArtifact, *, downloa
     name = f"{stem}_{artifact.name}"
     tag = f"sample-{artifact.pk}-{artifact.attempt}"
     inline = kind in SHOWN_INLINE and not download
-    return _serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
+    return serve(request, lambda: bundles.opened(artifact), kind, name, inline, tag=tag)
 
 
 def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """The preview of a micrograph."""
     name = f"{file_stem(micrograph.name)}_preview.png"
-    return _serve(
+    return serve(
         request, lambda: micrograph.preview.open("rb"), "image/png", name, True, tag=f"{micrograph.pk}-preview"
     )
 
@@ -102,23 +103,18 @@ def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
         facts = path.stat()
     except OSError:
         raise Http404 from None
-    return _serve(
+    return serve(
         request, lambda: path.open("rb"), "image/png", path.name, True, tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
     )
 
 
-def _serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
+def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
+    """What `opened` gives, which is asked only where the browser does not have it yet. tag: of its content."""
     response = get_conditional_response(request, etag=f'"{tag}"') or _stream(opened, kind, name, inline)
     response["ETag"] = f'"{tag}"'
     response["Cache-Control"] = "private, no-cache"
-    response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = SANDBOX
     return response
-
-
-def _packed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Outlines are a quarter as long when packed."""
-    return GZipMiddleware(lambda _: response)(request)
 
 
 def _stream(opened: Opened, kind: str, name: str, inline: bool) -> FileResponse:

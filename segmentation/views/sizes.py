@@ -9,12 +9,13 @@ from ..core.measure.budget import ANSWERS, lines, said
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, number
 from ..core.micrograph.types import NO_INTERVALS
-from .smallcharts import NanoCard
+from .smallcharts import Convergence, NanoCard
 from .words import LEAST_DOUBT, capital, per_cent, significant
 
 MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median", "fraction_100nm")
 WEIGHTED = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
 WEIGHTINGS = ("number", "area", "volume")
+SHAPE_ENDS = ("d10", "median", "d90")
 FEW = 10  # particles from which on curves say more than the sizes themselves
 
 
@@ -40,59 +41,11 @@ class Row:
     cells: list[Measure] = field(default_factory=list)
 
 
-def shown(statistics: dict[str, Any]) -> dict[str, Any]:
-    """The statistics of a result; of pixels without what looks like a measurement, as older results hold it, too."""
-    if statistics.get("unit") != "px":
-        return statistics
-    weighted = statistics.get("weighted") or {}
-    none = {"intervals": {}, "note": NO_INTERVALS}
-    return {
-        **statistics,
-        "intervals": {},
-        "interval_note": NO_INTERVALS,
-        "nano": None,
-        "budget": None,
-        "convergence": None,
-        "weighted": {way: {**of, **none} for way, of in weighted.items()},
-    }
-
-
 def between(interval: Any, digits: int = 3) -> str:
     """An interval as low–high, "" where there is none."""
     if not interval or None in interval:
         return ""
     return f"{significant(interval[0], digits)}–{significant(interval[1], digits)}"
-
-
-def interval_line(statistics: dict[str, Any]) -> str:
-    """What the intervals beside the numbers are, or why there are none; older results say nothing."""
-    if "intervals" not in statistics or not statistics["n_kept"]:
-        return ""
-    if note := statistics.get("interval_note"):
-        return str(note)
-    basis = "images" if statistics.get("interval_basis") == "by image" else "particles"
-    doubt = statistics.get("relative_uncertainty")
-    known = doubt and doubt >= LEAST_DOUBT
-    scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if known else ""
-    said = f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
-    return " ".join([said, *statistics.get("cautions", ())])
-
-
-def main_sizes(statistics: dict[str, Any]) -> list[Measure]:
-    """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
-    if not statistics["n_kept"]:
-        return []
-    return [*answers({name: _by_number(statistics, name) for name in MAIN}), *_beside(statistics)]
-
-
-def headlines(statistics: dict[str, Any]) -> list[Measure]:
-    """Median and nano fraction with its verdict, as far as they are known."""
-    if not statistics["n_kept"]:
-        return []
-    median, *fraction = answers({name: _by_number(statistics, name) for name in ("median", "fraction_100nm")})
-    card = NanoCard.of(statistics)
-    median = replace(median, term="Median min. Feret")
-    return [median, *(replace(each, term="1–100 nm", below=card.title if card else "") for each in fraction)]
 
 
 def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
@@ -123,24 +76,6 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
     return Measure(title, significant(value), unit, definition, interval=between((low, high)))
 
 
-def _by_number(statistics: dict[str, Any], name: str) -> dict[str, Any]:
-    """A figure as a quantity: results of earlier versions have no others."""
-    nano = name == "fraction_100nm"
-    ends = (statistics.get("fraction_low"), statistics.get("fraction_high")) if nano else None
-    low, high = ends or (statistics.get("intervals") or {}).get(name) or (None, None)
-    return {"value": statistics.get(name), "low": low, "high": high, "unit": NUMBERS[name].unit(statistics["unit"])}
-
-
-def _beside(statistics: dict[str, Any]) -> list[Measure]:
-    """The law and the groups in a word each; older results have neither."""
-    found = []
-    if (fit := statistics.get("fit")) and statistics["n_kept"] >= FEW:
-        found.append(Measure(NUMBERS["fit"].title, f"{fit['word']} fit", "", NUMBERS["fit"].definition))
-    if groups := statistics.get("agglomerates"):
-        found.append(Measure(NUMBERS["groups"].title, str(groups["groups"]), "", NUMBERS["groups"].definition))
-    return found
-
-
 @dataclass(frozen=True)
 class Budget:
     """The uncertainty budget: contributions, their sources and effects on both answers, and what they come to."""
@@ -148,79 +83,148 @@ class Budget:
     rows: list[tuple[str, str, str, str]]
     sentences: list[str]
 
-    @classmethod
-    def of(cls, statistics: dict[str, Any]) -> Budget | None:
+
+class Sizes:
+    """The numbers of an image or of a sample. statistics: as a worker stored them, of earlier versions with less in
+    them; {} where there is no size distribution."""
+
+    def __init__(self, statistics: dict[str, Any]) -> None:
+        self.statistics = statistics
+        if statistics.get("unit") == "px":  # without what looks like a measurement
+            none = {"intervals": {}, "note": NO_INTERVALS}
+            weighted = {way: {**of, **none} for way, of in (statistics.get("weighted") or {}).items()}
+            nothing = dict.fromkeys(("nano", "budget", "convergence"))
+            said = {"intervals": {}, "interval_note": NO_INTERVALS, "weighted": weighted}
+            self.statistics = {**statistics, **nothing, **said}
+
+    @property
+    def kept(self) -> int:
+        return self.statistics.get("n_kept", 0)
+
+    @property
+    def sizes(self) -> list[Measure]:
+        """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
+        if not self.kept:
+            return []
+        found = answers({name: self._by_number(name) for name in MAIN})
+        if (fit := self.statistics.get("fit")) and self.kept >= FEW:
+            found.append(Measure(NUMBERS["fit"].title, f"{fit['word']} fit", "", NUMBERS["fit"].definition))
+        if groups := self.statistics.get("agglomerates"):
+            found.append(Measure(NUMBERS["groups"].title, str(groups["groups"]), "", NUMBERS["groups"].definition))
+        return found
+
+    @property
+    def headlines(self) -> list[Measure]:
+        """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
+        if not self.kept:
+            return []
+        median, *fraction = answers({name: self._by_number(name) for name in ("median", "fraction_100nm")})
+        below = self.nano.title if self.nano else ""
+        median = replace(median, term="Median min. Feret")
+        return [median, *(replace(each, term="1–100 nm", below=below) for each in fraction)]
+
+    def _by_number(self, name: str) -> dict[str, Any]:
+        """A figure as a quantity: results of earlier versions have no others."""
+        known = self.statistics
+        nano = name == "fraction_100nm"
+        ends = (known.get("fraction_low"), known.get("fraction_high")) if nano else None
+        low, high = ends or (known.get("intervals") or {}).get(name) or (None, None)
+        return {"value": known.get(name), "low": low, "high": high, "unit": NUMBERS[name].unit(known["unit"])}
+
+    @property
+    def interval_line(self) -> str:
+        """What the intervals beside the numbers are, or why there are none; older results say nothing."""
+        known = self.statistics
+        if "intervals" not in known or not self.kept:
+            return ""
+        if note := known.get("interval_note"):
+            return str(note)
+        basis = "images" if known.get("interval_basis") == "by image" else "particles"
+        doubt = known.get("relative_uncertainty")
+        told = doubt and doubt >= LEAST_DOUBT
+        scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
+        beside = f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
+        return " ".join([beside, *known.get("cautions", ())])
+
+    @property
+    def nano(self) -> NanoCard | None:
+        return NanoCard.of(self.statistics) if self.kept else None
+
+    @property
+    def budget(self) -> Budget | None:
         """None of pixels, and of older results."""
-        told = statistics.get("budget")
+        told = self.statistics.get("budget")
         if not told:
             return None
         rows = [(title, source, said(u), said(v, "fraction_100nm")) for title, source, u, v in lines(told)]
-        return cls(rows, [told[answer]["sentence"] for answer in ANSWERS])
+        return Budget(rows, [told[answer]["sentence"] for answer in ANSWERS])
+
+    @property
+    def convergence(self) -> Convergence | None:
+        """How the median settles; None where there are too few points for a curve."""
+        return Convergence.of(self.statistics) if self.kept else None
+
+    @property
+    def weighted(self) -> list[Row]:
+        """Each measure by number, area and volume; none where an older result knows no weights."""
+        known = self.statistics.get("weighted")
+        if not known or not self.kept:
+            return []
+        measures = (NUMBERS[name] for name in WEIGHTED)
+        unit = self.statistics["unit"]
+        return [
+            Row(each.title, each.definition, [_weighted(known.get(by, {}), each, unit) for by in WEIGHTINGS])
+            for each in measures
+        ]
+
+    @property
+    def weighted_notes(self) -> list[str]:
+        """Why some of the weighted figures have no interval, each sentence once."""
+        notes = [of.get("note") for of in (self.statistics.get("weighted") or {}).values()]
+        return [note for note in dict.fromkeys(notes) if note and self.kept]
+
+    @property
+    def shape(self) -> list[Row]:
+        """Median, D10 and D90 of every descriptor of shape."""
+        return [
+            Row(COLUMNS[name].title, COLUMNS[name].definition, [_hundredths(of, end) for end in SHAPE_ENDS])
+            for name, of in (self.statistics.get("shape") or {}).items()
+            if of.get("median") is not None and name in COLUMNS and self.kept
+        ]
+
+    @property
+    def fit(self) -> str:
+        """The log-normal law and how well it fits, in a sentence or two."""
+        fit = self.statistics.get("fit")
+        if not fit or self.kept < FEW:
+            return ""
+        median = f"median {significant(fit['median'])} {self.statistics['unit']}"
+        law = f"A log-normal law with {median} and geometric SD {significant(fit['gsd'])}: {fit['word']} fit"
+        chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
+        return f"{law} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
+
+    @property
+    def groups(self) -> str:
+        """Primary particles and the groups in which they touch."""
+        found = self.statistics.get("agglomerates")
+        if not found or not self.kept:
+            return ""
+        if not found["groups"]:
+            return "No two particles touch."
+        groups = "1 group" if found["groups"] == 1 else f"{found['groups']} groups"
+        largest = f" The largest has {found['largest']}." if found["groups"] > 1 else ""
+        touching = f"{found['primaries_in_groups']} particles touch others, in {groups}"
+        return f"{touching}; {found['singles']} stand alone.{largest}"
 
 
-def weighted_table(statistics: dict[str, Any]) -> list[Row]:
-    """Each measure by number, area and volume; none where an older result knows no weights."""
-    weighted = statistics.get("weighted")
-    if not weighted or not statistics["n_kept"]:
-        return []
-    return [
-        Row(each.title, each.definition, [_weighted(weighted.get(by, {}), each, statistics) for by in WEIGHTINGS])
-        for each in (NUMBERS[name] for name in WEIGHTED)
-    ]
-
-
-def weighted_notes(statistics: dict[str, Any]) -> list[str]:
-    """Why some of the weighted figures have no interval, each sentence once."""
-    notes = [of.get("note") for of in (statistics.get("weighted") or {}).values()]
-    return [note for note in dict.fromkeys(notes) if note and statistics["n_kept"]]
-
-
-def _weighted(of: dict[str, Any], quantity: Quantity, statistics: dict[str, Any]) -> Measure:
+def _weighted(of: dict[str, Any], quantity: Quantity, unit: str) -> Measure:
     name, value = quantity.name, of.get(quantity.name)
-    unit = "" if value is None else quantity.unit(statistics["unit"])
     found = between((of.get("intervals") or {}).get(name))
     lone = value is not None and not found and not of.get("note")
-    return Measure(name, significant(value), unit, interval="too few particles" if lone else found)
+    interval = "too few particles" if lone else found
+    return Measure(name, significant(value), "" if value is None else quantity.unit(unit), interval=interval)
 
 
-def shape_table(statistics: dict[str, Any]) -> list[Row]:
-    """Median, D10 and D90 of every descriptor of shape."""
-    return [
-        Row(
-            COLUMNS[name].title,
-            COLUMNS[name].definition,
-            [Measure(end, _hundredths(of.get(end))) for end in ("d10", "median", "d90")],
-        )
-        for name, of in (statistics.get("shape") or {}).items()
-        if of.get("median") is not None and name in COLUMNS
-    ]
-
-
-def _hundredths(value: float | None) -> str:
-    return significant(value) if value is None else f"{value:.2f}"
-
-
-def fit_words(statistics: dict[str, Any]) -> str:
-    """The log-normal law and how well it fits, in a sentence or two."""
-    fit = statistics.get("fit")
-    if not fit or statistics["n_kept"] < FEW:
-        return ""
-    unit = statistics["unit"]
-    law = f"A log-normal law with median {significant(fit['median'])} {unit} and geometric SD {significant(fit['gsd'])}"
-    said = f"{law}: {fit['word']} fit"
-    chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
-    return f"{said} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
-
-
-def group_words(statistics: dict[str, Any]) -> str:
-    """Primary particles and the groups in which they touch."""
-    found = statistics.get("agglomerates")
-    if not found or not statistics["n_kept"]:
-        return ""
-    if not found["groups"]:
-        return "No two particles touch."
-    groups = "1 group" if found["groups"] == 1 else f"{found['groups']} groups"
-    largest = f" The largest has {found['largest']}." if found["groups"] > 1 else ""
-    return (
-        f"{found['primaries_in_groups']} particles touch others, in {groups}; {found['singles']} stand alone.{largest}"
-    )
+def _hundredths(of: dict[str, Any], end: str) -> Measure:
+    value = of.get(end)
+    return Measure(end, significant(value) if value is None else f"{value:.2f}")

@@ -17,17 +17,9 @@ from ..core.micrograph import parse_width
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
-from ..forms import (
-    SettingsForm,
-    badge,
-    calibration_for,
-    own_badge,
-    refuse_tall_bar,
-    width_text,
-    with_site_uncertainty,
-)
 from ..forms.samples import SampleForm
-from ..middleware import ensure_visitor
+from ..forms.settings import SettingsForm
+from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..services import (
     Note,
@@ -39,6 +31,7 @@ from ..services import (
     sample_upload,
     start_archive,
 )
+from ..services.calibration import badge, calibration_for, own_badge, refuse_tall_bar, width_text, with_site_uncertainty
 from .access import refused, see_other, visible_upload
 from .serving import serve_preview
 
@@ -138,7 +131,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
     """Analyse the sample image with the default settings."""
-    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
+    who = sender(request)
     try:
         micrograph = sample_upload(**who)
         recipe = with_site_uncertainty(AnalysisSettings.of())
@@ -218,12 +211,9 @@ def _receive(sent: Submission) -> None:
     request = sent.request
     files = request.FILES.getlist("file")
     if files:
-        who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
-        for each in receive_files(files=files, **who):
-            if isinstance(each, Micrograph):
-                sent.uploads.append(each)
-            else:
-                sent.notes.append(each)
+        intake = receive_files(files=files, **sender(request))
+        sent.uploads += intake.uploads
+        sent.notes += intake.notes
     sent.problems += [
         Problem(note.name, note.sentence, status_of_refusal(note.status)) for note in sent.notes if note.status >= 400
     ]
@@ -249,12 +239,10 @@ def _one_sample(sent: Submission) -> HttpResponse:
             uploads=sent.uploads,
             recipe=sent.form.settings(),
             scale=sent.sample.scale(),
-            user=request.user,
-            visitor=ensure_visitor(request),
-            address=request.address_hash,
             token=_token(request),
             notes=[*_left(request), *sent.notes],
             asked=asked,
+            **sender(request),
         )
     except Refused as refusal:
         sent.problems.append(Problem("", refusal.sentence, status_of_refusal(refusal.status)))
@@ -300,7 +288,7 @@ def _refuse_unfit(sent: Submission) -> None:
 def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
     request, recipe, token = sent.request, sent.form.settings(), _token(sent.request)
-    who = {"user": request.user, "visitor": ensure_visitor(request), "address": request.address_hash}
+    who = sender(request)
     jobs: list[Job] = []
     for micrograph in list(sent.uploads):
         if micrograph.is_archive:

@@ -28,23 +28,28 @@ from segmentation.core.sample import Found, LeftOut, Member, combine
 from .builders import make_analysis, refound
 
 
+def three(**options):
+    """What the images of a sample are made of, again and again."""
+    return [make_analysis(30 + 10 * i, (200, 260), **options) for i in range(3)]
+
+
 def members(count, **options):
-    made = []
-    for i in range(count):
-        one = Member.of(make_analysis(30 + 10 * (i % 3), (200, 260), **options))
-        made.append(Member(f"=image {i} Größe.tif", one.table, one.calibration, sha256=f"{i:064x}"))
-    return made
+    drawn = [Member.of(each) for each in three(**options)[:count]]
+    return [
+        Member(f"=image {i} Größe.tif", drawn[i % 3].table, drawn[i % 3].calibration, sha256=f"{i:064x}")
+        for i in range(count)
+    ]
 
 
 def seen(count, **used):
     """Members of which everything is known, each an image of its own instrument's settings."""
-    made = []
+    made, drawn = [], three()
     for i in range(count):
         values = {name: each[i] for name, each in used.items()}
         card = find("particles").entries()
-        one = refound(make_analysis(30 + 10 * (i % 3), (200, 260), name=f"{i}.tif"), card=card, **values)
+        one = refound(drawn[i % 3], card=card, **values)
         facts = {"instrument": "Zeiss SUPRA 40", "detector": "InLens", "voltage_kv": 20.0, "date": f"{i + 1} Jul 2019"}
-        micrograph = replace(one.micrograph, sha256=f"{i:064x}", metadata=facts)
+        micrograph = replace(one.micrograph, name=f"{i}.tif", sha256=f"{i:064x}", metadata=facts)
         made.append(Member.of(replace(one, micrograph=micrograph)))
     return made
 

@@ -23,9 +23,10 @@ def grain(seed, reach):
     return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
 
 
-@pytest.fixture
-def taught(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
     """Two models, one of fine grain and one of coarse, and the card of the first."""
+    tmp_path, monkeypatch = tmp_path_factory.mktemp("taught"), pytest.MonkeyPatch()
     first = cards.find("particles")
     second = replace(first, name="coarse", title="Coarse", task="other")
     monkeypatch.setattr(cards, "available", lambda: [first, second])
@@ -41,6 +42,7 @@ def taught(tmp_path, monkeypatch):
     learning.fit(folders, said.append)
     textures.known.cache_clear()
     yield first, second, said
+    monkeypatch.undo()
     textures.known.cache_clear()
 
 

@@ -31,7 +31,9 @@ def base(trained, tmp_path):
 
 @pytest.fixture(autouse=True)
 def undrawn(request, monkeypatch):
-    """No pictures of a run's progress, but where the test is about them: they take half the time of a tiny run."""
+    """No pictures of a run's progress and no charts of a report, but where the test is about them: they take half the
+    time of a tiny run and of a tiny report."""
     if not request.node.get_closest_marker("drawn"):
+        monkeypatch.setattr("segmentation.lab.evaluation.page.chart", lambda *what: "data:,")
         for name in ("draw_curves", "draw_examples"):
             monkeypatch.setattr(f"segmentation.lab.train.{name}", lambda *what: None)

@@ -79,6 +79,7 @@ class Addresses(HTMLParser):
         self.found += [value for name, value in attributes if name in ("src", "href", "data", "srcset")]
 
 
+@pytest.mark.drawn
 def test_a_folder_becomes_a_page_and_a_json(card, folder, tmp_path, able, capsys):
     out = tmp_path / "report"
     options = ["--groups", str(folder / "groups.csv"), "--nm", "4", "--rows", "150", "--truth-through-postprocess"]
@@ -170,6 +171,7 @@ def test_held_out_images_are_scored_as_their_files_have_them(tmp_path):
     assert np.array_equal(bright, grey_of(truth)) and np.array_equal(dark, 255 - bright)
 
 
+@pytest.mark.drawn
 def test_images_without_particles_need_no_labels(card, folder, tmp_path, able):
     call_command("evaluate", str(card), str(folder), "--labels", "none", "--out", str(tmp_path / "report"))
     report = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -204,6 +206,7 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
 
+@pytest.mark.drawn
 def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--device", "cpu")
     assert json.loads((tmp_path / "report" / "report.json").read_text())["data"]["images"] == 6

@@ -18,8 +18,8 @@ from PIL import Image
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.forms import badge, calibration_for, disagreements, with_site_uncertainty
 from segmentation.models import Artifact, Job, Micrograph
+from segmentation.services.calibration import badge, calibration_for, disagreements, with_site_uncertainty
 from segmentation.views.calibration import acquired
 from segmentation.views.words import doubt_line
 
@@ -237,7 +237,7 @@ def in_pixels():
 
 
 def shown(response):
-    return np.asarray(Image.open(io.BytesIO(response.content)))
+    return np.asarray(Image.open(io.BytesIO(response.getvalue())))
 
 
 @pytest.mark.django_db

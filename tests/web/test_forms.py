@@ -6,9 +6,10 @@ import pytest
 
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.forms import SettingsForm, badge, calibration_for, refuse_tall_bar, width_text
 from segmentation.forms.samples import ScaleForm
+from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
+from segmentation.services.calibration import badge, calibration_for, refuse_tall_bar, width_text
 
 from .finished import ZEISS
 

@@ -48,6 +48,7 @@ def test_nobody_but_our_proxy_says_that_a_request_came_by_https(rf, settings):
 
 def visit(rf, view, cookie=None):
     request = rf.get("/")
+    request.user = None
     if cookie:
         request.COOKIES[middleware.VISITOR_COOKIE] = cookie
     return request, middleware.Visitor(view)(request)
@@ -57,7 +58,7 @@ def test_a_visitor_gets_a_number_only_when_something_is_made(rf):
     request, response = visit(rf, lambda request: HttpResponse())
     assert request.visitor is None and not response.cookies
     made = []
-    _, response = visit(rf, lambda request: made.append(middleware.ensure_visitor(request)) or HttpResponse())
+    _, response = visit(rf, lambda request: made.append(middleware.sender(request)["visitor"]) or HttpResponse())
     cookie = response.cookies["visitor"]
     assert cookie["httponly"] and cookie["samesite"] == "Lax" and cookie["max-age"] > 10**7
     request, _ = visit(rf, lambda request: HttpResponse(), cookie.value)
@@ -66,7 +67,7 @@ def test_a_visitor_gets_a_number_only_when_something_is_made(rf):
 
 def test_a_number_that_was_tampered_with_is_no_number(rf):
     made = []
-    _, response = visit(rf, lambda request: made.append(middleware.ensure_visitor(request)) or HttpResponse())
+    _, response = visit(rf, lambda request: made.append(middleware.sender(request)["visitor"]) or HttpResponse())
     value = response.cookies["visitor"].value
     for bad in (value[:-1] + ("A" if value[-1] != "A" else "B"), str(made[0]), "", "x:y:z"):
         assert visit(rf, lambda request: HttpResponse(), bad)[0].visitor is None

@@ -13,8 +13,8 @@ from django.utils.html import escape
 from segmentation.core.measure.filters import Reason
 from segmentation.core.network import cards
 from segmentation.models import Job
-from segmentation.views import sizes
 from segmentation.views.present import Result
+from segmentation.views.sizes import WEIGHTINGS, Sizes
 from segmentation.views.smallcharts import Convergence, NanoCard, more_words
 
 from .finished import FILES, SUMMARY, visit, words
@@ -76,32 +76,32 @@ def statistics(**changes):
 
 class TestSizes:
     def test_every_number_carries_its_interval(self):
-        shown = {measure.term: (measure.value, measure.interval) for measure in sizes.main_sizes(statistics())}
+        shown = {measure.term: (measure.value, measure.interval) for measure in Sizes(statistics()).sizes}
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
         assert shown["Number 1–100 nm"] == ("22", "17–27")
 
     def test_every_number_has_a_definition(self):
-        shown = [*sizes.main_sizes(statistics()), *sizes.weighted_table(statistics()), *sizes.shape_table(statistics())]
+        shown = [*Sizes(statistics()).sizes, *Sizes(statistics()).weighted, *Sizes(statistics()).shape]
         assert [one.term for one in shown if not one.definition] == []
 
     def test_an_old_result_shows_what_there_is(self):
         old = SUMMARY["statistics"]
-        shown = sizes.main_sizes(old)
+        shown = Sizes(old).sizes
         assert [one.term for one in shown] == [
             *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number 1–100 nm")
         ]
         assert {one.interval for one in shown[:-1]} == {""}
-        assert (sizes.weighted_table(old), sizes.shape_table(old)) == ([], [])
-        assert (sizes.fit_words(old), sizes.group_words(old), sizes.interval_line(old)) == ("", "", "")
+        assert (Sizes(old).weighted, Sizes(old).shape) == ([], [])
+        assert (Sizes(old).fit, Sizes(old).groups, Sizes(old).interval_line) == ("", "", "")
 
     def test_why_there_is_no_interval(self):
         note = "95 % intervals are not defined for n = 1: they need at least 5 particles."
         none = statistics(n_kept=1, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
-        assert sizes.interval_line(none) == note
-        assert {one.interval for one in sizes.main_sizes(none)[:6]} == {""}
-        assert sizes.main_sizes(none)[2].value == "–"
+        assert Sizes(none).interval_line == note
+        assert {one.interval for one in Sizes(none).sizes[:6]} == {""}
+        assert Sizes(none).sizes[2].value == "–"
 
     @pytest.mark.parametrize(
         ("changes", "told"),
@@ -112,10 +112,10 @@ class TestSizes:
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
-        assert sizes.interval_line(statistics(**changes)).endswith(told)
+        assert Sizes(statistics(**changes)).interval_line.endswith(told)
 
     def test_the_weighted_table(self):
-        rows = {row.term: row.cells for row in sizes.weighted_table(statistics())}
+        rows = {row.term: row.cells for row in Sizes(statistics()).weighted}
         assert len(rows) == 9
         assert {len(cells) for cells in rows.values()} == {3}
         assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
@@ -127,10 +127,10 @@ class TestSizes:
             "area": {**WEIGHTED, "note": "Too few."},
             "volume": {**WEIGHTED, "note": "Too few."},
         }
-        assert sizes.weighted_notes(statistics(weighted=weighted)) == ["Too few."]
+        assert Sizes(statistics(weighted=weighted)).weighted_notes == ["Too few."]
 
     def test_the_fit_in_words(self):
-        told = sizes.fit_words(statistics())
+        told = Sizes(statistics()).fit
         assert told.startswith("A log-normal law with median 144 nm and geometric SD 1.62: fair fit")
         assert "0.061, p < 0.001" in told
 
@@ -146,10 +146,10 @@ class TestSizes:
         ],
     )
     def test_agglomerates_in_words(self, found, told):
-        assert sizes.group_words(statistics(agglomerates=found)) == told
+        assert Sizes(statistics(agglomerates=found)).groups == told
 
     def test_shape_has_two_decimals(self):
-        (row,) = sizes.shape_table(statistics())
+        (row,) = Sizes(statistics()).shape
         assert [cell.value for cell in row.cells] == ["0.61", "0.83", "1.00"]
 
 
@@ -166,8 +166,8 @@ class TestNanoCard:
     def test_without_calibration(self):
         pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
         stored = {**statistics(nano={**NEW["nano"], "verdict": "not calibrated"}), **pixels, "unit": "px"}
-        assert NanoCard.of(sizes.shown(stored)) is None
-        assert not any(each.interval for each in sizes.main_sizes(sizes.shown(stored)))
+        assert Sizes(stored).nano is None
+        assert not any(each.interval for each in Sizes(stored).sizes)
         assert NanoCard.of({**SUMMARY["statistics"], **pixels}) is None
 
 
@@ -288,7 +288,7 @@ class TestPage:
 
     def test_a_result_without_particles(self, page):
         nothing = dict.fromkeys((*FIGURES, "median", "fraction_100nm", "fraction_low", "fraction_high", "ecd_median"))
-        weighted = {by: {**dict.fromkeys(FIGURES), "intervals": dict.fromkeys(FIGURES)} for by in sizes.WEIGHTINGS}
+        weighted = {by: {**dict.fromkeys(FIGURES), "intervals": dict.fromkeys(FIGURES)} for by in WEIGHTINGS}
         empty = {"n_kept": 0, "n_set_aside": 0, "set_aside": {}, "fit": None, "convergence": None, "nano": None}
         groups = {"groups": 0, "singles": 0, "primaries_in_groups": 0, "largest": 0}
         told = page(**nothing, **empty, weighted=weighted, shape={}, agglomerates=groups)

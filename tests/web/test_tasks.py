@@ -16,7 +16,7 @@ from segmentation.core import tasks
 from segmentation.core.network import cards
 from segmentation.core.settings import AnalysisSettings, SegmentationSettings
 from segmentation.core.tasks import particles
-from segmentation.forms import SettingsForm
+from segmentation.forms.settings import SettingsForm
 from segmentation.management.commands import _inputs, analyse
 from segmentation.models import Job
 from segmentation.views import pages

@@ -36,7 +36,8 @@ def box_diagonals(labels: NDArray[np.int32]) -> NDArray[np.float64]:
 def _length(shape: NDArray[np.bool_]) -> float:
     padded = np.pad(shape, 1)
     bone, depth = skeletonize(padded), ndimage.distance_transform_edt(padded)
-    beside = {turn: _steps(bone, *turn) for turn in ((0, 1), (1, 0), (1, 1), (1, -1))}
+    turns = (0, 1), (1, 0), (1, 1), (1, -1)
+    beside = {(down, right): bone & np.roll(bone, (-down, -right), (0, 1)) for down, right in turns}
     corners = np.roll(bone, -1, 0) | np.roll(bone, -1, 1), np.roll(bone, -1, 0) | np.roll(bone, 1, 1)
     straight = beside[0, 1].sum() + beside[1, 0].sum()
     # A step across a corner counts only where there is no way round it.
@@ -46,7 +47,3 @@ def _length(shape: NDArray[np.bool_]) -> float:
     # A lone pixel is both ends of its line.
     cut = depth[ends].sum() * (2 if neighbours[bone].max(initial=0) == 0 else 1)
     return float(STRAIGHT * straight + OBLIQUE * oblique + cut)
-
-
-def _steps(bone: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
-    return bone & np.roll(bone, (-down, -right), (0, 1))

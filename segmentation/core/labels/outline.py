@@ -40,19 +40,17 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, card: Mode
     return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=card.diameter, weights=card.cuts)
 
 
-def outline(
-    maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard, *, every: bool = False
-) -> Outlines:
+def outline(maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard) -> Outlines:
     """The particles of maps (2 or 3, H, W) uint8 that a network made at `scale` of a picture, (H, W) uint8.
 
     Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
     be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
     Elsewhere those stay, for the filter. A card may say below which expected share that is so (option `noise`): where
-    faint things abound, most candidates are wrong without the rest being noise. every: nothing is dropped.
+    faint things abound, most candidates are wrong without the rest being noise.
     """
     labels = particles(maps, grey, scale, threshold, card)
     certainty = confidence(maps, grey, labels, scale, card)
-    if every or not len(certainty) or not card.confidence:
+    if not len(certainty) or not card.confidence:
         return Outlines(labels, certainty, 0, 1.0)
     expected = float(certainty.mean())
     noise = float(card.options.get("noise", EVEN))

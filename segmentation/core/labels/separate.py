@@ -17,6 +17,11 @@ Box = tuple[slice, ...]
 BAND = 2**17  # px
 THREADS = 2  # at a time in one label image
 LARGE, PART, OVERLAP = 2**22, 1024, 256  # px
+ALL, BEFORE, AFTER = slice(None), slice(None, -1), slice(1, None)
+BESIDE = (  # windows of pixels and of those below, above, right and left of them
+    *(((BEFORE, ALL), (AFTER, ALL)), ((AFTER, ALL), (BEFORE, ALL))),
+    *(((ALL, BEFORE), (ALL, AFTER)), ((ALL, AFTER), (ALL, BEFORE))),
+)
 SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
 
 
@@ -125,7 +130,7 @@ def fill_holes(labels: Labels) -> Labels:
         return labels
     lowest = np.full(count + 1, np.iinfo(np.int32).max, np.int32)
     highest = np.zeros(count + 1, np.int32)
-    for here, there in _neighbour_pairs(labels.shape):
+    for here, there in BESIDE:
         beside = (holes[here] > 0) & (labels[there] > 0)
         region, particle = holes[here][beside], labels[there][beside]
         np.minimum.at(lowest, region, particle)
@@ -137,16 +142,6 @@ def fill_holes(labels: Labels) -> Labels:
     filler = np.where(enclosed, highest, 0).astype(np.int32)
     np.copyto(labels, filler[holes], where=enclosed[holes])
     return labels
-
-
-def _neighbour_pairs(shape: tuple[int, ...]) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    all_, before, after = slice(None), slice(None, -1), slice(1, None)
-    return [
-        ((before, all_), (after, all_)),
-        ((after, all_), (before, all_)),
-        ((all_, before), (all_, after)),
-        ((all_, after), (all_, before)),
-    ]
 
 
 def renumber(labels: Labels) -> Labels:

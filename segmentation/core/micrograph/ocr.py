@@ -32,6 +32,7 @@ LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
 AGAIN_PX = 40.0  # height of a text at its second reading
+FIRST_SIDE, AGAIN_SIDE = 736, 256  # px to which a picture's smaller side is enlarged before text is looked for in it
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
 HOUSE = Path(__file__).resolve().parents[3]
 
@@ -78,14 +79,13 @@ def recognise(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
             cwd=HOUSE,
             env=environment,
         )
-        return [_text(*item) for item in json.loads(child.stdout.splitlines()[-1])]
+        return [
+            Text(str(text), float(left), float(top), float(right), float(bottom), float(score), str(again))
+            for text, left, top, right, bottom, score, again in json.loads(child.stdout.splitlines()[-1])
+        ]
     except (OSError, MemoryError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
         logger.warning("The data bar was not read: %s", error)
         return []
-
-
-def _text(text: Any, left: Any, top: Any, right: Any, bottom: Any, score: Any, again: Any) -> Text:
-    return Text(str(text), float(left), float(top), float(right), float(bottom), float(score), str(again))
 
 
 def main(arguments: list[str]) -> int:
@@ -104,7 +104,7 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
     if scale != 1:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
         strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
-    found = _engine()(np.repeat(strip[..., np.newaxis], 3, axis=2))
+    found = _engine(FIRST_SIDE)(np.repeat(strip[..., np.newaxis], 3, axis=2))
     texts: list[list[Any]] = []
     if found.boxes is None:
         return texts
@@ -127,15 +127,20 @@ def _again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     factor = AGAIN_PX / height if not 0.8 < AGAIN_PX / height < 1.25 else 1.5
     size = (max(1, round(factor * part.width)), max(1, round(factor * part.height)))
     larger = np.asarray(part.resize(size, Image.Resampling.BICUBIC))
-    found = _engine()(np.repeat(larger[..., np.newaxis], 3, axis=2))
+    found = _engine(AGAIN_SIDE)(np.repeat(larger[..., np.newaxis], 3, axis=2))
     return " | ".join(found.txts) if found.boxes is not None else ""
 
 
 @cache
-def _engine() -> Any:
+def _engine(side: int) -> Any:
     """rapidocr without the turning of upside-down text, on one core; imported here, as nothing else needs it."""
     one_core = {f"EngineConfig.onnxruntime.{name}_op_num_threads": 1 for name in ("intra", "inter")}
-    settings = {"Global.use_cls": False, "Global.log_level": "critical", "Global.max_side_len": LONGEST_SIDE}
+    settings = {
+        "Det.limit_side_len": side,
+        "Global.use_cls": False,
+        "Global.log_level": "critical",
+        "Global.max_side_len": LONGEST_SIDE,
+    }
     return importlib.import_module("rapidocr").RapidOCR(params={**settings, **one_core})
 
 

@@ -47,7 +47,7 @@ def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, seed: int = 
         draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
         weights = np.stack([weights[0], *(np.bincount(draw, minlength=count) for draw in draws)]).astype(float)
     values = scoring.metrics(images, weights) | scoring.quantity_errors(images, weights, nm)
-    return {name: Figure(_plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
+    return {name: Figure(plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
 
 
 def share(part: Floats, whole: Floats) -> Floats:
@@ -61,10 +61,11 @@ def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a figure may be undefined in every sample
         low, high = np.nanpercentile(values, [2.5, 97.5])
-    return _plain(low), _plain(high)
+    return plain(low), plain(high)
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """As JSON has it."""
     return float(value) if np.isfinite(value) else None
 
 

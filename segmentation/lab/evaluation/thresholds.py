@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .report import share
+from .report import plain, share
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
 PLATEAU = 0.002
@@ -48,7 +48,7 @@ def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
         point: dict[str, Any] = {"threshold": threshold}
         for column, name in enumerate(names):
             values = {f"{figure}_{name}": table[row, column] for figure, table in tables.items()}
-            point |= {figure: float(v) if np.isfinite(v) else None for figure, v in values.items()}
+            point |= {figure: plain(value) for figure, value in values.items()}
         points.append(point)
     return points
 

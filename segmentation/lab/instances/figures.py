@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..evaluation.report import share
+from ..evaluation.report import plain, share
 from ..tasks.base import COUNT_OFF, Definition, Floats
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 from .matching import Kind
@@ -144,7 +144,3 @@ def ap_by_iou(images: Sequence[ImageCounts]) -> list[dict[str, float | None]]:
     tp, fp, fn = np.sum([i.sums.matched for i in images], axis=0).T
     ap, f1 = share(tp, tp + fp + fn), share(2 * tp, 2 * tp + fp + fn)
     return [{"iou": round(float(t), 2), "ap": plain(a), "f1": plain(f)} for t, a, f in zip(IOUS, ap, f1, strict=True)]
-
-
-def plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

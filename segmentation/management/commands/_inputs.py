@@ -27,6 +27,7 @@ from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task
+from segmentation.services.archives import is_junk
 from segmentation.services.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
@@ -34,7 +35,6 @@ DOUBTFUL = (
     "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
     " width of the image with --width-nm."
 )
-JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 def images_in(folder: Path, *, but: Path) -> tuple[list[Path], list[Path]]:
@@ -44,7 +44,9 @@ def images_in(folder: Path, *, but: Path) -> tuple[list[Path], list[Path]]:
     """
     images, others = [], []
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or _is_junk(path.relative_to(folder)) or path.resolve().is_relative_to(but.resolve()):
+        inside = path.relative_to(folder)
+        hidden = is_junk(inside.as_posix()) or any(part.startswith(".") for part in inside.parts)
+        if not path.is_file() or hidden or path.resolve().is_relative_to(but.resolve()):
             continue
         if not is_side(path.name):
             (images if _is_image(path) else others).append(path)
@@ -315,7 +317,3 @@ def _is_image(path: Path) -> bool:
     except (UnreadableImage, OSError):
         return False
     return True
-
-
-def _is_junk(path: Path) -> bool:
-    return any(part.startswith(".") or part.lower() in JUNK for part in path.parts)

@@ -8,7 +8,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.micrograph import read
-from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
 from segmentation.core.tasks import UnknownTask, every, find
@@ -40,13 +39,10 @@ class Command(inputs.Measuring):
         self.measure(options["images"], inputs.settings(task, _settings(), options), options)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        from segmentation.core.pipeline import NO_ROW, analyse
+        from segmentation.core.pipeline import analyse
 
         micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
-        tall, bar_rows = micrograph.shape[0], settings.segmentation.data_bar
-        if bar_rows != "auto" and bar_rows >= tall:
-            raise UnreadableImage(NO_ROW.format(rows=bar_rows, tall=tall))
         with inputs.progress_bar(file.name) as bar:
             analysis = analyse(micrograph, settings, bar)
             inputs.write(analysis, folder, bar, keep_all=options["all"])

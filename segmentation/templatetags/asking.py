@@ -1,4 +1,4 @@
-"""What templates ask about an upload's calibration, so that any page may include the fragments."""
+"""What fragments of pages ask by themselves, so that any page may include them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 from django import template
 
-from ..forms import disagreements
 from ..models import Job, Micrograph
+from ..services import claiming
+from ..services.calibration import disagreements
 from ..views import calibration
 from ..views.present import used_calibration
+from ..views.results import LEFT
 
 register = template.Library()
 
@@ -34,3 +36,12 @@ def ruler_box(micrograph: Micrograph) -> str:
     if box is None and micrograph.data_bar is not None:
         box = (0, micrograph.data_bar, micrograph.width, micrograph.height)
     return " ".join(f"{each:g}" for each in box or ())
+
+
+@register.simple_tag(takes_context=True)
+def claimable(context: dict[str, Any]) -> int:
+    """How many results of before the sign-in could be kept; 0 where that was declined."""
+    request = context["request"]
+    if request.session.get(LEFT) == str(request.visitor):
+        return 0
+    return claiming.claimable(user=request.user, visitor=request.visitor)
