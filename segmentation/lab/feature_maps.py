@@ -31,7 +31,7 @@ KINDS: dict[str, Callable[[nn.Module], bool]] = dict(
 )
 SIDE = 512  # px of the image that is shown, from its middle
 TILE, MOST = 96, 12  # px of a map; maps shown of a layer, evenly among its channels
-SMALL = (32, 8, 3)  # the same of the pictures beside a card, and how many layers stand abreast
+SMALL = (24, 5, 4)  # the same of the pictures beside a card, and how many layers stand abreast
 NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
 
 
@@ -111,8 +111,10 @@ def sheet(
         channels, height, width = maps.shape
         left, top = place // deep * wide, place % deep * high
         said = f"{name}: {channels} maps of {width} x {height} px"
-        while pen.textlength(said) > wide - 4:  # its end tells the layers apart
-            said = f"...{said.removeprefix('...')[1:]}"
+        if pen.textlength(said) > wide - 12:
+            said = f"{name}: {channels}"
+        while pen.textlength(said) > wide - 12:  # its end tells the layers apart
+            said = f"..{said.removeprefix('..')[1:]}"
         pen.text((left + 2, top + 1), said, fill=0)
         for column, channel in enumerate(np.linspace(0, channels - 1, min(most, channels)).astype(int)):
             picture.paste(_grey(maps[channel], tile), (left + column * (tile + 4), top + 14))

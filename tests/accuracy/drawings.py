@@ -66,18 +66,24 @@ def steel(seed: int = 0) -> Floats:
 
 
 def superalloy(seed: int = 0) -> Floats:
-    """Rounded dark precipitates close together, and small ones in the bright channels between them."""
+    """Large rounded dark precipitates with a bright rim, and discs of 3 to 10 px where there are none of them."""
     rng = np.random.default_rng(seed)
-    reach = (10.0, 13.0, 8.0)[seed % 3]
-    field = _field(rng, reach, SHAPE)
-    large = 1 / (1 + np.exp(-14 * (field + 0.05)))
+    count = (60, 36, 95)[seed % 3]
+    place = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    points = rng.uniform(0, 1, (count, 2)) * SHAPE
+    bent = [axis + 5 * _field(rng, 14, SHAPE) for axis in place]
+    distance, cell = spatial.cKDTree(points).query(np.stack(bent, axis=-1), k=2)
+    gap = ndimage.gaussian_filter(distance[..., 1] - distance[..., 0], 3) - 11
+    gap = np.where(ndimage.grey_dilation(rng.random(count)[cell[..., 0]] < 0.25, 9), -30, gap)
+    gap = ndimage.gaussian_filter(gap, 2)
+    large = 1 / (1 + np.exp(-0.9 * gap))
     small = np.zeros(SHAPE)
-    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    for row, column in rng.uniform(0, 1, (900, 2)) * SHAPE:
-        if field[int(row), int(column)] < -0.5:
-            small = np.maximum(small, np.hypot(rows - row, columns - column) < rng.uniform(1.5, 3.5))
-    grey = 170 + 5 * _field(rng, 40, SHAPE) - 78 * np.maximum(large, 0.85 * small)
-    return ndimage.gaussian_filter(grey, 0.9) + rng.normal(0, 8, SHAPE)
+    for row, column in rng.uniform(0, 1, (700, 2)) * SHAPE:
+        if gap[int(row), int(column)] < -20:
+            small = np.maximum(small, np.hypot(place[0] - row, place[1] - column) < rng.uniform(1.5, 5))
+    rim = np.exp(-(((gap + 4) / 3.5) ** 2))
+    grey = 122 + 2 * _field(rng, 60, SHAPE) + 12 * rim - 24 * np.maximum(large, 0.9 * small)
+    return ndimage.gaussian_filter(grey, 1.2) + rng.normal(0, 1.2, SHAPE) + 1.5 * _field(rng, 1.5, SHAPE)
 
 
 def gamma_prime(seed: int = 0) -> Floats:

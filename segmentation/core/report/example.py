@@ -15,7 +15,8 @@ from .picture import analysed, painted, sampled
 LONGEST = 480  # px of either half
 GAP = 8
 CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
-QUALITY = 70  # of WebP
+QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST
+LARGEST = 60_000  # bytes
 
 
 def example_picture(analysis: Analysis, caption: str) -> bytes:
@@ -29,7 +30,12 @@ def example_picture(analysis: Analysis, caption: str) -> bytes:
 
 def captioned(picture: NDArray[np.uint8], caption: str) -> bytes:
     """A picture (H, W) or (H, W, 3) as WebP that says what it shows."""
-    facts, file = Image.Exif(), io.BytesIO()
+    facts, content = Image.Exif(), b""
     facts[CAPTION] = caption.encode()
-    Image.fromarray(picture).save(file, "WEBP", quality=QUALITY, method=6, exif=facts)
-    return file.getvalue()
+    for quality in QUALITIES:
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=facts)
+        content = file.getvalue()
+        if len(content) <= LARGEST:
+            break
+    return content

@@ -61,9 +61,9 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
 def draw_numbers(figure: Figure, sample: Sample) -> None:
     """A the numbers of all images together, in two columns; B those that are shown of each image, side by side."""
     said = list(quantity_words(sample.quantities, significant).items())
-    half = max(6, -(-len(said) // 2))
+    half = -(-len(said) // 2)
     for place, (title, words) in enumerate(said):
-        left, y = 0.035 + 0.485 * (place // half), 0.885 - 0.3 / half * (place % half)
+        left, y = 0.035 + 0.485 * (place // half), 0.885 - 0.3 / max(half, 6) * (place % half)
         for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
             figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
     first = None

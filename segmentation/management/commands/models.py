@@ -106,7 +106,9 @@ class Command(LabCommand):
         network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
         for kind, layers in feature_maps(network, pixels).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
-            said = f"{kind.capitalize()}: of each layer up to {SMALL[1]} maps, each in greys of its own. {caption}"
+            said = (
+                f"{kind.capitalize()}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
+            )
             file = card.weights.parent / f"{card.name}-{kind}.webp"
             file.write_bytes(captioned(np.asarray(picture), said))
             self.stdout.write(f"{file}: {len(layers)} layers")

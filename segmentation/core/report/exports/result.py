@@ -154,7 +154,7 @@ EXPORTS = (
         170,
         _write,
         image="settings, statistics with intervals, calibration, model and versions, for programs",
-        sample="pooled statistics with intervals and one entry per image, for programs",
+        sample="pooled numbers with intervals and one entry per image, for programs",
     ),
     Export(
         "result.schema.json",
