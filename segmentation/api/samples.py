@@ -28,6 +28,7 @@ from .sending import A_FILE, FILES, INCLUDED, NAME, OTHERWISE, PIXELS, WIDTHS, f
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
 IN_OR_OUT = "Send included=on or included=off."
+NO_NAME = "Send the sample's new name as name."
 router = Router(tags=["Samples"])
 ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 
@@ -100,6 +101,16 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     if included not in ("on", "off"):
         raise Refused(IN_OR_OUT)
     return _change(request, pk, partial(services.include_image, job=member, included=included == "on"))
+
+
+@router.post("/{uuid:pk}/name", url_name="sample-name", response=ONE, openapi_extra=form_of(NAME, settings=False))
+def name(request: HttpRequest, pk: UUID) -> Any:
+    """Call a sample otherwise; its files are made anew."""
+    found = own(request, _sample(pk))
+    if "name" not in request.POST:
+        raise Refused(NO_NAME)
+    services.rename_sample(sample=found, name=request.POST["name"])
+    return described(request, found)
 
 
 @router.post("/{uuid:pk}/retry", url_name="sample-retry", response=ONE)

@@ -111,7 +111,9 @@ def selected(request: HttpRequest) -> HttpResponse:
     stored = [(job, files) for job in heads if (files := _files(job))]
     if not stored:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
-    response = StreamingHttpResponse(streamed_zip(_entries(stored)), content_type="application/zip")
+    ready = {job.pk for job, _ in stored}
+    others = [job for job in heads if job.pk not in ready]
+    response = StreamingHttpResponse(streamed_zip(_entries(stored, others)), content_type="application/zip")
     response["Content-Disposition"] = 'attachment; filename="results.zip"'
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"
@@ -172,6 +174,10 @@ def _older(request: HttpRequest, newest: Iterable[Job]) -> dict[Any, list[dict[s
     return found
 
 
+def _state(job: Job) -> str:
+    return "Writing files" if job.has_answer and not job.is_finished else capital(job.get_state_display())
+
+
 def _archives(request: HttpRequest) -> list[Micrograph]:
     """Archives whose images are to be analysed one by one: those being unpacked, or with something left out."""
     mine = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
@@ -199,7 +205,7 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
     return {
         "job": job,
         "active": not job.is_finished,
-        "state": "Writing files" if job.has_answer and not job.is_finished else capital(job.get_state_display()),
+        "state": _state(job),
         "per_cent": round(100 * job.progress),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
         **_numbers(job),
@@ -256,8 +262,9 @@ def _files(job: Job) -> list[Artifact]:
     return [stored[name] for name in offered if name in stored]
 
 
-def _entries(results: list[tuple[Job, list[Artifact]]]) -> Iterator[tuple[str, bytes]]:
-    """A folder for each result; a file that has gone meanwhile is left out."""
+def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> Iterator[tuple[str, bytes]]:
+    """A folder for each result, and what is missing by name: results without files, files that have gone meanwhile."""
+    missing = [f"{job.micrograph.name}: {_state(job)}, so no files of it are here." for job in others]
     for number, (job, files) in enumerate(results, 1):
         folder = f"{number:03d} {file_stem(job.micrograph.name)}"
         for artifact in files:
@@ -265,5 +272,8 @@ def _entries(results: list[tuple[Job, list[Artifact]]]) -> Iterator[tuple[str, b
                 with artifact.file.open("rb") as file:
                     content = file.read()
             except (OSError, ValueError):
+                missing.append(f"{folder}/{artifact.name}: it could not be read.")
                 continue
             yield f"{folder}/{artifact.name}", content
+    if missing:
+        yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()

@@ -46,6 +46,7 @@ FILES = {f"file-{i}.csv": f"{i:064x}" for i in range(18)}
 def context_of(analysis):
     with ThreadPoolExecutor(1) as packing:
         context = Context(Sample.of(analysis), exports.listed("image", find("particles")), packing)
+        context.draw()
         context.pack_panels()
     context.sums = context.holds = FILES
     return context

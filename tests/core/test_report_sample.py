@@ -75,7 +75,9 @@ def report_words(sample):
     """All words of the report, which is written alone, on one line."""
     file = io.BytesIO()
     with ThreadPoolExecutor(1) as packing:
-        pages.write_report(Context(sample, exports.listed("sample", sample.task), packing), file)
+        context = Context(sample, exports.listed("sample", sample.task), packing)
+        context.draw()
+        pages.write_report(context, file)
     return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
 

@@ -170,6 +170,12 @@ class TestChange:
         assert script.post(address, {"included": "perhaps"}, headers=MINE).status_code == 400
         assert script.post(other, {"included": "on"}, headers=MINE).status_code == 404
 
+    def test_another_name(self, script, finished):  # noqa: F811
+        address = f"{SAMPLES}/{finished(visitor=VISITOR).pk}/name"
+        assert script.post(address, {"name": " TiO2,\n lot 7 "}, headers=MINE).json()["name"] == "TiO2, lot 7"
+        assert script.post(address, {}, headers=MINE).json() == {"error": "Send the sample's new name as name."}
+        assert script.post(address, {"name": "another's"}).status_code == 403
+
     def test_more_images(self, script, finished):  # noqa: F811
         sample = finished(visitor=VISITOR)
         files = {"file": [png("n.png", 70), png("n2.png", 70)]}
@@ -184,7 +190,7 @@ class TestChange:
         assert script.delete(address, headers=MINE).status_code == 204
         assert not Sample.objects.exists() and not Job.objects.exists()
 
-    @pytest.mark.parametrize("end", ["/retry", "/cancel", "/images", "/images/{job}", ""])
+    @pytest.mark.parametrize("end", ["/retry", "/name", "/cancel", "/images", "/images/{job}", ""])
     def test_a_stranger_changes_nothing(self, script, finished, alice, charlie, end):  # noqa: F811
         for sample, status in ((finished(owner=alice), 404), (finished(visitor=uuid4()), 403)):
             address = f"{SAMPLES}/{sample.pk}{end.format(job=sample.jobs.first().pk)}"

@@ -223,14 +223,19 @@ class TestDownload:
             assert archive.testzip() is None
             names = archive.namelist()
             assert archive.read(names[0]) == b"content"
-        assert {name.split("/")[0] for name in names} == {"001 same", "002 same"}
-        assert {name.split("/")[1] for name in names} == {"figure.png", "particles.csv"}
+            assert (
+                archive.read(names[-1]).decode() == f"{failed.micrograph.name}: Failed, so no files of it are here.\n"
+            )
+        assert {name.split("/")[0] for name in names[:-1]} == {"001 same", "002 same"}
+        assert {name.split("/")[1] for name in names[:-1]} == {"figure.png", "particles.csv"}
 
     def test_a_file_that_is_gone_breaks_nothing(self, maker, make_job):
         job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png", "particles.csv"])
         job.artifact("figure.png").file.storage.delete(job.artifact("figure.png").file.name)
         with opened(chosen(maker, "download", job)) as archive:
-            assert [name.split("/")[1] for name in archive.namelist()] == ["particles.csv"]
+            kept, missing = archive.namelist()
+            assert (kept.split("/")[1], missing) == ("particles.csv", "NOT INCLUDED.txt")
+            assert "figure.png: it could not be read" in archive.read(missing).decode()
 
     def test_of_others_nothing(self, maker, make_job, alice):
         mine = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from functools import cached_property
+
+from matplotlib.figure import Figure
 
 from ..analysis import Analysis
 from ..sample import Sample
@@ -11,6 +13,7 @@ from . import figure
 from .charts import Distribution
 from .exports.base import LAST, Export
 from .facts import model_words
+from .figure import Pixels
 from .method import left_out_words
 from .panels import Scene
 from .png import Deflated
@@ -22,28 +25,37 @@ class Context:
     """exports: what is to be written, by file name. keep_all: whether files hold what was set aside, too. sums: SHA-256
     of the files written so far that can be taken away.
 
-    Pictures are compressed in a thread, while the next file is made.
+    Pictures are compressed in a thread, while the next file is made; `draw` comes before what shows the figure.
     """
+
+    figure: Figure
+    pixels: Pixels
 
     def __init__(self, sample: Sample, exports: dict[str, Export], packing: Executor, *, keep_all: bool = False):
         self.sample, self.keep_all = sample, keep_all
         self.sums: dict[str, str] = {}
         taken = {name: each for name, each in exports.items() if not each.for_the_page and each.turn != LAST}
         self.holds = {name: each.image or each.sample for name, each in taken.items()}
-        self.figure = figure.draw(sample, None if sample.analysis is None else self.scene)
-        self.pixels = figure.rendered(self.figure)
+        self._scene = None if sample.analysis is None else Scene.of(sample)
         self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
         self._packing = packing
-        self._packed = {"figure.png": packing.submit(figure.packed, self.pixels)}
+        self._packed: dict[str, Future[Deflated]] = {}
+
+    def draw(self) -> None:
+        """Draw the figure, and begin to compress it."""
+        self.figure = figure.draw(self.sample, self._scene)
+        self.pixels = figure.rendered(self.figure)
+        self._packed["figure.png"] = self._packing.submit(figure.packed, self.pixels)
 
     @property
     def analysis(self) -> Analysis:
         """Of the one image; raises ValueError for several."""
         return self.scene.analysis
 
-    @cached_property
+    @property
     def scene(self) -> Scene:
-        return Scene.of(self.sample)
+        """Of the one image; raises ValueError for several."""
+        return self._scene or Scene.of(self.sample)
 
     @cached_property
     def distribution(self) -> Distribution | None:

@@ -13,7 +13,7 @@ from ..analysis import Analysis
 from ..sample import Sample
 from . import exports
 from .context import Context
-from .exports.base import FIGURE
+from .exports.base import FIGURE, FIRST, Export
 
 Answer = Callable[[dict[str, Path]], None]
 Progress = Callable[[str, float], None]
@@ -44,22 +44,33 @@ def write_all(
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
         context = Context(sample, listed, packing, keep_all=keep_all)
-        for name, export in sorted(listed.items(), key=lambda each: each[1].turn):
+        first = {name: each for name, each in listed.items() if each.turn == FIRST}
+        ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
+        context.draw()
+        for name, export in sorted(listed.items(), key=_turn):
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
                 progress(stage, len(written) / len(listed))
             if asked and export.turn > FIGURE:
                 asked = False
-                context.pack_panels()
                 if answer is not None:
                     answer(dict(written))
+                context.pack_panels()
             path = folder / name
-            export.write(context, path)
+            if name in ahead:
+                ahead[name].result()
+            else:
+                export.write(context, path)
             written[name] = path
             if name in context.holds:
                 with path.open("rb") as file:
                     context.sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return written
+
+
+def _turn(each: tuple[str, Export]) -> tuple[int, bool]:
+    """What is only for the page goes before what has to wait until it is compressed."""
+    return each[1].turn, not each[1].for_the_page
 
 
 @contextmanager
