@@ -14,6 +14,7 @@ from .measure.bins import auto_edges
 from .measure.budget import Evidence, effect
 from .measure.distribution import Edge
 from .measure.pooling import Pooled, notes_on, pool, row_of, without_scale
+from .measure.quantities import Value
 from .measure.table import Table, aligned
 from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.types import SOURCES, Calibration, CalibrationSource
@@ -87,7 +88,7 @@ def _of_numbers(
     scales = without_scale([each.table for each in members])
     excluded = [first or second for first, second in zip(scales, cannot_join(fields), strict=True)]
     used = [place for place, why in enumerate(excluded) if not why]
-    chosen, values = [fields[place] for place in used], dict(members[0].quantities)
+    chosen, values = [fields[place] for place in used], dict.fromkeys(members[0].quantities, Value(None))
     if len(used) > 1 and task.together:
         uncertainty = calibration.standard_uncertainty or 0.0
         values = together(chosen, task.together, chosen[0].table.unit, uncertainty)

@@ -162,6 +162,8 @@ def test_nothing_left_gives_no_number():
     made = combine("Steel", [member(None), member(None)])
     assert all(each.value is None for each in made.quantities.values()) and made.quantities
     assert any("2 images are not in the pooled numbers: without a number" in each for each in made.warnings)
+    unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
+    assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
 
 
 def test_one_image_keeps_its_own_interval():
