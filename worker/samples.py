@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmentation import services
-from segmentation.core import tasks
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.core.tasks.base import NOT_POOLED
 from segmentation.models import Job, Sample
 from segmentation.plain import plain
 from segmentation.services import tables
@@ -35,15 +33,13 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     """Pool what counts, write the files, publish both; `Superseded` where the sample changed meanwhile."""
+    from segmentation.core.combine import combine
     from segmentation.core.report.files import write_all
-    from segmentation.core.sample import combine
 
     recipe = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
-    task = tasks.find(recipe.task)
-    if not members or not task.pools:
-        why = NONE_LEFT if task.pools else NOT_POOLED.format(title=task.title)
-        pooled = {"of": [], "images": [], "warnings": [*notes, why]}
+    if not members:
+        pooled = {"of": [], "images": [], "warnings": [*notes, NONE_LEFT]}
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
@@ -100,6 +96,7 @@ def _why(job: Job) -> str:
 
 
 def _member(job: Job) -> Member | None:
+    from segmentation.core.measure.quantities import Value
     from segmentation.core.sample import Member
 
     stored = job.artifact(tables.NAME)
@@ -116,7 +113,8 @@ def _member(job: Job) -> Member | None:
         table, calibration = table.rescaled(None), Calibration.absent()
     sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
     budget = (job.summary.get("statistics") or {}).get("budget")
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget)
+    quantities = {name: Value(**each) for name, each in job.summary.get("quantities", {}).items()}
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities)
 
 
 def _picture(job: Job) -> bytes:

@@ -18,7 +18,8 @@ from ..forms.samples import parse_pixel
 from ..models import Sample
 from ..services import Intake, Note, Refused, Scale
 from ..views.access import visible
-from ..views.pooled import Image, Pooled, Progress
+from ..views.pooled import Image, Pooled
+from ..views.progress import Progress
 from ..views.serving import serve_sample_file
 from . import schemas
 from .auth import identify, key_of, own, secret_of

@@ -1,31 +1,24 @@
-"""Many analyses of one specimen become one result: what a worker pools, and the command line too."""
+"""Several images of one specimen as one result, or one image, which is a sample of one (`combine` pools them)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-import numpy as np
+from dataclasses import dataclass, field
+from typing import Any
 
 from . import tasks
 from .analysis import Analysis
 from .labels.segmentation import MASKS
-from .measure.bins import auto_edges
-from .measure.budget import Evidence, effect
 from .measure.nano import LEAST_DOUBT
-from .measure.pooling import Pooled, pool, row_of
-from .measure.quantities import Value
+from .measure.pooling import Pooled
+from .measure.quantities import Unit, Value
 from .measure.statistics import Statistics
-from .measure.table import Table, aligned
-from .micrograph.types import SOURCES, Calibration, CalibrationSource
-from .network.scale_search import CLEAR
+from .measure.table import Table
+from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
 
-SEED = 0
-UNCLEAR = "nothing in it is clearly a particle"
 BY_USER = "Excluded by the user."
 FAILED = "Not analysed"
 
@@ -77,6 +70,7 @@ class Member:
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
     sha256: of the file. found: how its objects were found; nothing is known of it unless it is given. picture: a small
     PNG of it with what was found, b"" where there is none. budget: of its own uncertainty, where there is one.
+    quantities: the numbers that its kind of analysis answers with, by name.
     """
 
     name: str
@@ -87,14 +81,23 @@ class Member:
     found: Found = field(default_factory=Found)
     picture: bytes = b""
     budget: Mapping[str, Any] | None = None
+    quantities: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
-        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget)
+        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget, analysis.quantities)
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Objects kept and set aside, as of `Image`; none where pixels belong to classes."""
+        if tasks.find(self.found.task).of_classes:
+            return {}
+        kept = int(self.table.kept.sum())
+        return {"n": kept, "n_set_aside": len(self.table) - kept}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +127,9 @@ class LeftOut:
 class Image:
     """One image as the files of its sample list it.
 
-    n, n_set_aside: particles, None where the image was not analysed. median, low, high: as in `Pooled.images`, None
-    also where the image has another unit than the sample. excluded: "" or why it is not in the pooled numbers.
+    n, n_set_aside: objects, None where the image was not analysed or pixels belong to classes. median, low, high: as in
+    `Pooled.images`, None also where the image has another unit than the sample or sizes have no statistics. excluded:
+    "" or why it is not in the pooled numbers.
     """
 
     name: str
@@ -145,7 +149,8 @@ class Sample:
     """A pooled sample, or one image, which is a sample of one.
 
     members: in the order given, their names made unlike each other. pooled: their statistics, None where their kind
-        of analysis has no size distribution. histogram: {"edges": bin edges, "counts": one list per member},
+        of analysis has no size distribution. quantities: the numbers that it answers with, by name, those of one image
+        or of all together. histogram: {"edges": bin edges, "counts": one list per member},
         None without objects.
     calibration: {"low", "high": nm per pixel or None, "sources": images by source}. warnings: sentences for the user.
     filter: as asked for. images: of all members and, after them, of those that were left out. analysis: of the one
@@ -161,22 +166,24 @@ class Sample:
     filter: bool = False
     images: tuple[Image, ...] = ()
     analysis: Analysis | None = None
+    quantities: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
     def of(cls, analysis: Analysis) -> Sample:
         """One image as a sample of one."""
-        member, kept = Member.of(analysis), int(analysis.table.kept.sum())
-        image = Image(member.name, member.sha256, member, kept, len(analysis.table) - kept)
+        member = Member.of(analysis)
+        image = Image(member.name, member.sha256, member, **member.counts)
         return cls(
             member.name,
             (member,),
             analysis.statistics,
             None,
-            _calibration([member]),
+            calibration_of([member]),
             analysis.warnings,
             analysis.settings.measurement.filter,
             (image,),
             analysis,
+            analysis.quantities,
         )
 
     @property
@@ -184,11 +191,24 @@ class Sample:
         return tasks.find(self.members[0].found.task)
 
     @property
-    def quantities(self) -> dict[str, Value]:
-        """The numbers that the kind of analysis answers with, by name, those of one image or of all together."""
-        if self.analysis is not None:
-            return self.analysis.quantities
-        return {} if self.pooled is None else {name: self.pooled.value(name) for name in self.task.quantities}
+    def chief(self) -> list[str]:
+        """The numbers that are shown for each image."""
+        return self.task.chief(self.quantities)
+
+    def by_image(self, name: str) -> list[Value]:
+        """This number of each image, without a value where it has none or has it in another unit."""
+        if self.pooled is not None:  # of sizes, and by sampling alone
+            return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
+        own = [image.member.quantities.get(name) if image.member else None for image in self.images]
+        unit = self.quantities[name].unit
+        return [Value(None) if each is None or each.unit not in (unit, "") else each for each in own]
+
+    @property
+    def extent(self) -> str:
+        """How many images there are in the numbers, and how many objects: "3 images, 1,024 grains kept"."""
+        counts = [image.n for image, _ in self.counted if image.n is not None]
+        kept = f", {sum(counts):,} {self.task.things} kept" if counts else ""
+        return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{kept}"
 
     @property
     def between(self) -> dict[str, float] | None:
@@ -199,6 +219,11 @@ class Sample:
     def counted(self) -> list[tuple[Image, Member]]:
         """The images in the pooled numbers, with their analyses."""
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
+
+    @property
+    def unit(self) -> Unit:
+        """Of the lengths in the numbers of all images together."""
+        return self.pooled.unit if self.pooled else next((m.table.unit for _, m in self.counted), "px")
 
     @property
     def grain(self) -> float:
@@ -214,68 +239,14 @@ class Sample:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the pooled statistics' keys and those of this class but the members and all images."""
-        assert self.pooled is not None
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
-        return {**self.pooled.as_dict(), **own, "warnings": list(self.warnings)}
-
-
-def combine(
-    name: str,
-    members: Sequence[Member],
-    *,
-    edge: Literal["exclude", "weight"] = "exclude",
-    filter: bool = False,
-    field_spread: float = 0.0,
-    left_out: Sequence[LeftOut] = (),
-) -> Sample:
-    """Pool the members, at least one; deterministic: the same members give the same numbers.
-
-    edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
-    calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
-    must name though they count nothing; a command hands each file that failed as `LeftOut.failed(path.name,
-    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
-    `Member.of`; a member made by hand needs its `found`.
-    """
-    names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
-    tables = aligned([member.table for member in members])
-    members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    doubtful = most_doubtful([member.calibration for member in members])
-    if any(member.calibration.instrument_uncertainty is None for member in members):  # it is not given for all
-        doubtful = replace(doubtful, relative_uncertainty=doubtful.standard_uncertainty, instrument_uncertainty=None)
-    pooled = pool(
-        tables,
-        names=names[: len(members)],
-        edge=edge,
-        seed=SEED,
-        calibration=doubtful,
-        filter=filter,
-        field_spread=field_spread,
-        evidence=_evidence(members),
-    )
-    for row, member in zip(pooled.images, members, strict=True):
-        if member.clarity < CLEAR:
-            row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
-    calibration = _calibration(members)
-    warnings = (*pooled.notes, *_source_warnings(calibration["sources"]))
-    images = [
-        *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
-        *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
-    ]
-    sample = Sample(name, tuple(members), pooled, None, calibration, warnings, filter, tuple(images))
-    return replace(sample, histogram=_histogram(tables, pooled, sample.grain))
-
-
-def _evidence(members: Sequence[Member]) -> Evidence:
-    """What a budget of all images together rests on; what is not known of one of them is not known of all."""
-    cards = {card.get("sha256"): card for card in (member.found.card for member in members)}
-    scores = [list(card.get("scores", ())) for card in cards.values()]
-    repeated = [member.found.settings.get("repeatability") for member in members]
-    given = [each for each in repeated if each is not None]
-    return Evidence(
-        [score for each in scores for score in each] if all(scores) else [],
-        max(given) / 100 if len(given) == len(members) else None,
-        [(int(each.table.kept.sum()), effect(each.budget, "threshold")) for each in members if each.table.kept.any()],
-    )
+        numbers = {
+            "unit": self.unit,
+            "chief": self.chief,
+            "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
+            "images": [{"name": image.name, "excluded": image.excluded} for image in self.images[: len(self.members)]],
+        }
+        return {**(self.pooled.as_dict() if self.pooled else numbers), **own, "warnings": list(self.warnings)}
 
 
 def most_doubtful(calibrations: Sequence[Calibration]) -> Calibration:
@@ -285,48 +256,7 @@ def most_doubtful(calibrations: Sequence[Calibration]) -> Calibration:
     return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
-def _image(row: dict[str, Any], member: Member, unit: str) -> Image:
-    sizes = ("median", "low", "high")
-    said = {name: value for name, value in row.items() if member.table.unit == unit or name not in sizes}
-    return Image(sha256=member.sha256, member=member, **said)
-
-
-def _absent(name: str, left_out: LeftOut, pooled: Pooled) -> Image:
-    member = left_out.member
-    if member is None:
-        return Image(name, left_out.sha256, excluded=left_out.reason)
-    row = row_of(member.table, name, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
-    return _image(row, member, pooled.unit)
-
-
-def unlike(names: Sequence[str]) -> list[str]:
-    """The names, the second "a.tif" as "a.tif (2)": two images may have one name."""
-    seen: Counter[str] = Counter()
-    made = []
-    for name in names:
-        seen[name] += 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made
-
-
-def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[str, Any] | None:
-    """Minimum Feret diameters of every pooled image in bins common to all."""
-    sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
-    everything = np.concatenate(sizes) if sizes else np.zeros(0)
-    if not len(everything):
-        return None
-    edges = auto_edges(everything, pooled.unit, grain)
-    return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
-
-
-def _calibration(members: Sequence[Member]) -> dict[str, Any]:
+def calibration_of(members: Sequence[Member]) -> dict[str, Any]:
     known = [member.calibration.nm_per_pixel for member in members if member.calibration.nm_per_pixel is not None]
     sources = Counter(member.calibration.source for member in members)
     return {"low": min(known, default=None), "high": max(known, default=None), "sources": dict(sources)}
-
-
-def _source_warnings(sources: dict[CalibrationSource, int]) -> list[str]:
-    if len(sources) > 1:
-        listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
-        return [f"The scale is not known in the same way for all images: {listed}."]
-    return []

@@ -18,6 +18,7 @@ from torch import nn
 from .. import __version__
 from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.cards import (
+    PICTURES,
     AlteredWeights,
     ModelCard,
     as_base,
@@ -150,7 +151,8 @@ def _split(entry: FolderEntry, recipe: TrainingRecipe) -> str:
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:
     """Write into a card which images it was trained on, and the model before it: scores on them say little."""
     before = base_card(recipe.start_from).training.get("images", []) if recipe.start_from else []
-    amend(card, {"training": {"images": sorted({*before, *map(fingerprint, images)})}})
+    own = read_card(card).training.get("images", [])
+    amend(card, {"training": {"images": sorted({*before, *own, *map(fingerprint, images)})}})
 
 
 def amend(card: Path, entries: Mapping[str, Any]) -> None:
@@ -249,5 +251,6 @@ def remove_model(name: str, folder: Path) -> None:
         raise BadModel(f"{name!r} cannot be removed: {why}.")
     # The card goes first: without it the weights are no model.
     card.unlink()
-    for file in (weights, card.with_name(f"{card.name}.before"), *(folder / f"{name}-{n}.png" for n in range(1, 10))):
+    pictures = (folder / f"{name}-{which}{suffix}" for which in PICTURES for suffix in (".webp", ".png"))
+    for file in (weights, card.with_name(f"{card.name}.before"), *pictures):
         file.unlink(missing_ok=True)

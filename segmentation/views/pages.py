@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -31,7 +31,8 @@ from ..services.limits import most_pixels
 from ..services.space import is_scarce
 from .serving import serve_picture
 
-MOST_EXAMPLES = 9
+FORMATS = ["WEBP", "PNG"]
+CAPTION = 0x010E  # of EXIF, as core.report.example writes it
 KIND_PICTURE = 192, 144  # px
 COLOUR = 86, 180, 233
 
@@ -78,7 +79,8 @@ def models(request: HttpRequest) -> HttpResponse:
             "limits": card.limits,
             "figures": _figures(card),
             "scores": _scores(card),
-            "examples": _examples(card),
+            "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
+            "layers": _pictures(card, cards.LAYERS),
             "default": not place,
         }
         for place, card in enumerate(_offered())
@@ -87,10 +89,12 @@ def models(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def example(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
     """A picture that lies beside a model's card."""
+    if which not in cards.PICTURES:
+        raise Http404
     try:
-        path = _example_path(cards.find(name), number)
+        path = cards.picture_of(cards.find(name), which)
     except (OSError, ValueError, cards.UnknownModel):
         raise Http404 from None
     return serve_picture(request, path)
@@ -101,7 +105,7 @@ def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
     """What a kind of analysis finds, small: the second half of a model's first picture, else its drawn case."""
     try:
         card = cards.find(name)
-        path = _example_path(card, 1)
+        path = cards.picture_of(card, "1")
         content = _small(path if path.is_file() else None, card.task)
     except (OSError, ValueError, cards.UnknownModel, tasks.UnknownTask, Image.DecompressionBombError):
         raise Http404 from None
@@ -111,7 +115,7 @@ def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
 @lru_cache(32)
 def _small(path: Path | None, task: str) -> bytes:
     if path:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
     else:
         shown = _drawn(tasks.find(task).golden())
@@ -192,21 +196,19 @@ def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
     ]
 
 
-def _example_path(card: cards.ModelCard, number: int) -> Path:
-    return card.weights.parent / f"{card.name}-{number}.png"
-
-
-def _examples(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """The pictures beside a card, as far as there are any: number, size, and what their maker says they show."""
-    paths = [(number, _example_path(card, number)) for number in range(1, MOST_EXAMPLES + 1)]
-    return [{"number": number, **_look(path, card)} for number, path in paths if path.is_file()]
+def _pictures(card: cards.ModelCard, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Those of these pictures that lie beside a card: name, size, and what their maker says they show."""
+    paths = [(name, cards.picture_of(card, name)) for name in names]
+    return [{"which": name, **_look(path, card)} for name, path in paths if path.is_file()]
 
 
 def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
     plain = f"A micrograph with the outlines that the model {card.title} finds in it"
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             said = picture.info.get("Description")
+            if (exif := picture.getexif().get(CAPTION)) is not None:
+                said = exif.encode("latin-1", "replace").decode("utf-8", "replace")
             return {"width": picture.width, "height": picture.height, "text": said or plain}
     except (OSError, ValueError, Image.DecompressionBombError):
         return {"width": "", "height": "", "text": plain}

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
-from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.types import NO_INTERVALS
-from ..core.pace import about
-from ..models import Artifact, Job, Micrograph, Sample, recent_pace
-from .sizes import Measure, Sizes, between
+from ..core.settings import AnalysisSettings
+from ..core.tasks import find
+from ..core.tasks.base import Task
+from ..models import Artifact, Job, Micrograph, Sample
+from .sizes import Measure, Sizes, answers, between
 from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
 
 THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
+BY_FIELD = (
+    "Beside each number its 95 % interval, Student's t over the {images} images, each weighing as its analysed area or"
+    " its objects: how the images differ, not how wrong the model is."
+)
+ONE_FIELD = "Beside each number its 95 % interval, by blocks of the one image that counts."
 ASSUMED = (
     "An earlier version took images for 7520 nm wide that nobody had measured, so the sizes of this sample are not"
     " shown: set the scale below, and everything is measured again."
@@ -39,70 +45,12 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far the images of a sample are."""
-
-    total: int
-    done: int
-    failed: int
-    under_way: int
-    now: tuple[Job, ...] = ()
-    seconds: float | None = None
-    arriving: int = 0
-
-    @classmethod
-    def of(cls, sample: Sample) -> Progress:
-        counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
-        arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        left = sample.members.filter(state__in=Job.UNFINISHED)
-        return cls(
-            sum(counts.values()) + arriving,
-            counts.get(Job.State.DONE, 0),
-            counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
-            sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
-            tuple(left.filter(state=Job.State.RUNNING).select_related("micrograph").defer("summary")),
-            _seconds(left),
-            arriving,
-        )
-
-    @property
-    def ended(self) -> int:
-        return self.total - self.under_way
-
-    @property
-    def per_cent(self) -> int:
-        part = self.ended + sum(job.progress for job in self.now)
-        return round(100 * part / self.total) if self.total else 0
-
-    @property
-    def line(self) -> str:
-        """How many are done, and how long the rest takes."""
-        said = f"{self.done} of {self.total} images done"
-        said += f", {self.failed} without a result" if self.failed else ""
-        said += f", {self.arriving} still to be read" if self.arriving else ""
-        return said + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
-
-    @property
-    def doing(self) -> list[str]:
-        """What happens this moment."""
-        return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
-
-
-def _seconds(left: QuerySet) -> float | None:
-    pace = recent_pace()
-    sizes = left.values_list("micrograph__width", "micrograph__height")
-    each = [pace.seconds(width * height / 1e6) for width, height in sizes]
-    known = [seconds for seconds in each if seconds is not None]
-    return sum(known) / settings.DEEPSEGM_CONCURRENCY if known else None
-
-
-@dataclass(frozen=True)
 class Image:
     """One row of the table of images.
 
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
     reason: why it failed or is not pooled. outlier: "" or why it may not belong.
-    bars: its histogram as an SVG path, "" where there is none.
+    bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
     """
 
     job: Job | None
@@ -116,6 +64,7 @@ class Image:
     interval: str = ""
     outlier: str = ""
     bars: str = ""
+    numbers: Sequence[Measure] = ()
 
     @cached_property
     def address(self) -> str:
@@ -131,7 +80,9 @@ class Pooled(Sizes):
         self.said: dict[str, Any] = sample.pooled
         self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
         # Of a width that earlier versions assumed nothing is shown.
-        super().__init__(self.said if self.said.get("of") and not self.assumed else {})
+        told = bool(self.said.get("of")) and not self.assumed
+        super().__init__(self.said if told and "n_kept" in self.said else {})
+        self.quantities: list[Measure] = answers(self.said["quantities"]) if told and not self.statistics else []
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -155,12 +106,37 @@ class Pooled(Sizes):
     @property
     def in_pixels(self) -> bool:
         """Whether no image has a scale, so that sizes are pixels."""
-        return bool(self.statistics) and self.unit == "px"
+        return self.answered and self.unit == "px"
+
+    @property
+    def answered(self) -> bool:
+        """Whether there are numbers of all images together."""
+        return bool(self.statistics or self.quantities)
 
     @property
     def stale(self) -> bool:
         """Whether the numbers shown are from before a change that is still being worked on."""
-        return self.active and bool(self.statistics)
+        return self.active and self.answered
+
+    @cached_property
+    def task(self) -> Task:
+        """The kind of analysis; raises UnknownTask."""
+        return find(AnalysisSettings.from_dict(self.sample.settings).task)
+
+    @property
+    def of_sizes(self) -> bool:
+        """Whether its kind of analysis has a distribution of sizes."""
+        return self.task.together is None
+
+    @property
+    def of_all(self) -> list[Measure]:
+        """What is shown of each image, of all together; none of a kind of analysis with a distribution of sizes."""
+        return self.chief(self.said["quantities"]) if self.quantities else []
+
+    def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
+        """Of the numbers of all or of one image those that tell the images apart."""
+        found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
+        return [each[0] if each else Measure("", "–", "") for each in found]
 
     @property
     def images_pooled(self) -> int:
@@ -178,6 +154,8 @@ class Pooled(Sizes):
     @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers are."""
+        if self.quantities:
+            return BY_FIELD.format(images=self.images_pooled) if self.images_pooled > 1 else ONE_FIELD
         if self.in_pixels:
             return NO_INTERVALS
         if self.kept < 2:
@@ -231,7 +209,7 @@ class Pooled(Sizes):
         found = self.said.get("calibration") or {}
         low, high = found.get("low"), found.get("high")
         if low is None or high is None:
-            return "scale not known, sizes in pixels" if self.statistics else ""
+            return "scale not known, sizes in pixels" if self.answered else ""
         if high <= low * 1.001:
             return f"{trimmed(low)} nm/px"
         return f"{trimmed(low)} to {trimmed(high)} nm/px"
@@ -250,6 +228,9 @@ class Pooled(Sizes):
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
         others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
         rows = [_image(job, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit) for job in jobs]
+        if self.said.get("chief"):
+            own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
+            rows = [replace(row, numbers=self.chief(own.get(row.job.pk) or {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
@@ -295,8 +276,8 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
     return Image(
         *known,
         why,
-        str(row["n"]),
-        _size(row["median"], own_unit),
+        str(row.get("n", "")),
+        _size(row.get("median"), own_unit),
         between((row.get("low"), row.get("high"))),
         row.get("outlier") or "",
         path,

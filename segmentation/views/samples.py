@@ -28,7 +28,8 @@ from ..services.calibration import width_text
 from ..services.outlines import pooled_coco
 from . import access
 from .access import gone, own_job, refused, see_other
-from .pooled import STATES, Pooled, Progress
+from .pooled import STATES, Pooled
+from .progress import Progress
 from .serving import files_of, serve_sample_file
 from .upload import ACCEPTED
 from .words import significant
@@ -213,7 +214,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = pooled.statistics.get("median")
+    median, first = pooled.statistics.get("median"), next(iter(pooled.of_all), None)
     return {
         "sample": found,
         "active": pooled.active,
@@ -224,6 +225,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "per_cent": round(100 * ended / total) if total else 0,
         "kept": pooled.kept if pooled.statistics else "",
         "median": f"{significant(median)} {pooled.unit}" if median is not None else "",
+        "first": first,
         "unscaled": pooled.unscaled,
     }
 

@@ -98,13 +98,18 @@ def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
 
 
 def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
-    """A PNG of this installation."""
+    """A PNG or WebP of this installation."""
     try:
         facts = path.stat()
     except OSError:
         raise Http404 from None
     return serve(
-        request, lambda: path.open("rb"), "image/png", path.name, True, tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
+        request,
+        lambda: path.open("rb"),
+        f"image/{path.suffix[1:]}",
+        path.name,
+        True,
+        tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}",
     )
 
 

@@ -15,6 +15,7 @@ import pypdf
 import pytest
 from PIL import Image
 
+from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
@@ -23,7 +24,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
-from segmentation.core.sample import Found, LeftOut, Member, combine
+from segmentation.core.sample import Found, LeftOut, Member
 
 from .builders import make_analysis, refound
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from segmentation.core.combine import combine
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import between_images, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.sample import Member, combine, most_doubtful
+from segmentation.core.sample import Member, most_doubtful
 
 from .particle_tables import log_normal, table_of
 

@@ -2,11 +2,13 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.lab.publish import publish
+from segmentation.lab.publish import amend, publish
 from segmentation.lab.train import train
 from tests.lab.folders import make_folder, tiny
 
@@ -48,8 +50,8 @@ def test_an_added_model_is_offered_at_once_and_a_removed_one_no_more(run, shelf,
     cards.check_weights(cards.find("tiny"))
     call_command("models", "list")
     assert "tiny" in capsys.readouterr().out
-    for number in (1, 2):
-        (shelf / f"tiny-{number}.png").write_bytes(b"a picture of models picture")
+    for name in ("1.png", "2.webp", "max-pools.webp"):
+        (shelf / f"tiny-{name}").write_bytes(b"a picture of models picture")
     call_command("models", "remove", "tiny")
     assert names() == before and not list(shelf.iterdir())
     with pytest.raises(cards.UnknownModel):
@@ -176,3 +178,31 @@ def test_textures_ask_for_folders(said):
 def test_textures_ask_for_three_images(tmp_path):
     with pytest.raises(CommandError, match="has 0 images; a model's textures are told by three or more"):
         call_command("models", "textures", f"particles={tmp_path}")
+
+
+def test_pictures_of_an_image_and_of_its_layers_lie_beside_the_card(run, shelf, tmp_path, capsys):
+    call_command("models", "add", run)
+    image = tmp_path / "drawn.png"
+    rows, columns = np.indices((96, 128)) % 32 - 16
+    Image.fromarray(np.where(np.hypot(rows, columns) < 10, 200, 60).astype(np.uint8)).save(image)
+    call_command("models", "picture", "tiny", str(image), "--number", "2", "--caption", "Drawn discs, 5 µm")
+    call_command("models", "picture", "tiny", str(image), "--layers", "--caption", "Of drawn discs.")
+    assert "tiny-convolutions.webp: " in capsys.readouterr().out
+    shown = {path.stem.removeprefix("tiny-"): path for path in shelf.glob("*.webp")}
+    assert set(shown) == {"2", *cards.LAYERS}
+    with Image.open(shown["2"]) as picture:
+        assert picture.getexif()[0x010E].encode("latin-1").decode() == "Drawn discs, 5 µm" and picture.width > 128
+    for path in shown.values():
+        with Image.open(path) as picture:
+            assert np.asarray(picture.convert("L")).std() > 1
+
+
+def test_a_card_learns_what_it_was_trained_on(run, shelf, capsys):
+    call_command("models", "add", run)
+    card = shelf / "tiny.toml"
+    noted = set(cards.read_card(card).training.get("images", ()))
+    amend(card, {"training": {"images": ["0123456789ab"]}})
+    call_command("models", "images", "tiny", str(run / "recipe.toml"))
+    assert "tiny was trained on " in capsys.readouterr().out
+    found = set(cards.read_card(card).training["images"])
+    assert "0123456789ab" in found and len(found) > 1 and noted <= found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-import numpy as np
+import jsonschema
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from segmentation import services
 from segmentation.core import pipeline, tasks
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure import quantities
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
 from segmentation.core.typed import settings_of
@@ -167,7 +168,9 @@ class TestSite:
         assert client.get(f"/jobs/{again.pk}/").status_code == 200
 
     def test_two_images_are_a_sample(self, client, kind, image, reader, django_capture_on_commit_callbacks):
-        other = png(np.ascontiguousarray(kind.task.golden().picture[::-1]))
+        other = kind.task.golden().picture[::-1].copy()
+        other[0, 0] += 1  # where both ways round look the same, it would be the same file
+        other = png(other)
         files = [upload(image), SimpleUploadedFile("other.png", other, "image/png")]
         sent = {"file": files, "name": "Both", "model": kind.card.name, "data_bar": "none"}
         with django_capture_on_commit_callbacks(execute=True):
@@ -184,23 +187,37 @@ class TestSite:
         said, page = client.get(f"/api/v1/samples/{sample.pk}"), client.get(f"/samples/{sample.pk}/")
         assert (said.status_code, page.status_code) == (200, 200)
         pooled = sample.pooled
-        if kind.task.pools:
-            assert pooled["n_kept"] > 0 and len(pooled["images"]) == 2
-        else:
-            assert any("cannot be pooled" in sentence for sentence in pooled["warnings"])
-            assert "cannot be pooled" in words(page)
+        assert len(pooled["images"]) == 2
+        assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
+        assert client.get("/samples/").status_code == 200
+        if kind.task.together is None:
+            assert pooled["n_kept"] > 0
+            return
+        alone = sample.jobs.first().summary["quantities"]
+        assert kinds(pooled["quantities"]) == list(kind.task.quantities)
+        for name, answer in pooled["quantities"].items():
+            value = alone[name]["value"]
+            wanted = 2 * value if value and quantities.number(name).kind == "integer" else value
+            assert answer["value"] == (value and pytest.approx(wanted, rel=0.02)), name
+        title = quantities.number(next(iter(pooled["quantities"]))).title
+        assert title in words(page) and "Feret" not in words(page)
+        assert said.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
 
 def test_a_sample_of_the_command_line(kind, image, tmp_path, capsys):
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())
     asked = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
-    if kind.task.pools:
-        call_command(*asked, "--out", str(tmp_path / "out"))
-        assert "of 2 images pooled" in capsys.readouterr().out
-        return
-    with pytest.raises(CommandError, match=f"{kind.task.title} of several images cannot be pooled"):
-        call_command(*asked, "--out", str(tmp_path / "out"))
+    call_command(*asked, "--out", str(tmp_path / "out"))
+    assert "Both -> " in (said := capsys.readouterr().out) and "2 images" in said
+    listed = [name for name, each in exports.listed("sample", kind.task).items() if not each.for_the_page]
+    assert all((tmp_path / "out" / name).stat().st_size for name in listed)
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    answers = result["quantities"]
+    assert kinds(answers if kind.task.name == "particles" else [each["name"] for each in answers]) == list(
+        kind.task.quantities
+    )
+    jsonschema.validate(result, json.loads((tmp_path / "out" / "result.schema.json").read_text()))
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.test import Client, RequestFactory
@@ -16,6 +17,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
 from segmentation.core.pace import about
+from segmentation.core.report.example import captioned
 from segmentation.models import Job
 from segmentation.views.errors import bad_request
 from segmentation.views.words import per_cent, significant
@@ -206,7 +208,7 @@ class TestAddedCards:
             assert response.status_code == 200
             assert "model=good" in words(response) or 'value="good"' in words(response)
             assert "model=bad" not in words(response) and 'value="bad"' not in words(response)
-        assert client.get("/models/bad/1.png").status_code == 404
+        assert client.get("/models/bad/pictures/1").status_code == 404
         assert len(cards.problems()) == 1 and "bad.toml is left out: bad.toml: " in cards.problems()[0]
 
     def test_cards_that_name_each_other_as_base_do_not_stop_the_page(self, client, add):
@@ -234,30 +236,51 @@ class TestExamples:
         picture = Image.new("L", (40, 30), 90)
         picture.save(model.weights.parent / "particles-1.png", pnginfo=said)
         picture.save(model.weights.parent / "particles-3.png")
+        shown = np.full((20, 50), 90, np.uint8)
+        for name in ("particles-4", "particles-convolutions"):
+            (model.weights.parent / f"{name}.webp").write_bytes(captioned(shown, f"{name}, 5 µm"))
 
     def test_those_that_exist_are_shown_with_their_texts(self, client, examples):
         page = words(client.get("/models/"))
-        one = '<img src="/models/particles/1.png" width="40" height="30" alt="Facetted &lt;TiO₂&gt; particles"'
+        one = '<img src="/models/particles/pictures/1" width="40" height="30" alt="Facetted &lt;TiO₂&gt; particles"'
         assert one in page
-        assert "/models/particles/2.png" not in page
+        assert "/models/particles/pictures/2" not in page
         assert 'alt="A micrograph with the outlines that the model Particles finds in it"' in page
 
+    def test_what_the_layers_make_of_a_picture_is_shown_apart(self, client, examples):
+        page = words(client.get("/models/"))
+        first, apart = page.split("What its layers make of a picture")
+        assert 'pictures/4" width="50" height="20" alt="particles-4, 5 µm"' in first
+        assert 'pictures/convolutions" width="50" height="20" alt="particles-convolutions, 5 µm"' in apart
+        served = client.get("/models/particles/pictures/convolutions")
+        assert (served.status_code, served["Content-Type"]) == (200, "image/webp")
+
     def test_without_any_there_is_no_empty_place(self, client):
-        assert 'class="examples"' not in words(client.get("/models/"))
+        page = words(client.get("/models/"))
+        assert 'class="examples"' not in page and "What its layers" not in page
 
     def test_they_are_served_once(self, client, examples):
-        response = client.get("/models/particles/1.png")
+        response = client.get("/models/particles/pictures/1")
         assert (response.status_code, response["Content-Type"]) == (200, "image/png")
         assert response["Content-Security-Policy"].startswith("sandbox")
-        again = client.get("/models/particles/1.png", headers={"If-None-Match": response["ETag"]})
+        again = client.get("/models/particles/pictures/1", headers={"If-None-Match": response["ETag"]})
         assert again.status_code == 304
 
     @pytest.mark.parametrize(
-        "address", ["particles/2", "nothing/1", "..%2F..%2Fsecret/1", "particles/-1", "particles/1%2F..%2F3"]
+        "address",
+        [
+            "particles/2",
+            "nothing/1",
+            "..%2F..%2Fsecret/1",
+            "particles/-1",
+            "particles/1%2F..%2F3",
+            "particles/max-pools",
+        ],
     )
     def test_nothing_else_is(self, client, examples, address):
-        assert client.get(f"/models/{address}.png").status_code == 404
-        assert client.post("/models/particles/1.png").status_code == 405
+        model, which = address.split("/")
+        assert client.get(f"/models/{model}/pictures/{which}").status_code == 404
+        assert client.post("/models/particles/pictures/1").status_code == 405
 
     def test_a_broken_picture_does_not_stop_the_page(self, client, model):
         (model.weights.parent / "particles-1.png").write_bytes(b"no picture")
@@ -265,7 +288,7 @@ class TestExamples:
 
     def test_a_closed_site_shows_none(self, client, examples, settings):
         settings.DEEPSEGM_REQUIRE_LOGIN = True
-        assert client.get("/models/particles/1.png").status_code == 302
+        assert client.get("/models/particles/pictures/1").status_code == 302
 
 
 class TestAccounts:

@@ -113,7 +113,7 @@ def test_the_page_groups_models_and_settings_by_kind(client):
 
 
 def test_a_kind_has_a_small_picture(client, monkeypatch, tmp_path):
-    monkeypatch.setattr(pages, "_example_path", lambda card, number: tmp_path / f"{card.name}-{number}.png")
+    monkeypatch.setattr(pages.cards, "picture_of", lambda card, which: tmp_path / f"{card.name}-{which}.png")
     both = Image.new("RGB", (800, 300), "white")
     both.paste("red", (400, 0, 800, 300))
     both.save(tmp_path / "steel-1.png")

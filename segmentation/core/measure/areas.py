@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .quantities import Value
+from .together import jackknife_error
 
 GRID = 4  # blocks a side
 LEAST = 8  # px, side of a block
@@ -106,8 +107,7 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
     if blocks < 2:
         return [Value(_plain(each)) for each in whole.tolist()]
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
-    error = np.sqrt((blocks - 1) / blocks * ((without - without.mean(0)) ** 2).sum(0))
-    reach = t.ppf(0.975, blocks - 1) * error
+    reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, most)
     return [
         Value(_plain(value), _plain(start), _plain(end))

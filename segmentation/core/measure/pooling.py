@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
@@ -19,9 +20,19 @@ from .distribution import Edge, Floats, Sizes, quantile
 from .fitting import chance_words
 from .statistics import PER_IMAGE, Statistics, describe
 from .table import Table
+from .together import NO_NUMBER, OTHER_NUMBERS
 
 BY_IMAGE = "by image"
 NO_PIXEL_SIZE = "It has no calibration while others have one: type its width to include it."
+WHY = {
+    NO_PIXEL_SIZE: "without a calibration",
+    OTHER_NUMBERS: "of a model that tells other things apart",
+    NO_NUMBER: "without a number",
+}
+MORE = {
+    NO_PIXEL_SIZE: ", while others have one",
+    NO_NUMBER: ", as each says itself; where there truly is nothing to find, numbers per area are too high for that",
+}
 ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
 LEAST_IMAGES = 4  # of two or three images nobody can say which one is the odd one
 LEAST_PARTICLES = 10
@@ -67,7 +78,7 @@ def pool(
     """
     if len(tables) != len(names) or not tables:
         raise ValueError(f"{len(tables)} tables and {len(names)} names")
-    excluded = _excluded(tables)
+    excluded = without_scale(tables)
     # In an order of their own, so that the draws do not depend on the one in which the images are listed.
     used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
@@ -94,7 +105,7 @@ def pool(
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
         images=rows,
-        notes=_notes(chosen, pixels, excluded),
+        notes=notes_on(chosen, excluded),
     )
 
 
@@ -102,8 +113,8 @@ def _content(table: Table) -> bytes:
     return table.length("min_feret").tobytes() + table.kept.tobytes() + table.length("ecd").tobytes()
 
 
-def _excluded(tables: Sequence[Table]) -> list[str]:
-    """Why each image is left out, "" where it is not."""
+def without_scale(tables: Sequence[Table]) -> list[str]:
+    """Why each image is left out for its scale, "" where it is not."""
     known = any(each.nm_per_pixel is not None for each in tables)
     return [NO_PIXEL_SIZE if known and each.nm_per_pixel is None else "" for each in tables]
 
@@ -136,18 +147,19 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
     return ""
 
 
-def _notes(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> list[str]:
+def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[str]:
+    """Sentences on the scales of the images that count and on why others do not."""
     notes: list[str] = []
-    left_out = sum(map(bool, excluded))
-    if left_out:
+    pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
+    for reason, left_out in Counter(filter(None, excluded)).items():
         images = "1 image is" if left_out == 1 else f"{left_out} images are"
-        notes.append(f"{images} not in the pooled numbers: without a calibration, while others have one.")
+        notes.append(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}.")
     if not pixels and len(chosen) > 1:
         notes.append("No image is calibrated: the sizes are pixels and can be pooled only if all magnify alike.")
     if pixels and max(pixels) > ALIKE * min(pixels):
         notes.append(
             f"The images were taken with {min(pixels):.4g} to {max(pixels):.4g} nm per pixel: the coarser ones"
-            " resolve fewer small particles."
+            f" resolve fewer small {things}."
         )
     empty = sum(not each.kept.any() for each in chosen)
     if empty:

@@ -36,6 +36,8 @@ PRETRAINED = {  # title and licence of the ImageNet weights that a training can 
     },
     "imagenet": ("ImageNet-1k, as weights (imagenet) that the encoder started from", "unknown"),
 }
+LAYERS = ("convolutions", "max-pools", "up-samplings")  # kinds of which there may be a picture of feature maps
+PICTURES = (*map(str, range(1, 10)), *LAYERS)
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
 
 
@@ -189,6 +191,13 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
 def problems() -> list[str]:
     """One sentence for every card in an added folder that is not offered."""
     return [sentence for folder in _added for sentence in _read(folder, False, _signature(folder))[1]]
+
+
+def picture_of(card: ModelCard, which: str) -> Path:
+    """Where a picture of PICTURES lies beside a card, or would."""
+    file = card.weights.parent / f"{card.name}-{which}.webp"
+    older = file.with_suffix(".png")
+    return older if older.is_file() and not file.is_file() else file
 
 
 def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:

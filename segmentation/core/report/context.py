@@ -83,9 +83,7 @@ class Context:
         """Lines that say what was analysed."""
         sample, analysis = self.sample, self.sample.analysis
         if analysis is None:
-            kept = sum(image.n or 0 for image, _ in sample.counted)
-            counts = f"{len(sample.counted)} images, {kept} {sample.task.things} kept"
-            return [each for each in (f"Sample {sample.name}", counts, left_out_words(sample)) if each]
+            return [each for each in (f"Sample {sample.name}", sample.extent, left_out_words(sample)) if each]
         rows, columns = analysis.micrograph.shape
         return [
             f"{sample.task.things.capitalize()} in {sample.name}",

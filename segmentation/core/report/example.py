@@ -5,26 +5,37 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from ..analysis import Analysis
 from .objects import Objects
 from .picture import analysed, painted, sampled
 
-LONGEST = 560  # px of either half
+LONGEST = 480  # px of either half
 GAP = 8
+CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
+QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST
+LARGEST = 60_000  # bytes
 
 
-def example_png(analysis: Analysis, caption: str) -> bytes:
-    """A PNG of the analysed area beside its kept particles in colour; the caption is its Description."""
+def example_picture(analysis: Analysis, caption: str) -> bytes:
+    """A WebP of the analysed area beside what was kept of it in colour."""
     grey = analysed(analysis, LONGEST)
     labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
     found = painted(grey, sampled(labels[analysis.segmentation.dense].astype(np.int32), grey.shape), 0.55)
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
-    facts = PngInfo()
-    facts.add_itxt("Description", caption)
-    file = io.BytesIO()
-    whole = np.concatenate([np.repeat(grey[..., None], 3, axis=2), gap, found], axis=1)
-    Image.fromarray(whole).save(file, "PNG", optimize=True, pnginfo=facts)
-    return file.getvalue()
+    return captioned(np.concatenate([np.repeat(grey[..., None], 3, axis=2), gap, found], axis=1), caption)
+
+
+def captioned(picture: NDArray[np.uint8], caption: str) -> bytes:
+    """A picture (H, W) or (H, W, 3) as WebP that says what it shows."""
+    facts, content = Image.Exif(), b""
+    facts[CAPTION] = caption.encode()
+    for quality in QUALITIES:
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=facts)
+        content = file.getvalue()
+        if len(content) <= LARGEST:
+            break
+    return content

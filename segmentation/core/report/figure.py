@@ -18,7 +18,7 @@ from ..sample import Sample
 from .charts import INK, TITLE, Distribution, draw_histogram
 from .facts import brief, model_words
 from .fonts import writable
-from .images import draw_medians, draw_multiples
+from .images import draw_by_image, draw_multiples, draw_numbers
 from .method import left_out_words
 from .panels import PANELS, Scene
 from .pdf import draw_figure, new_canvas
@@ -50,7 +50,12 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
     _text(figure, 0.985, 0.02, version(), ha="right", **small)
     if sample.analysis is None:
         _text(figure, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
-        _draw_images(figure, sample)
+        if sample.pooled is None:
+            _text(figure, 0.035, 0.92, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
+            _text(figure, 0.035, 0.55, "B  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
+            draw_numbers(figure, sample)
+        else:
+            _draw_images(figure, sample)
         return figure
     rows, columns = sample.analysis.micrograph.shape
     size = f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
@@ -69,16 +74,14 @@ def _draw_images(figure: Figure, sample: Sample) -> None:
     if shown is not None:
         draw_histogram(figure.add_axes((0.07, 0.6, 0.42, 0.295)), shown, "A  ")
     medians = figure.add_axes((0.66, 0.6, 0.325, 0.295))
-    draw_medians(medians, sample)
+    draw_by_image(medians, sample, "median")
     medians.set_title("B  Median of each image; dashed: pooled", loc="left", fontsize=TITLE)
     _text(figure, 0.035, 0.46, draw_multiples(figure, sample), fontsize=TITLE, color=INK)
 
 
 def _pooled(sample: Sample) -> str:
-    images, between = len(sample.counted), sample.between
-    kept = sum(image.n or 0 for image, _ in sample.counted)
-    said = [f"{images} image{'' if images == 1 else 's'}, {kept:,} {sample.task.things} kept", left_out_words(sample)]
-    if between is not None:
+    said = [sample.extent, left_out_words(sample)]
+    if (between := sample.between) is not None:
         said.append(f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images")
     return "; ".join(each for each in said if each)
 

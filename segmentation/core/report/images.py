@@ -1,4 +1,4 @@
-"""The charts of a sample's images: the median of every image, and a small histogram for each."""
+"""The charts of a sample's images: a number of every image, and a small histogram for each."""
 
 from __future__ import annotations
 
@@ -9,39 +9,45 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..measure.quantities import number
 from ..sample import Image, Sample
 from .charts import BAR, FAINT, INK, MEDIAN
 from .fonts import writable
 from .picture import ASIDE
-from .wording import one_line
+from .wording import one_line, quantity_words, significant
 
 MOST_SMALL = 48  # histograms; more would be too small to read
 MOST_NAMES = 24
 SHORT = 22
+MOST_ABREAST = 6  # charts; more would be too narrow to read
 
 
-def draw_medians(ax: Axes, sample: Sample) -> None:
-    """The median of each image with its interval; outliers and excluded ones in red, with open marks."""
-    pooled, images = sample.pooled, sample.images
+def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
+    """A number of each image with its interval; outliers and excluded ones in red, with open marks. Shaded: the
+    interval of all together, where it is no size."""
+    images, whole = sample.images, sample.quantities[name]
     thin = min(1.0, 40 / max(len(images), 1))
-    for y, image in enumerate(images):
-        if image.median is None:
+    for y, (image, own) in enumerate(zip(images, sample.by_image(name), strict=True)):
+        if own.value is None:
             continue
         apart = bool(image.outlier or image.excluded)
         colour = ASIDE if apart else MEDIAN
-        if image.low is not None and image.high is not None:
-            ax.plot([image.low, image.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
+        if own.low is not None and own.high is not None:
+            ax.plot([own.low, own.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         ax.plot(
-            [image.median],
+            [own.value],
             [y],
             color=colour,
             marker="o",
             markersize=max(3.5 * thin, 1.6),
             markerfacecolor="w" if apart else colour,
         )
-    if pooled is not None and pooled.median is not None:
-        ax.axvline(pooled.median, color=INK, linestyle="dashed", linewidth=1)
-    ax.set_xlabel(f"Minimum Feret diameter ({sample.members[0].table.unit if pooled is None else pooled.unit})")
+    if whole.value is not None:
+        ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
+    if sample.pooled is None and whole.low is not None and whole.high is not None:
+        ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
+    title = "Minimum Feret diameter" if sample.pooled else number(name).title
+    ax.set_xlabel(f"{writable(title)} ({whole.unit})" if whole.unit else writable(title)).set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_ylim(len(images) - 0.5, -0.5)
     if len(images) <= MOST_NAMES:
@@ -50,6 +56,25 @@ def draw_medians(ax: Axes, sample: Sample) -> None:
             label.set_parse_math(False)
     else:
         ax.set_ylabel("Image, in the order given")
+
+
+def draw_numbers(figure: Figure, sample: Sample) -> None:
+    """A the numbers of all images together, in two columns; B those that are shown of each image, side by side."""
+    said = list(quantity_words(sample.quantities, significant).items())
+    half = -(-len(said) // 2)
+    for place, (title, words) in enumerate(said):
+        left, y = 0.035 + 0.485 * (place // half), 0.885 - 0.3 / max(half, 6) * (place % half)
+        for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
+            figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
+    first = None
+    for place, name in enumerate(shown := sample.chief[:MOST_ABREAST]):
+        wide = 0.82 / len(shown)
+        ax = figure.add_axes((0.155 + wide * place, 0.12, 0.88 * wide, 0.4), sharey=first)
+        draw_by_image(ax, sample, name)
+        ax.tick_params(labelleft=first is None)
+        ax.locator_params(axis="x", nbins=4)
+        ax.xaxis.label.set_fontsize(9)
+        first = first or ax
 
 
 def draw_multiples(figure: Figure, sample: Sample) -> str:

@@ -11,6 +11,7 @@ from segmentation import __version__
 from ..labels.outline import EVEN, HOPELESS
 from ..labels.segmentation import MASKS
 from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
+from ..measure.pooling import WHY
 from ..measure.resampling import REPEATS
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
@@ -36,6 +37,11 @@ REFERENCES = (
     " method, J. Nanopart. Res. 19 (2017) 61.",
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
+TOGETHER = (
+    "Of all images together numbers per area are means with the analysed areas as weights, sizes those of all objects;"
+    " the intervals are Student's, 95 %, from the jackknife over the images (of fractions of equal images: ASTM E562),"
+    " and say how the images differ, not how wrong the model is."
+)
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
@@ -60,11 +66,14 @@ def _sentences(sample: Sample) -> Iterator[str]:
         yield from _found(sample, alone.found)
     elif alone is None and all(member.found.by_model for member in members):
         with suppress(KeyError):  # of older results, which do not say what was used
-            ways = {sample.task.method.format(**member.found.used) for member in members}
+            everything = ({**member.found.settings, **member.found.used} for member in members)
+            ways = {sample.task.method.format(**each) for each in everything}
             yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
     if sample.pooled is not None:
         yield from _after_outlining(sample, sample.pooled)
+    elif len(members) > 1:
+        yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
 
 
 def _outlined(sample: Sample, alone: Member | None) -> str:
@@ -170,10 +179,9 @@ def _included(sample: Sample) -> str:
 def left_out_words(sample: Sample) -> str:
     """How many images of a sample are not in its numbers, and why; "" where all are."""
     left_out = [image.excluded for image in sample.images if image.excluded]
-    failed = sum(reason.startswith(FAILED) for reason in left_out)
-    by_user = left_out.count(BY_USER)
-    others = len(left_out) - failed - by_user
-    why = {"excluded by the user": by_user, "not analysed": failed, "without a calibration": others}
+    why = Counter({"excluded by the user": left_out.count(BY_USER)})
+    why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
+    why.update(WHY[reason] for reason in left_out if reason in WHY)
     said = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
     count = len(left_out)
     return f"{count} image{' is' if count == 1 else 's are'} left out: {said}" if count else ""

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
+from ..measure.quantities import number
 from ..micrograph.types import SOURCES
 from ..sample import Sample
 from . import sections
@@ -31,7 +32,7 @@ from .document import (
 )
 from .exports.result import versions
 from .facts import common, differing, lines, model_label, reported, text, unknown
-from .images import draw_medians
+from .images import MOST_ABREAST, draw_by_image
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .wording import calibration_words, interval, one_line, quantity_words, significant
@@ -153,8 +154,11 @@ def _models(sample: Sample) -> Iterator[Flowable]:
 
 
 def _images(sample: Sample) -> Iterator[Flowable]:
-    between = sample.between
     yield heading("Images")
+    if sample.pooled is None:
+        yield from _numbers_of_images(sample)
+        return
+    between = sample.between
     if between is not None:
         yield words(
             f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images (standard deviation"
@@ -164,7 +168,7 @@ def _images(sample: Sample) -> Iterator[Flowable]:
         "The median of each image with its 95 % interval by particle; dashed: of all together; red: see the remark.",
         SMALL,
     )
-    yield chart(lambda ax: draw_medians(ax, sample), 0.25, MEDIANS)
+    yield chart(lambda ax: draw_by_image(ax, sample, "median"), 0.25, MEDIANS)
     told = [
         [
             one_line(image.name, 60),
@@ -175,6 +179,26 @@ def _images(sample: Sample) -> Iterator[Flowable]:
         ]
         for image in sample.images
     ]
-    unit = sample.members[0].table.unit if sample.pooled is None else sample.pooled.unit
-    head = ("Image", "Kept", "Set aside", f"Median ({unit}) and 95 % interval", "Remark")
+    head = ("Image", "Kept", "Set aside", f"Median ({sample.pooled.unit}) and 95 % interval", "Remark")
     yield table(head, told, (2, 0.6, 0.6, 1.5, 2.2))
+
+
+def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
+    """Of a kind of analysis without a size distribution: what tells the images apart; images.csv has all numbers."""
+    names = sample.chief[:MOST_ABREAST]
+    yield words(
+        "Each image with the 95 % interval of its own; dashed and shaded: all together; red: see the remark.", SMALL
+    )
+    for name in names:
+        yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
+    columns = [[interval(each.value, (each.low, each.high), "") for each in sample.by_image(name)] for name in names]
+    told = [
+        [one_line(image.name, 40), *numbers, image.excluded]
+        for image, *numbers in zip(sample.images, *columns, strict=True)
+    ]
+    units = [sample.quantities[name].unit for name in names]
+    heads = [
+        f"{number(name).title} ({unit})" if unit else number(name).title
+        for name, unit in zip(names, units, strict=True)
+    ]
+    yield table(("Image", *heads, "Remark"), told, (1.4, *[1.3] * len(names), 1.2), small=len(names) > 1)

@@ -181,16 +181,17 @@ def _either() -> Any:
     row = model("Row", name=str, n=Count, n_set_aside=Count, **ends, outlier=str, excluded=str)
     sides = ("width", "height")
     answer = model("Answer", name=str, **get_type_hints(Value))
+    answers = (
+        dict[str, layout(Value)] | list[answer],  # type: ignore[misc,valid-type]
+        "what this kind of analysis answers with: of particles by name, of any other kind as a list",
+    )
     image = model(
         "ImageResult",
         closed=False,
         format=Literal["deepsegm-result/1"],
         settings=(dict[str, Any], "as asked for"),
         used=(dict[str, Any], "what was used where the settings leave it open"),
-        quantities=(
-            dict[str, layout(Value)] | list[answer],  # type: ignore[misc,valid-type]
-            "what this kind of analysis answers with: of particles by name, of any other kind as a list",
-        ),
+        quantities=answers,
         calibration=calibration,
         statistics=(_statistics(Statistics) | None, "of the sizes; null for a kind of analysis without any"),
         set_aside=(dict[str, Count], "objects set aside, by reason"),
@@ -204,13 +205,14 @@ def _either() -> Any:
         "Member",
         closed=False,
         name=str,
-        n=(Count | None, "particles kept; null where the image was not analysed"),
+        n=(Count | None, "objects kept; null where the image was not analysed, or pixels belong to classes"),
         n_set_aside=Count | None,
         **{**ends, "median": (float | None, "null also where the image has another unit than the sample")},
         outlier=(str, "why it may not belong; empty where it does"),
         excluded=(str, "why it is not in the pooled numbers; empty where it is"),
         sha256=(str, "of the file; empty where not known"),
         calibration=calibration | None,
+        quantities=(answers[0] | None, "its own; null where it was not analysed"),
         clarity=(float | None, "how clearly it shows particles at all, 0 to 1"),
         settings=(dict[str, Any] | None, "as asked for; null where not known, as the next five"),
         used=dict[str, Any] | None,
@@ -229,7 +231,11 @@ def _either() -> Any:
         settings_differ=(list[str], "settings that are not the same for all pooled images, or not known"),
         used=(dict[str, Any], "what was used where the settings leave it open, as far as all pooled images share it"),
         model=(weights | None, "null where not all pooled images have the same"),
-        statistics=_statistics(Pooled, between=between | None, images=list[row]),  # type: ignore[valid-type]
+        quantities=answers,
+        statistics=(
+            _statistics(Pooled, between=between | None, images=list[row]) | None,  # type: ignore[valid-type]
+            "of the sizes; null for a kind of analysis without any",
+        ),
         images=(list[member], "all images of the sample, those that are left out at the end"),  # type: ignore[valid-type]
         versions=versions,
     )

@@ -6,13 +6,15 @@ The web process reads tasks, too: what needs scipy, scikit-image, matplotlib or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..measure.quantities import OF, number
+from ..measure.together import Together, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
     from ..network.cards import ModelCard
 
-NOT_POOLED = "{title} of several images cannot be pooled: each image has its own result."
 Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]
 
@@ -104,7 +105,7 @@ class Task:
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
     table: name of the file of its table: "classes" where each pixel belongs to a class and a row says all of one.
     size: the column of its table whose distribution is drawn.
-    pools: whether several images are pooled as a sample, by their sizes.
+    together(fields): its numbers of several images as one sample; None of a kind whose size distribution is pooled.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
@@ -126,7 +127,7 @@ class Task:
     method: str = ""
     table: str = "objects"
     size: str = "min_feret"
-    pools: bool = False
+    together: Together | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     ignores: frozenset[str] = frozenset()
 
@@ -138,3 +139,9 @@ class Task:
     def of_classes(self) -> bool:
         """Whether each pixel belongs to a class, instead of to an object or to none."""
         return self.table == "classes"
+
+    def chief(self, names: Iterable[str]) -> list[str]:
+        """Of the numbers by these names those that tell one image from another: the first that is no count, and of it
+        those of every class."""
+        first = next((name for name in self.quantities if number(name).kind != "integer"), None)
+        return [name for name in names if name.partition(OF)[0] == first]

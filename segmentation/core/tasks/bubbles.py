@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
+from ..measure.together import FieldOfView, averaged, by_area, mean_and_median
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -108,6 +110,18 @@ def measure(
     return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
+def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Of several images: diameters of the bubbles of all of them, the swelling from their volumes together."""
+    from ..measure.fields import whole
+
+    found, tables = by_area(fields), [whole(each.table) for each in fields]
+    found["bubble_diameter_mean"], found["bubble_diameter_median"] = mean_and_median(tables, "ecd", fields[0].edge)
+    gas = [None if (each := one.values["swelling"]) is None else each / (1 + each) for one in fields]  # of the foil
+    share = averaged(gas, [each.area for each in fields])
+    found["swelling"] = None if share is None else share / (1 - share)
+    return found
+
+
 def swelling(table: Table, shape: tuple[int, int], thickness: float | None) -> Value:
     """The relative increase of volume by the kept bubbles of a field (H, W) px, `thickness` nm thick; None where the
     thickness or the scale is not known."""
@@ -150,5 +164,6 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="ecd",
+    together=together,
     ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

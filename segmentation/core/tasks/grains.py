@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from math import log10
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
+from ..measure.together import FieldOfView, averaged, by_area, mean_and_median
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -117,16 +119,32 @@ def measure(
         *(counted(int(each.sum())) for each in (table.kept, kept, kept & table["convex"])),
         *(every["mean"], every["median"], size(convex)["mean"]),
         Value(intercept and intercept * (calibration.nm_per_pixel or 1.0), unit=table.unit),
-        *(density, grain_number(density, calibration)),
+        *(density, grain_number(density, calibration.nm_per_pixel)),
     )
     share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
     few = (OPEN.format(share=100 * share),) if kept.sum() and share < FEW_CONVEX else ()
     return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), (*defects.doubts(segmentation), *few))
 
 
-def grain_number(density: Value, calibration: Calibration) -> Value:
+def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Of several images: diameters of the grains of all of them, intercepts by the length of the test lines."""
+    from ..measure.fields import whole
+
+    found, first = by_area(fields), fields[0]
+    tables = [whole(each.table) for each in fields]
+    found["grain_diameter_mean"], found["grain_diameter_median"] = mean_and_median(tables, "ecd", first.edge)
+    convex = [each.judged(np.where(each["convex"], each.reasons, "not convex")) for each in tables]
+    found["convex_diameter_mean"], _ = mean_and_median(convex, "ecd", first.edge)
+    intercepts = [each.values["grain_intercept"] for each in fields]
+    crossed = [each.area / length if length else 0.0 for each, length in zip(fields, intercepts, strict=True)]
+    found["grain_intercept"] = averaged(intercepts, crossed)
+    found["grain_number"] = grain_number(Value(found["grain_density"]), first.table.nm_per_pixel).value
+    return found
+
+
+def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
     """The number of ASTM E112 from grains per nm^2; None without a scale."""
-    if calibration.nm_per_pixel is None or not density.value:
+    if nm_per_pixel is None or not density.value:
         return Value(None)
     of_each = (
         3.321928 * log10(each * NM2_PER_MM2) - 2.954 if each else None
@@ -166,5 +184,6 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="ecd",
+    together=together,
     ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

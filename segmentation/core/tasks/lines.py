@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..measure import quantities
 from ..measure.quantities import Quantity
+from ..measure.together import FieldOfView, by_area, mean_and_median
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -87,6 +89,16 @@ def measure(
     return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
+def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Of several images: lengths of the lines of all of them."""
+    from ..measure.fields import whole
+
+    found, tables, edge = by_area(fields), [whole(each.table) for each in fields], fields[0].edge
+    found["line_length_mean"], found["line_length_median"] = mean_and_median(tables, "line_length", edge)
+    found["box_diagonal_mean"], _ = mean_and_median(tables, "box_diagonal", edge)
+    return found
+
+
 def golden() -> Golden:
     """Ten bars of 40 by 3 px, five of them upright."""
     inside = np.zeros((200, 200), bool)
@@ -115,5 +127,6 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     size="line_length",
+    together=together,
     ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

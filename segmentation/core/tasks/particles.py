@@ -243,6 +243,6 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     table="particles",
-    pools=True,
+    together=None,
     facts=facts,
 )

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from .databars import draw_data_bar, font_of
 
 LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
-
-
-@lru_cache(maxsize=64)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
 
 
 def annotate(
@@ -31,7 +26,7 @@ def annotate(
     elif kind == "scale-bar":
         _scale_bar(image, hidden, size, rng)
     elif kind == "data-bar":
-        _data_bar(image, hidden, size, rng)
+        draw_data_bar(image, hidden, size, rng)
     return np.asarray(image), np.asarray(hidden) > 0
 
 
@@ -52,7 +47,7 @@ def _letter(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.G
     size = round(1.6 * size)
     if rng.random() < 0.5:
         _box(image, hidden, (0, 0, round(1.8 * size), round(1.3 * size)), paper)
-    ImageDraw.Draw(image).text((round(0.3 * size), 0), text, fill=ink, font=_font(size))
+    ImageDraw.Draw(image).text((round(0.3 * size), 0), text, fill=ink, font=font_of(size))
 
 
 def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
@@ -64,21 +59,5 @@ def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.rando
     if rng.random() < 0.5:
         _box(image, hidden, (left - size // 2, top - size // 4, left + length + size // 2, tall - size // 3), paper)
     pen = ImageDraw.Draw(image)
-    pen.text((left + length / 2, top), str(rng.choice(LENGTHS)), fill=ink, font=_font(size), anchor="ma")
+    pen.text((left + length / 2, top), str(rng.choice(LENGTHS)), fill=ink, font=font_of(size), anchor="ma")
     pen.rectangle((left, top + round(1.4 * size), left + length, top + round(1.4 * size) + max(1, size // 5)), fill=ink)
-
-
-def _data_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> None:
-    """The strip of settings that microscopes write under the picture."""
-    wide, tall = image.size
-    size = max(7, min(size, wide // 20))
-    top = tall - round(1.8 * size)
-    ink, paper = (235, 0) if rng.random() < 0.7 else (0, 250)
-    _box(image, hidden, (0, top, wide, tall), paper)
-    volts, magnification = rng.integers(1, 30), rng.integers(5, 300)
-    text = f"{volts}.0kV  {rng.uniform(2, 12):.1f}mm x{magnification}.0k SE   {rng.choice(LENGTHS)}"
-    pen = ImageDraw.Draw(image)
-    font = _font(size)
-    pen.text((size // 2, top + size // 4), text, fill=ink, font=font)
-    left, middle = 2 * size + round(pen.textlength(text, font=font)), top + round(0.9 * size)
-    pen.line([(left, middle), (left + wide // 6, middle)], fill=ink, width=max(1, size // 7))

@@ -9,6 +9,7 @@ import numpy as np
 
 from .bodies import AGGREGATES
 from .settings import (
+    SECONDARY,
     ExposureSettings,
     RenderSettings,
     SceneSettings,
@@ -19,6 +20,7 @@ from .settings import (
 )
 
 DIAMETERS = (8.0, 150.0)
+POWDERS = 0.06  # share of pictures of powder where neither kind nor family is given
 FAMILY_WEIGHTS = {
     "facetted": 14, "rounded": 20, "sphere": 16, "ellipsoid": 12, "rod": 8, "cube": 5, "octahedron": 4,
     "platelet": 5, "fragment": 5, "aggregate": 5, "sintered": 15, "core-shell": 2, "hollow": 2,
@@ -61,7 +63,9 @@ def draw_settings(
     Raises BadSetting when a fixed setting is unknown or out of range.
     """
     dice = Dice(rng, fixed or {})
-    if usual := {"supported": draw_supported, "hrtem": draw_hrtem}.get(dice.fixed.get("kind", "")):
+    if not dice.fixed.keys() & {"kind", "family"} and rng.random() < POWDERS:
+        dice.fixed["kind"] = "powder"
+    if usual := USUAL.get(dice.fixed.get("kind", "")):
         dice = Dice(rng, {**usual(dice), **dice.fixed})
     scene = draw_scene(dice, diameters)
     shading = draw_shading(dice, scene)
@@ -139,9 +143,38 @@ def draw_hrtem(dice: Dice) -> dict[str, Any]:
     }
 
 
+def draw_powder(dice: Dice) -> dict[str, Any]:
+    """What is unlike other pictures of atomised powder: spheres of widely spread sizes and greys with satellites."""
+    return {
+        "polarity": "bright",
+        "family": dice.pick("family", {"sphere": 75, "ellipsoid": 25}),
+        "mixing": 0.0,
+        "law": dice.pick("law", {"log-normal": 75, "bimodal": 25}),
+        "spread": dice.between("spread", 0.3, 0.7),
+        "cover": dice.scaled("cover", 0.25, 1.8),
+        "layout": dice.pick("layout", {"random": 50, "clustered": 50}),
+        "overlap": dice.between("overlap", 0.2, 0.9),
+        "stacking": dice.between("stacking", 0.7, 1.0),
+        "satellites": dice.scaled("satellites", 0.4, 4),
+        "defocus": dice.scaled("defocus", 0.5, 1.2),  # or satellites would be labelled that nobody sees
+        "dose": dice.scaled("dose", 80, 3000),
+        "contrast": dice.between("contrast", 0.2, 0.6),
+        "variation": dice.between("variation", 0.2, 0.6),
+        "edge": dice.between("edge", 0.3, 0.9),
+        "detector": dice.between("detector", 0.1, 0.4),
+        "occlusion": dice.between("occlusion", 0.5, 1.2),
+        "gradient": dice.between("gradient", 0.02, 0.3, 0.3),
+        "level": dice.between("level", 0, 25),
+        "gain": dice.between("gain", 190, 260),
+    }
+
+
+USUAL = {"supported": draw_supported, "hrtem": draw_hrtem, "powder": draw_powder}
+
+
 def draw_scene(dice: Dice, diameters: tuple[float, float]) -> SceneSettings:
     kind = dice.pick("kind", {"sem": 76, "transmission": 24})
-    through = kind not in ("sem", "blank")
+    through = kind not in SECONDARY
     family = dice.pick("family", {f: w * _liking(f, through) for f, w in FAMILY_WEIGHTS.items()})
     layout = dice.pick("layout", {"random": 35, "clustered": 55, "packed": 5 if family in AGGREGATES else 10})
     diameter = dice.scaled("diameter", *diameters)
@@ -171,6 +204,7 @@ def draw_scene(dice: Dice, diameters: tuple[float, float]) -> SceneSettings:
         primaries=dice.scaled("primaries", *((2, 10) if family == "sintered" else (3, 25))),
         neck=dice.between("neck", 0.2, 0.8),
         whole=dice.whole("whole", 0, 0),
+        satellites=float(dice.fixed.get("satellites", 0)),
         core=dice.between("core", 0.4, 0.9),
         density=dice.scaled("density", 1.5, 6),
     )
@@ -206,7 +240,7 @@ def draw_shading(dice: Dice, scene: SceneSettings) -> ShadingSettings:
 
 
 def draw_substrate(dice: Dice, scene: SceneSettings) -> SubstrateSettings:
-    through, blank = scene.kind not in ("sem", "blank"), scene.kind == "blank"
+    through, blank = scene.kind not in SECONDARY, scene.kind == "blank"
     textures = {
         "none": 31, "contours": 9, "worms": 10, "wrinkles": 12, "rings": 8, "cracks": 7, "mosaic": 7, "pits": 8,
         "ripples": 8,
@@ -239,7 +273,7 @@ def draw_exposure(dice: Dice, scene: SceneSettings) -> ExposureSettings:
         dose=dice.scaled("dose", 15, 3000),
         read_noise=dice.between("read_noise", 0, 0.06, 0.7),
         line_noise=dice.between("line_noise", 0.003, 0.025, 0.2),
-        charging=dice.between("charging", 0.03, 0.2, 0.12 if scene.kind in ("sem", "blank") else 0.0),
+        charging=dice.between("charging", 0.03, 0.2, 0.12 if scene.kind in SECONDARY else 0.0),
         drift=dice.between("drift", 0.5, 2.0, 0.06),
         vignette=dice.between("vignette", 0.05, 0.3, 0.15),
         floor=dice.scaled("floor", 0.15 if blank else 0.06, 1.2 if blank else 0.35),

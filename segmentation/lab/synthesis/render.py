@@ -14,7 +14,7 @@ from .draw import DIAMETERS, draw_settings
 from .exposure import drifted, expose, full_range, noise_of
 from .noise import Field, blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
-from .settings import RenderSettings
+from .settings import SECONDARY, RenderSettings
 from .substrate import speckle, substrate
 from .support import amorphous, lattice, support_mass, too_faint
 
@@ -24,7 +24,7 @@ ON_SUPPORT = 0.15  # of its usual thickness, from which particles lie on a suppo
 
 def shade(scene: Scene, settings: RenderSettings, rng: np.random.Generator) -> Field:
     """(H, W) float32 grey before the camera, of the kind and polarity of the settings."""
-    return (shade_sem if settings.scene.kind == "sem" else shade_transmission)(scene, settings, rng)
+    return (shade_sem if settings.scene.kind in SECONDARY else shade_transmission)(scene, settings, rng)
 
 
 def seen_contrast(settings: RenderSettings) -> float:

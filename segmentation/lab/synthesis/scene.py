@@ -16,6 +16,8 @@ from .relief import dressed, relief_field
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
+SATELLITE = 0.07, 0.32  # diameters of satellites over that of what they are stuck on
+SMALLEST = 8.0  # px of a satellite; smaller ones are no more than roughness
 TRIALS = 4  # places tried for one particle before it is left out
 
 
@@ -100,6 +102,7 @@ class _Canvas:
     owner: NDArray[np.int32]
     thickness: NDArray[np.float32]
     whole: list[int] = field(default_factory=lambda: [0])
+    put: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)  # place and px across of each body
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +134,8 @@ def build_scene(
         body = body if fresh else body.mirrored(*(rng.random(3) < 0.5))
         if not _put(body, scene, places, canvas):
             break
+    if scene.satellites:
+        _add_satellites(scene, canvas, rng)
     shade = rng.normal(0, 1, len(canvas.whole)).astype(np.float32)
     return Scene(canvas.height, canvas.owner, canvas.thickness, shade, np.array(canvas.whole, np.int32))
 
@@ -160,6 +165,7 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
     Where particles may lie on others, the lowest of the places tried is taken, as gravity would.
     """
     best: _Spot | None = None
+    where = np.zeros(2, np.int64)
     for _ in range(TRIALS):
         place = next(places, None)
         if place is None:
@@ -168,12 +174,29 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
         if spot is None or spot.shared > scene.overlap:
             continue
         if best is None or spot.lift < best.lift:
-            best = spot
+            best, where = spot, place
         if best.shared == 0 or scene.stacking == 0:
             break
     if best is not None:
         _paint(body, best, canvas)
+        canvas.put.append((where, max(body.top.shape)))
     return True
+
+
+def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: np.random.Generator) -> None:
+    """Small particles stuck on the large ones that lie there, near their rims rather than on their tops."""
+    form = Form(**{each.name: getattr(scene, each.name) for each in fields(Form)})
+    for place, across in canvas.put:
+        if across < 0.6 * scene.diameter:
+            continue
+        for _ in range(int(rng.poisson(scene.satellites))):
+            size = across * float(np.exp(rng.uniform(*np.log(SATELLITE))))
+            turn, away = rng.uniform(0, 2 * np.pi), 0.5 * across * np.sqrt(rng.uniform(0.15, 1.1))
+            if size >= SMALLEST:
+                middle = place + np.round(away * np.array([np.sin(turn), np.cos(turn)])).astype(np.int64)
+                body = any_body("sphere", size, rng, form)
+                if (spot := _spot(body, middle, 1.0, canvas)) is not None:
+                    _paint(body, spot, canvas)
 
 
 def _spot(body: Body, place: NDArray[np.int64], stacking: float, canvas: _Canvas) -> _Spot | None:

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from ...core.validation import Refused, Settings
 from .bodies import FAMILIES
 
-KINDS = ("sem", "transmission", "blank", "supported", "hrtem")
+KINDS = ("sem", "powder", "transmission", "blank", "supported", "hrtem")
+SECONDARY = ("sem", "powder", "blank")  # of these secondary electrons are seen, no transmitted ones
 POLARITIES = ("bright", "dark")
 SUPPORTS = ("none", "grains", "fractal", "porous", "sheets")
 LAWS = ("log-normal", "bimodal")
@@ -35,8 +36,8 @@ class SceneSettings(Settings):
     """The particles: what they are, how large, how many and where."""
 
     kind: Literal[*KINDS] = Field(
-        description="secondary electrons, transmission, a substrate without particles, particles on a thick support in "
-        "STEM, or lattices on an amorphous film"
+        description="secondary electrons, the same of powder with satellites, transmission, a substrate without "
+        "particles, particles on a thick support in STEM, or lattices on an amorphous film"
     )
     polarity: Literal[*POLARITIES] = Field(description="particles brighter or darker than their surroundings")
     family: Literal[*FAMILIES] = Field(description="shape of the particles")
@@ -60,6 +61,7 @@ class SceneSettings(Settings):
     primaries: float = number(2, 60, "mean number of primaries in an aggregate")
     neck: float = number(0, 1, "radius of sintering necks relative to that of the primary")
     whole: int = number(0, 1, "1: an aggregate is one particle; 0: each of its primaries is one")
+    satellites: float = number(0, 30, "mean number of small particles that are stuck on each large one", 0)
     core: float = number(0, 0.95, "radius of the core (core-shell) or void (hollow) relative to the particle's")
     density: float = number(0, 20, "density of the core relative to the shell")
 

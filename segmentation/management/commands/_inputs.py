@@ -223,8 +223,9 @@ class Measuring(BaseCommand):
         self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[tuple[Path, str]]
     ) -> None:
         """Write the pooled files into `out`."""
+        from segmentation.core.combine import combine
         from segmentation.core.report.files import write_all
-        from segmentation.core.sample import LeftOut, combine
+        from segmentation.core.sample import LeftOut
 
         if not members:
             self.stderr.write(f"{name}: No image could be measured, so there is nothing to pool.")
@@ -240,11 +241,8 @@ class Measuring(BaseCommand):
         write_all(sample, out)
         for warning in sample.warnings:
             self.stderr.write(f"{name}: {warning}")
-        count = len(sample.counted)
-        images = "1 image" if count == 1 else f"{count} images"
         missing = f", {len(failed)} could not be measured" if failed else ""
-        kept = f"{sample.pooled.n_kept} {sample.task.things}"
-        self.stdout.write(f"{name} -> {out}: {kept} of {images} pooled{missing}")
+        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
 
 
 def sentence(error: BaseException) -> str:

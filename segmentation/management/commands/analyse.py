@@ -11,7 +11,6 @@ from segmentation.core.micrograph import read
 from segmentation.core.network import cards
 from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
 from segmentation.core.tasks import UnknownTask, every, find
-from segmentation.core.tasks.base import NOT_POOLED
 from segmentation.core.typed import Setting, settings_of_task
 
 from . import _inputs as inputs
@@ -34,8 +33,6 @@ class Command(inputs.Measuring):
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        if options["sample"] and not task.pools:
-            raise CommandError(NOT_POOLED.format(title=task.title), returncode=inputs.BAD_INPUT)
         self.measure(options["images"], inputs.settings(task, _settings(), options), options)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:

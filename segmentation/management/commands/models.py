@@ -9,15 +9,17 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.network import cards
+from segmentation.core.tasks import find
 
 from . import _inputs as inputs
-from ._lab import LabCommand
+from ._lab import BASE, LabCommand
 
 
 class Command(LabCommand):
     help = (
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
-        "of its example pictures; `models remove NAME`; `models textures NAME=FOLDER ...` learns what the images "
+        "of its example pictures, or with --layers those of its feature maps; `models images NAME RECIPE` notes what "
+        "it was trained on; `models remove NAME`; `models textures NAME=FOLDER ...` learns what the images "
         "of each released model look like. Added models lie in DEEPSEGM_MODELS."
     )
 
@@ -32,7 +34,13 @@ class Command(LabCommand):
         picture.add_argument("name")
         picture.add_argument("image", type=Path, metavar="IMAGE")
         picture.add_argument("--number", type=int, choices=range(1, 10), default=1, help="which of its pictures")
+        picture.add_argument("--layers", action="store_true", help="what every layer of its network makes of the image")
         picture.add_argument("--caption", default="", help="what the image shows")
+        images = actions.add_parser(
+            "images", help="note in a card on which images it was trained, for the warning of scores on them"
+        )
+        images.add_argument("name")
+        images.add_argument("recipe", type=Path, metavar="RECIPE", help="by which it was trained")
         remove = actions.add_parser("remove", help="delete an added model")
         remove.add_argument("name")
         textures = actions.add_parser("textures", help="learn what the images that released models know look like")
@@ -45,6 +53,8 @@ class Command(LabCommand):
             self._add(options)
         elif options["action"] == "picture":
             self._picture(options)
+        elif options["action"] == "images":
+            self._images(options)
         elif options["action"] == "textures":
             self._textures(options["folders"])
         else:
@@ -70,14 +80,48 @@ class Command(LabCommand):
     def _picture(self, options: dict[str, Any]) -> None:
         from segmentation.core.micrograph import read
         from segmentation.core.pipeline import analyse
-        from segmentation.core.report.example import example_png
+        from segmentation.core.report.example import example_picture
         from segmentation.core.settings import AnalysisSettings
 
-        card = cards.find(options["name"])
-        analysis = analyse(read(options["image"]), AnalysisSettings.of(card.task, model=card.name, filter=True))
-        file = card.weights.parent / f"{card.name}-{options['number']}.png"
-        file.write_bytes(example_png(analysis, options["caption"] or options["image"].stem))
+        card, micrograph = cards.find(options["name"]), read(options["image"])
+        caption = options["caption"] or options["image"].stem
+        if options["layers"]:
+            self._layers(card, micrograph.pixels, caption)
+            return
+        known = find(card.task).settings.model_fields
+        asked = {"measure_unlike": True} if "measure_unlike" in known else {}  # its maker has looked at it
+        analysis = analyse(micrograph, AnalysisSettings.of(card.task, model=card.name, filter=True, **asked))
+        file = card.weights.parent / f"{card.name}-{options['number']}.webp"
+        file.write_bytes(example_picture(analysis, caption))
         self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
+
+    def _layers(self, card: cards.ModelCard, pixels: Any, caption: str) -> None:
+        """A small picture of each kind of layer beside the card."""
+        import numpy as np
+
+        from segmentation.core.network.runtime import Runtime, load_network
+        from segmentation.core.report.example import captioned
+        from segmentation.lab.feature_maps import NONE, SMALL, feature_maps, sheet
+
+        network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
+        for kind, layers in feature_maps(network, pixels).items():
+            picture = sheet(layers, NONE.format(kind=kind), *SMALL)
+            said = (
+                f"{kind.capitalize()}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
+            )
+            file = card.weights.parent / f"{card.name}-{kind}.webp"
+            file.write_bytes(captioned(np.asarray(picture), said))
+            self.stdout.write(f"{file}: {len(layers)} layers")
+
+    def _images(self, options: dict[str, Any]) -> None:
+        from segmentation.lab.data import taught
+        from segmentation.lab.publish import note_images
+        from segmentation.lab.settings import read_recipe
+
+        card, recipe = cards.find(options["name"]), read_recipe(options["recipe"])
+        images = [each.pair.image for each in taught(recipe, BASE)]
+        note_images(card.weights.parent / f"{card.name}.toml", recipe, images)
+        self.stdout.write(f"{card.name} was trained on {len(images)} images of {options['recipe']}.")
 
     def _remove(self, name: str) -> None:
         from segmentation.lab.publish import remove_model

@@ -29,7 +29,7 @@ class Command(LabCommand):
         parser.add_argument("--size", default="512x512", metavar="WxH", help="pixels (512x512)")
         parser.add_argument("--family", help="shape of the particles")
         parser.add_argument("--diameter", metavar="D|LOW:HIGH", help="typical diameter in px, or its range")
-        parser.add_argument("--kind", help="sem, transmission, blank, supported or hrtem")
+        parser.add_argument("--kind", help="sem, powder, transmission, blank, supported or hrtem")
         parser.add_argument("--polarity", help="particles bright or dark")
         parser.add_argument(
             "--set",

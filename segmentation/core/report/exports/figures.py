@@ -37,7 +37,7 @@ EXPORTS = (
         20,
         _write_picture,
         image="four panels on one page, 300 dpi",
-        sample="pooled size distribution and one small histogram per image, 300 dpi",
+        sample="all images together and each of them, 300 dpi",
         turn=FIGURE,
     ),
     Export(

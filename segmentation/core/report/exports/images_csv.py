@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...measure.quantities import OF, Unit
+from ...measure.quantities import number as quantity
 from .base import Export
 from .particles_csv import lines, marked, name_cell, number
 
@@ -13,7 +16,9 @@ if TYPE_CHECKING:
     from ...sample import Image, Sample
     from ..context import Context
 
-NUMBERS = ("n", "n_set_aside", "median", "low", "high")
+SIZES = ("median", "low", "high")
+NUMBERS = ("n", "n_set_aside", *SIZES)
+ENDS = ("", "_low", "_high")  # of an interval, as of the columns of a table
 HOW = (
     "calibration_detail",
     "calibration_relative_uncertainty",
@@ -27,14 +32,13 @@ HOW = (
 
 
 def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
-    unit = sample.members[0].table.unit if sample.pooled is None else sample.pooled.unit
-    sizes = [f"{name}_{unit}" if name in ("median", "low", "high") else name for name in NUMBERS]
-    yield ("image", *sizes, "nm_per_pixel", "calibration_source", "outlier", "excluded", "sha256", *HOW)
-    for image in sample.images:
+    heads, rows = numbers_of(sample)
+    yield ("image", *heads, "nm_per_pixel", "calibration_source", "outlier", "excluded", "sha256", *HOW)
+    for image, row in zip(sample.images, rows, strict=True):
         calibration = None if image.member is None else image.member.calibration
         yield (
             name_cell(image.name),
-            *(_cell(getattr(image, name)) for name in NUMBERS),
+            *map(_cell, row),
             "" if calibration is None else number(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
             image.outlier,
@@ -42,6 +46,25 @@ def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
             image.sha256,
             *_how(image),
         )
+
+
+def numbers_of(sample: Sample) -> tuple[list[str], list[tuple[float | None, ...]]]:
+    """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with."""
+    if sample.pooled is not None:
+        heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
+        return heads, [tuple(getattr(image, name) for name in NUMBERS) for image in sample.images]
+    heads, columns = ["n", "n_set_aside"], []
+    for name in sample.quantities:
+        figure, of, class_name = name.partition(OF)
+        heads += [f"{figure}{end}{_unit(figure, sample.unit)}{of}{class_name}" for end in ENDS]
+        columns.append([(each.value, each.low, each.high) for each in sample.by_image(name)])
+    counts = [(image.n, image.n_set_aside) for image in sample.images]
+    return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
+
+
+def _unit(figure: str, unit: Unit) -> str:
+    """What the name of a column says of it: "_per_nm"."""
+    return quantity(figure).column(unit).removeprefix(figure)
 
 
 def _cell(value: float | int | None) -> str | int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
@@ -21,7 +22,8 @@ from ..wording import write_json
 from .base import Export
 
 if TYPE_CHECKING:
-    from ...sample import Image, Sample
+    from ...measure.quantities import Value
+    from ...sample import Found, Image, Sample
     from ..context import Context
 
 FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
@@ -53,7 +55,7 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
         "settings": analysis.settings.as_dict(),
         "used": used(found),
         "calibration": asdict(analysis.calibration),
-        "quantities": _answers(analysis),
+        "quantities": _answers(analysis.quantities, found),
         "set_aside": by_reason([analysis.table]),
         "model": model(found.card),
         "image": {
@@ -68,12 +70,10 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _answers(analysis: Analysis) -> Any:
+def _answers(quantities: Mapping[str, Value], found: Found) -> Any:
     """The quantities: of particles, as programs know them, by name; of any other kind a list of them."""
-    found = {name: value.as_dict() for name, value in analysis.quantities.items()}
-    if analysis.segmentation.provenance.task == DEFAULT_TASK:
-        return found
-    return [{"name": name, **value} for name, value in found.items()]
+    told = {name: value.as_dict() for name, value in quantities.items()}
+    return told if found.task == DEFAULT_TASK else [{"name": name, **value} for name, value in told.items()]
 
 
 def _of_samples(sample: Sample) -> dict[str, Any]:
@@ -86,6 +86,7 @@ def _of_samples(sample: Sample) -> dict[str, Any]:
         "images": [_of_member(image) for image in sample.images],
         "calibration": sample.calibration,
         "histogram": sample.histogram,
+        "quantities": _answers(sample.quantities, sample.members[0].found),
     }
 
 
@@ -101,6 +102,7 @@ def _of_member(image: Image) -> dict[str, Any]:
         **{name: getattr(image, name) for name in names},
         "calibration": None if member is None else asdict(member.calibration),
         "clarity": None if member is None else member.clarity,
+        "quantities": None if member is None else _answers(member.quantities, found),
         "settings": dict(found.settings) or None,
         "used": used(found) or None,
         "model": model(found.card) if found.card else None,
@@ -152,7 +154,7 @@ EXPORTS = (
         170,
         _write,
         image="settings, statistics with intervals, calibration, model and versions, for programs",
-        sample="pooled statistics with intervals and one entry per image, for programs",
+        sample="pooled numbers with intervals and one entry per image, for programs",
     ),
     Export(
         "result.schema.json",

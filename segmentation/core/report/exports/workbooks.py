@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ...measure.budget import ANSWERS, NOT_KNOWN, lines
 from ..wording import version
 from .base import Export
-from .images_csv import NUMBERS
+from .images_csv import numbers_of
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-    from ...sample import Sample
+    from ...sample import Image, Sample
     from ..context import Context
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
-IMAGES = (36, 10, 10, 14, 12, 12, 14, 50, 50)  # widths in characters
+IMAGES = (36, 14, 50, 50)  # widths in characters of what is no number
 METADATA = (18, 36, 70, 36)
 BUDGET = (36, 100, 30, 30)
 EARLIEST = datetime(1980, 1, 1)
@@ -41,9 +41,12 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
 
     with _workbook(file) as book:
         if sample.analysis is None:
-            head = ["image", "kept", "set aside", "median", "95 % from", "to", "nm per pixel", "outlier", "excluded"]
-            head[3] += f" ({sample.pooled.unit})" if sample.pooled else ""
-            _add_sheet(book, "images", head, _images(sample), IMAGES)
+            heads, rows = numbers_of(sample)
+            if sample.pooled is not None:
+                heads = ["kept", "set aside", f"median ({sample.pooled.unit})", "95 % from", "to"]
+            told = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
+            widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
+            _add_sheet(book, "images", ["image", *heads, "nm per pixel", "outlier", "excluded"], told, widths)
         else:
             columns = sample.analysis.table.columns
             lines = zip(*(values[:MOST_ROWS].tolist() for values in columns.values()), strict=True)
@@ -104,10 +107,9 @@ def _add_sheet(
     sheet.autofilter(0, 0, row, len(head) - 1)
 
 
-def _images(sample: Sample) -> Iterator[Sequence[Any]]:
-    for image in sample.images:
-        pixel = None if image.member is None else image.member.calibration.nm_per_pixel
-        yield image.name, *(getattr(image, name) for name in NUMBERS), pixel, image.outlier, image.excluded
+def _remarks(image: Image) -> tuple[float | None, str, str]:
+    pixel = None if image.member is None else image.member.calibration.nm_per_pixel
+    return pixel, image.outlier, image.excluded
 
 
 def _budget(told: dict[str, Any]) -> Iterator[Sequence[Any]]:

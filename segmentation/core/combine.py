@@ -1,0 +1,167 @@
+"""Many analyses of one specimen become one result: what a worker pools, and the command line too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from . import tasks
+from .measure.bins import auto_edges
+from .measure.budget import Evidence, effect
+from .measure.distribution import Edge
+from .measure.pooling import Pooled, notes_on, pool, row_of, without_scale
+from .measure.quantities import Value
+from .measure.table import Table, aligned
+from .measure.together import FieldOfView, cannot_join, together
+from .micrograph.types import SOURCES, Calibration, CalibrationSource
+from .network.scale_search import CLEAR
+from .sample import Image, LeftOut, Member, Sample, calibration_of, most_doubtful
+
+SEED = 0
+UNCLEAR = "nothing in it is clearly a particle"
+
+
+def combine(
+    name: str,
+    members: Sequence[Member],
+    *,
+    edge: Edge = "exclude",
+    filter: bool = False,
+    field_spread: float = 0.0,
+    left_out: Sequence[LeftOut] = (),
+) -> Sample:
+    """Pool the members, at least one; deterministic: the same members give the same numbers.
+
+    edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
+    calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
+    must name though they count nothing; a command hands each file that failed as `LeftOut.failed(path.name,
+    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
+    `Member.of`; a member made by hand needs its `found`.
+    """
+    names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
+    tables = aligned([member.table for member in members])
+    members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
+    doubtful = most_doubtful([member.calibration for member in members])
+    if any(member.calibration.instrument_uncertainty is None for member in members):  # it is not given for all
+        doubtful = replace(doubtful, relative_uncertainty=doubtful.standard_uncertainty, instrument_uncertainty=None)
+    if tasks.find(members[0].found.task).together:
+        return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
+    pooled = pool(
+        tables,
+        names=names[: len(members)],
+        edge=edge,
+        seed=SEED,
+        calibration=doubtful,
+        filter=filter,
+        field_spread=field_spread,
+        evidence=_evidence(members),
+    )
+    for row, member in zip(pooled.images, members, strict=True):
+        if member.clarity < CLEAR:
+            row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
+    calibration = calibration_of(members)
+    warnings = (*pooled.notes, *_source_warnings(calibration["sources"]))
+    images = [
+        *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
+        *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
+    ]
+    sample = Sample(name, tuple(members), pooled, None, calibration, warnings, filter, tuple(images))
+    quantities = {name: pooled.value(name) for name in sample.task.quantities}
+    return replace(sample, histogram=_histogram(tables, pooled, sample.grain), quantities=quantities)
+
+
+def _of_numbers(
+    name: str,
+    members: Sequence[Member],
+    names: Sequence[str],
+    left_out: Sequence[LeftOut],
+    edge: Edge,
+    filter: bool,
+    calibration: Calibration,
+) -> Sample:
+    """Members of a kind of analysis whose numbers are no size distribution; the parameters are those of `combine`."""
+    task, fields = tasks.find(members[0].found.task), [_field(each, edge) for each in members]
+    scales = without_scale([each.table for each in members])
+    excluded = [first or second for first, second in zip(scales, cannot_join(fields), strict=True)]
+    used = [place for place, why in enumerate(excluded) if not why]
+    chosen, values = [fields[place] for place in used], dict.fromkeys(members[0].quantities, Value(None))
+    if len(used) > 1 and task.together:
+        uncertainty = calibration.standard_uncertainty or 0.0
+        values = together(chosen, task.together, chosen[0].table.unit, uncertainty)
+    elif used:
+        values = dict(members[used[0]].quantities)
+    images = [
+        Image(named, each.sha256, each, **each.counts, excluded=why)
+        for named, each, why in zip(names, members, excluded, strict=False)
+    ]
+    for named, each in zip(names[len(members) :], left_out, strict=True):
+        counts = {} if each.member is None else each.member.counts
+        images.append(Image(named, each.sha256, each.member, **counts, excluded=each.reason))
+    known = calibration_of(members)
+    said = (*notes_on([each.table for each in chosen], excluded, task.things), *_source_warnings(known["sources"]))
+    return Sample(name, tuple(members), None, None, known, said, filter, tuple(images), quantities=values)
+
+
+def _field(member: Member, edge: Edge) -> FieldOfView:
+    found, values = member.found, {name: each.value for name, each in member.quantities.items()}
+    rows = found.height if found.data_bar is None else found.data_bar
+    area = (rows or 0) * (found.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
+    return FieldOfView(member.table, values, float(area), edge)
+
+
+def _evidence(members: Sequence[Member]) -> Evidence:
+    """What a budget of all images together rests on; what is not known of one of them is not known of all."""
+    cards = {card.get("sha256"): card for card in (member.found.card for member in members)}
+    scores = [list(card.get("scores", ())) for card in cards.values()]
+    repeated = [member.found.settings.get("repeatability") for member in members]
+    given = [each for each in repeated if each is not None]
+    return Evidence(
+        [score for each in scores for score in each] if all(scores) else [],
+        max(given) / 100 if len(given) == len(members) else None,
+        [(int(each.table.kept.sum()), effect(each.budget, "threshold")) for each in members if each.table.kept.any()],
+    )
+
+
+def _image(row: dict[str, Any], member: Member, unit: str) -> Image:
+    sizes = ("median", "low", "high")
+    said = {name: value for name, value in row.items() if member.table.unit == unit or name not in sizes}
+    return Image(sha256=member.sha256, member=member, **said)
+
+
+def _absent(name: str, left_out: LeftOut, pooled: Pooled) -> Image:
+    member = left_out.member
+    if member is None:
+        return Image(name, left_out.sha256, excluded=left_out.reason)
+    row = row_of(member.table, name, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
+    return _image(row, member, pooled.unit)
+
+
+def unlike(names: Sequence[str]) -> list[str]:
+    """The names, the second "a.tif" as "a.tif (2)": two images may have one name."""
+    seen: Counter[str] = Counter()
+    made = []
+    for name in names:
+        seen[name] += 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made
+
+
+def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[str, Any] | None:
+    """Minimum Feret diameters of every pooled image in bins common to all."""
+    sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
+    everything = np.concatenate(sizes) if sizes else np.zeros(0)
+    if not len(everything):
+        return None
+    edges = auto_edges(everything, pooled.unit, grain)
+    return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
+
+
+def _source_warnings(sources: dict[CalibrationSource, int]) -> list[str]:
+    if len(sources) > 1:
+        listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
+        return [f"The scale is not known in the same way for all images: {listed}."]
+    return []

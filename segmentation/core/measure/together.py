@@ -1,0 +1,106 @@
+"""Several images as one sample, of kinds of analysis whose numbers are no size distribution.
+
+A task says what its numbers are of all images together (`Together`). Their intervals are Student's, with the standard
+error of the jackknife that leaves out one image at a time (Tukey 1958; of medians Shao and Wu 1989): of a fraction and
+equal images this is the spread between fields of ASTM E562.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot
+
+import numpy as np
+
+from .distribution import Edge, Floats, Sizes, quantile
+from .drawn import Z95, t95
+from .quantities import Unit, Value, number
+from .table import Table
+
+OTHER_NUMBERS = "It was analysed with a model that tells other things apart than that of the first image."
+NO_NUMBER = "It gave no number: its own page says why."
+
+
+@dataclass(frozen=True, eq=False)
+class FieldOfView:
+    """One image of several.
+
+    table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None where
+    it has none. area: analysed, in that unit squared. edge: what is done about objects that the frame cuts.
+    """
+
+    table: Table
+    values: Mapping[str, float | None]
+    area: float
+    edge: Edge = "exclude"
+
+
+Together = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
+
+
+def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Counts added up, every other number averaged, each image weighing as its analysed area."""
+    areas = [each.area for each in fields]
+    return {
+        name: sum(each.values[name] or 0.0 for each in fields)
+        if number(name).kind == "integer"
+        else averaged([each.values[name] for each in fields], areas)
+        for name in fields[0].values
+    }
+
+
+def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    """The weighted mean of what is known; None where nothing is."""
+    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    whole = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / whole if whole else None
+
+
+def mean_and_median(tables: Sequence[Table], by: str, edge: Edge) -> tuple[float | None, float | None]:
+    """Of a measure of the kept objects of all tables, by number."""
+    sizes = Sizes.of(*tables, edge=edge, by=by)
+    if not len(sizes):
+        return None, None
+    weights = sizes.weights["number"]
+    return float(np.average(sizes.size, weights=weights)), quantile(sizes.size, weights, 0.5)
+
+
+def jackknife_error(without: Floats) -> Floats:
+    """The standard error (n,) of n figures from what they are without each of m parts, (m, n)."""
+    parts = len(without)
+    error: Floats = np.sqrt((parts - 1) / parts * ((without - without.mean(0)) ** 2).sum(0))
+    return error
+
+
+def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
+    """For each image "" or the sentence why it cannot be taken together with the others."""
+    told = [any(value is not None for value in each.values.values()) for each in fields]
+    names = next((set(each.values) for each, some in zip(fields, told, strict=True) if some), set())
+    return [
+        NO_NUMBER if not some else "" if set(each.values) == names else OTHER_NUMBERS
+        for each, some in zip(fields, told, strict=True)
+    ]
+
+
+def together(fields: Sequence[FieldOfView], figures: Together, unit: Unit, uncertainty: float) -> dict[str, Value]:
+    """The numbers of two or more images together, with their 95 % intervals.
+
+    figures: what the kind of analysis makes of some of them. unit: of their lengths. uncertainty: the relative standard
+    uncertainty of the calibration that all share, which enters what has a length in its unit. A count is what it is,
+    and where all images say the same there is no spread to tell of: neither has an interval.
+    """
+    found = figures(fields)
+    others = [figures([*fields[:place], *fields[place + 1 :]]) for place in range(len(fields))]
+    values = {}
+    for name, value in found.items():
+        quantity, without = number(name), [each[name] for each in others]
+        own = Value(value, unit=quantity.unit(unit))
+        if value is not None and quantity.kind != "integer" and None not in without:
+            spread = float(jackknife_error(np.array(without, float)))
+            half = hypot(t95(len(fields) - 1) * spread, Z95 * quantity.power * uncertainty * value)
+            low = value - half if not quantity.power and quantity.kind != "fraction" else max(0.0, value - half)
+            high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
+            own = Value(value, low, high, own.unit) if spread > 0 else own
+        values[name] = own
+    return values

@@ -1,0 +1,212 @@
+"""Data bars as the microscopes of five vendors lay them out, drawn anew: their fields agree with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import floor, log10
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+POLAROID = 127e6  # nm, width of the print that magnifications are told for
+STEPS = 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8  # of a magnification, times powers of ten
+NARROW = 420  # px; in narrower pictures a bar has one line
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@lru_cache(maxsize=64)
+def font_of(size: int) -> Font:
+    return ImageFont.load_default(size=size)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a data bar says. nm: of a pixel. length: of the scale bar in nm, a round number. wide: px of the picture."""
+
+    wide: int
+    nm: float
+    length: float
+    kv: float
+    working: float
+    detector: str
+    date: str
+
+    @classmethod
+    def drawn(cls, wide: int, rng: np.random.Generator) -> Told:
+        """Its scale bar takes an eighth to a third of the picture."""
+        magnification = float(rng.choice(STEPS)) * 10 ** int(rng.integers(2, 6))
+        nm = POLAROID / (wide * magnification)
+        length = round_length(wide * nm * rng.uniform(0.17, 0.33))
+        return cls(
+            wide,
+            nm,
+            length,
+            float(rng.choice([1, 2, 3, 5, 10, 15, 20, 30])),
+            float(rng.uniform(2, 15)),
+            str(rng.choice(["SE2", "InLens", "ETD", "TLD", "SE(U)", "BSE", "LEI", "CBS"])),
+            f"{rng.integers(1, 29):02d}.{rng.integers(1, 13):02d}.20{rng.integers(8, 26):02d}",
+        )
+
+    @property
+    def bar(self) -> int:
+        """px that the scale bar is long."""
+        return round(self.length / self.nm)
+
+    @property
+    def magnification(self) -> int:
+        return round(POLAROID / (self.wide * self.nm))
+
+
+def round_length(nm: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no longer."""
+    power = 10.0 ** floor(log10(nm))
+    return next(each * power for each in (5, 2, 1) if each * power <= nm * (1 + 1e-9))
+
+
+def length_words(nm: float) -> str:
+    """Such as "500 nm" or "2 um": the font has no µ."""
+    return f"{nm:g} nm" if nm < 1000 else f"{nm / 1000:g} um" if nm < 1e6 else f"{nm / 1e6:g} mm"
+
+
+def draw_data_bar(image: Image.Image, hidden: Image.Image, size: int, rng: np.random.Generator) -> Told:
+    """Draw one below the picture, over its lowest rows, which `hidden` marks; returns what it says.
+
+    size: px, of letters as high as the picture allows.
+    """
+    told = Told.drawn(image.size[0], rng)
+    size = max(8, min(size, image.size[0] // 26))
+    LAYOUTS[str(rng.choice(list(LAYOUTS)))](image, hidden, size, told)
+    return told
+
+
+def _strip(image: Image.Image, hidden: Image.Image, rows: int, grey: int) -> tuple[ImageDraw.ImageDraw, int]:
+    """A strip of one grey over the lowest rows: what draws in it, and its first row."""
+    wide, tall = image.size
+    box = (0, max(0, tall - rows), wide, tall)
+    ImageDraw.Draw(hidden).rectangle(box, fill=1)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle(box, fill=grey)
+    return pen, box[1]
+
+
+def _spread(
+    pen: ImageDraw.ImageDraw, fields: list[str], left: float, right: float, top: float, ink: int, font: Font
+) -> None:
+    """The fields from left to right, as many as there is room for, with equal gaps."""
+    gap = pen.textlength("  ", font=font)
+    while fields and sum(pen.textlength(each, font=font) + gap for each in fields) > right - left:
+        fields = fields[:-1]
+    room = (right - left) - sum(pen.textlength(each, font=font) for each in fields)
+    for each in fields:
+        pen.text((left, top), each, fill=ink, font=font)
+        left += pen.textlength(each, font=font) + min(room / max(1, len(fields)), 4 * gap)
+
+
+def _zeiss(image: Image.Image, hidden: Image.Image, size: int, told: Told) -> None:
+    """A light strip; the scale bar with its length above at the left, two lines of fields beside it."""
+    pen, top = _strip(image, hidden, round(2.9 * size), 225)
+    font = font_of(size)
+    left, line = size, top + round(1.9 * size)
+    pen.text((left + told.bar / 2, top + 0.2 * size), length_words(told.length), fill=0, font=font, anchor="ma")
+    pen.line([(left, line), (left + told.bar, line)], fill=0, width=max(1, size // 8))
+    for end in (left, left + told.bar):
+        pen.line([(end, line - size // 3), (end, line + size // 3)], fill=0, width=max(1, size // 8))
+    magnified = f"Mag = {told.magnification / 1000:.2f} K X"
+    first = [f"EHT = {told.kv:.2f} kV", f"Signal A = {told.detector}", f"Date :{told.date}"]
+    second = [f"WD = {told.working:.1f} mm", magnified, f"Pixel Size = {told.nm:.4g} nm"]
+    for lines, fields in enumerate((first, second)):
+        _spread(pen, fields, left + told.bar + 2 * size, told.wide, top + (0.25 + 1.3 * lines) * size, 0, font)
+
+
+def _fei(image: Image.Image, hidden: Image.Image, size: int, told: Told) -> None:
+    """A dark table of one line of heads and one of values, parted by lines; the scale bar at the right."""
+    pen, top = _strip(image, hidden, round(2.7 * size), 0)
+    font, ink = font_of(size), 240
+    right = told.wide - told.bar - 2 * size
+    cells = [
+        ("HV", f"{told.kv:.2f} kV"),
+        ("mag", f"{told.magnification:,.0f} x".replace(",", " ")),
+        ("WD", f"{told.working:.1f} mm"),
+        ("det", told.detector),
+        ("HFW", length_words(float(f"{told.wide * told.nm:.3g}"))),
+    ]
+    left = 0.5 * size
+    for head, value in cells:
+        wide = max(pen.textlength(each, font=font) for each in (head, value)) + size
+        if left + wide > right:
+            break
+        pen.text((left + wide / 2, top + 0.1 * size), head, fill=ink, font=font, anchor="ma")
+        pen.text((left + wide / 2, top + 1.3 * size), value, fill=ink, font=font, anchor="ma")
+        left += wide
+        pen.line([(left, top), (left, image.size[1])], fill=140)
+    middle, words = right + size + told.bar / 2, length_words(told.length)
+    line, room = top + round(1.35 * size), pen.textlength(words, font=font) / 2 + size / 3
+    if 2 * room < 0.8 * told.bar:  # the line is broken by its length
+        for a, b in ((-told.bar / 2, -room), (room, told.bar / 2)):
+            pen.line([(middle + a, line), (middle + b, line)], fill=ink, width=max(1, size // 8))
+        pen.text((middle, line), words, fill=ink, font=font, anchor="mm")
+    else:
+        pen.line([(middle - told.bar / 2, line), (middle + told.bar / 2, line)], fill=ink, width=max(1, size // 8))
+        pen.text((middle, line + 0.15 * size), words, fill=ink, font=font, anchor="ma")
+    for end in (middle - told.bar / 2, middle + told.bar / 2):
+        pen.line([(end, line - size // 3), (end, line + size // 3)], fill=ink, width=max(1, size // 8))
+
+
+def _jeol(image: Image.Image, hidden: Image.Image, size: int, told: Told) -> None:
+    """White letters on a black strip in one line, the length at the right above its bar."""
+    pen, top = _strip(image, hidden, round(2.1 * size), 0)
+    font, line = font_of(size), image.size[1] - max(2, size // 3)
+    right = told.wide - size - told.bar
+    pen.line([(right, line), (right + told.bar, line)], fill=255, width=max(2, size // 5))
+    pen.text((right + told.bar / 2, top + 0.25 * size), length_words(told.length), fill=255, font=font, anchor="ma")
+    fields = [told.detector, f"{told.kv:.1f}kV", f"X{told.magnification:,.0f}", f"WD {told.working:.1f}mm"]
+    _spread(pen, fields, size, right - size, top + 0.4 * size, 255, font)
+
+
+def _hitachi(image: Image.Image, hidden: Image.Image, size: int, told: Told) -> None:
+    """White letters on a black strip; eleven ticks at the right are the scale bar, its length below them."""
+    pen, top = _strip(image, hidden, round(2.3 * size), 0)
+    font, right = font_of(size), told.wide - size
+    for tick in range(11):
+        x = right - told.bar + told.bar * tick / 10
+        pen.line([(x, top + 0.2 * size), (x, top + (0.8 if tick in (0, 5, 10) else 0.55) * size)], fill=255)
+    pen.text((right, top + 1.0 * size), length_words(told.length), fill=255, font=font, anchor="ra")
+    magnified = f"x{told.magnification / 1000:.1f}k" if told.magnification >= 1000 else f"x{told.magnification:.0f}"
+    fields = [f"{told.kv:.1f}kV", f"{told.working:.1f}mm", magnified, told.detector, told.date]
+    _spread(pen, fields, size, right - told.bar - size, top + 0.5 * size, 255, font)
+
+
+def _tescan(image: Image.Image, hidden: Image.Image, size: int, told: Told) -> None:
+    """A dark strip of boxes: fields in two columns, the scale bar between marks in a box of its own."""
+    lines = 1 if told.wide < NARROW else 2
+    pen, top = _strip(image, hidden, round((0.5 + 1.25 * lines) * size), 20)
+    font, ink = font_of(round(0.9 * size)), 235
+    columns = [
+        [f"SEM HV: {told.kv:.1f} kV", f"WD: {told.working:.2f} mm"],
+        [f"View field: {length_words(float(f'{told.wide * told.nm:.3g}'))}", f"Det: {told.detector}"],
+    ]
+    left, right = 0.4 * size, told.wide - told.bar - 1.5 * size
+    for column in columns:
+        wide = max(pen.textlength(each, font=font) for each in column[:lines]) + size
+        if left + wide > right:
+            break
+        for line, text in enumerate(column[:lines]):
+            pen.text((left, top + (0.25 + 1.2 * line) * size), text, fill=ink, font=font)
+        left += wide
+        pen.line([(left - 0.5 * size, top), (left - 0.5 * size, image.size[1])], fill=110)
+    middle, line = right + 0.75 * size, image.size[1] - round(0.45 * size)
+    for end in (0, told.bar):
+        pen.line([(middle + end, line - size // 3), (middle + end, line + size // 4)], fill=ink)
+    pen.line([(middle, line), (middle + told.bar, line)], fill=ink)
+    pen.text((middle + told.bar / 2, line - 1.15 * size), length_words(told.length), fill=ink, font=font, anchor="ma")
+
+
+LAYOUTS: dict[str, Callable[[Image.Image, Image.Image, int, Told], None]] = {
+    "zeiss": _zeiss,
+    "fei": _fei,
+    "jeol": _jeol,
+    "hitachi": _hitachi,
+    "tescan": _tescan,
+}

@@ -1,0 +1,69 @@
+"""How far the images of a sample are, from rows alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, QuerySet
+
+from ..core.pace import about
+from ..models import Job, Micrograph, Sample, recent_pace
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the images of a sample are."""
+
+    total: int
+    done: int
+    failed: int
+    under_way: int
+    now: tuple[Job, ...] = ()
+    seconds: float | None = None
+    arriving: int = 0
+
+    @classmethod
+    def of(cls, sample: Sample) -> Progress:
+        counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
+        arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
+        left = sample.members.filter(state__in=Job.UNFINISHED)
+        return cls(
+            sum(counts.values()) + arriving,
+            counts.get(Job.State.DONE, 0),
+            counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
+            sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
+            tuple(left.filter(state=Job.State.RUNNING).select_related("micrograph").defer("summary")),
+            _seconds(left),
+            arriving,
+        )
+
+    @property
+    def ended(self) -> int:
+        return self.total - self.under_way
+
+    @property
+    def per_cent(self) -> int:
+        part = self.ended + sum(job.progress for job in self.now)
+        return round(100 * part / self.total) if self.total else 0
+
+    @property
+    def line(self) -> str:
+        """How many are done, and how long the rest takes."""
+        said = f"{self.done} of {self.total} images done"
+        said += f", {self.failed} without a result" if self.failed else ""
+        said += f", {self.arriving} still to be read" if self.arriving else ""
+        return said + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
+
+    @property
+    def doing(self) -> list[str]:
+        """What happens this moment."""
+        return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
+
+
+def _seconds(left: QuerySet) -> float | None:
+    pace = recent_pace()
+    sizes = left.values_list("micrograph__width", "micrograph__height")
+    each = [pace.seconds(width * height / 1e6) for width, height in sizes]
+    known = [seconds for seconds in each if seconds is not None]
+    return sum(known) / settings.DEEPSEGM_CONCURRENCY if known else None

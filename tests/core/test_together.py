@@ -1,0 +1,259 @@
+"""Several images as one sample, of kinds of analysis whose numbers are no size distribution."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import openpyxl
+import pytest
+from scipy import stats
+
+from segmentation.core import tasks
+from segmentation.core.analysis import Value
+from segmentation.core.combine import combine
+from segmentation.core.measure.quantities import Quantity
+from segmentation.core.measure.table import Table
+from segmentation.core.measure.together import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, mean_and_median, together
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.exports.images_csv import numbers_of
+from segmentation.core.report.files import write_all
+from segmentation.core.report.method import left_out_words, method
+from segmentation.core.sample import Found, LeftOut, Member
+
+CLASSES = ("matrix", "carbide")
+CARD = {"name": "steel", "version": "1", "sha256": "a" * 64, "maps": list(CLASSES)}
+USED = {"scale": 1.0, "mirrored": "on"}
+
+
+def member(
+    share: float | None,
+    boundary: float = 0.1,
+    side: int = 100,
+    nm: float | None = None,
+    name: str = "a.tif",
+    classes: tuple[str, ...] = CLASSES,
+) -> Member:
+    """An image of two classes, `share` of whose area is the second one's; None: the image gave no number."""
+    size = nm or 1.0
+    shares = [0.5, 0.5] if share is None else [1 - share, share]
+    values = {}
+    for figure in tasks.find("phases").quantities:
+        for class_name, part in zip(classes, shares, strict=True):
+            length = {"area_fraction": part, "boundary_density": boundary / size, "mean_intercept": np.pi * part * size}
+            length["mean_intercept"] /= boundary
+            value = None if share is None else length[figure]
+            unit = {"area_fraction": "", "boundary_density": "⁻¹", "mean_intercept": ""}[figure]
+            lengths = "" if figure == "area_fraction" else ("px" if nm is None else "nm") + unit
+            values[f"{figure} of {class_name}"] = Value(value, unit=lengths if value is not None else "")
+    columns = {
+        "label": np.arange(1, 3),
+        "class": np.arange(2),
+        "name": np.array(classes),
+        "kept": np.full(2, share is not None),
+        "reason": np.full(2, "" if share is not None else "unlike", "U40"),
+        "area": side**2 * np.array(shares),
+        "area_fraction": np.array(shares),
+    }
+    found = Found("phases", {"model": "steel", **USED}, CARD, USED, side, side)
+    calibration = Calibration.absent() if nm is None else Calibration.of_pixel(nm, typed=f"{nm}")
+    table = Table.of_pixels(columns, nm)
+    return Member(name, table, calibration, sha256="b" * 64, found=found, quantities=values)
+
+
+def test_equal_images_have_the_interval_of_astm_e562():
+    shares = np.array([0.20, 0.26, 0.23, 0.31])
+    pooled = combine("Steel", [member(share) for share in shares]).quantities["area_fraction of carbide"]
+    half = stats.t.ppf(0.975, 3) * shares.std(ddof=1) / 2
+    assert pooled.value == pytest.approx(shares.mean())
+    assert (pooled.low, pooled.high) == pytest.approx((shares.mean() - half, shares.mean() + half), rel=1e-3)
+
+
+def test_each_image_weighs_as_its_area_and_intercepts_follow_from_the_totals():
+    """Three quarters of the area are at 40 %, one quarter at 20 %; boundaries likewise."""
+    made = combine("Steel", [member(0.4, 0.30, side=300), member(0.2, 0.10, side=100), member(0.2, 0.10, side=100)])
+    area = np.array([9, 1, 1]) / 11
+    share, rim = area @ [0.4, 0.2, 0.2], area @ [0.3, 0.1, 0.1]
+    assert made.quantities["area_fraction of carbide"].value == pytest.approx(share)
+    assert made.quantities["boundary_density of carbide"].value == pytest.approx(rim)
+    assert made.quantities["mean_intercept of carbide"].value == pytest.approx(np.pi * share / rim)
+
+
+def test_images_of_other_magnification_are_weighted_by_what_they_show_of_the_specimen():
+    made = combine("Steel", [member(0.4, nm=2.0), member(0.2, nm=1.0)])
+    assert made.quantities["area_fraction of carbide"].value == pytest.approx((4 * 0.4 + 0.2) / 5)
+    assert made.quantities["mean_intercept of carbide"].unit == "nm"
+    assert any("from" not in each and "1 to 2 nm per pixel" in each for each in made.warnings)
+
+
+def test_the_scale_widens_lengths_and_leaves_fractions():
+    both = [member(0.2, 0.1, nm=2.0), member(0.3, 0.12, nm=2.0), member(0.25, 0.11, nm=2.0)]
+    doubtful = [
+        replace(each, calibration=replace(each.calibration, instrument_uncertainty=0.2, relative_uncertainty=0.0))
+        for each in both
+    ]
+    plain, wide = combine("Steel", both).quantities, combine("Steel", doubtful).quantities
+    assert wide["area_fraction of carbide"] == plain["area_fraction of carbide"]
+    name = "boundary_density of carbide"
+    half, wider = ((each[name].high - each[name].low) / 2 for each in (plain, wide))
+    assert wider == pytest.approx(np.hypot(half, 1.96 * 0.2 * plain[name].value), rel=0.01)
+
+
+def test_intervals_by_image_hold_the_truth_nineteen_times_in_twenty():
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(400):
+        shares = rng.beta(6, 14, 5)  # 30 %
+        fields = [FieldOfView(member(0.3).table, {"area_fraction of x": share}, 1.0) for share in shares]
+        found = together(fields, by_area, "px", 0.0)["area_fraction of x"]
+        held += found.low <= 0.3 <= found.high
+    assert 0.925 <= held / 400 <= 0.98
+
+
+def test_medians_by_image_hold_the_truth():
+    """Grouped jackknife of the median over all objects: images of 60 log-normal sizes, whose middles differ, too."""
+    rng, held = np.random.default_rng(6), 0
+    for _ in range(300):
+        tables = [
+            Table(
+                {
+                    "ecd_px": np.exp(rng.normal(rng.normal(3, 0.1), 0.4, 60)),
+                    "kept": np.ones(60, bool),
+                    "reason": np.full(60, "", "U40"),
+                }
+            )
+            for _ in range(6)
+        ]
+        fields = [FieldOfView(each, {}, 1.0) for each in tables]
+        found = together(
+            fields,
+            lambda some: {"grain_diameter_median": mean_and_median([each.table for each in some], "ecd", "exclude")[1]},
+            "px",
+            0.0,
+        )["grain_diameter_median"]
+        held += found.low <= np.exp(3) <= found.high
+    assert 0.92 <= held / 300 <= 0.985
+
+
+def test_what_does_not_belong_is_left_out_and_named():
+    members = [
+        member(0.2, nm=2.0, name="a.tif"),
+        member(0.3, nm=2.0, name="b.tif"),
+        member(None, nm=2.0, name="unlike.tif"),
+        member(0.9, nm=2.0, name="other.tif", classes=("matrix", "graphite")),
+        member(0.9, name="unscaled.tif"),
+    ]
+    made = combine("Steel", members, left_out=[LeftOut.failed("gone.tif", "It is no image.")])
+    why = {image.name: image.excluded for image in made.images}
+    assert why["a.tif"] == why["b.tif"] == "" and why["unlike.tif"] == NO_NUMBER and why["other.tif"] == OTHER_NUMBERS
+    assert why["unscaled.tif"].startswith("It has no calibration") and why["gone.tif"].startswith("Not analysed")
+    assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
+    assert left_out_words(made) == (
+        "4 images are left out: 1 not analysed, 1 without a number, 1 of a model that tells other things apart,"
+        " 1 without a calibration"
+    )
+    assert sum("1 image is not in the pooled numbers" in each for each in made.warnings) == 3
+
+
+def test_nothing_left_gives_no_number():
+    made = combine("Steel", [member(None), member(None)])
+    assert all(each.value is None for each in made.quantities.values()) and made.quantities
+    assert any("2 images are not in the pooled numbers: without a number" in each for each in made.warnings)
+    unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
+    assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
+
+
+def test_one_image_keeps_its_own_interval():
+    alone = member(0.2)
+    own = {name: replace(each, low=0.0, high=1.0) for name, each in alone.quantities.items()}
+    made = combine("Steel", [replace(alone, quantities=own), member(None)])
+    assert made.quantities == own
+
+
+def test_where_all_images_say_the_same_there_is_no_interval():
+    found = combine("Steel", [member(0.0), member(0.0), member(0.0)]).quantities["area_fraction of carbide"]
+    assert found == Value(0.0)
+
+
+def test_grains_of_all_images_are_counted_and_measured_together():
+    def grains(sizes: list[float], intercept: float, whole: int) -> FieldOfView:
+        count = len(sizes)
+        table = Table(
+            {
+                "ecd_nm": np.array(sizes, float),
+                "convex": np.ones(count, bool),
+                "touches_frame": np.arange(count) >= whole,
+                "kept": np.ones(count, bool),
+                "reason": np.full(count, "", "U40"),
+            },
+            1.0,
+        )
+        values = {"grains": float(count), "grain_intercept": intercept, "grain_density": count / 1e6}
+        return FieldOfView(table, values, 1e6)
+
+    fields = [grains([10, 20, 90], 20.0, 2), grains([30, 40, 50, 60, 90], 10.0, 4)]
+    found = tasks.find("grains").together(fields)
+    assert found["grains"] == 8 and found["grain_diameter_mean"] == pytest.approx(35)
+    assert found["grain_diameter_median"] == pytest.approx(35)
+    assert found["grain_intercept"] == pytest.approx(2 / (1 / 20 + 1 / 10))  # equal lengths of lines over all grains
+    density = 4e-6 * 1e12
+    assert found["grain_number"] == pytest.approx(3.321928 * np.log10(density) - 2.954)
+
+
+def test_swelling_is_that_of_all_volumes_together():
+    columns = {"ecd_nm": np.ones(1), "touches_frame": np.zeros(1), "kept": np.ones(1, bool), "reason": np.array([""])}
+    fields = [
+        FieldOfView(Table(columns, 1.0), {"bubbles": 1.0, "swelling": gas / (100 * area - gas)}, area)
+        for gas, area in ((10.0, 1.0), (30.0, 4.0))
+    ]
+    assert tasks.find("bubbles").together(fields)["swelling"] == pytest.approx(40 / (500 - 40))
+
+
+class TestFiles:
+    @pytest.fixture(scope="class")
+    def made(self):
+        members = [member(share, nm=2.0, name=f"{n}.tif") for n, share in enumerate((0.2, 0.3, 0.26))]
+        return combine("Steel", members, left_out=[LeftOut.by_user(member(0.9, nm=2.0, name="out.tif"))])
+
+    @pytest.fixture(scope="class")
+    def files(self, made, tmp_path_factory):
+        return write_all(made, tmp_path_factory.mktemp("files"))
+
+    def test_every_number_of_every_image_is_in_the_tables(self, made, files):
+        rows = list(csv.DictReader(io.StringIO(files["images.csv"].read_text())))
+        assert [row["image"] for row in rows] == ["0.tif", "1.tif", "2.tif", "out.tif"]
+        assert [float(row["area_fraction of carbide"]) for row in rows] == [0.2, 0.3, 0.26, 0.9]
+        assert float(rows[0]["mean_intercept_nm of carbide"]) == pytest.approx(np.pi * 0.2 / 0.05)
+        assert rows[0]["n"] == "" and rows[3]["excluded"] == "Excluded by the user."
+        book = openpyxl.load_workbook(files["sample.xlsx"])
+        heads, *lines = book["images"].iter_rows(values_only=True)
+        assert list(heads[1:-3]) == numbers_of(made)[0]
+        assert lines[1][heads.index("area_fraction of carbide")] == 0.3
+        summary = {row[1]: row[2:] for row in book["summary"].iter_rows(values_only=True)}
+        whole = made.quantities["area_fraction of carbide"]
+        assert summary["Area fraction of carbide"] == pytest.approx((whole.value, None, whole.low, whole.high))
+
+    def test_the_result_obeys_its_schema(self, made, files):
+        result = json.loads(files["result.json"].read_text())
+        jsonschema.validate(result, json.loads(files["result.schema.json"].read_text()))
+        assert result["statistics"] is None and len(result["images"]) == 4
+        found = {each["name"]: each for each in result["quantities"]}
+        assert found["area_fraction of carbide"]["low"] == made.quantities["area_fraction of carbide"].low
+        assert {each["name"] for each in result["images"][0]["quantities"]} == set(found)
+
+    def test_the_method_says_what_the_intervals_are(self, made):
+        said = method(made)
+        assert "jackknife over the images" in said and "ASTM E562" in said and "1 excluded by the user" in said
+        assert "resampled by 1;" in said  # how maps became phases, the same for all
+
+
+def test_a_quantity_below_nothing_is_only_what_can_be_negative(monkeypatch):
+    from segmentation.core.measure import quantities
+
+    monkeypatch.setitem(quantities.NUMBERS, "level", Quantity("level", "Level", "A number of any sign."))
+    fields = [FieldOfView(member(0.2).table, {"level": value}, 1.0) for value in (-1.0, -3.0)]
+    found = together(fields, by_area, "px", 0.0)["level"]
+    assert found.value == -2 and found.low < found.value < found.high
