@@ -11,9 +11,11 @@ from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
-from ..core.micrograph.types import NO_INTERVALS
 from ..core.pace import about
+from ..core.settings import AnalysisSettings
+from ..core.tasks import find
 from ..models import Artifact, Job, Micrograph, Sample, recent_pace
+from .present import shown_settings
 from .sizes import (
     Budget,
     Measure,
@@ -21,9 +23,11 @@ from .sizes import (
     fit_words,
     group_words,
     headlines,
+    interval_line,
     main_sizes,
     shape_table,
     shown,
+    weighted_notes,
     weighted_table,
 )
 from .smallcharts import Convergence, NanoCard
@@ -201,14 +205,7 @@ class Pooled:
 
     @property
     def interval_line(self) -> str:
-        """What the intervals beside the numbers are."""
-        if self.in_pixels:
-            return NO_INTERVALS
-        if self.kept < 2:
-            return ""
-        if self.images_pooled < 2:
-            return "Beside each number its 95 % interval, by bootstrap over the particles: there is only one image."
-        return f"Beside each number its 95 % interval, by bootstrap over the {self.images_pooled} images."
+        return interval_line(self.statistics) if self.statistics else ""
 
     @property
     def between(self) -> Measure | None:
@@ -257,6 +254,10 @@ class Pooled:
         return weighted_table(self.statistics) if self.statistics else []
 
     @property
+    def weighted_notes(self) -> list[str]:
+        return weighted_notes(self.statistics) if self.statistics else []
+
+    @property
     def shape(self) -> list[Row]:
         return shape_table(self.statistics) if self.statistics and self.kept else []
 
@@ -267,6 +268,16 @@ class Pooled:
     @property
     def groups(self) -> str:
         return group_words(self.statistics) if self.statistics else ""
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The settings that its images were asked to be analysed with; what each came to is on its own page."""
+        asked = AnalysisSettings.from_dict(self.sample.settings)
+        return [
+            ("Kind of analysis", find(asked.task).title),
+            ("Model", asked.segmentation.model),
+            *((each.title, each.says(value)) for each, value in shown_settings(asked)),
+        ]
 
     @property
     def histogram(self) -> dict[str, str] | None:

@@ -219,7 +219,7 @@ def _segmentation(case: Case) -> Contribution:
         f"Root mean square of the median's error on labelled images, by the model's card: {told}."
         if scores
         else "No error of the median on labelled images is known: the model's card has none, or another tool outlined.",
-        "correct the outlines, or fine-tune the model on outlined images of this kind.",
+        "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
         *case.if_scaled(u),
     )
 

@@ -27,7 +27,7 @@ from .filters import (
     with_reasons_lifted,
     without_doubtful,
 )
-from .fractions import MANY_IMAGES, Fraction, nano_fraction, share_between
+from .fractions import Fraction, nano_fraction, share_between, unseen
 from .table import Table
 
 THRESHOLD = 0.5
@@ -257,15 +257,21 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         if terms.field_spread and sizes.images < 2
         else ""
     )
-    return f"{share} have a {LIMIT}: {tail}.{spread}{_unseen(sizes.images)} A screening aid, not a certificate."
+    missed = _missed(found, verdict, sizes.images)
+    return f"{share} have a {LIMIT}: {tail}.{spread}{missed} A screening aid, not a certificate."
 
 
-def _unseen(images: int) -> str:
-    """What few images may miss whatever they show: with 95 % one of them is of a kind that has this share."""
-    if not 1 < images < MANY_IMAGES:
+def _missed(found: Fraction, verdict: str, images: int) -> str:
+    """What few images may miss whatever they show."""
+    told = unseen(found, images)
+    if told is None:
         return ""
-    share = 100 * (1 - 0.05 ** (1 / images))
-    return f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen."
+    share, low, high = (100 * each for each in told)
+    ends = ", which would end this verdict" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
+    return (
+        f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen; with"
+        f" such fields the fraction could lie from {low:.0f} to {high:.0f} %{ends}."
+    )
 
 
 def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:

@@ -156,12 +156,13 @@ def describe(
     rng = np.random.default_rng(seed)
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-    nano = terms.fraction(sizes)
-    doubtful = doubtful_fractions(variants, terms)
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, found, rng, uncertainty)
     number = found["number"]
+    shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
+    reach = {name: [each.low, each.high] if each else None for name, each in shares.items()}
+    low, high = reach["fraction_100nm"] or (None, None)
     groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
     case = Case(variants, calibration or Calibration.absent(), field_spread, coarsest or 0.0, evidence or Evidence())
     return {
@@ -177,18 +178,11 @@ def describe(
         "without_filter": _without_filter(tables),
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
-        "fraction_100nm": nano.fraction if nano else None,
-        "fraction_low": nano.low if nano else None,
-        "fraction_high": nano.high if nano else None,
-        **{name: each.fraction if each else None for name, each in doubtful.items()},
+        **{name: each.fraction if each else None for name, each in shares.items()},
+        "fraction_low": low,
+        "fraction_high": high,
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
-        "intervals": {
-            **limits["number"],
-            "median": limits["number"]["d50"],
-            "ecd_median": of_ecd,
-            "fraction_100nm": [nano.low, nano.high] if nano else None,
-            **{name: [each.low, each.high] if each else None for name, each in doubtful.items()},
-        },
+        "intervals": {**limits["number"], "median": limits["number"]["d50"], "ecd_median": of_ecd, **reach},
         "interval_note": undefined(sizes),
         "cautions": cautions(sizes),
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
