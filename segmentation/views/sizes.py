@@ -82,7 +82,14 @@ def main_sizes(statistics: dict[str, Any]) -> list[Measure]:
     """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
     if not statistics["n_kept"]:
         return []
-    return [*answers({name: _by_number(statistics, name) for name in MAIN}), *_beside(statistics)]
+    *lengths, fraction = MAIN
+    sizes = answers({name: _by_number(statistics, name) for name in lengths})
+    shares = answers({fraction: _by_number(statistics, fraction)})
+    return [
+        *sizes,
+        *(replace(each, term=f"{each.term}{_counted(statistics)}") for each in shares),
+        *_beside(statistics),
+    ]
 
 
 def headlines(statistics: dict[str, Any]) -> list[Measure]:
@@ -92,7 +99,14 @@ def headlines(statistics: dict[str, Any]) -> list[Measure]:
     median, *fraction = answers({name: _by_number(statistics, name) for name in ("median", "fraction_100nm")})
     card = NanoCard.of(statistics)
     median = replace(median, term="Median min. Feret")
-    return [median, *(replace(each, term="1–100 nm", below=card.title if card else "") for each in fraction)]
+    below = card.title if card else ""
+    return [median, *(replace(each, term=f"1–100 nm{_counted(statistics)}", below=below) for each in fraction)]
+
+
+def _counted(statistics: dict[str, Any]) -> str:
+    """From which size on particles are in the fraction; older results do not say."""
+    least = (statistics.get("nano") or {}).get("least_nm")
+    return "" if least is None else f", of ≥ {significant(least)} nm"
 
 
 def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:

@@ -66,12 +66,13 @@ class Contribution:
 @dataclass(frozen=True, eq=False)
 class Case:
     """What contributions are computed from. variants: as of `nano.variants_of`. field_spread: as of `nano_fraction`;
-    pixel: nm, of the coarsest image."""
+    pixel: nm, of the coarsest image; least_nm: the size from which on particles are counted."""
 
     variants: Mapping[str, Sizes]
     calibration: Calibration
     field_spread: float
     pixel: float
+    least_nm: float = 0.0
     evidence: Evidence = field(default_factory=Evidence)
 
     @property
@@ -104,11 +105,12 @@ def budget(case: Case) -> dict[str, Any] | None:
         return None
     rows = [make(case) for make in CONTRIBUTIONS]
     median, fraction = case.answers
+    counted = f"{ANSWERS['fraction_100nm']}, of particles of {case.least_nm:.3g} nm and more:"
     return {
         "coverage_factor": COVERAGE,
         "rows": [asdict(each) for each in rows],
-        "median": _total(rows, "median", median),
-        "fraction_100nm": _total(rows, "fraction_100nm", fraction),
+        "median": _total(rows, "median", median, ANSWERS["median"]),
+        "fraction_100nm": _total(rows, "fraction_100nm", fraction, counted),
     }
 
 
@@ -137,7 +139,7 @@ def _answers(sizes: Sizes) -> tuple[float, float]:
     return quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
 
 
-def _total(rows: Sequence[Contribution], answer: str, value: float) -> dict[str, Any]:
+def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) -> dict[str, Any]:
     """standard, expanded: of the known rows, which resolution and sampling are always among; without: titles of the
     others; largest: name of the largest."""
     known = {row: u for row in rows if (u := getattr(row, answer)) is not None}
@@ -154,7 +156,7 @@ def _total(rows: Sequence[Contribution], answer: str, value: float) -> dict[str,
         "expanded": COVERAGE * total,
         "without": without,
         "largest": largest.name,
-        "sentence": f"{ANSWERS[answer]} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
+        "sentence": f"{title} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
         f" Most of what is known is {_inside(largest.title)}. To reduce it: {largest.remedy}",
     }
 
@@ -192,7 +194,7 @@ def _threshold(case: Case) -> Contribution:
     (GUM 4.3.7); of several the mean of theirs by number, as the error is common to all."""
     others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
     median, fraction = case.answers
-    found, source = Effect(), "No outlines at another threshold are known of them."
+    found, source = Effect(), "Not known: another tool outlined, or no outlines at other thresholds were kept."
     if others:
         source = "The greater change with the threshold 0.1 lower or higher (half a rectangle: by √3)."
         found = Effect(

@@ -185,14 +185,14 @@ def _of_few_images(sizes: Sizes, share: float, uncertainty: float) -> tuple[floa
     shares = [float(each.sum() * scale / count.sum()) for each in inside]
     near = (wilson(min(shares) * trials, trials, z)[0], wilson(max(shares) * trials, trials, z)[1])
     means = np.unique(np.clip(np.r_[COARSE, np.linspace(*near, len(COARSE))], COARSE[0], COARSE[-1]))
-    density = sum(
-        chance * _posterior(np.minimum(each * scale, count), count, means)
-        for chance, each in zip(chances, inside, strict=True)
-    )
+    densities = [_posterior(np.minimum(each * scale, count), count, means) for each in inside]
     edges = np.r_[0, (means[1:] + means[:-1]) / 2, 1]
-    reached = np.r_[0, np.cumsum(density)]
-    low, high = np.interp([0.025, 0.975], reached / reached[-1], edges).tolist()
-    return (0.0 if share == 0 else min(low, share)), (1.0 if share == 1 else max(high, share))
+    # A doubtful calibration must not look better than a certain one, that of the middle node.
+    both = np.average(densities, axis=0, weights=chances), densities[len(densities) // 2]
+    reached = [np.r_[0, np.cumsum(density)] for density in both]
+    ends = [np.interp([0.025, 0.975], each / each[-1], edges) for each in reached]
+    low, high = min(each[0] for each in ends), max(each[1] for each in ends)
+    return (0.0 if share == 0 else float(min(low, share))), (1.0 if share == 1 else float(max(high, share)))
 
 
 def _posterior(inside: Floats, count: Floats, means: Floats) -> Floats:

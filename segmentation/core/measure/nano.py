@@ -205,7 +205,7 @@ def asked_for(sizes: Sizes) -> str:
     """How many particles the mean takes, after Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
     by number, as ISO 13322-1 has it; "" where that is not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
-    if spread is None:
+    if not spread:
         return ""
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
@@ -242,8 +242,9 @@ def _reach(found: Fraction) -> float:
 
 
 def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
+    counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
     share = (
-        f"{100 * found.fraction:.1f} % of {found.n:,} particles of {terms.least_nm:.3g} nm and more"
+        f"{100 * found.fraction:.1f} % of {counted} of {terms.least_nm:.3g} nm and more"
         f" ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
     )
     tail = {
@@ -251,6 +252,8 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         "below": "below the threshold of 50 % by number",
         "undecided": "which does not decide whether 50 % by number is reached",
     }[verdict]
+    if verdict != _word(found):
+        tail = "but that is no verdict yet"
     spread = (
         f" The interval assumes that sizes differ by {100 * terms.field_spread:g} % from field to field, of which one"
         " image says nothing."

@@ -164,7 +164,14 @@ def describe(
     reach = {name: [each.low, each.high] if each else None for name, each in shares.items()}
     low, high = reach["fraction_100nm"] or (None, None)
     groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
-    case = Case(variants, calibration or Calibration.absent(), field_spread, coarsest or 0.0, evidence or Evidence())
+    case = Case(
+        variants,
+        calibration or Calibration.absent(),
+        field_spread,
+        coarsest or 0.0,
+        terms.least_nm,
+        evidence or Evidence(),
+    )
     return {
         "unit": sizes.unit,
         "edge": edge,

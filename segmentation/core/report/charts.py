@@ -15,7 +15,7 @@ from ..measure.fitting import LEAST, chance_words, density, unfit
 from ..measure.statistics import Statistics
 from ..sample import Sample
 from ..tasks.base import Task
-from .wording import per_cent, significant
+from .wording import counted_from, per_cent, significant
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -124,7 +124,8 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
 
 def _nano_words(found: Statistics, things: str, space: str) -> str:
     fraction, low, high = map(per_cent, (found.fraction_100nm, found.fraction_low, found.fraction_high))
-    return f"{fraction} of the {things} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
+    counted = f"{things}{counted_from(found.nano)}"
+    return f"{fraction} of the {counted} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:
