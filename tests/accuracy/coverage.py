@@ -116,6 +116,7 @@ CASES = (
     *(Images(m, 1.3, follows=follows) for m in (3, 5, 10) for follows in (-2.0, 2.0)),
     *(Images(m, 1.3, uneven=0.7) for m in (5, 10)),
 )
+MANY_OF_ONE = (("log-normal, GSD 1.5", 1000), *((law, 4000) for law in LAWS))  # fewer have no such intervals
 MANY = (
     *(Images(5, between, count=400) for between in (1.15, 1.3)),
     *(Images(20, 1.15, law, count=200) for law in ("log-normal, GSD 1.5", "normal, SD 30 %", "bimodal, 90 and 10 %")),
@@ -205,9 +206,9 @@ def image_lines(samples: int) -> Iterator[str]:
     return _table("images | between | law | counts", rows, NO_MODE)
 
 
-def weighted_lines(samples: int, numbers: tuple[int, ...] = (1000, 4000)) -> Iterator[str]:
+def weighted_lines(samples: int) -> Iterator[str]:
     """By area and volume, one image and several."""
-    alone = ((f"1 | – | {law} | {n}", of_law(LAWS[law], n, samples)) for law in LAWS for n in numbers)
+    alone = ((f"1 | – | {law} | {n}", of_law(LAWS[law], n, samples)) for law, n in MANY_OF_ONE)
     several = (
         (f"{each.images} | {each.between:g} | {each.law} | {each.images * each.count}", of_images(each, samples))
         for each in MANY

@@ -27,6 +27,7 @@ COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
 ERROR = "median_error"  # per cent, of a card's scores
+OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 
 
@@ -211,14 +212,18 @@ def _threshold(case: Case) -> Contribution:
 
 def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data of the card, as nobody knows which of them this
-    image resembles; brought to the fraction through the sizes of this image."""
-    scores = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    image resembles; over truth masks of the owner's alone where there are any. Brought to the fraction through the
+    sizes of this image."""
+    known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    own = [each for each in known if each.get("split") == OWN]
+    scores = own or known
     u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
     told = "; ".join(_scored(each) for each in scores)
     return Contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
-        f"Root mean square of the median's error on labelled images, by the model's card: {told}."
+        f"Root mean square of the median's error on {'own truth masks' if own else 'labelled images'}, by the model's"
+        f" card: {told}."
         if scores
         else "No error of the median on labelled images is known: the model's card has none, or another tool outlined.",
         "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",

@@ -197,6 +197,7 @@ def _judged(
 def _doubts(segmentation: Segmentation) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
     from ..labels.outline import EVEN
+    from ..labels.segmentation import MASKS
 
     used, found = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
