@@ -273,10 +273,11 @@ class Pooled:
     def facts(self) -> list[tuple[str, str]]:
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
         asked = AnalysisSettings.from_dict(self.sample.settings)
+        unused = {"field_spread"} if (self.statistics or {}).get("interval_basis") == "by image" else set()
         return [
             ("Kind of analysis", find(asked.task).title),
             ("Model", asked.segmentation.model),
-            *((each.title, each.says(value)) for each, value in shown_settings(asked)),
+            *((each.title, each.says(value)) for each, value in shown_settings(asked) if each.name not in unused),
         ]
 
     @property

@@ -106,7 +106,7 @@ def headlines(statistics: dict[str, Any]) -> list[Measure]:
 def _counted(statistics: dict[str, Any]) -> str:
     """From which size on particles are in the fraction; older results do not say."""
     least = (statistics.get("nano") or {}).get("least_nm")
-    return "" if least is None else f", of ≥ {significant(least)} nm"
+    return "" if least is None else f", of ≥ {least:.3g} nm"
 
 
 def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:

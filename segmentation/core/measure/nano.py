@@ -205,7 +205,7 @@ def asked_for(sizes: Sizes) -> str:
     """How many particles the mean takes, after Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
     by number, as ISO 13322-1 has it; "" where that is not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
-    if not spread:
+    if spread is None or spread < SAME:
         return ""
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
