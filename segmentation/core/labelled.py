@@ -9,7 +9,7 @@ import numpy as np
 from .analysis import Analysis
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
-from .pipeline import Progress, analysed_rows, measure, quiet
+from .pipeline import MASK, Progress, analysed_rows, measure, quiet
 from .settings import DEFAULT_TASK, AnalysisSettings
 from .truth import Labels, Mask
 
@@ -55,7 +55,7 @@ def _above(labels: Labels, rows: int) -> Labels:
 def _drawn(mask: Mask) -> Micrograph:
     """A picture of the mask itself, in place of the micrograph that nobody gave."""
     pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
-    return Micrograph(pixels, mask.name, mask.sha256, Calibration.absent(), {"kind": "mask"}, mask.notes)
+    return Micrograph(pixels, mask.name, mask.sha256, Calibration.absent(), {"kind": MASK}, mask.notes)
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:

@@ -32,6 +32,7 @@ from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
+MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
 Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
 
@@ -228,7 +229,7 @@ def measure(
 
 def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
     flat = flat_share(micrograph.pixels[: segmentation.rows])
-    if flat >= DRAWN:
+    if flat >= DRAWN and micrograph.metadata.get("kind") != MASK:
         yield (
             f"{100 * flat:.0f} % of this image is of exactly one grey value, as in drawings, plots and text and hardly"
             " ever in micrographs: is it the right file?"

@@ -233,9 +233,11 @@ class Sample:
 
     @property
     def models(self) -> list[Mapping[str, Any]]:
-        """The card of every model that found objects of the pooled numbers, in the order of the images."""
-        cards = (member.found.card for _, member in self.counted)
-        return list({(card["name"], card.get("sha256")): card for card in cards if card}.values())
+        """The card of every model that found objects of the pooled numbers, in the order of the images; one for all
+        masks of other tools, whose files have nothing to do with any model."""
+        cards = [member.found.card for _, member in self.counted if member.found.card]
+        found = [{"name": MASKS} if card["name"] == MASKS else card for card in cards]
+        return list({(card["name"], card.get("sha256")): card for card in found}.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the pooled statistics' keys and those of this class but the members and all images."""

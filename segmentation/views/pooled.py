@@ -10,11 +10,11 @@ from typing import Any
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
-from ..core.micrograph.types import NO_INTERVALS
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.tasks.base import Task
 from ..models import Artifact, Job, Micrograph, Sample
+from .present import shown_settings
 from .sizes import Measure, Sizes, answers, between
 from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
@@ -156,13 +156,7 @@ class Pooled(Sizes):
         """What the intervals beside the numbers are."""
         if self.quantities:
             return BY_FIELD.format(images=self.images_pooled) if self.images_pooled > 1 else ONE_FIELD
-        if self.in_pixels:
-            return NO_INTERVALS
-        if self.kept < 2:
-            return ""
-        if self.images_pooled < 2:
-            return "Beside each number its 95 % interval, by bootstrap over the particles: there is only one image."
-        return f"Beside each number its 95 % interval, by bootstrap over the {self.images_pooled} images."
+        return super().interval_line
 
     @property
     def between(self) -> Measure | None:
@@ -193,6 +187,17 @@ class Pooled(Sizes):
         found = self.statistics["convergence"]
         uncertainty = self.statistics.get("relative_uncertainty")
         return f"{capital(more_images_words(found['more'], found['wanted'], uncertainty))}."
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The settings that its images were asked to be analysed with; what each came to is on its own page."""
+        asked = AnalysisSettings.from_dict(self.sample.settings)
+        unused = {"field_spread"} if self.statistics.get("interval_basis") == "by image" else set()
+        return [
+            ("Kind of analysis", self.task.title),
+            ("Model", asked.segmentation.model),
+            *((each.title, each.says(value)) for each, value in shown_settings(asked) if each.name not in unused),
+        ]
 
     @property
     def histogram(self) -> dict[str, str] | None:

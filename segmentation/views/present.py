@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,16 +243,11 @@ class Result(Sizes):
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
         model = self.summary.get("model", {})
-        asked = self.job.get_settings().as_dict()
         return [
             ("Kind of analysis", self.task.title),
             ("Model", f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"),
             ("Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
-            *(
-                (each.title, self._used(each, asked[each.name]))
-                for each in settings_of_task(self.task)
-                if each.name not in SAID_ELSEWHERE | self.task.ignores and asked[each.name] != ""
-            ),
+            *((each.title, self._used(each, value)) for each, value in shown_settings(self.job.get_settings())),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),
         ]
 
@@ -264,6 +259,14 @@ class Result(Sizes):
         if used is None or used == asked:
             return setting.says(asked)
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
+
+
+def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
+    """What was asked for, but what stands elsewhere on the page and texts that nobody typed."""
+    task, values = find(asked.task), asked.as_dict()
+    for each in settings_of_task(task):
+        if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":
+            yield each, values[each.name]
 
 
 def is_scaled(summary: dict[str, Any]) -> bool:

@@ -106,7 +106,10 @@ class Sizes:
         """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
         if not self.kept:
             return []
-        found = answers({name: self._by_number(name) for name in MAIN})
+        *lengths, fraction = MAIN
+        shares = answers({fraction: self._by_number(fraction)})
+        found = answers({name: self._by_number(name) for name in lengths})
+        found += [replace(each, term=f"{each.term}{self._counted}") for each in shares]
         if (fit := self.statistics.get("fit")) and self.kept >= FEW:
             found.append(Measure(NUMBERS["fit"].title, f"{fit['word']} fit", "", NUMBERS["fit"].definition))
         if groups := self.statistics.get("agglomerates"):
@@ -121,7 +124,13 @@ class Sizes:
         median, *fraction = answers({name: self._by_number(name) for name in ("median", "fraction_100nm")})
         below = self.nano.title if self.nano else ""
         median = replace(median, term="Median min. Feret")
-        return [median, *(replace(each, term="1–100 nm", below=below) for each in fraction)]
+        return [median, *(replace(each, term=f"1–100 nm{self._counted}", below=below) for each in fraction)]
+
+    @property
+    def _counted(self) -> str:
+        """From which size on particles are in the fraction; older results do not say."""
+        least = (self.statistics.get("nano") or {}).get("least_nm")
+        return "" if least is None else f", of ≥ {least:.3g} nm"
 
     def _by_number(self, name: str) -> dict[str, Any]:
         """A figure as a quantity: results of earlier versions have no others."""

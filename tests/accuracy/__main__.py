@@ -12,7 +12,7 @@ from segmentation.core.tasks import every
 from . import coverage, golden, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
-SAMPLES, OF_IMAGES = 250, 300
+SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 60, 200
 
 
 def definitions(registry: Registry) -> Iterator[str]:
@@ -32,8 +32,9 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
     "laws": lambda: coverage.law_lines(SAMPLES),
+    "weighted": lambda: coverage.weighted_lines(OF_AMOUNTS),
     "images": lambda: coverage.image_lines(OF_IMAGES),
-    "fractions": lambda: coverage.fraction_lines(SAMPLES),
+    "fractions": lambda: coverage.fraction_lines(OF_FIELDS),
     "golden": golden.lines,
 }
 

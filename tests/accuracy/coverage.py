@@ -1,12 +1,13 @@
 """How often the 95 % intervals hold the truth: samples of known laws, of one image and of several.
 
-python -m tests.accuracy coverage laws calibration images fractions
+python -m tests.accuracy coverage laws calibration weighted images fractions
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from math import log
 from typing import NamedTuple
 from zlib import crc32
@@ -16,13 +17,14 @@ from scipy import stats
 
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.cautions import doubted
-from segmentation.core.measure.distribution import WEIGHTINGS, Sizes, figures
-from segmentation.core.measure.fractions import nano_fraction
+from segmentation.core.measure.distribution import POWER, WEIGHTINGS, Sizes, Weighting, figures
+from segmentation.core.measure.fractions import nano_fraction, unseen
 
 MEDIAN = 110.0
-POWER = {"number": 0, "area": 2, "volume": 3}
 NAMES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
-COLUMNS = (*NAMES, "fraction")
+COLUMNS = (*NAMES, "fraction_100nm")
+HEADS = {"fraction_100nm": "fraction"}
+NO_MODE = tuple(name for name in COLUMNS if name != "mode")  # some of the laws have none
 POPULATION = 400_000
 Truth = dict[str, float]
 
@@ -43,6 +45,7 @@ class Share(NamedTuple):
 
 
 Shares = dict[str, Share]
+Hits = dict[Weighting, dict[str, tuple[float, bool]]]
 
 
 def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> Sizes:
@@ -113,58 +116,70 @@ CASES = (
     *(Images(m, 1.3, follows=follows) for m in (3, 5, 10) for follows in (-2.0, 2.0)),
     *(Images(m, 1.3, uneven=0.7) for m in (5, 10)),
 )
+MANY_OF_ONE = (("log-normal, GSD 1.5", 1000), *((law, 4000) for law in LAWS))  # fewer have no such intervals
+MANY = (
+    *(Images(5, between, count=400) for between in (1.15, 1.3)),
+    *(Images(20, 1.15, law, count=200) for law in ("log-normal, GSD 1.5", "normal, SD 30 %", "bimodal, 90 and 10 %")),
+    Images(20, 1.3, count=200),
+)
 
 
-def truth(values: np.ndarray) -> Truth:
-    """The figures by number of a whole population."""
-    size = np.sort(values)
-    found = figures(size, np.ones(len(size)))
-    return {name: float(found[name] or np.nan) for name in NAMES} | {"fraction": float((size <= 100).mean())}
-
-
-def hits(sizes: Sizes, goal: Truth, seed: int, u: float = 0.0) -> dict[str, tuple[float, bool]]:
-    """Name -> 1 where the interval holds the truth, 0 where not, NaN without one; and whether the product doubts it."""
+def truths(values: np.ndarray) -> dict[Weighting, Truth]:
+    """The figures of a whole population."""
+    sizes = sizes_of(values)
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-    limits = intervals(sizes, found, np.random.default_rng(seed), u)["number"]
+    inside = {"fraction_100nm": float((values <= 100).mean())}
+    return {way: {name: float(each[name] or np.nan) for name in NAMES} | inside for way, each in found.items()}
+
+
+def hits(sizes: Sizes, goals: dict[Weighting, Truth], seed: int, u: float = 0.0) -> Hits:
+    """Of each weighting name -> 1 where the interval holds the truth, 0 where not, NaN without one; and whether the
+    product doubts it."""
+    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    limits = intervals(sizes, found, np.random.default_rng(seed), u)
     nano = nano_fraction(sizes, u)
     unsure = {name for names, _ in doubted(sizes) for name in names}
-    ends = {**limits, "fraction": [nano.low, nano.high]}
-    return {name: (_holds(ends[name], goal[name]), name in unsure) for name in COLUMNS}
+    ends = {way: {**limits[way], "fraction_100nm": [nano.low, nano.high]} for way in WEIGHTINGS}
+    return {
+        way: {name: (_holds(ends[way][name], goals[way][name]), name in unsure) for name in COLUMNS}
+        for way in WEIGHTINGS
+    }
 
 
 def _holds(limits: list[float] | None, value: float) -> float:
     return float("nan") if limits is None else float(limits[0] <= value <= limits[1])
 
 
-def _shares(results: list[dict[str, tuple[float, bool]]]) -> Shares:
-    shares = {}
-    for name in COLUMNS:
-        held, unsure = (np.array(each, float) for each in zip(*(each[name] for each in results), strict=True))
-        known = ~np.isnan(held)
-        share = float(held[known].mean()) if known.any() else float("nan")
-        shares[name] = Share(share, float(known.mean()), float(unsure[known].mean()) if known.any() else 0.0)
-    return shares
+def _shares(results: list[Hits]) -> dict[Weighting, Shares]:
+    return {way: {name: _share([each[way][name] for each in results]) for name in COLUMNS} for way in WEIGHTINGS}
 
 
-def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: float = 0.0) -> Shares:
+def _share(each: list[tuple[float, bool]]) -> Share:
+    held, unsure = np.array(each, float).T
+    known = ~np.isnan(held)
+    share = float(held[known].mean()) if known.any() else float("nan")
+    return Share(share, float(known.mean()), float(unsure[known].mean()) if known.any() else 0.0)
+
+
+def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: float = 0.0) -> dict[Weighting, Shares]:
     """Of one image of n particles; u: relative uncertainty of the calibration, which is off by as much."""
-    goal = truth(law((np.arange(POPULATION) + 0.5) / POPULATION))
+    goals = truths(law((np.arange(POPULATION) + 0.5) / POPULATION))
     results = []
     for i in range(samples):
         rng = np.random.default_rng([n, i, 7])
         values = law(rng.random(n)) * np.exp(-u * rng.standard_normal())
-        results.append(hits(sizes_of(values), goal, i, u))
+        results.append(hits(sizes_of(values), goals, i, u))
     return _shares(results)
 
 
-def of_images(case: Images, samples: int) -> Shares:
-    goal = truth(case.draw(np.random.default_rng(1), 20_000)[0])
+def of_images(case: Images, samples: int) -> dict[Weighting, Shares]:
+    goals = truths(case.draw(np.random.default_rng(1), 1_200_000 // case.count)[0])
     drawn = (case.draw(np.random.default_rng([crc32(case.name.encode()), i]), case.images) for i in range(samples))
-    return _shares([hits(sizes_of(*each), goal, i) for i, each in enumerate(drawn)])
+    return _shares([hits(sizes_of(*each), goals, i) for i, each in enumerate(drawn)])
 
 
 def _table(heads: str, rows: Iterator[tuple[str, Shares]], columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
-    yield f"| {heads} | {' | '.join(columns)} |"
+    yield f"| {heads} | {' | '.join(HEADS.get(name, name) for name in columns)} |"
     yield "|---" * (heads.count("|") + 1 + len(columns)) + "|"
     for head, shares in rows:
         yield f"| {head} | {' | '.join(str(shares[name]) for name in columns)} |"
@@ -173,22 +188,33 @@ def _table(heads: str, rows: Iterator[tuple[str, Shares]], columns: tuple[str, .
 def lines(samples: int) -> Iterator[str]:
     """Tables in Markdown, one row for each case."""
     cases = [(gsd, n) for gsd in (1.2, 1.5, 1.8) for n in (30, 100, 300)]
-    return _table("GSD | n", ((f"{gsd} | {n}", of_law(log_normal(gsd), n, samples)) for gsd, n in cases))
+    return _table("GSD | n", ((f"{gsd} | {n}", of_law(log_normal(gsd), n, samples)["number"]) for gsd, n in cases))
 
 
 def law_lines(samples: int, numbers: tuple[int, ...] = (15, 30, 100, 300)) -> Iterator[str]:
-    columns = tuple(name for name in COLUMNS if name != "mode")  # some of the laws have none
     cases = [(law, n) for law in LAWS for n in numbers]
-    return _table("law | n", ((f"{law} | {n}", of_law(LAWS[law], n, samples)) for law, n in cases), columns)
+    return _table("law | n", ((f"{law} | {n}", of_law(LAWS[law], n, samples)["number"]) for law, n in cases), NO_MODE)
 
 
 def calibration_lines(samples: int) -> Iterator[str]:
-    return _table("n", ((str(n), of_law(log_normal(1.5), n, samples, 0.03)) for n in (30, 100, 300)))
+    rows = ((str(n), of_law(log_normal(1.5), n, samples, 0.03)["number"]) for n in (30, 100, 300))
+    return _table("n", rows)
 
 
 def image_lines(samples: int) -> Iterator[str]:
-    columns = tuple(name for name in COLUMNS if name != "mode")
-    return _table("images | between | law | counts", ((case.name, of_images(case, samples)) for case in CASES), columns)
+    rows = ((case.name, of_images(case, samples)["number"]) for case in CASES)
+    return _table("images | between | law | counts", rows, NO_MODE)
+
+
+def weighted_lines(samples: int) -> Iterator[str]:
+    """By area and volume, one image and several."""
+    alone = ((f"1 | – | {law} | {n}", of_law(LAWS[law], n, samples)) for law, n in MANY_OF_ONE)
+    several = (
+        (f"{each.images} | {each.between:g} | {each.law} | {each.images * each.count}", of_images(each, samples))
+        for each in MANY
+    )
+    rows = ((f"{name} | {way}", found[way]) for name, found in chain(alone, several) for way in ("area", "volume"))
+    return _table("images | between | law | n | by", rows, tuple(name for name in NO_MODE if name in NAMES))
 
 
 @dataclass(frozen=True)
@@ -201,7 +227,8 @@ class Rare:
     elsewhere: float = 0.0
     count: int = 60
 
-    def covered(self, images: int, samples: int) -> float:
+    def covered(self, images: int, samples: int) -> tuple[float, float]:
+        """How often the interval holds the truth, and how often it or what is said of fields that were missed does."""
         goal = (self.there + (self.one_in - 1) * self.elsewhere) / self.one_in
         held = []
         for i in range(samples):
@@ -209,13 +236,24 @@ class Rare:
             share = np.where(rng.random(images) < 1 / self.one_in, self.there, self.elsewhere)
             inside = rng.binomial(self.count, share)[:, None] > np.arange(self.count)
             found = nano_fraction(sizes_of(np.where(inside, 50.0, 200.0).ravel(), np.repeat(range(images), self.count)))
-            held.append(found.low <= goal <= found.high)
-        return float(np.mean(held))
+            _, low, high = unseen(found, images)
+            held.append((found.low <= goal <= found.high, low <= goal <= high))
+        alone, said = np.mean(held, axis=0)
+        return float(alone), float(said)
+
+
+KINDS = (
+    *(Rare(10, there) for there in (0.3, 0.5, 1.0)),
+    *(Rare(5, there) for there in (0.5, 1.0)),
+    *(Rare(10, 0.5, 0.02), Rare(10, 1.0, 0.02), Rare(20, 1.0, 0.02), Rare(10, 1.0, 0.1)),
+    *(Rare(10, 1.0, 0.3), Rare(10, 0.0, 0.7), Rare(3, 1.0, 0.1), Rare(3, 1.0, 0.3), Rare(2, 0.85, 0.05)),
+)
 
 
 def fraction_lines(samples: int, numbers: tuple[int, ...] = (3, 5, 10, 20)) -> Iterator[str]:
     yield f"| one field in | of its particles | of the others' | {' | '.join(f'{m} images' for m in numbers)} |"
     yield "|---" * (3 + len(numbers)) + "|"
-    for case in (Rare(10, 0.3), Rare(10, 0.5), Rare(10, 1.0), Rare(5, 0.5), Rare(5, 1.0), Rare(10, 0.5, 0.02)):
-        cells = " | ".join(f"{100 * case.covered(m, samples):.1f}" for m in numbers)
+    for case in KINDS:
+        shares = (case.covered(m, samples) for m in numbers)
+        cells = " | ".join(f"{100 * alone:.1f} ({100 * said:.0f})" for alone, said in shares)
         yield f"| {case.one_in} | {100 * case.there:g} % | {100 * case.elsewhere:g} % | {cells} |"

@@ -8,7 +8,7 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 
-from segmentation.core.measure.budget import Evidence, effect
+from segmentation.core.measure.budget import OWN, Evidence, effect
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
@@ -63,6 +63,16 @@ def test_every_contribution_of_the_median_is_the_one_by_hand():
     assert total["expanded"] == 2 * total["standard"] and total["without"] == []
     assert total["largest"] == "sampling_between" and "images of other fields" in total["sentence"]
     assert "EMPS +3.0 % (2.5 % merged); powder -4.0 %" in told["segmentation"]["source"]
+
+
+def test_truth_masks_of_ones_own_count_alone():
+    told = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
+    assert told["segmentation"]["median"] == pytest.approx(0.07)
+    assert "own truth masks" in told["segmentation"]["source"] and "EMPS" not in told["segmentation"]["source"]
+
+
+def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
+    assert "of particles of 15 nm and more" in found().budget["fraction_100nm"]["sentence"]
 
 
 def test_a_common_error_moves_the_fraction_by_half_the_difference():

@@ -128,7 +128,7 @@ def test_sizes_that_differ_have_no_steps():
 def test_intervals_of_rounded_sizes_cover(n):
     """Of a log-normal law measured in whole pixels, coarse ones: the truth is that of the law, not of the pixels."""
     law = coverage.log_normal(1.3)
-    goal, pixel, samples = coverage.truth(law((np.arange(100_000) + 0.5) / 100_000)), 25.0, 40
+    goal, pixel, samples = coverage.truths(law((np.arange(100_000) + 0.5) / 100_000))["number"], 25.0, 40
     held = dict.fromkeys(("d10", "d50", "d90", "span"), 0)
     for seed in range(samples):
         values = np.maximum(np.round(log_normal(n, gsd=1.3, seed=seed) / pixel), 1) * pixel

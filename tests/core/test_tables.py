@@ -66,8 +66,8 @@ def test_csv_begins_with_the_summary():
         "median (nm)",
         "sample standard deviation (nm)",
         "D10 (nm)",
-        "fraction from 1 to 100 nm",
-        "fraction from 1 to 100 nm 95 % interval (Wilson)",
+        "fraction from 1 to 100 nm of particles of 22 nm and more",
+        "fraction from 1 to 100 nm 95 % interval",
     ):
         assert any(line.startswith(f"# {name}: ") for line in lines), name
 

@@ -62,6 +62,7 @@ NEW = {
         "high": 0.54,
         "n": 261,
         "threshold": 0.5,
+        "least_nm": 22.5,
         "verdict": "undecided",
         "sentence": "48.0 % of 261 particles are small. A screening aid, not a certificate.",
         "decides": "About 1,900 more particles.",
@@ -80,7 +81,7 @@ class TestSizes:
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
-        assert shown["Number 1–100 nm"] == ("22", "17–27")
+        assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("22", "17–27")
 
     def test_every_number_has_a_definition(self):
         shown = [*Sizes(statistics()).sizes, *Sizes(statistics()).weighted, *Sizes(statistics()).shape]

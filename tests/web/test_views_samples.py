@@ -264,6 +264,23 @@ class TestPage:
         assert "hx-get" not in page
         assert "style=" not in page and "onclick" not in page
 
+    def test_it_says_what_the_page_of_an_image_says(self, client, finished):
+        """What was typed for the report, which intervals may be too narrow, and why there are none by volume."""
+        sample = finished()
+        sample.settings |= {"operator": "A. Muster", "sampling_plan": "five fields on a grid"}
+        cautions = ["The 95 % intervals of the D10 may be too narrow: fewer than 4 images."]
+        weighted = {"volume": {"mean": 170.0, "intervals": {}, "note": "By volume there are none."}}
+        sample.pooled |= {"cautions": cautions, "weighted": weighted, "interval_note": "", "interval_basis": "by image"}
+        sample.save()
+        page = words(client.get(page_of(sample)))
+        for said in (
+            "<dt>Operator</dt><dd>A. Muster</dd>",
+            "five fields on a grid",
+            cautions[0],
+            "By volume there are none.",
+        ):
+            assert said in page, said
+
     def test_outliers_and_excluded_images_are_marked_with_the_reason(self, client, finished):
         sample = finished(DONE, DONE, DONE)
         first, second, third = sample.jobs.order_by("created")

@@ -27,6 +27,7 @@ COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
 NOT_KNOWN = "not known"
 ERROR = "median_error"  # per cent, of a card's scores
+OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 
 
@@ -66,12 +67,13 @@ class Contribution:
 @dataclass(frozen=True, eq=False)
 class Case:
     """What contributions are computed from. variants: as of `nano.variants_of`. field_spread: as of `nano_fraction`;
-    pixel: nm, of the coarsest image."""
+    pixel: nm, of the coarsest image; least_nm: the size from which on particles are counted."""
 
     variants: Mapping[str, Sizes]
     calibration: Calibration
     field_spread: float
     pixel: float
+    least_nm: float = 0.0
     evidence: Evidence = field(default_factory=Evidence)
 
     @property
@@ -104,11 +106,12 @@ def budget(case: Case) -> dict[str, Any] | None:
         return None
     rows = [make(case) for make in CONTRIBUTIONS]
     median, fraction = case.answers
+    counted = f"{ANSWERS['fraction_100nm']}, of particles of {case.least_nm:.3g} nm and more:"
     return {
         "coverage_factor": COVERAGE,
         "rows": [asdict(each) for each in rows],
-        "median": _total(rows, "median", median),
-        "fraction_100nm": _total(rows, "fraction_100nm", fraction),
+        "median": _total(rows, "median", median, ANSWERS["median"]),
+        "fraction_100nm": _total(rows, "fraction_100nm", fraction, counted),
     }
 
 
@@ -137,7 +140,7 @@ def _answers(sizes: Sizes) -> tuple[float, float]:
     return quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
 
 
-def _total(rows: Sequence[Contribution], answer: str, value: float) -> dict[str, Any]:
+def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) -> dict[str, Any]:
     """standard, expanded: of the known rows, which resolution and sampling are always among; without: titles of the
     others; largest: name of the largest."""
     known = {row: u for row in rows if (u := getattr(row, answer)) is not None}
@@ -154,7 +157,7 @@ def _total(rows: Sequence[Contribution], answer: str, value: float) -> dict[str,
         "expanded": COVERAGE * total,
         "without": without,
         "largest": largest.name,
-        "sentence": f"{ANSWERS[answer]} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
+        "sentence": f"{title} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
         f" Most of what is known is {_inside(largest.title)}. To reduce it: {largest.remedy}",
     }
 
@@ -192,7 +195,7 @@ def _threshold(case: Case) -> Contribution:
     (GUM 4.3.7); of several the mean of theirs by number, as the error is common to all."""
     others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
     median, fraction = case.answers
-    found, source = Effect(), "No outlines at another threshold are known of them."
+    found, source = Effect(), "Not known: another tool outlined, or no outlines at other thresholds were kept."
     if others:
         source = "The greater change with the threshold 0.1 lower or higher (half a rectangle: by √3)."
         found = Effect(
@@ -209,17 +212,21 @@ def _threshold(case: Case) -> Contribution:
 
 def _segmentation(case: Case) -> Contribution:
     """Root mean square of the median's error over the labelled data of the card, as nobody knows which of them this
-    image resembles; brought to the fraction through the sizes of this image."""
-    scores = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    image resembles; over truth masks of the owner's alone where there are any. Brought to the fraction through the
+    sizes of this image."""
+    known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
+    own = [each for each in known if each.get("split") == OWN]
+    scores = own or known
     u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
     told = "; ".join(_scored(each) for each in scores)
     return Contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
-        f"Root mean square of the median's error on labelled images, by the model's card: {told}."
+        f"Root mean square of the median's error on {'own truth masks' if own else 'labelled images'}, by the model's"
+        f" card: {told}."
         if scores
         else "No error of the median on labelled images is known: the model's card has none, or another tool outlined.",
-        "correct the outlines, or fine-tune the model on outlined images of this kind.",
+        "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
         *case.if_scaled(u),
     )
 

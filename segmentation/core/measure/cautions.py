@@ -18,7 +18,7 @@ SKEW = -0.3  # of ln(size); that of a log-normal law is 0
 Caution = tuple[tuple[str, ...], str]
 LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
 SPREAD = ("sd", "span", "geometric_sd")
-MOST = ("mean", "geometric_mean", *SPREAD)
+MOST = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
 
 
 def cautions(sizes: Sizes) -> list[str]:
@@ -58,6 +58,6 @@ def skewness(sizes: Sizes) -> float:
 
 
 def _sentence(names: tuple[str, ...], why: str) -> str:
-    *most, last = (NUMBERS[name].label for name in FIGURES if name in names)
+    *most, last = (NUMBERS[name].label for name in (*FIGURES, "fraction_100nm") if name in names)
     joined = f"{', '.join(most)} and {last}" if most else last
     return f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}."

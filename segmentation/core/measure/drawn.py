@@ -53,11 +53,11 @@ class Drawn(NamedTuple):
 
     @classmethod
     def of_logs(cls, draws: Floats, half: Floats, tails: Tails = MIDDLE) -> Drawn:
-        """Draws of ln(size), where the true size is up to `half` (b,) a step away."""
+        """Draws of ln(size), where the true size is up to `half` (b,) a step away, but not below 0."""
         if not half.any():
             return cls(draws, tails)
         share = half / np.exp(draws)
-        return cls(draws, tails, np.log1p(-share), np.log1p(share))
+        return cls(draws, tails, logs(np.maximum(1 - share, 0)), np.log1p(share))
 
     @classmethod
     def between(cls, least: Floats, most: Floats) -> Drawn:

@@ -19,6 +19,9 @@ MANY_IMAGES = 30  # from here on the variance between images is known well enoug
 NODES = 7  # calibrations at which the fraction of few images is looked at
 LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # of particles of one image, as their intraclass correlation
 COARSE = 1 / (1 + np.exp(np.linspace(9, -9, 90)))
+SELDOM, RARE = 0.1, 0.3
+ANGLES = 4000
+SURELY = 1e-8  # variance
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
 
 
@@ -45,22 +48,59 @@ def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 
     """Fraction by number of sizes from 1 to 100 nm; None in pixels or without particles.
 
     field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it and so is taken to
-    be off by it, as by its calibration; of several images the interval holds what they show, and this is not used.
-    Where none of SINGLY images or more shows any, or all show nothing else, the interval is as wide as that of as many
-    trials: fields of another kind may be rare.
+    be off by it, as by its calibration; of several images the interval holds what they show, and this is not used. It
+    is wide enough for that of the images' own fractions (`_by_field`), too.
     """
     found = _fraction(sizes, uncertainty, field_spread)
-    if found is None or sizes.images < SINGLY or 0 < found.fraction < 1:
+    if found is None or sizes.images < 2:
         return found
-    far = _unseen(sizes.images)
-    return replace(found, low=min(found.low, 1 - far)) if found.fraction else replace(found, high=max(found.high, far))
+    low, high = _by_field(sizes, found.fraction)
+    return replace(found, low=min(found.low, low), high=max(found.high, high))
 
 
-def _unseen(images: int) -> float:
-    """The upper limit of Jeffreys' interval for none of so many: 97.5 % of sin^2 of a law of density cos^(2 n)."""
-    angle = np.linspace(0, np.pi / 2, 4001)
-    reached = np.cumsum(np.cos(angle) ** (2 * images))
-    return float(np.sin(np.interp(0.975, reached / reached[-1], angle)) ** 2)
+def _by_field(sizes: Sizes, share: float) -> tuple[float, float]:
+    """The middle 95 % of what the fraction may be by the images' fractions alone, whatever kinds of field there are.
+
+    The Bayesian bootstrap (Rubin 1981), its law taken for the beta distribution of the same mean and variance. Few
+    images tell little of rare fields, so where one side's share is under RARE, half an image that shows nothing else
+    and half a one that shows none are added, Jeffreys' prior: of images of which none shows any the upper limit is that
+    of as many trials. From SELDOM on less is added, from RARE on nothing, and nothing to fewer than SINGLY images.
+    """
+    image, weights = sizes.image_numbers, sizes.weights["number"]
+    total = np.bincount(image, weights)
+    shown, part = np.bincount(image, weights * _inside(sizes.size)) / total, total / total.sum()
+    images = 1 / float((part**2).sum())
+    rarity = np.clip((RARE - min(share, 1 - share)) / (RARE - SELDOM), 0, 1)
+    added = float(rarity) / 2 if sizes.images >= SINGLY else 0.0
+    everything = images + 2 * added
+    mean = (images * share + added) / everything
+    square = (images * float((part * shown**2).sum()) + added) / everything - mean**2
+    return _beta_limits(mean, square / (everything + 1))
+
+
+def _beta_limits(mean: float, variance: float) -> tuple[float, float]:
+    """The middle 95 % of the beta distribution, as that of sin^2 of an angle, whose density ends nowhere."""
+    if variance <= SURELY:
+        return mean, mean
+    total = mean * (1 - mean) / variance - 1
+    angle = (np.arange(ANGLES) + 0.5) * np.pi / 2 / ANGLES
+    density = (2 * mean * total - 1) * np.log(np.sin(angle)) + (2 * (1 - mean) * total - 1) * np.log(np.cos(angle))
+    reached = np.cumsum(np.exp(density - density.max()))
+    low, high = np.sin(np.interp([0.025, 0.975], reached / reached[-1], angle + np.pi / 4 / ANGLES)) ** 2
+    return float(low), float(high)
+
+
+def unseen(found: Fraction, images: int) -> tuple[float, float, float] | None:
+    """What few images may all miss, None of one or many.
+
+    The share of the specimen that a kind of field must make up for one of the images to show it with 95 %, and from
+    where to where such fields could bring the fraction.
+    """
+    if not 1 < images < MANY_IMAGES:
+        return None
+    share = 1 - 0.05 ** (1 / images)
+    low, high = found.fraction * (1 - share), found.fraction + (1 - found.fraction) * share
+    return share, min(low, found.low), max(high, found.high)
 
 
 def _fraction(sizes: Sizes, uncertainty: float, field_spread: float) -> Fraction | None:
@@ -145,14 +185,14 @@ def _of_few_images(sizes: Sizes, share: float, uncertainty: float) -> tuple[floa
     shares = [float(each.sum() * scale / count.sum()) for each in inside]
     near = (wilson(min(shares) * trials, trials, z)[0], wilson(max(shares) * trials, trials, z)[1])
     means = np.unique(np.clip(np.r_[COARSE, np.linspace(*near, len(COARSE))], COARSE[0], COARSE[-1]))
-    density = sum(
-        chance * _posterior(np.minimum(each * scale, count), count, means)
-        for chance, each in zip(chances, inside, strict=True)
-    )
+    densities = [_posterior(np.minimum(each * scale, count), count, means) for each in inside]
     edges = np.r_[0, (means[1:] + means[:-1]) / 2, 1]
-    reached = np.r_[0, np.cumsum(density)]
-    low, high = np.interp([0.025, 0.975], reached / reached[-1], edges).tolist()
-    return (0.0 if share == 0 else min(low, share)), (1.0 if share == 1 else max(high, share))
+    # A doubtful calibration must not look better than a certain one, that of the middle node.
+    both = np.average(densities, axis=0, weights=chances), densities[len(densities) // 2]
+    reached = [np.r_[0, np.cumsum(density)] for density in both]
+    ends = [np.interp([0.025, 0.975], each / each[-1], edges) for each in reached]
+    low, high = min(each[0] for each in ends), max(each[1] for each in ends)
+    return (0.0 if share == 0 else float(min(low, share))), (1.0 if share == 1 else float(max(high, share)))
 
 
 def _posterior(inside: Floats, count: Floats, means: Floats) -> Floats:

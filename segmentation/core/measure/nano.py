@@ -27,7 +27,7 @@ from .filters import (
     with_reasons_lifted,
     without_doubtful,
 )
-from .fractions import MANY_IMAGES, Fraction, nano_fraction, share_between
+from .fractions import Fraction, nano_fraction, share_between, unseen
 from .table import Table
 
 THRESHOLD = 0.5
@@ -205,7 +205,7 @@ def asked_for(sizes: Sizes) -> str:
     """How many particles the mean takes, after Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
     by number, as ISO 13322-1 has it; "" where that is not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
-    if spread is None:
+    if spread is None or spread < SAME:
         return ""
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
@@ -242,8 +242,9 @@ def _reach(found: Fraction) -> float:
 
 
 def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
+    counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
     share = (
-        f"{100 * found.fraction:.1f} % of {found.n:,} particles of {terms.least_nm:.3g} nm and more"
+        f"{100 * found.fraction:.1f} % of {counted} of {terms.least_nm:.3g} nm and more"
         f" ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
     )
     tail = {
@@ -251,21 +252,29 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
         "below": "below the threshold of 50 % by number",
         "undecided": "which does not decide whether 50 % by number is reached",
     }[verdict]
+    if verdict != _word(found):
+        tail = "but that is no verdict yet"
     spread = (
         f" The interval assumes that sizes differ by {100 * terms.field_spread:g} % from field to field, of which one"
         " image says nothing."
         if terms.field_spread and sizes.images < 2
         else ""
     )
-    return f"{share} have a {LIMIT}: {tail}.{spread}{_unseen(sizes.images)} A screening aid, not a certificate."
+    missed = _missed(found, verdict, sizes.images)
+    return f"{share} have a {LIMIT}: {tail}.{spread}{missed} A screening aid, not a certificate."
 
 
-def _unseen(images: int) -> str:
-    """What few images may miss whatever they show: with 95 % one of them is of a kind that has this share."""
-    if not 1 < images < MANY_IMAGES:
+def _missed(found: Fraction, verdict: str, images: int) -> str:
+    """What few images may miss whatever they show."""
+    told = unseen(found, images)
+    if told is None:
         return ""
-    share = 100 * (1 - 0.05 ** (1 / images))
-    return f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen."
+    share, low, high = (100 * each for each in told)
+    ends = ", which would end this verdict" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
+    return (
+        f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen; with"
+        f" such fields the fraction could lie from {low:.0f} to {high:.0f} %{ends}."
+    )
 
 
 def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:

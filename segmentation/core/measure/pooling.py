@@ -143,7 +143,10 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
     if pixels and max(pixels) > ALIKE * min(pixels):
         return "Images of one magnification: the finer ones count small particles that the coarser ones do not resolve."
     if any(not each.kept.any() for each in chosen):
-        return "A look at the images without particles: exclude them where they show none, else correct the outlines."
+        return (
+            "A look at the images without particles: exclude those that show none, and find what the others show with"
+            " other settings."
+        )
     return ""
 
 

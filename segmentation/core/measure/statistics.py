@@ -153,18 +153,15 @@ def describe(
     sizes = variants["as analysed"]
     coarsest = max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None)
     terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle)
-    rng = np.random.default_rng(seed)
-    by_ecd = sizes.by_ecd()
-    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-    nano = terms.fraction(sizes)
-    doubtful = doubtful_fractions(variants, terms)
-    with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
-        of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
-        limits = intervals(sizes, found, rng, uncertainty)
-    number = found["number"]
+    said = _of_sizes(sizes, uncertainty, np.random.default_rng(seed))
+    shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
+    reach = {name: [each.low, each.high] if each else None for name, each in shares.items()}
+    low, high = reach["fraction_100nm"] or (None, None)
     groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
-    case = Case(variants, calibration or Calibration.absent(), field_spread, coarsest or 0.0, evidence or Evidence())
+    known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
+    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.least_nm, rests_on)
     return {
+        **said,
         "unit": sizes.unit,
         "edge": edge,
         "relative_uncertainty": known,
@@ -175,28 +172,34 @@ def describe(
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
         "set_aside": by_reason(tables),
         "without_filter": _without_filter(tables),
+        **{name: each.fraction if each else None for name, each in shares.items()},
+        "fraction_low": low,
+        "fraction_high": high,
+        "intervals": {**said["intervals"], **reach},
+        "agglomerates": groups,
+        "shape": _shape(tables),
+    }, sizes
+
+
+def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
+    """The figures by number, area and volume with their intervals, and what the sizes alone say beside them."""
+    by_ecd = sizes.by_ecd()
+    found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
+        of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
+        limits = intervals(sizes, found, rng, uncertainty)
+    number = found["number"]
+    return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
-        "fraction_100nm": nano.fraction if nano else None,
-        "fraction_low": nano.low if nano else None,
-        "fraction_high": nano.high if nano else None,
-        **{name: each.fraction if each else None for name, each in doubtful.items()},
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
-        "intervals": {
-            **limits["number"],
-            "median": limits["number"]["d50"],
-            "ecd_median": of_ecd,
-            "fraction_100nm": [nano.low, nano.high] if nano else None,
-            **{name: [each.low, each.high] if each else None for name, each in doubtful.items()},
-        },
+        "intervals": {**limits["number"], "median": limits["number"]["d50"], "ecd_median": of_ecd},
         "interval_note": undefined(sizes),
         "cautions": cautions(sizes),
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
-        "agglomerates": groups,
-        "shape": _shape(tables),
-    }, sizes
+    }
 
 
 def by_reason(tables: Sequence[Table]) -> dict[str, int]:

@@ -124,7 +124,8 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
 
 def _nano_words(found: Statistics, things: str, space: str) -> str:
     fraction, low, high = map(per_cent, (found.fraction_100nm, found.fraction_low, found.fraction_high))
-    return f"{fraction} of the {things} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
+    counted = f"{things} ≥ {found.nano['least_nm']:.3g} nm" if found.nano else things
+    return f"{fraction} of the {counted} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import tasks
 from ..labels.segmentation import MASKS
+from ..measure.statistics import PER_IMAGE
 from ..micrograph.types import SOURCES
 from ..sample import Found, Image, Member, Sample
 from ..settings import MeasurementSettings
@@ -68,7 +69,8 @@ def settings(sample: Sample, member: Member) -> dict[str, Any]:
                 )
         if found.height is not None:
             said["data bar"] = "none" if found.data_bar is None else f"from row {found.data_bar}"
-    given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")}
+    by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
+    given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")[by_image:]}
     given = {name: value for name, value in given.items() if value is not None}
     said |= {"edges": "weighted" if weighted else "excluded", **given}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}

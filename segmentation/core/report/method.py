@@ -42,6 +42,10 @@ TOGETHER = (
     " the intervals are Student's, 95 %, from the jackknife over the images (of fractions of equal images: ASTM E562),"
     " and say how the images differ, not how wrong the model is."
 )
+IMAGES = (
+    "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
+    "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
+)
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
@@ -52,7 +56,8 @@ def method(sample: Sample) -> str:
 
 def references(found: Statistics) -> list[str]:
     """What the method rests on, as the paragraph and the numbers need it."""
-    return [*REFERENCES, EDGES] if found.edge == "weight" else list(REFERENCES)
+    several = [] if found.interval_basis == PER_IMAGE else [*IMAGES]
+    return [*REFERENCES, *several, *([EDGES] if found.edge == "weight" else [])]
 
 
 def _sentences(sample: Sample) -> Iterator[str]:
@@ -140,9 +145,10 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         f"Outlines were set aside for these reasons: {', '.join(reasons)}; of those that touch the frame it is not"
         f" known how large they are, {edge}."
     )
+    kept = f"1 {sample.task.thing} was" if found.n_kept == 1 else f"{found.n_kept:,} {sample.task.things} were"
     yield (
         f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
-        f" its pixels' corners; {found.n_kept:,} {sample.task.things} were kept and {found.n_set_aside:,} set aside."
+        f" its pixels' corners; {kept} kept and {found.n_set_aside:,} set aside."
     )
     both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
     if None not in both and both[0] != both[1]:
@@ -151,9 +157,12 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
             f" chance under {100 * LEAST_CONFIDENCE:.0f} % count, and {per_cent(both[1])} when they do not."
         )
     if found.interval_note:
-        yield f"Intervals are not given: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
+        yield f"There are no intervals: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
         return
-    law = "Wilson" if found.interval_basis == PER_IMAGE else "the beta-binomial law"
+    law = "the beta-binomial law and the images' own fractions"
+    if found.interval_basis == PER_IMAGE:
+        spread = sample.members[0].found.settings.get("field_spread")
+        law = f"Wilson with sizes assumed to differ by {spread:g} % from field to field" if spread else "Wilson"
     yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
         f" files), for fractions after {law}, and {_included(sample)}."

@@ -10,6 +10,7 @@ from ..measure.nano import DOUBTFUL
 from ..measure.quantities import COLUMNS, NUMBERS, number
 from ..measure.statistics import Statistics
 from ..sample import Sample
+from .wording import counted_from
 
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 
@@ -61,7 +62,8 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     ecd = pair(found.intervals["ecd_median"])
     yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
-    yield Row("other sizes", "fraction by number from 1 to 100 nm", *nano)
+    counted = f", of {things}{counted_from(found.nano)}" if found.nano else ""
+    yield Row("other sizes", f"fraction by number from 1 to 100 nm{counted}", *nano)
     for name in DOUBTFUL:
         yield Row("other sizes", NUMBERS[name].label, getattr(found, name), "", *pair(found.intervals.get(name)))
     if found.recommendation is not None:

@@ -170,81 +170,89 @@ def _calibration() -> Any:
     )
 
 
-def _either() -> Any:
-    """The result of an image, or that of a sample."""
-    calibration = _calibration()
-    weights = model("Model", name=str, version=str | None, sha256=(str, "of the weights"))
-    versions = dict[str, str]
-    bar = (int | None, "first row of the data bar, null where there is none")
-    metadata = (dict[str, Any], "what the file says of the instrument")
-    ends = _each(("median", "low", "high"), float | None)
-    row = model("Row", name=str, n=Count, n_set_aside=Count, **ends, outlier=str, excluded=str)
-    sides = ("width", "height")
-    answer = model("Answer", name=str, **get_type_hints(Value))
-    answers = (
-        dict[str, layout(Value)] | list[answer],  # type: ignore[misc,valid-type]
-        "what this kind of analysis answers with: of particles by name, of any other kind as a list",
-    )
-    image = model(
+WEIGHTS = model("Model", name=str, version=str | None, sha256=(str, "of the weights"))
+ENDS = _each(("median", "low", "high"), float | None)
+SIDES = ("width", "height")
+BAR = (int | None, "first row of the data bar, null where there is none")
+METADATA = (dict[str, Any], "what the file says of the instrument")
+USED = (dict[str, Any], "what was used where the settings leave it open")
+VERSIONS = dict[str, str]
+ANSWER = model("Answer", name=str, **get_type_hints(Value))
+QUANTITIES = (
+    dict[str, layout(Value)] | list[ANSWER],  # type: ignore[misc,valid-type]
+    "what this kind of analysis answers with: of particles by name, of any other kind as a list",
+)
+
+
+def _image(calibration: Any) -> Any:
+    return model(
         "ImageResult",
         closed=False,
         format=Literal["deepsegm-result/1"],
         settings=(dict[str, Any], "as asked for"),
-        used=(dict[str, Any], "what was used where the settings leave it open"),
-        quantities=answers,
+        used=USED,
+        quantities=QUANTITIES,
         calibration=calibration,
         statistics=(_statistics(Statistics) | None, "of the sizes; null for a kind of analysis without any"),
         set_aside=(dict[str, Count], "objects set aside, by reason"),
-        model=weights,
-        image=model("Image", name=str, sha256=str, **_each(sides, Side), data_bar=bar, notes=list[str]),
-        versions=versions,
+        model=WEIGHTS,
+        image=model("Image", name=str, sha256=str, **_each(SIDES, Side), data_bar=BAR, notes=list[str]),
+        versions=VERSIONS,
         warnings=list[str],
-        metadata=metadata,
+        metadata=METADATA,
     )
-    member = model(
+
+
+def _member(calibration: Any) -> Any:
+    """One image of a sample."""
+    return model(
         "Member",
         closed=False,
         name=str,
         n=(Count | None, "objects kept; null where the image was not analysed, or pixels belong to classes"),
         n_set_aside=Count | None,
-        **{**ends, "median": (float | None, "null also where the image has another unit than the sample")},
+        **{**ENDS, "median": (float | None, "null also where the image has another unit than the sample")},
         outlier=(str, "why it may not belong; empty where it does"),
         excluded=(str, "why it is not in the pooled numbers; empty where it is"),
         sha256=(str, "of the file; empty where not known"),
         calibration=calibration | None,
-        quantities=(answers[0] | None, "its own; null where it was not analysed"),
+        quantities=(QUANTITIES[0] | None, "its own; null where it was not analysed"),
         clarity=(float | None, "how clearly it shows particles at all, 0 to 1"),
         settings=(dict[str, Any] | None, "as asked for; null where not known, as the next five"),
         used=dict[str, Any] | None,
-        model=weights | None,
-        **_each(sides, Side | None),
-        data_bar=bar,
-        metadata=metadata,
+        model=WEIGHTS | None,
+        **_each(SIDES, Side | None),
+        data_bar=BAR,
+        metadata=METADATA,
     )
+
+
+def _sample(calibration: Any) -> Any:
+    row = model("Row", name=str, n=Count, n_set_aside=Count, **ENDS, outlier=str, excluded=str)
     between = model("Between", variance=float, sd=float, share=float)
-    sample = model(
+    return model(
         "SampleResult",
         closed=False,
         format=Literal["deepsegm-sample/1"],
         name=str,
         settings=(dict[str, Any], "as asked for, as far as all pooled images share it; each image has its own"),
         settings_differ=(list[str], "settings that are not the same for all pooled images, or not known"),
-        used=(dict[str, Any], "what was used where the settings leave it open, as far as all pooled images share it"),
-        model=(weights | None, "null where not all pooled images have the same"),
-        quantities=answers,
+        used=(dict[str, Any], f"{USED[1]}, as far as all pooled images share it"),
+        model=(WEIGHTS | None, "null where not all pooled images have the same"),
+        quantities=QUANTITIES,
         statistics=(
             _statistics(Pooled, between=between | None, images=list[row]) | None,  # type: ignore[valid-type]
             "of the sizes; null for a kind of analysis without any",
         ),
-        images=(list[member], "all images of the sample, those that are left out at the end"),  # type: ignore[valid-type]
-        versions=versions,
+        images=(list[_member(calibration)], "all images of the sample, those that are left out at the end"),  # type: ignore[misc]
+        versions=VERSIONS,
     )
-    return image | sample
 
 
 def schema() -> dict[str, Any]:
     """As a dictionary that JSON can hold."""
-    made = HEAD | TypeAdapter(_either()).json_schema(schema_generator=Written)
+    calibration = _calibration()
+    made = HEAD | TypeAdapter(_image(calibration) | _sample(calibration)).json_schema(schema_generator=Written)
     known = {name: {"$ref": "#/$defs/Spread", "description": COLUMNS[name].definition} for name in DESCRIPTORS}
     for kind in (Statistics, Pooled):
         made["$defs"][kind.__name__]["properties"]["shape"]["properties"] = known

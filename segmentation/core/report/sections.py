@@ -35,7 +35,7 @@ from .document import (
 )
 from .figure import drawn_alone
 from .numbers import WEIGHTINGS, pair
-from .wording import interval, one_line, per_cent, significant
+from .wording import counted_from, interval, one_line, per_cent, significant
 
 MOST_LINES = 12
 MOST_SCORES = 8
@@ -58,7 +58,8 @@ NO_SHAPE_INTERVALS = " They have no intervals: they answer no question of the re
 BUDGET = (
     "Standard uncertainties: of the median in per cent of it, of the fraction in percentage points. They add in"
     " quadrature; what is not known is not in the sum. The intervals above hold sampling and the scale, that of the"
-    " fraction in one image the assumed spread between fields, too."
+    " fraction in one image the assumed spread between fields, too. Particles too small to be counted are not in the"
+    " sum: the verdict has them as a bound."
 )
 
 
@@ -93,7 +94,8 @@ def nano_card(found: Statistics, things: str) -> list[Flowable]:
     nano = found.nano
     if nano is None:
         return [head, words(f"There are no {things} to judge.")]
-    verdict = f"{per_cent(nano['fraction'])} from 1 to 100 nm: {VERDICTS[nano['verdict']]}"
+    counted = f"{things}{counted_from(nano)}"
+    verdict = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm: {VERDICTS[nano['verdict']]}"
     parts: list[Flowable] = [head, words(verdict, LEAD), space(2), words(nano["sentence"])]
     if nano["decides"]:
         parts.append(words(f"What would decide it: {nano['decides']}"))

@@ -45,6 +45,12 @@ def per_cent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.1f} %"
 
 
+def counted_from(nano: Mapping[str, Any] | None) -> str:
+    """From which size on particles are in a fraction, " of 22.5 nm and more"; "" where that is not known."""
+    least = (nano or {}).get("least_nm")
+    return "" if least is None else f" of {least:.3g} nm and more"
+
+
 def doubt_words(fraction: float | None) -> str:
     """A relative standard uncertainty; what is far below any other is no more than that."""
     return "not known" if fraction is None else f"{100 * fraction:.2g} %" if fraction >= LEAST_DOUBT else "under 0.1 %"

@@ -38,6 +38,7 @@ NONE_FOUND = (
     "No particles were found: the image shows none, or none that the model knows. If it does show some, try the other"
     " polarity or a lower threshold."
 )
+NO_OUTLINES = "The mask shows no particles."
 FEW_RIGHT = (
     "Only about {share:.0f} % of these outlines are expected to be right, going by images on which that was tried:"
     " check them before you use the sizes."
@@ -196,6 +197,7 @@ def _judged(
 def _doubts(segmentation: Segmentation) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
     from ..labels.outline import EVEN
+    from ..labels.segmentation import MASKS
 
     used, found = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
@@ -204,7 +206,7 @@ def _doubts(segmentation: Segmentation) -> Iterator[str]:
         hint = ON_SUPPORTS if segmentation.provenance.card.get("name") == DEFAULT_MODEL else ""
         yield UNLIKE.format(dropped=dropped, left=left) + hint
     elif not found:
-        yield NONE_FOUND
+        yield NO_OUTLINES if segmentation.provenance.card.get("name") == MASKS else NONE_FOUND
     elif expected < MOSTLY:
         yield FEW_RIGHT.format(share=100 * expected)
     elif used.get("clarity", 1.0) < CLEAR:

@@ -110,6 +110,7 @@ class Command(LabCommand):
 
     def _score(self, report: dict[str, Any], card: ModelCard, file: Path) -> None:
         """Put the figures into the card's scores, in place of earlier ones on the same data."""
+        from segmentation.core.measure.budget import OWN
         from segmentation.core.network.card_entries import FIGURES
 
         pooled, data = report["pooled"], report["data"]
@@ -118,7 +119,7 @@ class Command(LabCommand):
             figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
             figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
         known = {name: round(value, 3) for name, value in figures.items() if value is not None}
-        score = {"data": f"{data['name']}, {data['images']} images", "split": "as scored by its owner", **known}
+        score = {"data": f"{data['name']}, {data['images']} images", "split": OWN, **known}
         others = [each for each in card.scores if each["data"] != score["data"]]
         self._write(file, "scores", [*others, score], {})
         if "confusion" in report:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
-from ..wording import doubt_words, instrument_words, quantity_words, version
+from ..wording import counted_from, doubt_words, instrument_words, quantity_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
         if limits is not None:
             yield f"{label} 95 % interval ({found.unit})", f"{number(limits[0])} to {number(limits[1])}"
     if found.fraction_100nm is not None:
-        yield "fraction from 1 to 100 nm", number(found.fraction_100nm)
+        yield f"fraction from 1 to 100 nm of {things}{counted_from(found.nano)}", number(found.fraction_100nm)
         low, high = number(found.fraction_low), number(found.fraction_high)
-        yield "fraction from 1 to 100 nm 95 % interval (Wilson)", f"{low} to {high}"
+        yield "fraction from 1 to 100 nm 95 % interval", f"{low} to {high}"
     if found.without_filter is not None:
         others = found.without_filter.items()
         yield "without the filter", " ".join(f"{name}={number(value)}" for name, value in others if value is not None)
