@@ -294,3 +294,12 @@ def test_threads_time_zone_and_order_change_no_byte():
         command = [sys.executable, "-c", LISTED, order]
         said.add(subprocess.run(command, env={**os.environ, **threaded, "TZ": zone}, capture_output=True).stdout)
     assert len(said) == 1 and len(said.pop()) > 1000
+
+
+def test_by_volume_few_images_have_no_intervals_and_more_none_of_the_spread():
+    """Of 5 images those with intervals by volume held the truth in 58 % of samples, spans of 20 in 79 to 91 %."""
+    tables = [table_of(log_normal(150, gsd=1.2, seed=seed)) for seed in range(8)]
+    for count, given in ((7, set()), (8, {"mean", "d10", "d50", "d90", "mode", "geometric_mean"})):
+        found = pool(tables[:count], names=[str(i) for i in range(count)]).weighted["volume"]
+        assert {name for name, limits in found["intervals"].items() if limits} == given
+        assert ("they need at least 8" in found["note"]) == (not given)

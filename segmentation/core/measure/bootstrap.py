@@ -24,9 +24,9 @@ known to be 22 nm but to lie from 19.25 to 24.75 nm. So wherever a limit of a qu
 size, half a step is added to it (`half_steps`). Sizes that occur once have no step and are left as they are.
 
 An interval is None where it would be nonsense: fewer than LEAST particles, equal sizes, images of the same sizes, an
-area or volume that fewer than CARRYING particles carry, the SD by area or volume, which hangs on the very largest, a
-quantile that the smallest or
-largest particle may not bound.
+area or volume that fewer than CARRYING particles carry, a volume of fewer than LEAST_IMAGES images, the SD by area or
+volume, which hangs on the very largest, of several images by volume all that tells of the spread, a quantile that the
+smallest or largest particle may not bound.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ Draws = dict[str, Drawn]
 
 FEWEST_IMAGES = 3  # two may be alike by chance, whatever the specimen is
 FARTHEST = 100.0  # a limit of three images that differ may well be so many times the figure
-LEAST_IMAGES = 8  # for a bootstrap-t; of fewer, too many resamples hold one image only
+LEAST_IMAGES = 8  # for a bootstrap-t, and by volume; of fewer, too many resamples hold one image only
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
+SPREAD = ("sd", "span", "geometric_sd")  # by volume of several images they hold the truth in 79 to 90 % of samples
 CARRYING = 400.0  # effective number of particles from which on resampling by area and volume covers
 
 
@@ -108,6 +109,8 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
         return f"95 % intervals are not defined: by their edge weights, {n} particles count like {counting:.1f}."
+    if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
+        return f"95 % intervals by volume are not given for {sizes.images} images: they need at least {LEAST_IMAGES}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (
@@ -137,7 +140,7 @@ def _of_weighting(
     if resamples.images > 1:
         found = _with_random_effects(found, figures, sizes, way, resamples, rng)
     if way != "number":
-        return {**found, "sd": None}
+        return {**found, **dict.fromkeys(SPREAD if way == "volume" and resamples.images > 1 else ("sd",))}
     if _law_may_hold(sizes) and (sd := found["sd"]):
         found["sd"] = _hull(sd, Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd)
     return found

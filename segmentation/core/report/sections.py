@@ -45,7 +45,8 @@ BASIS = {"by particle": "the particles", "by image": "the images"}
 VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}
 WEIGHTED = (
     "By number every particle counts once; by area as much as its projected area; by volume as much as the sphere of"
-    " that area."
+    " that area. The SD has no interval by area or volume, nor have span and geometric SD by volume of several images:"
+    " they hang on the few largest particles."
 )
 SENSITIVITY_WORDS = (
     "Each line changes one thing. The intervals here hold sampling alone. Doubtful: confidence under"
