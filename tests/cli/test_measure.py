@@ -81,7 +81,7 @@ def test_the_pooled_files_name_those_that_failed_with_the_reason(measured):
     for name, reason in (("bad.npy", "fractions such as"), ("stack.npy", "5 planes")):
         assert reason in rows[name]["excluded"]
         assert rows[name]["sha256"] == hashlib.sha256((out.parent / name).read_bytes()).hexdigest()
-    assert "3 images pooled, 2 could not be measured" in done.stdout
+    assert "3 images, 6 particles kept, pooled, 2 could not be measured" in done.stdout
     words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(out / "report.pdf").pages).split())
     assert "bad.npy" in words and "stack.npy" in words and "5 planes" in words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from segmentation import __version__
 
@@ -71,8 +72,7 @@ def _sentences(sample: Sample) -> Iterator[str]:
         yield from _found(sample, alone.found)
     elif alone is None and all(member.found.by_model for member in members):
         with suppress(KeyError):  # of older results, which do not say what was used
-            everything = ({**member.found.settings, **member.found.used} for member in members)
-            ways = {sample.task.method.format(**each) for each in everything}
+            ways = {sample.task.method.format(**_known(member.found)) for member in members}
             yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
     if sample.pooled is not None:
@@ -120,6 +120,11 @@ def _found(sample: Sample, found: Found) -> Iterator[str]:
         yield f"The maps are means over the image and its mirror images{f', also {larger}' * (closer > 1)}."
     elif closer > 1:
         yield f"The maps are means over the image and its mirror image, {larger}."
+
+
+def _known(found: Found) -> dict[str, Any]:
+    """What was used, and what was asked for where that says it all."""
+    return {name: value for name, value in {**found.settings, **found.used}.items() if value is not None}
 
 
 def _dropped(members: list[Member]) -> Iterator[str]:
