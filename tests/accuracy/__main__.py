@@ -12,7 +12,7 @@ from segmentation.core.tasks import every
 from . import coverage, golden, reference, shapes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
-SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 60, 200
+SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 
 def definitions(registry: Registry) -> Iterator[str]:

@@ -20,7 +20,7 @@ from . import specimen
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("DEEPSEGM_CHROMIUM", "/usr/bin/chromium"))
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
-PATIENCE = 60_000  # ms; it only ends a test that would hang
+PATIENCE = 150_000  # ms; it only ends a test that would hang
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
