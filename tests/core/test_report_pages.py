@@ -217,12 +217,19 @@ def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
     [
         (0, 0.9, ""),
         (1, 0.9, "1 outline was left out whose calibrated chance of being right is under 10 %."),
-        (1204, 0.3, "1,204 outlines were left out whose calibrated chance of being right is under 50 %."),
+        (1204, 0.3, "1,204 outlines were left out whose calibrated chance of being right is under 50 % (where"),
     ],
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
     words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
     assert said in words and ("left out whose" in words) == bool(said)
+
+
+def test_a_model_of_faint_things_says_the_limit_that_it_used():
+    analysis = make_analysis(4)
+    card = {**analysis.segmentation.provenance.card, "options": {"noise": 0.0}}
+    words = method(refound(analysis, dropped=7, expected=0.3, card=card))
+    assert "7 outlines were left out whose calibrated chance of being right is under 10 %." in words
 
 
 def test_same_analysis_same_bytes():

@@ -249,7 +249,7 @@ def test_masks_of_other_tools_have_no_network():
 def test_the_method_adds_up_the_outlines_that_were_dropped():
     said = "outlines were left out whose calibrated chance of being right is under"
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
-    assert f"5 {said} 10 %." in words and f"9 {said} 50 %." in words
+    assert f"Of 2 images, 5 {said} 10 %." in words and f"Of one image, 9 {said} 50 % (where" in words
     excluded = seen(2, dropped=(0, 7))
     assert said not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
 

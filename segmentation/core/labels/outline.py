@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +22,8 @@ HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong
 class Outlines:
     """labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: outlines that were left out.
 
-    expected: share of the outlines that is expected to be right; of all, where that is under EVEN, else of those
-    that are left; 1 without any, and where the model is not calibrated.
+    expected: share of the outlines that is expected to be right; of all, where that makes the image noise, else of
+    those that are left; 1 without any, and where the model is not calibrated.
     """
 
     labels: Labels
@@ -40,6 +42,11 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, card: Mode
     return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=card.diameter, weights=card.cuts)
 
 
+def least_chance(expected: float, options: Mapping[str, Any]) -> float:
+    """The chance of being right under which outlines of an image are dropped; options: those of the model's card."""
+    return HOPELESS if expected >= float(options.get("noise", EVEN)) else EVEN
+
+
 def outline(maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard) -> Outlines:
     """The particles of maps (2 or 3, H, W) uint8 that a network made at `scale` of a picture, (H, W) uint8.
 
@@ -53,12 +60,11 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelC
     if not len(certainty) or not card.confidence:
         return Outlines(labels, certainty, 0, 1.0)
     expected = float(certainty.mean())
-    noise = float(card.options.get("noise", EVEN))
-    least = HOPELESS if expected >= noise else EVEN
+    least = least_chance(expected, card.options)
     keep = certainty >= least
     left, dropped = certainty[keep], int((~keep).sum())
     if dropped:
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         for row in labels:  # in place: a large image's labels are a quarter of a gigabyte
             row[:] = numbers[row]
-    return Outlines(labels, left, dropped, float(left.mean()) if len(left) and expected >= noise else expected)
+    return Outlines(labels, left, dropped, float(left.mean()) if len(left) and least == HOPELESS else expected)

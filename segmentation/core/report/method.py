@@ -9,7 +9,7 @@ from typing import Any
 
 from segmentation import __version__
 
-from ..labels.outline import EVEN, HOPELESS
+from ..labels.outline import EVEN, least_chance
 from ..labels.segmentation import MASKS
 from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
 from ..measure.pooling import WHY
@@ -128,14 +128,22 @@ def _known(found: Found) -> dict[str, Any]:
 
 
 def _dropped(members: list[Member]) -> Iterator[str]:
-    """How many outlines the files do not show, by the limit that they were under."""
+    """How many outlines the files do not show, by the limit that they were under, and of how many images."""
     counts: Counter[float] = Counter()
-    for used in (member.found.used for member in members):
-        counts[EVEN if used.get("expected", 1.0) < EVEN else HOPELESS] += used.get("dropped", 0)
+    images: Counter[float] = Counter()
+    for found in (member.found for member in members):
+        if dropped := found.used.get("dropped", 0):
+            least = least_chance(found.used.get("expected", 1.0), found.card.get("options", {}))
+            counts[least] += dropped
+            images[least] += 1
     for least, count in sorted(counts.items()):
-        if count:
-            outlines = "outline was" if count == 1 else "outlines were"
-            yield f"{count:,} {outlines} left out whose calibrated chance of being right is under {100 * least:.0f} %."
+        outlines = "outline was" if count == 1 else "outlines were"
+        of = f"Of {'one image' if images[least] == 1 else f'{images[least]} images'}, "
+        why = " (where most outlines of an image are more likely wrong than right)" if least == EVEN else ""
+        yield (
+            f"{of if len(members) > 1 else ''}{count:,} {outlines} left out whose calibrated chance of being right is"
+            f" under {100 * least:.0f} %{why}."
+        )
 
 
 def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:

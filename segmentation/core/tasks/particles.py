@@ -28,7 +28,7 @@ AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many 
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
-    " {dropped} outlines that were more likely wrong than right were dropped; {left}."
+    " {dropped} outlines whose chance of being right is under {limit:.0f} % were dropped; {left}."
 )
 ON_SUPPORTS = (
     " If it shows small particles on a thick support, as catalysts do in STEM, analyse it with the model Particles on a"
@@ -196,17 +196,18 @@ def _judged(
 
 def _doubts(segmentation: Segmentation) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
-    from ..labels.outline import EVEN
+    from ..labels.outline import EVEN, least_chance
     from ..labels.segmentation import MASKS
 
-    used, found = segmentation.used, len(segmentation)
+    used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     if dropped and expected < EVEN:
         left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
-        hint = ON_SUPPORTS if segmentation.provenance.card.get("name") == DEFAULT_MODEL else ""
-        yield UNLIKE.format(dropped=dropped, left=left) + hint
+        hint = ON_SUPPORTS if card.get("name") == DEFAULT_MODEL else ""
+        limit = 100 * least_chance(expected, card.get("options", {}))
+        yield UNLIKE.format(dropped=dropped, limit=limit, left=left) + hint
     elif not found:
-        yield NO_OUTLINES if segmentation.provenance.card.get("name") == MASKS else NONE_FOUND
+        yield NO_OUTLINES if card.get("name") == MASKS else NONE_FOUND
     elif expected < MOSTLY:
         yield FEW_RIGHT.format(share=100 * expected)
     elif used.get("clarity", 1.0) < CLEAR:
