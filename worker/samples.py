@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmentation import services
+from segmentation.core.micrograph.pairing import place
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Sample
@@ -68,6 +69,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
     settings = AnalysisSettings.from_dict(sample.settings)
     every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
+    every.sort(key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(every):
         progress("reading the tables", POOLING * number / len(every))

@@ -17,6 +17,7 @@ from .measure.pooling import Pooled, notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
 from .measure.table import Table, aligned
 from .measure.together import FieldOfView, cannot_join, together
+from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration, CalibrationSource
 from .network.scale_search import CLEAR
 from .sample import Image, LeftOut, Member, Sample, calibration_of, most_doubtful
@@ -34,7 +35,7 @@ def combine(
     field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
 ) -> Sample:
-    """Pool the members, at least one; deterministic: the same members give the same numbers.
+    """Pool the members, at least one; deterministic: the same members in any order give the same result.
 
     edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
     calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
@@ -42,6 +43,7 @@ def combine(
     sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
     `Member.of`; a member made by hand needs its `found`.
     """
+    members, left_out = (sorted(some, key=lambda each: place(each.name, each.sha256)) for some in (members, left_out))
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]

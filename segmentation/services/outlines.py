@@ -17,7 +17,8 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     Numbered anew over all images; beyond COCO an annotation has `label`, its number in the files of its image. An image
     whose own annotations cannot be read is not among the images.
     """
-    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=FILE).order_by("job__created", "job")
+    pooled = sample.pooled.get("of", [])
+    stored = sorted(Artifact.objects.filter(job__in=pooled, name=FILE), key=lambda each: pooled.index(str(each.job_id)))
     images: list[dict[str, Any]] = []
     categories: dict[str, dict[str, Any]] = {}
     count = 0

@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 
 from ..core.measure.convergence import more_images_words
+from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.tasks.base import Task
@@ -221,9 +222,9 @@ class Pooled(Sizes):
 
     @cached_property
     def images(self) -> list[Image]:
-        """Every image, in the order in which they came."""
+        """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
-        jobs = list(jobs.order_by("created", "pk"))
+        jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
         pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
         return self._rows(jobs, set(pictured))
 

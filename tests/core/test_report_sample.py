@@ -71,6 +71,18 @@ def test_the_report_shows_the_micrographs(tmp_path):
     assert "Micrographs" not in report_words(combine("lot", seen(2)))
 
 
+def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
+    some, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
+    for name, order in (("forwards", 1), ("backwards", -1)):
+        write_all(combine("lot", some[::order], left_out=absent[::order]), tmp_path / name)
+    forwards, backwards = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("forwards", "backwards")
+    )
+    assert [name for name in forwards if forwards[name] != backwards[name]] == [] and len(forwards) > 8
+    listed = [each["name"] for each in json.loads(forwards["result.json"])["images"]]
+    assert listed == [*(f"{number}.tif" for number in range(12)), "9.png", "10.png"]
+
+
 def with_left_out():
     *some, other = seen(4)
     return combine("lot", some, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
@@ -158,14 +170,14 @@ def test_outliers_and_excluded_images_are_named_in_the_report():
 def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     sample = with_left_out()
     files = write_all(sample, tmp_path)
-    reasons = ["", "", "", "Excluded by the user.", f"Not analysed: {DAMAGED}"]
-    names = ["0.tif", "1.tif", "2.tif", "3.tif", "0.tif (2)"]
+    reasons = ["", "", "", f"Not analysed: {DAMAGED}", "Excluded by the user."]
+    names = ["0.tif", "1.tif", "2.tif", "0.tif (2)", "3.tif"]
     table = pandas.read_csv(files["images.csv"], encoding="utf-8-sig", keep_default_na=False)
     assert list(table["image"]) == names and list(table["excluded"]) == reasons
-    assert list(table["n"])[3:] == [str(sample.images[3].n), ""] and table["sha256"][4] == "f" * 64
+    assert list(table["n"])[3:] == ["", str(sample.images[4].n)] and table["sha256"][3] == "f" * 64
     images = json.loads(files["result.json"].read_text())["images"]
     assert [each["excluded"] for each in images] == reasons
-    assert images[3]["n"] > 0 and images[3]["median"] and images[4]["n"] is images[4]["model"] is None
+    assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
     lines = list(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True))[1:]
     assert [(line[0], line[-1] or "") for line in lines] == list(zip(names, reasons, strict=True))
     assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
@@ -187,8 +199,8 @@ def test_the_report_says_how_many_images_are_left_out():
 
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
     sample = CASES["mixed"]()
-    row = sample.images[-1]
-    assert row.excluded and row.n > 0 and row.median is row.low is row.high is None
+    (row,) = (image for image in sample.images if image.excluded)
+    assert row.n > 0 and row.median is row.low is row.high is None
 
 
 def test_what_all_images_share_is_said_once_and_the_rest_with_each():
