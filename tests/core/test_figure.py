@@ -72,8 +72,8 @@ def test_every_case_is_drawn_without_a_warning(case):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         picture = Image.open(io.BytesIO(png(CASES[case]())))
-    assert picture.size == (3600, 2700)
-    assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert picture.size == (2400, 1800)
+    assert picture.info["dpi"] == pytest.approx((200, 200), abs=0.1)
     assert np.asarray(picture.convert("L")).std() > 5
 
 
@@ -370,7 +370,7 @@ def test_panels_are_what_the_figure_shows():
         panel = cut[name]
         assert panel.shape[1] / panel.shape[0] == pytest.approx(400 / 300, rel=0.01)
     image = Image.open(io.BytesIO(figure.as_png(figure.packed(cut["image"]))))
-    assert image.mode == "L" and image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert image.mode == "L" and image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
     again = np.asarray(Image.open(io.BytesIO(figure.as_png(figure.packed(cut["segmentation"])))))
     np.testing.assert_array_equal(again, cut["segmentation"])
     assert (again.std(axis=(0, 1)) > 5).all()

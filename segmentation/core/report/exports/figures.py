@@ -36,8 +36,8 @@ EXPORTS = (
         "image/png",
         20,
         _write_picture,
-        image="four panels on one page, 300 dpi",
-        sample="all images together and each of them, 300 dpi",
+        image="four panels on one page, 200 dpi",
+        sample="all images together and each of them, 200 dpi",
         turn=FIGURE,
     ),
     Export(
