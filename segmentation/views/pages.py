@@ -24,6 +24,7 @@ from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
+from ..core.settings import DEFAULT_MODEL
 from ..core.tasks.base import Golden
 from ..models import Job
 from ..services.claiming import claimable
@@ -67,25 +68,30 @@ def help_page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
-    """Every model that can be chosen, as its card describes it."""
-    shown = [
-        {
-            "name": card.name,
-            "title": card.title,
-            "summary": card.summary,
-            "sha256": card.sha256,
-            "facts": _facts(card),
-            "data": cards.sources(card),
-            "limits": card.limits,
-            "figures": _figures(card),
-            "scores": _scores(card),
-            "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
-            "layers": _pictures(card, cards.LAYERS),
-            "default": not place,
-        }
-        for place, card in enumerate(_offered())
-    ]
-    return render(request, "models.html", {"models": shown})
+    """Every model that can be chosen, by what it measures."""
+    kinds: dict[str, list[cards.ModelCard]] = {}
+    for card in _offered():
+        kinds.setdefault(card.task, []).append(card)
+    shown = [(_titled(task), models) for task, models in kinds.items()]
+    return render(request, "models.html", {"kinds": shown, "default": DEFAULT_MODEL})
+
+
+@require_safe
+def model(request: HttpRequest, name: str) -> HttpResponse:
+    """One of them, as its card describes it."""
+    card = next((card for card in _offered() if card.name == name), None)
+    if card is None:
+        raise Http404
+    said = {
+        "card": card,
+        "facts": _facts(card),
+        "data": cards.sources(card),
+        "figures": _figures(card),
+        "scores": _scores(card),
+        "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
+        "layers": _pictures(card, cards.LAYERS),
+    }
+    return render(request, "model.html", said)
 
 
 @require_safe
@@ -136,6 +142,13 @@ def _offered() -> list[cards.ModelCard]:
         return cards.available()
     except (OSError, ValueError):
         return []
+
+
+def _titled(task: str) -> str:
+    try:
+        return tasks.find(task).title
+    except tasks.UnknownTask:
+        return task
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:

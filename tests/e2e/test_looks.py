@@ -11,7 +11,14 @@ from .conftest import SIZES
 from .test_journey import choose, fits, result, start
 
 FOLDER = os.environ.get("DEEPSEGM_SCREENSHOTS")
-FIXED = {"home": "/", "results": "/results/", "help": "/help/", "models": "/models/", "sign-in": "/accounts/login/"}
+FIXED = {
+    "home": "/",
+    "results": "/results/",
+    "help": "/help/",
+    "models": "/models/",
+    "model": "/models/particles/",
+    "sign-in": "/accounts/login/",
+}
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, .button, nav a")]
     .filter(each => each.checkVisibility() && !each.closest("table") && each.getBoundingClientRect().height < 24)
     .map(each => each.textContent)"""

