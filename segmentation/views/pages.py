@@ -69,11 +69,11 @@ def help_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
-    kinds: dict[str, list[cards.ModelCard]] = {}
+    titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
     for card in _offered():
         kinds.setdefault(card.task, []).append(card)
-    shown = [(_titled(task), models) for task, models in kinds.items()]
-    return render(request, "models.html", {"kinds": shown, "default": DEFAULT_MODEL})
+    known = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
+    return render(request, "models.html", {"kinds": [*known, *kinds.items()], "default": DEFAULT_MODEL})
 
 
 @require_safe
@@ -142,13 +142,6 @@ def _offered() -> list[cards.ModelCard]:
         return cards.available()
     except (OSError, ValueError):
         return []
-
-
-def _titled(task: str) -> str:
-    try:
-        return tasks.find(task).title
-    except tasks.UnknownTask:
-        return task
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
