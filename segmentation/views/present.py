@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
+from django.utils.html import format_html
+
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS
 from ..core.micrograph.types import NO_SCALE, Calibration
@@ -243,9 +246,12 @@ class Result(Sizes):
     def facts(self) -> list[tuple[str, str]]:
         """Model, settings and timings."""
         model = self.summary.get("model", {})
+        named = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
+        if self._card is not None:
+            named = format_html('<a href="{}">{}</a>', reverse("model", args=[self._card.name]), named)
         return [
             ("Kind of analysis", self.task.title),
-            ("Model", f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"),
+            ("Model", named),
             ("Weights", f"sha256 {model.get('sha256', '')[:12]}…"),
             *((each.title, self._used(each, value)) for each, value in shown_settings(self.job.get_settings())),
             ("Computing time", _seconds(self.summary.get("timings", {}), self.summary.get("reused", False))),

@@ -340,6 +340,11 @@ class TestResult:
         ):
             assert told in page, told
 
+    def test_the_model_is_named_with_its_page_while_it_is_installed(self, maker, job, model):
+        mine = job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": model.sha256}})
+        assert '<dd><a href="/models/particles/">Particles, version 1.2</a></dd>' in words(maker.get(address(mine)))
+        assert "<dd>Particles, version 1.2</dd>" in words(maker.get(address(job())))
+
     def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):
         page = words(maker.get(address(job())))
         assert page.count('<span class="term" tabindex="0"') >= 8
