@@ -169,4 +169,4 @@ def test_the_registry_needs_nothing_heavy():
 
 def test_charts_alone_are_no_cuts(phases, tmp_path):
     files = write_all(phases, tmp_path)
-    assert Image.open(files["panel-quantities.png"]).size == (1920, 1260)
+    assert Image.open(files["panel-quantities.png"]).size == (1280, 840)

@@ -152,7 +152,7 @@ def test_what_does_not_belong_is_left_out_and_named():
     assert why["unscaled.tif"].startswith("It has no calibration") and why["gone.tif"].startswith("Not analysed")
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
     assert left_out_words(made) == (
-        "4 images are left out: 1 not analysed, 1 without a number, 1 of a model that tells other things apart,"
+        "4 images are left out: 1 not analysed, 1 of a model that tells other things apart, 1 without a number,"
         " 1 without a calibration"
     )
     assert sum("1 image is not in the pooled numbers" in each for each in made.warnings) == 3
