@@ -15,6 +15,14 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def one_of(name: str, *choices: str) -> str:
+    """One of these words, in either case, the first where it is not set."""
+    value = text(name, choices[0]).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}.")
+    return value
+
+
 def flag(name: str, default: bool = False) -> bool:
     """Yes or no, as 1/0, true/false, yes/no or on/off."""
     value = text(name)

@@ -42,7 +42,7 @@ DEEPSEGM_SOFT_LIMIT_SECONDS = env.number("DEEPSEGM_SOFT_LIMIT_SECONDS", 1800, le
 DEEPSEGM_CONCURRENCY = env.number("DEEPSEGM_CONCURRENCY", 1, least=1)
 DEEPSEGM_THREADS = env.number("DEEPSEGM_THREADS", max(1, (os.cpu_count() or 1) // DEEPSEGM_CONCURRENCY), least=1)
 DEEPSEGM_DEVICE = env.text("DEEPSEGM_DEVICE", "auto")
-DEEPSEGM_PRECISION = env.text("DEEPSEGM_PRECISION", "auto")
+DEEPSEGM_PRECISION = env.one_of("DEEPSEGM_PRECISION", "auto", "bfloat16", "float32")
 # One form may carry several micrographs; the limit of each is the service's, this one only bounds a request.
 DEEPSEGM_MAX_REQUEST_BYTES = (5 * DEEPSEGM_MAX_UPLOAD_MB + 1) * 2**20
 
@@ -248,7 +248,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # Logs go to standard error, where systemd, Docker and people look for them.
-LOG_LEVEL = env.text("DEEPSEGM_LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env.one_of("DEEPSEGM_LOG_LEVEL", "info", "debug", "warning", "error", "critical").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

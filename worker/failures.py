@@ -36,7 +36,7 @@ def sentence_for(row: Attempted, error: Exception) -> str:
         return str(error)
     what = WHAT[type(row)]
     logger.error("%s %s: attempt %s failed.", what.capitalize(), row.pk, row.attempt, exc_info=error)
-    if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, UnknownTask)):
+    if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)
     if isinstance(error, SoftTimeLimitExceeded):
         return TOO_LONG.format(time=_words(settings.DEEPSEGM_SOFT_LIMIT_SECONDS))

@@ -43,7 +43,8 @@ def combine(
     sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
     `Member.of`; a member made by hand needs its `found`.
     """
-    members, left_out = (sorted(some, key=lambda each: place(each.name, each.sha256)) for some in (members, left_out))
+    members = sorted(members, key=lambda each: place(each.name, each.sha256))
+    left_out = sorted(left_out, key=lambda each: place(each.name, each.sha256))
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.network.architectures import build
+from ..core.network.cards import NoDevice
 from ..core.network.runtime import Runtime
 from .pretrained import base_card, load_encoder, load_model, maps_of
 from .runs import Row, load_state, save_state
@@ -84,11 +85,9 @@ def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
 def device_of(name: str) -> torch.device:
     """The device of this name; raises BadRecipe when there is none."""
     try:
-        device = Runtime(name).torch_device()
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without the device
-        raise BadRecipe(f"There is no device {name!r}, or it is not to be had here: take auto or cpu.") from error
-    return device
+        return Runtime(name).torch_device()
+    except NoDevice as error:
+        raise BadRecipe(str(error)) from error
 
 
 def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:

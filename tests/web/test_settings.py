@@ -111,6 +111,12 @@ def test_a_folder_of_any_name_will_do(tmp_path):
         ("DEEPSEGM_MAX_UPLOAD_MB", "0", "DEEPSEGM_MAX_UPLOAD_MB must be 1 or more, not 0"),
         ("DEEPSEGM_SCALE_UNCERTAINTY", "1 %", "DEEPSEGM_SCALE_UNCERTAINTY must be a number from 0 to 50, not '1 %'"),
         ("DEEPSEGM_REQUIRE_LOGIN", "maybe", "DEEPSEGM_REQUIRE_LOGIN must be 1 or 0, not 'maybe'"),
+        ("DEEPSEGM_PRECISION", "half", "DEEPSEGM_PRECISION must be auto, bfloat16 or float32, not 'half'"),
+        (
+            "DEEPSEGM_LOG_LEVEL",
+            "loud",
+            "DEEPSEGM_LOG_LEVEL must be info, debug, warning",
+        ),
         ("DEEPSEGM_URL", "sem.example.org", "DEEPSEGM_URL must be an address such as"),
         ("DEEPSEGM_SECRET_KEY_FILE", "/no/such/file", "DEEPSEGM_SECRET_KEY_FILE names /no/such/file"),
     ],

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
-from segmentation.core.network.cards import AlteredWeights, UnknownModel
+from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Superseded
 from worker.tasks import run_job
@@ -102,6 +102,7 @@ def test_a_message_for_a_deleted_job_does_nothing(science, make_job):
     [
         (UnreadableImage("The file ends too early: save it again."), "The file ends too early: save it again."),
         (AlteredWeights("The weights were altered."), "The weights were altered."),
+        (NoDevice("There is no device 'cuda'."), "There is no device 'cuda'."),
         (SoftTimeLimitExceeded(), "took longer than the 30 minutes allowed"),
         (MemoryError(), "needs more memory than an analysis may have here"),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "needs more memory"),

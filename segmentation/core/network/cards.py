@@ -49,6 +49,10 @@ class AlteredWeights(Refused):
     """The weights are missing or are not those that the card describes."""
 
 
+class NoDevice(Refused):
+    """The processor that a network is to run on is not to be had."""
+
+
 @dataclass(frozen=True, config=may_be.STRICT)
 class ModelCard:
     """One released model.

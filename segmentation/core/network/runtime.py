@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .architectures import build
-from .cards import AlteredWeights, ModelCard, check_weights
+from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RETAINED = 2**30
@@ -29,9 +29,15 @@ class Runtime:
     precision: str = "auto"
 
     def torch_device(self) -> torch.device:
+        """Raises NoDevice."""
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        try:
+            return torch.zeros(1, device=self.device).device
+        except (RuntimeError, AssertionError) as error:  # the latter where torch was built without the device
+            raise NoDevice(
+                f"There is no device {self.device!r}, or it is not to be had here: take auto or cpu."
+            ) from error
 
     def torch_dtype(self) -> torch.dtype:
         if self.precision == "auto":

@@ -22,7 +22,7 @@ from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import sure_calibration
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
-from segmentation.core.network.cards import AlteredWeights
+from segmentation.core.network.cards import AlteredWeights, NoDevice
 from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
@@ -207,7 +207,7 @@ class Measuring(BaseCommand):
         for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):
             try:
                 analysis = self.analysed(path, folder, settings, options)
-            except (UnreadableImage, OSError, MemoryError, AlteredWeights) as error:
+            except (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice) as error:
                 reason = sentence(error)
                 self.stderr.write(f"{path}: {reason}")
                 failed.append((path, reason))

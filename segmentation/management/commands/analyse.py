@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as configured
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.micrograph import read
@@ -36,12 +37,13 @@ class Command(inputs.Measuring):
         self.measure(options["images"], inputs.settings(task, _settings(), options), options)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        from segmentation.core.pipeline import analyse
+        from segmentation.core.pipeline import Runtime, analyse
 
         micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         with inputs.progress_bar(file.name) as bar:
-            analysis = analyse(micrograph, settings, bar)
+            runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
+            analysis = analyse(micrograph, settings, bar, runtime=runtime)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         for warning in analysis.warnings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.network.cards import ModelCard, find, read_card
@@ -48,7 +49,7 @@ class Command(LabCommand):
         parser.add_argument("--polarity", choices=["auto", "bright", "dark"])
         parser.add_argument("--scale", type=float, metavar="S", help="working scale; default: from the image")
         parser.add_argument("--flips", action="store_true", help="average the maps over four mirrored images")
-        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+        parser.add_argument("--device", default=settings.DEEPSEGM_DEVICE, help="auto, cpu, cuda, ...")
         parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
         chains.help = "also run this post-processing on the same maps (may be repeated)"
@@ -259,7 +260,8 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
     from segmentation.lab.start import device_of
 
     device_of(options["device"])
-    return Predictor(card, Runtime(options["device"]), {name: options[name] for name in OF_SETTINGS if options[name]})
+    runtime = Runtime(options["device"], settings.DEEPSEGM_PRECISION)
+    return Predictor(card, runtime, {name: options[name] for name in OF_SETTINGS if options[name]})
 
 
 def _options(options: dict[str, Any]) -> Any:
