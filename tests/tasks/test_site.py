@@ -61,21 +61,6 @@ def finished(client, kind, image, **said):
     return job
 
 
-def test_the_command_line_writes_every_file(kind, image, tmp_path, capsys):
-    call_command("analyse", str(image), "--model", kind.card.name, "--data-bar", "none", "--out", str(tmp_path / "out"))
-    out = tmp_path / "out" / "golden"
-    listed = [name for name, each in exports.listed("image", kind.task).items() if not each.for_the_page]
-    assert {file.name for file in out.iterdir()} == {*listed, "timings.json"}
-    result = json.loads((out / "result.json").read_text())
-    answers = result["quantities"]
-    if kind.task.name != "particles":
-        answers = {each.pop("name"): each for each in answers}
-    assert kinds(answers) == list(kind.task.quantities)
-    assert all(answers[name]["value"] is not None for name in kind.task.golden().answers)
-    assert kind.task.things in capsys.readouterr().out
-    assert ("filter off" in (out / "figure.svg").read_text()) == ("filter" not in kind.task.ignores)
-
-
 @pytest.mark.parametrize("bad", ["model", "setting", "flag"])
 def test_the_command_line_refuses_in_a_sentence(kind, image, tmp_path, bad):
     own = next(each for each in settings_of(kind.task.settings) if each.name not in ("model", "data_bar"))
@@ -204,20 +189,27 @@ class TestSite:
         assert said.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
 
-def test_a_sample_of_the_command_line(kind, image, tmp_path, capsys):
+def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys):
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())
     asked = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
-    call_command(*asked, "--out", str(tmp_path / "out"))
-    assert "Both -> " in (said := capsys.readouterr().out) and "2 images" in said
-    listed = [name for name, each in exports.listed("sample", kind.task).items() if not each.for_the_page]
-    assert all((tmp_path / "out" / name).stat().st_size for name in listed)
-    result = json.loads((tmp_path / "out" / "result.json").read_text())
-    answers = result["quantities"]
-    assert kinds(answers if kind.task.name == "particles" else [each["name"] for each in answers]) == list(
-        kind.task.quantities
-    )
-    jsonschema.validate(result, json.loads((tmp_path / "out" / "result.schema.json").read_text()))
+    out = tmp_path / "out"
+    call_command(*asked, "--out", str(out))
+    assert "Both -> " in (said := capsys.readouterr().out) and "2 images" in said and kind.task.things in said
+    for what, folder, more in (("image", out / "golden", {"timings.json"}), ("sample", out, {"golden", "other"})):
+        listed = [name for name, each in exports.listed(what, kind.task).items() if not each.for_the_page]
+        assert {file.name for file in folder.iterdir()} == {*listed, *more}
+        assert all((folder / name).stat().st_size for name in listed)
+        result = json.loads((folder / "result.json").read_text())
+        jsonschema.validate(result, json.loads((folder / "result.schema.json").read_text()))
+        answers = result["quantities"]
+        if kind.task.name != "particles":
+            answers = {each["name"]: each for each in answers}
+        assert kinds(answers) == list(kind.task.quantities)
+    answers = json.loads((out / "golden" / "result.json").read_text())["quantities"]
+    answers = answers if kind.task.name == "particles" else {each["name"]: each for each in answers}
+    assert all(answers[name]["value"] is not None for name in kind.task.golden().answers)
+    assert ("filter off" in (out / "golden" / "figure.svg").read_text()) == ("filter" not in kind.task.ignores)
 
 
 @pytest.mark.django_db

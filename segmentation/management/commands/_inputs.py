@@ -238,7 +238,7 @@ class Measuring(BaseCommand):
             field_spread=settings.field_spread / 100,
             left_out=[LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in failed],
         )
-        write_all(sample, out)
+        write_all(sample, out, for_the_page=False)
         for warning in sample.warnings:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
