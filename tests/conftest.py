@@ -179,7 +179,7 @@ def make_job(make_micrograph):
     def make(*, files=(), **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
         micrograph = fields.pop("micrograph", None) or make_micrograph(**owned)
-        recipe = fields.pop("recipe", AnalysisSettings.of())
+        recipe = fields.pop("settings", AnalysisSettings.of())
         known = {"settings": recipe.as_dict(), "model_name": recipe.segmentation.model, "submission": uuid4().hex}
         job = Job.objects.create(micrograph=micrograph, **{**known, **fields})
         for name in files:
@@ -215,12 +215,12 @@ def make_sample(make_micrograph, make_job):
 
     def make(*states, **fields):
         owned = {name: fields[name] for name in ("owner", "visitor") if name in fields}
-        recipe = fields.pop("recipe", AnalysisSettings.of())
+        recipe = fields.pop("settings", AnalysisSettings.of())
         known = {"name": "Batch 7", "settings": recipe.as_dict(), "submission": uuid4().hex}
         sample = Sample.objects.create(**{**known, **fields})
         for number, state in enumerate(states or (Job.State.DONE,)):
             micrograph = make_micrograph(name=f"{number}.png", sha256=f"{number:064d}", **owned)
-            make_job(micrograph=micrograph, sample=sample, state=state, recipe=recipe, **owned)
+            make_job(micrograph=micrograph, sample=sample, state=state, settings=recipe, **owned)
         return sample
 
     return make

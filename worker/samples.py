@@ -37,7 +37,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     from segmentation.core.combine import combine
     from segmentation.core.report.files import write_all
 
-    recipe = AnalysisSettings.from_dict(sample.settings)
+    settings = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
     if not members:
         pooled = {"of": [], "images": [], "warnings": [*notes, NONE_LEFT]}
@@ -47,9 +47,9 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     combined = combine(
         sample.name,
         members,
-        edge=recipe.measurement.border_correction,
-        filter=recipe.measurement.filter,
-        field_spread=recipe.measurement.field_spread / 100,
+        edge=settings.measurement.border_correction,
+        filter=settings.measurement.filter,
+        field_spread=settings.measurement.field_spread / 100,
         left_out=left_out,
     )
     files = write_all(

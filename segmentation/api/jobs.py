@@ -45,7 +45,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     who, key = identify(request), key_of(request)
     micrograph = services.receive_upload(file=file, side=request.FILES.getlist("side"), **who)
     try:
-        job = services.create_job(micrograph=micrograph, recipe=settings, asked=asked, key=key, **who)
+        job = services.create_job(micrograph=micrograph, settings=settings, asked=asked, key=key, **who)
     except (ValueError, Refused) as problem:
         services.delete_upload(micrograph=micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None

@@ -48,7 +48,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes
     try:
         made = services.create_sample(
-            name=name, uploads=uploads, notes=notes, key=key, recipe=settings, scale=scale, **who
+            name=name, uploads=uploads, notes=notes, key=key, settings=settings, scale=scale, **who
         )
     except Exception:
         for micrograph in uploads:

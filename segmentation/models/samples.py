@@ -14,7 +14,7 @@ TYPED = 100  # characters of a typed number and its unit
 class Sample(Owned, Attempted):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
-    recipe: for the images, but for the calibration. rule, value: where that comes from; value in nm, None for pixels.
+    settings: for the images, but for the calibration. rule, value: where that comes from; value in nm, None for pixels.
     typed: the text by which the user gave `value`, such as "7.52 µm": its last digit is how well `value` is known;
         "" where there is none, as in rows from before it was kept.
     notes: sentences about what came in and was not taken, as {"name", "sentence"}.

@@ -84,11 +84,11 @@ def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str =
     return not said and rule == Sample.Rule.OWN
 
 
-def refuse_tall_bar(recipe: AnalysisSettings, micrograph: Micrograph) -> None:
+def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
     """Raises ValueError where the data bar leaves no row to analyse."""
-    if recipe.segmentation.data_bar != "auto" and recipe.segmentation.data_bar >= micrograph.height:
+    if settings.segmentation.data_bar != "auto" and settings.segmentation.data_bar >= micrograph.height:
         raise ValueError(
-            f"The data bar cannot take {recipe.segmentation.data_bar} rows: the image has only {micrograph.height}."
+            f"The data bar cannot take {settings.segmentation.data_bar} rows: the image has only {micrograph.height}."
         )
 
 

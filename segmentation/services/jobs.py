@@ -31,7 +31,7 @@ UNREADABLE = "The image cannot be read, so trying again would not help: upload i
 def create_job(
     *,
     micrograph: Micrograph,
-    recipe: AnalysisSettings,
+    settings: AnalysisSettings,
     user: Any,
     visitor: UUID | None,
     address: str = "",
@@ -46,21 +46,21 @@ def create_job(
 
     token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
     job; the surplus micrograph is then removed. asked: what was said of the scale (`asked_calibration`), where the
-    recipe's calibration is not to count. segmentation: what is to be measured, where it is known. shelve: what its
-    maker's limits do not allow becomes a failed job, to be tried again later, and is not refused. Raises Refused (409
-    where the key stands for another submission, 422 where the image has turned out to be none, 429 too many),
+    calibration of the settings is not to count. segmentation: what is to be measured, where it is known. shelve: what
+    its maker's limits do not allow becomes a failed job, to be tried again later, and is not refused. Raises Refused
+    (409 where the key stands for another submission, 422 where the image has turned out to be none, 429 too many),
     ValueError where image and request do not go together.
     """
     if segmentation is None:
-        check_model(recipe.segmentation.model)
+        check_model(settings.segmentation.model)
     known = [str(segmentation.pk)] if segmentation else []
-    content = fingerprint(files_of(micrograph), recipe.as_dict(), asked, *known)
+    content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *known)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     existing = Job.objects.filter(submission=submission).first()
     if existing is None:
         who = {"user": user, "visitor": visitor, "address": address}
         fields = {"submission": submission, "content": content, "parent": parent, "segmentation": segmentation}
-        existing = _created(micrograph, recipe, asked, who, shelve, fields)
+        existing = _created(micrograph, settings, asked, who, shelve, fields)
     if existing.content != content:
         raise Refused(OTHER_CONTENT, 409)
     if existing.micrograph_id != micrograph.pk:
@@ -70,7 +70,7 @@ def create_job(
 
 def _created(
     micrograph: Micrograph,
-    recipe: AnalysisSettings,
+    settings: AnalysisSettings,
     asked: dict[str, Any] | None,
     who: dict[str, Any],
     shelve: bool,
@@ -91,13 +91,13 @@ def _created(
             raise
         state, error, ready = Job.State.FAILED, refusal.sentence, False
     if ready:
-        recipe = fitting(recipe, asked, micrograph)
+        settings = fitting(settings, asked, micrograph)
     job, created = Job.objects.get_or_create(
         submission=fields.pop("submission"),
         defaults={
             "micrograph": micrograph,
-            "settings": recipe.as_dict(),
-            "model_name": recipe.segmentation.model,
+            "settings": settings.as_dict(),
+            "model_name": settings.segmentation.model,
             **Job.fields_of(**who),
             "state": state,
             "error": error,
@@ -111,34 +111,34 @@ def _created(
     return job
 
 
-def fitting(recipe: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
-    """The recipe with the calibration that was asked for; raises ValueError where the image does not suit it."""
+def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
+    """The settings with the calibration that was asked for; raises ValueError where the image does not suit it."""
     if asked is not None:
-        recipe = recipe.with_(calibration=asked_calibration(asked, micrograph))
-    refuse_tall_bar(recipe, micrograph)
-    return recipe
+        settings = settings.with_(calibration=asked_calibration(asked, micrograph))
+    refuse_tall_bar(settings, micrograph)
+    return settings
 
 
 def make_ready(job: Job) -> None:
     """Let a job run whose image has been read, or fail it with a sentence: what was asked for stays for another try."""
     try:
-        recipe = fitting(job.get_settings(), job.asked or None, job.micrograph)
+        settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
         check_megapixels(job.micrograph, **job.maker)
     except (ValueError, Refused) as problem:
         ended = {"state": Job.State.FAILED, "error": str(problem), "finished": timezone.now()}
         Job.objects.filter(pk=job.pk).update(**ended)
         return
-    Job.objects.filter(pk=job.pk).update(settings=recipe.as_dict(), ready=True, asked={}, queued=timezone.now())
+    Job.objects.filter(pk=job.pk).update(settings=settings.as_dict(), ready=True, asked={}, queued=timezone.now())
     enqueue_after_commit(job.pk)
 
 
-def rerun_job(*, job: Job, recipe: AnalysisSettings, again: bool = False, **who: Any) -> Job:
+def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
     """Analyse a job's micrograph with other settings; what was found is measured anew where only that is asked for.
 
     again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
     """
-    known = None if again else segmentation_for(job, recipe)
-    return create_job(micrograph=job.micrograph, recipe=recipe, parent=job, segmentation=known, **who)
+    known = None if again else segmentation_for(job, settings)
+    return create_job(micrograph=job.micrograph, settings=settings, parent=job, segmentation=known, **who)
 
 
 @frees_room

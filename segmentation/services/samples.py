@@ -55,7 +55,7 @@ def create_sample(
     *,
     name: str,
     uploads: Iterable[Micrograph],
-    recipe: AnalysisSettings,
+    settings: AnalysisSettings,
     scale: Scale,
     user: Any,
     visitor: UUID | None,
@@ -71,11 +71,11 @@ def create_sample(
     notes: what intake had to say. token, key: what makes two submissions one (`submission_of`). Raises Refused
     (400 no images, 409 where the key stands for another submission, 429 too many).
     """
-    check_model(recipe.segmentation.model)
+    check_model(settings.segmentation.model)
     scale.check()
     uploads, asked = list(uploads), dict(asked or {})
     files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
-    content = fingerprint(files, _clean(name), recipe.as_dict(), scale.fields())
+    content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     existing = Sample.objects.filter(submission=submission).first()
     if existing is not None:
@@ -87,7 +87,7 @@ def create_sample(
         submission=submission,
         defaults={
             "name": _clean(name),
-            "settings": recipe.with_(calibration=None).as_dict(),
+            "settings": settings.with_(calibration=None).as_dict(),
             **scale.fields(),
             **Sample.fields_of(user, visitor, address),
             "content": content,
@@ -189,10 +189,10 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     sample.save(update_fields=Scale._fields)
     made = []
     for job in sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"):
-        recipe = job.get_settings().with_(calibration=sample.calibration_for(job.micrograph))
-        if recipe != job.get_settings():
-            again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, recipe)}
-            made.append(_job(sample, job.micrograph, recipe, **again))
+        settings = job.get_settings().with_(calibration=sample.calibration_for(job.micrograph))
+        if settings != job.get_settings():
+            again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
+            made.append(_job(sample, job.micrograph, settings, **again))
     Job.objects.bulk_create(made)
     refresh_after_commit(sample.pk)
     return len(made)
@@ -272,8 +272,8 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
     calibration = (
         asked_calibration(micrograph.asked, micrograph) if micrograph.asked else sample.calibration_for(micrograph)
     )
-    recipe = fitting(AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration), None, micrograph)
-    job = _job(sample, micrograph, recipe, created=micrograph.created)
+    asked = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
+    job = _job(sample, micrograph, fitting(asked, None, micrograph), created=micrograph.created)
     try:
         limits.check_megapixels(micrograph, **sample.maker)
     except Refused as refusal:  # it may be tried again when there is room
@@ -316,12 +316,12 @@ def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
     return list(found.values())
 
 
-def _job(sample: Sample, micrograph: Micrograph, recipe: AnalysisSettings, **fields: Any) -> Job:
+def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
     return Job(
         micrograph=micrograph,
         sample=sample,
-        settings=recipe.as_dict(),
-        model_name=recipe.segmentation.model,
+        settings=settings.as_dict(),
+        model_name=settings.segmentation.model,
         owner_id=sample.owner_id,
         visitor=sample.visitor,
         address=sample.address,

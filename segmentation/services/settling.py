@@ -96,13 +96,18 @@ def start_images(archive: Micrograph) -> list[Note]:
     archive.refresh_from_db(fields=["asked", "owner"])
     if "recipe" not in archive.asked:
         return []
-    recipe = AnalysisSettings.from_dict(archive.asked["recipe"])
+    settings = AnalysisSettings.from_dict(archive.asked["recipe"])
     asked = {name: archive.asked.get(name) for name in ("width", "origin")}
     notes = []
     for image in archive.images.filter(jobs=None).order_by("created"):
         try:
             create_job(
-                micrograph=image, recipe=recipe, asked=asked, token=archive.asked["token"], shelve=True, **archive.maker
+                micrograph=image,
+                settings=settings,
+                asked=asked,
+                token=archive.asked["token"],
+                shelve=True,
+                **archive.maker,
             )
         except (Refused, ValueError) as problem:
             notes.append(Note(image.name, str(problem), 409))
@@ -110,9 +115,9 @@ def start_images(archive: Micrograph) -> list[Note]:
     return notes
 
 
-def start_archive(*, archive: Micrograph, recipe: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
+def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
     """Analyse every image of an archive by itself, as they come out of it; the same token makes no second jobs."""
-    archive.asked = {**asked, "recipe": recipe.as_dict(), "token": token}
+    archive.asked = {**asked, "recipe": settings.as_dict(), "token": token}
     Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)
     said = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
     if said:

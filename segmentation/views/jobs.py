@@ -22,7 +22,7 @@ from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
-from .present import Result, led_to, recipe_calibration, status_of, unwritten, used_calibration
+from .present import Result, led_to, settings_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
 from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
@@ -100,13 +100,13 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
         return _page(request, found, form=form, rerun_open=True, width_error=str(error), status=400)
     if not form.is_valid():
         return _page(request, found, form=form, rerun_open=True, status=400)
-    recipe = form.settings(calibration)
+    settings = form.settings(calibration)
     try:
-        refuse_tall_bar(recipe, found.micrograph)
+        refuse_tall_bar(settings, found.micrograph)
     except ValueError as error:
         form.add_error("data_bar_rows", str(error))
         return _page(request, found, form=form, rerun_open=True, status=400)
-    return _again(request, found, recipe)
+    return _again(request, found, settings)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -121,11 +121,11 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
         calibration = _chosen(_stated(request, found), found, request.POST.get("origin") or "typed")
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
-    recipe = found.get_settings().with_(calibration=calibration)
+    settings = found.get_settings().with_(calibration=calibration)
     assumed = used_calibration(found).source == "default"
-    if led_to(recipe, found.micrograph) == recipe_calibration(found) and not assumed:
+    if led_to(settings, found.micrograph) == settings_calibration(found) and not assumed:
         return redirect("job", pk)
-    return _again(request, found, recipe)
+    return _again(request, found, settings)
 
 
 @require_safe
@@ -158,11 +158,11 @@ def _not_read(request: HttpRequest, found: Job) -> HttpResponse:
     return refused(request, Refused(found.micrograph.error or NOT_READ, 409), reverse("job", args=[found.pk]))
 
 
-def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpResponse:
+def _again(request: HttpRequest, found: Job, settings: AnalysisSettings) -> HttpResponse:
     token = request.POST.get("token", "")[:64]
     try:
         again = request.POST.get("again") == "on"
-        new = rerun_job(job=found, recipe=recipe, again=again, token=token, **sender(request))
+        new = rerun_job(job=found, settings=settings, again=again, token=token, **sender(request))
     except Refused as refusal:
         return refused(request, refusal, reverse("job", args=[found.pk]))
     return see_other(reverse("job", args=[new.pk]))
@@ -171,7 +171,7 @@ def _again(request: HttpRequest, found: Job, recipe: AnalysisSettings) -> HttpRe
 def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     """A field left as it was keeps the calibration with its source; anything else was typed."""
     text = request.POST.get("width", "").strip()
-    if text == _text(recipe_calibration(found), found):
+    if text == _text(settings_calibration(found), found):
         return found.get_settings().measurement.calibration
     return _chosen(text, found)
 
@@ -218,7 +218,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
         "form": SettingsForm(stands_for=found.get_settings()),
-        "width": request.POST.get("width", _text(recipe_calibration(found), found)),
+        "width": request.POST.get("width", _text(settings_calibration(found), found)),
         "token": uuid4().hex,
         "model_changed": _model_changed(found),
         **extra,

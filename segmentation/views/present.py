@@ -89,17 +89,17 @@ def used_calibration(job: Job) -> Calibration:
     stored = job.summary.get("calibration")
     if stored:
         return Calibration(**stored)
-    return recipe_calibration(job)
+    return settings_calibration(job)
 
 
-def recipe_calibration(job: Job) -> Calibration:
+def settings_calibration(job: Job) -> Calibration:
     """What a job's settings lead to."""
     return led_to(job.get_settings(), job.micrograph)
 
 
-def led_to(recipe: AnalysisSettings, micrograph: Micrograph) -> Calibration:
-    """The calibration of an upload under a recipe: the recipe's, else its own, else none."""
-    return recipe.measurement.scaled(micrograph.own_calibration)
+def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
+    """The calibration of an upload under these settings: theirs, else its own, else none."""
+    return settings.measurement.scaled(micrograph.own_calibration)
 
 
 class Result(Sizes):

@@ -77,13 +77,13 @@ def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -
 
 
 def _changed(job: Job, before: Job | None, micrograph: Micrograph) -> str:
-    recipe = job.get_settings()
-    calibration = led_to(recipe, micrograph)
+    settings = job.get_settings()
+    calibration = led_to(settings, micrograph)
     if before is None:
         return scale_words(calibration)
     old = before.get_settings()
     changes = [scale_words(calibration)] if calibration != led_to(old, micrograph) else []
-    return "; ".join([*changes, *setting_changes(recipe, old)]) or "the same settings once more"
+    return "; ".join([*changes, *setting_changes(settings, old)]) or "the same settings once more"
 
 
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:

@@ -134,8 +134,8 @@ def sample(request: HttpRequest) -> HttpResponse:
     who = sender(request)
     try:
         micrograph = sample_upload(**who)
-        recipe = with_site_uncertainty(AnalysisSettings.of())
-        return redirect("job", create_job(micrograph=micrograph, recipe=recipe, token=_token(request), **who).pk)
+        settings = with_site_uncertainty(AnalysisSettings.of())
+        return redirect("job", create_job(micrograph=micrograph, settings=settings, token=_token(request), **who).pk)
     except Refused as refusal:
         return refused(request, refusal)
 
@@ -237,7 +237,7 @@ def _one_sample(sent: Submission) -> HttpResponse:
         sample = create_sample(
             name=sent.sample.cleaned_data["sample_name"],
             uploads=sent.uploads,
-            recipe=sent.form.settings(),
+            settings=sent.form.settings(),
             scale=sent.sample.scale(),
             token=_token(request),
             notes=[*_left(request), *sent.notes],
@@ -287,17 +287,17 @@ def _refuse_unfit(sent: Submission) -> None:
 
 def _start(sent: Submission, asked: dict[UUID, dict[str, str]]) -> list[Job]:
     """One job an image; where a limit is reached, the images that are left stay on the page."""
-    request, recipe, token = sent.request, sent.form.settings(), _token(sent.request)
+    request, settings, token = sent.request, sent.form.settings(), _token(sent.request)
     who = sender(request)
     jobs: list[Job] = []
     for micrograph in list(sent.uploads):
         if micrograph.is_archive:
-            start_archive(archive=micrograph, recipe=recipe, asked=asked[micrograph.pk], token=token)
+            start_archive(archive=micrograph, settings=settings, asked=asked[micrograph.pk], token=token)
             sent.uploads.remove(micrograph)
             continue
         try:
             jobs.append(
-                create_job(micrograph=micrograph, recipe=recipe, asked=asked[micrograph.pk], token=token, **who)
+                create_job(micrograph=micrograph, settings=settings, asked=asked[micrograph.pk], token=token, **who)
             )
         except (Refused, ValueError) as problem:
             status = status_of_refusal(getattr(problem, "status", 400))

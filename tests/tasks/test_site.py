@@ -141,7 +141,7 @@ class TestSite:
         monkeypatch.setattr(pipeline, "find", gone)
         monkeypatch.setattr(pipeline, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
-        again = services.rerun_job(job=job, recipe=settings, user=job.owner, visitor=job.visitor)
+        again = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
         worker.run_job(str(again.pk))
         again.refresh_from_db()
         assert (again.state, again.error) == ("done", "") and again.segmentation == job.segmentation

@@ -154,7 +154,7 @@ class TestUncertainty:
     @pytest.mark.django_db
     def test_jobs_of_an_assumed_width_forget_it(self, make_job):
         assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
-        old, kept = make_job(recipe=assumed), make_job(recipe=typed)
+        old, kept = make_job(settings=assumed), make_job(settings=typed)
         import_module("segmentation.migrations.0012_no_assumed_scale").of_jobs(apps, None)
         for job in (old, kept):
             job.refresh_from_db()
@@ -395,7 +395,7 @@ class TestResultPage:
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
         made = stored()
         used = AnalysisSettings.of(calibration=confirmed(READING))
-        done = job(made, recipe=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
+        done = job(made, settings=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
         page = words(maker.get(f"/jobs/{done.pk}/"))
         assert "Read from the image and confirmed" in page
         assert "reading and rounding: ± 1.0 %; of the microscope&#x27;s own calibration: not included." in page

@@ -81,7 +81,7 @@ class TestService:
 
     def test_an_image_that_another_browser_analysed_stays_nobodys(self, done, alice):
         mine = done()
-        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, recipe=AnalysisSettings.of(filter=True))
+        theirs = done(micrograph=mine.micrograph, visitor=OTHER, parent=mine, settings=AnalysisSettings.of(filter=True))
         claim_results(user=alice, visitor=VISITOR)
         mine.refresh_from_db()
         assert (mine.owner, mine.micrograph.owner) == (alice, None)

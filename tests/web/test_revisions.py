@@ -32,13 +32,13 @@ def revise(make_job, micrograph):
     """Jobs of one image, each a minute after the one before."""
     made = []
 
-    def make(parent=None, recipe=None, **fields):
+    def make(parent=None, settings=None, **fields):
         known = {"visitor": VISITOR, "state": Job.State.DONE, "summary": SUMMARY, "files": FILES, "attempt": 1}
         when = BEGAN + timedelta(minutes=len(made))
         job = make_job(
             micrograph=micrograph,
             parent=parent,
-            recipe=recipe or AnalysisSettings.of(),
+            settings=settings or AnalysisSettings.of(),
             created=when,
             **{**known, **fields},
         )

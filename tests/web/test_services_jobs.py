@@ -27,17 +27,17 @@ def commit(django_capture_on_commit_callbacks):
 ME = UUID(int=7)
 
 
-def create(micrograph, *, recipe=None, user=NOBODY, visitor=ME, address="", token="token", **more):
+def create(micrograph, *, settings=None, user=NOBODY, visitor=ME, address="", token="token", **more):
     who = {"user": user, "visitor": visitor, "address": address}
     return services.create_job(
-        micrograph=micrograph, recipe=recipe or AnalysisSettings.of(), token=token, **who, **more
+        micrograph=micrograph, settings=settings or AnalysisSettings.of(), token=token, **who, **more
     )
 
 
 def test_a_new_job_waits_and_is_enqueued_after_the_commit(make_micrograph, commit, queue):
     visitor = uuid4()
     with commit():
-        job = create(make_micrograph(), visitor=visitor, recipe=AnalysisSettings.of(threshold=0.4))
+        job = create(make_micrograph(), visitor=visitor, settings=AnalysisSettings.of(threshold=0.4))
         assert queue == []
     assert queue == [str(job.pk)]
     job.refresh_from_db()
@@ -56,7 +56,8 @@ def test_a_double_click_makes_one_job_and_keeps_one_upload(make_micrograph, comm
 
 
 @pytest.mark.parametrize(
-    "other", [{"token": "other"}, {"recipe": AnalysisSettings.of(filter=True)}, {"user": "alice"}, {"sha256": "c" * 64}]
+    "other",
+    [{"token": "other"}, {"settings": AnalysisSettings.of(filter=True)}, {"user": "alice"}, {"sha256": "c" * 64}],
 )
 def test_any_difference_makes_another_job(make_micrograph, alice, other):
     sha256 = other.pop("sha256", "b" * 64)
@@ -75,7 +76,7 @@ def test_a_signed_in_users_job_is_hers(make_micrograph, alice):
 
 def test_an_unknown_model_is_refused_by_name(make_micrograph):
     with pytest.raises(Refused, match="no model named 'grains' here: choose one of particles") as refused:
-        create(make_micrograph(), recipe=AnalysisSettings.of(model="grains"))
+        create(make_micrograph(), settings=AnalysisSettings.of(model="grains"))
     assert refused.value.status == 400
 
 
@@ -173,9 +174,9 @@ def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, queue):
     job = make_job(state="done", visitor=uuid4())
     visitor = uuid4()
     recipe = AnalysisSettings.of(threshold=0.3)
-    rerun = services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t")
+    rerun = services.rerun_job(job=job, settings=recipe, user=NOBODY, visitor=visitor, token="t")
     assert (rerun.micrograph, rerun.parent, rerun.visitor) == (job.micrograph, job, visitor)
-    assert services.rerun_job(job=job, recipe=recipe, user=NOBODY, visitor=visitor, token="t") == rerun
+    assert services.rerun_job(job=job, settings=recipe, user=NOBODY, visitor=visitor, token="t") == rerun
     assert Micrograph.objects.count() == 1
 
 

@@ -30,7 +30,7 @@ ME = UUID(int=7)
 
 
 def create(uploads, user=None, visitor=ME, token="", **said):
-    known = {"name": "Batch 7", "recipe": AnalysisSettings.of(), "scale": Scale()}
+    known = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": Scale()}
     return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**known, **said})
 
 
@@ -90,7 +90,7 @@ class TestCreate:
 
     def test_a_data_bar_higher_than_an_image_leaves_that_out(self, make_micrograph):
         tall = make_micrograph(name="tall.png", sha256="c" * 64, height=480)
-        sample = create([tall, make_micrograph()], recipe=AnalysisSettings.of(data_bar=100))
+        sample = create([tall, make_micrograph()], settings=AnalysisSettings.of(data_bar=100))
         assert [job.micrograph for job in sample.jobs.all()] == [tall]
         assert "has only 48" in sample.notes[0]["sentence"]
 
@@ -108,7 +108,7 @@ class TestCreate:
         visitor = uuid4()
         create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
         single = make_micrograph(visitor=visitor)
-        services.create_job(micrograph=single, recipe=AnalysisSettings.of(), user=None, visitor=visitor, token="")
+        services.create_job(micrograph=single, settings=AnalysisSettings.of(), user=None, visitor=visitor, token="")
 
     @pytest.mark.parametrize(
         ("name", "shown"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
@@ -235,7 +235,7 @@ class TestQueue:
         with committed():
             single = services.create_job(
                 micrograph=make_micrograph(sha256="f" * 64),
-                recipe=AnalysisSettings.of(),
+                settings=AnalysisSettings.of(),
                 user=None,
                 visitor=None,
                 token="",
@@ -335,7 +335,7 @@ class TestPooling:
 
 class TestChange:
     def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, committed):
-        sample = make_sample(DONE, recipe=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
+        sample = make_sample(DONE, settings=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
         same = make_micrograph(name="same.png", sha256=f"{0:064d}")
         with committed():
             said = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])

@@ -144,7 +144,9 @@ def test_the_page_of_a_result_without_sizes(client, make_job):
     numbers = {"etched_share": {"value": 0.432, "low": None, "high": None, "unit": ""}}
     summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
     made = AnalysisSettings.of("grains", model="steel", etched="thermal")
-    job = make_job(state=Job.State.DONE, summary=summary, recipe=made, files=("figure.png", "outlines.json"), attempt=1)
+    job = make_job(
+        state=Job.State.DONE, summary=summary, settings=made, files=("figure.png", "outlines.json"), attempt=1
+    )
     page = words(client.get(f"/jobs/{job.pk}/"))
     assert "<h2>Grains</h2>" in page and "Etched share" in page and "0.432" in page
     assert "The image and its grains" in page and 'class="paper"' in page and "Etching</dt><dd>thermal" in page

@@ -176,7 +176,7 @@ class TestRerun:
             border_correction="weight",
             calibration=Calibration(**ZEISS),
         )
-        page = words(maker.get(address(job(recipe=recipe))))
+        page = words(maker.get(address(job(settings=recipe))))
         assert 'name="threshold" id="id_threshold" inputmode="decimal" autocomplete="off" value="0.35"' in page
         assert '<option value="dark" selected>' in page
         assert 'name="filter" value="on" checked' in page
@@ -210,7 +210,7 @@ class TestRerun:
 
     def test_a_width_left_alone_keeps_its_source(self, maker, job):
         drawn = Calibration.of_line(500, 50)
-        old = job(recipe=AnalysisSettings.of(calibration=drawn, scale=0.5))
+        old = job(settings=AnalysisSettings.of(calibration=drawn, scale=0.5))
         maker.post(address(old, "rerun/"), {"token": uuid4().hex, "width": "640", "polarity": "dark", **AS_BEFORE})
         recipe = Job.objects.exclude(pk=old.pk).get().get_settings()
         assert recipe == AnalysisSettings.of(calibration=drawn, scale=0.5, polarity="dark")
@@ -259,7 +259,7 @@ class TestRerun:
         assert "a version of particles that is no longer here" in words(maker.get(address(old)))
 
     def test_what_a_removed_model_found_is_measured_by_the_form_as_it_stands(self, maker, job):
-        old = job(recipe=AnalysisSettings.of(model="visiting"))
+        old = job(settings=AnalysisSettings.of(model="visiting"))
         old.segmentation = Segmentation.objects.create(micrograph=old.micrograph, model_name="visiting", size=1)
         old.save()
         page = maker.get(address(old)).content.decode()
@@ -285,7 +285,7 @@ class TestRerun:
 
 class TestWidth:
     def test_it_measures_the_same_outlines_again(self, maker, job):
-        old = job(recipe=AnalysisSettings.of(threshold=0.3, scale=0.5))
+        old = job(settings=AnalysisSettings.of(threshold=0.3, scale=0.5))
         response = maker.post(address(old, "width/"), {"width": "0.64 µm", "token": uuid4().hex})
         new = Job.objects.exclude(pk=old.pk).get()
         assert response["Location"] == address(new)
@@ -300,7 +300,7 @@ class TestWidth:
 
     def test_the_same_width_makes_no_new_job(self, maker, job, make_micrograph):
         of_file = job(micrograph=make_micrograph(calibration=ZEISS, visitor=VISITOR))
-        typed = job(recipe=AnalysisSettings.of(calibration=Calibration.of_width(640, 64)))
+        typed = job(settings=AnalysisSettings.of(calibration=Calibration.of_width(640, 64)))
         for old, text in ((of_file, "470"), (typed, "640"), (typed, " 640 nm ")):
             assert maker.post(address(old, "width/"), {"width": text})["Location"] == address(old)
         assert Job.objects.count() == 2

@@ -121,7 +121,7 @@ def _create() -> str:
 
     micrograph = _upload("b")
     return str(
-        services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), user=None, visitor=None, token="").pk
+        services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), user=None, visitor=None, token="").pk
     )
 
 
@@ -134,7 +134,7 @@ def _create_sample() -> str:
     sample = services.create_sample(
         name="Batch 7",
         uploads=uploads,
-        recipe=AnalysisSettings.of(),
+        settings=AnalysisSettings.of(),
         scale=services.Scale(),
         user=None,
         visitor=None,

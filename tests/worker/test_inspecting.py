@@ -222,7 +222,7 @@ class TestTurns:
 
     def test_after_three_lost_workers_it_fails_with_what_waits_for_it(self, commit):
         micrograph = receive()
-        job = services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), **WHO)
+        job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
         for _ in range(3):
             assert Micrograph.objects.claim(micrograph.pk)
             services.rescue(died=(Micrograph,))
@@ -259,7 +259,7 @@ class TestDataBars:
         return looks
 
     def start(self, micrograph, **said):
-        return services.create_job(micrograph=micrograph, recipe=AnalysisSettings.of(), **WHO, **said)
+        return services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO, **said)
 
     def ready(self, job):
         return Job.objects.get(pk=job.pk).ready
@@ -328,7 +328,7 @@ class TestDataBars:
     def test_a_sample_takes_in_by_the_same_rule(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
         own, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
-        known = {"recipe": AnalysisSettings.of(), **WHO}
+        known = {"settings": AnalysisSettings.of(), **WHO}
         with commit():
             first = services.create_sample(name="own", uploads=[own], scale=Scale(), **known)
             second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **known)
@@ -342,7 +342,7 @@ class TestDataBars:
 
 class TestJobs:
     def start(self, micrograph, **said):
-        return services.create_job(micrograph=micrograph, **{"recipe": AnalysisSettings.of(), **WHO, **said})
+        return services.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **said})
 
     def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, messages):
         micrograph = receive()
@@ -369,7 +369,7 @@ class TestJobs:
             services.retry_job(job=job)
 
     def test_settings_that_do_not_suit_the_image_fail_it(self):
-        job = self.start(receive(), recipe=AnalysisSettings.of(data_bar=4000))
+        job = self.start(receive(), settings=AnalysisSettings.of(data_bar=4000))
         inspect_uploads()
         job.refresh_from_db()
         assert (job.state, job.error) == ("failed", "The data bar cannot take 4000 rows: the image has only 48.")
@@ -422,7 +422,7 @@ class TestJobs:
 @pytest.mark.usefixtures("reader")
 class TestSamples:
     def start(self, uploads, **said):
-        known = {"name": "Batch", "uploads": uploads, "recipe": AnalysisSettings.of(), "scale": Scale(), **WHO}
+        known = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
         return services.create_sample(**{**known, **said})
 
     def state(self, sample):
@@ -525,7 +525,11 @@ class TestArchives:
     def test_for_a_sample(self, commit):
         archive = self.archive()
         sample = services.create_sample(
-            name="Batch", uploads=[archive], recipe=AnalysisSettings.of(), scale=Scale("pixel", 2.5, typed="2.5"), **WHO
+            name="Batch",
+            uploads=[archive],
+            settings=AnalysisSettings.of(),
+            scale=Scale("pixel", 2.5, typed="2.5"),
+            **WHO,
         )
         with commit():
             inspect_uploads()
@@ -540,7 +544,9 @@ class TestArchives:
             inspect_uploads()
         Micrograph.objects.filter(pk=archive.pk).update(state="running", attempt=2)
         archive.refresh_from_db()
-        sample = services.create_sample(name="B", uploads=[archive], recipe=AnalysisSettings.of(), scale=Scale(), **WHO)
+        sample = services.create_sample(
+            name="B", uploads=[archive], settings=AnalysisSettings.of(), scale=Scale(), **WHO
+        )
         assert [job.micrograph.name for job in sample.jobs.all()] == ["a.png"]
         archive.refresh_from_db()
         with commit():
@@ -554,7 +560,7 @@ class TestArchives:
 
         def late(**said):
             if not made:
-                known = {"recipe": AnalysisSettings.of(), "scale": Scale(), **WHO}
+                known = {"settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
                 mine = Micrograph.objects.get(pk=archive.pk)
                 made.append(services.create_sample(name="B", uploads=[mine], **known))
             return receive_upload(**said)
@@ -585,7 +591,7 @@ class TestArchives:
             return receive_upload(**said)
 
         monkeypatch.setattr(services, "receive_upload", late)
-        services.start_archive(archive=archive, recipe=AnalysisSettings.of(), asked={}, token="t")
+        services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked={}, token="t")
         with commit():
             inspect_uploads()
         assert {micrograph.owner for micrograph in Micrograph.objects.all()} == {alice}
@@ -595,7 +601,7 @@ class TestArchives:
         visitor = uuid4()
         for _ in range(2):
             archive = self.archive(visitor=visitor)
-            services.start_archive(archive=archive, recipe=AnalysisSettings.of(), asked={}, token="form")
+            services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked={}, token="form")
         with commit():
             inspect_uploads()
         assert sorted(job.micrograph.name for job in Job.objects.all()) == ["a.png", "b.png"]
@@ -605,7 +611,7 @@ class TestArchives:
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
         asked = {"width": "65", "origin": "typed"}
-        services.start_archive(archive=archive, recipe=AnalysisSettings.of(), asked=asked, token="t")
+        services.start_archive(archive=archive, settings=AnalysisSettings.of(), asked=asked, token="t")
         with commit():
             inspect_uploads()
         assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
@@ -632,7 +638,7 @@ class TestArchives:
     def test_each_image_by_itself(self, commit):
         archive = self.archive()
         asked = {"width": "65", "origin": "typed"}
-        services.start_archive(archive=archive, recipe=AnalysisSettings.of(filter=True), asked=asked, token="t")
+        services.start_archive(archive=archive, settings=AnalysisSettings.of(filter=True), asked=asked, token="t")
         with commit():
             inspect_uploads()
         jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}

@@ -380,7 +380,7 @@ def no_network(*args, **kwargs):
 def again(parent, **settings):
     """The parent's image with other settings, run."""
     who = {"user": None, "visitor": None, "token": str(settings)}
-    job = services.rerun_job(job=parent, recipe=AnalysisSettings.of(**settings), **who)
+    job = services.rerun_job(job=parent, settings=AnalysisSettings.of(**settings), **who)
     run_job(str(job.pk))
     job.refresh_from_db()
     return job
@@ -415,7 +415,7 @@ def test_another_model_under_the_same_name_changes_nothing_that_was_found(scienc
 def test_it_is_segmented_anew_where_that_is_asked_for(science, parent):
     assert again(parent, threshold=0.7).segmentation != parent.segmentation
     who = {"user": None, "visitor": None, "token": "again"}
-    job = services.rerun_job(job=parent, recipe=parent.get_settings(), again=True, **who)
+    job = services.rerun_job(job=parent, settings=parent.get_settings(), again=True, **who)
     run_job(str(job.pk))
     job.refresh_from_db()
     assert job.state == "done" and job.segmentation != parent.segmentation and job.summary["reused"] is False
