@@ -247,8 +247,8 @@ class Result(Sizes):
         """Model, settings and timings."""
         model = self.summary.get("model", {})
         named = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
-        if self._card is not None:
-            named = format_html('<a href="{}">{}</a>', reverse("model", args=[self._card.name]), named)
+        if card := self._card:
+            named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
         return [
             ("Kind of analysis", self.task.title),
             ("Model", named),
