@@ -23,7 +23,7 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, find
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
-from .network.runtime import Runtime, load_network
+from .network.runtime import Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import looked_at
 from .pace import BEGINS
@@ -31,6 +31,7 @@ from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
+LARGE = 2**21  # px
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
 Picture = NDArray[np.float32]
@@ -104,7 +105,9 @@ def segment(
         resembled, unfamiliar = looked_at(picture, card)
     maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
     grey = as_shown(picture, view.polarity)
-    del picture  # of a large image a quarter of a gigabyte, which separating can use
+    del picture
+    if grey.size > LARGE:  # separating makes other arrays than the network did
+        give_freed_memory_back()
     progress(f"separating {task.things}", SEPARATING)
     with clock.stage("labels"):
         found = task.decode(maps, grey, view, card, asked)

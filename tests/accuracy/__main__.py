@@ -36,6 +36,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "images": lambda: coverage.image_lines(OF_IMAGES),
     "fractions": lambda: coverage.fraction_lines(OF_FIELDS),
     "golden": golden.lines,
+    "kinds": golden.lines_of_two_kinds,
 }
 
 

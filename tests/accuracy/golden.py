@@ -1,4 +1,4 @@
-"""Golden samples: five constructed specimens, each acquired 200 times, and how often the nano card judges them rightly.
+"""Golden samples: constructed specimens, each acquired 200 times, and how often the nano card judges them rightly.
 
 An acquisition is drawn, not rendered: fields of the specimen, particles of each, an outline that is off by up to half a
 pixel, a calibration that is off by its uncertainty. What is smaller than the pixels allow is set aside as always.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import log
+from math import hypot, log
 
 import numpy as np
+from scipy.stats import norm
 
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.nano import Terms, nano_card, variants_of
@@ -82,6 +83,30 @@ SPECIMENS = (
 )
 
 
+# Of two kinds of field, near one half: median (nm) of the smaller, of the larger, and the share of the smaller.
+OF_TWO_KINDS = (
+    (80, 130, 1 / 2),
+    (70, 150, 1 / 2),
+    (40, 200, 1 / 2),
+    (60, 180, 2 / 5),
+    (50, 120, 1 / 3),
+    (50, 115, 1 / 4),
+)
+IMAGES = (3, 5, 8, 12, 20)
+
+
+def _of_two_kinds(small: float, large: float, share: float) -> Field:
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        return _fields(small if rng.random() < share else large)(rng, n)
+
+    return draw
+
+
+def true_fraction(median: float, gsd: float = 1.4, between: float = 0.1) -> float:
+    """Of the sizes that `_fields` draws, those up to 100 nm."""
+    return float(norm.cdf(log(100 / median) / hypot(log(gsd), between)))
+
+
 def verdicts(specimen: Specimen, acquisitions: int = ACQUISITIONS) -> Counter[str]:
     return Counter(specimen.verdict(seed) for seed in range(acquisitions))
 
@@ -95,3 +120,15 @@ def lines() -> Iterator[str]:
         right = sum(found[word] for word in each.right)
         shares = (f"{100 * number / ACQUISITIONS:.1f} %" for number in (right, found[each.wrong]))
         yield f"| {each.name} | {' or '.join(each.right)} | {cells} | {' | '.join(shares)} |"
+
+
+def lines_of_two_kinds() -> Iterator[str]:
+    yield f"| fields | in truth | {' | '.join(f'{count} images' for count in IMAGES)} |"
+    yield "|---|---|" + "---|" * len(IMAGES)
+    for small, large, share in OF_TWO_KINDS:
+        truth = share * true_fraction(small) + (1 - share) * true_fraction(large)
+        wrong, name = "above" if truth < 0.5 else "below", f"{share:.0%} of {small} nm, the others of {large} nm"
+        field = _of_two_kinds(small, large, share)
+        every = (Specimen(name, ("undecided",), wrong, field, images=count) for count in IMAGES)
+        cells = " | ".join(f"{100 * verdicts(each)[wrong] / ACQUISITIONS:.1f} %" for each in every)
+        yield f"| {name} | {100 * truth:.1f} % | {cells} |"

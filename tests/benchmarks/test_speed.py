@@ -30,7 +30,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample
 
 
 def peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def print_shares(title, seconds):
@@ -88,6 +88,7 @@ def test_cost_of_large_images_by_their_pixels():
         for stage, spent in each.items():
             ratio = spent / first[stage] if first[stage] else 0.0
             print(f"  {stage:10s} {spent:7.3f} s of processor a megapixel, {ratio:.2f} of that of 2048 x 2048")
+        del analysis
 
 
 def published_chain(foreground):

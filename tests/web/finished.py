@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import Any
 from uuid import UUID
@@ -64,3 +65,8 @@ def visit(client: Any, visitor: UUID) -> Any:
 def words(response: Any) -> str:
     """The text of a page with its white space in order, tags and all."""
     return " ".join(response.content.decode().split())
+
+
+def visible(response: Any) -> str:
+    """What a reader sees of a page: no tag, so none of its random tokens."""
+    return re.sub("<[^>]*>", " ", words(response))

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ..network.cards import INTERCEPT, TRAITS, ModelCard
 from .pieces import BAND
-from .separate import Labels, max_over_labels, mean_over_labels
+from .separate import Labels, areas_of, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
@@ -33,7 +33,7 @@ def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float
     of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
     over all particles of the image, weighted by area. contrast, glare: see `_ground`.
     """
-    areas = np.maximum(np.bincount(labels.ravel())[1:].astype(float), 1)
+    areas = np.maximum(areas_of(labels, int(labels.max(initial=0)))[1:].astype(float), 1)
     if not len(areas):
         return {name: np.zeros(0) for name in TRAITS}
     mean = np.clip(mean_over_labels(maps[0], labels).astype(float), 0.01, 0.995)

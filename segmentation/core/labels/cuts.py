@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..network.cards import INTERCEPT, LIMIT
 from .pieces import AREA, GREY, LENGTH, SEAM, TOUCHING, XX, XY, YY, Floats, Grey, Pieces, X, Y, oversegment
-from .separate import Labels, fill_holes, renumber
+from .separate import Labels, fill_holes, relabel, renumber
 
 Places = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ def cut_apart(
         ends = join(pieces, weights, diameter / scale)
         numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
         numbers[first:] = ends[1:] + first - 1
-        labels = numbers[labels]
+        relabel(labels, numbers)
     return renumber(fill_holes(labels))
 
 

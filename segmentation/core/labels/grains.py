@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.measure import approximate_polygon, find_contours
 
 from .basins import closed_regions, edges
-from .separate import renumber
+from .separate import areas_of, relabel, renumber
 
 SMALLEST = 9  # px; less is a gap within a boundary
 REACH, BLUR = 2.5, 2.0  # px: half the width of a boundary, as annotators draw it, and sigma by which it is smoothed
@@ -29,9 +29,8 @@ def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[
     inside = ndimage.gaussian_filter(edges(regions).astype(np.float32), BLUR) < there
     labels, count = ndimage.label(ndimage.binary_opening(inside, BLOCK))
     labels = labels.astype(np.int32, copy=False)
-    keep = np.bincount(labels.ravel(), minlength=count + 1) >= SMALLEST
-    keep[0] = False
-    return renumber(np.where(keep[labels], labels, 0).astype(np.int32))
+    large = areas_of(labels, count) >= SMALLEST
+    return renumber(relabel(labels, np.where(large, np.arange(count + 1), 0)))
 
 
 def are_convex(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -58,10 +58,12 @@ def oversegment(maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale:
     components = components.astype(np.int32, copy=False)
     distance = ndimage.gaussian_filter(maps[1], SMOOTHED / min(scale, 1.0))
     markers, owners = _maxima(distance, components)
-    labels = grow(components, count, markers, owners, distance)
     marked = markers > 0
     peaks = np.zeros(len(owners))
     np.maximum.at(peaks, markers[marked], distance[marked] / 255)
+    del marked
+    labels = grow(components, count, markers, owners, distance)
+    del components, markers  # of a large image half a gigabyte
     inside = max(1, round(INSIDE / min(scale, 1.0)))
     found = gathered(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
     return labels, count + 1, Pieces(_sums(labels, count, len(owners), grey), peaks, *found, noise_of(grey))

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDAr
     """
     markers, count = ndimage.label(cores & (components > 0))
     markers = markers.astype(np.int32, copy=False)
-    sizes = np.bincount(markers.ravel(), minlength=count + 1)
+    sizes = areas_of(markers, count)
     owners = np.zeros(count + 1, np.int64)
     marked = markers > 0
     owners[markers[marked]] = components[marked]
@@ -56,8 +57,7 @@ def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDAr
     np.maximum.at(largest, owners[1:], sizes[1:])
     keep = (sizes >= SMALLEST_CORE) | (sizes == largest[owners])
     keep[0] = False
-    numbers = np.cumsum(keep) * keep
-    return numbers.astype(np.int32)[markers], np.concatenate([[0], owners[keep]])
+    return relabel(markers, np.cumsum(keep) * keep), np.concatenate([[0], owners[keep]])
 
 
 def grow(
@@ -71,7 +71,7 @@ def grow(
     """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
-    labels = np.where(crowded[components], 0, components)
+    labels = relabel(components.copy(), np.where(crowded, 0, np.arange(count + 1)))
     if not crowded.any():
         return labels
 
@@ -139,13 +139,13 @@ def fill_holes(labels: Labels) -> Labels:
     enclosed = lowest == highest
     enclosed[open_regions] = False
     enclosed[0] = False
-    filler = np.where(enclosed, highest, 0).astype(np.int32)
-    np.copyto(labels, filler[holes], where=enclosed[holes])
+    filling = relabel(holes, np.where(enclosed, highest, 0))
+    np.copyto(labels, filling, where=filling > 0)
     return labels
 
 
 def renumber(labels: Labels) -> Labels:
-    """The same regions numbered 1..n in the order in which a reader meets them, row by row."""
+    """The same regions numbered 1..n in the order in which a reader meets them, row by row; in place."""
     flat = labels.ravel()
     highest = int(flat.max(initial=0))
     first = np.full(highest + 1, flat.size, np.int64)
@@ -157,7 +157,29 @@ def renumber(labels: Labels) -> Labels:
     order = present[np.argsort(first[present], kind="stable")]
     numbers = np.zeros(highest + 1, np.int32)
     numbers[order] = np.arange(1, len(order) + 1, dtype=np.int32)
-    return numbers[labels]
+    return relabel(labels, numbers)
+
+
+def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
+    """Labels (H, W), each become its entry in numbers (n + 1,), in place: all at once takes three times the memory."""
+    numbers = numbers.astype(labels.dtype)
+    step = _rows(labels)
+    for top in range(0, len(labels), step):
+        labels[top : top + step] = numbers[labels[top : top + step]]
+    return labels
+
+
+def areas_of(labels: Labels, count: int) -> NDArray[np.int64]:
+    """(count + 1,) px of each label 0..count, and so many rows at a time for the same reason."""
+    areas, step = np.zeros(count + 1, np.int64), _rows(labels)
+    for top in range(0, len(labels), step):
+        areas += np.bincount(labels[top : top + step].ravel(), minlength=count + 1)
+    return areas
+
+
+def _rows(labels: Labels) -> int:
+    """How many rows at a time, so that a processor's cache holds what is made of them."""
+    return max(1, BAND // max(1, len(labels.T)))
 
 
 def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
@@ -179,7 +201,7 @@ def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uin
 
 
 def bands(labels: Labels, values: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    """Labels and values as flat arrays, so many rows at a time that a processor's cache holds what is made of them."""
-    step = max(1, BAND // labels.shape[1])
+    """Labels and values as flat arrays, some rows at a time."""
+    step = _rows(labels)
     for top in range(0, len(labels), step):
         yield labels[top : top + step].ravel().astype(np.intp), values[top : top + step].ravel()

@@ -142,19 +142,17 @@ def predict_augmented(
     if closer > 1:  # mirrored, so that both showings have as little in common as they can
         showings.append((scale * closer, EVERY if flips else MIRRORED))
     efforts = np.cumsum([0.0] + [each**2 for each, _ in showings])
-    total: NDArray[np.uint16] | None = None
+    seen: list[list[Maps]] = []
     for number, (each, ways) in enumerate(showings):
 
         def told(done: float, number: int = number) -> None:
             progress(float(efforts[number] + done * (efforts[number + 1] - efforts[number])) / float(efforts[-1]))
 
         maps = _mean(predict, picture if each == 1 else resize(picture, each), ways, told)
-        if total is None:
-            total = np.zeros((len(maps), *shape), np.uint16)
-        for part, seen in zip(total, maps, strict=True):
-            part += resize_map(seen, shape)
-    assert total is not None
-    return _divided(total, len(showings))
+        seen.append([resize_map(part, shape) for part in maps])
+        del maps
+    totals = (np.asarray(np.sum(parts, axis=0, dtype=np.uint16)) for parts in zip(*seen, strict=True))
+    return np.stack([_divided(total, len(seen)) for total in totals])
 
 
 def _mean(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..micrograph.grey import bands
 from ..micrograph.types import Polarity
 from .cards import ModelCard
 from .resample import resize
@@ -102,7 +103,9 @@ def shown(picture: Picture, polarity: Polarity) -> Picture:
 
 def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
     """The picture (H, W) in 0..1 as 0..255, with bright objects."""
-    grey: NDArray[np.uint8] = (255 * picture + 0.5).astype(np.uint8)
+    grey = np.empty(picture.shape, np.uint8)
+    for band in bands(picture):
+        grey[band] = 255 * picture[band] + 0.5
     return grey if polarity == "bright" else 255 - grey
 
 

@@ -117,7 +117,7 @@ def _near(these: NDArray[np.bool_], those: NDArray[np.bool_]) -> int:
 def min_ferets(labels: Labels, unit: float = 1.0) -> Floats:
     """Minimum Feret diameters, in `unit` per pixel, of the particles of a label image (H, W) that are at least
     SMALLEST px large and FRAME px away from the frame."""
-    labels = renumber(labels)
+    labels = renumber(labels.copy())
     n = int(labels.max(initial=0))
     nothing = np.broadcast_to(np.uint8(0), labels.shape)
     table = measure(labels, nothing, np.zeros(n, np.float32), nm_per_pixel=None, rows=labels.shape[0])
