@@ -114,7 +114,7 @@ def segment(
     del maps
     if resembled:
         title = f"{resembled.title} ({tasks.find(resembled.task).title})"
-        found.used["resembles"] = {"model": resembled.name, "title": title}
+        found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
     elif unfamiliar:
         found.used["unfamiliar"] = True
     return _segmentation(micrograph, task, asked, card, view, rows, found)

@@ -43,6 +43,11 @@ class SegmentationSettings(Settings):
             "labels": {"auto": "find it", "none": "there is none", "rows": "it takes … rows at the bottom"},
         },
     )
+    measure_unlike: bool = Field(
+        False,
+        title="Measure images unlike the data",
+        description="Give numbers also of an image that looks unlike those that the model was taught on.",
+    )
 
 
 class MeasurementSettings(Settings):

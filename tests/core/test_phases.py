@@ -33,7 +33,7 @@ def found(classes: np.ndarray, grey: np.ndarray | None = None, card: ModelCard =
     return decode(maps_of(classes), grey, View(), card, PhaseSettings(model="steel", **said))
 
 
-def measured(made: Found, nm: float | None = None) -> Measured:
+def measured(made: Found, nm: float | None = None, **said: object) -> Measured:
     shape = made.labels.shape
     segmentation = Segmentation(
         made.labels,
@@ -42,7 +42,7 @@ def measured(made: Found, nm: float | None = None) -> Measured:
         tuple(NAMES),
         made.confidence,
         shape[0],
-        Provenance("0" * 64, "phases"),
+        Provenance("0" * 64, "phases", said),
         made.used,
         {},
         made.layers,
@@ -96,7 +96,7 @@ def test_no_number_is_given_of_an_image_of_another_kind(taught):
     assert all(value.value is None for value in refused.quantities.values())
     assert refused.warnings[0].startswith("This image looks unlike the micrographs that the model was taught on, so no")
     assert not refused.table.kept.any() and set(refused.table.reasons) == {"image unlike the data"}
-    anyway = measured(found(striped(), noise, taught, measure_unlike=True))
+    anyway = measured(found(striped(), noise, taught), measure_unlike=True)
     assert anyway.quantities["area_fraction of laths"].value == 0.5 and "compare its phases" in anyway.warnings[0]
 
 

@@ -16,6 +16,7 @@ from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
+from segmentation.core.settings import SegmentationSettings
 from segmentation.core.typed import settings_of
 from segmentation.lab import tasks as taught
 from segmentation.models import Job, Sample
@@ -63,7 +64,7 @@ def finished(client, kind, image, **said):
 
 @pytest.mark.parametrize("bad", ["model", "setting", "flag"])
 def test_the_command_line_refuses_in_a_sentence(kind, image, tmp_path, bad):
-    own = next(each for each in settings_of(kind.task.settings) if each.name not in ("model", "data_bar"))
+    own = next(each for each in settings_of(kind.task.settings) if each.name not in SegmentationSettings.model_fields)
     said = {
         "model": ["--model", "nosuch"],
         "setting": ["--model", kind.card.name, f"--{own.name.replace('_', '-')}", "nonsense"],

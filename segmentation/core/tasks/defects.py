@@ -12,7 +12,7 @@ from pydantic import Field
 from ..measure.quantities import Value
 from ..settings import SegmentationSettings
 from .base import Channels, Found, Maps, Task
-from .phases import UNLIKE, UNLIKE_REASON, UNLIKE_WORDS
+from .foreign import UNLIKE_REASON, UNLIKE_WORDS, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -38,11 +38,6 @@ class DefectSettings(SegmentationSettings):
         title="Threshold",
         description="Probability from which something is what is looked for; by default the model's own.",
         json_schema_extra={"labels": {"auto": "the model's own"}},
-    )
-    measure_unlike: bool = Field(
-        False,
-        title="Measure images unlike the data",
-        description="Give numbers also of an image that looks unlike those that the model was taught on.",
     )
 
 
@@ -74,7 +69,6 @@ def found_by(
         "threshold": threshold,
         "certainty": round(sure, 4),
         "unlike": times_unlike(grey, 1.0, card),
-        "measure_unlike": settings.measure_unlike,
     }
     return Found(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
@@ -84,9 +78,7 @@ def untold(segmentation: Segmentation, table: Table, task: Task) -> Measured | N
     None where numbers can be told."""
     from ..analysis import Measured
 
-    used = segmentation.used
-    foreign = "resembles" in used or used.get("unlike", 0.0) >= UNLIKE
-    if len(segmentation) and (used.get("measure_unlike") or not foreign):
+    if len(segmentation) and not withheld(segmentation):
         return None
     why = UNLIKE_WORDS if len(segmentation) else NONE_FOUND.format(things=task.things)
     nothing = {name: Value(None) for name in task.quantities}

@@ -15,6 +15,7 @@ from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, search
 from ..settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
+from .foreign import UNLIKE_REASON, UNLIKE_WORDS, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 MOSTLY = 0.75  # expected share of right outlines under which the user is told to check them
+# Of images that look like those of another task: expected share of right outlines from which, of so many and more, they
+# are particles after all: 6 such of EMPS have 0.90 to 0.99, those of steel, alloys, grains and bubbles 0.85 at most.
+SURELY, SEVERAL = 0.88, 10
 MAPS = ("foreground", "inner_distance")
 AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
@@ -158,11 +162,13 @@ def measure(
 
     labels = segmentation.dense
     table = _judged(labels, segmentation.confidence, segmentation, micrograph, settings, calibration)
-    alternatives = {
-        name: _judged(other, confidence_under(other, segmentation), segmentation, micrograph, settings, calibration)
-        for name, other in segmentation.alternatives.items()
-    }
-    alternatives["Feret without pixel corners"] = without_corners(table, labels)
+    alternatives = {}
+    if not _withheld(segmentation):
+        alternatives = {
+            name: _judged(other, confidence_under(other, segmentation), segmentation, micrograph, settings, calibration)
+            for name, other in segmentation.alternatives.items()
+        }
+        alternatives["Feret without pixel corners"] = without_corners(table, labels)
     statistics = summarise(
         table,
         calibration=calibration,
@@ -191,7 +197,16 @@ def _judged(
     table = shapes.measure(
         labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=segmentation.rows
     )
+    if _withheld(segmentation):
+        return table.judged(np.full(len(table), UNLIKE_REASON))
     return set_aside(table, settings.filter)
+
+
+def _withheld(segmentation: Segmentation) -> bool:
+    """Whether no number is given, as the image looks like those of another task and the outlines do not speak for
+    particles."""
+    surely = segmentation.used.get("expected", 0.0) >= SURELY and len(segmentation) >= SEVERAL
+    return withheld(segmentation) and not surely
 
 
 def _doubts(segmentation: Segmentation) -> Iterator[str]:
@@ -201,7 +216,9 @@ def _doubts(segmentation: Segmentation) -> Iterator[str]:
 
     used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
-    if dropped and expected < EVEN:
+    if found and _withheld(segmentation):
+        yield UNLIKE_WORDS
+    elif dropped and expected < EVEN:
         left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
         hint = ON_SUPPORTS if card.get("name") == DEFAULT_MODEL else ""
         limit = 100 * least_chance(expected, card.get("options", {}))

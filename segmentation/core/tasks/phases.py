@@ -12,10 +12,10 @@ from pydantic import Field
 from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, number, of_class
 from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
-from ..network.likeness import ENTRY
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
+from .foreign import UNLIKE_REASON, UNLIKE_WORDS, is_foreign, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -25,13 +25,8 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 CERTAINTY = "certainty"
-UNLIKE_REASON = "image unlike the data"
 NOTHING = "The image is of one grey: there is nothing to tell apart."
-DIFFERS, UNLIKE = 0.8, 1.0  # parts of the distance that a card allows: one is warned, no number is given
-UNLIKE_WORDS = (
-    "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
-    " or tick “Measure images unlike the data” if you know better."
-)
+DIFFERS = 0.8  # part of the distance that a card allows from which one is warned
 DIFFERS_WORDS = (
     "This image looks unlike the micrographs that the model was taught on: compare its phases with the image before you"
     " use the numbers."
@@ -114,11 +109,6 @@ class PhaseSettings(SegmentationSettings):
         title="Mirrored images",
         description="Average the network's answers over the image's four mirrored forms: four times the time.",
     )
-    measure_unlike: bool = Field(
-        False,
-        title="Measure images unlike the data",
-        description="Give numbers also of an image that looks unlike those that the model was taught on.",
-    )
 
     @property
     def flips(self) -> bool:
@@ -154,7 +144,6 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
     used = {
         "unlike": times_unlike(grey, view.scale, card),
-        "measure_unlike": settings.measure_unlike,
         "mirrored": settings.mirrored,
     }
     return Found(
@@ -183,7 +172,7 @@ def measure(
     from ..analysis import Measured
     from ..measure.areas import boundary_density, count, fractions, mean_intercept, with_interval
 
-    names, used = segmentation.class_names, segmentation.used
+    names = segmentation.class_names
     classes = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: segmentation.rows]]
     counts = count(classes, len(names))
     found = {
@@ -191,7 +180,7 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
-    told = bool(len(segmentation)) and (used.get("measure_unlike", False) or not _is_foreign(segmentation))
+    told = bool(len(segmentation)) and not withheld(segmentation)
     values = {
         of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
         for figure, every in found.items()
@@ -265,20 +254,13 @@ def _table(
     )
 
 
-def _is_foreign(segmentation: Segmentation) -> bool:
-    """Whether the image is of another kind than those that the model was taught on, if its card says what these are."""
-    used, options = segmentation.used, segmentation.provenance.card.get("options", {})
-    return bool(used.get("unlike", 0.0) >= UNLIKE or ("resembles" in used and ENTRY in options))
-
-
 def _warnings(segmentation: Segmentation) -> Iterator[str]:
     used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
-    foreign = _is_foreign(segmentation)
     if not len(segmentation):
         yield NOTHING
-    elif foreign and not used.get("measure_unlike"):
+    elif withheld(segmentation):
         yield UNLIKE_WORDS
-    elif foreign or (unlike > DIFFERS and not used.get("unfamiliar")):  # which is said already
+    elif is_foreign(segmentation) or (unlike > DIFFERS and not used.get("unfamiliar")):  # which is said already
         yield DIFFERS_WORDS
 
 

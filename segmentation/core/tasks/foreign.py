@@ -1,0 +1,31 @@
+"""Images of another kind than those that a model was taught on: no number is given of them, unless one insists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..network.likeness import ENTRY
+
+if TYPE_CHECKING:
+    from ..labels.segmentation import Segmentation
+
+UNLIKE = 1.0  # times the distance that a card allows
+UNLIKE_REASON = "image unlike the data"
+UNLIKE_WORDS = (
+    "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
+    " or tick “Measure images unlike the data” if you know better."
+)
+
+
+def is_foreign(segmentation: Segmentation) -> bool:
+    """Whether the image is of another kind than those that the model was taught on: of those of a model of another
+    task, or, where the card knows its own images (network.likeness), unlike these or more like those of any model."""
+    used, own = segmentation.used, segmentation.provenance
+    strict, other = ENTRY in own.card.get("options", {}), used.get("resembles", {})
+    elsewhere = bool(other) and (strict or other.get("task", own.task) != own.task)
+    return used.get("unlike", 0.0) >= UNLIKE or elsewhere or (strict and used.get("unfamiliar", False))
+
+
+def withheld(segmentation: Segmentation) -> bool:
+    """Whether no number is given, as the image is of another kind and nobody asked to measure it all the same."""
+    return is_foreign(segmentation) and not segmentation.provenance.settings.get("measure_unlike", False)
