@@ -363,6 +363,9 @@ def test_lattices_have_the_spacing_of_their_material_and_stay_in_the_particles()
                 seen[number].append(1 / frequency)
     assert np.median(seen[1]) == pytest.approx(8, rel=0.06) and np.median(seen[2]) == pytest.approx(5, rel=0.06)
     assert 15 < len(seen[1]) < 30, "some lie along no zone axis and show no lattice"
+    fainter = settings.model_copy(update={"lattice_other_contrast": 0.5})
+    was, now = (lattice(scene, each, np.random.default_rng(3), fine=50.0) for each in (settings, fainter))
+    assert np.allclose(now, np.where(owner == 2, 0.5, 1) * was) and was[owner == 2].any()
 
 
 def test_the_film_of_hrtem_has_grain_of_one_wavelength():

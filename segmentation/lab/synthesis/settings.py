@@ -140,6 +140,7 @@ class SupportSettings(Settings):
     lattice_spacing: float = number(2, 40, "hrtem: distance of the lattice fringes in px", 6)
     lattice_other: float = number(1, 60, "hrtem: that of the second material, the finer mode of `law=bimodal`", 5)
     lattice_contrast: float = number(0, 2, "hrtem: contrast of the fringes", 0.3)
+    lattice_other_contrast: float = number(0, 5, "hrtem: that of the second material, relative to the first's", 1)
     amorphous: float = number(0, 4, "hrtem: contrast of the film's grain", 0.5)
 
 

@@ -104,12 +104,14 @@ def lattice(scene: Scene, settings: SupportSettings, rng: np.random.Generator, f
     """(H, W) float32 phase contrast of the particles' lattices, about -1 to 1, 0 where there is none.
 
     Each particle has a direction of its own, one or two sets of planes, or none where no zone axis lies along the beam.
-    fine: px; smaller particles are of the second material, with its own spacing.
+    fine: px; smaller particles are of the second material, with its own spacing and contrast.
     """
     count = len(scene.shade)
     sizes = np.sqrt(4 / np.pi * np.bincount(scene.owner.ravel(), minlength=count))
-    spacing = np.where(sizes < fine, settings.lattice_other, settings.lattice_spacing) * rng.normal(1, 0.01, count)
+    second = sizes < fine
+    spacing = np.where(second, settings.lattice_other, settings.lattice_spacing) * rng.normal(1, 0.01, count)
     seen = np.where(rng.random(count) < 0.85, rng.uniform(0.4, 1, count), 0)
+    seen *= np.where(second, settings.lattice_other_contrast, 1)
     seen[0] = 0
     angle, between = rng.uniform(0, np.pi, count), rng.uniform(np.pi / 3, np.pi / 2, count)
     crossed = (rng.random(count) < 0.5) * rng.uniform(0.4, 1, count)
