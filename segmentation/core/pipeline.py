@@ -31,7 +31,7 @@ from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
-LARGE = 2**21  # px
+FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
 Picture = NDArray[np.float32]
@@ -106,7 +106,7 @@ def segment(
     maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
     grey = as_shown(picture, view.polarity)
     del picture
-    if grey.size > LARGE:  # separating makes other arrays than the network did
+    if grey.size > FREED_FROM:  # separating makes other arrays than the network did
         give_freed_memory_back()
     progress(f"separating {task.things}", SEPARATING)
     with clock.stage("labels"):
@@ -241,13 +241,10 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
     if "resembles" in used:
         yield (
             f"This image looks more like those that {used['resembles']['title']} was taught on than like those of"
-            f" {title}: if that is what it shows, take that model, as the numbers here would mean nothing."
+            f" {title}: if that is what it shows, take that model, as numbers of this one would mean nothing."
         )
     elif used.get("unfamiliar"):
-        yield (
-            f"This image looks unlike all that {title} was taught on: compare the picture with what was found before"
-            " you use any number."
-        )
+        yield (f"This image looks unlike all that {title} was taught on: compare the picture with what was found.")
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[str]:

@@ -43,11 +43,6 @@ class SegmentationSettings(Settings):
             "labels": {"auto": "find it", "none": "there is none", "rows": "it takes … rows at the bottom"},
         },
     )
-    measure_unlike: bool = Field(
-        False,
-        title="Measure images unlike the data",
-        description="Give numbers also of an image that looks unlike those that the model was taught on.",
-    )
 
 
 class MeasurementSettings(Settings):
@@ -73,6 +68,11 @@ class MeasurementSettings(Settings):
                 "weight": "set aside what touches the frame, weight the others for it",
             }
         },
+    )
+    measure_unlike: bool = Field(
+        False,
+        title="Measure images unlike the data",
+        description="Give numbers also of an image that looks unlike those that the model was taught on.",
     )
     field_spread: float = Field(
         15.0,

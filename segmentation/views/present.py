@@ -232,6 +232,8 @@ class Result(Sizes):
     @property
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
+        if Reason.UNLIKE in self.statistics.get("set_aside", {}):
+            return "Nothing is measured, so that the filter changes nothing."
         if not self.summary.get("filter"):
             return "Filter off: only what touches the frame and slips of a few pixels are set aside."
         other = self.statistics.get("without_filter")

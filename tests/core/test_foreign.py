@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from segmentation.core.analysis import Measured
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure.pooling import pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.settings import MeasurementSettings
@@ -30,27 +29,31 @@ def squares(count: int = 9) -> np.ndarray:
     return labels
 
 
-def insisted(found: Segmentation) -> Segmentation:
-    settings = {**found.provenance.settings, "measure_unlike": True}
-    return replace(found, provenance=replace(found.provenance, settings=settings))
-
-
-def measured(found: Segmentation) -> Measured:
+def measured(found: Segmentation, **said: object) -> Measured:
     calibration = Calibration.of_pixel(2.0, typed="2 nm")
     picture = Micrograph(np.where(found.labels, 200, 60).astype(np.uint8), "a.png", "0" * 64, calibration)
-    return particles.measure(found, picture, MeasurementSettings(), calibration)
+    return particles.measure(found, picture, MeasurementSettings(**said), calibration)
 
 
 def test_particles_of_an_image_that_looks_like_steel_have_no_number():
     made = measured(segmentation_of(squares(), resembles=STEEL))
     assert [value.value for value in made.quantities.values()] == [None] * len(made.quantities)
-    assert made.statistics is not None and made.statistics.n_kept == 0 and made.statistics.nano is None
+    assert made.statistics is not None and made.statistics.n_kept == 0
+    assert made.statistics.nano is None and made.statistics.without_filter is None
     assert set(made.table.reasons) == {"image unlike the data"}
     assert made.warnings[0].startswith("This image looks unlike the micrographs that the model was taught on, so no")
 
 
+def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
+    found = [measured(segmentation_of(squares(n), **used)) for n, used in ((9, {"resembles": STEEL}), (15, {}))]
+    pooled = pool([each.table for each in found], names=["steel", "powder"], filter=True)
+    assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
+    assert {each["n"] for each in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
+    assert "1 of 2 images contributes no particle." in pooled.notes
+
+
 def test_who_knows_better_has_them_measured():
-    made = measured(insisted(segmentation_of(squares(), resembles=STEEL)))
+    made = measured(segmentation_of(squares(), resembles=STEEL), measure_unlike=True)
     assert made.quantities["median"].value == pytest.approx(32, rel=0.1) and made.table.kept.all()
 
 

@@ -42,14 +42,14 @@ def measured(made: Found, nm: float | None = None, **said: object) -> Measured:
         tuple(NAMES),
         made.confidence,
         shape[0],
-        Provenance("0" * 64, "phases", said),
+        Provenance("0" * 64, "phases"),
         made.used,
         {},
         made.layers,
     )
     calibration = Calibration.of_pixel(nm, typed=str(nm)) if nm else Calibration.absent()
     picture = Micrograph(np.zeros(shape, np.uint8), "a.png", "0" * 64, calibration, {})
-    return phases.measure(segmentation, picture, MeasurementSettings(), calibration)
+    return phases.measure(segmentation, picture, MeasurementSettings(**said), calibration)
 
 
 def striped() -> np.ndarray:

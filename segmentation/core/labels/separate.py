@@ -161,7 +161,10 @@ def renumber(labels: Labels) -> Labels:
 
 
 def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
-    """Labels (H, W), each become its entry in numbers (n + 1,), in place: all at once takes three times the memory."""
+    """Labels (H, W), each become its entry in numbers (n + 1,), in place: all at once takes three times the memory.
+
+    The numbers must fit into the labels' dtype.
+    """
     numbers = numbers.astype(labels.dtype)
     step = _rows(labels)
     for top in range(0, len(labels), step):
@@ -170,7 +173,7 @@ def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
 
 
 def areas_of(labels: Labels, count: int) -> NDArray[np.int64]:
-    """(count + 1,) px of each label 0..count, and so many rows at a time for the same reason."""
+    """(count + 1,) px of each label 0..count; some rows at a time, as counting takes eight bytes a pixel."""
     areas, step = np.zeros(count + 1, np.int64), _rows(labels)
     for top in range(0, len(labels), step):
         areas += np.bincount(labels[top : top + step].ravel(), minlength=count + 1)

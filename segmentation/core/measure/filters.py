@@ -20,6 +20,7 @@ LEAST_ASPECT_RATIO = 0.15
 class Reason(StrEnum):
     """The reasons in the order in which they are judged: a particle carries the first that holds."""
 
+    UNLIKE = "image unlike the data"
     FRAME = "touches the frame"
     SLIP = "a few pixels only"
     SMALL = "smaller than the filter"
@@ -34,10 +35,12 @@ class Reason(StrEnum):
 
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
+FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 DOUBTFUL = (Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
+    Reason.UNLIKE: "The whole image looks like none that the model was taught on, so nothing in it is measured.",
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
     Reason.SMALL: (
@@ -63,12 +66,14 @@ def set_aside(table: Table, filter: bool) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
     The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
-    calibration changes no judgement. A NaN confidence (none was measured) is not a low one.
+    calibration changes no judgement. A NaN confidence (none was measured) is not a low one. What lies in an image
+    unlike the data stays set aside.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
     area, width = np.rint(px["area_px2"]), px["min_feret_px"].round(9)
     holds = {
+        Reason.UNLIKE: table.reasons == Reason.UNLIKE,
         Reason.FRAME: px["touches_frame"].astype(bool),
         Reason.SLIP: area < SLIP_PX,
         Reason.SMALL: area < SMALL_PX,
@@ -76,7 +81,7 @@ def set_aside(table: Table, filter: bool) -> Table:
         Reason.UNSURE: px["confidence"] < LEAST_CONFIDENCE,
         Reason.ODD: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
     }
-    judges = tuple(Reason) if filter else ALWAYS
+    judges = (Reason.UNLIKE, *(FILTERED if filter else ALWAYS))
     reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
     return table.judged(reasons.astype(REASON_TYPE))
 

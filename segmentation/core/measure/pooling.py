@@ -144,8 +144,8 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
         return "Images of one magnification: the finer ones count small particles that the coarser ones do not resolve."
     if any(not each.kept.any() for each in chosen):
         return (
-            "A look at the images without particles: exclude those that show none, and find what the others show with"
-            " other settings."
+            "A look at the images without particles: exclude those that show none or are of another kind, and find what"
+            " the others show with other settings."
         )
     return ""
 

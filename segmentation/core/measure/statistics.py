@@ -210,7 +210,7 @@ def by_reason(tables: Sequence[Table]) -> dict[str, int]:
 
 
 def _without_filter(tables: Sequence[Table]) -> dict[str, Any] | None:
-    always = [str(reason) for reason in ALWAYS]
+    always = [str(reason) for reason in (Reason.UNLIKE, *ALWAYS)]
     sizes = np.concatenate([each.length("min_feret")[~np.isin(each.reasons, always)] for each in tables])
     if len(sizes) == sum(int(each.kept.sum()) for each in tables):
         return None

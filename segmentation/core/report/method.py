@@ -11,7 +11,7 @@ from segmentation import __version__
 
 from ..labels.outline import EVEN, least_chance
 from ..labels.segmentation import MASKS
-from ..measure.filters import ALWAYS, LEAST_CONFIDENCE, Reason
+from ..measure.filters import ALWAYS, FILTERED, LEAST_CONFIDENCE, Reason
 from ..measure.pooling import WHY
 from ..measure.resampling import REPEATS
 from ..measure.statistics import PER_IMAGE, Statistics
@@ -148,7 +148,9 @@ def _dropped(members: list[Member]) -> Iterator[str]:
 
 def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     """How outlines became numbers."""
-    reasons = [str(reason) for reason in (tuple(Reason) if sample.filter else ALWAYS)]
+    reasons = [str(reason) for reason in (FILTERED if sample.filter else ALWAYS)]
+    if Reason.UNLIKE in found.set_aside:
+        reasons.append(str(Reason.UNLIKE))
     edge = (
         "the others being weighted by the inverse of their chance to touch no frame"
         if found.edge == "weight"

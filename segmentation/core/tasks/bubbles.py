@@ -94,7 +94,7 @@ def measure(
     from ..measure.fields import counted, per_area, sizes_of, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
-    if nothing := defects.untold(segmentation, table, TASK):
+    if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
     shape = segmentation.rows, micrograph.shape[1]
     sizes = sizes_of(table, "ecd", settings.border_correction, calibration, micrograph.sha256)

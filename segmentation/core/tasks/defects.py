@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..measure.quantities import Value
-from ..settings import SegmentationSettings
+from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Maps, Task
-from .foreign import UNLIKE_REASON, UNLIKE_WORDS, withheld
+from .foreign import UNLIKE_WORDS, refused, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -73,16 +73,16 @@ def found_by(
     return Found(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
 
-def untold(segmentation: Segmentation, table: Table, task: Task) -> Measured | None:
+def untold(segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings) -> Measured | None:
     """No number, and nothing kept that could be taken for one, where the image shows nothing or is of another kind;
     None where numbers can be told."""
     from ..analysis import Measured
 
-    if len(segmentation) and not withheld(segmentation):
+    if len(segmentation) and not withheld(segmentation, settings):
         return None
     why = UNLIKE_WORDS if len(segmentation) else NONE_FOUND.format(things=task.things)
     nothing = {name: Value(None) for name in task.quantities}
-    return Measured(table.judged(np.full(len(table), UNLIKE_REASON)), None, nothing, (why,))
+    return Measured(refused(table), None, nothing, (why,))
 
 
 def doubts(segmentation: Segmentation) -> Iterator[str]:

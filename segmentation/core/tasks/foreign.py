@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..measure.filters import Reason
 from ..network.likeness import ENTRY
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
+    from ..measure.table import Table
+    from ..settings import MeasurementSettings
 
 UNLIKE = 1.0  # times the distance that a card allows
-UNLIKE_REASON = "image unlike the data"
 UNLIKE_WORDS = (
     "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
     " or tick “Measure images unlike the data” if you know better."
 )
+
+
+def refused(table: Table) -> Table:
+    """The table with all in it set aside as of an image unlike the data."""
+    return table.judged(np.full(len(table), str(Reason.UNLIKE)))
 
 
 def is_foreign(segmentation: Segmentation) -> bool:
@@ -26,6 +35,6 @@ def is_foreign(segmentation: Segmentation) -> bool:
     return used.get("unlike", 0.0) >= UNLIKE or elsewhere or (strict and used.get("unfamiliar", False))
 
 
-def withheld(segmentation: Segmentation) -> bool:
+def withheld(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
     """Whether no number is given, as the image is of another kind and nobody asked to measure it all the same."""
-    return is_foreign(segmentation) and not segmentation.provenance.settings.get("measure_unlike", False)
+    return is_foreign(segmentation) and not settings.measure_unlike

@@ -77,7 +77,7 @@ def measure(
     table = table_of(
         segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
     )
-    if nothing := defects.untold(segmentation, table, TASK):
+    if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
     size = partial(sizes_of, edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256)
     by_length, shape = size(table, "line_length"), (segmentation.rows, micrograph.shape[1])

@@ -15,7 +15,7 @@ from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, search
 from ..settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
-from .foreign import UNLIKE_REASON, UNLIKE_WORDS, withheld
+from .foreign import UNLIKE_WORDS, refused, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -163,7 +163,7 @@ def measure(
     labels = segmentation.dense
     table = _judged(labels, segmentation.confidence, segmentation, micrograph, settings, calibration)
     alternatives = {}
-    if not _withheld(segmentation):
+    if not _no_number(segmentation, settings):
         alternatives = {
             name: _judged(other, confidence_under(other, segmentation), segmentation, micrograph, settings, calibration)
             for name, other in segmentation.alternatives.items()
@@ -180,7 +180,7 @@ def measure(
         seed=seed_of(micrograph.sha256),
     )
     quantities = {name: statistics.value(name) for name in TASK.quantities}
-    return Measured(table.identified(segmentation.ids), statistics, quantities, tuple(_doubts(segmentation)))
+    return Measured(table.identified(segmentation.ids), statistics, quantities, tuple(_doubts(segmentation, settings)))
 
 
 def _judged(
@@ -197,26 +197,26 @@ def _judged(
     table = shapes.measure(
         labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=segmentation.rows
     )
-    if _withheld(segmentation):
-        return table.judged(np.full(len(table), UNLIKE_REASON))
+    if _no_number(segmentation, settings):
+        return refused(table)
     return set_aside(table, settings.filter)
 
 
-def _withheld(segmentation: Segmentation) -> bool:
+def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
     """Whether no number is given, as the image looks like those of another task and the outlines do not speak for
     particles."""
     surely = segmentation.used.get("expected", 0.0) >= SURELY and len(segmentation) >= SEVERAL
-    return withheld(segmentation) and not surely
+    return withheld(segmentation, settings) and not surely
 
 
-def _doubts(segmentation: Segmentation) -> Iterator[str]:
+def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
     from ..labels.outline import EVEN, least_chance
     from ..labels.segmentation import MASKS
 
     used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
-    if found and _withheld(segmentation):
+    if found and _no_number(segmentation, settings):
         yield UNLIKE_WORDS
     elif dropped and expected < EVEN:
         left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")

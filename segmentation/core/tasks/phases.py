@@ -15,7 +15,7 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
-from .foreign import UNLIKE_REASON, UNLIKE_WORDS, is_foreign, withheld
+from .foreign import UNLIKE_WORDS, is_foreign, refused, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -180,7 +180,7 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
-    told = bool(len(segmentation)) and not withheld(segmentation)
+    told = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
         of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
         for figure, every in found.items()
@@ -188,8 +188,8 @@ def measure(
     }
     table = _table(segmentation, classes, found, counts, micrograph).rescaled(calibration.nm_per_pixel)
     if len(segmentation) and not told:
-        table = table.judged(np.full(len(table), UNLIKE_REASON))
-    return Measured(table, None, values, tuple(_warnings(segmentation)))
+        table = refused(table)
+    return Measured(table, None, values, tuple(_warnings(segmentation, settings)))
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -254,13 +254,13 @@ def _table(
     )
 
 
-def _warnings(segmentation: Segmentation) -> Iterator[str]:
+def _warnings(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[str]:
     used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
     if not len(segmentation):
         yield NOTHING
-    elif withheld(segmentation):
+    elif withheld(segmentation, settings):
         yield UNLIKE_WORDS
-    elif is_foreign(segmentation) or (unlike > DIFFERS and not used.get("unfamiliar")):  # which is said already
+    elif (is_foreign(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # which is said already
         yield DIFFERS_WORDS
 
 

@@ -101,7 +101,8 @@ SUPPORTS: dict[str, Callable[[Shape, float, SupportSettings, np.random.Generator
 
 
 def lattice(scene: Scene, settings: SupportSettings, rng: np.random.Generator, fine: float) -> Field:
-    """(H, W) float32 phase contrast of the particles' lattices, about -1 to 1, 0 where there is none.
+    """(H, W) float32 phase contrast of the particles' lattices, about -1 to 1 (the second material's
+    times its contrast), 0 where there is none.
 
     Each particle has a direction of its own, one or two sets of planes, or none where no zone axis lies along the beam.
     fine: px; smaller particles are of the second material, with its own spacing and contrast.
