@@ -69,7 +69,8 @@ class Command(inputs.Measuring):
 def _settings() -> list[Setting]:
     """How outlines are measured, and where the data bar begins: below it nothing is outlined that counts."""
     bar = (each for each in settings_of(SegmentationSettings) if each.name == "data_bar")
-    return [*bar, *settings_of(MeasurementSettings)]
+    # Masks were found by no model that knew other images.
+    return [*bar, *(each for each in settings_of(MeasurementSettings) if each.name != "measure_unlike")]
 
 
 def _image(mask: Path, folder: Path | None) -> Micrograph | None:
