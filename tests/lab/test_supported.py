@@ -11,7 +11,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
 from segmentation.core.pipeline import segment
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks.particles import _doubts
 from segmentation.lab.instances.matching import match, overlap_of
 from segmentation.lab.synthesis.render import render_settings
@@ -71,7 +71,7 @@ def test_the_usual_model_names_the_other_where_it_gives_an_image_up():
             card = {"name": model, "options": find(model).options}
             used, provenance = {"expected": 0.2, "dropped": 9}, SimpleNamespace(card=card)
 
-        return " ".join(_doubts(Found([1, 2])))
+        return " ".join(_doubts(Found([1, 2]), MeasurementSettings()))
 
     assert "with the model Particles on a support (STEM)." in told("particles")
     assert "right is under 50 %" in told("particles") and "right is under 10 %" in told("supported")
