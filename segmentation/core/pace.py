@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 # Where each stage begins in the whole that a progress is told, as on a 1024 x 768 image (tests/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 MEASURING = ("measure", "report")  # the stages of a job whose segmentation is known
 # What a stage costs whatever the size of the image, in megapixels that would cost as much; else it is 0.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
+SAID = 25  # turns of a long loop after which it is said how far it is
 TOLD = 0.02  # part of the network's stage from which on its own progress tells how long that takes
+
+T = TypeVar("T")
 
 
 class Pace:
@@ -77,3 +81,12 @@ def about(seconds: float) -> str:
 def time_left(began: float, done: int, total: int) -> str:
     """ ", about 3 minutes left" of a loop of `total` turns that began at this time.monotonic(), "" at its end."""
     return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
+
+
+def followed(items: Sequence[T], say: Callable[[str], None]) -> Iterator[T]:
+    """The items; each time SAID of them are done, how many are and the time left are said."""
+    began = time.monotonic()
+    for number, each in enumerate(items, start=1):
+        yield each
+        if number % SAID == 0 and number < len(items):
+            say(f"{number} of {len(items)}{time_left(began, number, len(items))}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.pace import followed
 from ..core.settings import DEFAULT_TASK
 from ..core.truth import UNLABELLED, BadDataset, Pair, find_pairs, groups_in, read_groups, source_of
 from .data import pairs_of
@@ -100,10 +101,11 @@ def inspect(
     classes: tuple[int, ...] = (),
     count: int = 0,
     task: str = "",
+    say: Callable[[str], None] = lambda line: None,
 ) -> Checked:
     """Everything worth saying about `folder`; names of its parts that are not given are found out.
 
-    classes, count: as of `find_pairs`. task: what is to be trained, where that is known.
+    classes, count: as of `find_pairs`. task: what is to be trained, where that is known. say: is told how far it is.
     """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
     checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes, task)
@@ -119,7 +121,7 @@ def inspect(
         checked.mend(f"{picture.name} has no labels.")
     for truth in found.strays:
         checked.mend(f"{truth.name} are labels without an image.")
-    for pair in found.pairs:
+    for pair in followed(found.pairs, say):
         _look_at_pair(checked, pair)
     for rule in (_of_every_folder, _numbers, _groups_of_tiles, _same_pictures):
         rule(checked)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.pace import followed
 from ..core.truth import BadDataset, Pair, read_numbers
 from .data import eight_bits
 from .files import write_picture
@@ -30,13 +31,20 @@ def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArr
         yield f"_block_{number + 1}", picture[top : top + side, left : left + side]
 
 
-def write_tiles(pairs: list[Pair], out: Path, side: int, *, variants: bool = False) -> int:
+def write_tiles(
+    pairs: list[Pair],
+    out: Path,
+    side: int,
+    *,
+    variants: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> int:
     """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
 
-    Raises BadDataset, CannotWrite.
+    say: is told how far it is. Raises BadDataset, CannotWrite.
     """
     count = 0
-    for pair in pairs:
+    for pair in followed(pairs, say):
         micrograph, _ = pair.load()
         assert pair.labels
         numbers = read_numbers(pair.labels)

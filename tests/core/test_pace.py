@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.core import pace
 from segmentation.core import pace as pace_module
-from segmentation.core.pace import BEGINS, FIXED_MEGAPIXELS, Forecast, Pace, time_left
+from segmentation.core.pace import BEGINS, FIXED_MEGAPIXELS, Forecast, Pace, followed, time_left
 
 KNOWN = [(1.0, {"load": 0.0, "search": 0.5, "network": 1.0, "labels": 0.5, "measure": 0.13, "report": 1.2})]
 
@@ -57,3 +57,10 @@ def test_a_loop_tells_what_is_left_and_nothing_at_its_end(monkeypatch):
     monkeypatch.setattr(pace_module.time, "monotonic", lambda: 160.0)
     assert time_left(100.0, 1, 4) == ", about 3 minutes left"
     assert time_left(100.0, 4, 4) == ""
+
+
+def test_a_long_loop_says_now_and_then_how_far_it_is():
+    said = []
+    assert list(followed(range(60), said.append)) == list(range(60))
+    assert [line.split(",")[0] for line in said] == ["25 of 60", "50 of 60"] and all("left" in line for line in said)
+    assert list(followed([], said.append)) == [] and len(said) == 2

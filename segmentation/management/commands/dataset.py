@@ -47,7 +47,7 @@ class Command(LabCommand):
         from segmentation.lab.tiles import write_tiles
 
         pairs = find_pairs(options["folder"], options["images"], options["labels"]).complete()
-        count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"])
+        count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"], say=self.say)
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 
     def _empty(self, options: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ class Command(LabCommand):
         names = {name: options[name] for name in ("images", "labels", "groups")}
         said = options["classes"]
         count = ANY if said == [] else 0
-        checked = inspect(options["folder"], **names, classes=tuple(said or ()), count=count)
+        checked = inspect(options["folder"], **names, classes=tuple(said or ()), count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)
