@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNLIKE = 1.0  # times the distance that a card allows
 UNLIKE_WORDS = (
     "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
-    " or tick “Measure images unlike the data” if you know better."
+    " or switch “Measure images unlike the data” on if you know better."
 )
 
 
