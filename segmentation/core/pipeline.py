@@ -244,7 +244,7 @@ def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterat
             f" {title}: if that is what it shows, take that model, as numbers of this one would mean nothing."
         )
     elif used.get("unfamiliar"):
-        yield (f"This image looks unlike all that {title} was taught on: compare the picture with what was found.")
+        yield f"This image looks unlike all that {title} was taught on: compare the picture with what was found."
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[str]:
