@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test js test-services e2e lint benchmarks screenshots clean
 
 run: .venv/run-ready

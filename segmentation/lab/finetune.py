@@ -23,7 +23,6 @@ DEFAULTS: dict[str, Any] = {
     "patience": 6,
     "folds": 5,
     "validation_batches": 4,
-    "precision": "auto",
     "schedule": {"warm_up": 20},
 }
 

@@ -263,7 +263,7 @@ class TrainingRecipe(Settings):
     validation_batches: Count = Field(6, description="batches of held-out crops at each checkpoint")
     seed: CountOrNone = Field(1, description="of crops and first weights")
     precision: Literal["bfloat16", "float32", "auto"] = Field(
-        "bfloat16", description="of the network's numbers; auto: the faster one here"
+        "auto", description="of the network's numbers; auto: the faster one here"
     )
     device: str = Field("auto", description="auto, cpu, cuda, ...")
     threads: CountOrNone = Field(0, description="of the processor; 0: all")

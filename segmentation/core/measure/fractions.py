@@ -208,7 +208,8 @@ def _posterior(inside: Floats, count: Floats, means: Floats) -> Floats:
 
 def log_gamma(x: Floats) -> Floats:
     """ln Γ of positive numbers to 1e-9: Stirling's series (Abramowitz and Stegun 1964, 6.1.41), eight to the right."""
-    ahead = x + 8
-    series = sum(term / ahead ** (2 * power + 1) for power, term in enumerate(STIRLING))
-    ratio = x * (x + 1) * (x + 2) * (x + 3) * (x + 4) * (x + 5) * (x + 6) * (x + 7)
+    ahead, pairs = x + 8, x * (x + 7)
+    inverse = 1 / ahead
+    series = inverse * np.polynomial.polynomial.polyval(inverse**2, STIRLING)
+    ratio = pairs * (pairs + 6) * (pairs + 10) * (pairs + 12)  # x (x + 1) ... (x + 7)
     return np.asarray((ahead - 0.5) * np.log(ahead) - ahead + np.log(2 * np.pi) / 2 + series - np.log(ratio))

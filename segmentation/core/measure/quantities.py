@@ -8,6 +8,7 @@ measures with `add`.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 Unit = Literal["nm", "px"]
@@ -107,10 +108,16 @@ def column(name: str) -> Quantity:
 
 def of_column(name: str, length: Unit) -> Quantity:
     """The quantity of a column named with its unit, as "area_nm2"; raises UnknownQuantity."""
-    for each in COLUMNS.values():
-        if each.column(length) == name:
-            return each
-    raise UnknownQuantity(UNKNOWN.format(f"{name} (lengths in {length})"))
+    known = _columns(length, tuple(COLUMNS))
+    if name not in known:
+        raise UnknownQuantity(UNKNOWN.format(f"{name} (lengths in {length})"))
+    return known[name]
+
+
+@cache
+def _columns(length: Unit, names: tuple[str, ...]) -> Registry:
+    """The columns of these names by those with units."""
+    return {COLUMNS[name].column(length): COLUMNS[name] for name in names}
 
 
 add(
