@@ -100,8 +100,11 @@ class Transport(filesystem.Transport):
         """Wait for the next message; raises TimeoutError.
 
         After one the folder is looked at again soon, then less and less often: a worker that has found nothing to do
-        takes the next message within milliseconds, and an idle one costs next to nothing.
+        takes the next message within milliseconds, and an idle one costs next to nothing. One that is to stop waits no
+        longer.
         """
+        from celery.worker import state  # not for those who only send
+
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
@@ -109,7 +112,7 @@ class Transport(filesystem.Transport):
                 self._wait = FIRST_WAIT
                 return
             except Empty:
-                if end is not None and time.monotonic() >= end:
+                if state.should_stop is not None or (end is not None and time.monotonic() >= end):
                     raise TimeoutError from None
             time.sleep(self._wait)
             self._wait = min(2 * self._wait, self.polling_interval)

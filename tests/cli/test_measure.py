@@ -13,11 +13,19 @@ import pytest
 import tifffile
 from PIL import Image
 
+from segmentation.core.combine import combine
+from segmentation.core.labelled import analyse_mask
+from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
+from segmentation.core.report import figure
+from segmentation.core.sample import Member
+from segmentation.core.settings import AnalysisSettings
+from segmentation.core.truth import read_mask
+from segmentation.management.commands.measure import MASKS
 from tests.core.test_labelled import TWO
 from tests.shell import manage
 
-from .test_analyse import IN_BUNDLE, ROOT, SAMPLE, process, rows_of
+from .test_analyse import IN_BUNDLE, ROOT, SAMPLE
 
 TRUTH = ROOT.parent / "shared" / "data" / "evaluation-only" / "tio2-sem" / "masks"
 NM_PER_PIXEL = 7.34375
@@ -43,8 +51,10 @@ def measured(tmp_path_factory):
     for stem in ("a", "b", "c", "bad", "stack"):
         tifffile.imwrite(images / f"{stem}.tif", np.full(TWO.shape, 9, np.uint8))
     out = folder / "out"
-    done = process("measure", folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
-    return done, out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "DPI", 75)
+        asked = (folder, "--nm-per-pixel", 2, "--images", images, "--out", out, "--sample", "Two squares")
+        return manage("measure", *asked), out
 
 
 def test_each_mask_has_a_folder_and_the_sample_its_files(measured):
@@ -120,13 +130,15 @@ def test_binary_or_not_and_background_can_be_said(tmp_path):
 
 
 @pytest.mark.skipif(not TRUTH.is_dir(), reason=f"{TRUTH} is not there")
-def test_the_reference_values_of_the_truth_masks(tmp_path, coarse):
-    done = manage("measure", TRUTH, "--nm-per-pixel", NM_PER_PIXEL, "--out", tmp_path, "--sample", "TiO2")
-    assert done.returncode == 0, done.stderr
-    statistics = result_of(tmp_path)["statistics"]
+def test_the_reference_values_of_the_truth_masks():
+    """What `measure TRUTH --nm-per-pixel 7.34375 --sample TiO2` pools, without the files that it writes."""
+    settings = AnalysisSettings.of(calibration=Calibration.of_pixel(NM_PER_PIXEL))
+    masks = [read_mask(file) for file in sorted(TRUTH.iterdir()) if file.suffix in MASKS]
+    members = [Member.of(analyse_mask(mask, settings)) for mask in masks]
+    statistics = combine("TiO2", members).pooled.as_dict()
     expected = {"n_kept": 924, "mean": 159.678, "sd": 73.517, "d10": 58.75, "d50": 155.483, "d90": 258.893}
     assert {name: pytest.approx(statistics[name], abs=0.01) for name in expected} == expected
-    ecd = [float(row["ecd_nm"]) for row in rows_of(tmp_path / "particles.csv") if row["kept"] == "TRUE"]
+    ecd = np.concatenate([each.table["ecd_nm"][each.table.kept] for each in members])
     assert np.mean(ecd) == pytest.approx(176.726, abs=0.01)
     assert np.median(ecd) == pytest.approx(174.313, abs=0.01)
 

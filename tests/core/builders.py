@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,7 @@ def analysis_of(
     )
 
 
+@cache
 def make_analysis(
     n: int = 12,
     shape: tuple[int, int] = (192, 256),
@@ -111,16 +113,20 @@ def make_analysis(
     filter: bool = False,
     name: str = "sample.tif",
 ) -> Analysis:
-    """An analysis of n discs above `data_bar` rows; two at the frame, one a slip, from n = 8 on."""
+    """An analysis of n discs above `data_bar` rows; two at the frame, one a slip, from n = 8 on. It is made once, so
+    its arrays cannot be written to."""
     labels = np.zeros(shape, np.int32)
     labels[: shape[0] - data_bar] = disc_labels(n, (shape[0] - data_bar, shape[1]))
     if n >= 8:
         _spoil(labels, shape[0] - data_bar)
     pixels = grey_of(labels)
     pixels[shape[0] - data_bar :] = 0
-    return analysis_of(
+    made = analysis_of(
         labels, pixels=pixels, calibration=calibration, rows=shape[0] - data_bar, filter=filter, name=name
     )
+    for array in (labels, pixels, *made.table.columns.values()):
+        array.setflags(write=False)
+    return made
 
 
 def _spoil(labels: NDArray[np.int32], rows: int) -> None:

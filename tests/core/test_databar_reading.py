@@ -135,6 +135,14 @@ def test_lines_broken_by_their_text() -> None:
     assert line.length == 130
 
 
+def test_a_line_is_found_though_the_box_of_a_text_reaches_over_it() -> None:
+    """As JEOL's, which lie beside their text: how wide a text is said to be hangs on the size at which it was read."""
+    wide = Text("1 µm", 100, 2, 210, 30, 0.97)
+    line = find_line(strip((100, 14, 110, 28), (155, 6, 195, 12), (60, 59, 140, 60)), wide)
+    assert line is not None
+    assert (line.left, line.length) == (155, 40)
+
+
 def test_rows_of_ticks() -> None:
     line = find_line(strip(*((60 + 17 * i, 30, 62 + 17 * i, 40) for i in range(11))), WORDS)
     assert line is not None
@@ -148,12 +156,25 @@ def test_rows_of_ticks() -> None:
         strip((0, 30, 400, 32)),
         strip((0, 30, 200, 32)),
         strip((50, 0, 52, 60), (52, 30, 300, 31)),
-        strip((102, 8, 140, 10)),
+        strip((102, 8, 140, 10), (119, 8, 123, 20)),
+        strip((60, 0, 160, 4)),
+        strip((60, 58, 160, 60)),
         strip((60, 58, 160, 60), rows=200, columns=1200)[:, 300:],
         strip((10, 30, 380, 33)),
         strip((60, 30, 66, 32)),
     ],
-    ids=["nothing", "border", "border of a cell", "cell", "letters", "far away", "too wide", "too short"],
+    ids=[
+        "nothing",
+        "border",
+        "border of a cell",
+        "cell",
+        "letters",
+        "first row",
+        "last row",
+        "far away",
+        "too wide",
+        "too short",
+    ],
 )
 def test_what_is_no_line(pixels: np.ndarray) -> None:
     assert find_line(pixels, WORDS) is None

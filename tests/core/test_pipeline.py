@@ -195,7 +195,7 @@ def test_blank_substrates_are_doubted():
     """What is invented on a bare substrate is little, and the result says that nothing there is clear."""
     rng = np.random.default_rng(8)
     analyses = [
-        analyse(micrograph_of(render_blank((384, 512), rng)), AnalysisSettings.of(filter=True)) for _ in range(8)
+        analyse(micrograph_of(render_blank((256, 384), rng)), AnalysisSettings.of(filter=True)) for _ in range(8)
     ]
     assert np.median([analysis.statistics.n_kept for analysis in analyses]) <= 1
     doubted = [not len(a.table) or any("clearly" in warning for warning in a.warnings) for a in analyses]

@@ -6,6 +6,7 @@ import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pypdf
@@ -52,7 +53,14 @@ def context_of(analysis):
     return context
 
 
+@cache
+def made(case):
+    return CASES[case]()
+
+
+@cache
 def written(analysis):
+    """The bytes of its report."""
     file = io.BytesIO()
     pages.write_report(context_of(analysis), file)
     return file.getvalue()
@@ -69,7 +77,7 @@ def said(data):
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_case_takes_two_to_six_pages(case):
-    data = written(CASES[case]())
+    data = written(made(case))
     read = pypdf.PdfReader(io.BytesIO(data))
     assert 2 <= len(read.pages) <= 6
     assert f"page {len(read.pages)} of {len(read.pages)}" in said(data)
@@ -80,7 +88,7 @@ def decoded(picture):
 
 
 def test_pictures_are_in_it_as_they_are():
-    analysis = CASES["many"]()
+    analysis = made("many")
     context, shown_there = context_of(analysis), ("panel-image.png", "panel-possibly-wrong.png")
     cut = {name: decoded(context.picture(name)) for name in shown_there}
     read = pypdf.PdfReader(io.BytesIO(written(analysis)))
@@ -90,7 +98,7 @@ def test_pictures_are_in_it_as_they_are():
 
 
 def test_it_says_what_a_regulator_asks_for():
-    analysis = CASES["many"]()
+    analysis = made("many")
     words, found = said(written(analysis)), analysis.statistics
     for expected in (
         analysis.micrograph.name,
@@ -110,7 +118,7 @@ def test_it_says_what_a_regulator_asks_for():
 
 
 def test_its_numbers_are_those_of_the_result():
-    analysis = CASES["many"]()
+    analysis = made("many")
     words, numbers = said(written(analysis)), result.as_dict(Sample.of(analysis))["statistics"]
     for weighting in ("number", "area", "volume"):
         figures = numbers["weighted"][weighting]
@@ -132,14 +140,14 @@ def test_its_numbers_are_those_of_the_result():
 
 
 def test_without_calibration_nothing_is_in_nanometres():
-    words = said(written(CASES["pixels"]()))
+    words = said(written(made("pixels")))
     assert "scale not known" in words and "Minimum Feret diameter (px)" in words
     # The definition speaks of 100 nm; no measure does.
     assert not re.search(r"\d nm", re.sub(r"(to|about) 100 nm", "", words))
 
 
 def test_one_particle_has_no_interval():
-    words = said(written(CASES["one"]()))
+    words = said(written(made("one")))
     assert "Without intervals" in words and "nan" not in words.lower().replace("nano", "")
 
 

@@ -19,7 +19,7 @@ from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
-from segmentation.core.report import exports, pages
+from segmentation.core.report import exports, figure, pages
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.files import write_all
@@ -147,18 +147,25 @@ def test_every_file_is_written_and_agrees(case, tmp_path):
     }
 
 
-def test_no_cell_begins_like_a_formula(tmp_path):
-    files = write_all(CASES["four"](), tmp_path)
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """The files of the first case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "DPI", 75)
+        return write_all(CASES["four"](), tmp_path_factory.mktemp("four"))
+
+
+def test_no_cell_begins_like_a_formula(four):
     for name in ("images.csv", "particles.csv"):
-        lines = files[name].read_text(encoding="utf-8-sig").splitlines()[1:]
+        lines = four[name].read_text(encoding="utf-8-sig").splitlines()[1:]
         assert not any(line.startswith(("=", "+", "-", "@", '"=')) for line in lines)
-    for sheet in openpyxl.load_workbook(files["sample.xlsx"]):
+    for sheet in openpyxl.load_workbook(four["sample.xlsx"]):
         assert all(cell.data_type != "f" for line in sheet.iter_rows() for cell in line)
 
 
-def test_made_again_it_is_the_same(tmp_path):
-    one, two = (write_all(CASES["four"](), tmp_path / name) for name in ("one", "two"))
-    assert one["bundle.zip"].read_bytes() == two["bundle.zip"].read_bytes()
+def test_made_again_it_is_the_same(four, tmp_path):
+    again = write_all(CASES["four"](), tmp_path)
+    assert again["bundle.zip"].read_bytes() == four["bundle.zip"].read_bytes()
 
 
 def test_outliers_and_excluded_images_are_named_in_the_report():

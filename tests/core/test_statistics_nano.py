@@ -10,7 +10,7 @@ from segmentation.core.measure.convergence import rounded_up
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason, set_aside
 from segmentation.core.measure.fractions import Fraction, nano_fraction, wilson
-from segmentation.core.measure.nano import images_to_decide, particles_to_decide
+from segmentation.core.measure.nano import Terms, images_to_decide, nano_card, particles_to_decide, variants_of
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
@@ -70,12 +70,16 @@ def shares(count, spread, share, n=400, seed=0):
 
 
 def pooled_card(tables):
-    return pool(tables, names=[str(i) for i in range(len(tables))], calibration=None).nano
+    """That of `pool`, without the rest of what it says."""
+    return nano_card(variants_of(*tables, edge="exclude", filter=False), Terms(pixel=2.0))
 
 
 def test_of_a_sample_more_images_would_decide():
     """10,000 particles of 25 images that differ: more particles of the same images would not do."""
-    found = pooled_card(shares(25, 0.2, 0.56))
+    tables = shares(25, 0.2, 0.56)
+    found, alone = pool(tables, names=[str(i) for i in range(len(tables))]).nano, pooled_card(tables)
+    assert all(found[name] == alone[name] for name in ("fraction", "n", "verdict", "decides", "sentence"))
+    assert (found["low"], found["high"]) == pytest.approx((alone["low"], alone["high"]))
     assert found["verdict"] == "undecided"
     words = found["decides"].split()
     assert words[0] == "About" and words[2:4] == ["more", "images,"]

@@ -12,7 +12,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.truth import BadDataset
 from segmentation.lab.data import make_sources
 from segmentation.lab.files import fingerprint
-from segmentation.lab.finetune import fine_tuning
+from segmentation.lab.finetune import DEFAULTS, fine_tuning
 from segmentation.lab.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.publish import publish
 from segmentation.lab.settings import BadRecipe
@@ -107,7 +107,9 @@ def test_a_network_that_drops_paths_by_chance_resumes_to_the_same_weights(folder
 
 
 @pytest.mark.drawn
-def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys):
+def test_one_command_fine_tunes_on_a_folder(folder, tmp_path, base, capsys, monkeypatch):
+    few = {"batch": 2, "crop": 96, "validation_batches": 1}
+    monkeypatch.setattr("segmentation.lab.finetune.DEFAULTS", {**DEFAULTS, **few})
     out = tmp_path / "run"
     call_command("train", folder, "--out", out, "--fine-tune", base, "--steps", 2, "--device", "cpu")
     said = capsys.readouterr().out

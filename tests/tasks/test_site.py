@@ -91,7 +91,8 @@ class TestSite:
         assert kind.card.summary in page and kind.card.summary in words(client.get("/models/"))
         assert kind.task.name == "particles" or "Working size" not in page
 
-    def test_a_job_runs_and_is_told(self, client, kind, image):
+    def test_a_job_runs_and_is_told(self, client, kind, image, reader, alice):
+        """Over the API, in its files, on its page and in the lists."""
         job = finished(client, kind, image)
         said = client.get(f"/api/v1/jobs/{job.pk}").json()
         assert said["settings"]["task"] == kind.task.name
@@ -100,9 +101,6 @@ class TestSite:
         assert stored == {*exports.listed("image", kind.task), "segmentation.npz"}
         for name in stored:
             assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
-
-    def test_the_page_shows_its_numbers(self, client, kind, image, reader):
-        job = finished(client, kind, image)
         answer = client.get(f"/jobs/{job.pk}/")
         page = words(answer)
         assert answer.status_code == 200 and "Traceback" not in page and kind.card.title in page
@@ -113,9 +111,6 @@ class TestSite:
             text = re.sub(r"<form.*?</form>|<option.*?</option>", "", page.lower()).replace('class="particles"', "")
             assert "particle" not in text, text[max(0, text.index("particle") - 200) : text.index("particle") + 60]
             assert "feret" not in text.split("<table")[0]
-
-    def test_parts_of_the_page_and_lists_do_not_break(self, client, kind, image, reader, alice):
-        job = finished(client, kind, image)
         Job.objects.update(owner=alice)
         client.force_login(alice)
         for name in ("status", "rerun", "histogram"):
@@ -190,6 +185,7 @@ class TestSite:
         assert said.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys):
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())

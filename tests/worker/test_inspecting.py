@@ -374,7 +374,7 @@ class TestJobs:
         job.refresh_from_db()
         assert (job.state, job.error) == ("failed", "The data bar cannot take 4000 rows: the image has only 48.")
 
-    def test_the_pixels_of_one_sender_are_limited_once_they_are_known(self, settings):
+    def test_the_pixels_of_one_sender_are_limited_once_they_are_known(self, settings, reader):
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
         jobs = [self.start(receive(picture(1000, 600), **who), **who) for who in [{**WHO, "visitor": uuid4()}] * 2]
         inspect_uploads()
@@ -390,7 +390,7 @@ class TestJobs:
         services.retry_job(job=job)
         assert Job.objects.claim(job.pk).get_settings().measurement.calibration is None
 
-    def test_a_retry_has_the_scale_that_was_asked_for(self, settings):
+    def test_a_retry_has_the_scale_that_was_asked_for(self, settings, reader):
         settings.DEEPSEGM_WAITING_MEGAPIXELS = 1
         who = {**WHO, "visitor": uuid4()}
         first, second = (

@@ -217,6 +217,18 @@ def test_after_a_message_the_next_is_looked_for_at_once(tmp_path, monkeypatch):
     assert slept[0] < 0.02 and slept == sorted(slept) and max(slept) == 0.2
 
 
+def test_who_is_to_stop_waits_no_longer(tmp_path, monkeypatch):
+    """Celery looks whether it is to stop each time it has waited, which it does for two seconds."""
+    slept = []
+    monkeypatch.setattr("worker.spool.time.sleep", slept.append)
+    with Connection("spool://", transport_options={"folder": str(tmp_path / "spool")}) as connection:
+        connection.SimpleQueue("analyses")
+        monkeypatch.setattr("celery.worker.state.should_stop", 0)
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=3600.0)
+    assert slept == []
+
+
 def test_a_message_that_finds_no_room_leaves_nothing(tmp_path, monkeypatch):
     def full(path, content):
         path.touch()

@@ -126,7 +126,10 @@ def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
             continue
-        if right - left > WIDEST_SHARE * columns or any(_inside(left, right, top, bottom, other) for other in written):
+        if right - left > WIDEST_SHARE * columns:
+            continue
+        stroke = any(_inside(left, right, top, bottom, other) for other in written)
+        if stroke and not _stands_alone(ink, left, right, top, bottom):
             continue
         first, last = measured(ink, left, right, top, bottom)
         yield Line(first, last, top, bottom, last - first, far_from(left, right, top, bottom, text))
@@ -134,8 +137,8 @@ def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
 
 def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
     """Whether it is no part of a frame: those reach the strip's edge or meet a line from top to bottom at an end."""
-    columns = ink.shape[1]
-    if left <= 1 or right >= columns - 1:
+    rows, columns = ink.shape
+    if left <= 1 or right >= columns - 1 or top == 0 or bottom == rows - 1:
         return False
     return not any(ink[:, max(0, x - 1) : x + 2].any(axis=1).mean() > 0.9 for x in (left, right - 1))
 
@@ -143,6 +146,14 @@ def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
 def _inside(left: int, right: int, top: int, bottom: int, text: Text) -> bool:
     """Whether a run is a stroke of a text."""
     return left >= text.left - 2 and right <= text.right + 2 and top >= text.top - 1 and bottom <= text.bottom + 1
+
+
+def _stands_alone(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
+    """Whether there is no ink around a run, as there is around a stroke of a letter: the box of a text beside a line
+    may reach over it."""
+    around = ink[top - 1 : bottom + 2, left - 2 : right + 2].copy()
+    around[1:-1, SAME_PX:-SAME_PX] = False
+    return not around.any()
 
 
 def far_from(left: float, right: float, top: int, bottom: int, text: Text) -> float:

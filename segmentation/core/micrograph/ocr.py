@@ -32,7 +32,9 @@ LEAST_SCORE = 0.5
 SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller than those the models know
 LONGEST_SIDE = 4096
 AGAIN_PX = 40.0  # height of a text at its second reading
-FIRST_SIDE, AGAIN_SIDE = 736, 256  # px to which a picture's smaller side is enlarged before text is looked for in it
+# px to which a picture's smaller side is enlarged before text is looked for in it, where it is smaller than that
+PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 512, 256
+STRIP_ROWS = 128  # of at most so many rows it is a strip, whose letters are a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
 HOUSE = Path(__file__).resolve().parents[3]
 
@@ -104,7 +106,8 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
     if scale != 1:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
         strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
-    found = _engine(FIRST_SIDE)(np.repeat(strip[..., np.newaxis], 3, axis=2))
+    side = STRIP_SIDE if len(strip) <= STRIP_ROWS else PICTURE_SIDE
+    found = _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2))
     texts: list[list[Any]] = []
     if found.boxes is None:
         return texts
