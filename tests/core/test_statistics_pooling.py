@@ -16,7 +16,7 @@ from segmentation.core.combine import combine
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import between_images, holm, kolmogorov, pool
+from segmentation.core.measure.pooling import between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.sample import Member, most_doubtful
@@ -101,9 +101,9 @@ def test_images_alike_have_no_outlier():
     """Nor have images that all differ a little: an outlier lies outside of what the others do."""
     for between in (1.0, 1.1):
         flagged = [
-            bool(row["outlier"])
+            bool(reason)
             for seed in range(5)
-            for row in pooled(images(20, between=between, seed=40 * seed)).images
+            for reason in find_outliers(Sizes.of(*images(20, between=between, seed=40 * seed)), 20)
         ]
         assert sum(flagged) <= 1
 
