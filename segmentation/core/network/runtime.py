@@ -96,10 +96,8 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
             raise AlteredWeights(
                 f"The weights of the model {card.name} belong to another architecture than its card says."
             ) from error
-        network = network.eval().requires_grad_(False).to(runtime.torch_device())
-        if runtime.torch_dtype() == torch.bfloat16:
-            network = folded(network).to(torch.bfloat16)
-        _loaded[key] = network.to(memory_format=torch.channels_last)
+        network = folded(network.eval().requires_grad_(False).to(runtime.torch_device()))
+        _loaded[key] = network.to(runtime.torch_dtype()).to(memory_format=torch.channels_last)
     return _loaded[key]
 
 

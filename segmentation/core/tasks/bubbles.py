@@ -17,7 +17,7 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Task, as_is
+from .base import Found, Golden, Maps
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -144,26 +144,17 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
-TASK = Task(
-    name="bubbles",
-    title="Bubbles",
+TASK = defects.task_of(
+    "bubble",
     summary="Fits circles to bubbles and cavities, measures their diameters and counts them per area.",
-    thing="bubble",
-    things="bubbles",
-    class_names=("bubble",),
     settings=BubbleSettings,
-    channels=defects.channels_named("bubble"),
-    scale=as_is,
     decode=find,
     measure=measure,
     quantities=(
         *("bubbles", "bubble_patches", "bubble_diameter_mean", "bubble_diameter_median", "bubble_density"),
         *("bubble_area", "swelling"),
     ),
-    panels=("image", "segmentation", "doubts", "sizes"),
     golden=golden,
     method=METHOD,
-    size="ecd",
     together=together,
-    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

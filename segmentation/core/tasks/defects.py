@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..measure.quantities import Value
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Maps, Task
+from .base import Channels, Found, Maps, Task, as_is
 from .foreign import UNLIKE_WORDS, refused, withheld
 
 if TYPE_CHECKING:
@@ -47,8 +47,24 @@ def certainty(shown: NDArray[np.uint8], threshold: float) -> float:
     return float(taken.mean()) / 255 if taken.size else 0.0
 
 
-def channels_named(name: str) -> Callable[[ModelCard], Channels]:
-    return lambda card: Channels((name,))
+def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
+    """The task that looks for one kind of thing, in a map of the thing's name or of another; said: the parts of Task
+    that differ from those of all such tasks."""
+    channels = Channels((map_name or thing,))
+    alike: dict[str, Any] = {
+        "name": f"{thing}s",
+        "title": f"{thing.capitalize()}s",
+        "thing": thing,
+        "things": f"{thing}s",
+        "class_names": (thing,),
+        "settings": DefectSettings,
+        "channels": lambda card: channels,
+        "scale": as_is,
+        "panels": ("image", "segmentation", "doubts", "sizes"),
+        "size": "ecd",
+        "ignores": frozenset({"filter", "field_spread", "repeatability"}),
+    }
+    return Task(**{**alike, **said})
 
 
 def found_by(

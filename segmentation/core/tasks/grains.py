@@ -17,7 +17,7 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Task, as_is
+from .base import Found, Golden, Maps
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -165,16 +165,10 @@ def golden() -> Golden:
     return Golden(np.where(boundary, 200, 60).astype(np.uint8), maps, 64, answers, 0.03)
 
 
-TASK = Task(
-    name="grains",
-    title="Grains",
+TASK = defects.task_of(
+    "grain",
+    map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
-    thing="grain",
-    things="grains",
-    class_names=("grain",),
-    settings=defects.DefectSettings,
-    channels=defects.channels_named("boundary"),
-    scale=as_is,
     decode=find,
     measure=measure,
     quantities=(
@@ -184,7 +178,5 @@ TASK = Task(
     panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
     method=METHOD,
-    size="ecd",
     together=together,
-    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )

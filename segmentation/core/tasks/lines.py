@@ -16,7 +16,7 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps, Task, as_is
+from .base import Found, Golden, Maps
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -110,23 +110,14 @@ def golden() -> Golden:
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 10, answers, 0.05)
 
 
-TASK = Task(
-    name="lines",
-    title="Lines",
+TASK = defects.task_of(
+    "line",
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
-    thing="line",
-    things="lines",
-    class_names=("line",),
-    settings=defects.DefectSettings,
-    channels=defects.channels_named("line"),
-    scale=as_is,
     decode=find,
     measure=measure,
     quantities=("lines", "line_length_mean", "line_length_median", "box_diagonal_mean", "line_density"),
-    panels=("image", "segmentation", "doubts", "sizes"),
     golden=golden,
     method=METHOD,
     size="line_length",
     together=together,
-    ignores=frozenset({"filter", "field_spread", "repeatability"}),
 )
