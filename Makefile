@@ -26,9 +26,8 @@ js:
 test-services: .venv/test-ready
 	bash .ci/services $(PARALLEL) -m "services and not e2e and not benchmark" tests/web tests/worker $(ARGS)
 
-# Three sites on two cores: a browser waits more than it works.
 e2e: .venv/test-ready
-	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 3 --dist worksteal tests/e2e $(ARGS)
+	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 2 --dist loadfile tests/e2e $(ARGS)
 
 benchmarks: .venv/test-ready
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks $(ARGS)
