@@ -187,9 +187,8 @@ class TestSite:
 
 @pytest.mark.usefixtures("coarse")
 def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        "segmentation.core.micrograph.burntin.recognise", lambda picture, seconds: []
-    )  # nothing is there
+    # There is nothing to read in a drawn case, which takes two seconds to find.
+    monkeypatch.setattr("segmentation.core.micrograph.burntin.recognise", lambda picture, seconds: [])
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())
     asked = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
