@@ -123,11 +123,11 @@ class CycleTrainer(Trainer):
         micrographs: Micrographs,
         seed: int,
         device: torch.device,
-        precision: str,
+        dtype: torch.dtype,
     ) -> None:
         torch.manual_seed(seed)
         self.settings, self.masks, self.micrographs = settings, masks, micrographs
-        self.seed, self.device, self.precision = seed, device, precision
+        self.seed, self.device, self.dtype = seed, device, dtype
         make = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
         judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
         networks = [n.to(device, memory_format=torch.channels_last) for n in (*make, *judges)]  # type: ignore[call-overload]
@@ -176,7 +176,7 @@ class CycleTrainer(Trainer):
         return float(loss.detach())
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """(B, 1, S, S) masks and micrographs in -1..1."""
@@ -235,9 +235,11 @@ def as_picture(labels: Labels) -> NDArray[np.float32]:
 
 
 @torch.no_grad()
-def paint(network: nn.Module, mask: NDArray[np.float32], device: torch.device, precision: str) -> NDArray[np.float32]:
+def paint(
+    network: nn.Module, mask: NDArray[np.float32], device: torch.device, dtype: torch.dtype
+) -> NDArray[np.float32]:
     """The translation of one mask (H, W) in -1..1 by a generator."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         painted = network(torch.from_numpy(mask)[None, None].to(device))
     out: NDArray[np.float32] = painted[0, 0].float().cpu().numpy()
     return out

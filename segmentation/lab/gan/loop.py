@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...core.network.runtime import Runtime
 from ...core.pace import about, time_left
 from ..files import write_picture, write_whole
 from ..runs import CHECKPOINT, METRICS, State, add_row, load_state, read_rows, save_state, write_rows
@@ -46,6 +47,11 @@ class Work:
     device: torch.device
     minutes: float | None
     say: Callable[[str], None]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the CycleGAN calculates in."""
+        return Runtime(str(self.device), self.recipe.precision).torch_dtype()
 
 
 class Trainer:

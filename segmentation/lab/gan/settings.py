@@ -150,7 +150,7 @@ class GanRecipe(Settings):
     translate: TranslateSettings = TranslateSettings()
     summary: str = ""
     seed: CountOrNone = 1
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the CycleGAN")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("float32", description="the CycleGAN's; auto: the faster")
     threads: CountOrNone = 0
     validation: Part = Field(0.15, description="share of the groups of every folder that no stage ever sees")
     fold: CountOrNone = 0

@@ -102,7 +102,7 @@ def cyclegan(work: Work, deadline: Deadline) -> bool:
         micrographs = micrograph_stock(recipe, work.base)
         work.say(f"cyclegan: {len(composed)} masks, {len(micrographs)} micrographs")
         read = [read_mask(file) for file in composed]
-        return CycleTrainer(recipe.cyclegan, read, micrographs, recipe.seed, work.device, recipe.precision)
+        return CycleTrainer(recipe.cyclegan, read, micrographs, recipe.seed, work.device, work.dtype)
 
     return run_steps(work, "cyclegan", recipe.cyclegan, deadline, begin)
 
@@ -121,7 +121,7 @@ def translate(work: Work, deadline: Deadline) -> bool:
 
         def make(number: int) -> tuple[Row, NDArray[np.uint8]]:
             labels = read_mask(composed[number])
-            picture = shade(paint(network, as_picture(labels), work.device, recipe.precision))
+            picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
             kept, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
             if kept.any():
                 write_picture(folder / "labels" / f"{number:05d}.png", kept.astype(np.uint16))
