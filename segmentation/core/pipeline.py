@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from segmentation import __version__
 from . import tasks
 from .analysis import Analysis
 from .labels.segmentation import Provenance, Segmentation
+from .measure.quantities import Value, number
 from .micrograph import clip_outliers, data_bar
 from .micrograph.crosscheck import crosscheck_sources
 from .micrograph.flatness import DRAWN, flat_share
@@ -209,13 +210,12 @@ def measure(
     clock: Clock | None = None,
 ) -> Analysis:
     """Measure what was found; no model is needed, nor need the one that found it still exist."""
-    clock = clock or Clock()
+    clock, task = clock or Clock(), tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
+    settings = replace(settings, measurement=task.heeded(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
-        measured = tasks.find(segmentation.provenance.task).measure(
-            segmentation, micrograph, settings.measurement, calibration
-        )
+        measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -224,10 +224,16 @@ def measure(
         segmentation,
         measured.table,
         measured.statistics,
-        measured.quantities,
+        measured.quantities if calibration.is_known else dict(_without_lengths(measured.quantities)),
         clock.seconds,
         (*_wrong_picture(micrograph, segmentation), *measured.warnings, *_unsure_scale(micrograph, calibration)),
     )
+
+
+def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
+    """In pixels nothing is given that looks like a measurement: no interval of a length, an area or a density."""
+    for name, each in quantities.items():
+        yield name, replace(each, low=None, high=None) if number(name).power else each
 
 
 def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:

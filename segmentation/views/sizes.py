@@ -73,7 +73,9 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
         ends = "" if None in (low, high) else f"{per_cent(low)}–{per_cent(high)}"
         return Measure(title, per_cent(value), "%", definition, interval=ends)
     unit = found["unit"] if value is not None else ""
-    return Measure(title, significant(value), unit, definition, interval=between((low, high)))
+    whole = quantity.kind == "integer" and value is not None
+    words = f"{value:,.0f}" if whole else significant(value)
+    return Measure(title, words, unit, definition, interval=between((low, high)))
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,24 @@ def test_another_width_changes_lengths_and_no_shares(kind, golden):
     np.testing.assert_allclose(other.table.length("area"), 4 * golden.table.length("area"))
 
 
+def test_settings_that_it_ignores_change_nothing(kind, golden):
+    touched = {"filter": True, "border_correction": "weight", "field_spread": 40.0, "repeatability": 5.0}
+    settings = golden.settings.with_(**{name: touched[name] for name in kind.task.ignores})
+    other = pipeline.measure(golden.micrograph, golden.segmentation, settings)
+    assert other.quantities == golden.quantities and other.settings == golden.settings
+    np.testing.assert_array_equal(other.table.reasons, golden.table.reasons)
+
+
+def test_without_a_scale_no_length_has_an_interval(golden):
+    scaled = golden.settings.with_(calibration=Calibration.of_pixel(2.0, typed="2.0"))
+    known = pipeline.measure(golden.micrograph, golden.segmentation, scaled).quantities
+    for name, value in golden.quantities.items():
+        if quantities.number(name).power:
+            assert value.low is None, name
+        elif value.value is not None:
+            assert (known[name].low is None) == (value.low is None), name
+
+
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("picture", ODD)
 def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):

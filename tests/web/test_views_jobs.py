@@ -70,6 +70,12 @@ class TestWaiting:
         again = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in again, "they may change at the next attempt"
 
+    def test_so_are_those_of_a_kind_without_a_size_distribution(self, maker, job):
+        numbers = {"grains": {"value": 1234, "low": None, "high": None, "unit": ""}}
+        summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
+        page = words(maker.get(address(job(Job.State.RUNNING, stage="drawing the figure", summary=summary))))
+        assert "<dd>1,234</dd>" in page and "kept" not in page and "The numbers are final" in page
+
     def test_an_answer_is_a_page_before_the_last_file_is_written(self, maker, job):
         known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "progress": 0.9}
         answered = job(Job.State.RUNNING, files=("figure.png", "particles.csv", "outlines.json"), **known)

@@ -96,7 +96,8 @@ def together(fields: Sequence[FieldOfView], figures: Together, unit: Unit, uncer
     for name, value in found.items():
         quantity, without = number(name), [each[name] for each in others]
         own = Value(value, unit=quantity.unit(unit))
-        if value is not None and quantity.kind != "integer" and None not in without:
+        unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
+        if value is not None and quantity.kind != "integer" and None not in without and not unscaled:
             spread = float(jackknife_error(np.array(without, float)))
             half = hypot(t95(len(fields) - 1) * spread, Z95 * quantity.power * uncertainty * value)
             low = value - half if not quantity.power and quantity.kind != "fraction" else max(0.0, value - half)

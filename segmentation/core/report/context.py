@@ -68,6 +68,10 @@ class Context:
             for name, panel in self._panel_of.items():
                 self._packed[name] = self._packing.submit(figure.packed, panels[panel])
 
+    def panel(self, name: str) -> Deflated | None:
+        """After `pack_panels` a panel of the figure, by its name in PANELS; None of several images."""
+        return self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
+
     def picture(self, name: str) -> Deflated | None:
         """The figure, or after `pack_panels` one of its panels, by file name; None where there is no such panel."""
         return self._packed[name].result() if name in self._packed else None

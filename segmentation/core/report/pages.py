@@ -35,13 +35,13 @@ from .facts import common, differing, lines, model_label, reported, text, unknow
 from .images import MOST_ABREAST, draw_by_image
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
+from .panels import PANELS
 from .wording import calibration_words, interval, one_line, quantity_words, significant
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
 MEDIANS = (6.8, 2.6)
 LONGEST = 600  # characters of what one image has of its own
-PICTURES = ("panel-image.png", "panel-possibly-wrong.png")
 
 
 def write_report(context: Context, file: Path | BinaryIO) -> None:
@@ -61,7 +61,8 @@ def _story(context: Context) -> Iterator[Flowable]:
     if shown is not None:
         yield from _numbers(sample, shown)
     elif sample.quantities:
-        yield heading("Numbers, with 95 % intervals")
+        intervals = any(value.low is not None for value in sample.quantities.values())
+        yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
         yield facts(list(quantity_words(sample.quantities, significant).items()))
     if sample.analysis is None:
         yield from _images(sample)
@@ -106,11 +107,13 @@ def _scale(sample: Sample) -> str:
 
 
 def _pictures(context: Context) -> Iterator[Flowable]:
-    shown = [each for each in map(context.picture, PICTURES) if each is not None]
-    if shown:
-        yield abreast(*(Picture(each, HALF, TALLEST) for each in shown))
-        right = " Right: kept (green, solid) and set aside (red, dashed)."
-        yield words(f"Left: the image as analysed.{right if len(shown) > 1 else ''}", SMALL)
+    """The first and the last of the task's panels that are pictures for the report."""
+    shown = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
+    told = [(picture, caption) for picture, caption in shown if picture is not None and caption]
+    if told:
+        ends = (told[0], told[-1])
+        yield abreast(*(Picture(picture, HALF, TALLEST) for picture, _ in ends))
+        yield words("Left: {}. Right: {}.".format(*(caption for _, caption in ends)), SMALL)
         yield space(4)
 
 

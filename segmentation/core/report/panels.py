@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from ..analysis import Analysis
 from ..measure.bins import auto_edges, histogram
+from ..measure.distribution import Sizes
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL
 from ..measure.fitting import LEAST
 from ..measure.quantities import column, of_class
 from ..measure.statistics import by_reason
 from ..measure.table import Table
+from ..measure.together import mean_and_median
 from ..sample import Sample
 from ..tasks.base import Task
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room
@@ -87,10 +89,11 @@ Draw = Callable[[Axes, Scene, str], None]
 @dataclass(frozen=True)
 class Panel:
     """draw(ax, scene, letter): draws it, with a title that begins with the letter. picture: whether it is a picture of
-    the analysed area, and no chart."""
+    the analysed area, and no chart. caption: of a picture that the report may show, in which it has no title."""
 
     draw: Draw
     picture: bool
+    caption: str = ""
 
 
 def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
@@ -222,23 +225,23 @@ def draw_sizes(ax: Axes, scene: Scene, letter: str) -> None:
 def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
     table, measure = whole(scene.analysis.table), column(scene.task.size)
-    sizes = np.sort(table.length(measure.name)[table.kept])
-    ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}")
+    edge = scene.analysis.settings.measurement.border_correction
+    sizes = Sizes.of(table, edge=edge, by=measure.name)
+    weighted = ",\nedge-weighted" if edge == "weight" else ""
+    ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_title(f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}", loc="left", fontsize=TITLE)
     if len(sizes) < LEAST:
         ax.set_axis_off()
-        said = ", ".join(significant(size) for size in sizes.tolist()) or f"No whole {scene.task.things} were found"
+        said = ", ".join(map(significant, sizes.size.tolist())) or f"No whole {scene.task.things} were found"
         ax.text(0.5, 0.5, fill(said, int(room(ax)[0] / LETTER * 0.85)), transform=ax.transAxes, ha="center")
         return
-    edges = auto_edges(sizes, table.unit, table.nm_per_pixel or 1.0)
-    bars = histogram(sizes, np.ones(len(sizes)), edges)
+    edges = auto_edges(sizes.size, table.unit, table.nm_per_pixel or 1.0)
+    bars = histogram(sizes.size, sizes.weights["number"], edges)
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
-    for name, value, colour, style in (
-        ("mean", sizes.mean(), MEAN, "solid"),
-        ("median", np.median(sizes), MEDIAN, "dashed"),
-    ):
-        ax.axvline(value, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(float(value))}")
+    mean, median = mean_and_median([table], measure.name, edge)
+    for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
+        ax.axvline(value or 0.0, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(value)}")
     ax.set_xlim(edges[0], edges[0] + 2 * (edges[-1] - edges[0]))
     ax.legend(loc="upper right", bbox_to_anchor=(0.53, 1), fontsize=8, edgecolor="none")
     numbers = quantity_words(scene.sample.quantities, significant)
@@ -330,10 +333,10 @@ def _outline(
 
 
 PANELS = {
-    "image": Panel(draw_image, True),
-    "segmentation": Panel(draw_segmentation, True),
-    "doubts": Panel(draw_doubts, True),
-    "classes": Panel(draw_classes, True),
+    "image": Panel(draw_image, True, "the image as analysed"),
+    "segmentation": Panel(draw_segmentation, True, "what was found, neighbours in different colours"),
+    "doubts": Panel(draw_doubts, True, "kept (green, solid) and set aside (red, dashed)"),
+    "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False),
     "histogram": Panel(draw_sizes, False),

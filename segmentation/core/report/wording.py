@@ -88,7 +88,8 @@ def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], s
     words = {}
     for name, each in values.items():
         title, whole = number(name).title, number(name).kind == "integer" and each.value is not None
-        words[title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {each.unit}".strip()
+        unit = each.unit if each.value is not None else ""
+        words[title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {unit}".strip()
         if each.low is not None and each.high is not None:
             words[title] += f" ({said(each.low)} to {said(each.high)})"
     return words

@@ -131,6 +131,10 @@ class Task:
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     ignores: frozenset[str] = frozenset()
 
+    def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
+        """The settings, those that it ignores as if nobody had touched them."""
+        return settings.replaced(**{name: MeasurementSettings.model_fields[name].default for name in self.ignores})
+
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
         """Names of the classes that a model tells apart."""
         return self.class_names or self.channels(card).names
