@@ -51,6 +51,19 @@ class LookOnly(admin.ModelAdmin):
         own = self.files._default_manager.filter(**{field: OuterRef("pk")}).order_by().values(field)
         return rows.annotate(files_size=Subquery(own.annotate(all=Sum("size")).values("all")))
 
+    def _each(self, request: HttpRequest, rows: QuerySet, service: Callable[..., Any], done: str) -> None:
+        """Use a service on every row and say how many went, and why the others did not."""
+        count, kind = 0, str(self.model._meta.model_name)
+        for row in rows:
+            try:
+                service(**{kind: row})
+                count += 1
+            except services.Refused as refused:
+                name = getattr(row, "micrograph", row).name
+                self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
+        if count:
+            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {done}.", messages.SUCCESS)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.told, "stored"]
 
@@ -179,18 +192,6 @@ class JobAdmin(LookOnly):
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         services.delete_job(job=obj)
 
-    def _each(self, request: HttpRequest, jobs: QuerySet, service: Callable[..., Any], done: str) -> None:
-        """Use a service on every job and say how many went, and why the others did not."""
-        count = 0
-        for job in jobs:
-            try:
-                service(job=job)
-                count += 1
-            except services.Refused as refused:
-                self.message_user(request, f"“{job.micrograph.name}”: {refused.sentence}", messages.WARNING)
-        if count:
-            self.message_user(request, f"{count} {'job is' if count == 1 else 'jobs are'} {done}.", messages.SUCCESS)
-
 
 @admin.register(Sample)
 class SampleAdmin(LookOnly):
@@ -219,13 +220,11 @@ class SampleAdmin(LookOnly):
 
     @admin.action(description="Try failed images of selected samples again, and pool", permissions=["change"])
     def retry(self, request: HttpRequest, samples: QuerySet) -> None:
-        count = sum(services.retry_failed(sample=sample) for sample in samples)
-        self.message_user(request, f"{count} images are waiting again; the samples are pooled anew.", messages.SUCCESS)
+        self._each(request, samples, services.retry_failed, "pooled anew, with the images that had failed")
 
     @admin.action(description="Cancel what is left of selected samples", permissions=["change"])
     def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
-        count = sum(services.cancel_sample(sample=sample) for sample in samples)
-        self.message_user(request, f"{count} images are cancelled.", messages.SUCCESS)
+        self._each(request, samples, services.cancel_sample, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: Sample) -> None:
         services.delete_sample(sample=obj)

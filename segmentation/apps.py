@@ -5,7 +5,7 @@ from django.apps import AppConfig
 
 class SegmentationConfig(AppConfig):
     name = "segmentation"
-    verbose_name = "Particle analyses"
+    verbose_name = "Analyses"
 
     def ready(self) -> None:
         from django.conf import settings

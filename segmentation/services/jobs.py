@@ -21,6 +21,7 @@ from .segmentations import segmentation_for
 from .space import frees_room
 from .uploads import discard_unused
 
+GONE = "This analysis has been deleted."
 OTHER_CONTENT = (
     "This Idempotency-Key stands for another submission of yours, with another file or other settings: use a new key."
 )
@@ -101,6 +102,7 @@ def _created(
             **Job.fields_of(**who),
             "state": state,
             "error": error,
+            "finished": timezone.now() if error else None,
             "ready": ready,
             "asked": {} if ready or asked is None else asked,
             **fields,
@@ -188,7 +190,10 @@ def retry_job(*, job: Job) -> Job:
 @transaction.atomic
 def delete_job(*, job: Job) -> None:
     """Remove a job and its files in any state, and its micrograph when no other job needs it."""
-    micrograph = _locked(job)
+    try:
+        micrograph = _locked(job)
+    except Refused:  # a second click
+        return
     job.delete()
     discard_unused(micrograph)
 
@@ -199,7 +204,7 @@ def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> J
     try:
         job.refresh_from_db()
     except Job.DoesNotExist:
-        raise Refused("This analysis has been deleted.", 404) from None
+        raise Refused(GONE, 404) from None
     if not moved and job.state != fields["state"]:
         raise Refused(otherwise, 409)
     refresh_after_commit(job.sample_id)
@@ -207,8 +212,14 @@ def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> J
 
 
 def _locked(job: Job) -> Micrograph:
-    """The upload of a job, locked before the job itself is: a worker that has read it takes them in that order, too."""
-    return Micrograph.objects.select_for_update().get(pk=job.micrograph_id)
+    """The upload of a job, locked before the job itself is: a worker that has read it takes them in that order, too.
+
+    Raises Refused where it is gone.
+    """
+    found = Micrograph.objects.select_for_update().filter(pk=job.micrograph_id).first()
+    if found is None:
+        raise Refused(GONE, 404)
+    return found
 
 
 def check_model(name: str) -> None:

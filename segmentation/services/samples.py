@@ -277,7 +277,7 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
     try:
         limits.check_megapixels(micrograph, **sample.maker)
     except Refused as refusal:  # it may be tried again when there is room
-        job.state, job.error = Job.State.FAILED, refusal.sentence
+        job.state, job.error, job.finished = Job.State.FAILED, refusal.sentence, timezone.now()
     return job
 
 

@@ -183,7 +183,9 @@ def tidy() -> Purged:
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
     if settings.DEEPSEGM_RETENTION_DAYS:
         return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
-    abandoned = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
+    unused = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
+    # What was asked of an archive stands on it until its images are there.
+    abandoned = unused.exclude(is_archive=True, state__in=Micrograph.UNFINISHED)
     found = Purged(0, abandoned.count(), _bytes(abandoned))
     with transaction.atomic():
         abandoned.delete()

@@ -105,6 +105,15 @@ def test_retry_and_cancel_say_what_was_done_and_what_not(desk, three):
     assert [Job.objects.get(pk=job.pk).state for job in three] == ["done", "cancelled", "cancelled"]
 
 
+def test_samples_are_tried_again_as_far_as_their_makers_limits_allow(desk, make_sample, alice, settings):
+    settings.DEEPSEGM_WAITING_SAMPLES = 2
+    samples = [make_sample("failed", owner=alice, name=f"Batch {number}") for number in range(3)]
+    data = {"action": "retry", "_selected_action": [str(sample.pk) for sample in samples]}
+    page = desk.post(reverse("admin:segmentation_sample_changelist"), data, follow=True).content.decode()
+    assert "2 samples are pooled anew" in page and page.count("of your samples are under way") == 1
+    assert sorted(sample.jobs.get().state for sample in samples) == ["failed", "queued", "queued"]
+
+
 def test_deleting_many_takes_the_files_along(desk, three, own_storage, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         do(desk, "delete_selected", three, post="yes")

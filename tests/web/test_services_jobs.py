@@ -123,6 +123,8 @@ def test_the_pixels_of_one_visitor_that_wait_are_limited(make_micrograph, make_s
     with pytest.raises(Refused, match="10 megapixels of yours") as refused:
         create(large, token="2")
     assert refused.value.status == 429
+    shelved = create(large, token="2", shelve=True)
+    assert shelved.state == "failed" and shelved.finished is not None, "or it would never be tidied away"
     create(large, visitor=uuid4(), token="others are not concerned")
     Job.objects.filter(pk=first.pk).update(state="done")
     create(large, token="3")
@@ -168,6 +170,15 @@ def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
     with pytest.raises(Refused, match="has been deleted") as refused:
         service(job=job)
     assert refused.value.status == 404
+
+
+def test_what_a_second_click_deletes_is_gone_already(make_job):
+    job = make_job()
+    again = Job.objects.get(pk=job.pk)
+    services.delete_job(job=job)
+    services.delete_job(job=again)
+    with pytest.raises(Refused, match="has been deleted"):
+        services.retry_job(job=again)
 
 
 def test_a_rerun_is_a_job_of_its_own_on_the_same_micrograph(make_job, queue):

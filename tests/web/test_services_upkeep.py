@@ -212,6 +212,13 @@ def test_retention_and_abandoned_uploads(make_job, make_micrograph, settings):
     assert services.tidy().jobs == 1
 
 
+def test_an_archive_that_waits_to_be_unpacked_is_not_abandoned(make_micrograph):
+    waiting = make_micrograph(name="week.zip", is_archive=True, state="queued", created=ago(hours=30))
+    make_micrograph(name="read.zip", is_archive=True, state="done", created=ago(hours=30))
+    services.tidy()
+    assert Micrograph.objects.get() == waiting
+
+
 def test_the_command_says_what_it_does(make_job):
     old_and_new(make_job)
     age_uploads(days=40)
