@@ -25,7 +25,7 @@ from ..core.measure.table import Table
 from ..models import Artifact, Sample
 from ..services import tables
 from .access import visible, visible_job
-from .present import used_calibration
+from .present import is_assumed, used_calibration
 
 LENGTHS = ("min_feret", "max_feret", "ecd")
 MEASURES = (*LENGTHS, "area", "aspect_ratio", "circularity")
@@ -117,7 +117,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible_job(request, pk)
     stored = Artifact.objects.filter(job=job, name="outlines.json").first()
-    if stored is None:
+    if stored is None or is_assumed(job.summary):
         raise Http404
     try:
         particles = _opened(stored.file.storage, stored.file.name)
@@ -131,7 +131,8 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    stored = Artifact.objects.filter(job__in=sample.pooled.get("of", []), name=tables.NAME)
+    assumed = "default" in sample.pooled.get("calibration", {}).get("sources", {})
+    stored = Artifact.objects.filter(job__in=[] if assumed else sample.pooled.get("of", []), name=tables.NAME)
     names = tuple(sorted(stored.values_list("file", flat=True)))
     if not names:
         raise Http404

@@ -22,7 +22,7 @@ from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
-from .present import Result, led_to, settings_calibration, status_of, unwritten, used_calibration
+from .present import Result, is_assumed, led_to, settings_calibration, status_of, unwritten, used_calibration
 from .revisions import revisions, sample_of
 from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
@@ -122,8 +122,7 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
     except ValueError as error:
         return _page(request, found, width_error=str(error), status=400)
     settings = found.get_settings().with_(calibration=calibration)
-    assumed = used_calibration(found).source == "default"
-    if led_to(settings, found.micrograph) == settings_calibration(found) and not assumed:
+    if led_to(settings, found.micrograph) == settings_calibration(found) and not is_assumed(found.summary):
         return redirect("job", pk)
     return _again(request, found, settings)
 
@@ -225,7 +224,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     }
     if not found.has_answer:
         return render(request, "job.html", context, status=status)
-    if used_calibration(found).source == "default":
+    if is_assumed(found.summary):
         return render(request, "assumed.html", context, status=status)
     parent = found.parent
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)

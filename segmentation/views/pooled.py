@@ -80,8 +80,9 @@ class Pooled(Sizes):
         self.sample = sample
         self.said: dict[str, Any] = sample.pooled
         self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
-        # Of a width that earlier versions assumed nothing is shown.
-        told = bool(self.said.get("of")) and not self.assumed
+        if self.assumed:
+            self.said = {}
+        told = bool(self.said.get("of"))
         super().__init__(self.said if told and "n_kept" in self.said else {})
         self.quantities: list[Measure] = answers(self.said["quantities"]) if told and not self.statistics else []
         self.unit: str = self.said.get("unit", "nm")
@@ -96,7 +97,7 @@ class Pooled(Sizes):
 
     @property
     def assumed(self) -> bool:
-        """Whether the numbers rest on a width that nobody has checked."""
+        """Whether the numbers rest on a width that an earlier version assumed, so that nothing is shown of them."""
         return "default" in self.sources
 
     @property
@@ -241,10 +242,11 @@ class Pooled(Sizes):
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
-        """n, median and unit of finished images that are not in the pooled numbers."""
-        path = "summary__statistics__"
-        found = Job.objects.filter(pk__in=pks).values_list("pk", f"{path}n_kept", f"{path}median", f"{path}unit")
-        return {pk: rest for pk, *rest in found}
+        """n, median and unit of finished images that are not in the pooled numbers, and whose width nobody assumed."""
+        source, path = "summary__calibration__source", "summary__statistics__"
+        names = (f"{path}n_kept", f"{path}median", f"{path}unit")
+        found = Job.objects.filter(pk__in=pks).values_list("pk", source, *names)
+        return {pk: rest for pk, source, *rest in found if source != "default"}
 
 
 def _arriving(micrograph: Micrograph) -> Image:

@@ -282,9 +282,14 @@ def is_scaled(summary: dict[str, Any]) -> bool:
     return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
 
 
+def is_assumed(summary: dict[str, Any]) -> bool:
+    """Whether an earlier version assumed the width of the image, so that nothing is shown of what it measured."""
+    return summary.get("calibration", {}).get("source") == "default"
+
+
 def main_number(summary: dict[str, Any]) -> str:
     """The number by which a result is known in lists, "" where there is none or its scale was assumed."""
-    if summary.get("calibration", {}).get("source") == "default":
+    if is_assumed(summary):
         return ""
     statistics = summary.get("statistics")
     if statistics:

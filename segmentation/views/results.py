@@ -24,7 +24,7 @@ from ..models import Artifact, Job, Micrograph, Sample
 from ..services import Refused, bundles, delete_job
 from ..services.claiming import claim_results
 from .access import ask_to_delete, refused
-from .present import is_scaled, main_number
+from .present import is_assumed, is_scaled, main_number
 from .serving import file_stem
 from .upload import to_uuid
 from .words import capital
@@ -268,7 +268,7 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
 
 def _files(job: Job) -> list[Artifact]:
     """The files of a result to be taken away, but for the bundle of them all."""
-    if job.state != Job.State.DONE:
+    if job.state != Job.State.DONE or is_assumed(job.summary):
         return []
     listed = exports.listed("image", tasks.find(job.get_settings().task))
     offered = [name for name, export in listed.items() if not export.for_the_page and name != bundles.NAME]
@@ -276,9 +276,13 @@ def _files(job: Job) -> list[Artifact]:
     return [stored[name] for name in offered if name in stored]
 
 
+def _why_none(job: Job) -> str:
+    return "Its scale was never checked" if is_assumed(job.summary) else _state(job)
+
+
 def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> Iterator[tuple[str, bytes]]:
     """A folder for each result, and what is missing by name: results without files, files that have gone meanwhile."""
-    missing = [f"{job.micrograph.name}: {_state(job)}, so no files of it are here." for job in others]
+    missing = [f"{job.micrograph.name}: {_why_none(job)}, so no files of it are here." for job in others]
     for number, (job, files) in enumerate(results, 1):
         folder = f"{number:03d} {file_stem(job.micrograph.name)}"
         for artifact in files:

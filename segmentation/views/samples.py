@@ -237,10 +237,10 @@ def _images_context(request: HttpRequest, found: Sample, pooled: Pooled) -> dict
 
 def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     found.refresh_from_db()
-    pooled = Pooled(found)
+    pooled, task = Pooled(found), found.settings.get("task", DEFAULT_TASK)
     context = {
         **_images_context(request, found, pooled),
-        **files_of(found, "sample", found.settings.get("task", DEFAULT_TASK), "sample-file"),
+        **({} if pooled.assumed else files_of(found, "sample", task, "sample-file")),
         "progress": Progress.of(found),
         "address": request.build_absolute_uri(_address(found)),
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),

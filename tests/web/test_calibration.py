@@ -375,6 +375,35 @@ class TestResultPage:
         assert response.status_code == 303
         assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration == Calibration.absent()
 
+    def test_neither_lists_nor_bars_nor_an_archive_tell_of_it(self, maker, job):
+        assumed = {**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}}
+        old = job(summary=assumed, files=("figure.png", "outlines.json"))
+        sent = {"do": "download", "job": [str(old.pk)]}
+        assert maker.post("/results/selected/", sent).status_code == 409
+        assert maker.get(f"/jobs/{old.pk}/histogram/").status_code == 404
+
+    def test_a_sample_of_assumed_widths_shows_no_number(self, maker, make_sample):
+        sample = make_sample("done", "done", visitor=VISITOR)
+        calibration = {"low": 7.344, "high": 7.344, "sources": {"default": 2}}
+        jobs = list(sample.jobs.all())
+        sample.jobs.update(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
+        row = {"name": "0.png", "n": 20, "n_set_aside": 1, "median": 155.4, "low": 148.0, "high": 163.0}
+        images = [{**row, "outlier": "", "excluded": ""} for _ in jobs]
+        of = [str(job.pk) for job in jobs]
+        sample.pooled = {
+            **SUMMARY["statistics"],
+            "of": of,
+            "images": images,
+            "calibration": calibration,
+            "warnings": [],
+        }
+        sample.state = "done"
+        sample.save()
+        page = maker.get(f"/samples/{sample.pk}/")
+        assert "nobody had measured" in words(page)
+        assert not any(told in visible(page) for told in ("155", "148", "7.344", "261"))
+        assert maker.get(f"/samples/{sample.pk}/histogram/").status_code == 404
+
     def test_a_banner_sent_empty_asks_for_the_width(self, maker, job):
         response = maker.post(f"/jobs/{job(**in_pixels()).pk}/width/", {"width": " "})
         assert response.status_code == 400
