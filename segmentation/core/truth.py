@@ -118,6 +118,10 @@ class Found:
             raise BadDataset(f"The labels {self.strays[0].name} have no image of that name.")
         if self.unlabelled and not only_labelled:
             raise BadDataset(f"{self.unlabelled[0]} has no labels.")
+        if not self.pairs:
+            raise BadDataset(
+                "No image has labels: they are named as their image is, or continue its name (a_mask.png)."
+            )
         return self.pairs
 
 

@@ -56,6 +56,8 @@ def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
     assert [image.name for image in found.unlabelled] == ["c.png"]
     with pytest.raises(BadDataset, match=r"c\.png has no labels"):
         found.complete()
+    with pytest.raises(BadDataset, match="No image has labels"):
+        find_pairs(folder, suffix="_other").complete(only_labelled=True)
     assert len(find_pairs(folder, labels="none").pairs) == 3
     assert not find_pairs(folder, labels="none").pairs[0].load()[1].any()
 

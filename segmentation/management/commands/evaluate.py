@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from pydantic import ValidationError
 
 from segmentation.core.network.cards import ModelCard, find, read_card
+from segmentation.core.validation import sentence
 
 from ._lab import BASE, LabCommand
 
@@ -48,7 +50,7 @@ class Command(LabCommand):
         parser.add_argument("--threshold", type=float, metavar="T", help="default: the card's")
         parser.add_argument("--polarity", choices=["auto", "bright", "dark"])
         parser.add_argument("--scale", type=float, metavar="S", help="working scale; default: from the image")
-        parser.add_argument("--flips", action="store_true", help="average the maps over four mirrored images")
+        parser.add_argument("--flips", action="store_const", const=True, help="average four mirrored images")
         parser.add_argument("--device", default=settings.DEEPSEGM_DEVICE, help="auto, cpu, cuda, ...")
         parser.add_argument("--pictures", type=int, default=2, metavar="K", help="of best, median and worst each")
         chains = parser.add_argument("--postprocess", action="append", choices=list(CHAINS), default=[])
@@ -179,13 +181,11 @@ class Command(LabCommand):
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse numbers that cannot be; nothing has been read yet."""
-    threshold, nm, scale = options["threshold"], options["nm"], options["scale"]
+    threshold, nm = options["threshold"], options["nm"]
     if threshold is not None and not 0 < threshold < 1:
         raise CommandError(f"--threshold lies between 0 and 1, not at {threshold:g}.")
     if nm is not None and not 0 < nm < float("inf"):
         raise CommandError(f"--nm is a number above 0, not {nm:g}.")
-    if scale is not None and not 0.02 <= scale <= 8:
-        raise CommandError(f"--scale lies between 0.02 and 8, not at {scale:g}.")
     if options["rows"] is not None and options["rows"] < 1:
         raise CommandError(f"--rows is at least 1, not {options['rows']}.")
     if options["pictures"] < 0:
@@ -209,6 +209,10 @@ def _check_for(card: ModelCard, options: dict[str, Any]) -> None:
     asked = [name for name in (*OF_SETTINGS, *OF_SCORING) if options[name] not in (None, False, [])]
     if unknown := [f"--{name.replace('_', '-')}" for name in asked if name not in known]:
         raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
+    try:
+        task.settings(**_settings(options))
+    except ValidationError as error:
+        raise CommandError(sentence(error)) from error
     if len(options["classes"]) not in (0, len(names) * taught.classes):
         those = ", ".join(names) if taught.classes else "it has none"
         raise CommandError(f"--classes names a label for each class of {card.name} ({those}).")
@@ -261,7 +265,11 @@ def _predictor(card: ModelCard, options: dict[str, Any]) -> Any:
 
     device_of(options["device"])
     runtime = Runtime(options["device"], settings.DEEPSEGM_PRECISION)
-    return Predictor(card, runtime, {name: options[name] for name in OF_SETTINGS if options[name]})
+    return Predictor(card, runtime, _settings(options))
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in OF_SETTINGS if options[name] is not None}
 
 
 def _options(options: dict[str, Any]) -> Any:
