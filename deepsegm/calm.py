@@ -7,7 +7,10 @@ import time
 
 
 class Calm(logging.Filter):
-    """Lets through so many records a minute of one kind, that is of one line of code, and then counts them."""
+    """Lets through so many records a minute of one kind, that is of one line of code, and then counts them.
+
+    Those with `each` (logging's `extra`) all pass: users are told to report their numbers.
+    """
 
     A_MINUTE = 5
     SECONDS = 60.0
@@ -17,7 +20,7 @@ class Calm(logging.Filter):
         self._said: dict[tuple[str, int], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING:
+        if record.levelno < logging.WARNING or getattr(record, "each", False):
             return True
         if record.exc_info and getattr(record.exc_info[0], "__name__", "") == "WorkerLostError":
             record.exc_info = None  # a child was ended, as for a job that was cancelled: no line of code is to blame

@@ -222,12 +222,8 @@ CELERY_IMPORTS = ["worker.tasks"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "analyses"
-# Looking into uploads and rescuing must not wait behind a long analysis: a second small worker takes these queues.
-CELERY_TASK_ROUTES = {
-    "worker.inspect_uploads": {"queue": "inspections"},
-    "worker.rescue": {"queue": "upkeep"},
-    "worker.purge": {"queue": "upkeep"},
-}
+# Looking into uploads must not wait behind a long analysis: a second small worker takes this queue.
+CELERY_TASK_ROUTES = {"worker.inspect_uploads": {"queue": "inspections"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS
 CELERY_TASK_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS + 60
@@ -241,11 +237,6 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULE_FILENAME = str(DEEPSEGM_DATA / "beat-schedule")
-CELERY_BEAT_SCHEDULE = {
-    "rescue": {"task": "worker.rescue", "schedule": 10, "options": {"expires": 10}},
-    "purge": {"task": "worker.purge", "schedule": 3600, "options": {"expires": 3600}},
-}
 
 # Logs go to standard error, where systemd, Docker and people look for them.
 LOG_LEVEL = env.one_of("DEEPSEGM_LOG_LEVEL", "info", "debug", "warning", "error", "critical").upper()

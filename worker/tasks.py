@@ -55,7 +55,7 @@ from .heartbeat import Heartbeat
 from .inspecting import inspect
 from .inspection import Killed, Unreadable
 from .samples import pool_sample
-from .scratch import scratch, sweep
+from .scratch import scratch
 from .summary import summarise
 
 if TYPE_CHECKING:
@@ -91,19 +91,6 @@ def inspect_uploads() -> None:
             return
         _run(Micrograph, micrograph.pk, inspect)
     services.enqueue_inspection()
-
-
-@shared_task(name="worker.rescue")
-def rescue() -> None:
-    """For Celery beat: every few seconds."""
-    services.rescue()
-
-
-@shared_task(name="worker.purge")
-def purge() -> None:
-    """For Celery beat: every hour."""
-    services.tidy()
-    sweep()
 
 
 def _run(kind: type[Attempted], pk: Any, work: Work) -> None:

@@ -124,8 +124,9 @@ def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
     monkeypatch.setattr("deepsegm.calm.time.monotonic", lambda: now[0])
     calm, said = Calm(), []
 
-    def log(level=logging.ERROR, line=7):
+    def log(level=logging.ERROR, line=7, **extra):
         record = logging.LogRecord("a", level, "file.py", line, "disk %s", ("full",), None)
+        vars(record).update(extra)
         if calm.filter(record):
             said.append(record.getMessage())
 
@@ -136,6 +137,9 @@ def test_what_is_logged_again_and_again_is_logged_a_few_times(monkeypatch):
     for _ in range(10):
         log(logging.INFO)
     assert len(said) == 16
+    for _ in range(10):
+        log(line=9, each=True)
+    assert len(said) == 26, "a user may ask about any of them"
     now[0] = 61.0
     log()
     assert said[-1] == "disk full (95 more like this were left out)"

@@ -16,16 +16,14 @@ from .lab import REPOSITORY
 HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch", "timm")
 
 
-def test_the_tasks_have_the_names_that_queue_and_beat_use():
+def test_the_tasks_have_the_names_that_the_queue_uses():
     import worker.tasks  # noqa: F401
 
-    assert {"worker.run_job", "worker.rescue", "worker.purge"} <= set(app.tasks)
-    assert set(services.queue.TASKS.values()) <= set(app.tasks)
-    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+    assert {*services.queue.TASKS.values(), *app.conf.task_routes} <= set(app.tasks)
 
 
-def test_a_rescue_does_not_wait_behind_an_analysis():
-    assert app.amqp.router.route({}, "worker.rescue")["queue"].name == "upkeep"
+def test_looking_into_uploads_does_not_wait_behind_an_analysis():
+    assert app.amqp.router.route({}, "worker.inspect_uploads")["queue"].name == "inspections"
     assert app.amqp.router.route({}, "worker.run_job")["queue"].name == "analyses"
 
 
@@ -36,17 +34,6 @@ def test_only_the_embedded_worker_has_no_remote_control_and_none_keeps_results(s
     assert app.conf.task_time_limit > app.conf.task_soft_time_limit > 0
     assert app.conf.worker_max_tasks_per_child >= 1
     assert list(app.conf.accept_content) == ["json"]
-
-
-def test_beat_does_what_up_does(monkeypatch):
-    import worker.tasks
-
-    done = []
-    monkeypatch.setattr(services, "rescue", lambda: done.append("rescue"))
-    monkeypatch.setattr(services, "tidy", lambda: done.append("tidy"))
-    worker.tasks.rescue()
-    worker.tasks.purge()
-    assert done == ["rescue", "tidy"]
 
 
 def test_torch_is_not_in_the_workers_main_process():

@@ -51,7 +51,7 @@ def celery(env):
 
 
 WORKER = ("-Q", "analyses")
-INSPECTOR = ("-Q", "inspections,upkeep", "--pool", "threads", "--concurrency", "2", "-n", "inspector@%h")
+INSPECTOR = ("-Q", "inspections", "--pool", "threads", "--concurrency", "2", "-n", "inspector@%h")
 
 
 def line_with(process, pattern):
