@@ -135,12 +135,13 @@ def _found(job: Job) -> Found:
     said, micrograph = job.summary, job.micrograph
     model, image = said.get("model") or {}, said.get("image") or {}
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
+    older = {name: said[name] for name in ("threshold", "polarity", "scale") if said.get(name) not in (None, "")}
     settings = job.get_settings()
     return Found(
         settings.task,
         settings.as_dict(),
         job.segmentation.provenance["card"] if job.segmentation else model,
-        {name: said[name] for name in ("threshold", "polarity", "scale") if said.get(name) not in (None, "")},
+        said.get("used", older),
         image.get("width", micrograph.width),
         image.get("height", micrograph.height),
         said.get("data_bar"),

@@ -30,6 +30,7 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
             "image": {"width": columns, "height": rows},
             "data_bar": found.rows if found.rows < rows else None,
             **{name: found.used.get(name) for name in ("polarity", "scale", "threshold")},
+            "used": found.used,
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,

@@ -20,9 +20,11 @@ from segmentation.core.settings import SegmentationSettings
 from segmentation.core.typed import settings_of
 from segmentation.lab import tasks as taught
 from segmentation.models import Job, Sample
+from segmentation.plain import plain
 from tests.web.finished import words
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
+from worker.samples import _found
 
 from . import brightness
 from .kinds import kinds, png
@@ -169,6 +171,10 @@ class TestSite:
         assert (said.status_code, page.status_code) == (200, 200)
         pooled = sample.pooled
         assert len(pooled["images"]) == 2
+        first = sample.jobs.select_related("segmentation").first()
+        with first.segmentation.file.open("rb") as file:
+            used = Segmentation.load(file, first.segmentation.get_provenance()).used
+        assert _found(first).used == plain(used), "the report of a sample knows as much as that of an image"
         assert json.loads(client.get(f"/samples/{sample.pk}/outlines.json").getvalue())["images"]
         assert client.get("/samples/").status_code == 200
         if kind.task.together is None:
