@@ -10,12 +10,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
-from ..core.measure.quantities import COLUMNS
+from ..core.measure.quantities import COLUMNS, Quantity, column
 from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
 from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
+from ..core.report.exports.viewer import SIZES
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
@@ -167,6 +168,11 @@ class Result(Sizes):
     def quantities(self) -> list[Measure]:
         """The numbers that a kind of analysis without a size distribution answers with."""
         return [] if self.statistics else answers(self.summary.get("quantities", {}))
+
+    @property
+    def own_size(self) -> Quantity | None:
+        """The size of this kind of analysis, where the table of objects has no column of it for all kinds."""
+        return None if self.task.size in SIZES else column(self.task.size)
 
     @property
     def edge_line(self) -> str:

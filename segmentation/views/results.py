@@ -67,7 +67,7 @@ HEADS = {
     "name": ("Name", False, "name"),
     "state": ("State", False, "state"),
     "kept": ("Kept", True, "-kept"),
-    "median": ("Median min. Feret", True, "-median"),
+    "median": ("Median min. Feret, or first number", True, "-median"),
     "made": ("Made", False, "-made"),
 }
 LEFT = "claiming-left"  # in the session: the browser whose results this user does not want

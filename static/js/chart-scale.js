@@ -59,10 +59,11 @@ export function significant(value, digits) {
   return grouped(rounded.toFixed(Math.min(Math.max(decimals, 0), 20)));
 }
 
-// As the pages say shares: whole per cent, one decimal where that would say little.
+// As the server's per_cent: whole per cent, one decimal near the ends.
 export function perCent(share) {
   const hundred = 100 * share;
-  return `${hundred >= 9.95 || hundred === 0 ? hundred.toFixed(0) : hundred.toFixed(1)} %`;
+  const nearEnd = (hundred > 0 && hundred < 1) || (hundred > 99 && hundred < 100);
+  return `${hundred.toFixed(nearEnd ? 1 : 0)} %`;
 }
 
 function grouped(text) {

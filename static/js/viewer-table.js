@@ -149,7 +149,7 @@ export class ParticleList {
     row.dataset.id = particle.id;
     row.setAttribute("aria-rowindex", place + 2);
     row.setAttribute("aria-selected", String(particle === this.selected));
-    row.append(...this.keys.map((key) => CELLS[key](particle, key)));
+    row.append(...this.keys.map((key) => (CELLS[key] ?? number)(particle, key)));
     return row;
   }
 }

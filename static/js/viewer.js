@@ -20,6 +20,8 @@ async function outlines(address) {
 function sentence(object, unit) {
   const { min_feret: least, ecd, area, confidence } = object;
   const facts = least === undefined ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
+  const own = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
+  if (own && object[own.dataset.key] !== undefined) facts.unshift(`${own.dataset.own} ${digits(object[own.dataset.key], 3)} ${unit}`);
   if (!facts.length && area !== undefined) facts.push(`area ${digits(area, 3)} ${unit}²`);
   if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
   const said = [object.class, ...facts].filter(Boolean).join(", ");

@@ -38,7 +38,7 @@ test("ticks of a logarithmic axis", () => {
 });
 
 test("numbers as the pages write them", () => {
-  assert.deepEqual([0, 0.0049, 0.0994, 0.0996, 0.5, 1].map(perCent), ["0 %", "0.5 %", "9.9 %", "10 %", "50 %", "100 %"]);
+  assert.deepEqual([0, 0.0049, 0.052, 0.5, 0.996, 1].map(perCent), ["0 %", "0.5 %", "5 %", "50 %", "99.6 %", "100 %"]);
   assert.equal(significant(155.4321, 3), "155");
   assert.equal(significant(0.05, 3), "0.0500");
   assert.equal(significant(0, 3), "0");

@@ -19,6 +19,8 @@ from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.scale_search import View
 from segmentation.core.report import exports
+from segmentation.core.report.exports import geojson
+from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
 from segmentation.core.settings import AnalysisSettings
@@ -99,6 +101,14 @@ def test_another_width_changes_lengths_and_no_shares(kind, golden):
             power = quantities.number(name).power
             assert other.quantities[name].value == pytest.approx(2.0**power * value.value), name
     np.testing.assert_allclose(other.table.length("area"), 4 * golden.table.length("area"))
+
+
+def test_the_page_and_geojson_tell_its_size(kind, golden):
+    if not kind.task.of_classes:
+        assert all(each[kind.task.size] > 0 for each in outlines(golden)["particles"] if each["kept"])
+        shapes = [[] for _ in golden.segmentation.ids]
+        name = quantities.column(kind.task.size).column("px")
+        assert all(name in each["properties"] for each in geojson.as_dict(golden, shapes)["features"])
 
 
 def test_settings_that_it_ignores_change_nothing(kind, golden):

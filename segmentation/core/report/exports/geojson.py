@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import tasks
 from ...analysis import Analysis
 from ...measure.table import column_name
 from ..cracks import Ints
@@ -43,7 +44,8 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
     """
     found, table = Objects.of(analysis), analysis.table
-    names = [column_name(measure, table.unit) for measure in MEASURES] if len(table) == len(shapes) else []
+    measures = dict.fromkeys((*MEASURES, tasks.find(analysis.segmentation.provenance.task).size))
+    names = [column_name(measure, table.unit) for measure in measures] if len(table) == len(shapes) else []
     columns = {name: _plain(table[name]) for name in names if name in table.columns}
     columns = {
         "label": found.ids.tolist(),

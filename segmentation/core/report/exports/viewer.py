@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
 from ..cracks import Points
@@ -36,10 +37,10 @@ def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
-    "outline"}]}, of SIZES and SHAPES those that are known, and "class" where there are several; sizes in `unit`
-    with all their digits, so that the page puts them into the same bins as the figure; grain: the size of a pixel in
-    `unit`; weight: of the border correction, only where it has weights; outline [x0, y0, x1, y1, ...] in pixel-corner
-    coordinates of the upload, closed by a line to its first point and true to about a pixel.
+    "outline"}]}, of SIZES, the task's own size and SHAPES those that are known, and "class" where there are several;
+    sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure; grain: the size
+    of a pixel in `unit`; weight: of the border correction, only where it has weights; outline [x0, y0, x1, y1, ...] in
+    pixel-corner coordinates of the upload, closed by a line to its first point and true to about a pixel.
     """
     rows, columns = analysis.micrograph.shape
     found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
@@ -63,7 +64,8 @@ def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str
 def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     table = analysis.table
     measured = {each.name for each in table.quantities}
-    found: dict[str, list[float | None]] = {name: table.length(name).tolist() for name in SIZES if name in measured}
+    sizes = dict.fromkeys((*SIZES, tasks.find(analysis.segmentation.provenance.task).size))
+    found: dict[str, list[float | None]] = {name: table.length(name).tolist() for name in sizes if name in measured}
     found |= {name: _short(table[name]) for name in SHAPES if name in measured and np.isfinite(table[name]).any()}
     weighted = analysis.settings.measurement.border_correction == "weight"
     return found | ({"weight": _short(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
