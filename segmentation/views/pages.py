@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 
 from ..core import tasks
 from ..core.measure.filters import Reason
+from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.settings import DEFAULT_MODEL
@@ -58,6 +59,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
     """What every number means and how to work with the files."""
     context = {
         "reasons": [(str(reason), reason.definition) for reason in Reason],
+        "kinds": [(task, [number(name) for name in task.quantities]) for task in tasks.every()],
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "max_megapixels": most_pixels() // 1_000_000,
         "retention_days": settings.DEEPSEGM_RETENTION_DAYS,

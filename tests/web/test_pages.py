@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.test import Client, RequestFactory
+from django.utils.html import escape
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from segmentation.core import tasks
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.quantities import number
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
 from segmentation.core.pace import about
@@ -80,6 +83,11 @@ class TestHelp:
         for reason in Reason:
             assert reason.value.capitalize() in page
         assert "outermost row or column" in page
+
+    def test_every_kind_of_analysis_is_explained_with_its_numbers(self, client):
+        page = words(client.get("/help/"))
+        for task in tasks.every():
+            assert task.summary in page and all(escape(number(name).title) in page for name in task.quantities)
 
     @pytest.mark.parametrize(
         "told", ["From Text/CSV", "Using locale", "curl -F file=@image.tif", "manage.py analyse", "Wilson", "7.52 µm"]
