@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 # Where each stage begins in the whole that a progress is told, as on a 1024 x 768 image (tests/benchmarks).
@@ -83,10 +83,10 @@ def time_left(began: float, done: int, total: int) -> str:
     return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 
-def followed(items: Sequence[T], say: Callable[[str], None]) -> Iterator[T]:
-    """The items; each time SAID of them are done, how many are and the time left are said."""
+def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = SAID) -> Iterator[T]:
+    """The items; each time so many of them are done, how many are and the time left are said."""
     began = time.monotonic()
     for number, each in enumerate(items, start=1):
         yield each
-        if number % SAID == 0 and number < len(items):
-            say(f"{number} of {len(items)}{time_left(began, number, len(items))}")
+        if number % often == 0 and number < total:
+            say(f"{number} of {total}{time_left(began, number, total)}")

@@ -22,11 +22,10 @@ from skimage.measure import label as connected
 
 from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name
-from .micrograph.reader import read
+from .micrograph.reader import MAX_PIXELS, read
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .validation import Refused
 
-MAX_PIXELS = 500_000_000
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
 IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc")

@@ -121,7 +121,7 @@ def inspect(
         checked.mend(f"{picture.name} has no labels.")
     for truth in found.strays:
         checked.mend(f"{truth.name} are labels without an image.")
-    for pair in followed(found.pairs, say):
+    for pair in followed(found.pairs, len(found.pairs), say):
         _look_at_pair(checked, pair)
     for rule in (_of_every_folder, _numbers, _groups_of_tiles, _same_pictures):
         rule(checked)

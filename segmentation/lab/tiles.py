@@ -44,7 +44,7 @@ def write_tiles(
     say: is told how far it is. Raises BadDataset, CannotWrite.
     """
     count = 0
-    for pair in followed(pairs, say):
+    for pair in followed(pairs, len(pairs), say):
         micrograph, _ = pair.load()
         assert pair.labels
         numbers = read_numbers(pair.labels)

@@ -341,7 +341,6 @@ window.addEventListener("pageshow", (event) => {
   guard();
 });
 
-for (const note of document.querySelectorAll("[data-nojs]")) note.hidden = true;
 document.querySelector("[data-drop-text]").textContent = "Drop SEM images here, or choose files";
 arrange();
 askSoon();

@@ -5,7 +5,7 @@ import pytest
 
 from segmentation.core.labels.confidence import likely_right
 from segmentation.core.network.cards import INTERCEPT, TRAITS
-from segmentation.lab.instances.calibrating import Judged, TooFew, counted, cross_fitted, fit
+from segmentation.lab.instances.calibrating import Judged, TooFew, cross_fitted, fit
 from segmentation.lab.publish import amend
 
 
@@ -70,10 +70,3 @@ def test_weights_go_into_the_card_and_again(tmp_path):
     text = file.read_text()
     assert text.count("peak = 2.0") == 1 and text.count("[confidence]") == 1
     assert 'confidence_data = "held out"' in text and "steps = 3" in text
-
-
-def test_what_is_left_of_a_fit_is_said_now_and_then():
-    said = []
-    assert list(counted(iter(range(25)), 25, said.append)) == list(range(25))
-    assert [line.split(",")[0] for line in said] == ["10 of 25 pictures", "20 of 25 pictures"]
-    assert all(line.endswith(" left") for line in said)

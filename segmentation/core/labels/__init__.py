@@ -1,1 +1,1 @@
-"""Probability maps -> LabelImage."""
+"""Probability maps -> labels."""

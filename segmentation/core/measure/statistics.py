@@ -32,7 +32,7 @@ PER_IMAGE = "by particle"
 class Statistics:
     """The size distribution of the minimum Feret diameter of the kept particles; docs/statistics.md has the methods.
 
-    unit: of every size here, "nm" or "px". edge: as in the Recipe; with "weight" every figure is edge-weighted.
+    unit: of every size here, "nm" or "px". edge: the border correction; with "weight" every figure is edge-weighted.
     n_kept, n_set_aside: particles; set_aside counts the latter by reason, in the order of judging.
     mean, median, sd: by number; sd is the sample standard deviation (n - 1); None where undefined (n = 0; sd: n < 2).
     d10, d50, d90: percentiles by linear interpolation between order statistics (numpy's default).

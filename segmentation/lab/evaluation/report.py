@@ -36,7 +36,7 @@ class Figure(NamedTuple):
 
 
 def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, seed: int = 0) -> dict[str, Figure]:
-    """Every figure of a task, pooled over at least one image as `scoring.compare` left it.
+    """Every figure of a task, pooled over at least one image as its Examiner left it.
 
     The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of images (not of objects: those of
     one image resemble each other). nm: whether lengths are nanometres.

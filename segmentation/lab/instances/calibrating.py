@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,7 +16,7 @@ from ...core.measure.filters import LEAST_CONFIDENCE
 from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
 from ...core.network.cards import INTERCEPT
-from ...core.pace import time_left
+from ...core.pace import followed
 from ...core.truth import Pair
 from ...core.validation import Refused
 from ..evaluation.predictions import Predictor, padded
@@ -31,6 +30,7 @@ RENDERED, RENDERED_SHAPE, RENDERED_SEED = 40, (512, 768), 30_000
 EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000
 CROWD = 50  # particles of an image from which it counts no more: a few crowded pictures would decide alone
 MOST = 150  # images of the user's that are used; of more every n-th
+OFTEN = 10  # images after which it is said how far it is
 BINS = np.linspace(0.0, 1.0, 21)
 RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
 FEWEST = 20  # of each kind, under which nothing is fitted
@@ -89,21 +89,14 @@ def calibrate(
     The reliability is that of outlines that are not hopeless, each judged by a fit on other groups. Raises TooFew.
     """
     some = some_of(examples)
-    own = [_judged(predictor, *pair.load(rows), threshold, pair.group) for pair in counted(some, len(some), say)]
-    drawn = counted(chain(rendered(), empty()), RENDERED + EMPTY, say)
+    own = [
+        _judged(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)
+    ]
+    drawn = followed(chain(rendered(), empty()), RENDERED + EMPTY, say, OFTEN)
     others = [_judged(predictor, *picture, threshold, drawn=True) for picture in drawn]
     apart, right = cross_fitted(own, others), np.concatenate([each.right for each in own])
     likely = apart >= HOPELESS
     return fit([*own, *others]), reliability(apart[likely], right[likely])
-
-
-def counted(items: Iterable[T], total: int, say: Say) -> Iterator[T]:
-    """The items one after the other; how many are done and how long the others will take is said now and then."""
-    began = time.monotonic()
-    for number, item in enumerate(items):
-        if number and number % 10 == 0:
-            say(f"{number} of {total} pictures{time_left(began, number, total)}")
-        yield item
 
 
 def some_of(examples: Sequence[Pair]) -> Sequence[Pair]:

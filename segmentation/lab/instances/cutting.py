@@ -13,9 +13,10 @@ from ...core.labels.cuts import cut_apart, cut_traits, join
 from ...core.labels.pieces import Pieces, joined, oversegment
 from ...core.micrograph.types import Micrograph
 from ...core.network.cards import INTERCEPT, LIMIT
+from ...core.pace import followed
 from ...core.truth import Pair
 from ..evaluation.predictions import Predictor, Seen, padded
-from .calibrating import FEWEST, PARTS, RENDERED, Say, TooFew, counted, fit_logistic, rendered, share_of, some_of
+from .calibrating import FEWEST, OFTEN, PARTS, RENDERED, Say, TooFew, fit_logistic, rendered, share_of, some_of
 from .matching import Labels, match, overlap_of, without_specks
 
 STATES = (0.2, 0.4)  # limits up to which pieces are joined, so that joined ones are learnt from too
@@ -68,8 +69,8 @@ def fit_cuts(
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """
     some = some_of(examples)
-    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in counted(some, len(some), say)]
-    made = [show(predictor, *pair, threshold) for pair in counted(rendered(), RENDERED, say)]
+    own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)]
+    made = [show(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
     old = predictor.card.cuts
 
     def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:
