@@ -10,7 +10,8 @@ from .analysis import Analysis
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .pipeline import MASK, Progress, analysed_rows, measure, quiet
-from .settings import DEFAULT_TASK, AnalysisSettings
+from .settings import AnalysisSettings
+from .tasks import find
 from .truth import Labels, Mask
 
 _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_columns} × {mask_rows}: they must agree."
@@ -19,7 +20,7 @@ _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_co
 def analyse_mask(
     mask: Mask, settings: AnalysisSettings, progress: Progress = quiet, *, image: Micrograph | None = None
 ) -> Analysis:
-    """The mask's particles measured under MeasurementSettings; how they were found is not ours to say.
+    """The mask's objects measured as those of the settings' task; how they were found is not ours to say.
 
     image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Its
     calibration counts where the settings have none, and its data bar is found; without it there is only the one that
@@ -35,10 +36,10 @@ def analyse_mask(
         labels,
         np.arange(1, n + 1, dtype=np.int32),
         np.zeros(n, np.int32),
-        ("particle",),
+        find(settings.task).class_names,
         np.ones(n, np.float32),
         rows,
-        Provenance(micrograph.sha256, DEFAULT_TASK, card={"name": MASKS, "sha256": mask.sha256}),
+        Provenance(micrograph.sha256, settings.task, card={"name": MASKS, "sha256": mask.sha256}),
     )
     return measure(micrograph, segmentation, settings, progress)
 

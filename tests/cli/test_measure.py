@@ -15,6 +15,7 @@ from PIL import Image
 
 from segmentation.core.combine import combine
 from segmentation.core.labelled import analyse_mask
+from segmentation.core.labels.segmentation import MASKS as MASKS_OF_OTHERS
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.report import figure
@@ -144,6 +145,21 @@ def test_the_reference_values_of_the_truth_masks():
 
 
 @pytest.mark.skipif(not cards.available(), reason="no model is installed")
+@pytest.mark.parametrize("task", ["grains", "bubbles", "lines"])
+def test_masks_may_show_other_objects_than_particles(tmp_path, task):
+    mask, empty, out = tmp_path / "mask.tif", tmp_path / "empty.tif", tmp_path / "out"
+    tifffile.imwrite(mask, TWO)
+    tifffile.imwrite(empty, TWO * 0)
+    done = manage("measure", mask, empty, "--task", task, "--nm-per-pixel", 2, "--out", out)
+    assert done.returncode == 0, done.stderr
+    result = result_of(out / "mask")
+    answers = {each["name"]: each["value"] for each in result["quantities"]}
+    assert answers[task] == 2 and result["model"]["name"] == MASKS_OF_OTHERS
+    assert result_of(out / "empty")["warnings"][0] == f"The mask shows no {task}."
+    report = " ".join(page.extract_text() for page in pypdf.PdfReader(out / "mask" / "report.pdf").pages)
+    assert "outlined by another tool" in report and "network" not in report
+
+
 def test_a_folder_is_analysed_as_one_sample(tmp_path, coarse):
     folder = tmp_path / "images"
     (folder / "deep").mkdir(parents=True)

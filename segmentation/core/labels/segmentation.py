@@ -17,6 +17,7 @@ FORMAT = "deepsegm-segmentation/1"
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 ALTERNATIVE, LAYER = "alternative ", "layer "  # begin the names of other labels and of layers in the file
 MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
+NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
 NEWER = "The stored segmentation was written by a newer version of DeepSegm: update it, or try again to segment anew."
 FOREIGN = "The stored segmentation belongs to another image: try again to segment this one anew."

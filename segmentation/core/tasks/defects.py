@@ -93,10 +93,12 @@ def untold(segmentation: Segmentation, table: Table, task: Task, settings: Measu
     """No number, and nothing kept that could be taken for one, where the image shows nothing or is of another kind;
     None where numbers can be told."""
     from ..analysis import Measured
+    from ..labels.segmentation import MASKS, NONE_IN_MASK
 
     if len(segmentation) and not withheld(segmentation, settings):
         return None
-    why = UNLIKE_WORDS if len(segmentation) else NONE_FOUND.format(things=task.things)
+    none = NONE_IN_MASK if segmentation.provenance.card.get("name") == MASKS else NONE_FOUND
+    why = UNLIKE_WORDS if len(segmentation) else none.format(things=task.things)
     nothing = {name: Value(None) for name in task.quantities}
     return Measured(refused(table), None, nothing, (why,))
 

@@ -42,7 +42,6 @@ NONE_FOUND = (
     "No particles were found: the image shows none, or none that the model knows. If it does show some, try the other"
     " polarity or a lower threshold."
 )
-NO_OUTLINES = "The mask shows no particles."
 FEW_RIGHT = (
     "Only about {share:.0f} % of these outlines are expected to be right, going by images on which that was tried:"
     " check them before you use the sizes."
@@ -212,7 +211,7 @@ def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> boo
 def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
     from ..labels.outline import EVEN, least_chance
-    from ..labels.segmentation import MASKS
+    from ..labels.segmentation import MASKS, NONE_IN_MASK
 
     used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
@@ -224,7 +223,7 @@ def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterat
         limit = 100 * least_chance(expected, card.get("options", {}))
         yield UNLIKE.format(dropped=dropped, limit=limit, left=left) + hint
     elif not found:
-        yield NO_OUTLINES if card.get("name") == MASKS else NONE_FOUND
+        yield NONE_IN_MASK.format(things=TASK.things) if card.get("name") == MASKS else NONE_FOUND
     elif expected < MOSTLY:
         yield FEW_RIGHT.format(share=100 * expected)
     elif used.get("clarity", 1.0) < CLEAR:

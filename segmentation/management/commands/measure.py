@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
-from segmentation.core.tasks import find
+from segmentation.core.tasks import every, find
 from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs
@@ -32,6 +32,8 @@ class Command(inputs.Measuring):
             "labels", nargs="+", type=Path, metavar="LABELS", help="TIFF, PNG or npy, or folders of them"
         )
         super().add_arguments(parser)
+        objects = [task.name for task in every() if not task.of_classes]
+        parser.add_argument("--task", choices=objects, default=DEFAULT_TASK, help="what the masks show")
         parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
         inputs.add_settings(parser, _settings())
         kind = parser.add_argument("--kind", choices=["auto", "binary", "labels"], default="auto")
@@ -45,7 +47,7 @@ class Command(inputs.Measuring):
             options["out"].mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        settings = inputs.settings(find(DEFAULT_TASK), _settings(), options)
+        settings = inputs.settings(find(options["task"]), _settings(), options)
         self.measure(options["labels"], settings, options)
 
     def wanted(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
