@@ -111,7 +111,7 @@ def test_page_and_files_agree(look):
 
 def words(share: float) -> str:
     hundred = 100 * share
-    return f"{hundred:.0f} %" if hundred >= 9.95 or hundred == 0 else f"{hundred:.1f} %"
+    return f"{hundred:.1f} %" if 0 < hundred < 1 or 99 < hundred < 100 else f"{hundred:.0f} %"
 
 
 @pytest.mark.parametrize("size", SIZES)
