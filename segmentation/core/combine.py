@@ -48,8 +48,10 @@ def combine(
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    doubtful = most_doubtful([member.calibration for member in members])
-    if any(member.calibration.instrument_uncertainty is None for member in members):  # it is not given for all
+    scaled = [each.calibration for each in members if each.calibration.is_known]  # the others cannot count beside them
+    known = scaled or [member.calibration for member in members]
+    doubtful = most_doubtful(known)
+    if any(each.instrument_uncertainty is None for each in known):  # it is not given for all
         doubtful = replace(doubtful, relative_uncertainty=doubtful.standard_uncertainty, instrument_uncertainty=None)
     if tasks.find(members[0].found.task).together:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
@@ -88,10 +90,12 @@ def _of_numbers(
 ) -> Sample:
     """Members of a kind of analysis whose numbers are no size distribution; the parameters are those of `combine`."""
     task, fields = tasks.find(members[0].found.task), [_field(each, edge) for each in members]
-    scales = without_scale([each.table for each in members])
-    excluded = [first or second for first, second in zip(scales, cannot_join(fields), strict=True)]
-    used = [place for place, why in enumerate(excluded) if not why]
-    chosen, values = [fields[place] for place in used], dict.fromkeys(members[0].quantities, Value(None))
+    excluded = without_scale([each.table for each in members])
+    scaled = [number for number, why in enumerate(excluded) if not why]
+    for number, why in zip(scaled, cannot_join([fields[each] for each in scaled]), strict=True):
+        excluded[number] = why
+    used = [number for number in scaled if not excluded[number]]
+    chosen, values = [fields[number] for number in used], dict.fromkeys(members[scaled[0]].quantities, Value(None))
     if len(used) > 1 and task.together:
         uncertainty = calibration.standard_uncertainty or 0.0
         values = together(chosen, task.together, chosen[0].table.unit, uncertainty)
@@ -113,7 +117,7 @@ def _field(member: Member, edge: Edge) -> FieldOfView:
     found, values = member.found, {name: each.value for name, each in member.quantities.items()}
     rows = found.height if found.data_bar is None else found.data_bar
     area = (rows or 0) * (found.width or 0) * (member.table.nm_per_pixel or 1.0) ** 2
-    return FieldOfView(member.table, values, float(area), edge)
+    return FieldOfView(member.table, values, float(area), edge, found.settings)
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:

@@ -315,9 +315,9 @@ def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
     return classes
 
 
-def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0) -> Mask:
+def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: bool = False) -> Mask:
     """The Mask in a TIFF, PNG, BMP or npy file; raises UnreadableImage, one sentence for the user."""
-    labels, notes = as_labels(read_numbers(path), kind=kind, background=background)
+    labels, notes = as_labels(read_numbers(path), kind=kind, background=background, corners=corners)
     return Mask(clean_name(path.name), _sha256(path), labels, notes)
 
 
@@ -327,13 +327,14 @@ def read_numbers(path: Path) -> NDArray[Any]:
 
 
 def as_labels(
-    values: NDArray[Any], *, kind: Kind = "auto", background: int = 0
+    values: NDArray[Any], *, kind: Kind = "auto", background: int = 0, corners: bool = False
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """(H, W) int32 labels 1..n of an array as other tools write it, and sentences about what was changed.
 
     values: (H, W) or grey saved as (H, W, 3 or 4); whole numbers of any type. Negative ones are background.
     kind: "binary" makes a particle of each piece of pixels that share a side, "labels" of each number; "auto"
-        takes a file with a single number beside the background as binary.
+        takes a file with a single number beside the background as binary. corners: whether pixels that share a corner
+        only are of one piece, too.
     Raises UnreadableImage for anything that is not labels.
     """
     numbers = _whole_numbers(_one_plane(values))
@@ -344,8 +345,9 @@ def as_labels(
     known = _known(numbers, background)
     if kind == "binary" or (kind == "auto" and len(known) == 1):
         inside = np.isin(numbers, known)
-        notes.append("The mask has no numbers, so each piece of pixels that share a side is a particle.")
-        return np.asarray(connected(inside, connectivity=1), np.int32), tuple(notes)
+        share = "a side or a corner" if corners else "a side"
+        notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
+        return np.asarray(connected(inside, connectivity=1 + corners), np.int32), tuple(notes)
     labels = _dense(numbers, known)
     if len(known) and not np.array_equal(known, np.arange(1, len(known) + 1)):
         notes.append(

@@ -16,7 +16,6 @@ from ..core.network import cards
 from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
-from ..core.report.exports.viewer import SIZES
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
@@ -27,6 +26,7 @@ from .words import capital, doubt_line, per_cent, significant
 
 SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 OTHER_REASON = "Set aside by the analysis."
+LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Result(Sizes):
     @property
     def own_size(self) -> Quantity | None:
         """The size of this kind of analysis, where the table of objects has no column of it for all kinds."""
-        return None if self.task.size in SIZES else column(self.task.size)
+        return None if self.task.size in LISTED else column(self.task.size)
 
     @property
     def edge_line(self) -> str:

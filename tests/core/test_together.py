@@ -120,10 +120,11 @@ def test_medians_by_image_hold_the_truth():
         tables = [
             Table(
                 {
-                    "ecd_px": np.exp(rng.normal(rng.normal(3, 0.1), 0.4, 60)),
+                    "ecd_nm": np.exp(rng.normal(rng.normal(3, 0.1), 0.4, 60)),
                     "kept": np.ones(60, bool),
                     "reason": np.full(60, "", "U40"),
-                }
+                },
+                1.0,
             )
             for _ in range(6)
         ]
@@ -131,11 +132,18 @@ def test_medians_by_image_hold_the_truth():
         found = together(
             fields,
             lambda some: {"grain_diameter_median": mean_and_median([each.table for each in some], "ecd", "exclude")[1]},
-            "px",
+            "nm",
             0.0,
         )["grain_diameter_median"]
         held += found.low <= np.exp(3) <= found.high
     assert 0.92 <= held / 300 <= 0.985
+
+
+def test_an_image_without_a_scale_does_not_say_what_the_others_must_tell_apart():
+    other = member(0.5, name="a.tif", classes=("x", "y"))
+    made = combine("Steel", [other, member(0.2, nm=2.0, name="b.tif"), member(0.3, nm=2.0, name="c.tif")])
+    assert [bool(image.excluded) for image in made.images] == [True, False, False]
+    assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
 
 
 def test_what_does_not_belong_is_left_out_and_named():
@@ -204,12 +212,14 @@ def test_grains_of_all_images_are_counted_and_measured_together():
 
 
 def test_swelling_is_that_of_all_volumes_together():
-    columns = {"ecd_nm": np.ones(1), "touches_frame": np.zeros(1), "kept": np.ones(1, bool), "reason": np.array([""])}
-    fields = [
-        FieldOfView(Table(columns, 1.0), {"bubbles": 1.0, "swelling": gas / (100 * area - gas)}, area)
-        for gas, area in ((10.0, 1.0), (30.0, 4.0))
-    ]
-    assert tasks.find("bubbles").together(fields)["swelling"] == pytest.approx(40 / (500 - 40))
+    """Also where foils are not equally thick."""
+    fields = []
+    for gas, area, thickness in ((10.0, 1.0, 100.0), (30.0, 4.0, 200.0)):
+        ecd = np.array([(6 * gas / np.pi) ** (1 / 3)])
+        columns = {"ecd_nm": ecd, "touches_frame": np.zeros(1), "kept": np.ones(1, bool), "reason": np.array([""])}
+        values = {"bubbles": 1.0, "swelling": gas / (thickness * area - gas)}
+        fields.append(FieldOfView(Table(columns, 1.0), values, area, settings={"thickness": thickness}))
+    assert tasks.find("bubbles").together(fields)["swelling"] == pytest.approx(40 / (900 - 40))
 
 
 class TestFiles:

@@ -96,7 +96,8 @@ def mean_intercept(counts: Counts) -> Floats:
 
 
 def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: float = np.inf) -> list[Value]:
-    """A figure of each class in px with its 95 % interval; None for an end where there is but one block.
+    """A figure of each class in px with its 95 % interval; None for an end where there is but one block
+    or all say the same.
 
     The interval is Student's, its standard error that of the jackknife over the blocks (Tukey 1958), which of equal
     blocks and a fraction is the spread between fields of ASTM E562. It ends at 0 and `most`.
@@ -109,6 +110,7 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
     reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, most)
+    low[reach == 0], high[reach == 0] = np.nan, np.nan  # where all blocks say the same, there is no spread to tell of
     return [
         Value(_plain(value), _plain(start), _plain(end))
         for value, start, end in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)

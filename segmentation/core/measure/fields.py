@@ -1,6 +1,6 @@
 """What one field of view says of things that are counted in it: how large they are, and how many there are per area.
 
-What touches the frame is counted, by half where it is told per area, and is left out of the sizes.
+What touches the frame is counted, by half where it is counted per area, and is left out of the sizes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shapes
-from .bootstrap import median_interval
+from .bootstrap import median_interval, undefined
 from .distribution import Edge, Floats, Sizes, effective_number, quantile
 from .drawn import t95
 from .filters import Reason, set_aside, with_reasons_lifted
@@ -55,7 +55,7 @@ def sizes_of(table: Table, by: str, edge: Edge, calibration: Calibration, sha256
     """Mean and median of a measure of the whole objects, by number, with their 95 % intervals.
 
     That of the mean is Student's t, that of the median the interval between order statistics; both carry the
-    uncertainty of the calibration. None of fewer than FEWEST objects.
+    uncertainty of the calibration. None where they are not defined (`bootstrap.undefined`).
     """
     sizes = Sizes.of(whole(table), edge=edge, by=by)
     power = column(by).power
@@ -65,23 +65,23 @@ def sizes_of(table: Table, by: str, edge: Edge, calibration: Calibration, sha256
     weights, n = sizes.weights["number"], effective_number(sizes.weights["number"])
     mean = float(np.average(sizes.size, weights=weights))
     median = quantile(sizes.size, weights, 0.5) if len(sizes) > 1 else float(sizes.size[0])
-    if n < FEWEST:
+    if undefined(sizes):
         return {"mean": Value(mean, unit=unit), "median": Value(median, unit=unit)}
     error = float(np.sqrt(np.average((sizes.size - mean) ** 2, weights=weights) / (n - 1)))
     half = t95(int(n) - 1) * np.hypot(error, mean * spread)
     low, high = median_interval(sizes, np.random.default_rng(seed_of(sha256)), spread) or (None, None)
-    return {"mean": Value(mean, mean - half, mean + half, unit), "median": Value(median, low, high, unit)}
+    return {"mean": Value(mean, max(0.0, mean - half), mean + half, unit), "median": Value(median, low, high, unit)}
 
 
-def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | float = 1.0) -> Value:
-    """The kept objects of a field of `shape` (H, W) px per area, or the sum of what each amounts to.
+def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | None = None) -> Value:
+    """The kept objects of a field of `shape` (H, W) px per area, or the sum of what of each is seen in it, `amounts`.
 
-    name: of the quantity. An object at the frame counts half: the other half is its neighbour field's. The 95 %
-    interval is Student's t over the field's blocks, to which objects belong by their centres; it says how well this
-    field is known, not how others differ.
+    name: of the quantity. An object at the frame counts half: the other half is its neighbour field's; of its length
+    what is seen is this field's alone. The 95 % interval is Student's t over the field's blocks, to which objects
+    belong by their centres; it says how well this field is known, not how others differ.
     """
-    half = np.where(table["touches_frame"].astype(bool), 0.5, 1.0)
-    amount = (half * amounts)[table.kept]
+    each = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
+    amount = each[table.kept]
     places = np.stack([table[f"centroid_{axis}_px"][table.kept] for axis in "yx"])
     block = [np.clip(BLOCKS * at // size, 0, BLOCKS - 1) for at, size in zip(places, shape, strict=True)]
     sums = np.bincount((BLOCKS * block[0] + block[1]).astype(np.int64), amount, BLOCKS**2)

@@ -8,8 +8,9 @@ equal images this is the spread between fields of ASTM E562.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import hypot
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,15 @@ class FieldOfView:
     """One image of several.
 
     table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None where
-    it has none. area: analysed, in that unit squared. edge: what is done about objects that the frame cuts.
+    it has none. area: analysed, in that unit squared. edge: what is done about objects that the frame cuts. settings:
+    with which it was found, by name.
     """
 
     table: Table
     values: Mapping[str, float | None]
     area: float
     edge: Edge = "exclude"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 Together = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]

@@ -53,7 +53,6 @@ def model_words(card: Mapping[str, Any]) -> str:
 def settings(sample: Sample, member: Member) -> dict[str, Any]:
     """Every setting that changes the numbers, "auto" replaced by what was used; what is not known is left out."""
     found = member.found
-    weighted = sample.pooled is not None and sample.pooled.edge == "weight"
     said: dict[str, Any] = {"filter": on_off(found.settings.get("filter", sample.filter))}
     if found.by_model:
         task = tasks.find(found.task)
@@ -72,9 +71,14 @@ def settings(sample: Sample, member: Member) -> dict[str, Any]:
     by_image = sample.pooled is not None and sample.pooled.interval_basis != PER_IMAGE
     given = {NAMES[name]: found.settings.get(name) for name in ("field_spread", "repeatability")[by_image:]}
     given = {name: value for name, value in given.items() if value is not None}
-    said |= {"edges": "weighted" if weighted else "excluded", **given}
+    said |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **given}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in said.items() if name not in ignored}
+
+
+def edge_of(sample: Sample, member: Member) -> str:
+    """The border correction of an image's sizes."""
+    return sample.pooled.edge if sample.pooled is not None else member.found.settings.get("border_correction", "")
 
 
 def brief(sample: Sample) -> dict[str, str]:

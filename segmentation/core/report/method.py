@@ -17,7 +17,7 @@ from ..measure.resampling import REPEATS
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, Found, Member, Sample, most_doubtful
-from .facts import model_words
+from .facts import edge_of, model_words
 from .wording import doubt_words, instrument_words, one_line, per_cent, significant
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
@@ -47,6 +47,8 @@ IMAGES = (
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
+BLOCKS = "Intervals are Student's, 95 %, from the jackknife over blocks of the image."
+WEIGHTED = "the others being weighted by the inverse of their chance to touch no frame"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
@@ -77,7 +79,16 @@ def _sentences(sample: Sample) -> Iterator[str]:
     yield from _dropped(members)
     if sample.pooled is not None:
         yield from _after_outlining(sample, sample.pooled)
-    elif len(members) > 1:
+        return
+    if (
+        alone is not None
+        and any(value.low is not None for value in alone.quantities.values())
+        and sample.task.of_classes
+    ):
+        yield BLOCKS
+    if not sample.task.of_classes and any(edge_of(sample, member) == "weight" for member in members):
+        yield f"Sizes are of what does not touch the frame, {WEIGHTED}."
+    if len(members) > 1:
         yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
 
 
@@ -151,11 +162,7 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     reasons = [str(reason) for reason in (FILTERED if sample.filter else ALWAYS)]
     if Reason.UNLIKE in found.set_aside:
         reasons.append(str(Reason.UNLIKE))
-    edge = (
-        "the others being weighted by the inverse of their chance to touch no frame"
-        if found.edge == "weight"
-        else "no correction being made for them"
-    )
+    edge = WEIGHTED if found.edge == "weight" else "no correction being made for them"
     yield (
         f"Outlines were set aside for these reasons: {', '.join(reasons)}; of those that touch the frame it is not"
         f" known how large they are, {edge}."

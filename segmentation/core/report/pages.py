@@ -137,7 +137,9 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     instrument = [line for line in said if line[0].startswith("Instrument: ")]
     shared = [line for line in said if line not in instrument] + instrument[:MOST_FACTS]
     told = [(one_line(name, 60), one_line(value, 100)) for name, value in shared]
-    yield abreast(facts(told[: (len(told) + 1) // 2], HALF), facts(told[(len(told) + 1) // 2 :], HALF))
+    halves = told[: (len(told) + 1) // 2], told[(len(told) + 1) // 2 :]
+    if told:
+        yield abreast(*(facts(half, HALF) for half in halves if half))
     own = differing(sample)
     if own:
         yield space(4)

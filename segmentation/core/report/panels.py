@@ -31,7 +31,7 @@ from .cracks import Cracks, find_cracks
 from .objects import Objects
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
-from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, colour_numbers, painted, rimmed, sampled
+from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar
 from .wording import per_cent, quantity_words, significant
 
@@ -116,7 +116,7 @@ def draw_boundaries(ax: Axes, scene: Scene, letter: str) -> None:
     """The image with what lies between its objects in colour."""
     picture = np.repeat(scene.picture.pixels[..., None], 3, axis=2)
     if len(scene.analysis.segmentation):
-        picture[scene.labels == 0] = BOUNDARY
+        picture[between(scene.labels)] = BOUNDARY
     _show_scaled(ax, scene, Print(picture), f"{letter}Image with the boundaries found")
 
 

@@ -128,3 +128,14 @@ def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:
         one, other = a[at].astype(np.int64), b[at].astype(np.int64)
         met.append((np.maximum(one, other) << 32) + np.minimum(one, other))
     return np.unique(np.concatenate(met))
+
+
+def between(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(H, W): what lies between objects: pixels of none, and where two touch those on one side of their border."""
+    found = np.asarray(labels == 0)
+    for one, other in (
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+        ((slice(None, -1),), (slice(1, None),)),
+    ):
+        found[one] |= (labels[one] != labels[other]) & (labels[one] > 0) & (labels[other] > 0)
+    return found

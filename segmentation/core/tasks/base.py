@@ -107,6 +107,7 @@ class Task:
     size: the column of its table whose distribution is drawn.
     together(fields): its numbers of several images as one sample; None of a kind whose size distribution is pooled.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
+    corners: whether pixels that share a corner only are of one object, where a mask has no numbers.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
@@ -129,6 +130,7 @@ class Task:
     size: str = "min_feret"
     together: Together | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
+    corners: bool = False
     ignores: frozenset[str] = frozenset()
 
     def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:

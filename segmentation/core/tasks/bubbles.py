@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, averaged, by_area, mean_and_median
+from ..measure.together import FieldOfView, by_area, mean_and_median
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -116,10 +116,15 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
     found, tables = by_area(fields), [whole(each.table) for each in fields]
     found["bubble_diameter_mean"], found["bubble_diameter_median"] = mean_and_median(tables, "ecd", fields[0].edge)
-    gas = [None if (each := one.values["swelling"]) is None else each / (1 + each) for one in fields]  # of the foil
-    share = averaged(gas, [each.area for each in fields])
-    found["swelling"] = None if share is None else share / (1 - share)
+    told = [each for each in fields if each.values["swelling"] is not None]
+    gas, foil = sum(_gas(each.table) for each in told), sum(each.area * each.settings["thickness"] for each in told)
+    found["swelling"] = gas / (foil - gas) if told and foil > gas else None
     return found
+
+
+def _gas(table: Table) -> float:
+    """The volume of the kept bubbles, as spheres of the circles' diameters, in the cube of the table's unit."""
+    return float((np.pi / 6 * table.length("ecd")[table.kept] ** 3).sum())
 
 
 def swelling(table: Table, shape: tuple[int, int], thickness: float | None) -> Value:
@@ -127,7 +132,7 @@ def swelling(table: Table, shape: tuple[int, int], thickness: float | None) -> V
     thickness or the scale is not known."""
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
-    gas = float((np.pi / 6 * table.length("ecd")[table.kept] ** 3).sum())
+    gas = _gas(table)
     solid = shape[0] * shape[1] * table.nm_per_pixel**2 * thickness - gas
     return Value(gas / solid if solid > 0 else None)
 

@@ -53,7 +53,7 @@ quantities.add(
     Quantity(
         "line_density",
         "Line length per area",
-        "Length of all lines, by half of those at the frame, over the analysed area.",
+        "Length of all lines, as far as they are seen, over the analysed area.",
         -1,
     ),
 )
@@ -119,5 +119,6 @@ TASK = defects.task_of(
     golden=golden,
     method=METHOD,
     size="line_length",
+    corners=True,
     together=together,
 )

@@ -33,8 +33,7 @@ DIFFERS_WORDS = (
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
-    " resampled by {scale:.3g}; mean over its mirrored forms {mirrored}); intervals are"
-    " Student's, from the jackknife over blocks of the image."
+    " resampled by {scale:.3g}; mean over its mirrored forms {mirrored})."
 )
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 SPREAD = "its interval carries the spread between blocks of the image, not errors of the model."

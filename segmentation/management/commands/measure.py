@@ -57,7 +57,9 @@ class Command(inputs.Measuring):
         from segmentation.core.labelled import analyse_mask
         from segmentation.core.truth import read_mask
 
-        mask = read_mask(file, kind=options["kind"], background=options["background"])
+        mask = read_mask(
+            file, kind=options["kind"], background=options["background"], corners=find(settings.task).corners
+        )
         settings = settings.with_(calibration=inputs.calibration(options, mask.labels.shape[1]))
         with inputs.progress_bar(file.name) as bar:
             analysis = analyse_mask(mask, settings, bar, image=_image(file, options["images"]))

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 def _write(context: Context, path: Path) -> None:
     import tifffile
 
+    from ..picture import between
+
     found = context.analysis.segmentation
     written = np.zeros(found.labels.shape, np.uint8)
     if len(found):
-        written[: found.rows][found.labels[: found.rows] == 0] = 255
+        written[: found.rows][between(found.labels[: found.rows])] = 255
     tifffile.imwrite(path, written, compression="zlib")
 
 

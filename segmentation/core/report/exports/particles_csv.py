@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
 DIGITS = 7
+WEIGHTED = "every {thing} weighted by the inverse of its chance to touch no frame"
 BYTE_ORDER_MARK = "\ufeff"
 # What could end a cell or a line in any spreadsheet's idea of CSV.
 RISKY = ",;\"'"
@@ -38,7 +39,7 @@ def as_text(sample: Sample) -> str:
     `reason` is empty while kept. Numbers have a decimal point and seven significant digits, never an exponent; a cell
     is empty where there is no number. Lines end with "\\n".
     """
-    table = sample.members[0].table
+    table = next((member.table for _, member in sample.counted), sample.members[0].table)
     if sample.analysis is not None:
         summary = "".join(f"# {name}: {_inert(value)}\n" for name, value in _summary(sample))
         return marked(summary + lines([table.columns, *rows(table)]))
@@ -97,6 +98,10 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
 def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
     if found is None:
+        from ..facts import edge_of
+
+        if edge_of(sample, sample.members[0]) == "weight":
+            yield "edges", WEIGHTED.format(thing=sample.task.thing)
         yield from quantity_words(sample.quantities, number).items()
         return
     yield f"{things} kept", found.n_kept
@@ -105,7 +110,7 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
         yield f"set aside because: {reason}", count
     yield "the sizes below", f"minimum Feret diameters of the kept {things} by number"
     if found.edge == "weight":
-        yield "edges", f"every {sample.task.thing} weighted by the inverse of its chance to touch no frame"
+        yield "edges", WEIGHTED.format(thing=sample.task.thing)
     for name in ("mean", "median", "sd", "d10", "d50", "d90"):
         label = {"sd": "sample standard deviation"}.get(name, name.upper() if name[0] == "d" else name)
         yield f"{label} ({found.unit})", number(getattr(found, name))

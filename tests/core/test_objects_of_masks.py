@@ -1,0 +1,103 @@
+"""Grains, bubbles and lines that other tools outlined: the numbers and files of images and samples of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import tifffile
+
+from segmentation.core.combine import combine
+from segmentation.core.labelled import analyse_mask
+from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.exports.particles_csv import as_text
+from segmentation.core.report.facts import settings as said_settings
+from segmentation.core.report.files import write_all
+from segmentation.core.report.method import method
+from segmentation.core.sample import Member, Sample
+from segmentation.core.settings import AnalysisSettings
+from segmentation.core.truth import Mask, as_labels
+
+from .test_labelled import TWO, discs
+
+
+def measured(labels, task, nm=None, name="a.tif", **settings):
+    calibration = None if nm is None else Calibration.of_pixel(nm, typed=f"{nm}")
+    mask = Mask(name, f"{sum(map(ord, name)):064d}", np.asarray(labels, np.int32))
+    return analyse_mask(mask, AnalysisSettings.of(task, calibration=calibration, data_bar=0, **settings))
+
+
+def bars(*lengths, width=200):
+    """Lines 3 px wide, one below the other, none at the frame."""
+    labels = np.zeros((10 * len(lengths) + 10, width), np.int32)
+    for number, length in enumerate(lengths):
+        labels[10 * number + 5 : 10 * number + 8, 5 : 5 + length] = number + 1
+    return labels
+
+
+def test_a_line_that_crosses_the_frame_has_the_length_that_is_seen():
+    labels = np.zeros((100, 100), np.int32)
+    labels[48:51] = 1
+    found = measured(labels, "lines").quantities
+    assert found["line_density"].value == pytest.approx(100 / 100**2, rel=0.05)
+    assert found["lines"].value == 1 and found["line_length_mean"].value is None
+
+
+def test_no_interval_of_equal_sizes_and_none_below_zero():
+    equal = measured(bars(*[60] * 7), "lines", 2.0).quantities
+    assert equal["line_length_mean"].value == pytest.approx(120, rel=0.05)
+    assert all(equal[name].low is None for name in ("line_length_mean", "line_length_median"))
+    spread = measured(bars(12, 12, 13, 12, 13, 12, 190), "lines", 2.0).quantities["line_length_mean"]
+    assert spread.low == 0.0 and spread.high > spread.value
+
+
+def test_the_pieces_of_a_line_may_share_a_corner():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[np.arange(5, 30), np.arange(5, 30)] = 255
+    apart, (note,) = as_labels(mask)
+    whole, (other,) = as_labels(mask, corners=True)
+    assert (apart.max(), whole.max()) == (25, 1) and "share a side is" in note and "a corner" in other
+
+
+def test_grains_that_touch_have_a_boundary(tmp_path):
+    analysis = measured(np.kron(np.arange(1, 26).reshape(5, 5), np.ones((20, 20))), "grains")
+    written = tifffile.imread(write_all(analysis, tmp_path)["boundaries.tif"])
+    assert set(np.flatnonzero(written.all(axis=0))) == {19, 39, 59, 79} == set(np.flatnonzero(written.all(axis=1)))
+
+
+def test_weighting_for_the_frame_is_said():
+    labels = bars(*[20, 30, 40, 50, 60, 70, 80])
+    for edge, word in (("weight", "weighted"), ("exclude", "excluded")):
+        sample = Sample.of(measured(labels, "lines", border_correction=edge))
+        assert said_settings(sample, sample.members[0])["edges"] == word
+        assert ("weighted by the inverse" in method(sample)) == (edge == "weight") == ("# edges: " in as_text(sample))
+
+
+def test_the_table_of_a_sample_is_in_the_unit_of_the_images_that_count():
+    """The first image has no scale and is left out."""
+    for task in ("particles", "lines"):
+        images = [measured(TWO, task, nm, name) for nm, name in ((None, "a.tif"), (2.0, "b.tif"), (2.0, "c.tif"))]
+        sample = combine("Three", [Member.of(each) for each in images])
+        header, *rows = csv.reader(io.StringIO(as_text(sample)))
+        assert "min_feret_nm" in header and "min_feret_px" not in header
+        (width,) = {float(row[header.index("min_feret_nm")]) for row in rows if row[header.index("label")] == "1"}
+        assert {row[0] for row in rows} == {"b.tif", "c.tif"}
+        assert width == pytest.approx(20.0, rel=0.1) and sample.unit == "nm"
+
+
+def test_a_sample_in_which_no_image_counts_has_all_files(tmp_path):
+    empty = [measured(TWO * 0, "bubbles", 2.0, name) for name in ("a.tif", "b.tif")]
+    sample = combine("Nothing", [Member.of(each) for each in empty])
+    assert {"report.pdf", "bundle.zip"} <= set(write_all(sample, tmp_path))
+    assert all(image.excluded for image in sample.images)
+
+
+def test_an_image_without_a_scale_says_nothing_of_the_doubt_of_the_others():
+    sure = {"scale_uncertainty": 5.0}
+    scaled = [measured(discs(9), "particles", 2.0, name, **sure) for name in ("b.tif", "c.tif")]
+    alone = combine("Two", [Member.of(each) for each in scaled])
+    beside = combine("Three", [Member.of(each) for each in (*scaled, measured(discs(9), "particles", None, "a.tif"))])
+    assert beside.pooled.relative_uncertainty == alone.pooled.relative_uncertainty
+    assert beside.pooled.budget == alone.pooled.budget
