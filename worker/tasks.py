@@ -160,7 +160,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
         answer=answer,
     )
-    if job.sample_id:
+    if Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists():  # it may come to count there
         files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)

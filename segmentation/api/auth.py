@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 from django.conf import settings
@@ -50,7 +49,7 @@ def sign_in(request: HttpRequest) -> bool:
 def _user(request: HttpRequest, encoded: str) -> Any:
     try:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     try:
         user = authenticate(request, username=name, password=password)

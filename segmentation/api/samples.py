@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Status
@@ -142,7 +142,10 @@ def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> d
 
 def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
     """A sample in JSON."""
-    sample.refresh_from_db()
+    try:
+        sample.refresh_from_db()
+    except Sample.DoesNotExist:
+        raise Http404 from None
     address = request.build_absolute_uri
     pooled, progress = Pooled(sample), Progress.of(sample)
     files = sample.artifacts.values_list("name", flat=True)
@@ -161,7 +164,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "settings": sample.settings,
         "recipe": sample.settings,
         "result": {name: value for name, value in sample.pooled.items() if name != "of"} or None,
-        "current": not pooled.active,
+        "current": sample.state == Sample.State.DONE,
         "images": [_image(request, each) for each in pooled.images if each.job],
         "notes": sample.notes,
         "files": {name: address(reverse("api:sample-file", args=[sample.pk, name])) for name in files},

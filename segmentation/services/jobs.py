@@ -194,6 +194,11 @@ def delete_job(*, job: Job) -> None:
         micrograph = _locked(job)
     except Refused:  # a second click
         return
+    # In a sample the latest of an image counts: what was made of this one takes its place, or the one before does.
+    superseded = job.reruns.filter(sample=job.sample_id).exists()
+    job.reruns.update(parent=job.parent_id)
+    if job.sample_id and not superseded:
+        Job.objects.filter(pk=job.parent_id, sample=job.sample_id).update(included=job.included)
     job.delete()
     discard_unused(micrograph)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.settings import AnalysisSettings
 from ..models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
-from . import limits
+from . import limits, tables
 from .archives import Note
 from .calibration import asked_calibration, waits_for_reading
 from .callers import fingerprint, submission_of
@@ -26,6 +26,7 @@ from .uploads import discard_unused
 
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
+OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
@@ -134,8 +135,12 @@ def replace_image(*, sample: Sample, job: Job) -> None:
         return
     if not now.is_finished or job.state != Job.State.DONE:
         raise Refused(UNFINISHED, 409)
+    if job.get_settings().task != now.get_settings().task:
+        raise Refused(OTHER_KIND, 409)
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
-    Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included)
+    # A result from before its image was in the sample has no table to be pooled: it is measured once more.
+    again = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    Job.objects.filter(pk=job.pk).update(sample=sample, included=now.included, **again)
     refresh_after_commit(sample.pk)
 
 
@@ -167,9 +172,7 @@ def cancel_sample(*, sample: Sample) -> int:
     arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
     under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
     count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
-    for micrograph in arriving:
-        micrograph.delete()
-        count += 1
+    count += _let_go(arriving)
     refresh_after_commit(sample.pk)
     return count
 
@@ -184,12 +187,19 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     _locked(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
+    members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
+    ruled = {job.pk: sample.calibration_for(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
     sample.save(update_fields=Scale._fields)
+    if sample.rule != Sample.Rule.OWN:  # also of what is still being read or unpacked
+        Micrograph.objects.filter(sample=sample).update(asked={})
     made = []
-    for job in sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"):
-        settings = job.get_settings().with_(calibration=sample.calibration_for(job.micrograph))
+    for job in members:
+        calibration, stated = sample.calibration_for(job.micrograph), job.get_settings().measurement.calibration
+        if sample.rule == Sample.Rule.OWN and stated not in (None, ruled[job.pk]):  # typed or drawn for this image
+            calibration = stated
+        settings = job.get_settings().with_(calibration=calibration)
         if settings != job.get_settings():
             again = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
             made.append(_job(sample, job.micrograph, settings, **again))
@@ -203,9 +213,19 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 def delete_sample(*, sample: Sample) -> None:
     """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them."""
     uploads = list(Micrograph.objects.filter(jobs__sample=sample).distinct())
+    _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
     sample.delete()
     for micrograph in uploads:
         discard_unused(micrograph)
+
+
+def _let_go(arriving: Iterable[Micrograph]) -> int:
+    """Delete the uploads that were to come into a sample, but for those that another analysis waits for."""
+    arriving = list(arriving)
+    for micrograph in arriving:
+        Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
+        discard_unused(micrograph)
+    return len(arriving)
 
 
 def _clean(name: str) -> str:

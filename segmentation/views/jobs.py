@@ -73,13 +73,15 @@ def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
     found = own_job(request, pk, "delete")
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
         stay = f" Its other revisions ({others}) and the image stay." if others else ""
-        sentence = f"The result of “{found.micrograph.name}” and its files will be gone.{stay}"
+        pooled = f" The sample “{found.sample.name}” is pooled anew." if found.sample else ""
+        sentence = f"The result of “{found.micrograph.name}” and its files will be gone.{stay}{pooled}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
     delete_job(job=found)
     return redirect("results")

@@ -117,8 +117,8 @@ class Pooled(Sizes):
 
     @property
     def stale(self) -> bool:
-        """Whether the numbers shown are from before a change that is still being worked on."""
-        return self.active and self.answered
+        """Whether the numbers shown are from before a change."""
+        return self.answered and self.sample.state != Sample.State.DONE
 
     @cached_property
     def task(self) -> Task:

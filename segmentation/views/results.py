@@ -149,10 +149,12 @@ def _found(request: HttpRequest, asked: QueryDict) -> QuerySet[Job]:
         found = found.filter(Q(micrograph__name__icontains=word) | Q(sample__name__icontains=word))
     if (state := asked.get("state")) in STATES:
         found = found.filter(state__in=Job.UNFINISHED if state == UNDER_WAY else (state,))
+    # An image belongs to a sample also where it was analysed again by itself.
+    pooled = Job.objects.filter(micrograph=OuterRef("micrograph"), sample__isnull=False)
     if asked.get("sample") == NO_SAMPLE:
-        found = found.filter(sample=None)
+        found = found.filter(~Exists(pooled))
     elif sample := to_uuid(asked.get("sample", "")):
-        found = found.filter(sample=sample)
+        found = found.filter(Exists(pooled.filter(sample=sample)))
     sort = _sort(asked)
     order = [
         each.desc(nulls_last=True) if sort.startswith("-") else each.asc(nulls_last=True)
@@ -230,7 +232,8 @@ def _ticked(request: HttpRequest) -> list[Job]:
     """The results of the caller that the form names, or all that its filter finds."""
     if request.POST.get("all"):
         return list(_found(request, QueryDict(request.POST.get("query", ""))).defer("summary"))
-    ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
+    named = ",".join(request.POST.getlist("job")).split(",")
+    ids = [pk for pk in map(to_uuid, named) if pk]
     mine = _mine(request).filter(pk__in=ids).select_related("micrograph", "sample")
     return list(mine.defer("summary").order_by("-created", "pk"))
 
@@ -247,7 +250,7 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
         messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
         return redirect(back)
     revisions = len(every) - len(heads)
-    sampled = sum(job.sample_id is not None for job in heads)
+    sampled = len({job.micrograph_id for job in every if job.sample_id is not None})
     said = [
         f"{'The result' if len(heads) == 1 else f'These {len(heads)} results'} and all files will be gone.",
         f"{revisions} earlier revision{' goes' if revisions == 1 else 's go'} with them." if revisions else "",
@@ -262,7 +265,7 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
         " ".join(filter(None, said)),
         back=back,
         names=[job.micrograph.name for job in heads],
-        hidden=[("do", "delete"), ("sure", "yes"), ("query", query), *(("job", str(job.pk)) for job in heads)],
+        hidden=[("do", "delete"), ("sure", "yes"), ("query", query), ("job", ",".join(str(job.pk) for job in heads))],
     )
 
 

@@ -26,6 +26,7 @@ from ..models import Job, Sample
 from ..services import Refused
 from ..services.calibration import width_text
 from ..services.outlines import pooled_coco
+from ..services.uploads import discard_unused
 from . import access
 from .access import gone, own_job, refused, see_other
 from .pooled import STATES, Pooled
@@ -95,7 +96,12 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not files:
         return _page(request, found, add_error=NO_FILES, status=400)
     intake = services.receive_files(files=files, **sender(request))
-    notes = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+    try:
+        notes = services.add_images(sample=found, uploads=intake.uploads, notes=intake.notes)
+    except Refused as refusal:
+        for upload in intake.uploads:
+            discard_unused(upload)
+        return refused(request, refusal, reverse("samples"))
     for note in notes[:SAID]:
         messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
     if len(notes) > SAID:
@@ -150,6 +156,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete."""
     found = own(request, pk, "delete")
@@ -179,6 +186,7 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
         raise Http404
     response = StreamingHttpResponse(pooled_coco(found), content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="{found.pk}_coco.json"'
+    response["Cache-Control"] = "private, no-store"
     return response
 
 

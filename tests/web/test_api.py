@@ -224,7 +224,13 @@ class TestChange:
 class TestSignIn:
     @pytest.mark.parametrize(
         "header",
-        [basic("alice", "wrong"), basic("nobody", "x"), {"Authorization": "Basic ???"}, {"Authorization": "Bearer x"}],
+        [
+            basic("alice", "wrong"),
+            basic("nobody", "x"),
+            {"Authorization": "Basic ???"},
+            {"Authorization": "Basic éé"},
+            {"Authorization": "Bearer x"},
+        ],
     )
     def test_a_wrong_one_is_told_so(self, script, alice, header):
         response = send(script, headers=header)

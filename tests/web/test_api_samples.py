@@ -148,6 +148,9 @@ class TestRead:
         assert (said["state"], said["done"], said["failed"], said["current"]) == ("done", 2, 1, True)
         assert said["result"]["median"] == 155.4321 and "of" not in said["result"]
         assert [image["n"] for image in said["images"]] == [20, 20, None]
+        Sample.objects.update(state="failed", error="It broke.")
+        said = script.get(f"{SAMPLES}/{sample.pk}", headers=basic("alice")).json()
+        assert not said["current"], "its numbers are from before what failed"
         assert said["images"][2]["error"] == "Too big."
         file = script.get(said["files"]["images.csv"], headers=basic("alice"))
         assert b"".join(file.streaming_content) == b"content"

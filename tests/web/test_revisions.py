@@ -172,7 +172,7 @@ class TestInItsSample:
             visitor=VISITOR,
             state=Job.State.DONE,
             summary=SUMMARY,
-            files=FILES,
+            files=(*FILES, "table.npz"),
         )
         return sample, counted, again
 
@@ -193,6 +193,24 @@ class TestInItsSample:
         assert queue == [str(sample.pk)]
         assert "Count this one instead" not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
         assert self.use(sample, counted).status_code == 303
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
+    def test_one_without_a_table_to_be_pooled_is_measured_once_more(
+        self, pair, queue, django_capture_on_commit_callbacks
+    ):
+        sample, _, again = pair
+        again.artifact("table.npz").delete()
+        with django_capture_on_commit_callbacks(execute=True):
+            self.use(sample, again)
+        again.refresh_from_db()
+        assert (again.state, again.sample, queue) == (Job.State.QUEUED, sample, [str(again.pk)])
+
+    def test_one_of_another_kind_of_analysis_is_neither_offered_nor_taken(self, pair):
+        sample, counted, again = pair
+        settings = AnalysisSettings.of("grains", model="grain-boundaries").as_dict()
+        Job.objects.filter(pk=again.pk).update(settings=settings)
+        assert "Count this one instead" not in words(visit(Client(), VISITOR).get(f"/jobs/{again.pk}/"))
+        assert self.use(sample, again).status_code == 409
         assert counted.pk in sample.members.values_list("pk", flat=True)
 
     def test_an_excluded_image_stays_excluded(self, pair):

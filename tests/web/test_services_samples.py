@@ -210,6 +210,40 @@ class TestScale:
         services.delete_job(job=sample.members.get())
         assert sample.members.get() == before
 
+    def test_a_deleted_revision_between_two_uncovers_nothing(self, make_sample):
+        sample = make_sample(DONE)
+        for value in (2.5, 3.5):
+            services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, value))
+            sample.jobs.update(state=DONE)
+        last = sample.members.get()
+        services.delete_job(job=last.parent)
+        assert sample.members.get() == last
+
+    def test_what_is_uncovered_stays_left_out(self, make_sample):
+        sample = make_sample(DONE)
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+        services.include_image(sample=sample, job=sample.members.get(), included=False)
+        services.delete_job(job=sample.members.get())
+        assert not sample.members.get().included
+
+    def test_each_image_keeps_the_width_that_was_typed_for_it(self, make_micrograph):
+        uploads = different(make_micrograph, 3)
+        typed = {"width": "2000", "origin": "typed"}, {"width": "4000", "origin": "typed"}, {}
+        sample = create(uploads, asked={each.pk: said for each, said in zip(uploads, typed, strict=True)})
+        sample.jobs.update(state=DONE)
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.OWN, 5000.0))
+        widths = [
+            job.get_settings().measurement.calibration.width_nm(job.micrograph.width)
+            for job in sample.members.order_by("micrograph__sha256")
+        ]
+        assert widths == pytest.approx([2000, 4000, 5000])
+
+    def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
+        arriving = make_micrograph(state=Micrograph.State.QUEUED)
+        sample = create([arriving], asked={arriving.pk: {"width": "7520", "origin": "default"}})
+        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
+        assert Micrograph.objects.get(pk=arriving.pk).asked == {}
+
 
 class TestQueue:
     def test_only_the_next_images_are_enqueued(self, make_micrograph, queue, committed):
@@ -358,6 +392,14 @@ class TestChange:
             assert services.cancel_sample(sample=sample) == 2
         assert states(sample) == [CANCELLED, CANCELLED, DONE]
         assert state(sample) == Sample.State.QUEUED
+
+    @pytest.mark.parametrize("end", [services.cancel_sample, services.delete_sample])
+    def test_an_upload_that_another_analysis_waits_for_stays(self, make_micrograph, make_job, end):
+        arriving = make_micrograph(state=Micrograph.State.QUEUED)
+        alone = make_micrograph(name="b.png", sha256="b" * 64, state=Micrograph.State.QUEUED)
+        job = make_job(micrograph=arriving)
+        end(sample=create([arriving, alone]))
+        assert list(Job.objects.all()) == [job] and list(Micrograph.objects.all()) == [arriving]
 
     def test_deleting_takes_jobs_files_and_unused_micrographs(
         self, make_sample, make_job, own_storage, committed, tmp_path

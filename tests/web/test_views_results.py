@@ -173,6 +173,13 @@ def test_searched_and_narrowed(maker, make_micrograph, make_job, make_sample):
     assert listed(maker, "?state=failed") == ["c.tif"]
     assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}
     assert set(listed(maker, "?sample=none")) == {"A.tif", "b.tif", "c.tif"}
+    pooled = sample.jobs.first()
+    again = make_job(micrograph=pooled.micrograph, parent=pooled, visitor=VISITOR, state=Job.State.DONE)
+    assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}, "one of them was analysed again"
+    assert "0.png" not in listed(maker, "?sample=none")
+    asked = words(maker.post("/results/selected/", {"do": "delete", "job": [str(again.pk)]}))
+    assert "1 of them belongs to a sample" in asked
+    again.delete()
     assert len(listed(maker, "?state=nonsense&sample=nonsense")) == 5
     page = words(maker.get("/results/?q=%3Cb%3E"))
     assert "No result is like that" in page

@@ -585,6 +585,7 @@ class TestOutlines:
         broken.file.save(f"{damaged.folder}/1/coco.json", ContentFile(b'{"images": []}'))
         response = client.get(f"{page_of(sample)}outlines.json")
         assert response["Content-Disposition"].startswith("attachment")
+        assert response["Cache-Control"] == "private, no-store"
         said = json.loads(b"".join(response.streaming_content))
         assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0.png"), (2, "1.png")]
         assert [(each["id"], each["name"]) for each in said["categories"]] == [(1, "particle"), (2, "possibly wrong")]
