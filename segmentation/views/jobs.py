@@ -22,7 +22,16 @@ from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
 from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
-from .present import Result, is_assumed, led_to, settings_calibration, status_of, unwritten, used_calibration
+from .present import (
+    Result,
+    is_assumed,
+    led_to,
+    settings_calibration,
+    stated_calibration,
+    status_of,
+    unwritten,
+    used_calibration,
+)
 from .revisions import revisions, sample_of
 from .serving import files_of, serve_artifact, serve_tile
 from .words import scale_words
@@ -173,7 +182,7 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
     """A field left as it was keeps the calibration with its source; anything else was typed."""
     text = request.POST.get("width", "").strip()
     if text == _text(settings_calibration(found), found):
-        return found.get_settings().measurement.calibration
+        return stated_calibration(found)
     return _chosen(text, found)
 
 

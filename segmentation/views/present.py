@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
+from ..services.calibration import asked_calibration
 from .sizes import FEW, Measure, Sizes, answers
 from .smallcharts import Convergence
 from .words import capital, doubt_line, per_cent, significant
@@ -93,9 +95,18 @@ def used_calibration(job: Job) -> Calibration:
     return settings_calibration(job)
 
 
+def stated_calibration(job: Job) -> Calibration | None:
+    """The calibration of a job's settings, or of what was asked for of one that never became ready."""
+    stated = job.get_settings().measurement.calibration
+    if stated is None and not job.ready and job.micrograph.is_read:
+        with suppress(ValueError):
+            return asked_calibration(job.asked, job.micrograph)
+    return stated
+
+
 def settings_calibration(job: Job) -> Calibration:
     """What a job's settings lead to."""
-    return led_to(job.get_settings(), job.micrograph)
+    return led_to(job.get_settings().with_(calibration=stated_calibration(job)), job.micrograph)
 
 
 def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:

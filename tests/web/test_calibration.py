@@ -404,6 +404,17 @@ class TestResultPage:
         assert not any(told in visible(page) for told in ("155", "148", "7.344", "261"))
         assert maker.get(f"/samples/{sample.pk}/histogram/").status_code == 404
 
+    def test_a_width_typed_for_an_image_that_was_cancelled_before_it_was_read_is_kept(self, maker, job):
+        asked = {"width": "5000", "origin": "typed"}
+        known = {"calibration": NOTHING, "reading": {}}
+        old = job(state=Job.State.CANCELLED, ready=False, asked=asked, summary={}, files=())
+        Micrograph.objects.filter(pk=old.micrograph_id).update(width=1000, height=800, **known)
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        assert "5 nm/px" in page and 'value="5000"' in page
+        maker.post(f"/jobs/{old.pk}/rerun/", {"width": "5000", "filter": "on", "token": uuid4().hex})
+        again = Job.objects.exclude(pk=old.pk).get().get_settings().measurement
+        assert again.filter and again.calibration.width_nm(1000) == 5000 and again.calibration.source == "typed"
+
     def test_a_banner_sent_empty_asks_for_the_width(self, maker, job):
         response = maker.post(f"/jobs/{job(**in_pixels()).pk}/width/", {"width": " "})
         assert response.status_code == 400
