@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 
 from ..core.micrograph import parse_width
+from ..core.micrograph.vendors.units import may_be_thousands
 from ..models import SHOWN_NAME, Sample
 from ..services import Scale
 
@@ -19,6 +20,7 @@ RULES = [
 ]
 NO_RULE = "The scale is own, width or pixel."
 NO_WIDTH = "Type how wide every image is, such as 7520 nm or 7.52 µm."
+TWO_SIZES = "“{}” can mean two sizes, one a thousand times the other: type it without the comma, such as 7.344."
 NO_PIXEL = "Type the size of a pixel in nm, such as 7.344."
 _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?", re.IGNORECASE)
 
@@ -26,6 +28,8 @@ _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?
 def parse_pixel(text: str) -> float:
     """Nanometres per pixel of "7.344", "7,344" or "7.344 nm/px"; raises ValueError with a sentence."""
     found = _PIXEL.fullmatch(text.strip())
+    if found and may_be_thousands(found[1]):
+        raise ValueError(TWO_SIZES.format(found[1]))
     value = float(found[1].replace(",", ".")) if found else math.nan
     if not 1e-4 <= value <= 1e6:
         raise ValueError(NO_PIXEL)

@@ -123,6 +123,50 @@ def test_lines_are_measured_from_edge_to_edge(length: int, thick: int) -> None:
     assert line is None or line.length == length
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1"],
+)
+def test_the_end_of_a_number_is_no_length(text: str) -> None:
+    assert lengths([Text(text, 0, 0, 100, 12, 0.99)]) == []
+
+
+@pytest.mark.parametrize("text", ["X5,000 1µm", "X 5,000 1 µm", "11/22/2026 1 µm", "10:22:33 AM 1 µm", "5.0kV 1 µm"])
+def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert (found.nm, found.meaning, found.doubtful) == (1000, "scale bar", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "nm"),
+    [("1,000 nm", 1000), ("HFW 1,280 nm", 1280), ("5,170 µm", 5170), ("05 µm", 5000), ("10 mm", 1e7), ("5 cm", 5e7)],
+)
+def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert (found.nm, found.doubtful) == (nm, True)
+    strip = np.zeros((40, 640), np.uint8)
+    strip[30:33, 100:250] = 255
+    reading = reading_of(strip, [Text(text, 120, 8, 220, 22, 0.99)])
+    assert reading is None or not reading.sure
+
+
+@pytest.mark.parametrize(
+    "text", ["Energy slit width 10 µm", "Vertical field width 5 µm", "10 mm WD", "Line width 2 nm"]
+)
+def test_other_widths_are_not_that_of_the_image(text: str) -> None:
+    (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
+    assert found.meaning == "other"
+
+
+def test_two_widths_or_two_bars_are_never_sure() -> None:
+    strip = np.zeros((40, 1024), np.uint8)
+    widths = [Text("HFW 5.00 µm", 10, 8, 120, 22, 0.99), Text("HFW 2.00 µm", 600, 8, 720, 22, 0.99)]
+    assert reading_of(strip, widths[:1]).sure and not reading_of(strip, widths).sure
+    strip[30:33, 100:200] = strip[30:33, 700:800] = 255
+    bars = [Text("1 µm", 120, 8, 180, 22, 0.99), Text("200 nm", 720, 8, 780, 22, 0.99)]
+    assert reading_of(strip, bars[:1]).sure and not reading_of(strip, bars).sure
+
+
 def test_ends_with_ticks_are_measured_between_their_centres() -> None:
     line = find_line(strip((60, 34, 162, 36), (60, 28, 62, 42), (160, 28, 162, 42)), WORDS)
     assert line is not None

@@ -122,8 +122,15 @@ def test_zeiss_first_block_gives_more_digits_or_all_there_is(tmp_path: Path) -> 
 def test_zeiss_contradictions_are_said(tmp_path: Path) -> None:
     header = zeiss(AP_IMAGE_PIXEL_SIZE="Image Pixel Size = 10 nm", AP_WIDTH="Width = 1.280 µm")
     micrograph = with_tags(tmp_path, {ZEISS: header})
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
+    assert micrograph.calibration.nm_per_pixel is None
     assert "width of 1280 nm" in micrograph.notes[0]
+
+
+def test_of_three_zeiss_entries_two_that_agree_count(tmp_path: Path) -> None:
+    """ "Pixel Size" may be that of the screen."""
+    entries = {"AP_PIXEL_SIZE": "Pixel Size = 20.00 nm", "AP_WIDTH": "Width = 640 nm"}
+    found = with_tags(tmp_path, {ZEISS: zeiss("1e-8", **entries)})
+    assert found.calibration.nm_per_pixel == pytest.approx(10) and found.notes == ()
 
 
 def fei(
@@ -299,12 +306,16 @@ def test_imagej_units(tmp_path: Path, unit: str, across: float, nm: float) -> No
     assert micrograph.notes == ()
 
 
-@pytest.mark.parametrize(("unit", "across"), [("", 3.0), ("pixel", 1.0), ("furlong", 2.0), ("nm", 1e-7)])
+@pytest.mark.parametrize(
+    ("unit", "across"), [("", 3.0), ("pixel", 1.0), ("furlong", 2.0), ("ms", 1000.0), ("nm", 1e-7)]
+)
 def test_imagej_without_a_usable_unit(tmp_path: Path, unit: str, across: float) -> None:
     assert imagej(tmp_path, unit, across).calibration.nm_per_pixel is None
 
 
-@pytest.mark.parametrize(("unit", "across"), [("inch", 72), ("inch", 300), ("inch", 96), ("cm", 300 / 2.54)])
+@pytest.mark.parametrize(
+    ("unit", "across"), [("inch", 72), ("inch", 300), ("inch", 75), ("inch", 500), ("inch", 4800), ("cm", 300 / 2.54)]
+)
 def test_imagej_print_resolution_is_no_calibration(tmp_path: Path, unit: str, across: float) -> None:
     micrograph = imagej(tmp_path, unit, across)
     assert micrograph.calibration.nm_per_pixel is None

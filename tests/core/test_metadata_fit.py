@@ -41,13 +41,13 @@ def test_resized_keeps_the_field_of_view(tmp_path: Path, rows: int, columns: int
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(100, 100), (192, 200), (20, 255), (60, 128)])
-def test_cropped_keeps_the_pixel_size(tmp_path: Path, rows: int, columns: int) -> None:
+def test_cropped_or_resized_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
     found = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
-    assert found.calibration.nm_per_pixel == pytest.approx(10)
-    assert "cropped: the pixel size of the header, 10 nm, is used" in found.notes[0]
+    assert found.calibration.nm_per_pixel is None
+    assert f"10 nm wide if it was only cropped and {2560 / columns:.4g} nm if it was resized" in found.notes[0]
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(192, 300), (300, 200), (100, 1000)])
+@pytest.mark.parametrize(("rows", "columns"), [(192, 300), (300, 200), (100, 1000), (300, 256)])
 def test_neither_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
     found = headed(tmp_path, rows, columns, fei("10e-9", columns=256, rows=192))
     assert found.calibration.nm_per_pixel is None
@@ -77,7 +77,8 @@ def test_zeiss_stored_size_counts_the_bar(tmp_path: Path) -> None:
         DP_IMAGE_STORE="Store resolution = 128 * 96",
     )
     assert headed(tmp_path, 48, 64, header, 34118).calibration.nm_per_pixel == pytest.approx(20)
-    assert headed(tmp_path, 60, 64, header, 34118).calibration.nm_per_pixel == pytest.approx(10)
+    for rows, columns in ((60, 64), (44, 64), (192, 128)):
+        assert headed(tmp_path, rows, columns, header, 34118).calibration.nm_per_pixel is None
 
 
 def test_pixels_that_are_not_square_say_how_far_off(tmp_path: Path) -> None:

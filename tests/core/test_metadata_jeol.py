@@ -101,7 +101,7 @@ def test_note_of_a_jpeg(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "columns", "nm", "says"),
-    [(960, 1280, 2.0, None), (513, 640, 4.0, "resized"), (480, 640, 4.0, "resized"), (500, 1000, 2.0, "cropped"),
+    [(960, 1280, 2.0, None), (513, 640, 4.0, "resized"), (480, 640, 4.0, "resized"), (500, 1000, None, "only cropped"),
      (2052, 2560, 1.0, "resized"), (1026, 2000, None, "not used")],
 )  # fmt: skip
 def test_images_that_are_not_as_they_were_taken(
@@ -156,7 +156,8 @@ def test_pixel_sizes(tmp_path: Path, size: str, nm: float, digit: float) -> None
 )  # fmt: skip
 def test_a_field_of_view_that_contradicts_is_said(tmp_path: Path, size: str, field: str, says: int) -> None:
     micrograph = written(tmp_path, noted_tiff(STORED, note(CM_PIXEL_SIZE=size, CM_FIELD_OF_VIEW=field)))
-    assert micrograph.calibration.detail == "JEOL MakerNote, $CM_PIXEL_SIZE"
+    assert micrograph.calibration.detail == ("" if says else "JEOL MakerNote, $CM_PIXEL_SIZE")
+    assert (micrograph.calibration.nm_per_pixel is None) == bool(says)
     assert len(micrograph.notes) == says
     assert all("field of view" in said for said in micrograph.notes)
 

@@ -286,6 +286,24 @@ def test_the_image_comes_first_and_disagreement_is_said(tmp_path: Path) -> None:
     assert "10 nm per pixel but the side file 20 nm" in note
 
 
+def test_side_files_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
+    path, one, other = tmp_path / "a.tif", tmp_path / "a.txt", tmp_path / "a.hdr"
+    path.write_bytes(tiff(image()))
+    one.write_text(HITACHI)
+    other.write_text(TESCAN.format("20e-9"))
+    micrograph = read(path, side=[one, other])
+    assert micrograph.calibration.nm_per_pixel is None
+    assert "side file a.txt gives 9.922 nm" in micrograph.notes[0] and "none of them is used" in micrograph.notes[1]
+
+
+def test_a_tescan_header_of_a_larger_image_is_not_used(tmp_path: Path) -> None:
+    """The field of view is MagnificationReference / Magnification, as in the real file of the shared folder."""
+    for columns, nm in ((64, 10.0), (128, None)):
+        header = TESCAN.format("10e-9") + f"\nMagnificationReference={columns * 10e-9 * 50000}\n"
+        micrograph = beside(tmp_path, "a.hdr", header)
+        assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"hello", b"\0" * 5000, b"\xff\xfe", b"PixelSize", b"\x80" * 100, b"$" * 10_000,

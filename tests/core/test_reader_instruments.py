@@ -197,7 +197,9 @@ def test_mrc_traps(tmp_path: Path) -> None:
     assert written(tmp_path, mrc(image(dtype=np.int16), 0.0)).calibration.nm_per_pixel is None
     assert written(tmp_path, mrc(image(dtype=np.int16), -2.0)).calibration.nm_per_pixel is None
     assert written(tmp_path, mrc(image(dtype=np.int16), float("nan"))).calibration.nm_per_pixel is None
-    assert "1 ångström" in written(tmp_path, mrc(image(dtype=np.int16), 1.0)).notes[0]
+    for guess in (1.0, 1 / image().shape[1]):  # ångströms a pixel, or for the whole image
+        unsure = written(tmp_path, mrc(image(dtype=np.int16), guess))
+        assert unsure.calibration.nm_per_pixel is None and "1 ångström" in unsure.notes[0]
     assert "not square" in written(tmp_path, mrc(image(dtype=np.int16), 25.0, 50.0)).notes[0]
     content = bytearray(mrc(image(top=100).view(np.int8)))
     struct.pack_into("<ii", content, 152, 1146047817, 0)

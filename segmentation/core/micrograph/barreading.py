@@ -141,7 +141,11 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
         texts=tuple(text.text for text in texts),
         confidence=round(0.8 * length.place.score if alike else 0.4 * length.place.score, 3),
-        sure=alike and not others and length.place.score >= SURE_SCORE and _is_round(length.nm),
+        sure=alike
+        and not others
+        and not any(each.doubtful for each, _ in found)
+        and length.place.score >= SURE_SCORE
+        and _is_round(length.nm),
     )
 
 
@@ -176,18 +180,34 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
-        sure=_may_be_sure(agreeing, ways, told),
+        sure=_may_be_sure(agreeing, ways, told) and not _contradicted(strip, texts, found, told),
     )
 
 
 def _may_be_sure(agreeing: list[str], ways: dict[str, Way], told: dict[str, Length]) -> bool:
     """Whether nothing that is printed speaks against the reading."""
+    if all(told[name].doubtful for name in agreeing):
+        return False
     if len(agreeing) > 1:
         return True
     name = agreeing[0]
     if len(ways) > 1 or name == "pixel size" or told[name].place.score < SURE_SCORE:
         return False
     return name == "width" or _is_round(told[name].nm)
+
+
+def _contradicted(strip: NDArray[np.uint8], texts: list[Text], found: list[Length], told: dict[str, Length]) -> bool:
+    """Whether another width is printed, or another scale bar drawn, as below two images side by side."""
+    if any(each.meaning == "width" and not _same(each.nm, told["width"].nm) for each in found):
+        return True
+    bars = [each for each in found if each.meaning == "scale bar" and not each.doubtful and _is_round(each.nm)]
+    drawn = [(each.nm, line) for each in bars if (line := find_line(strip, each.place, texts)) is not None]
+    return any(
+        line.left > other.right or other.left > line.right
+        for place, (nm, line) in enumerate(drawn)
+        for other_nm, other in drawn[:place]
+        if not _same(nm / line.length, other_nm / other.length)
+    )
 
 
 def _strip(pixels: Any) -> NDArray[np.uint8]:

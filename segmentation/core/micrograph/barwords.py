@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .ocr import Text
-from .vendors.units import nanometres, number, rounding
+from .vendors.units import may_be_thousands, nanometres, number, rounding
 
 Meaning = Literal["scale bar", "width", "pixel size", "other"]
 # what readers of print take µ for; a scale bar in picometres is a micrometre misread
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
-    r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)(?![\w²³/⁻^-])", re.IGNORECASE
+    r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
+    r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",
+    re.IGNORECASE,
 )
+# What stands right before a length where its number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
+_BEGUN = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
+_LOST_POINT = re.compile(r"0[0-9]+")  # 05 may be 0.5
+_WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
 _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
+    ("other", re.compile(r"\b(?:slit|line|beam|step|pulse|aperture|vertical|vert|height|vfw)\b", re.I)),
     ("width", re.compile(r"\b(?:image\s*width|width|hfw|hfov|fov|field of view|view\s*field|scan\s*size|fw)\b", re.I)),
     ("pixel size", re.compile(r"\b(?:image\s*pixel\s*size|pixel\s*size|pixel|pix|pw|ps)\b", re.I)),
     (
@@ -28,7 +35,7 @@ _UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
 _BARE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
 _ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
 _NO_LENGTH = re.compile(
-    r"\W*[0-9]+(?:[.,][0-9]+)?\s*(?:1\s?/\s?[nµμ]m|[nµμ]m\s?\^?[-⁻][1¹]|mrad|px|pixels?|inch)\W*", re.I
+    r"\W*[0-9]+(?:[.,][0-9]+)?\s*(?:1\s?/\s?[nµμ]m|[nµμ]m\s?\^?[−–⁻-][1¹]|mrad|px|pixels?|inch)\W*", re.I
 )
 _FIGURE = r"([0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"
 _MAGNIFICATION = re.compile(
@@ -41,13 +48,17 @@ _DIGITS = str.maketrans("OoIl", "0011")
 
 @dataclass(frozen=True)
 class Length:
-    """A length in a data bar: nanometres, what of, how sure, where, and the relative uncertainty of its digits."""
+    """A length in a data bar: nanometres, what of, how sure, where, and the relative uncertainty of its digits.
+
+    doubtful: whether what is printed may be another number, or in mm or cm, as distances are rather than scale bars.
+    """
 
     nm: float
     meaning: Meaning
     text: str
     place: Text
     rounding: float
+    doubtful: bool = False
 
 
 def lengths(texts: Sequence[Text]) -> list[Length]:
@@ -98,18 +109,27 @@ def _of(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
     end = 0
     for form in _LENGTH.finditer(text.text):
         before, end = text.text[end : form.start()], form.end()
+        if _BEGUN.search(text.text[: form.start()]):
+            continue
+        coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
         place = text.part(form.start(), form.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
-            meaning = _meaning(_above(place, texts))
-        found = _length(form[1].translate(_DIGITS), form[2], meaning)
+            distance = coarse and _WORKING_DISTANCE.match(text.text[end:])
+            meaning = "other" if distance else _meaning(_above(place, texts))
+        digits = form[1].translate(_DIGITS)
+        unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
+        doubtful = unsure or coarse
+        # In nanometres the comma is rather one of thousands.
+        plain = digits.replace(",", "") if unsure and form[2][0] in "nN" else digits
+        found = _length(plain, form[2], meaning)
         if found is not None:
             shown = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
             whole = (
                 text.text.strip() if end == len(text.text) and not text.text[: form.start() - len(before)] else shown
             )
-            yield Length(found, meaning, whole[:60], place, rounding(form[1].translate(_DIGITS)) or 0.0)
+            yield Length(found, meaning, whole[:60], place, rounding(plain) or 0.0, doubtful)
 
 
 def _meaning(words: str) -> Meaning:

@@ -17,6 +17,15 @@ from .vendors.facts import Facts
 Side = tuple[str, Path]
 LARGEST = 1 << 24  # bytes of a side file that are looked at
 SLACK = 1.0  # px by which a resampled height may be rounded
+WITH_BAR = 1.25  # times the rows of an image that it has with its data bar, at most
+TALLER = (
+    "The image is taller than the one that the file's header describes, so the pixel size of the header is not used."
+)
+EITHER = (
+    "A pixel is {:.4g} nm wide if it was only cropped and {:.4g} nm if it was resized, so the"
+    " header's is not used: type the image width."
+)
+UNUSED = "As the files beside the image contradict each other, none of them is used: type the image width."
 BAR_SLACK = 2.0  # px by which a data bar's first row may be found wrongly
 
 
@@ -39,7 +48,12 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         metadata = {**facts.metadata, **metadata}
     if found:
         metadata["side_files"] = ", ".join(name for name, _ in found)[:200]
-    sized = next((facts for _, facts in found if facts.nm_per_pixel), None)
+    sizes = {f"side file {name}": facts for name, facts in found if facts.nm_per_pixel}
+    sized = next(iter(sizes.values()), None)
+    odds = crosscheck({name: Calibration(facts.nm_per_pixel, "side file") for name, facts in sizes.items()})
+    if odds and not header.nm_per_pixel:  # nobody knows which is right
+        notes += [*odds, UNUSED]
+        sized = None
     if sized is not None and not header.nm_per_pixel:
         return replace(sized, metadata=metadata, notes=(*notes, *sized.notes), source="side file")
     if sized is not None:
@@ -62,35 +76,34 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
     """The header's facts for the pixels that there are, with a sentence where they are not those it describes.
 
     Another width with the same aspect: the image was resampled, so the field of view stays and the pixel size is
-    computed from it. A smaller one with another aspect: it was cropped, and the pixel size stays. Anything else can
-    be neither, and the header's pixel size is not used. A crop of the very same aspect cannot be told from a
-    resampled image: the sentence says what was taken to be.
+    computed from it; a crop of the very same aspect cannot be told from that, so the sentence says what was taken to
+    be. Another aspect: it was cropped, or resized and cropped, and nobody knows which: the header's pixel size is not
+    used. Nor is it where an image is taller than it can have been.
     """
-    columns, _ = decoded.size
+    columns, rows = decoded.size
     if not header.columns or header.columns == columns:
-        return header
+        return _not_used(header, TALLER) if header.columns and _is_taller(header, rows) else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "
         "it was resized or cropped after it was taken. "
     )
     if not header.nm_per_pixel:
         return replace(header, notes=(*header.notes, start.strip()))
-    return _decided(header, decoded, start)
+    size, resized = header.nm_per_pixel, header.nm_per_pixel * header.columns / columns
+    if not _is_resampled(header, decoded):
+        return _not_used(header, start + EITHER.format(size, resized))
+    told = f"Its shape says resized: the pixel size was changed to {resized:.4g} nm, which keeps the field of view"
+    return replace(header, nm_per_pixel=resized, notes=(*header.notes, f"{start}{told}; please check the image width."))
 
 
-def _decided(header: Facts, decoded: Decoded, start: str) -> Facts:
-    columns, rows = decoded.size
-    size, whole = header.nm_per_pixel or 0.0, header.columns or columns
-    highest = header.stored_rows or header.rows
-    if _is_resampled(header, decoded):
-        size *= whole / columns
-        told = f"Its shape says resized: the pixel size was changed to {size:.4g} nm, which keeps the field of view"
-    elif columns < whole and (highest is None or rows <= 1.25 * highest):
-        told = f"It is taken to be cropped: the pixel size of the header, {size:.4g} nm, is used as it is"
-    else:
-        note = f"{start}The pixel size of the header is not used, since it may not be that of this image."
-        return replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=(*header.notes, note))
-    return replace(header, nm_per_pixel=size, notes=(*header.notes, f"{start}{told}; please check the image width."))
+def _not_used(header: Facts, note: str) -> Facts:
+    return replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=(*header.notes, note))
+
+
+def _is_taller(header: Facts, rows: int) -> bool:
+    """Whether an image of the header's width has more rows than it can have been stored with."""
+    highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * header.rows if header.rows else rows
+    return rows > highest
 
 
 def _is_resampled(header: Facts, decoded: Decoded) -> bool:

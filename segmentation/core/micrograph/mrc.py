@@ -48,17 +48,19 @@ def read_mrc(path: Path, max_pixels: int) -> Decoded:
     return Decoded(pixels, f"MRC, {words(dtype)}", (*stack, *notes), header)
 
 
+PLACEHOLDER = (
+    "The file gives 1 ångström per pixel, or for the whole image, which many programs write when they do not know: it"
+    " is not used, so type the image width, also where that is right."
+)
+
+
 def _standard(head: Any) -> Facts:
     """The pixel size is the cell's length over its intervals, in ångströms."""
     sizes = [(float(head["cella"][axis]), int(head[f"m{axis}"])) for axis in "xy"]
     across, down = (cell / intervals / 10 if cell > 0 and intervals > 0 else None for cell, intervals in sizes)
-    notes: tuple[str, ...] = ()
-    if across is not None and abs(across - 0.1) < 1e-7:
-        notes = (
-            "The file gives 1 ångström per pixel, which many programs write when they do not know: "
-            "please check the image width.",
-        )
-    return Facts(across, "MRC, cell length", FLOAT32, height_nm=down, notes=notes)
+    if across is not None and (abs(across - 0.1) < 1e-7 or sizes[0][0] == 1.0):
+        return Facts(notes=(PLACEHOLDER,))
+    return Facts(across, "MRC, cell length", FLOAT32, height_nm=down)
 
 
 def _thermo(head: Any, further: bytes, extended: int, order: str) -> Facts | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 
-from .vendors.units import nanometres
+from .vendors.units import may_be_thousands, nanometres
 
 SMALLEST_NM = 1.0
 LARGEST_NM = 1e8
 _FORM = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
-_AMBIGUOUS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 7,520 is 7.52 to some and 7520 to others
 _EXAMPLES = "such as 7520 nm or 7.52 µm"
 
 
@@ -37,7 +36,7 @@ def _split(typed: str) -> tuple[float, float]:
     form = _FORM.fullmatch(typed)
     if form is None:
         raise ValueError(f"“{shown}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
-    if _AMBIGUOUS.fullmatch(form[1]):
+    if may_be_thousands(form[1]):
         raise ValueError(
             f"“{shown}” can mean two widths, one a thousand times the other: type it without the comma, {_EXAMPLES}."
         )

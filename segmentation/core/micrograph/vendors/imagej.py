@@ -6,8 +6,7 @@ from .facts import Facts, Tags, rational, rational_rounding, text_of
 from .units import nanometres
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION = 270, 282, 283
-_PRINT_DPI = (72, 96, 100, 120, 144, 150, 180, 200, 240, 254, 300, 350, 360, 400, 600, 720, 1200, 2400)
-_INCH_NM = 2.54e7
+_CENTIMETRE, _PRINTED = 1e7, 1e3  # nm: in units as large, pixels as coarse are those of a print
 
 
 def read(tags: Tags) -> Facts | None:
@@ -25,7 +24,7 @@ def read(tags: Tags) -> Facts | None:
     down = rational(tags.raw(Y_RESOLUTION), tags.little_endian)
     if not factor or not across:
         return Facts(detail="ImageJ")
-    if factor >= 1e7 and _is_print(across, factor):
+    if factor >= _CENTIMETRE and factor / across > _PRINTED:
         return Facts(notes=("The file gives only a resolution for printing, which says nothing about the sample.",))
     return Facts(
         nm_per_pixel=factor / across,
@@ -33,8 +32,3 @@ def read(tags: Tags) -> Facts | None:
         relative_uncertainty=rational_rounding(tags.raw(X_RESOLUTION), tags.little_endian),
         height_nm=factor / down if down else None,
     )
-
-
-def _is_print(per_unit: float, factor: float) -> bool:
-    dpi = per_unit * _INCH_NM / factor
-    return any(abs(dpi / usual - 1) < 0.005 for usual in _PRINT_DPI)

@@ -56,14 +56,16 @@ def _facts(text: str, where: str) -> Facts | None:
     told = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
     field = _size("$CM_FIELD_OF_VIEW", entries.get("CM_FIELD_OF_VIEW", ""), columns, rows)
     size = next((size for size in (told, field) if plausible_pixel(size.nm_per_pixel)), _bar_size(entries))
+    doubt = _doubt(told, field)
     return replace(
         size,
+        nm_per_pixel=None if doubt else size.nm_per_pixel,
         detail=f"{where}, {size.detail}",
         columns=columns,
         rows=rows,
         stored_rows=rows + int(banner) if rows and banner and 0 < banner < rows else None,
         metadata=_metadata(entries),
-        notes=_doubt(told, field),
+        notes=doubt,
     )
 
 
@@ -108,7 +110,7 @@ def _doubt(told: Facts, field: Facts) -> tuple[str, ...]:
         return ()
     return (
         f"The file's header gives {one:.4g} nm per pixel, but its field of view {other:.4g} nm: "
-        "please check the image width.",
+        "neither is used, so type the image width.",
     )
 
 

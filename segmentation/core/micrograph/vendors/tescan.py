@@ -8,6 +8,11 @@ from .facts import Facts, Tags, entries_of, kept, scaled, text_of
 from .units import number, rounding
 
 TAG = 50431
+SAME = 0.02
+OTHER_WIDTH = (
+    "TESCAN's header is that of an image {:.0f} px wide but this one is {} px wide: it was resized or cropped, so the"
+    " pixel size of the header is not used."
+)
 _LINE = re.compile(rb"(?:^|[\r\n\0\x01-\x09])([A-Za-z][A-Za-z0-9]{1,40})=([^\r\n\0]{0,200})")
 
 
@@ -19,30 +24,38 @@ def read(tags: Tags) -> Facts | None:
     found: dict[str, str] = {}
     for key, value in _LINE.findall(raw[max(0, raw.find(b"AccFrames=") - 1) :]):
         found.setdefault(key.decode("ascii"), value.decode("utf-8", "replace").strip())
-    return _facts(found, f"TESCAN tag {TAG}", tags.rows)
+    return _facts(found, f"TESCAN tag {TAG}", tags.columns, tags.rows)
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What the header file beside an image of `rows` says, None where it is not TESCAN's."""
+    """What the header file beside an image of `columns` x `rows` px says, None where it is not TESCAN's."""
     text = text_of(raw)
-    return _facts(entries_of(text), "TESCAN header file", rows) if "PixelSizeX" in text else None
+    return _facts(entries_of(text), "TESCAN header file", columns, rows) if "PixelSizeX" in text else None
 
 
-def _facts(found: dict[str, str], where: str, rows: int) -> Facts:
+def _facts(found: dict[str, str], where: str, columns: int, rows: int) -> Facts:
+    """The field of view is the reference over the magnification: where it is not that of the image, no size is told."""
     width, height = number(found.get("PixelSizeX")), number(found.get("PixelSizeY"))
     strip = number(found.get("ImageStripSize"))
+    reference, magnification = number(found.get("MagnificationReference")), number(found.get("Magnification"))
+    notes: tuple[str, ...] = ()
+    if width and reference and magnification and abs(reference / magnification / width / columns - 1) > SAME:
+        acquired = reference / magnification / width
+        notes = (OTHER_WIDTH.format(acquired, columns),)
+        width = height = None
     return Facts(
         nm_per_pixel=width * 1e9 if width else None,
         detail=f"{where}, PixelSizeX",
         relative_uncertainty=rounding(found.get("PixelSizeX")),
         height_nm=height * 1e9 if height else None,
         rows=rows - int(strip) if strip and 0 < strip < rows else None,
+        notes=notes,
         metadata=kept(
             instrument=found.get("Device"),
             detector=found.get("Detector"),
             voltage_kv=scaled(number(found.get("HV")), 1e-3),
             working_distance_mm=scaled(number(found.get("WD")), 1e3),
-            magnification=number(found.get("Magnification")),
+            magnification=magnification,
             date=f"{found.get('Date', '')} {found.get('Time', '')}",
         ),
     )

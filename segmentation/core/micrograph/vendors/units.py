@@ -39,6 +39,7 @@ _NUMBER = r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:e[+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"^\s*({_NUMBER})\s*([^\s0-9.,]\S*)", re.IGNORECASE)
 _LEADING = re.compile(rf"\s*({_NUMBER})(?![0-9.,])", re.IGNORECASE)
 _PRINTED = re.compile(r"\s*[+-]?([0-9]{0,40})(?:[.,]([0-9]{0,40}))?")
+_AMBIGUOUS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 SQRT3 = math.sqrt(3.0)
 FLOAT32 = 2.0**-24 / SQRT3  # relative standard uncertainty of a value rounded to a binary number of 32 bits
 FLOAT64 = 2.0**-53 / SQRT3
@@ -50,7 +51,7 @@ def nanometres(unit: str) -> float | None:
     """How many nanometres one `unit` is; None for a unit that is not a known length."""
     word = unit.strip().strip("\0").lower().replace("µ", "u").replace("μ", "u")
     word = _MICRO.sub("u", word.replace("âu", "u"))
-    return _NM.get(word) or _NM.get(word.removesuffix("s"))
+    return _NM.get(word) or (_NM.get(word.removesuffix("s")) if len(word) > len("nms") else None)  # no milliseconds
 
 
 def quantity_nm(text: str) -> float | None:
@@ -71,6 +72,11 @@ def rounding(text: str | None) -> float | None:
     if form is None or not form[1].strip("0") + (form[2] or "").strip("0"):
         return None
     return 0.5 / (int(form[1] + (form[2] or "")) * SQRT3)
+
+
+def may_be_thousands(digits: str) -> bool:
+    """Whether a typed or printed number is 7.52 to some and 7520 to others: "7,520"."""
+    return bool(_AMBIGUOUS.fullmatch(digits))
 
 
 def number(text: str | None) -> float | None:

@@ -28,14 +28,17 @@ def read(tags: Tags) -> Facts | None:
     columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
     size, name, written = _pixel_size(entries, lines, columns or tags.columns)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
+    doubt, block = _doubt(size, width, columns or tags.columns), number(lines[3] if len(lines) > 3 else "")
+    if doubt and block and not _doubt(block * 1e9, width, columns or tags.columns):  # two of three agree
+        size, name, written, doubt = block * 1e9, "first block", lines[3], ()
     return Facts(
-        nm_per_pixel=size,
+        nm_per_pixel=None if doubt else size,
         detail=f"Zeiss tag {TAG}, {name}",
         relative_uncertainty=rounding(written),
         columns=columns,
         stored_rows=rows,
         metadata=_metadata(entries),
-        notes=_doubt(size, width, columns or tags.columns),
+        notes=doubt,
     )
 
 
@@ -71,7 +74,7 @@ def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, 
         return ()
     return (
         f"The file's header gives a width of {width:.4g} nm, but {columns} px of {size:.4g} nm are "
-        f"{size * columns:.4g} nm: please check the image width.",
+        f"{size * columns:.4g} nm: neither is used, so type the image width.",
     )
 
 
