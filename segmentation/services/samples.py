@@ -25,6 +25,7 @@ from .space import frees_room
 from .uploads import discard_unused
 
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
+TAKEN = "A later sample was made of it while it was still being read: it counts there."
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
 OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
@@ -320,6 +321,9 @@ def take_in(
         elif micrograph.is_read and not waits_for_reading(micrograph, micrograph.asked, sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
+            if micrograph.sample_id not in (None, sample.pk):
+                remark(micrograph.sample, [Note(micrograph.name, TAKEN, 409)])
+                refresh_after_commit(micrograph.sample_id)
             micrograph.sample = sample
             micrograph.save(update_fields=["sample", "asked"])
     remark(sample, said)

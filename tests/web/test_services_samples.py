@@ -238,6 +238,14 @@ class TestScale:
         ]
         assert widths == pytest.approx([2000, 4000, 5000])
 
+    def test_an_upload_that_a_later_sample_takes_is_missed_by_name(self, make_micrograph):
+        arriving = different(make_micrograph, 2, state=Micrograph.State.QUEUED)
+        first = create(arriving)
+        second = create(arriving[:1], name="Later", settings=AnalysisSettings.of(filter=True))
+        first.refresh_from_db()
+        assert [(note["name"], "later sample" in note["sentence"]) for note in first.notes] == [("0.png", True)]
+        assert (first.arriving.count(), second.arriving.count()) == (1, 1)
+
     def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
         arriving = make_micrograph(state=Micrograph.State.QUEUED)
         sample = create([arriving], asked={arriving.pk: {"width": "7520", "origin": "default"}})
