@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
-from segmentation.forms.samples import ScaleForm
+from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
 from segmentation.services.calibration import badge, calibration_for, refuse_tall_bar, width_text
@@ -211,3 +211,18 @@ def test_the_scale_of_a_sample_keeps_what_was_typed(typed, scale):
     form = ScaleForm(typed)
     assert form.is_valid(), form.errors
     assert tuple(form.scale()) == scale
+
+
+@pytest.mark.parametrize(
+    ("text", "nm"), [("7.344", 7.344), ("7,34 nm", 7.34), ("0,125", 0.125), ("1,2345 nm/px", 1.2345)]
+)
+def test_a_pixel_size_is_typed_with_a_point_or_a_comma(text, nm):
+    assert parse_pixel(text) == nm
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("1,234", "two sizes"), ("1,250 nm", "two sizes"), ("0", "Type"), ("x", "Type")]
+)
+def test_a_pixel_size_that_can_be_two_is_refused(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse_pixel(text)

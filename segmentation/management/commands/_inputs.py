@@ -22,6 +22,7 @@ from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import sure_calibration
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.network.cards import AlteredWeights, NoDevice
 from segmentation.core.settings import AnalysisSettings, MeasurementSettings
 from segmentation.core.tasks import find
@@ -286,6 +287,10 @@ def pixel_size(text: str) -> Callable[[int], Calibration]:
     nm = number_of(text)
     if not 1e-6 <= nm <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
+    if may_be_thousands(text.strip()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} can mean two sizes, one a thousand times the other: leave the comma out"
+        )
     return lambda columns: Calibration.of_pixel(nm, typed=text.strip())
 
 
