@@ -131,5 +131,6 @@ def textures(picture: NDArray[np.float32]) -> Floats:
 def _moments(values: NDArray[np.float32]) -> list[float]:
     """Skewness, and the logarithm of the kurtosis."""
     relative = values / max(float(values.std()), 1e-6)
-    skewness = float(np.clip((relative**3).mean(), -EXTREME, EXTREME))
-    return [skewness, float(np.log(max((relative**4).mean(), 1e-6)))]
+    squared = relative * relative  # powers take ten times as long
+    skewness = float(np.clip((squared * relative).mean(), -EXTREME, EXTREME))
+    return [skewness, float(np.log(max((squared * squared).mean(), 1e-6)))]
