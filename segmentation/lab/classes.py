@@ -116,8 +116,8 @@ class Classifier:
                 "shares": [[_number(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
             },
             "frequency": [
-                {"class": name, "frequency": float(true), "iou": _number(pooled[f"{name}_iou"][0])}
-                for name, true in zip(self.classes, whole.sum(1) / whole.sum(), strict=True)
+                {"class": name, "frequency": _number(true), "iou": _number(pooled[f"{name}_iou"][0])}
+                for name, true in zip(self.classes, share(whole.sum(1), whole.sum()), strict=True)
             ],
         }
 

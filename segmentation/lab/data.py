@@ -336,14 +336,19 @@ Sides = tuple[list[Labelled], list[Labelled]]
 def parted(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
 
-    What one source holds out of a folder, no other source of the same folder trains on.
+    What one source holds out, no other source trains on, nor on what it has in a group with that.
     """
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
     sides = [_parted(entry, recipe, base) for entry in folders]
-    apart = {(entry.path, one.pair.group) for entry, (_, out) in zip(folders, sides, strict=True) for one in out}
+    # By folder and group, and by file: another source may name the folder otherwise, or know no groups in it.
+    where = [(base / entry.path).resolve() for entry in folders]
+    held = {(folder, one.pair.group) for folder, (_, out) in zip(where, sides, strict=True) for one in out}
+    files = {one.pair.image.resolve() for _, out in sides for one in out}
     found = []
-    for entry, (training, out) in zip(folders, sides, strict=True):
-        left = [one for one in training if (entry.path, one.pair.group) not in apart]
+    for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
+        left = [
+            one for one in training if (folder, one.pair.group) not in held and one.pair.image.resolve() not in files
+        ]
         if len(left) < entry.count:
             raise BadDataset(f"{entry.path} leaves {len(left)} images to train on, and count asks for {entry.count}.")
         by_draw = sorted(left, key=lambda one: _draw(one.pair.name, recipe.seed))

@@ -36,6 +36,7 @@ from .train import refuse_another, train
 
 Say = Callable[[str], None]
 ALL = "all"  # folds: as many as there are groups
+NAMED_APART = {"seed", "fold", "folds", "name"}
 
 
 def _parts(value: Any) -> Any:
@@ -111,11 +112,13 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
     common = changed(recipe, sweep.changes, "changes")
+    if told := NAMED_APART & {name for names in (sweep.grid, *(each.changes for each in variants)) for name in names}:
+        raise BadRecipe(f"{', '.join(sorted(told))}: a sweep varies these by its own entries seeds and folds.")
     folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:
         raise BadRecipe("Of fewer than two groups of images none can be held out.")
-    for seed, fold in itertools.product(sweep.seeds or [recipe.seed], range(folds) if folds else [recipe.fold]):
-        parted = {"seed": seed, "fold": fold, "folds": folds or recipe.folds}
+    for seed, fold in itertools.product(sweep.seeds or [common.seed], range(folds) if folds else [common.fold]):
+        parted = {"seed": seed, "fold": fold, "folds": folds or common.folds}
         for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
             said = {**parted, "name": f"{recipe.name}-{number}-{point}-{fold}-{seed}"}
             one = changed(

@@ -14,6 +14,7 @@ from ..core.micrograph import clip_outliers, data_bar, read
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, textures
 from ..core.truth import BadDataset
+from .settings import keep_apart
 
 Floats = NDArray[np.float64]
 MANY = 100  # images from which on a covariance is estimated, not variances alone
@@ -40,6 +41,7 @@ def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
 def _of_folder(folder: Path) -> Floats:
     rows = []
     for file in sorted(each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES):
+        keep_apart(file)
         micrograph = read(file)
         rows.append(textures(clip_outliers(micrograph.pixels[: data_bar(micrograph)])))
     if len(rows) < 3:

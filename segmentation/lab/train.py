@@ -54,8 +54,8 @@ def train(
     device = device or device_of(recipe.device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    run = start_run(recipe, device)
-    if (out / CHECKPOINT).exists():
+    run, resumed = start_run(recipe, device), (out / CHECKPOINT).exists()
+    if resumed:
         refuse_another(recipe, out)
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
@@ -65,6 +65,8 @@ def train(
         written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
         check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
     with alone_in(out):
+        if not resumed:  # of a run whose checkpoint was deleted
+            (out / METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         try:
             if not is_over(run, recipe):

@@ -123,6 +123,12 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     assert f"the best here would be {chosen:g}" in page and "As a table" in page and "chosen:" not in page
 
 
+@pytest.mark.parametrize("asked", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"], ["--choose-threshold"]])
+def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, asked):
+    with pytest.raises(CommandError, match=f"leave out --write-score or {asked[0]}"):
+        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *asked)
+
+
 def test_a_score_is_written_into_the_card_once(card, folder, tmp_path, able):
     for _ in range(2):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score")

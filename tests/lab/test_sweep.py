@@ -66,6 +66,15 @@ def test_a_recipe_alone_is_cross_validated():
     assert (own.recipe.fold, own.recipe.folds) == (recipe.fold, recipe.folds)
 
 
+def test_seeds_and_folds_are_the_sweeps_own_entries():
+    _, recipe = read_sweep(RECIPES / "uhcs-steel.toml")
+    (one,) = planned(Sweep(changes={"seed": 7, "fold": 2, "folds": 5}), recipe, Path())
+    assert (one.recipe.seed, one.recipe.fold, one.recipe.folds) == (7, 2, 5)
+    for sweep in (Sweep(grid={"seed": [1, 2]}), Sweep(variants=[{"title": "a", "changes": {"folds": 4}}])):
+        with pytest.raises(BadRecipe, match="seeds and folds"):
+            list(planned(sweep, recipe, Path()))
+
+
 def test_each_group_is_left_out_once(tmp_path):
     folder = make_folder(tmp_path / "data", 5)
     every = [one.recipe for one in planned(Sweep(folds="all"), tiny(folder), tmp_path)]

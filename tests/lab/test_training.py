@@ -291,6 +291,14 @@ def test_images_are_taken_by_polarity_and_their_groups_kept_apart(two_sorts):
     assert held == ([], out) and other == [str(int(name) - 4) for name in training]
 
 
+@pytest.mark.parametrize("named", [{}, {"path": "images/../"}, {"groups": ""}])
+def test_a_folder_named_otherwise_is_the_same_folder(two_sorts, named):
+    held, again = {"groups": "groups.csv", "use": "held-out"}, {"groups": "groups.csv", "use": "training"}
+    again |= {name: f"{two_sorts}/{text}" if name == "path" else text for name, text in named.items()}
+    ((_, out), (training, _)) = sourced(two_sorts, held, again, folds=2)
+    assert len(out) == 4 and not set(out) & set(training)
+
+
 def test_as_many_images_are_trained_on_as_count_says(two_sorts):
     ((every, out),) = sourced(two_sorts, {})
     drawn = {tuple(sourced(two_sorts, {"count": 3}, seed=seed)[0][0]) for seed in range(6)}

@@ -191,6 +191,14 @@ def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+def test_a_run_begun_again_forgets_the_curve_of_the_one_before(folder, tmp_path):
+    train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
+    first = curve(tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.pt").unlink()
+    train(tiny(folder, seed=5), tmp_path / "run", tmp_path, say=quietly)
+    assert len(curve(tmp_path / "run")) == len(first) and curve(tmp_path / "run") != first
+
+
 def test_the_number_of_workers_changes_nothing(folder, tmp_path):
     for workers in (1, 2):
         train(tiny(folder, workers=workers), tmp_path / str(workers), tmp_path, say=quietly)

@@ -44,9 +44,11 @@ class Command(LabCommand):
 
     def _tiles(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import find_pairs
+        from segmentation.lab.settings import keep_apart
         from segmentation.lab.tiles import write_tiles
 
         pairs = find_pairs(options["folder"], options["images"], options["labels"]).complete()
+        keep_apart(options["folder"], *(file for pair in pairs for file in pair.files))
         count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"], say=self.say)
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 

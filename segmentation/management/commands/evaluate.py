@@ -20,6 +20,7 @@ from ._lab import BASE, LabCommand
 # Options that not every kind of analysis has: settings of the segmentation, and what its scoring can do.
 FEW = 300  # particles, under which it is said that a fit to them is unsure
 OF_SETTINGS = ("polarity", "scale", "flips")
+NOT_THE_CARDS = (*OF_SETTINGS, "threshold", "rows", "choose_threshold")  # what scores another way than the card says
 OF_SCORING = (
     *("threshold", "postprocess", "truth_through_postprocess"),
     *("fit_cuts", "calibrate", "choose_threshold"),
@@ -186,6 +187,11 @@ def _check(options: dict[str, Any]) -> None:
         raise CommandError(f"--threshold lies between 0 and 1, not at {threshold:g}.")
     if nm is not None and not 0 < nm < float("inf"):
         raise CommandError(f"--nm is a number above 0, not {nm:g}.")
+    other = [f"--{name.replace('_', '-')}" for name in NOT_THE_CARDS if options[name] not in (None, False)]
+    if options["write_score"] and other:
+        raise CommandError(
+            f"A score is that of the card as it stands: leave out --write-score or {' and '.join(other)}."
+        )
     if options["rows"] is not None and options["rows"] < 1:
         raise CommandError(f"--rows is at least 1, not {options['rows']}.")
     if options["pictures"] < 0:
