@@ -149,8 +149,8 @@ def _found(request: HttpRequest, asked: QueryDict) -> QuerySet[Job]:
         found = found.filter(Q(micrograph__name__icontains=word) | Q(sample__name__icontains=word))
     if (state := asked.get("state")) in STATES:
         found = found.filter(state__in=Job.UNFINISHED if state == UNDER_WAY else (state,))
-    # An image belongs to a sample also where it was analysed again by itself.
-    pooled = Job.objects.filter(micrograph=OuterRef("micrograph"), sample__isnull=False)
+    # An image belongs to a sample of the caller's also where it was analysed again by itself.
+    pooled = _mine(request).filter(micrograph=OuterRef("micrograph"), sample__isnull=False)
     if asked.get("sample") == NO_SAMPLE:
         found = found.filter(~Exists(pooled))
     elif sample := to_uuid(asked.get("sample", "")):

@@ -177,6 +177,10 @@ def test_searched_and_narrowed(maker, make_micrograph, make_job, make_sample):
     again = make_job(micrograph=pooled.micrograph, parent=pooled, visitor=VISITOR, state=Job.State.DONE)
     assert set(listed(maker, f"?sample={sample.pk}")) == {"0.png", "1.png"}, "one of them was analysed again"
     assert "0.png" not in listed(maker, "?sample=none")
+    others = make_sample(Job.State.DONE, visitor=uuid4()).jobs.get()
+    mine = make_job(micrograph=others.micrograph, parent=others, visitor=VISITOR, state=Job.State.DONE)
+    assert listed(maker, "?sample=none").count("0.png") == 1, "it is in a sample of somebody else's"
+    mine.delete()
     asked = words(maker.post("/results/selected/", {"do": "delete", "job": [str(again.pk)]}))
     assert "1 of them belongs to a sample" in asked
     again.delete()

@@ -17,16 +17,17 @@ from .vendors.facts import Facts
 Side = tuple[str, Path]
 LARGEST = 1 << 24  # bytes of a side file that are looked at
 SLACK = 1.0  # px by which a resampled height may be rounded
+BAR_SLACK = 2.0  # px by which a data bar's first row may be found wrongly
 WITH_BAR = 1.25  # times the rows of an image that it has with its data bar, at most
 TALLER = (
-    "The image is taller than the one that the file's header describes, so the pixel size of the header is not used."
+    "The image is taller than the one that the file's header describes, so the pixel size of the header is not used:"
+    " type the image width."
 )
 EITHER = (
     "A pixel is {:.4g} nm wide if it was only cropped and {:.4g} nm if it was resized, so the"
     " header's is not used: type the image width."
 )
 UNUSED = "As the files beside the image contradict each other, none of them is used: type the image width."
-BAR_SLACK = 2.0  # px by which a data bar's first row may be found wrongly
 
 
 def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:

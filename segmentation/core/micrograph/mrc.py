@@ -22,6 +22,10 @@ from .vendors.units import FLOAT32, FLOAT64, plausible_pixel
 IMOD = 1146047817
 FEI = b"FEI1"  # FEI2 begins with the same fields
 OLD_FEI = 1024 * 128  # bytes of an extended header that has no name
+PLACEHOLDER = (
+    "The file gives 1 ångström per pixel, or for the whole image, which many programs write when they do not know: it"
+    " is not used, so type the image width, also where that is right."
+)
 
 
 def read_mrc(path: Path, max_pixels: int) -> Decoded:
@@ -46,12 +50,6 @@ def read_mrc(path: Path, max_pixels: int) -> Decoded:
     stack = [f"The file is a stack of {sections} sections; the first is used."] if sections > 1 else []
     header = (_thermo(head, further, extended, order) or _standard(head)).checked()
     return Decoded(pixels, f"MRC, {words(dtype)}", (*stack, *notes), header)
-
-
-PLACEHOLDER = (
-    "The file gives 1 ångström per pixel, or for the whole image, which many programs write when they do not know: it"
-    " is not used, so type the image width, also where that is right."
-)
 
 
 def _standard(head: Any) -> Facts:

@@ -11,7 +11,7 @@ TAG = 50431
 SAME = 0.02
 OTHER_WIDTH = (
     "TESCAN's header is that of an image {:.0f} px wide but this one is {} px wide: it was resized or cropped, so the"
-    " pixel size of the header is not used."
+    " pixel size of the header is not used: type the image width."
 )
 _LINE = re.compile(rb"(?:^|[\r\n\0\x01-\x09])([A-Za-z][A-Za-z0-9]{1,40})=([^\r\n\0]{0,200})")
 
