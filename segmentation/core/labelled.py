@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from .analysis import Analysis
+from .label_images import Labels, Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .pipeline import MASK, Progress, analysed_rows, measure, quiet
 from .settings import AnalysisSettings
 from .tasks import find
-from .truth import Labels, Mask
 
 _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_columns} × {mask_rows}: they must agree."
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from ..core.label_images import as_labels, read_numbers
 from ..core.measure.hulls import areas, find_hulls
 from ..core.measure.runs import find_runs
 from ..core.micrograph.databar import find_data_bar
-from ..core.truth import Pair, as_labels, read_numbers
+from ..core.truth import Pair
 from .agreement import CHANCE, agreement, has_shape_of_gaps
 from .data import eight_bits
 from .instances.targets import boundary

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.label_images import read_numbers
 from ..core.pace import followed
-from ..core.truth import BadDataset, Pair, read_numbers
+from ..core.truth import BadDataset, Pair
 from .data import eight_bits
 from .files import write_picture
 

@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from segmentation.core.combine import combine
+from segmentation.core.label_images import read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS as MASKS_OF_OTHERS
 from segmentation.core.micrograph.types import Calibration
@@ -21,7 +22,6 @@ from segmentation.core.network import cards
 from segmentation.core.report import figure
 from segmentation.core.sample import Member
 from segmentation.core.settings import AnalysisSettings
-from segmentation.core.truth import read_mask
 from segmentation.management.commands.measure import MASKS
 from tests.core.test_labelled import TWO
 from tests.shell import manage

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from segmentation.core.combine import combine
+from segmentation.core.label_images import Mask, as_labels
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
@@ -18,7 +19,6 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.method import method
 from segmentation.core.sample import Member, Sample
 from segmentation.core.settings import AnalysisSettings
-from segmentation.core.truth import Mask, as_labels
 
 from .test_labelled import TWO, discs
 

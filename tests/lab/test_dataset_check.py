@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.core.truth import BadDataset, load_image, read_numbers
+from segmentation.core.label_images import read_numbers
+from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab.agreement import agreement, has_shape_of_gaps
 from segmentation.lab.check import inspect
 from segmentation.lab.data import make_sources

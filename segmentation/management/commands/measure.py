@@ -54,8 +54,8 @@ class Command(inputs.Measuring):
         return sorted(file for file in files if file.suffix.lower() in MASKS)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        from segmentation.core.label_images import read_mask
         from segmentation.core.labelled import analyse_mask
-        from segmentation.core.truth import read_mask
 
         mask = read_mask(
             file, kind=options["kind"], background=options["background"], corners=find(settings.task).corners

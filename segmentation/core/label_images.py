@@ -1,0 +1,180 @@
+"""Label images in the files of any tool, read as labels 1..n; what is none is refused with a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.measure import label as connected
+
+from .micrograph.kinds import clean_name
+from .micrograph.reader import MAX_PIXELS
+from .micrograph.types import UnreadableImage
+
+TIFF = (".tif", ".tiff")
+LOSSY = (".jpg", ".jpeg", ".webp")
+DIRECT = 1 << 24  # labels up to here are renumbered through a table of that length
+
+_JPEG = "JPEG and WebP change the values of a mask: save it as PNG, TIFF or npy."
+_DAMAGED = "The file is damaged or is no label image (TIFF, PNG, BMP or npy): export it again."
+_COLOURS = "The mask is a colour picture: save it as a grey image, one number for each particle and 0 between them."
+_STACK = "The file holds {planes} planes (its shape is {shape}): save each plane as a file of its own."
+_SHAPE = "A mask is one plane of numbers, this file's shape is {shape}: save it as rows and columns."
+_TYPE = "The file holds {kind} values, not labels: save whole numbers, one for each particle."
+_NAN = "The file holds values that are no numbers (NaN or infinite): save whole numbers, one for each particle."
+_FRACTIONS = "The file holds fractions such as {value:g}: a label is a whole number. Threshold a probability map first."
+_LARGE = "The mask has {pixels:,} pixels, {limit:,} are the limit: cut it into parts."
+
+Kind = Literal["auto", "binary", "labels"]
+Labels = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A file of labels, put in order.
+
+    labels: (H, W) int32; 0 is background, 1..n are particles, none missing.
+    notes: sentences for the user about what was done to the file's own numbers.
+    """
+
+    name: str
+    sha256: str
+    labels: Labels
+    notes: tuple[str, ...] = ()
+
+
+def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: bool = False) -> Mask:
+    """The Mask in a TIFF, PNG, BMP or npy file; raises UnreadableImage, one sentence for the user."""
+    labels, notes = as_labels(read_numbers(path), kind=kind, background=background, corners=corners)
+    return Mask(clean_name(path.name), sha256_of(path), labels, notes)
+
+
+def read_numbers(path: Path) -> NDArray[Any]:
+    """(H, W) the whole numbers in a file of labels, as they are; raises UnreadableImage."""
+    return _whole_numbers(one_plane(read_array(path)))
+
+
+def as_labels(
+    values: NDArray[Any], *, kind: Kind = "auto", background: int = 0, corners: bool = False
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """(H, W) int32 labels 1..n of an array as other tools write it, and sentences about what was changed.
+
+    values: (H, W) or grey saved as (H, W, 3 or 4); whole numbers of any type. Negative ones are background.
+    kind: "binary" makes a particle of each piece of pixels that share a side, "labels" of each number; "auto"
+        takes a file with a single number beside the background as binary. corners: whether pixels that share a corner
+        only are of one piece, too.
+    Raises UnreadableImage for anything that is not labels.
+    """
+    numbers = _whole_numbers(one_plane(values))
+    notes = []
+    negative = int((numbers < 0).sum()) if numbers.dtype.kind == "i" else 0
+    if negative:
+        notes.append(f"{negative} pixels with negative labels are counted as background.")
+    known = _known(numbers, background)
+    if kind == "binary" or (kind == "auto" and len(known) == 1):
+        inside = np.isin(numbers, known)
+        share = "a side or a corner" if corners else "a side"
+        notes.append(f"The mask has no numbers, so each piece of pixels that share {share} is one object.")
+        return np.asarray(connected(inside, connectivity=1 + corners), np.int32), tuple(notes)
+    labels = _dense(numbers, known)
+    if len(known) and not np.array_equal(known, np.arange(1, len(known) + 1)):
+        notes.append(
+            f"The labels {known[0]} to {known[-1]} have gaps and are numbered 1 to {len(known)}, in their order."
+        )
+    pieces = int(np.max(connected(labels, background=0, connectivity=2), initial=0))
+    if pieces > len(known):
+        notes.append(f"{len(known)} labels are {pieces} separate pieces; each label is one particle, as in the file.")
+    return labels, tuple(notes)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The array in a TIFF, PNG, BMP or npy file, as it is; raises UnreadableImage."""
+    suffix = path.suffix.lower()
+    if suffix in LOSSY:
+        raise UnreadableImage(_JPEG)
+    try:
+        if suffix == ".npy":
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        if suffix in TIFF:
+            pages = np.asarray(tifffile.imread(path))
+            if not pages.size:
+                raise UnreadableImage(_DAMAGED)
+            return pages
+        with Image.open(path, formats=["PNG", "BMP", "TIFF"]) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise UnreadableImage(_LARGE.format(pixels=picture.width * picture.height, limit=MAX_PIXELS))
+            return np.asarray(picture)
+    except (UnreadableImage, FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Exception as error:  # decoders fail in as many ways as files do
+        raise UnreadableImage(_DAMAGED) from error
+
+
+def one_plane(values: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) of an array that may carry channels or axes of length 1; raises UnreadableImage."""
+    if values.dtype.kind not in "buif":
+        raise UnreadableImage(_TYPE.format(kind=values.dtype.name))
+    if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.shape[0] > 1:
+        colours = values[..., : 1 if values.shape[2] == 2 else 3]
+        if (colours != colours[..., :1]).any():
+            raise UnreadableImage(_COLOURS)
+        values = values[..., 0]
+    plane = values.squeeze() if values.ndim > 2 else values
+    if plane.ndim == 3:
+        raise UnreadableImage(_STACK.format(planes=plane.shape[0], shape=_times(plane.shape)))
+    if plane.ndim != 2 or not plane.size:
+        raise UnreadableImage(_SHAPE.format(shape=_times(values.shape)))
+    if plane.size > MAX_PIXELS:
+        raise UnreadableImage(_LARGE.format(pixels=plane.size, limit=MAX_PIXELS))
+    return plane
+
+
+def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
+    """The same values as integers."""
+    if plane.dtype.kind == "b":
+        return plane.astype(np.uint8)
+    if plane.dtype.kind != "f":
+        return plane
+    if not np.isfinite(plane).all():
+        raise UnreadableImage(_NAN)
+    fractions = plane[plane != np.rint(plane)]
+    if fractions.size:
+        raise UnreadableImage(_FRACTIONS.format(value=float(fractions[0])))
+    if float(np.abs(plane).max(initial=0)) >= 2**53:
+        raise UnreadableImage(_TYPE.format(kind="very large"))
+    return plane.astype(np.int64)
+
+
+def _known(numbers: NDArray[Any], background: int) -> NDArray[Any]:
+    """The labels of particles, ascending."""
+    top = int(numbers.max(initial=0))
+    if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
+        known = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))
+    else:
+        known = np.unique(numbers)
+    chosen: NDArray[Any] = known[(known != background) & ((known > 0) | (background != 0)) & (known >= 0)]
+    return chosen
+
+
+def _dense(numbers: NDArray[Any], known: NDArray[Any]) -> NDArray[np.int32]:
+    """The known labels as 1..n, everything else as 0."""
+    if not len(known):
+        return np.zeros(numbers.shape, np.int32)
+    place = np.searchsorted(known, numbers)
+    found = known[np.minimum(place, len(known) - 1)] == numbers
+    return np.where(found, place + 1, 0).astype(np.int32)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(length) for length in shape) or "a single number"
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
