@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -151,7 +151,7 @@ def predict_maps(
             ask,
             shown(picture, view.polarity),
             view.scale,
-            closer=card.closer,
+            second_scale=view.second_scale,
             flips=getattr(asked, "flips", False),
             progress=lambda done: progress("segmenting", SEGMENTING + done * (SEPARATING - SEGMENTING)),
         )
@@ -167,7 +167,7 @@ def _segmentation(
     rows: int,
     found: Found,
 ) -> Segmentation:
-    used = {"polarity": view.polarity, "scale": view.scale, "clarity": view.clarity, "closer": card.closer}
+    used = asdict(view)
     return Segmentation(
         _whole(found.labels, micrograph),
         np.arange(1, len(found.confidence) + 1, dtype=np.int32),

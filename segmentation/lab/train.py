@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..core.network.cards import ModelCard
 from ..core.network.runtime import Runtime
 from ..core.network.scale_search import View
 from ..core.pace import about
@@ -23,7 +24,6 @@ from . import tasks
 from .data import Crops, Sources, make_sources
 from .evaluation.predictions import Options, Predictor, Seen
 from .files import alone_in, check_room, write_whole
-from .pretrained import PLAIN
 from .runs import CHECKPOINT, METRICS, RULES, Row, add_row, best_of, draw_curves, read_metrics, write_rows
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
@@ -161,7 +161,8 @@ class Training:
         self.shown = self.task.channels or recipe.heads
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
-        self.card = replace(PLAIN, task=recipe.task, maps=maps, options=recipe.options)
+        own = {"task": recipe.task, "maps": maps, "options": recipe.options}
+        self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **own)  # no more than it must
         crops = self._crops(validation=True)
         self.seen = [crops.labelled(number) for number in range(recipe.validation_batches * size)]
         made = [crops.tensors(*each) for each in self.seen]

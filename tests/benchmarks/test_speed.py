@@ -14,6 +14,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
+from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.labels.outline import particles
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -103,12 +104,13 @@ def published_chain(foreground):
 
 def test_separation_against_the_published_chain():
     card, runtime = find("particles"), Runtime()
+    options = ParticleOptions.of(card)
     picture = read(SAMPLE).pixels[:704].astype(np.float32) / 255
     maps, grey = predict(load_network(card, runtime, 2), picture, runtime), as_shown(picture, "bright")
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()
-        particles(maps, grey, 1.0, card.threshold, card)
+        particles(maps, grey, 1.0, card.threshold, options)
         spent["ours"] += time.perf_counter() - began
         began = time.perf_counter()
         published_chain(maps[0])

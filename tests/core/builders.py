@@ -59,7 +59,7 @@ def segmentation_of(
 ) -> Segmentation:
     """Particles 1..n of `labels` (H, W) as a model would have found them."""
     n = int(labels.max(initial=0))
-    known = {"threshold": 0.5, "polarity": "bright", "scale": 1.0, "clarity": 1.0, "closer": 1.0}
+    known = {"threshold": 0.5, "polarity": "bright", "scale": 1.0, "clarity": 1.0, "second_scale": 1.0}
     named = {"name": "particles", "title": "Particles", "version": "1.0", "sha256": "cd" * 32}
     return Segmentation(
         labels,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from segmentation.core import tasks
+from segmentation.core.labels.options import INTERCEPT, TRAITS
 from segmentation.core.network import cards
 
 PLAIN = {
@@ -14,7 +16,7 @@ PLAIN = {
     "sha256": f'"{"a" * 64}"',
     "architecture": '{name = "unet"}',
 }
-WEIGHTS = {**dict.fromkeys(cards.TRAITS, "1.5"), cards.INTERCEPT: "-2"}
+WEIGHTS = {**dict.fromkeys(TRAITS, "1.5"), INTERCEPT: "-2"}
 
 
 def read(folder, entries, stem="mine"):
@@ -24,22 +26,35 @@ def read(folder, entries, stem="mine"):
     return cards.read_card(file)
 
 
-def confidence(**changes):
-    return "{" + ", ".join(f"{name} = {value}" for name, value in {**WEIGHTS, **changes}.items()) + "}"
+def of(**changes):
+    """Options with a confidence of these weights."""
+    weights = ", ".join(f"{name} = {value}" for name, value in {**WEIGHTS, **changes}.items())
+    return f"{{confidence = {{{weights}}}}}"
 
 
 @pytest.mark.parametrize(
     "entries",
     [
         {},
-        {"threshold": "0.01", "core": "0.99", "diameter": "36", "smallest": "1", "largest": "10000", "closer": "4"},
+        {"threshold": "0.01", "smallest": "1", "largest": "10000"},
+        {"options": "{seed_threshold = 0.99, diameter = 36, second_scale = 4, noise = 0, coarsest = 1}"},
         {"limits": '["No fibres.", "Größe ≥ 5 px."]', "licence": '""', "weights": '"other.safetensors"'},
-        {"confidence": confidence(), "training": "{steps = 3, wrong_under_limit = 0.7, when = 2024-01-01}"},
+        {"options": of(), "training": "{steps = 3, wrong_under_limit = 0.7, when = 2024-01-01}"},
         {"data": '[{title = "EMPS"}]', "scores": '[{data = "EMPS", split = "all", dice = 1, step = 40, f75 = 0.0}]'},
     ],
 )
 def test_what_is_possible_is_read(tmp_path, entries):
-    assert read(tmp_path, entries).name == "mine"
+    card = read(tmp_path, entries)
+    assert card.name == "mine" and tasks.find(card.task).options.of(card)
+
+
+def test_entries_that_were_every_cards_are_read_as_those_of_particles(tmp_path):
+    cuts = "{saddle = -1, intercept = 0, limit = 0.5}"
+    former = {"core": "0.6", "diameter": "36", "closer": "1.4", "cuts": cuts, "options": "{noise = 0.0, diameter = 40}"}
+    weights = {"saddle": -1, "intercept": 0, "limit": 0.5}
+    expected = {"seed_threshold": 0.6, "second_scale": 1.4, "cuts": weights, "noise": 0.0, "diameter": 40}
+    assert read(tmp_path, former).options == expected
+    assert read(tmp_path, {**former, "task": '"grains"', "options": "{}"}).options == {}
 
 
 @pytest.mark.parametrize(
@@ -62,13 +77,16 @@ def test_what_is_possible_is_read(tmp_path, entries):
         ({"threshold": '"x"'}, "threshold is a number between 0 and 1, not 'x'."),
         ({"threshold": "1"}, "threshold is a number between 0 and 1, not 1."),
         ({"threshold": "true"}, "threshold is a number between 0 and 1, not True."),
-        ({"core": "nan"}, "core is a number between 0 and 1, not nan."),
-        ({"diameter": '"x"'}, "diameter is a number of px from 1 to 10000, not 'x'."),
-        ({"diameter": "-5.0"}, "diameter is a number of px from 1 to 10000, not -5.0."),
-        ({"diameter": "inf"}, "diameter is a number of px from 1 to 10000, not inf."),
-        ({"closer": "0.7"}, "closer is a factor from 1 to 4, not 0.7."),
-        ({"closer": "nan"}, "closer is a factor from 1 to 4, not nan."),
-        ({"diameter": "9" * 400}, "diameter is a number of px from 1 to 10000, not 999"),
+        (
+            {"options": "{seed_threshold = " + "nan" + "}"},
+            "options: seed_threshold is a number between 0 and 1, not nan.",
+        ),
+        ({"options": "{diameter = " + '"x"' + "}"}, "options: diameter is a number of px from 1 to 10000, not 'x'."),
+        ({"options": "{diameter = " + "-5.0" + "}"}, "options: diameter is a number of px from 1 to 10000, not -5.0."),
+        ({"options": "{diameter = " + "inf" + "}"}, "options: diameter is a number of px from 1 to 10000, not inf."),
+        ({"options": "{second_scale = " + "0.7" + "}"}, "options: second_scale is a factor from 1 to 4, not 0.7."),
+        ({"options": "{second_scale = " + "nan" + "}"}, "options: second_scale is a factor from 1 to 4, not nan."),
+        ({"options": "{diameter = " + "9" * 400 + "}"}, "options: diameter is a number of px from 1 to 10000, not 999"),
         ({"smallest": '"a"'}, "smallest is a number of px from 1 to 10000, not 'a'."),
         ({"largest": "nan"}, "largest is a number of px from 1 to 10000, not nan."),
         ({"smallest": "500", "largest": "80"}, "smallest (500 px) is below largest (80 px)."),
@@ -78,10 +96,15 @@ def test_what_is_possible_is_read(tmp_path, entries):
         ({"architecture": '"unet"'}, "architecture is a table, not 'unet'."),
         ({"architecture": "{filters = 4}"}, "architecture: it lacks name."),
         ({"architecture": "{name = 4}"}, "architecture: name is one line of text, not 4."),
-        ({"confidence": "[]"}, "confidence is a table, not []."),
-        ({"confidence": "{peak = 1.0}"}, "confidence has intercept and some of foreground, peak"),
-        ({"confidence": confidence(peak='"1"')}, "confidence: peak is a finite number, not '1'."),
-        ({"confidence": confidence(intercept="-inf")}, "confidence: intercept is a finite number, not -inf."),
+        ({"options": "[]"}, "options is a table, not []."),
+        ({"options": "{colour = 1}"}, "options: it has unknown entries: colour."),
+        ({"options": "{confidence = []}"}, "options: confidence is a table, not []."),
+        (
+            {"options": "{confidence = {peak = 1.0}}"},
+            "options: confidence: it has intercept and some of foreground, peak",
+        ),
+        ({"options": of(peak='"1"')}, "options: confidence: peak is a finite number, not '1'."),
+        ({"options": of(intercept="-inf")}, "options: confidence: intercept is a finite number, not -inf."),
         ({"data": '{title = "EMPS"}'}, "data is a list of tables, not {'title': 'EMPS'}."),
         ({"data": '["EMPS"]'}, "data is a list of tables, not ['EMPS']."),
         ({"data": '[{title = "EMPS"}, {licence = "MIT"}]'}, "data 2: it lacks title."),

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import confidence, likely_right, traits
+from segmentation.core.labels.options import INTERCEPT, TRAITS, ParticleOptions
 from segmentation.core.labels.outline import outline
 from segmentation.core.labels.separate import mean_over_labels
-from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
 from segmentation.core.network.inference import predict_augmented
 from segmentation.core.network.resample import resize, resize_map
-from tests.core.test_network import tiny_card
 
 LABELS = np.zeros((40, 60), np.int32)
 LABELS[5:15, 5:15] = 1
@@ -44,28 +43,15 @@ def test_the_logistic_model():
     assert found == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
 
 
-def test_a_card_without_calibration_gives_the_mean_probability(tmp_path):
-    card = tiny_card(tmp_path)
-    assert confidence(MAPS, GREY, LABELS, 1.0, card) == pytest.approx(mean_over_labels(FOREGROUND, LABELS))
+def test_without_calibration_it_is_the_mean_probability():
+    assert confidence(MAPS, GREY, LABELS, 1.0, ParticleOptions()) == pytest.approx(mean_over_labels(FOREGROUND, LABELS))
 
 
-def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
-    weights = dict.fromkeys(TRAITS, 0.0) | {"size": 1.0, INTERCEPT: 0.0}
-    tiny_card(tmp_path)
-    file = tmp_path / "tiny.toml"
-    file.write_text(file.read_text() + "\n[confidence]\n" + "".join(f"{n} = {v}\n" for n, v in weights.items()))
-    card = read_card(file)
-    whole, half = confidence(MAPS, GREY, LABELS, 1.0, card), confidence(MAPS, GREY, LABELS, 0.5, card)
+def test_size_is_told_in_the_pixels_that_the_network_saw():
+    options = ParticleOptions(confidence=dict.fromkeys(TRAITS, 0.0) | {"size": 1.0, INTERCEPT: 0.0})
+    whole, half = confidence(MAPS, GREY, LABELS, 1.0, options), confidence(MAPS, GREY, LABELS, 0.5, options)
     odds = [np.log(c / (1 - c)) for c in (whole, half)]
     assert odds[0] - odds[1] == pytest.approx([np.log(2)] * 2, rel=1e-4)
-
-
-def test_a_card_with_other_weights_than_the_model_has_is_refused(tmp_path):
-    tiny_card(tmp_path)
-    file = tmp_path / "tiny.toml"
-    file.write_text(file.read_text() + "\n[confidence]\nintercept = 0.5\nluck = 1.0\n")
-    with pytest.raises(ValueError, match="confidence has intercept and some of foreground"):
-        read_card(file)
 
 
 def ground(contrast, noise=4.0, seed=0):
@@ -120,53 +106,49 @@ def test_flips_average_the_four_mirrored_maps(picture):
     assert told == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
-def test_a_closer_showing_is_mirrored_and_averaged(picture):
+def test_a_larger_showing_is_mirrored_and_averaged(picture):
     told = []
-    found = predict_augmented(leaning, picture, 1.0, closer=1.5, progress=told.append)
-    closer = leaning(resize(picture, 1.5)[:, ::-1])[:, :, ::-1]
-    second = np.stack([resize_map(np.ascontiguousarray(each), picture.shape) for each in closer]).astype(float)
+    found = predict_augmented(leaning, picture, 1.0, second_scale=1.5, progress=told.append)
+    larger = leaning(resize(picture, 1.5)[:, ::-1])[:, :, ::-1]
+    second = np.stack([resize_map(np.ascontiguousarray(each), picture.shape) for each in larger]).astype(float)
     assert np.abs(found - (leaning(picture) + second) / 2).max() <= 0.5
     assert told == pytest.approx([1 / 3.25, 1.0])
-    flips = predict_augmented(leaning, picture, 1.0, closer=1.5, flips=True)
-    mirrored = predict_augmented(leaning, picture[::-1, ::-1], 1.0, closer=1.5, flips=True)
+    flips = predict_augmented(leaning, picture, 1.0, second_scale=1.5, flips=True)
+    mirrored = predict_augmented(leaning, picture[::-1, ::-1], 1.0, second_scale=1.5, flips=True)
     assert np.abs(flips[:, ::-1, ::-1].astype(int) - mirrored).max() <= 2
 
 
-def card_with(tmp_path, **weights):
-    tiny_card(tmp_path)
-    file = tmp_path / "tiny.toml"
-    every = dict.fromkeys(TRAITS, 0.0) | {INTERCEPT: 0.0} | weights
-    file.write_text(file.read_text() + "\n[confidence]\n" + "".join(f"{n} = {v}\n" for n, v in every.items()))
-    return read_card(file)
+def confident(**weights):
+    return ParticleOptions(confidence=dict.fromkeys(TRAITS, 0.0) | {INTERCEPT: 0.0} | weights)
 
 
-def test_doubtful_outlines_stay_where_most_are_right(tmp_path):
-    card = card_with(tmp_path, peak=10.0, intercept=-4.0)  # 0.98 and 0.12
-    found = outline(MAPS, GREY, 1.0, 0.5, card)
+def test_doubtful_outlines_stay_where_most_are_right():
+    options = confident(peak=10.0, intercept=-4.0)  # 0.98 and 0.12
+    found = outline(MAPS, GREY, 1.0, 0.5, options)
     assert found.labels.max() == 2 and found.dropped == 0
     assert found.expected == pytest.approx(found.confidence.mean())
 
 
-def test_doubtful_outlines_go_where_most_are_wrong(tmp_path):
-    card = card_with(tmp_path, peak=10.0, intercept=-7.9)  # 0.52 and 0.003
-    found = outline(MAPS, GREY, 1.0, 0.5, card)
+def test_doubtful_outlines_go_where_most_are_wrong():
+    options = confident(peak=10.0, intercept=-7.9)  # 0.52 and 0.003
+    found = outline(MAPS, GREY, 1.0, 0.5, options)
     assert found.dropped == 1 and found.expected < 0.5
     assert np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
     assert found.confidence == pytest.approx([1 / (1 + np.exp(-0.1))], rel=1e-3)
 
 
-def test_a_hopeless_outline_goes_anywhere(tmp_path):
-    card = card_with(tmp_path, peak=10.0, intercept=-4.4)  # 0.97 and 0.08
-    found = outline(MAPS, GREY, 1.0, 0.5, card)
+def test_a_hopeless_outline_goes_anywhere():
+    options = confident(peak=10.0, intercept=-4.4)  # 0.97 and 0.08
+    found = outline(MAPS, GREY, 1.0, 0.5, options)
     assert found.dropped == 1 and np.array_equal(found.labels, np.where(LABELS == 1, 1, 0))
     assert found.expected == pytest.approx(found.confidence[0]) and found.expected > 0.9
 
 
-def test_an_uncalibrated_card_drops_nothing(tmp_path):
-    found = outline(MAPS // 2 + 10, GREY, 1.0, 0.3, tiny_card(tmp_path))
+def test_an_uncalibrated_card_drops_nothing():
+    found = outline(MAPS // 2 + 10, GREY, 1.0, 0.3, ParticleOptions())
     assert found.dropped == 0 and found.labels.max() > 0
 
 
-def test_nothing_is_expected_to_be_right_of_nothing(tmp_path):
-    found = outline(np.zeros_like(MAPS), GREY, 1.0, 0.5, card_with(tmp_path))
+def test_nothing_is_expected_to_be_right_of_nothing():
+    found = outline(np.zeros_like(MAPS), GREY, 1.0, 0.5, confident())
     assert (found.labels.max(), found.expected, len(found.confidence)) == (0, 1.0, 0)

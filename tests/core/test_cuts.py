@@ -1,14 +1,16 @@
 """Touching particles: cut where a cut is likely, whole where it is not, and nothing lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from segmentation.core.labels.cuts import cut_apart, cut_traits, join
+from segmentation.core.labels.options import CUT_TRAITS, INTERCEPT, LIMIT, ParticleOptions
 from segmentation.core.labels.outline import particles
 from segmentation.core.labels.pieces import Pieces, joined, noise_of, oversegment
 from segmentation.core.labels.separate import separate
-from segmentation.core.network.cards import CUT_TRAITS, INTERCEPT, LIMIT, read_card
 from segmentation.lab.instances.targets import inner_distance
 from tests.core.test_network import tiny_card
 from tests.core.test_separate import label_discs
@@ -33,7 +35,7 @@ def test_a_shallow_dip_is_a_cut_where_cores_run_together():
     truth = label_discs((60, 50, 20), (60, 80, 20))
     maps = maps_of(truth, blur=4.0)
     maps[1] = np.where(truth > 0, 110 + 0.57 * maps[1], 0)  # the dip stays above the height of cores
-    assert separate(*maps, threshold=0.5, core=0.5).max() == 1
+    assert separate(*maps, threshold=0.5, seed_threshold=0.5).max() == 1
     found = cut_apart(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert found.max() == 2 and np.array_equal(found > 0, truth > 0)
     assert (found[60, 45], found[60, 90]) == (1, 2)
@@ -189,26 +191,18 @@ def test_pieces_are_what_the_maps_show():
     assert pieces.peaks[1:] == pytest.approx([1, 1], abs=0.05) and pieces.saddles[0] < 0.2
 
 
-def test_size_is_told_in_the_pixels_that_the_network_saw(tmp_path):
-    """Small pieces are joined in the card below: seen at half the scale, the same pixels are pieces half as large."""
-    small = {"size": 10.0, INTERCEPT: 0.0, LIMIT: 0.5}
-    tiny_card(tmp_path)
-    file = tmp_path / "tiny.toml"
-    entries = "".join(f"{name} = {value}\n" for name, value in small.items())
-    file.write_text(f"diameter = 30.0\n{file.read_text()}\n[cuts]\n{entries}")
+def test_size_is_told_in_the_pixels_that_the_network_saw():
+    """Small pieces are joined here: seen at half the scale, the same pixels are pieces half as large."""
+    small = ParticleOptions(diameter=30.0, cuts={"size": 10.0, INTERCEPT: 0.0, LIMIT: 0.5})
     maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)))
-    assert particles(maps, even(maps), 1.0, 0.5, read_card(file)).max() == 2
-    assert particles(maps, even(maps), 0.5, 0.5, read_card(file)).max() == 1
+    assert particles(maps, even(maps), 1.0, 0.5, small).max() == 2
+    assert particles(maps, even(maps), 0.5, 0.5, small).max() == 1
 
 
 @pytest.mark.parametrize(
     "change", [{"limit": 1.0}, {"limit": None}, {"neck": 0.5}, {"saddle": "steep"}, {"touching": 1.0}]
 )
 def test_a_card_with_other_cuts_is_refused(tmp_path, change):
-    tiny_card(tmp_path)
-    file = tmp_path / "tiny.toml"
-    entries = {name: value for name, value in (WEIGHTS | change).items() if value is not None}
-    lines = "".join(f"{name} = {value!r}\n" for name, value in entries.items())
-    file.write_text(f"{file.read_text()}\n[cuts]\n{lines}")
-    with pytest.raises(ValueError, match=r"tiny.toml: cuts"):
-        read_card(file)
+    cuts = {name: value for name, value in (WEIGHTS | change).items() if value is not None}
+    with pytest.raises(ValueError, match="cuts"):
+        ParticleOptions.of(replace(tiny_card(tmp_path), options={"cuts": cuts}))

@@ -207,7 +207,7 @@ def test_edge_weights_are_said():
 
 
 @pytest.mark.parametrize(
-    ("flips", "closer", "said_of_it"),
+    ("flips", "second", "said_of_it"),
     [
         (False, 1.0, ""),
         (False, 1.4, "means over the image and its mirror image, 1.4 times as large."),
@@ -215,8 +215,8 @@ def test_edge_weights_are_said():
         (True, 1.4, "means over the image and its mirror images, also 1.4 times as large."),
     ],
 )
-def test_what_the_maps_were_averaged_over_is_said(flips, closer, said_of_it):
-    words = method(refound(make_analysis(4), settings={"flips": flips}, closer=closer))
+def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
+    words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
     assert said_of_it in words and ("means over" in words) == bool(said_of_it)
 
 

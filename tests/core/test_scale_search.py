@@ -10,7 +10,7 @@ import pytest
 from segmentation.core.labels.confidence import typical_diameter
 from segmentation.core.network.scale_search import KEEP, Trial, clear_throughout, clearest, working_scale
 
-CARD = SimpleNamespace(smallest=12.0, largest=80.0, diameter=36.0, core=0.5, threshold=0.5)
+CARD = SimpleNamespace(smallest=12.0, largest=80.0)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ def test_the_trial_that_decides(trials, decides):
 
 
 def test_the_scale_brings_the_typical_particle_to_the_cards_size():
-    assert working_scale(Trial(0.25, 0.9, 45.0), CARD) == pytest.approx(0.2)
-    assert working_scale(Trial(1.0, 0.9, 36.0 / KEEP[0]), CARD) == 1.0  # not worth a resampling
-    assert working_scale(Trial(1.0, 0.9, 9.0), CARD) == pytest.approx(2.0)  # half way to 4
-    assert working_scale(Trial(1.0, 0.9, 24.0), CARD) == 1.0
-    assert working_scale(Trial(0.25, 0.3, 45.0), CARD) == 1.0  # not clear enough to trust
+    assert working_scale(Trial(0.25, 0.9, 45.0), 36.0) == pytest.approx(0.2)
+    assert working_scale(Trial(1.0, 0.9, 36.0 / KEEP[0]), 36.0) == 1.0  # not worth a resampling
+    assert working_scale(Trial(1.0, 0.9, 9.0), 36.0) == pytest.approx(2.0)  # half way to 4
+    assert working_scale(Trial(1.0, 0.9, 24.0), 36.0) == 1.0
+    assert working_scale(Trial(0.25, 0.3, 45.0), 36.0) == 1.0  # not clear enough to trust
 
 
 def test_typical_diameter_weighs_by_length_and_takes_no_speck():
@@ -43,9 +43,9 @@ def test_typical_diameter_weighs_by_length_and_takes_no_speck():
     distance[199, 199] = 255
     maps = np.stack([np.full((200, 200), 255, np.uint8), distance])
     # Cores are half as wide as their particles: 3 of 20 px and one of 120, which is half of all length.
-    assert typical_diameter(maps, CARD) == pytest.approx(120, rel=0.03)
-    assert typical_diameter(maps[:, :60], CARD) == pytest.approx(20, rel=0.06)
-    assert typical_diameter(np.zeros((2, 50, 50), np.uint8), CARD) is None
+    assert typical_diameter(maps, 0.5, 0.5) == pytest.approx(120, rel=0.03)
+    assert typical_diameter(maps[:, :60], 0.5, 0.5) == pytest.approx(20, rel=0.06)
+    assert typical_diameter(np.zeros((2, 50, 50), np.uint8), 0.5, 0.5) is None
 
 
 def test_a_single_shape_counts_less_than_many():

@@ -75,8 +75,9 @@ def test_files_of_earlier_versions_can_be_read(known):
     np.savez_compressed(file, numbers=np.array(numbers), words=words, **arrays)
     file.seek(0)
     found = Segmentation.load(file, ORIGIN)
-    lost = {"closer": 1.0} if known == 6 else {"closer": 1.0, "expected": 1.0, "dropped": 0} if known == 4 else {}
-    known_all = {"scale": 0.7, "threshold": 0.45, "clarity": 0.8, "expected": 0.6, "dropped": 3, "closer": 1.4}
+    once = {"second_scale": 1.0}
+    lost = once if known == 6 else once | {"expected": 1.0, "dropped": 0} if known == 4 else {}
+    known_all = {"scale": 0.7, "threshold": 0.45, "clarity": 0.8, "expected": 0.6, "dropped": 3, "second_scale": 1.4}
     assert found.used == {"polarity": "dark", **known_all, **lost}
     assert (found.rows, found.ids.tolist(), found.class_names) == (2, [1, 2], ("particle",))
     assert list(found.alternatives) == ["x"] and found.provenance == ORIGIN

@@ -27,7 +27,7 @@ def label_discs(*discs, shape=(120, 160)):
 
 def test_touching_discs_come_apart_without_losing_a_pixel():
     truth = label_discs((60, 50, 20), (60, 88, 20), (30, 120, 12))
-    found = separate(*maps_of(truth), threshold=0.5, core=0.5)
+    found = separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5)
     assert found.max() == 3
     assert np.array_equal(found > 0, truth > 0)
     for number in (1, 2, 3):
@@ -39,7 +39,7 @@ def test_touching_discs_come_apart_without_losing_a_pixel():
 def test_a_small_particle_beside_a_big_one_is_kept():
     """The published chain drops a component that got no marker because a bigger particle stood near."""
     truth = label_discs((60, 60, 40), (60, 106, 4))
-    found = separate(*maps_of(truth), threshold=0.5, core=0.5)
+    found = separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5)
     assert found.max() == 2
     assert found[60, 106] not in (0, found[60, 60])
 
@@ -47,24 +47,24 @@ def test_a_small_particle_beside_a_big_one_is_kept():
 def test_a_component_without_a_core_is_one_particle():
     foreground = np.zeros((20, 20), np.uint8)
     foreground[5:8, 5:8] = 255
-    found = separate(foreground, np.zeros_like(foreground), threshold=0.5, core=0.5)
+    found = separate(foreground, np.zeros_like(foreground), threshold=0.5, seed_threshold=0.5)
     assert found.max() == 1 and (found > 0).sum() == 9
 
 
 def test_particles_at_the_frame_are_kept():
     truth = label_discs((0, 0, 9), (119, 159, 9), (60, 0, 5))
-    assert separate(*maps_of(truth), threshold=0.5, core=0.5).max() == 3
+    assert separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5).max() == 3
 
 
 def test_an_empty_map_gives_no_particles():
     empty = np.zeros((64, 64), np.uint8)
-    assert separate(empty, empty, threshold=0.5, core=0.5).max() == 0
+    assert separate(empty, empty, threshold=0.5, seed_threshold=0.5).max() == 0
 
 
 @pytest.mark.parametrize("threshold", [0.0001, 0.5, 0.999])
 def test_zero_probability_is_never_a_particle(threshold):
     empty = np.zeros((16, 16), np.uint8)
-    assert separate(empty, empty, threshold=threshold, core=0.5).max() == 0
+    assert separate(empty, empty, threshold=threshold, seed_threshold=0.5).max() == 0
 
 
 def test_holes_of_one_particle_are_filled_and_gaps_between_two_stay():
@@ -101,9 +101,9 @@ def test_a_large_component_is_shared_out_in_parts_as_it_is_at_once(monkeypatch):
     foreground = np.full((300, 400), 255, np.uint8)
     distance = (120 + 100 * np.cos(rows / 4) * np.cos(columns / 5)).astype(np.uint8)
     distance[:60] = np.maximum(distance[:60] // 4, 1)  # no core: what no part can reach goes to its neighbours
-    whole = separate(foreground, distance, threshold=0.5, core=0.7)
+    whole = separate(foreground, distance, threshold=0.5, seed_threshold=0.7)
     for name, value in (("LARGE", 100), ("PART", 64), ("OVERLAP", 24)):
         monkeypatch.setattr(separating, name, value)
-    parts = separate(foreground, distance, threshold=0.5, core=0.7)
+    parts = separate(foreground, distance, threshold=0.5, seed_threshold=0.7)
     assert whole.max() == parts.max() > 100 and parts.min() > 0
     assert (whole != parts)[60:].mean() < 0.001

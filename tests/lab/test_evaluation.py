@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage, stats
 
+from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.evaluation.report import choice
@@ -35,7 +36,7 @@ from segmentation.lab.publish import amend
 from segmentation.lab.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
 
-CARD = find("particles-multires")
+OPTIONS = ParticleOptions.of(find("particles-multires"))
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
 
 
@@ -231,12 +232,12 @@ def test_precision_falls_and_recall_rises_where_the_threshold_falls():
     outside = ndimage.distance_transform_edt(truth == 0)
     foreground = np.clip(250 - 12 * outside, 0, 255).astype(np.uint8)  # halos that a low threshold takes in
     maps = np.stack([foreground, (255 * inner_distance(truth)).astype(np.uint8)])
-    points = curve([sweep_image(maps, maps[0], truth, 1.0, CARD)] * 2, list(CURVES))
+    points = curve([sweep_image(maps, maps[0], truth, 1.0, OPTIONS)] * 2, list(CURVES))
     assert [p["threshold"] for p in points] == list(THRESHOLDS)
     assert points[0]["f1_75"] < points[-1]["f1_75"] == 1
     precision = [p["precision_pixels"] for p in points]
     assert precision == sorted(precision) and all(p["recall_pixels"] == 1 for p in points)
-    nothing = curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, CARD)], list(CURVES))
+    nothing = curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, OPTIONS)], list(CURVES))
     assert choose(nothing, CHOOSING) is None
 
 
@@ -275,8 +276,8 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_model():
 
 def test_the_published_chain_loses_small_neighbours_and_ours_keeps_them():
     truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
-    assert count_image(through_chain(OWN, truth, 0.5, 1.0, CARD), truth).kinds[Kind.CORRECT] == 3
-    image = count_image(through_chain("published", truth, 0.5, 1.0, CARD), truth)
+    assert count_image(through_chain(OWN, truth, 0.5, 1.0, OPTIONS), truth).kinds[Kind.CORRECT] == 3
+    image = count_image(through_chain("published", truth, 0.5, 1.0, OPTIONS), truth)
     assert image.kinds[Kind.FALSE_NEGATIVE] == 2 and image.kinds[Kind.CORRECT] == 1
 
 

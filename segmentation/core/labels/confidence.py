@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..network.cards import INTERCEPT, TRAITS, ModelCard
+from .options import INTERCEPT, TRAITS, ParticleOptions
 from .pieces import BAND
 from .separate import Labels, areas_of, max_over_labels, mean_over_labels
 
@@ -96,25 +96,27 @@ def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> 
     return chance
 
 
-def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, card: ModelCard) -> NDArray[np.float32]:
-    """(n,) float32: how likely each particle is right; for a card without calibration the mean probability over it.
+def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: ParticleOptions) -> NDArray[np.float32]:
+    """(n,) float32: how likely each particle is right; for a model without calibration the mean probability over it.
 
     maps: (2 or 3, H, W), grey: (H, W), in the image's own pixels. scale: at which the network saw them.
     """
-    if not card.confidence:
+    if not options.confidence:
         return mean_over_labels(maps[0], labels)
-    return likely_right(traits(maps, grey, labels, scale, card.diameter), card.confidence)
+    return likely_right(traits(maps, grey, labels, scale, options.diameter), options.confidence)
 
 
-def clarity(maps: Maps, card: ModelCard) -> tuple[float, float | None, int]:
+def clarity(maps: Maps, threshold: float, seed_threshold: float) -> tuple[float, float | None, int]:
     """How clearly maps (2 or 3, H, W) show particles, how large these are and how many: the judge of a scale search.
+
+    threshold: foreground probability, seed_threshold: inner distance, from which pixels count.
 
     Clarity is how high the cores rise (area-weighted mean of their peaks) times how sure the foreground is, 0 to 1.
     """
     foreground, distance = maps[:2]
-    inside = foreground >= card.threshold * 255
-    cores, count = ndimage.label(distance >= card.core * 255)
-    diameter = typical_diameter(maps, card)
+    inside = foreground >= threshold * 255
+    cores, count = ndimage.label(distance >= seed_threshold * 255)
+    diameter = typical_diameter(maps, threshold, seed_threshold)
     if count == 0 or inside.mean() < NOTHING:
         return 0.0, diameter, 0
     peaks = max_over_labels(distance, cores)
@@ -122,14 +124,14 @@ def clarity(maps: Maps, card: ModelCard) -> tuple[float, float | None, int]:
     return float(height * foreground[inside].mean() / 255**2), diameter, count
 
 
-def typical_diameter(maps: Maps, card: ModelCard) -> float | None:
+def typical_diameter(maps: Maps, threshold: float, seed_threshold: float) -> float | None:
     """Median ECD in px, each particle weighted by its ECD; None where there are no particles.
 
     By number specks would decide, by area a few large particles would, at the cost of all small ones. Cores stand for
     particles: a core of inner distance above c is 1 - c times as wide as its particle.
     """
-    cores, _ = ndimage.label((maps[1] >= card.core * 255) & (maps[0] >= card.threshold * 255))
-    areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - card.core) ** 2
+    cores, _ = ndimage.label((maps[1] >= seed_threshold * 255) & (maps[0] >= threshold * 255))
+    areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - seed_threshold) ** 2
     areas = areas[areas >= SMALLEST_AREA]
     if not len(areas):
         return None

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.cards import INTERCEPT, LIMIT
+from .options import INTERCEPT, LIMIT
 from .pieces import AREA, GREY, LENGTH, SEAM, TOUCHING, XX, XY, YY, Floats, Grey, Pieces, X, Y, oversegment
 from .separate import Labels, fill_holes, relabel, renumber
 
@@ -34,7 +34,7 @@ def cut_apart(
 
     maps: (2 or 3, H, W) uint8 foreground, inner distance and perhaps where particles touch, 0..255 for 0..1. grey: (H,
     W) uint8, the picture as the network saw it. threshold: a pixel at or above it is particle. scale: at which the
-    network saw the picture. diameter: px that it likes best. weights: of the model of cuts, as in a ModelCard.
+    network saw the picture. diameter: px that it likes best. weights: of the model of cuts, as among ParticleOptions.
     Returns (H, W) int32 labels 1..n, 0 background.
     """
     labels, first, pieces = oversegment(maps, grey, threshold=threshold, scale=scale)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.cards import ModelCard
 from .confidence import Grey, Maps, confidence
 from .cuts import cut_apart
+from .options import EVEN, ParticleOptions
 from .separate import Labels, relabel, separate
 
-EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
 
 
@@ -32,35 +31,35 @@ class Outlines:
     expected: float
 
 
-def particles(maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard) -> Labels:
-    """(H, W) int32 labels 1..n of the particles of maps (2 or 3, H, W), told apart as the card says.
+def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Labels:
+    """(H, W) int32 labels 1..n of the particles of maps (2 or 3, H, W), told apart as the model's options say.
 
     grey: (H, W) uint8, the picture as the network saw it.
     """
-    if not card.cuts:
-        return separate(*maps[:2], threshold=threshold, core=card.core)
-    return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=card.diameter, weights=card.cuts)
+    if not options.cuts:
+        return separate(*maps[:2], threshold=threshold, seed_threshold=options.seed_threshold)
+    return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=options.diameter, weights=options.cuts)
 
 
 def least_chance(expected: float, options: Mapping[str, Any]) -> float:
-    """The chance of being right under which outlines of an image are dropped; options: those of the model's card."""
+    """The chance of being right under which outlines of an image are dropped; options: of the model's stored card."""
     return HOPELESS if expected >= float(options.get("noise", EVEN)) else EVEN
 
 
-def outline(maps: Maps, grey: Grey, scale: float, threshold: float, card: ModelCard) -> Outlines:
+def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Outlines:
     """The particles of maps (2 or 3, H, W) uint8 that a network made at `scale` of a picture, (H, W) uint8.
 
     Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
     be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
-    Elsewhere those stay, for the filter. A card may say below which expected share that is so (option `noise`): where
+    Elsewhere those stay, for the filter. The options say below which expected share that is so (`noise`): where
     faint things abound, most candidates are wrong without the rest being noise.
     """
-    labels = particles(maps, grey, scale, threshold, card)
-    certainty = confidence(maps, grey, labels, scale, card)
-    if not len(certainty) or not card.confidence:
+    labels = particles(maps, grey, scale, threshold, options)
+    certainty = confidence(maps, grey, labels, scale, options)
+    if not len(certainty) or not options.confidence:
         return Outlines(labels, certainty, 0, 1.0)
     expected = float(certainty.mean())
-    least = least_chance(expected, card.options)
+    least = least_chance(expected, {"noise": options.noise})
     keep = certainty >= least
     left, dropped = certainty[keep], int((~keep).sum())
     if dropped:

@@ -72,7 +72,7 @@ class Segmentation:
     confidence: (n,) float32, how likely each object is right; NaN where that is not known.
     rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
     used: what was used where the settings leave it open, and what finding was like, by name (plain JSON types), as the
-        task says: of particles polarity, scale, threshold, clarity, expected, dropped and closer.
+        task says: of particles polarity, scale, threshold, clarity, expected, dropped and second_scale.
     alternatives: other labels (H, W) int32 of the same image by what was changed: how much a number depends on a
         setting is told by measuring them too.
     layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.
@@ -153,7 +153,7 @@ def _current(data: Any) -> Segmentation:
         data["confidence"],
         header["rows"],
         Provenance.from_dict(header["provenance"]),
-        header["used"],
+        {"second_scale" if name == "closer" else name: value for name, value in header["used"].items()},
         _named(data, ALTERNATIVE),
         _named(data, LAYER),
     )
@@ -190,9 +190,9 @@ def _before_formats(data: Any, known: Provenance | None) -> Segmentation:
     if known is None:
         raise ValueError("nothing is known of this file")
     labels, confidence = data["labels"], data["confidence"]
-    names = ("rows", "scale", "threshold", "clarity", "expected", "dropped", "closer")
+    names = ("rows", "scale", "threshold", "clarity", "expected", "dropped", "second_scale")
     numbers = data["numbers"].tolist()
-    used = {"expected": 1.0, "dropped": 0, "closer": 1.0, **dict(zip(names, numbers, strict=False))}
+    used = {"expected": 1.0, "dropped": 0, "second_scale": 1.0, **dict(zip(names, numbers, strict=False))}
     rows, used["dropped"] = int(used.pop("rows")), int(used["dropped"])
     used["polarity"] = str(data["words"][0])
     ids = np.arange(1, len(confidence) + 1, dtype=np.int32)

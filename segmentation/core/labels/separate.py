@@ -26,18 +26,20 @@ BESIDE = (  # windows of pixels and of those below, above, right and left of the
 SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
 
 
-def separate(foreground: NDArray[np.uint8], distance: NDArray[np.uint8], *, threshold: float, core: float) -> Labels:
+def separate(
+    foreground: NDArray[np.uint8], distance: NDArray[np.uint8], *, threshold: float, seed_threshold: float
+) -> Labels:
     """Label the particles of two probability maps.
 
     foreground, distance: (H, W) uint8, 0..255 for 0..1. threshold: a pixel at or above it is particle.
-    core: inner distance at or above which pixels form the cores that become markers, per component; a component
-    without a core is one particle. No lines are burnt in between particles; holes of a particle are filled.
+    seed_threshold: inner distance at or above which pixels form the cores that become markers, per component; a
+    component without a core is one particle. No lines are burnt in between particles; holes of a particle are filled.
     Returns (H, W) int32 labels 1..n, 0 background.
     """
     mask = foreground >= max(1, round(threshold * 255))
     components, count = ndimage.label(mask)
     components = components.astype(np.int32, copy=False)
-    markers, owners = _markers(distance >= round(core * 255), components)
+    markers, owners = _markers(distance >= round(seed_threshold * 255), components)
     labels = grow(components, count, markers, owners, distance)
     return renumber(fill_holes(labels))
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator
 from pydantic import create_model as table_of
 from pydantic_core import PydanticCustomError
+
+from ..validation import Settings
+
+if TYPE_CHECKING:
+    from .cards import ModelCard
 
 CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # neither XML nor a database takes all control characters
 # Figures of a score that lie from 0 to 1.
@@ -75,9 +80,33 @@ class Figures(Open):
     __pydantic_extra__: dict[str, Figure] = Field(init=False)
 
 
-class Weights(Open):
-    limit: Between = 0.5
-    __pydantic_extra__: dict[str, Weight] = Field(init=False)
+class Likeness(BaseModel):
+    """taught: descriptions of the images that a model was taught on, limit: distance from these; core.network.likeness
+    has both."""
+
+    model_config = STRICT
+
+    taught: Annotated[list[list[Weight]], told("a list of lists of numbers")]
+    limit: Annotated[float, Field(gt=0, le=1e9), told("a number above 0")]
+
+
+class ModelOptions(Settings):
+    """What a card says to its kind of analysis alone, in the table [options]; each task may have a class of its own.
+
+    INHERITED: names of those that a model takes over from the one whose training it goes on with. FITTED: of these
+    those that are fitted to the maps of one decoder.
+    """
+
+    INHERITED: ClassVar[frozenset[str]] = frozenset()
+    FITTED: ClassVar[frozenset[str]] = frozenset()
+
+    likeness: Likeness | None = Field(
+        None, description="what the images taught are like (core/network/likeness.py); training writes it"
+    )
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Self:
+        return cls.model_validate(card.options)
 
 
 NAMED: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))

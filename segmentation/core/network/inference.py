@@ -127,20 +127,20 @@ def predict_augmented(
     picture: Picture,
     scale: float,
     *,
-    closer: float = 1.0,
+    second_scale: float = 1.0,
     flips: bool = False,
     progress: Progress = no_progress,
 ) -> Maps:
     """Mean of the maps over test-time augmentations, (M, H, W) uint8 in the picture's own pixels.
 
     predict(picture, progress): the maps of one showing. picture: (H, W) or (C, H, W). scale: factor by which it is
-    resampled first. closer: it is shown once more, so many times larger; 1: it is not. flips: each time show it in its
-    four mirrored forms.
+    resampled first. second_scale: it is shown once more, so many times larger; 1: it is not. flips: each time show it
+    in its four mirrored forms.
     """
     shape = picture.shape[-2], picture.shape[-1]
     showings = [(scale, EVERY if flips else ONCE)]
-    if closer > 1:  # mirrored, so that both showings have as little in common as they can
-        showings.append((scale * closer, EVERY if flips else MIRRORED))
+    if second_scale > 1:  # mirrored, so that both showings have as little in common as they can
+        showings.append((scale * second_scale, EVERY if flips else MIRRORED))
     efforts = np.cumsum([0.0] + [each**2 for each, _ in showings])
     seen: list[list[Maps]] = []
     for number, (each, ways) in enumerate(showings):

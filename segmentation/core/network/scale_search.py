@@ -40,12 +40,14 @@ class View:
     """How a picture is shown to the network.
 
     polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
-    what is looked for, 0 to 1; 1 where nobody looked.
+    what is looked for, 0 to 1; 1 where nobody looked. second_scale: how much larger it is shown once more, for the mean
+    of both maps; 1: it is not.
     """
 
     polarity: Polarity = "bright"
     scale: float = 1.0
     clarity: float = 1.0
+    second_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def search(
     card: ModelCard,
     picture: Picture,
     *,
+    diameter: float,
     polarity: Polarity | None = None,
     scale: float | None = None,
     coarsest: float = 0.0,
@@ -75,7 +78,8 @@ def search(
 
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
     (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
-    in the larger copies is taken. The clearest copy tells the size. coarsest: the least of COARSER that is tried, for
+    in the larger copies is taken. The clearest copy tells the size. diameter: of objects, in px, that the network likes
+    best. coarsest: the least of COARSER that is tried, for
     models of what is always small in its picture.
     """
     if polarity is not None and scale is not None:
@@ -93,7 +97,7 @@ def search(
     if scale is None:
         known = known + list(_finer(lambda copy, at: trial(copy, at, chosen), picture, known[0]))
     best = clearest(known, card)
-    return View(chosen, working_scale(best, card) if scale is None else scale, best.clarity)
+    return View(chosen, working_scale(best, diameter) if scale is None else scale, best.clarity)
 
 
 def shown(picture: Picture, polarity: Polarity) -> Picture:
@@ -134,14 +138,14 @@ def clearest(trials: list[Trial], card: ModelCard) -> Trial:
     return max((each for each in useful if each.clarity >= ALIKE * clear), key=lambda each: each.scale)
 
 
-def working_scale(best: Trial, card: ModelCard) -> float:
-    """The factor that brings the objects of the clearest trial to the card's favourite size.
+def working_scale(best: Trial, diameter: float) -> float:
+    """The factor that brings the objects of the clearest trial to the diameter, in px, that the network likes best.
 
     Where nothing is clear, 1: a strong reduction would turn shades of the background into large objects.
     """
     if best.diameter is None or best.clarity < CLEAR:
         return 1.0
-    scale = best.scale * card.diameter / best.diameter
+    scale = best.scale * diameter / best.diameter
     if scale > 1:
         scale **= MAGNIFIED
     if KEEP[0] <= scale <= KEEP[1]:

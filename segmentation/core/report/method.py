@@ -9,7 +9,8 @@ from typing import Any
 
 from segmentation import __version__
 
-from ..labels.outline import EVEN, least_chance
+from ..labels.options import EVEN
+from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.filters import ALWAYS, FILTERED, LEAST_CONFIDENCE, Reason
 from ..measure.pooling import WHY
@@ -125,11 +126,11 @@ def _found(sample: Sample, found: Found) -> Iterator[str]:
         yield f"The data bar, from row {found.data_bar}, was left out."
     if sample.task.method:
         yield sample.task.method.format(**found.used)
-    closer = found.used.get("closer", 1.0)
-    larger = f"{closer:.3g} times as large"
+    second = found.used.get("second_scale", 1.0)
+    larger = f"{second:.3g} times as large"
     if found.settings.get("flips"):
-        yield f"The maps are means over the image and its mirror images{f', also {larger}' * (closer > 1)}."
-    elif closer > 1:
+        yield f"The maps are means over the image and its mirror images{f', also {larger}' * (second > 1)}."
+    elif second > 1:
         yield f"The maps are means over the image and its mirror image, {larger}."
 
 

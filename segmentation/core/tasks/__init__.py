@@ -6,6 +6,10 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
+from pydantic import ValidationError
+
+from ..network import cards
+from ..validation import sentence
 from .base import Task
 
 _added: dict[str, Task] = {}
@@ -38,3 +42,16 @@ def find(name: str) -> Task:
 def add(task: Task) -> None:
     """A task from elsewhere than this folder, for the life of the process."""
     _added[task.name] = task
+
+
+def _check(card: cards.ModelCard) -> None:
+    """Raise ValueError where a card's task, if it is here, cannot use its maps or its options."""
+    if task := {**_own(), **_added}.get(card.task):
+        task.channels(card)
+        try:
+            task.options.of(card)
+        except ValidationError as error:
+            raise ValueError(f"options: {sentence(error)}") from error
+
+
+cards.check_with(_check)

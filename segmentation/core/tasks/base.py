@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..measure.quantities import OF, number
 from ..measure.together import Together, by_area
 from ..micrograph.types import Calibration, Micrograph
+from ..network.card_entries import ModelOptions
 from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
 
@@ -106,6 +107,8 @@ class Task:
     table: name of the file of its table: "classes" where each pixel belongs to a class and a row says all of one.
     size: the column of its table whose distribution is drawn.
     together(fields): its numbers of several images as one sample; None of a kind whose size distribution is pooled.
+    options: of its models' cards: what those say that only this kind reads; where a setting names a typical size, the
+        `diameter` that a model likes best.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
     corners: whether pixels that share a corner only are of one object, where a mask has no numbers.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
@@ -130,6 +133,7 @@ class Task:
     size: str = "min_feret"
     together: Together | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
+    options: type[ModelOptions] = ModelOptions
     corners: bool = False
     ignores: frozenset[str] = frozenset()
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..labels.options import ParticleOptions
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, search
 from ..settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
@@ -114,24 +115,28 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     """Polarity and scale at which the particles are clearest and of the size that the model likes best."""
     from ..labels.confidence import clarity
 
-    judging = replace(card, threshold=float(card.options.get("search_threshold", card.threshold)))
+    options = ParticleOptions.of(card)
+    threshold = options.search_threshold or card.threshold
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
-    return search(
+    view = search(
         predict,
-        lambda maps: clarity(maps, judging),
+        lambda maps: clarity(maps, threshold, options.seed_threshold),
         card,
         picture,
+        diameter=options.diameter,
         polarity=polarity,
         scale=settings.scale,
-        coarsest=float(card.options.get("coarsest", 0.0)),
+        coarsest=options.coarsest,
     )
+    return replace(view, second_scale=options.second_scale)
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    closer = f", and shown a second time {card.closer:g} times as large" if card.closer > 1 else ""
+    options = ParticleOptions.of(card)
+    again = f", and shown a second time {options.second_scale:g} times as large" if options.second_scale > 1 else ""
     return [
         ("Threshold", f"{card.threshold:g}"),
-        ("Working size", f"particles of about {card.diameter:g} px; images are resampled to that{closer}"),
+        ("Working size", f"particles of about {options.diameter:g} px; images are resampled to that{again}"),
         ("Taught on", f"particles of {card.smallest:g} to {card.largest:g} px at that size"),
     ]
 
@@ -139,12 +144,15 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Found:
     from ..labels.outline import outline
 
+    options = ParticleOptions.of(card)
     threshold = card.threshold if settings.threshold is None else settings.threshold
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
     at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
     with ThreadPoolExecutor(at_once) as pool:
-        found, *others = pool.map(lambda step: outline(maps, grey, view.scale, threshold + step, card), [0.0, *steps])
+        found, *others = pool.map(
+            lambda step: outline(maps, grey, view.scale, threshold + step, options), [0.0, *steps]
+        )
     alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
     used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
     return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
@@ -210,7 +218,8 @@ def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> boo
 
 def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[str]:
     """Whether the image is one that the model can judge at all."""
-    from ..labels.outline import EVEN, least_chance
+    from ..labels.options import EVEN
+    from ..labels.outline import least_chance
     from ..labels.segmentation import MASKS, NONE_IN_MASK
 
     used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
@@ -250,6 +259,7 @@ TASK = Task(
     things="particles",
     class_names=("particle",),
     settings=ParticleSettings,
+    options=ParticleOptions,
     channels=channels,
     scale=scale,
     decode=decode,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from pydantic import Field
 from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, number, of_class
 from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
+from ..network.card_entries import Fraction, ModelOptions, told
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
@@ -112,6 +113,16 @@ class PhaseSettings(SegmentationSettings):
     @property
     def flips(self) -> bool:
         return self.mirrored == "on"
+
+
+class PhaseOptions(ModelOptions):
+    """What is known of the errors of a model of phases."""
+
+    confusion: Annotated[list[list[Fraction]], told("a list of lists of numbers from 0 to 1")] = Field(
+        [],
+        description="of the pixels of each true class (a row) the shares found as each class, and as none, on the"
+        " images that were held out; see `--write-score`",
+    )
 
 
 def channels(card: ModelCard) -> Channels:
@@ -297,6 +308,7 @@ TASK = Task(
     things="phases",
     class_names=(),
     settings=PhaseSettings,
+    options=PhaseOptions,
     channels=channels,
     scale=scale,
     decode=decode,

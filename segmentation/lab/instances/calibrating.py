@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ...core.labels.confidence import likely_right, traits
+from ...core.labels.options import INTERCEPT, ParticleOptions
 from ...core.labels.outline import HOPELESS, particles
 from ...core.measure.filters import LEAST_CONFIDENCE
 from ...core.measure.fractions import wilson
 from ...core.micrograph.types import Calibration, Micrograph
-from ...core.network.cards import INTERCEPT
 from ...core.pace import followed
 from ...core.truth import Pair
 from ...core.validation import Refused
@@ -82,7 +82,7 @@ def calibrate(
     rows: int | None = None,
     say: Say = lambda line: None,
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """The weights of a card's table [confidence], and their `reliability` on the examples.
+    """The weights of the card's option `confidence`, and their `reliability` on the examples.
 
     They are fitted on all outlines in the examples and in rendered pictures with and without particles; of the latter
     but on those that are right or lie on the background, as far more are merged there than in real ones.
@@ -128,12 +128,12 @@ def _judged(
     drawn: bool = False,
 ) -> Judged:
     """All that is outlined in an image; what would be dropped is learnt from, too."""
-    seen, card = predictor.see(micrograph, len(truth)), predictor.card
-    found = particles(seen.maps, seen.grey, seen.view.scale, threshold, card)
+    seen, options = predictor.see(micrograph, len(truth)), ParticleOptions.of(predictor.card)
+    found = particles(seen.maps, seen.grey, seen.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT)[1]] = True
-    values = traits(seen.maps, seen.grey, found, seen.view.scale, card.diameter)
+    values = traits(seen.maps, seen.grey, found, seen.view.scale, options.diameter)
     used = right | (overlap.common.sum(0) < BARE * overlap.found_area) if drawn else np.ones(len(right), bool)
     places = overlap.found_ids[used] - 1
     return Judged({name: each[places] for name, each in values.items()}, right[used], group)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ...core.labels.cuts import cut_apart, cut_traits, join
+from ...core.labels.options import INTERCEPT, LIMIT, ParticleOptions
 from ...core.labels.pieces import Pieces, joined, oversegment
 from ...core.micrograph.types import Micrograph
-from ...core.network.cards import INTERCEPT, LIMIT
 from ...core.pace import followed
 from ...core.truth import Pair
 from ..evaluation.predictions import Predictor, Seen, padded
@@ -48,7 +48,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Fitted:
-    """weights: of a card's table [cuts]. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what cut
+    """weights: of the card's option `cuts`. merits: mean of the examples' F1 at IoU 0.5 and at 0.75, by what cut
     them: these weights; those of the card as it was, if any; and, of enough groups, a fit on the other groups, fold by
     fold."""
 
@@ -71,7 +71,7 @@ def fit_cuts(
     some = some_of(examples)
     own = [show(predictor, *pair.load(rows), threshold, pair.group) for pair in followed(some, len(some), say, OFTEN)]
     made = [show(predictor, *pair, threshold) for pair in followed(rendered(), RENDERED, say, OFTEN)]
-    old = predictor.card.cuts
+    old = ParticleOptions.of(predictor.card).cuts
 
     def counts(images: Sequence[Shown], weights: Mapping[str, float]) -> Floats:
         return _counts(images, predictor, threshold, weights)
@@ -97,7 +97,8 @@ def show(predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold:
     labels, first, pieces = oversegment(seen.maps, seen.grey, threshold=threshold, scale=seen.view.scale)
     places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
     common = csr_array((np.ones(labels.size), places), shape=(len(pieces.peaks), int(truth.max(initial=0)) + 1))
-    return Shown(seen, truth, predictor.card.diameter / seen.view.scale, pieces, common, group)
+    unit = ParticleOptions.of(predictor.card).diameter / seen.view.scale
+    return Shown(seen, truth, unit, pieces, common, group)
 
 
 def cuts_of(image: Shown, states: Sequence[Mapping[str, float]]) -> Borders:
@@ -151,7 +152,7 @@ def _fitted_once(own: Sequence[Shown], made: Sequence[Shown], states: Sequence[M
 
 def _counts(images: Sequence[Shown], predictor: Predictor, threshold: float, weights: Mapping[str, float]) -> Floats:
     """(2, 3) hits, spurious and missed particles at IoU 0.5 and at IoU 0.75."""
-    total, diameter = np.zeros((2, 3)), predictor.card.diameter
+    total, diameter = np.zeros((2, 3)), ParticleOptions.of(predictor.card).diameter
     for image in images:
         seen, scale = image.seen, image.seen.view.scale
         found = cut_apart(seen.maps, seen.grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)

@@ -12,8 +12,8 @@ from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
+from ...core.labels.options import ParticleOptions
 from ...core.labels.outline import outline, particles
-from ...core.network.cards import ModelCard
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.report import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
@@ -34,7 +34,7 @@ OWN, BEFORE = "own", "before fitting"
 
 
 def sweep_image(
-    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, card: ModelCard
+    maps: NDArray[np.uint8], grey: NDArray[np.uint8], truth: Labels, scale: float, options: ParticleOptions
 ) -> NDArray[np.float64]:
     """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
 
@@ -44,7 +44,7 @@ def sweep_image(
     true, inside = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
-        found = padded(particles(maps, grey, scale, threshold, card), truth.shape)
+        found = padded(particles(maps, grey, scale, threshold, options), truth.shape)
         iou = overlap_of(without_specks(found), true).iou
         hits = int(((found > 0) & inside).sum())
         pixels = hits, int((found > 0).sum()) - hits, int(inside.sum()) - hits
@@ -93,6 +93,7 @@ class Outliner:
 
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor, self.options = scoring, predictor, options
+        self.of_card = ParticleOptions.of(predictor.card)
         before = (BEFORE,) if options.before else ()
         self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *before, *options.chains)}
         self.through: dict[str, list[ImageCounts]] = {
@@ -102,15 +103,15 @@ class Outliner:
         self.confidence: list[NDArray[np.float32]] = []
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
-        threshold, card = self.options.threshold_of(self.predictor.card), self.predictor.card
-        outlines = outline(seen.maps, seen.grey, seen.view.scale, threshold, card)
+        threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
+        outlines = outline(seen.maps, seen.grey, seen.view.scale, threshold, options)
         for chain, counts in self.chains.items():
             counts.append(count_image(padded(self._labels(chain, seen, outlines.labels), truth.shape), truth, unit))
         for chain, counts in self.through.items():
-            counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, card), truth, unit))
+            counts.append(count_image(through_chain(chain, truth, threshold, seen.view.scale, options), truth, unit))
         own = self.chains[OWN][-1]
         if self.options.thresholds:
-            self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, card))
+            self.sweeps.append(sweep_image(seen.maps, seen.grey, truth, seen.view.scale, options))
         self.confidence.append(outlines.confidence[own.found_ids - 1])
         return outlines.labels, own
 
@@ -118,7 +119,8 @@ class Outliner:
         if chain == OWN:
             return own
         if chain == BEFORE and (card := self.options.before):
-            return outline(seen.maps, seen.grey, seen.view.scale, self.options.threshold_of(card), card).labels
+            threshold, before = self.options.threshold_of(card), ParticleOptions.of(card)
+            return outline(seen.maps, seen.grey, seen.view.scale, threshold, before).labels
         return CHAINS[chain](seen.maps[0])
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
@@ -133,7 +135,7 @@ class Outliner:
             "by_size": by_size([image.by_size for image in images]),
             "thresholds": against_threshold(self.sweeps, CURVES, OF_OBJECTS, CHOOSING, used),
             "reliability": self.options.reliability or reliability(np.concatenate(self.confidence), right),
-            "core": self.predictor.card.core,
+            "seed_threshold": self.of_card.seed_threshold,
             "sizes": {
                 "measure": "minimum Feret diameter",
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
@@ -144,7 +146,7 @@ class Outliner:
         }
 
 
-def through_chain(chain: str, truth: Labels, threshold: float, scale: float, card: ModelCard) -> Labels:
+def through_chain(chain: str, truth: Labels, threshold: float, scale: float, options: ParticleOptions) -> Labels:
     """What a chain makes of the maps (H, W) that a perfect network would give for the truth, shown at `scale`.
 
     The picture is one of even particles on an even ground.
@@ -153,4 +155,4 @@ def through_chain(chain: str, truth: Labels, threshold: float, scale: float, car
     if chain != OWN:
         return CHAINS[chain](foreground)
     distance = np.rint(255 * inner_distance(truth)).astype(np.uint8)
-    return particles(np.stack([foreground, distance]), foreground, scale, threshold, card)
+    return particles(np.stack([foreground, distance]), foreground, scale, threshold, options)

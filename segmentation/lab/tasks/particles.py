@@ -18,7 +18,7 @@ from .base import Followed, Labels, LearningTask, Maps, Scoring
 
 
 def preview(maps: Maps) -> Labels:
-    return separate(maps[0], maps[1], threshold=0.5, core=0.5)
+    return separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5)
 
 
 def rank(image: Mapping[str, Any]) -> tuple[float, float]:

@@ -152,10 +152,10 @@ class Command(LabCommand):
         if options["fit_cuts"]:
             self.stdout.write("fitting where to cut, on these images and rendered ones")
             found = fit_cuts(predictor, examples, **among)
-            self._write(file, "cuts", found.weights, {"cuts_data": title, "cuts_rule": RULE})
+            self._write(file, "options", {"cuts": found.weights}, {"cuts_data": title, "cuts_rule": RULE})
             worth = ", ".join(f"{value:.4f} with {name}" for name, value in found.merits.items())
             self.stdout.write(f"cuts written into {file}: mean F1 at IoU 0.5 and 0.75 without a confidence {worth}")
-            predictor = replace(predictor, card=replace(predictor.card, cuts=found.weights))
+            predictor = _with(predictor, cuts=found.weights)
         if options["calibrate"]:
             self.stdout.write("fitting the confidence, on these images and rendered ones")
             weights, told = calibrate(predictor, examples, **among)
@@ -165,9 +165,9 @@ class Command(LabCommand):
                 "wrong_under_limit": round(told["under"]["wrong"] or 0, 3),
                 "wrong_over_limit": round(told["over"]["wrong"] or 0, 3),
             }
-            self._write(file, "confidence", weights, facts)
+            self._write(file, "options", {"confidence": weights}, facts)
             self.stdout.write(f"confidence written into {file}: {facts}")
-            predictor = replace(predictor, card=replace(predictor.card, confidence=weights))
+            predictor = _with(predictor, confidence=weights)
         return predictor, replace(_options(options), before=old, reliability=told)
 
     def _write(self, file: Path, name: str, value: object, facts: dict[str, Any]) -> None:
@@ -178,6 +178,12 @@ class Command(LabCommand):
             amend(file, {name: value, "training": facts})
         except (OSError, ValueError) as error:
             raise CommandError(f"The {name} cannot be written into {file}: {error}") from error
+
+
+def _with(predictor: Any, **options: Any) -> Any:
+    """A predictor whose card has other options."""
+    card = predictor.card
+    return replace(predictor, card=replace(card, options={**card.options, **options}))
 
 
 def _check(options: dict[str, Any]) -> None:

@@ -1,0 +1,75 @@
+"""What the card of a model of particles says to their analysis alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field
+
+from ..network.card_entries import Between, Fraction, ModelOptions, Px, Times, Weight
+from ..network.cards import ModelCard
+
+TRAITS = ("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "glare")  # .confidence
+CUT_TRAITS = (  # .cuts
+    *("saddle", "lower", "higher", "size", "ratio", "seam", "step", "roundness"),
+    "touching",  # of networks that predict it
+)
+INTERCEPT = "intercept"
+LIMIT = "limit"  # chance of a cut under which pieces are joined
+EVEN = 0.5  # chance of being right under which an outline is more likely wrong
+
+
+def _of(known: tuple[str, ...], *needed: str) -> AfterValidator:
+    """Weights, all of those needed and some of those known, or none."""
+
+    def check(weights: dict[str, float]) -> dict[str, float]:
+        if weights and not {*needed} <= {*weights} <= {*needed, *known}:
+            raise ValueError(f"it has {' and '.join(needed)} and some of {', '.join(known)}, or none.")
+        if not 0 < weights.get(LIMIT, EVEN) < 1:
+            raise ValueError(f"its {LIMIT} is a number between 0 and 1.")
+        return weights
+
+    return AfterValidator(check)
+
+
+Weights = dict[str, Weight]
+
+
+class ParticleOptions(ModelOptions):
+    """How a network's maps become particles."""
+
+    FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "cuts"})
+    INHERITED: ClassVar[frozenset[str]] = FITTED | {
+        *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise")
+    }
+
+    seed_threshold: Between = Field(0.5, description="inner distance from which a pixel belongs to a particle's core")
+    diameter: Px = Field(
+        28.0, description="length-weighted median diameter, in px, to which particles are brought for the network"
+    )
+    second_scale: Times = Field(
+        1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
+    )
+    confidence: Annotated[Weights, _of(TRAITS, INTERCEPT)] = Field(
+        {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `--calibrate`"
+    )
+    cuts: Annotated[Weights, _of(CUT_TRAITS, INTERCEPT, LIMIT)] = Field(
+        {}, description="weights and limit of where touching particles are cut (core/labels/cuts.py); see `--fit-cuts`"
+    )
+    coarsest: Fraction = Field(
+        0.0,
+        description="the smallest copy of a picture, as a share, on which particles are looked for to tell their size",
+    )
+    search_threshold: Between | None = Field(
+        None, description="the threshold while that is done, where it is another than the card's"
+    )
+    noise: Fraction = Field(
+        EVEN, description="expected share of right outlines under which an image is taken for noise"
+    )
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Self:
+        options = super().of(card)
+        if "touching" in options.cuts and "touching" not in card.maps:
+            raise ValueError("cuts names touching, a map that the network does not predict.")
+        return options
