@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
@@ -109,11 +111,19 @@ class RequireLogin(LoginRequiredMiddleware):
         if not settings.DEEPSEGM_REQUIRE_LOGIN:
             return None
         answer = super().process_view(request, view, args, kwargs)
+        if answer is not None and request.method not in ("GET", "HEAD"):  # that address answers no other method
+            answer = redirect_to_login(_page_before(request), settings.LOGIN_URL)
         if answer is None or not is_for_script(request):
             return answer
         refused = HttpResponse(SIGN_IN, status=401, content_type="text/plain; charset=utf-8")
         refused["HX-Refresh"] = "true"
         return refused
+
+
+def _page_before(request: HttpRequest) -> str:
+    """The page of this site that a form was sent from, the start page where that is not known."""
+    before = urlsplit(request.headers.get("Referer", ""))
+    return before.path if before.netloc == request.get_host() and before.path else "/"
 
 
 def is_for_script(request: HttpRequest) -> bool:

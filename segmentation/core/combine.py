@@ -20,7 +20,7 @@ from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration, CalibrationSource
 from .network.scale_search import CLEAR
-from .sample import Image, LeftOut, Member, Sample, calibration_of, most_doubtful
+from .sample import Image, LeftOut, Member, Sample, calibration_of, common
 
 SEED = 0
 UNCLEAR = "nothing in it is clearly a particle"
@@ -48,11 +48,8 @@ def combine(
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    scaled = [each.calibration for each in members if each.calibration.is_known]  # the others cannot count beside them
-    known = scaled or [member.calibration for member in members]
-    doubtful = most_doubtful(known)
-    if any(each.instrument_uncertainty is None for each in known):  # it is not given for all
-        doubtful = replace(doubtful, relative_uncertainty=doubtful.standard_uncertainty, instrument_uncertainty=None)
+    counted = [each for each in members if each.calibration.is_known] or members  # others cannot count beside these
+    doubtful = common([each.calibration for each in counted])
     if tasks.find(members[0].found.task).together:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
     pooled = pool(
@@ -63,7 +60,7 @@ def combine(
         calibration=doubtful,
         filter=filter,
         field_spread=field_spread,
-        evidence=_evidence(members),
+        evidence=_evidence(counted),
     )
     for row, member in zip(pooled.images, members, strict=True):
         if member.clarity < CLEAR:

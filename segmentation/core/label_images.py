@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ from PIL import Image
 from skimage.measure import label as connected
 
 from .micrograph.kinds import clean_name
-from .micrograph.reader import MAX_PIXELS
-from .micrograph.types import UnreadableImage
+from .micrograph.reader import MAX_PIXELS, read
+from .micrograph.types import Calibration, UnreadableImage
 
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
@@ -40,19 +40,28 @@ class Mask:
     """A file of labels, put in order.
 
     labels: (H, W) int32; 0 is background, 1..n are particles, none missing.
-    notes: sentences for the user about what was done to the file's own numbers.
+    notes: sentences for the user about what was done to the file's own numbers. calibration: that of a TIFF.
     """
 
     name: str
     sha256: str
     labels: Labels
     notes: tuple[str, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration.absent)
 
 
 def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: bool = False) -> Mask:
     """The Mask in a TIFF, PNG, BMP or npy file; raises UnreadableImage, one sentence for the user."""
     labels, notes = as_labels(read_numbers(path), kind=kind, background=background, corners=corners)
-    return Mask(clean_name(path.name), sha256_of(path), labels, notes)
+    return Mask(clean_name(path.name), sha256_of(path), labels, notes, _calibration(path))
+
+
+def _calibration(path: Path) -> Calibration:
+    """The size of a pixel that a TIFF tells, as our own labels.tif does."""
+    try:
+        return read(path).calibration if path.suffix.lower() in TIFF else Calibration.absent()
+    except UnreadableImage:
+        return Calibration.absent()
 
 
 def read_numbers(path: Path) -> NDArray[Any]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from .analysis import Analysis
-from .label_images import Labels, Mask
+from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
-from .micrograph.types import Calibration, Micrograph, UnreadableImage
+from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage
 from .pipeline import MASK, Progress, analysed_rows, measure, quiet
 from .settings import AnalysisSettings
 from .tasks import find
@@ -30,33 +30,25 @@ def analyse_mask(
     micrograph = _drawn(mask) if image is None else _of_image(mask, image)
     alone = image is None and settings.segmentation.data_bar == "auto"
     rows = len(mask.labels) if alone else analysed_rows(micrograph, settings.segmentation)
-    labels = mask.labels if rows == len(mask.labels) else _above(mask.labels, rows)
-    n = int(np.max(labels, initial=0))
+    labels = mask.labels.copy()
+    labels[rows:] = 0
+    ids = np.unique(labels[labels > 0])
     segmentation = Segmentation(
         labels,
-        np.arange(1, n + 1, dtype=np.int32),
-        np.zeros(n, np.int32),
+        ids,
+        np.zeros(len(ids), np.int32),
         find(settings.task).class_names,
-        np.ones(n, np.float32),
+        np.full(len(ids), np.nan, np.float32),  # how well another tool outlined, no file says
         rows,
         Provenance(micrograph.sha256, settings.task, card={"name": MASKS, "sha256": mask.sha256}),
     )
     return measure(micrograph, segmentation, settings, progress)
 
 
-def _above(labels: Labels, rows: int) -> Labels:
-    """The labels with nothing in the data bar, 1..n again."""
-    cut = labels.copy()
-    cut[rows:] = 0
-    values, numbers = np.unique(cut, return_inverse=True)
-    first = int(values[0] != 0)  # where nothing is background, there is no 0
-    return np.asarray(numbers.reshape(cut.shape) + first, np.int32)
-
-
 def _drawn(mask: Mask) -> Micrograph:
     """A picture of the mask itself, in place of the micrograph that nobody gave."""
     pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
-    return Micrograph(pixels, mask.name, mask.sha256, Calibration.absent(), {"kind": MASK}, mask.notes)
+    return Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": MASK}, mask.notes)
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
@@ -67,5 +59,5 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
                 name=image.name, columns=columns, rows=rows, mask_columns=mask_columns, mask_rows=mask_rows
             )
         )
-    facts = {**image.metadata, "image": image.name, "image sha256": image.sha256}
+    facts = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
     return replace(image, name=mask.name, sha256=mask.sha256, metadata=facts, notes=(*mask.notes, *image.notes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import tasks
@@ -251,11 +251,16 @@ class Sample:
         return {**(self.pooled.as_dict() if self.pooled else numbers), **own, "warnings": list(self.warnings)}
 
 
-def most_doubtful(calibrations: Sequence[Calibration]) -> Calibration:
-    """The one of the largest uncertainty; one of which nothing is known rather than one that is only well rounded."""
+def common(calibrations: Sequence[Calibration]) -> Calibration:
+    """What is not known better of all of them: the one of the largest uncertainty, or one of which nothing is known
+    where the others are only well rounded. The microscope's uncertainty is that of all only where all have one."""
     worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)
     unknown = [each for each in calibrations if each.standard_uncertainty is None]
-    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
+    if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT:
+        return unknown[0]
+    if any(each.instrument_uncertainty is None for each in calibrations):
+        return replace(worst, relative_uncertainty=worst.standard_uncertainty, instrument_uncertainty=None)
+    return worst
 
 
 def calibration_of(members: Sequence[Member]) -> dict[str, Any]:

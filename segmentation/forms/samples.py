@@ -21,6 +21,7 @@ RULES = [
 NO_RULE = "The scale is own, width or pixel."
 NO_WIDTH = "Type how wide every image is, such as 7520 nm or 7.52 µm."
 TWO_SIZES = "“{}” can mean two sizes, one a thousand times the other: type it without the comma, such as 7.344."
+NOT_CHOSEN = "A number stands here, but each image's own scale is chosen: choose “{}”, or empty the field."
 NO_PIXEL = "Type the size of a pixel in nm, such as 7.344."
 _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?", re.IGNORECASE)
 
@@ -54,6 +55,9 @@ class ScaleForm(forms.Form):
                 raise ValueError(NO_WIDTH)
         except ValueError as error:
             self.add_error(name, str(error))
+        other = next((each for each in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{each}")), None)
+        if rule == Sample.Rule.OWN and other:
+            self.add_error(f"rule_{other}", NOT_CHOSEN.format(dict(RULES)[other]))
         data["rule"] = rule
         return data
 

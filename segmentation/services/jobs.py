@@ -11,6 +11,7 @@ from django.utils import timezone
 from ..core.network import cards
 from ..core.settings import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph, Segmentation
+from . import tables
 from .calibration import asked_calibration, refuse_tall_bar, waits_for_reading
 from .callers import fingerprint, submission_of
 from .limits import check_megapixels, check_waiting
@@ -198,9 +199,23 @@ def delete_job(*, job: Job) -> None:
     superseded = job.reruns.filter(sample=job.sample_id).exists()
     job.reruns.update(parent=job.parent_id)
     if job.sample_id and not superseded:
-        Job.objects.filter(pk=job.parent_id, sample=job.sample_id).update(included=job.included)
+        _give_way_to_the_one_before(job)
     job.delete()
     discard_unused(micrograph)
+
+
+def _give_way_to_the_one_before(job: Job) -> None:
+    """Let the result that a sample's was made of count; it may have been put beside the sample for this one."""
+    before = job.parent
+    if before is None or before.sample_id not in (None, job.sample_id):
+        return
+    again: dict[str, Any] = {}
+    if before.sample_id is None:
+        if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
+            return
+        again = {} if before.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, included=job.included, **again)
+    refresh_after_commit(job.sample_id)
 
 
 def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> Job:

@@ -18,6 +18,8 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     whose own annotations cannot be read is not among the images.
     """
     pooled = sample.pooled.get("of", [])
+    # Two images may have one name; the sample tells them apart.
+    names = dict(zip(pooled, (each["name"] for each in sample.pooled.get("images", [])), strict=False))
     stored = sorted(Artifact.objects.filter(job__in=pooled, name=FILE), key=lambda each: pooled.index(str(each.job_id)))
     images: list[dict[str, Any]] = []
     categories: dict[str, dict[str, Any]] = {}
@@ -28,7 +30,8 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
             with artifact.file.open("rb") as file:
                 said = json.load(file)
             ours = {each["id"]: _numbered(categories, each) for each in said["categories"]}
-            image = {**said["images"][0], "id": len(images) + 1}
+            image = {**said["images"][0], "id": len(images) + 1, "sha256": said.get("info", {}).get("sha256", "")}
+            image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
             lines = [
                 {**each, "id": number, "label": each["id"], "image_id": image["id"]}
                 for number, each in enumerate(said["annotations"], count + 1)

@@ -228,7 +228,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "may_delete": found.is_changeable_by(request.user, request.visitor, "delete"),
         "calibration_line": scale_words(used_calibration(found)),
         "form": SettingsForm(stands_for=found.get_settings()),
-        "width": request.POST.get("width", _text(settings_calibration(found), found)),
+        **_typed_widths(request, found, for_rerun=bool(extra.get("rerun_open"))),
         "token": uuid4().hex,
         "model_changed": _model_changed(found),
         **extra,
@@ -241,6 +241,13 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
     context |= {**_files(found), "parent": parent if seen else None}
     return render(request, "result.html", context, status=status)
+
+
+def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[str, str]:
+    """The texts of the page's two fields for a width: what was typed in one stays in that one."""
+    own = _text(settings_calibration(found), found)
+    typed = request.POST.get("width", own)
+    return {"width": own if for_rerun else typed, "rerun_width": typed if for_rerun else own}
 
 
 def _model_changed(found: Job) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from .. import services
 from ..core.settings import DEFAULT_TASK
@@ -74,8 +75,9 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return gone()
     pooled = Pooled(found)
     if request.htmx and not pooled.active:
-        # Not a reload: the page may be the answer to a form, which would be sent again.
-        return HttpResponseClientRedirect(_address(found))
+        # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
+        here = urlsplit(request.htmx.current_url or "").path == _address(found)
+        return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(_address(found))
     context = {"sample": found, "pooled": pooled, "progress": Progress.of(found)}
     return render(request, "samples/_status.html", context)
 
@@ -88,10 +90,12 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "samples/_images.html", _images_context(request, found, Pooled(found)))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """More images for a sample, with its own settings."""
     found = own(request, pk)
+    if request.method != "POST":  # the address of an answer to the form, opened once more
+        return redirect(_address(found))
     files = request.FILES.getlist("file")
     if not files:
         return _page(request, found, add_error=NO_FILES, status=400)
@@ -145,10 +149,12 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _change(request, pk, services.cancel_sample)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Measure all images with another scale, from their outlines."""
     found = own(request, pk)
+    if request.method != "POST":
+        return redirect(_address(found))
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, found, scale_form=form, status=400)

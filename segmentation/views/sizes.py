@@ -132,7 +132,7 @@ class Sizes:
     def _counted(self) -> str:
         """From which size on particles are in the fraction; older results do not say."""
         least = (self.statistics.get("nano") or {}).get("least_nm")
-        return "" if least is None else f", of ≥ {least:.3g} nm"
+        return "" if least is None else f", of ≥ {significant(least)} nm"
 
     def _by_number(self, name: str) -> dict[str, Any]:
         """A figure as a quantity: results of earlier versions have no others."""
@@ -141,6 +141,11 @@ class Sizes:
         ends = (known.get("fraction_low"), known.get("fraction_high")) if nano else None
         low, high = ends or (known.get("intervals") or {}).get(name) or (None, None)
         return {"value": known.get(name), "low": low, "high": high, "unit": NUMBERS[name].unit(known["unit"])}
+
+    @property
+    def _few(self) -> str:
+        """Why a figure by number may have no interval."""
+        return f"too few {'images' if self.statistics.get('interval_basis') == 'by image' else 'particles'}"
 
     @property
     def interval_line(self) -> str:
@@ -154,7 +159,7 @@ class Sizes:
         doubt = known.get("relative_uncertainty")
         told = doubt and doubt >= LEAST_DOUBT
         scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
-        beside = f"Beside each number its 95 % interval: bootstrap over the {basis}{scale}."
+        beside = f"Beside each number its 95 % interval, of sizes by resampling the {basis}{scale}."
         return " ".join([beside, *known.get("cautions", ())])
 
     @property
@@ -184,7 +189,11 @@ class Sizes:
         measures = (NUMBERS[name] for name in WEIGHTED)
         unit = self.statistics["unit"]
         return [
-            Row(each.title, each.definition, [_weighted(known.get(by, {}), each, unit) for by in WEIGHTINGS])
+            Row(
+                each.title,
+                each.definition,
+                [_weighted(known.get(by, {}), each, unit, self._few if by == "number" else "") for by in WEIGHTINGS],
+            )
             for each in measures
         ]
 
@@ -228,11 +237,12 @@ class Sizes:
         return f"{touching}; {found['singles']} stand alone.{largest}"
 
 
-def _weighted(of: dict[str, Any], quantity: Quantity, unit: str) -> Measure:
+def _weighted(of: dict[str, Any], quantity: Quantity, unit: str, few: str) -> Measure:
+    """few: why an interval may be missing; "" by weightings of which some figures never have one."""
     name, value = quantity.name, of.get(quantity.name)
     found = between((of.get("intervals") or {}).get(name))
     lone = value is not None and not found and not of.get("note")
-    interval = "too few particles" if lone else found
+    interval = few if lone else found
     return Measure(name, significant(value), "" if value is None else quantity.unit(unit), interval=interval)
 
 

@@ -81,10 +81,12 @@ class Submission:
 
     def width_of(self, micrograph: Micrograph) -> tuple[str, str, str]:
         """The text of the field that an image's width is in, its origin, and the field's name."""
-        name = f"width_{micrograph.pk}"
+        name, (main, origin) = f"width_{micrograph.pk}", self.main_width()
         if name not in self.typed:
-            return *self.main_width(), "width"
-        return *self._told(name, f"origin_{micrograph.pk}", f"known_{micrograph.pk}"), name
+            return main, origin, "width"
+        own = self._told(name, f"origin_{micrograph.pk}", f"known_{micrograph.pk}")
+        # Without scripts both fields are there; what was typed in one goes before what nobody touched in the other.
+        return (main, origin, "width") if origin == "typed" and own[1] == "default" else (*own, name)
 
     def main_width(self) -> tuple[str, str]:
         """The text of the form's own field, and its origin."""

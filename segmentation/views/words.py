@@ -26,11 +26,12 @@ def _decimals(value: float, digits: int) -> int:
 
 
 def per_cent(fraction: float | None) -> str:
-    """A fraction in whole per cent, with one decimal near its ends."""
+    """A fraction in whole per cent, with one decimal near its ends and near the half, where it decides."""
     if fraction is None:
         return "–"
     hundred = 100 * fraction
-    return f"{hundred:.1f}" if 0 < hundred < 1 or 99 < hundred < 100 else f"{hundred:.0f}"
+    close = 0 < hundred < 1 or 99 < hundred < 100 or (abs(hundred - 50) < 1 and hundred != 50)
+    return f"{hundred:.1f}" if close else f"{hundred:.0f}"
 
 
 def scale_words(calibration: Calibration) -> str:

@@ -72,7 +72,8 @@ function rule(button) {
   const form = button.parentElement.querySelector("[data-ruler-form]");
   const card = button.closest("[data-upload]");
   const use = (width, origin) => {
-    if (!form) return fill(card, width, origin);
+    // The card may have been replaced since, by one with what was read in the image.
+    if (!form) return fill(document.querySelector(`[data-upload="${card.dataset.upload}"]`) ?? card, width, origin);
     form.elements.width.value = width;
     form.elements.origin.value = origin;
     return form.requestSubmit();

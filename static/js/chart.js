@@ -212,10 +212,16 @@ export class Histogram {
     const over = (event) => this.at?.(event.clientX - svg.getBoundingClientRect().left) ?? -1;
     svg.addEventListener("pointermove", (event) => this.point(over(event)));
     svg.addEventListener("pointerleave", () => this.point(-1));
-    svg.addEventListener("click", (event) => this.toggle(event.detail === 0 ? this.focused : over(event)));
+    // Assistive technology clicks an element, not a place.
+    const clicked = ({ target }) => Number(target.closest(".bin")?.dataset.bin ?? this.focused);
+    svg.addEventListener("click", (event) => this.toggle(event.detail === 0 ? clicked(event) : over(event)));
     // On the box around it: listeners for focus would make the svg itself a stop for the Tab key.
     const box = svg.parentElement;
-    box.addEventListener("focusin", (event) => this.point(Number(event.target.closest(".bin")?.dataset.bin ?? -1)));
+    box.addEventListener("focusin", (event) => {
+      const bin = Number(event.target.closest(".bin")?.dataset.bin ?? -1);
+      if (bin >= 0) this.focusable(bin, false);
+      this.point(bin);
+    });
     box.addEventListener("focusout", () => this.point(-1));
     svg.addEventListener("keydown", (event) => this.key(event));
   }

@@ -1,5 +1,17 @@
 // The part of the upload page that makes one sample of several images; shown once there are several.
 
+// Typing a number means choosing its rule.
+export function chooseByTyping(box, changed = () => {}) {
+  for (const input of box.querySelectorAll("[name^=rule_]")) {
+    input.addEventListener("input", () => {
+      const radio = input.closest(".rule").querySelector("[name=rule]");
+      if (radio.checked) return;
+      radio.checked = true;
+      changed();
+    });
+  }
+}
+
 export class SampleFields {
   constructor(box, changed) {
     this.box = box;
@@ -9,15 +21,7 @@ export class SampleFields {
     box.hidden = !this.tick.checked;
     this.tick.addEventListener("change", () => this.show(changed));
     for (const radio of box.querySelectorAll("[name=rule]")) radio.addEventListener("change", changed);
-    // Typing a number means choosing its rule.
-    for (const input of box.querySelectorAll("[name^=rule_]")) {
-      input.addEventListener("input", () => {
-        const radio = input.closest(".rule").querySelector("[name=rule]");
-        if (radio.checked) return;
-        radio.checked = true;
-        changed();
-      });
-    }
+    chooseByTyping(box, changed);
     this.more.hidden = !this.tick.checked;
   }
 

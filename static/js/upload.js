@@ -110,6 +110,8 @@ async function pair(files) {
 // files: [{ file, path }, …] of one drop; name: of the folder or archive that they came in, "" for single files.
 async function take(files, name = "") {
   if (!files.length) return;
+  const first = !uploads().length && !pending().length && !queue.busy;
+  forAll = first && main.origin.value === "typed" && !main.input.disabled ? { value: main.input.value } : null;
   const { images: pairs, alone } = await pair(files);
   for (const { name: who, sentence } of alone) cards.append(errorCard(who, sentence));
   queue.add(itemsOf(files, pairs).map((each) => ({ ...each, shown: sendingCard(each) })));
@@ -130,12 +132,13 @@ function askSoon() {
   if (!asking && unread().length) asking = setTimeout(ask, document.hidden ? 5 * ASK_MS : ASK_MS);
 }
 
-// What was typed on a card stays when the card changes.
+// What was typed, drawn or accepted on a card stays when the card changes.
 function refresh(card, html) {
   if (card.outerHTML === html.trim() || ("reading" in card.dataset && html.includes("data-reading"))) return;
   const fresh = fragmentOf(html);
   const now = fresh.querySelector("[data-upload]");
-  if (now && card.dataset.upload && fieldOf(card).origin.value === "typed") copy(fieldOf(card), fieldOf(now));
+  const stated = now && card.dataset.upload && !["default", "file", "read"].includes(fieldOf(card).origin.value);
+  if (stated) copy(fieldOf(card), fieldOf(now));
   const { id } = document.activeElement;
   card.replaceWith(fresh);
   if (id) document.getElementById(id)?.focus();
@@ -183,6 +186,16 @@ function show(field, card) {
   field.tick.closest("label").hidden = field.input.value !== form.dataset.defaultWidth || !["default", "typed"].includes(value);
 }
 
+// A width that was typed before the first files came, and the cards that have met it: each learns it once.
+let forAll = null;
+const told = new Set();
+
+function describe(card) {
+  const id = card.dataset.upload;
+  if (forAll && !told.has(id)) copy({ input: forAll, origin: { value: "typed" } }, fieldOf(card));
+  told.add(id);
+}
+
 // A lone image is described by the main field, which mirrors the card's; several have a field each.
 function arrange() {
   const all = uploads();
@@ -190,6 +203,7 @@ function arrange() {
   const ruled = sample.chosen && sample.rule !== "own";
   sample.count(all.length + pending().length + queue.busy);
   cards.classList.toggle("compact", all.length >= COMPACT);
+  all.forEach(describe);
   if (alone && alone !== mirrored) meet(alone);
   mirrored = alone;
   for (const card of all) {

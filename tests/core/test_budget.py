@@ -72,7 +72,7 @@ def test_truth_masks_of_ones_own_count_alone():
 
 
 def test_the_sentence_of_the_fraction_says_from_which_size_on_particles_count():
-    assert "of particles of 15 nm and more" in found().budget["fraction_100nm"]["sentence"]
+    assert "of particles of 9 px and more in area" in found().budget["fraction_100nm"]["sentence"]
 
 
 def test_a_common_error_moves_the_fraction_by_half_the_difference():
@@ -145,4 +145,21 @@ def test_each_point_is_said():
     assert statistics.recommendation["exempt"] == 3 and "3 are here" in said["Particles over 100 µm"]
     assert "3 of 10 lie in 1 group of outlines that touch, 7 touch no other" in said["Constituent particles"]
     assert "never lower" in said["Thickness"] and "under 1 nm thick" in said["Elongated and plate-like particles"]
-    assert "under 30 nm" in said["External dimension"]
+    assert "under 9 px in area" in said["External dimension"]
+
+
+def test_an_interval_too_wide_to_print_is_still_in_the_sum():
+    """Fine debris beside large particles, half of each: the median may be either."""
+    sizes = [5.0 + i / 100 for i in range(62)] + [200.0 + i / 10 for i in range(60)]
+    calibration = Calibration(2.0, "typed", relative_uncertainty=0.001)
+    statistics = summarise(table_of(sizes, nm_per_pixel=2.0), calibration=calibration)
+    assert statistics.intervals["median"] is None
+    assert rows(statistics)["sampling_within"]["median"] > 1
+    assert statistics.budget["median"]["largest"] == "sampling_within"
+
+
+def test_lengths_in_the_sentence_have_no_exponent():
+    sizes = np.linspace(400, 520, 60)
+    statistics = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.15)
+    assert "Median 460.0 nm ± " in statistics.budget["median"]["sentence"]
+    assert "e+" not in statistics.budget["median"]["sentence"]

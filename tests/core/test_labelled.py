@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -11,6 +13,7 @@ from segmentation.core.label_images import Mask, as_labels, read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.report.exports.labels import write_tiff
 from segmentation.core.settings import AnalysisSettings
 
 TWO = np.zeros((40, 60), np.uint8)
@@ -200,6 +203,24 @@ def test_the_image_lends_its_pixels_and_its_calibration(mask):
     assert analysis.micrograph.metadata["image"] == "b-image.tif" and "A note." in analysis.micrograph.notes
 
 
+def test_files_for_training_name_the_image_and_not_the_mask(mask):
+    image = Micrograph(np.full(TWO.shape, 7, np.uint8), "b-image.tif", "c" * 64, Calibration.absent())
+    assert analyse_mask(mask, AnalysisSettings.of(), image=image).micrograph.picture == ("b-image.tif", "c" * 64)
+    assert analyse_mask(mask, AnalysisSettings.of()).micrograph.picture == ("b.tif", mask.sha256)
+
+
+def test_how_well_another_tool_outlined_is_not_known(mask):
+    assert np.isnan(analyse_mask(mask, AnalysisSettings.of()).table["confidence"]).all()
+
+
+def test_our_own_label_images_keep_their_scale(tmp_path, mask):
+    analysis = analyse_mask(mask, AnalysisSettings.of(calibration=Calibration(2.0, "typed")))
+    write_tiff(analysis, tmp_path / "labels.tif")
+    again = analyse_mask(read_mask(tmp_path / "labels.tif"), AnalysisSettings.of())
+    assert again.calibration.nm_per_pixel == pytest.approx(2.0)
+    assert again.statistics.median == pytest.approx(analysis.statistics.median)
+
+
 def test_an_image_of_another_size(mask):
     image = Micrograph(np.zeros((40, 61), np.uint8), "x.tif", "c" * 64, Calibration.absent())
     with pytest.raises(UnreadableImage, match="61 × 40 px and the mask 60 × 40"):
@@ -245,9 +266,16 @@ def test_the_data_bar_is_left_out_and_what_it_cuts_touches_the_frame(bar):
     found = analyse_mask(below(), AnalysisSettings.of(data_bar=bar), image=noise(bar=20))
     assert found.segmentation.rows == 60
     assert found.table["touches_frame"].tolist() == [False, False, True]
-    assert found.statistics.n_kept == 2
+    assert found.statistics.n_kept == 2 and found.table["label"].tolist() == [1, 2, 3]
     weighted = found.table["edge_weight"][:2]
     assert weighted == pytest.approx([60 * 128 / (49 * 117)] * 2)
+
+
+def test_labels_keep_their_numbers_where_the_data_bar_takes_one_between_them():
+    mask = below()
+    turned = replace(mask, labels=np.where(mask.labels == 4, 2, np.where(mask.labels == 2, 4, mask.labels)))
+    found = analyse_mask(turned, AnalysisSettings.of(data_bar=20))
+    assert found.table["label"].tolist() == [1, 3, 4]
 
 
 def test_without_an_image_only_a_bar_that_is_told_is_left_out():

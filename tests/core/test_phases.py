@@ -96,6 +96,7 @@ def test_no_number_is_given_of_an_image_of_another_kind(taught):
     assert all(value.value is None for value in refused.quantities.values())
     assert refused.warnings[0].startswith("This image looks unlike the micrographs that the model was taught on, so no")
     assert not refused.table.kept.any() and set(refused.table.reasons) == {"image unlike the data"}
+    assert np.isnan(refused.table["area_fraction"]).all(), "nor in the files"
     anyway = measured(found(striped(), noise, taught), measure_unlike=True)
     assert anyway.quantities["area_fraction of laths"].value == 0.5 and "compare its phases" in anyway.warnings[0]
 

@@ -16,6 +16,7 @@ from PIL import Image
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.distribution import FIGURES
 from segmentation.core.measure.drawn import Drawn
+from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, pages
 from segmentation.core.report.context import Context
@@ -23,7 +24,7 @@ from segmentation.core.report.exports import result
 from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION
 from segmentation.core.report.method import method as method_of
-from segmentation.core.report.wording import per_cent, significant
+from segmentation.core.report.wording import per_cent
 from segmentation.core.sample import Sample
 from segmentation.core.tasks import find
 

@@ -227,8 +227,47 @@ def test_what_is_too_small_to_count_enters_the_verdict_as_a_bound(filter):
     assert found["verdict"] == "undecided"
     assert "120 outlines were set aside" in found["decides"] and "75.0 % are" in found["decides"]
     assert found["decides"].startswith("A higher magnification")
-    assert found["least_nm"] == pytest.approx(37.5 if filter else 22.5)
-    assert f"40 particles of {found['least_nm']:.3g} nm and more" in found["sentence"]
+    assert found["least_nm"] == (pytest.approx(37.5) if filter else None)
+    assert f"40 particles of {'37.5 nm' if filter else '9 px'} and more" in found["sentence"]
+
+
+def test_rods_that_the_filter_would_set_aside_are_not_said_to_be_left_out():
+    """Without the filter an outline 2 px wide counts, so "of 15 nm and more" would be false."""
+    widths = [2.0 + i % 2 / 10 for i in range(40)]
+    table = set_aside(table_of(widths, area=[40.0] * 40, nm_per_pixel=5.0), False)
+    statistics = summarise(table, calibration=Calibration(5.0, "metadata"))
+    assert "40 particles of 9 px and more in area" in statistics.nano["sentence"]
+    points = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
+    assert "Outlines under 9 px in area are too small" in points["External dimension"]
+
+
+def test_doubtful_outlines_that_the_filter_rejects_anyway_change_nothing():
+    """Thirty thin rods of low confidence beside forty squares: odd shapes, whatever the confidence."""
+    sizes, thin = [30.0] * 40 + [10.0] * 30, [1.0] * 40 + [0.1] * 30
+    judged = table_of(
+        sizes, area=[s * s for s in sizes], aspect_ratio=thin, confidence=[0.9] * 40 + [0.3] * 30, nm_per_pixel=5.0
+    )
+    statistics = summarise(set_aside(judged, True), calibration=Calibration(5.0, "metadata"), filter=True)
+    assert statistics.set_aside == {"uncertain": 30} or 30 in statistics.set_aside.values()
+    assert statistics.fraction_100nm_with_doubtful == statistics.fraction_100nm_without_doubtful == 0
+    assert "doubtful" not in statistics.nano["sentence"]
+
+
+def test_without_the_filter_is_said_with_the_border_correction():
+    widths = [10.0 + i % 9 for i in range(30)] + [100.0 + i % 9 for i in range(20)]
+    table = set_aside(
+        table_of(
+            widths,
+            area=[w * w for w in widths],
+            confidence=[0.3] * 10 + [0.9] * 40,
+            edge_weight=[1.0] * 30 + [1.5] * 20,
+            nm_per_pixel=5.0,
+        ),
+        True,
+    )
+    statistics = summarise(table, calibration=Calibration(5.0, "metadata"), filter=True, edge="weight")
+    off = next(row for row in statistics.nano["sensitivity"] if row["name"] == "filter off")
+    assert statistics.without_filter["fraction_100nm"] == pytest.approx(off["fraction"])
 
 
 def test_a_few_that_are_too_small_turn_nothing():

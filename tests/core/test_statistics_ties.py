@@ -146,3 +146,11 @@ def test_equal_sizes_have_no_convergence():
     assert converge(sizes, np.ones(20), np.random.default_rng(0)) is None
     sizes[-1] = 401.0
     assert converge(sizes, np.ones(20), np.random.default_rng(0)) is not None
+
+
+def test_resamples_of_a_single_particle_have_a_span_of_nothing():
+    """In three images of which one holds one particle many resamples hold that alone."""
+    least, most = np.array([0.0, *[1.0] * 4] * 20), np.array([0.0, *[2.0] * 4] * 20)
+    low, high = Drawn.between(least, most).limits(0)
+    assert low == 0 and high == pytest.approx(2.0)
+    assert Drawn.between(np.zeros(10), np.zeros(10)).limits(0) is None

@@ -51,6 +51,12 @@ def test_csv_reads_back():
     assert int(summary[f"set aside because: {Reason.FRAME}"]) == 2
 
 
+def test_names_are_neither_comments_nor_formulas():
+    """As pandas reads a sample's table with comment="#"."""
+    assert particles_csv.name_cell("Charge #3_001.tif") == "Charge %233_001.tif"
+    assert particles_csv.name_cell("=1+1") == "%3D1+1"
+
+
 def test_csv_begins_with_the_summary():
     lines = written(make_analysis(9)).splitlines()
     comments = [line.startswith("# ") for line in lines]
@@ -66,7 +72,7 @@ def test_csv_begins_with_the_summary():
         "median (nm)",
         "sample standard deviation (nm)",
         "D10 (nm)",
-        "fraction from 1 to 100 nm of particles of 22 nm and more",
+        "fraction from 1 to 100 nm of particles",
         "fraction from 1 to 100 nm 95 % interval",
     ):
         assert any(line.startswith(f"# {name}: ") for line in lines), name

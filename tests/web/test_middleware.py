@@ -94,6 +94,10 @@ def test_the_closed_site(rf, settings, alice):
     assert ask(view, AnonymousUser()) is None
     settings.DEEPSEGM_REQUIRE_LOGIN = True
     assert ask(view, AnonymousUser()).url == "/accounts/login/?next=/results/"
+    for page, after in (("http://testserver/samples/7/?page=2", "/samples/7/"), ("https://elsewhere.example/x/", "/")):
+        form = rf.post("/samples/7/add/", headers={"Referer": page})  # an address that answers no GET
+        form.user = AnonymousUser()
+        assert middleware.RequireLogin(view).process_view(form, view, (), {}).url == f"/accounts/login/?next={after}"
     assert ask(view, alice) is None
     assert ask(login_not_required(lambda request: HttpResponse()), AnonymousUser()) is None
 

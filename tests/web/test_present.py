@@ -107,9 +107,9 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "bootstrap over the particles, with the calibration's uncertainty of 1.3 %."),
-            ({"relative_uncertainty": None}, "bootstrap over the particles."),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, "bootstrap over the images."),
+            ({}, "by resampling the particles, with the calibration's uncertainty of 1.3 %."),
+            ({"relative_uncertainty": None}, "by resampling the particles."),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
@@ -120,7 +120,7 @@ class TestSizes:
         assert len(rows) == 9
         assert {len(cells) for cells in rows.values()} == {3}
         assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
-        assert [cell.interval for cell in rows["D90"]] == ["243–268", "243–268", "too few particles"]
+        assert [cell.interval for cell in rows["D90"]] == ["243–268", "243–268", ""]
 
     def test_the_note_of_a_weighting_is_told_once(self):
         weighted = {

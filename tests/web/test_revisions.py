@@ -205,6 +205,13 @@ class TestInItsSample:
         again.refresh_from_db()
         assert (again.state, again.sample, queue) == (Job.State.QUEUED, sample, [str(again.pk)])
 
+    def test_when_it_is_deleted_the_one_before_counts_again(self, pair, queue):
+        sample, counted, again = pair
+        Job.objects.filter(pk=again.pk).update(parent=counted)
+        self.use(sample, again)
+        visit(Client(), VISITOR).post(f"/jobs/{again.pk}/delete/")
+        assert counted.pk in sample.members.values_list("pk", flat=True)
+
     def test_one_of_another_kind_of_analysis_is_neither_offered_nor_taken(self, pair):
         sample, counted, again = pair
         settings = AnalysisSettings.of("grains", model="grain-boundaries").as_dict()

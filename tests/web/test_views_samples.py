@@ -587,13 +587,26 @@ class TestOutlines:
         assert response["Content-Disposition"].startswith("attachment")
         assert response["Cache-Control"] == "private, no-store"
         said = json.loads(b"".join(response.streaming_content))
-        assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0.png"), (2, "1.png")]
+        assert [(each["id"], each["file_name"]) for each in said["images"]] == [(1, "0"), (2, "1")]
         assert [(each["id"], each["name"]) for each in said["categories"]] == [(1, "particle"), (2, "possibly wrong")]
         assert said["annotations"] == [
             {"id": 1, "label": 7, "image_id": 1, "category_id": 1},
             {"id": 2, "label": 7, "image_id": 1, "category_id": 2},
             {"id": 3, "label": 7, "image_id": 2, "category_id": 2},
         ]
+
+    def test_two_images_of_one_name_are_told_apart(self, client, finished):
+        sample = finished(DONE, DONE)
+        first, second = sample.jobs.order_by("created")
+        for job in (first, second):
+            self.coco(job, "img.png", "particle")
+        of = [str(first.pk), str(second.pk)]
+        rows = [
+            {**row, "name": name} for row, name in zip(sample.pooled["images"], ("img.png", "img.png (2)"), strict=True)
+        ]
+        Sample.objects.update(pooled={**sample.pooled, "of": of, "images": rows})
+        said = json.loads(b"".join(client.get(f"{page_of(sample)}outlines.json").streaming_content))
+        assert [each["file_name"] for each in said["images"]] == ["img.png", "img.png (2)"]
 
     def test_a_sample_that_is_not_pooled_has_none(self, client, make_sample):
         assert client.get(f"{page_of(make_sample())}outlines.json").status_code == 404

@@ -53,7 +53,7 @@ from .distribution import (
     peak,
     quantile,
 )
-from .drawn import MIDDLE, MOMENTS, Z95, Drawn, half_steps, law_sd, logs, moments, t95, unit_sums
+from .drawn import MIDDLE, MOMENTS, WIDEST, Z95, Drawn, half_steps, law_sd, logs, moments, t95, unit_sums
 from .drawn import Interval as Interval
 from .fitting import CHANCE, log_normal
 from .random_effects import departures
@@ -80,16 +80,16 @@ def intervals(
     return {way: _of_weighting(sizes, way, figures[way], resamples, rng) for way in WEIGHTINGS}
 
 
-def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float) -> Interval:
-    """The interval of the median by number alone."""
+def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float, widest: float = WIDEST) -> Interval:
+    """The interval of the median by number alone; None where it is wider than `widest`, as of `Drawn.limits`."""
     weights = sizes.weights["number"]
     if sizes.images < 2:
         drawn = order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
-        return drawn.limits(uncertainty * rng.standard_normal(REPEATS))
+        return drawn.limits(uncertainty * rng.standard_normal(REPEATS), widest)
     resamples = resample(sizes, rng, uncertainty)
     median = quantile(sizes.size, weights, 0.5)
     drawn = _quantile_draws(sizes, weights, resamples)["d50"].drawn.widened(median, _few(resamples.images))
-    found = {"d50": drawn.limits(resamples.calibration)}
+    found = {"d50": drawn.limits(resamples.calibration, widest)}
     return _with_random_effects(found, {"d50": median}, sizes, "number", resamples, rng)["d50"]
 
 

@@ -22,6 +22,7 @@ from .bootstrap import median_interval, undefined
 from .distribution import Floats, Sizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
+from .quantities import significant
 
 COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
@@ -67,13 +68,13 @@ class Contribution:
 @dataclass(frozen=True, eq=False)
 class Case:
     """What contributions are computed from. variants: as of `nano.variants_of`. field_spread: as of `nano_fraction`;
-    pixel: nm, of the coarsest image; least_nm: the size from which on particles are counted."""
+    pixel: nm, of the coarsest image; counted: as of `nano.Terms`."""
 
     variants: Mapping[str, Sizes]
     calibration: Calibration
     field_spread: float
     pixel: float
-    least_nm: float = 0.0
+    counted: str = ""
     evidence: Evidence = field(default_factory=Evidence)
 
     @property
@@ -106,7 +107,7 @@ def budget(case: Case) -> dict[str, Any] | None:
         return None
     rows = [make(case) for make in CONTRIBUTIONS]
     median, fraction = case.answers
-    counted = f"{ANSWERS['fraction_100nm']}, of particles of {case.least_nm:.3g} nm and more:"
+    counted = f"{ANSWERS['fraction_100nm']}, of particles{case.counted}:"
     return {
         "coverage_factor": COVERAGE,
         "rows": [asdict(each) for each in rows],
@@ -148,8 +149,8 @@ def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) 
     total = sqrt(sum(u**2 for u in known.values()))
     largest = max(known, key=lambda row: known[row])
     of_median = answer == "median"
-    shown = f"{value:#.4g}".rstrip(".") + " nm" if of_median else f"{100 * value:.1f} %"
-    length = f" or {COVERAGE * total * value:.2g} nm" if of_median else ""
+    shown = f"{significant(value)} nm" if of_median else f"{100 * value:.1f} %"
+    length = f" or {significant(float(f'{COVERAGE * total * value:.2g}'), 2)} nm" if of_median else ""
     missing = f", without {'; '.join(map(_inside, without))}" if without else ""
     return {
         "value": value,
@@ -316,6 +317,6 @@ def _by_image(sizes: Sizes) -> Effect:
 
 
 def _of_interval(sizes: Sizes) -> float | None:
-    """Relative standard uncertainty of the median by sampling alone, half its interval by 1.96."""
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0)
+    """Relative standard uncertainty of the median by sampling alone: half its interval, however wide, by 1.96."""
+    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, np.inf)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

@@ -63,8 +63,10 @@ class Drawn(NamedTuple):
     def between(cls, least: Floats, most: Floats) -> Drawn:
         """Draws of a figure that may be anything from `least`, 0 or more, to `most`."""
         middle = (least + most) / 2
-        with np.errstate(invalid="ignore"):  # 0 of a figure that can only be 0
-            return cls(logs(middle), MIDDLE, logs(least / middle), logs(most / middle))
+        with np.errstate(invalid="ignore"):
+            down, up = logs(least / middle), logs(most / middle)
+        nothing = middle == 0  # a figure that can only be 0, as the span of a single particle
+        return cls(logs(middle), MIDDLE, np.where(nothing, -np.inf, down), np.where(nothing, 0.0, up))
 
     def widened(self, figure: float | None, factor: float) -> Drawn:
         """Draws `factor` times as far from the figure; the step of the sizes does not grow with them.

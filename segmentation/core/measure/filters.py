@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -86,15 +87,19 @@ def set_aside(table: Table, filter: bool) -> Table:
     return table.judged(reasons.astype(REASON_TYPE))
 
 
+def with_doubtful(table: Table, filter: bool) -> Table:
+    """The table judged as if no confidence were low: what the filter sets aside for other reasons stays so."""
+    if not (table.reasons == Reason.UNSURE).any():
+        return table
+    sure = replace(table, columns={**table.columns, "confidence": np.full(len(table), np.nan)})
+    judged = set_aside(sure, filter).reasons
+    return table.judged(np.where(table.reasons == Reason.UNSURE, judged, table.reasons).astype(REASON_TYPE))
+
+
 def without_doubtful(table: Table) -> Table:
     """The table with all kept outlines of low confidence set aside."""
     doubtful = table.kept & (table["confidence"] < LEAST_CONFIDENCE)
     return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
-
-
-def smallest_px(filter: bool) -> float:
-    """The minimum Feret diameter in px from which on nothing is set aside for its size."""
-    return RESOLVED_PX if filter else SLIP_PX**0.5
 
 
 def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:

@@ -21,13 +21,14 @@ from .filters import (
     FOR_SIZE,
     LEAST_CONFIDENCE,
     RESOLVED_PX,
-    Reason,
+    SLIP_PX,
     set_aside,
-    smallest_px,
+    with_doubtful,
     with_reasons_lifted,
     without_doubtful,
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
+from .quantities import significant
 from .table import Table
 
 THRESHOLD = 0.5
@@ -54,7 +55,8 @@ class Terms:
     uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
     the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
     the magnification is given, and not only how the scale was rounded. obstacle: what must be done before any verdict.
-    found: what `fraction` has told.
+    mixed: whether other images have smaller pixels, so that no length is where counting begins. found: what `fraction`
+    has told.
     """
 
     uncertainty: float = 0.0
@@ -63,12 +65,29 @@ class Terms:
     filter: bool = False
     checked: bool = False
     obstacle: str = ""
+    mixed: bool = False
     found: dict[int, tuple[Sizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def least_nm(self) -> float:
-        """The size from which on particles are counted."""
-        return (self.pixel or 0.0) * smallest_px(self.filter)
+    def least_nm(self) -> float | None:
+        """The size from which on particles are counted, if it is one for all; without the filter an area decides."""
+        return (self.pixel or 0.0) * RESOLVED_PX if self.filter and not self.mixed else None
+
+    @property
+    def counted(self) -> str:
+        """From which size on, in words: " of 25 nm and more"."""
+        return f" of {self._limit} and more{'' if self.filter else ' in area'}"
+
+    @property
+    def smaller(self) -> str:
+        """What is smaller, in words: "under 25 nm"."""
+        return f"under {self._limit}{'' if self.filter else ' in area'}"
+
+    @property
+    def _limit(self) -> str:
+        if self.least_nm is not None:
+            return f"{significant(self.least_nm, 3)} nm"
+        return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: Sizes) -> Fraction | None:
         """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again."""
@@ -125,7 +144,7 @@ def variants_of(
     if sum(int(each.kept.sum()) for each in counted) > len(found["as analysed"]):
         found[SMALL_COUNTED] = Sizes.of(*counted, edge=edge)
     doubtful = (
-        [with_reasons_lifted(each, [Reason.UNSURE]) for each in tables],
+        [with_doubtful(each, filter) for each in tables],
         [without_doubtful(each) for each in tables],
     )
     for name, others in zip(DOUBTFUL.values(), doubtful, strict=True):
@@ -166,7 +185,7 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
     if word != "undecided" and more is not None and _word(more) != word:
         return "undecided", (
             f"A higher magnification: {more.n - found.n:,} outlines were set aside because they are too small to be"
-            f" sure of (under {terms.least_nm:.3g} nm); if all of them are particles, {100 * more.fraction:.1f} % are"
+            f" sure of ({terms.smaller}); if all of them are particles, {100 * more.fraction:.1f} % are"
             " from 1 to 100 nm."
         )
     size = variants["as analysed"].size
@@ -244,8 +263,7 @@ def _reach(found: Fraction) -> float:
 def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
     counted = "1 particle" if found.n == 1 else f"{found.n:,} particles"
     share = (
-        f"{100 * found.fraction:.1f} % of {counted} of {terms.least_nm:.3g} nm and more"
-        f" ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
+        f"{100 * found.fraction:.1f} % of {counted}{terms.counted} ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
     )
     tail = {
         "above": "at or above the threshold of 50 % by number",

@@ -18,7 +18,7 @@ from .budget import Evidence
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, Sizes, quantile
 from .fitting import chance_words
-from .statistics import PER_IMAGE, Statistics, describe
+from .statistics import ALIKE, PER_IMAGE, Statistics, describe
 from .table import Table
 from .together import NO_NUMBER, OTHER_NUMBERS
 
@@ -33,7 +33,6 @@ MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: ", as each says itself; where there truly is nothing to find, numbers per area are too high for that",
 }
-ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
 LEAST_IMAGES = 4  # of two or three images nobody can say which one is the odd one
 LEAST_PARTICLES = 10
 CHANCE = 0.05
@@ -185,7 +184,8 @@ def find_outliers(sizes: Sizes, images: int) -> list[str]:
     judged = np.flatnonzero(counts >= LEAST_PARTICLES)
     if len(judged) < LEAST_IMAGES:
         return said
-    medians = np.array([float(np.median(sizes.size[image == i])) for i in judged])
+    weights = sizes.weights["number"]
+    medians = np.array([quantile(sizes.size[image == i], weights[image == i], 0.5) for i in judged])
     logs = np.log(medians)
     off = logs - np.median(logs)
     limit = max(log(1 + SHIFT), DEVIATIONS * 1.4826 * float(np.median(abs(off))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from math import floor, log10
 from typing import Any, Literal
 
 Unit = Literal["nm", "px"]
@@ -25,6 +26,16 @@ MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 class UnknownQuantity(ValueError):
     """No quantity of this name is registered; the message says what to do."""
+
+
+def significant(value: float | None, digits: int = 4) -> str:
+    """The value to so many significant digits, without an exponent; a dash where there is none."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - floor(log10(abs(value))))
+    return f"{value:.{decimals}f}"
 
 
 @dataclass(frozen=True)

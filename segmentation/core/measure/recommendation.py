@@ -12,6 +12,7 @@ from typing import Any
 
 from .bins import NANO_NM
 from .distribution import Floats, Sizes
+from .fractions import share_between
 from .nano import Terms
 
 EXCLUDED_UNDER = 6.0  # m²/cm³
@@ -37,7 +38,7 @@ def recommendation(sizes: Sizes, max_feret: Floats, groups: Mapping[str, int], t
         ("External dimension", _dimension(terms)),
         ("Thickness", _thickness()),
         ("Elongated and plate-like particles", _thin(max_feret, terms)),
-        ("Particles over 100 µm", _over(exempt)),
+        ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
     ]
     return {"vssa": vssa, "exempt": exempt, "points": [{"title": title, "said": said} for title, said in points]}
@@ -56,8 +57,8 @@ def _constituents(n: int, groups: Mapping[str, int]) -> str:
 def _dimension(terms: Terms) -> str:
     return (
         f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
-        f" Particles under {terms.least_nm:.3g} nm are too small for these pixels and are not in the fraction; what"
-        " they could change enters the verdict."
+        f" Outlines {terms.smaller} are too small for these pixels and are not in the fraction; what they could change"
+        " enters the verdict."
     )
 
 
@@ -69,7 +70,7 @@ def _thickness() -> str:
 
 
 def _thin(max_feret: Floats, terms: Terms) -> str:
-    seen = terms.least_nm <= THIN_NM
+    seen = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     return (
         "Particles count, too, if they are over 100 nm long and under 1 nm thick in the two other directions (rods,"
         " tubes), or over 100 nm wide and under 1 nm thick (plates). "
@@ -79,14 +80,14 @@ def _thin(max_feret: Floats, terms: Terms) -> str:
     )
 
 
-def _over(exempt: int) -> str:
+def _over(exempt: int, fraction: float) -> str:
     if not exempt:
         return "Particles over 100 µm in two directions need not be counted: there are none here."
     one = exempt == 1
     return (
         f"Particles over 100 µm in two directions need not be counted: {exempt:,} {'is' if one else 'are'} here, and"
-        f" {'was' if one else 'were'} counted all the same. Without {'it' if one else 'them'} the fraction would be"
-        " higher."
+        f" {'was' if one else 'were'} counted all the same."
+        + (f" Without {'it' if one else 'them'} the fraction would be higher." if fraction else "")
     )
 
 

@@ -16,8 +16,8 @@ from .budget import Case, Evidence, budget
 from .cautions import cautions
 from .convergence import Convergence, converge
 from .descriptors import DESCRIPTORS
-from .distribution import WEIGHTINGS, Edge, Sizes, figures
-from .filters import ALWAYS, Reason
+from .distribution import WEIGHTINGS, Edge, Sizes, figures, quantile
+from .filters import ALWAYS, FILTERED, Reason, with_reasons_lifted
 from .fitting import Fit, log_normal
 from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
@@ -25,6 +25,7 @@ from .quantities import NUMBERS, Unit, Value
 from .recommendation import recommendation
 from .table import Table
 
+ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
 PER_IMAGE = "by particle"
 
 
@@ -151,15 +152,16 @@ def describe(
     doubts = calibration_doubts(known, checked)
     variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
     sizes = variants["as analysed"]
-    coarsest = max((each.nm_per_pixel for each in tables if each.nm_per_pixel is not None), default=None)
-    terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle)
+    pixels = [each.nm_per_pixel for each in tables if each.nm_per_pixel is not None]
+    coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > ALIKE * min(pixels)
+    terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle, mixed)
     said = _of_sizes(sizes, uncertainty, np.random.default_rng(seed))
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     reach = {name: [each.low, each.high] if each else None for name, each in shares.items()}
     low, high = reach["fraction_100nm"] or (None, None)
     groups, lengths = _agglomerates(tables), np.concatenate([each.length("max_feret")[each.kept] for each in tables])
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
-    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.least_nm, rests_on)
+    case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on)
     return {
         **said,
         "unit": sizes.unit,
@@ -171,7 +173,7 @@ def describe(
         "n_kept": len(sizes),
         "n_set_aside": sum(len(each) for each in tables) - len(sizes),
         "set_aside": by_reason(tables),
-        "without_filter": _without_filter(tables),
+        "without_filter": _without_filter(tables, edge),
         **{name: each.fraction if each else None for name, each in shares.items()},
         "fraction_low": low,
         "fraction_high": high,
@@ -209,23 +211,33 @@ def by_reason(tables: Sequence[Table]) -> dict[str, int]:
     return {reason: counts[reason] for reason in [*known, *sorted(set(counts) - set(known))]}
 
 
-def _without_filter(tables: Sequence[Table]) -> dict[str, Any] | None:
-    always = [str(reason) for reason in (Reason.UNLIKE, *ALWAYS)]
-    sizes = np.concatenate([each.length("min_feret")[~np.isin(each.reasons, always)] for each in tables])
+def _without_filter(tables: Sequence[Table], edge: Edge) -> dict[str, Any] | None:
+    lifted = [reason for reason in FILTERED if reason not in ALWAYS]
+    sizes = Sizes.of(*(with_reasons_lifted(each, lifted) for each in tables), edge=edge)
     if len(sizes) == sum(int(each.kept.sum()) for each in tables):
         return None
-    nano = share_between(sizes, np.ones(len(sizes))) if tables[0].unit == "nm" and len(sizes) else None
-    return {"n": len(sizes), "median": float(np.median(sizes)) if len(sizes) else None, "fraction_100nm": nano}
+    weights = sizes.weights["number"]
+    median = quantile(sizes.size, weights, 0.5) if len(sizes) else None
+    nano = share_between(sizes.size, weights) if sizes.unit == "nm" and len(sizes) else None
+    return {"n": len(sizes), "median": median, "fraction_100nm": nano}
 
 
 def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
-    """Groups of kept particles that touch, kept particles that touch no other, and the size of the largest group."""
-    members = np.concatenate([np.bincount(each["group"][each.kept].astype(np.int64)) for each in tables])
-    members = members[members > 0]
+    """Groups of outlines that touch and hold kept particles, kept particles that touch no other outline, and the kept
+    particles of all groups and of the largest."""
+    groups = [each["group"].astype(np.int64) for each in tables]
+    outlines = np.concatenate([np.bincount(group) for group in groups])
+    members = np.concatenate(
+        [
+            np.bincount(group[each.kept], minlength=int(group.max(initial=-1)) + 1)
+            for group, each in zip(groups, tables, strict=True)
+        ]
+    )
+    together = members[outlines > 1]
     return {
-        "groups": int((members > 1).sum()),
-        "singles": int((members == 1).sum()),
-        "primaries_in_groups": int(members[members > 1].sum()),
+        "groups": int((together > 0).sum()),
+        "singles": int(members[outlines == 1].sum()),
+        "primaries_in_groups": int(together.sum()),
         "largest": int(members.max(initial=0)),
     }
 

@@ -107,6 +107,9 @@ class Calibration:
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
 
 
+IMAGE, IMAGE_SHA256 = "image", "image sha256"  # metadata of a mask: the micrograph that it belongs to
+
+
 @dataclass(frozen=True, eq=False)
 class Micrograph:
     """An image as acquired.
@@ -132,6 +135,11 @@ class Micrograph:
     def shape(self) -> tuple[int, int]:
         rows, columns = self.pixels.shape
         return rows, columns
+
+    @property
+    def picture(self) -> tuple[str, str]:
+        """Name and SHA-256 of the file that shows what is outlined: of a mask with a micrograph those of the latter."""
+        return str(self.metadata.get(IMAGE, self.name)), str(self.metadata.get(IMAGE_SHA256, self.sha256))
 
     @property
     def own_calibration(self) -> Calibration:

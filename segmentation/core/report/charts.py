@@ -12,10 +12,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import Sizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
+from ..measure.quantities import significant
 from ..measure.statistics import Statistics
 from ..sample import Sample
 from ..tasks.base import Task
-from .wording import per_cent, significant
+from .wording import counted_from, per_cent
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -124,7 +125,7 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
 
 def _nano_words(found: Statistics, things: str, space: str) -> str:
     fraction, low, high = map(per_cent, (found.fraction_100nm, found.fraction_low, found.fraction_high))
-    counted = f"{things} ≥ {found.nano['least_nm']:.3g} nm" if found.nano else things
+    counted = f"{things}{counted_from(found.nano)}"
     return f"{fraction} of the {counted} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
 
 

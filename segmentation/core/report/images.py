@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..measure.quantities import number
+from ..measure.quantities import number, significant
 from ..sample import Image, Sample
 from .charts import BAR, FAINT, INK, MEDIAN
 from .fonts import writable
 from .picture import ASIDE
-from .wording import one_line, quantity_words, significant
+from .wording import one_line, quantity_words
 
 MOST_SMALL = 48  # histograms; more would be too small to read
 MOST_NAMES = 24

@@ -14,12 +14,13 @@ from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.filters import ALWAYS, FILTERED, LEAST_CONFIDENCE, Reason
 from ..measure.pooling import WHY
+from ..measure.quantities import significant
 from ..measure.resampling import REPEATS
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, Found, Member, Sample, most_doubtful
+from ..sample import BY_USER, FAILED, Found, Member, Sample, common
 from .facts import edge_of, model_words
-from .wording import doubt_words, instrument_words, one_line, per_cent, significant
+from .wording import doubt_words, instrument_words, one_line, per_cent
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -180,12 +181,15 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
             f" chance under {100 * LEAST_CONFIDENCE:.0f} % count, and {per_cent(both[1])} when they do not."
         )
     if found.interval_note:
-        yield f"There are no intervals: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
-        return
+        yield f"There are no intervals of sizes: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
     law = "the beta-binomial law and the images' own fractions"
     if found.interval_basis == PER_IMAGE:
         spread = sample.members[0].found.settings.get("field_spread")
         law = f"Wilson with sizes assumed to differ by {spread:g} % from field to field" if spread else "Wilson"
+    if found.interval_note:
+        if found.fraction_low is not None:
+            yield f"That of the fraction is a 95 % interval after {law}, and {_included(sample)}."
+        return
     yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
         f" files), for fractions after {law}, and {_included(sample)}."
@@ -195,7 +199,7 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
 
 def _included(sample: Sample) -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
-    used = most_doubtful([member.calibration for _, member in sample.counted])
+    used = common([member.calibration for _, member in sample.counted])
     read = used.relative_uncertainty
     known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the rounding of the scale, which is not known"] if read is None else []

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
-from ..measure.quantities import number
+from ..measure.quantities import number, significant
 from ..micrograph.types import SOURCES
 from ..sample import Sample
 from . import sections
@@ -36,7 +36,7 @@ from .images import MOST_ABREAST, draw_by_image
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
-from .wording import calibration_words, interval, one_line, quantity_words, significant
+from .wording import calibration_words, interval, one_line, quantity_words
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument

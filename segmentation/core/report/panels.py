@@ -20,7 +20,7 @@ from ..measure.distribution import Sizes
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL
 from ..measure.fitting import LEAST
-from ..measure.quantities import column, of_class
+from ..measure.quantities import column, of_class, significant
 from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..measure.together import mean_and_median
@@ -33,7 +33,7 @@ from .outlines import smooth_outlines
 from .pasted import Pasted, Print
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar
-from .wording import per_cent, quantity_words, significant
+from .wording import per_cent, quantity_words
 
 LONGEST = 2000
 MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture

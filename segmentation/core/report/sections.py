@@ -13,7 +13,7 @@ from ..measure.convergence import more_images_words
 from ..measure.distribution import FIGURES
 from ..measure.filters import LEAST_CONFIDENCE, Reason
 from ..measure.fitting import CHANCE, CLOSE, NEAR, chance_words
-from ..measure.quantities import COLUMNS, NUMBERS
+from ..measure.quantities import COLUMNS, NUMBERS, significant
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import Sample
@@ -35,7 +35,7 @@ from .document import (
 )
 from .figure import drawn_alone
 from .numbers import WEIGHTINGS, pair
-from .wording import counted_from, interval, one_line, per_cent, significant
+from .wording import counted_from, interval, one_line, per_cent
 
 MOST_LINES = 12
 MOST_SCORES = 8
@@ -136,11 +136,11 @@ def _definitions() -> Iterator[str]:
 def _weighted(found: Statistics) -> Flowable:
     head = [f"Minimum Feret diameter ({found.unit})", *WEIGHTINGS.values()]
     lines = []
+    few = {"number": too_few(found)}  # by area and volume some figures never have an interval
     for name in FIGURES:
-        figures = (found.weighted[weighting] for weighting in WEIGHTINGS)
         cells = [
-            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else too_few(found))
-            for each in figures
+            interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else few.get(by, ""))
+            for by, each in ((by, found.weighted[by]) for by in WEIGHTINGS)
         ]
         lines.append([NUMBERS[name].label + ("" if NUMBERS[name].power else " (no unit)"), *cells])
     ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from math import floor, log10
 from pathlib import Path
 from typing import Any
 
 from segmentation import __version__
 
-from ..measure.quantities import Value, number
+from ..measure.quantities import Value, number, significant
 from ..micrograph.types import SOURCES, Calibration
 
 LEAST_DOUBT = 0.001
@@ -31,24 +30,14 @@ def one_line(text: str, longest: int = 90) -> str:
     return f"{clean[: longest - tail - 1]}…{clean[-tail:]}"
 
 
-def significant(value: float | None, digits: int = 4) -> str:
-    """The value to so many significant digits, without an exponent; a dash where there is none."""
-    if value is None:
-        return "–"
-    if value == 0:
-        return "0"
-    decimals = max(0, digits - 1 - floor(log10(abs(value))))
-    return f"{value:.{decimals}f}"
-
-
 def per_cent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.1f} %"
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """From which size on particles are in a fraction, " of 22.5 nm and more"; "" where that is not known."""
+    """From which size on particles are in a fraction, " of 22.5 nm and more"; "" where none was set aside for it."""
     least = (nano or {}).get("least_nm")
-    return "" if least is None else f" of {least:.3g} nm and more"
+    return "" if least is None else f" of {significant(least, 3)} nm and more"
 
 
 def doubt_words(fraction: float | None) -> str:

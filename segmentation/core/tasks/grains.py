@@ -137,7 +137,9 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     convex = [each.judged(np.where(each["convex"], each.reasons, "not convex")) for each in tables]
     found["convex_diameter_mean"], _ = mean_and_median(convex, "ecd", first.edge)
     intercepts = [each.values["grain_intercept"] for each in fields]
-    crossed = [each.area / length if length else 0.0 for each, length in zip(fields, intercepts, strict=True)]
+    # The lines are all rows and columns: their length goes as the area by the size of a pixel.
+    lines = [each.area / (each.table.nm_per_pixel or 1.0) for each in fields]
+    crossed = [line / length if length else 0.0 for line, length in zip(lines, intercepts, strict=True)]
     found["grain_intercept"] = averaged(intercepts, crossed)
     found["grain_number"] = grain_number(Value(found["grain_density"]), first.table.nm_per_pixel).value
     return found

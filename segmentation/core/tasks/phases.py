@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -198,7 +199,8 @@ def measure(
     }
     table = _table(segmentation, classes, found, counts, micrograph).rescaled(calibration.nm_per_pixel)
     if len(segmentation) and not told:
-        table = refused(table)
+        figures = {name: np.full(len(table), np.nan) for name, each in table.columns.items() if each.dtype.kind == "f"}
+        table = replace(refused(table), columns={**refused(table).columns, **figures})
     return Measured(table, None, values, tuple(_warnings(segmentation, settings)))
 
 

@@ -64,7 +64,7 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     return {
         "type": "FeatureCollection",
         "generator": version(),
-        "image": {"name": analysis.micrograph.name, "sha256": analysis.micrograph.sha256},
+        "image": dict(zip(("name", "sha256"), analysis.micrograph.picture, strict=True)),
         "coordinates": "pixels, x to the right and y down from the top left corner",
         "nm_per_pixel": analysis.table.nm_per_pixel,
         "features": features,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 DIGITS = 7
 WEIGHTED = "every {thing} weighted by the inverse of its chance to touch no frame"
 BYTE_ORDER_MARK = "\ufeff"
-# What could end a cell or a line in any spreadsheet's idea of CSV.
-RISKY = ",;\"'"
+# What could end a cell or a line in any spreadsheet's idea of CSV, and what begins a comment.
+RISKY = ",;\"'#"
 
 
 def as_text(sample: Sample) -> str:
@@ -41,7 +41,7 @@ def as_text(sample: Sample) -> str:
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
     if sample.analysis is not None:
-        summary = "".join(f"# {name}: {_inert(value)}\n" for name, value in _summary(sample))
+        summary = "".join(f"# {_inert(name)}: {_inert(value)}\n" for name, value in _summary(sample))
         return marked(summary + lines([table.columns, *rows(table)]))
     pooled = ((name_cell(image.name), *line) for image, member in sample.counted for line in rows(member.table))
     return marked(lines([("image", *table.columns), *pooled]))
@@ -140,9 +140,12 @@ def rows(table: Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
-    write: Callable[[Any], Any] = {"f": number, "b": lambda flag: "TRUE" if flag else "FALSE"}.get(
-        values.dtype.kind, lambda value: value
-    )
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "f": number,
+        "b": lambda flag: "TRUE" if flag else "FALSE",
+        "U": name_cell,
+    }
+    write = kinds.get(values.dtype.kind, lambda value: value)
     return [write(value) for value in values.tolist()]
 
 
