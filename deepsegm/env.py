@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,8 +35,8 @@ def flag(name: str, default: bool = False) -> bool:
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.") from None
 
 
-def number(name: str, default: int, *, least: int = 0) -> int:
-    """A whole number, `least` or more."""
+def number(name: str, default: int, *, least: int = 0, most: int = 10**12) -> int:
+    """A whole number from `least` to `most`."""
     value = text(name, str(default))
     try:
         parsed = int(value)
@@ -41,6 +44,8 @@ def number(name: str, default: int, *, least: int = 0) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
     if parsed < least:
         raise ImproperlyConfigured(f"{name} must be {least} or more, not {parsed}.")
+    if parsed > most:
+        raise ImproperlyConfigured(f"{name} must be {most} or less, not {parsed}.")
     return parsed
 
 
@@ -54,6 +59,25 @@ def per_cent(name: str, *, most: float) -> float:
     if not 0 <= parsed <= most:
         raise ImproperlyConfigured(f"{name} must be a number from 0 to {most:g}, not {value!r}.")
     return parsed
+
+
+def time_zone(name: str) -> str:
+    """A time zone by its name in the IANA database, UTC where it is not set."""
+    value = text(name, "UTC")
+    try:
+        return ZoneInfo(value).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ImproperlyConfigured(f"{name} must be a time zone such as Europe/Berlin, not {value!r}.") from None
+
+
+def database(address: str) -> Any:
+    """Django's settings for a database's address."""
+    try:
+        return dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True)
+    except (ValueError, LookupError):
+        raise ImproperlyConfigured(
+            "DEEPSEGM_DATABASE_URL must be an address such as postgres://user:password@host/name."
+        ) from None
 
 
 def words(name: str) -> list[str]:

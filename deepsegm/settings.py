@@ -6,7 +6,6 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-import dj_database_url
 from django.core.management.utils import get_random_secret_key
 
 from . import env
@@ -16,7 +15,7 @@ DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(BASE_DIR / "data"))).expandus
 DEEPSEGM_MODELS = Path(env.text("DEEPSEGM_MODELS", str(DEEPSEGM_DATA / "models"))).expanduser().absolute()
 DEEPSEGM_SECRET_FILE = DEEPSEGM_DATA / "secret-key"
 DEEPSEGM_BIND = env.text("DEEPSEGM_BIND", "127.0.0.1")
-DEEPSEGM_PORT = env.number("DEEPSEGM_PORT", 8000)
+DEEPSEGM_PORT = env.number("DEEPSEGM_PORT", 8000, most=65535)
 
 # The microscopes of this site
 DEEPSEGM_SCALE_UNCERTAINTY = env.per_cent("DEEPSEGM_SCALE_UNCERTAINTY", most=50)
@@ -152,14 +151,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = env.text("DEEPSEGM_TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("DEEPSEGM_TIME_ZONE")
 USE_I18N = False
 USE_TZ = True
 
 # The database
 _DATABASE_URL = env.secret("DEEPSEGM_DATABASE_URL")
 DATABASES = {
-    "default": dj_database_url.parse(_DATABASE_URL, conn_max_age=60, conn_health_checks=True)
+    "default": env.database(_DATABASE_URL)
     if _DATABASE_URL
     else {"ENGINE": "django.db.backends.sqlite3", "NAME": DEEPSEGM_DATA / "db.sqlite3", "CONN_MAX_AGE": 60}
 }
@@ -190,6 +189,11 @@ _BUCKET = {
         "max_memory_size": 2**24,
     },
 }
+if DEEPSEGM_BUCKET:
+    from botocore.config import Config
+
+    # A store that does not answer is to be known within seconds.
+    _BUCKET["OPTIONS"]["client_config"] = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
 STORAGES = {
     "default": _BUCKET if DEEPSEGM_BUCKET else _LOCAL,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -214,7 +218,7 @@ CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"folder": str(DEEPSEGM_DATA / "spool"), "polling_interval": 0.2}
     if DEEPSEGM_EMBEDDED
-    else {"socket_connect_timeout": 3, "socket_timeout": 10}
+    else {"socket_connect_timeout": 3, "socket_timeout": 10, "max_retries": 0}  # `rescue` tries again
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = 3
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -11,18 +12,19 @@ from typing import TYPE_CHECKING
 from django.core.files.storage import default_storage
 
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.models import Micrograph
 from segmentation.services.limits import most_pixels
 
 if TYPE_CHECKING:
     from segmentation.core.micrograph import types
-    from segmentation.models import Micrograph
 
 
 GONE = "The stored file of this image is gone: upload it again."
 
 
 def fetch(stored: str, folder: Path) -> Path:
-    """A file of the storage as a local one: where it lies, else a copy in `folder`; raises UnreadableImage if gone."""
+    """A file of the storage as a local one: where it lies, else a copy in `folder`; raises UnreadableImage if gone,
+    OSError where the whole storage is."""
     try:
         with suppress(NotImplementedError):
             local = Path(default_storage.path(stored))
@@ -32,8 +34,17 @@ def fetch(stored: str, folder: Path) -> Path:
         with default_storage.open(stored, "rb") as source, copy.open("wb") as file:
             shutil.copyfileobj(source, file, 2**20)
     except (FileNotFoundError, NotADirectoryError):
+        if _is_away(stored):
+            raise OSError(errno.EIO, "Nothing that should lie in the storage is there: is it the right one?") from None
         raise UnreadableImage(GONE) from None
     return copy
+
+
+def _is_away(stored: str) -> bool:
+    """Whether the storage itself is missing, such as a disk that is not mounted or a bucket of another name: then what
+    else was uploaded last is not there either, and no image is to blame."""
+    others = Micrograph.objects.exclude(file__in=("", stored)).order_by("-created").values_list("file", flat=True)[:3]
+    return bool(others) and not any(default_storage.exists(name) for name in others)
 
 
 def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:

@@ -14,7 +14,7 @@ from segmentation.core.micrograph.pairing import place
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Sample
-from segmentation.plain import plain
+from segmentation.plain import plain, quantities_of
 from segmentation.services import tables
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _member(job: Job) -> Member | None:
         table, calibration = table.rescaled(None), Calibration.absent()
     sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
     budget = (job.summary.get("statistics") or {}).get("budget")
-    quantities = {name: Value(**each) for name, each in job.summary.get("quantities", {}).items()}
+    quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}
     return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities)
 
 

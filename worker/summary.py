@@ -18,6 +18,7 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
     return plain(
         {
             "task": origin.task,
+            "order": list(analysis.quantities),
             "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
             "statistics": analysis.statistics and analysis.statistics.as_dict(),
             "calibration": asdict(analysis.calibration),

@@ -37,6 +37,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
+from celery.worker import state
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
@@ -44,13 +46,13 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import Attempted, Job, Micrograph, Sample, Superseded
+from segmentation.models import AGAIN, Attempted, Job, Micrograph, Sample, Superseded
 from segmentation.services import tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
 from .failures import sentence_for
-from .fetching import pixels_of
+from .fetching import GONE, pixels_of
 from .heartbeat import Heartbeat
 from .inspecting import inspect
 from .inspection import Killed, Unreadable
@@ -91,6 +93,16 @@ def inspect_uploads() -> None:
             return
         _run(Micrograph, micrograph.pk, inspect)
     services.enqueue_inspection()
+
+
+@worker_shutting_down.connect
+def give_back(**signal: Any) -> None:
+    """Queue again what this worker is at when it is told to stop: that is no death, however often it comes."""
+    for request in list(state.active_requests):
+        kind = {run_job.name: Job, run_sample.name: Sample}.get(request.name)
+        if kind and request.args:
+            kind.objects.filter(pk=request.args[0], state="running").update(**AGAIN)
+    connection.close()
 
 
 def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
@@ -217,7 +229,7 @@ def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
     """How the row fails; what turned out to be unusable, a file or a segmentation, is not kept for another try."""
     sentence = sentence_for(row, error)
     if isinstance(row, Micrograph):
-        unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused))
+        unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused)) and str(error) != GONE
         return partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
     unusable = {"segmentation": None} if isinstance(error, UnusableSegmentation) else {}
     return partial(services.fail, row=row, sentence=sentence, **unusable)

@@ -245,6 +245,7 @@ class Sample:
         numbers = {
             "unit": self.unit,
             "chief": self.chief,
+            "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
             "images": [{"name": image.name, "excluded": image.excluded} for image in self.images[: len(self.members)]],
         }

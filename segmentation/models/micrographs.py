@@ -26,7 +26,7 @@ def upload_path(micrograph: Micrograph, name: str) -> str:
 
 
 def preview_path(micrograph: Micrograph, name: str) -> str:
-    return f"{micrograph.folder}/preview.png"
+    return f"{micrograph.folder}/{name}"
 
 
 class Arrival(Owned):

@@ -9,7 +9,6 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from ..models import Job, Sample
@@ -51,14 +50,14 @@ def _send(task: str, *args: str) -> bool:
 
 
 def enqueue_next(sample: Any) -> int:
-    """Enqueue the next images of a sample, by its id, so that the broker holds one more than can run at once.
+    """Enqueue the next images of a sample, by its id, so that the broker holds one more than a worker can run at once.
 
-    The rest wait: an image that somebody else sends meanwhile stands behind two of them, not behind all.
+    The rest wait: an image that somebody else sends meanwhile stands behind two of them, not behind all. Those that
+    run are not counted, so that however many workers there are each finds one.
     """
-    images = Job.objects.filter(sample=sample)
-    heard = Q(state=Job.State.RUNNING) | Q(state=Job.State.QUEUED, enqueued__isnull=False)
-    room = settings.DEEPSEGM_CONCURRENCY + 1 - images.filter(heard).count()
+    waiting = Job.objects.filter(sample=sample).waiting()
+    room = settings.DEEPSEGM_CONCURRENCY + 1 - waiting.exclude(enqueued=None).count()
     if room <= 0:
         return 0
-    waiting = images.waiting().filter(enqueued=None).order_by("queued", "pk")
+    waiting = waiting.filter(enqueued=None).order_by("queued", "pk")
     return enqueue(list(waiting.values_list("pk", flat=True)[:room]))

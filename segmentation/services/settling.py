@@ -28,7 +28,7 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
     facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read, for which it waits once
     more. Raises `Superseded` where the micrograph is no longer this attempt's.
     """
-    micrograph.preview.save("preview.png", ContentFile(preview), save=False)
+    micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
     try:
         with transaction.atomic():
             facts = {**facts, "preview": micrograph.preview.name}

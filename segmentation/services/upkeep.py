@@ -155,7 +155,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     limit = timezone.now() - older_than
     old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit)
     young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
-    samples = Sample.objects.filter(~Exists(young), created__lt=limit)
+    arriving = Micrograph.objects.filter(sample=OuterRef("pk"))
+    samples = Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
     jobs = old.filter(Q(sample=None) | Q(sample__in=samples))
     kept = Job.objects.exclude(pk__in=jobs)
     uploads = Micrograph.objects.filter(created__lt=limit, sample=None).exclude(pk__in=kept.values("micrograph"))
@@ -181,12 +182,12 @@ def tidy() -> Purged:
         broken.delete()
         Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
-    if settings.DEEPSEGM_RETENTION_DAYS:
-        return purge(older_than=timedelta(days=settings.DEEPSEGM_RETENTION_DAYS))
+    days = settings.DEEPSEGM_RETENTION_DAYS
+    purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
     unused = Micrograph.objects.filter(created__lt=timezone.now() - ABANDONED, jobs=None, sample=None)
     # What was asked of an archive stands on it until its images are there.
     abandoned = unused.exclude(is_archive=True, state__in=Micrograph.UNFINISHED)
-    found = Purged(0, abandoned.count(), _bytes(abandoned))
+    found = Purged(purged.jobs, purged.uploads + abandoned.count(), purged.bytes + _bytes(abandoned))
     with transaction.atomic():
         abandoned.delete()
     return found
@@ -201,7 +202,7 @@ def _unheard(limit: object) -> QuerySet:
     """Queued jobs whose message was lost: never sent, or sent long ago while no worker is busy or others overtook."""
     overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("enqueued"))
     lost = Q(enqueued__lte=limit) & Exists(overtaken)
-    if not _is_busy(Job):
+    if not (settings.DEEPSEGM_EMBEDDED and _is_busy(Job)):  # a busy worker elsewhere says nothing of an idle one
         lost |= Q(enqueued__lte=limit)
     unsent = Q(enqueued=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
     return Job.objects.waiting().filter(unsent | lost).order_by("queued")

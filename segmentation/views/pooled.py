@@ -15,6 +15,7 @@ from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.tasks.base import Task
 from ..models import Artifact, Job, Micrograph, Sample
+from ..plain import quantities_of
 from .present import shown_settings
 from .sizes import Measure, Sizes, answers, between
 from .smallcharts import Convergence
@@ -84,7 +85,7 @@ class Pooled(Sizes):
             self.said = {}
         told = bool(self.said.get("of"))
         super().__init__(self.said if told and "n_kept" in self.said else {})
-        self.quantities: list[Measure] = answers(self.said["quantities"]) if told and not self.statistics else []
+        self.quantities: list[Measure] = answers(quantities_of(self.said)) if told and not self.statistics else []
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -133,7 +134,7 @@ class Pooled(Sizes):
     @property
     def of_all(self) -> list[Measure]:
         """What is shown of each image, of all together; none of a kind of analysis with a distribution of sizes."""
-        return self.chief(self.said["quantities"]) if self.quantities else []
+        return self.chief(quantities_of(self.said)) if self.quantities else []
 
     def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
         """Of the numbers of all or of one image those that tell the images apart."""

@@ -21,6 +21,7 @@ from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
+from ..plain import quantities_of
 from ..services.calibration import asked_calibration
 from .sizes import FEW, Measure, Sizes, answers
 from .smallcharts import Convergence
@@ -178,7 +179,7 @@ class Result(Sizes):
     @property
     def quantities(self) -> list[Measure]:
         """The numbers that a kind of analysis without a size distribution answers with."""
-        return [] if self.statistics else answers(self.summary.get("quantities", {}))
+        return [] if self.statistics else answers(quantities_of(self.summary))
 
     @property
     def own_size(self) -> Quantity | None:
@@ -312,7 +313,7 @@ def main_number(summary: dict[str, Any]) -> str:
     if statistics:
         median = statistics.get("median")
         return f"median {significant(median)} {statistics['unit']}" if median is not None else ""
-    first = next(iter(answers(summary.get("quantities", {}))), None)
+    first = next(iter(answers(quantities_of(summary))), None)
     return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
 
 

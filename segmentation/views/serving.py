@@ -21,6 +21,7 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..models import Artifact, Micrograph, SampleArtifact, StoredFile
 from ..services import bundles
+from ..services.trouble import trouble
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
@@ -125,6 +126,8 @@ def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bo
 def _stream(opened: Opened, kind: str, name: str, inline: bool) -> FileResponse:
     try:
         file = opened()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if trouble(error):  # of the machine, which says nothing of the file
+            raise
         raise Http404 from None
     return FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)

@@ -135,8 +135,9 @@ def test_redis_wants_a_password_that_its_command_does_not_show():
 def test_what_a_read_only_root_leaves_writable():
     for name in OURS:
         places = [volume.rpartition(":")[2] for volume in SERVICES[name]["volumes"]]
-        assert places == ["/data", "/scratch"]
+        assert places == ["/data", "/scratch", "/models"]
         assert {place.partition(":")[0] for place in SERVICES[name]["tmpfs"]} == {"/tmp", "/home/deepsegm"}
+        assert "models:/models" in SERVICES[name]["volumes"], "what one installs all must see"
     assert "DEEPSEGM_DATA=/data DEEPSEGM_TEMP=/scratch TMPDIR=/scratch" in DOCKERFILE
 
 

@@ -13,6 +13,7 @@ from django.utils.html import escape
 from segmentation.core.measure.filters import Reason
 from segmentation.core.network import cards
 from segmentation.models import Job
+from segmentation.plain import quantities_of
 from segmentation.views.present import Result
 from segmentation.views.sizes import WEIGHTINGS, Sizes
 from segmentation.views.smallcharts import Convergence, NanoCard, more_words
@@ -307,3 +308,11 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
     assert "76 % of the particles under 50% were wrong, and 3 % of the others" in told
     other = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": "0" * 64}})
     assert Result(other).confidence_line == ""
+
+
+def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
+    """PostgreSQL's JSON sorts names by their length."""
+    stored = {"bubbles": {"value": 1}, "swelling": {"value": 2}, "bubble_patches": {"value": 3}}
+    summary = {"order": ["bubbles", "bubble_patches", "swelling"], "quantities": stored}
+    assert list(quantities_of(summary)) == ["bubbles", "bubble_patches", "swelling"]
+    assert list(quantities_of({"quantities": stored})) == list(stored)

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Job, Micrograph, Segmentation
+from segmentation.models import Arrival, Job, Micrograph, Sample, Segmentation
 
 pytestmark = pytest.mark.django_db
 
@@ -209,7 +209,17 @@ def test_retention_and_abandoned_uploads(make_job, make_micrograph, settings):
     assert not Micrograph.objects.filter(pk=abandoned.pk).exists()
     assert Job.objects.count() == 3
     settings.DEEPSEGM_RETENTION_DAYS = 30
-    assert services.tidy().jobs == 1
+    abandoned = make_micrograph(created=ago(hours=25))
+    assert services.tidy()[:2] == (1, 1)
+    assert not Micrograph.objects.filter(pk=abandoned.pk).exists(), "after a day, with retention too"
+
+
+def test_retention_spares_a_sample_that_an_image_has_just_come_to(make_sample, make_micrograph):
+    sample = make_sample(Job.State.DONE, created=ago(days=31))
+    sample.jobs.update(finished=ago(days=31))
+    make_micrograph(sample=sample, state="queued")
+    services.purge(older_than=timedelta(days=30))
+    assert Sample.objects.filter(pk=sample.pk).exists()
 
 
 def test_an_archive_that_waits_to_be_unpacked_is_not_abandoned(make_micrograph):

@@ -108,6 +108,9 @@ def test_a_folder_of_any_name_will_do(tmp_path):
     ("name", "value", "said"),
     [
         ("DEEPSEGM_PORT", "http", "DEEPSEGM_PORT must be a whole number, not 'http'"),
+        ("DEEPSEGM_PORT", "99999", "DEEPSEGM_PORT must be 65535 or less, not 99999"),
+        ("DEEPSEGM_TIME_ZONE", "Berlin", "DEEPSEGM_TIME_ZONE must be a time zone such as Europe/Berlin"),
+        ("DEEPSEGM_DATABASE_URL", "host/name", "DEEPSEGM_DATABASE_URL must be an address such as postgres://"),
         ("DEEPSEGM_MAX_UPLOAD_MB", "0", "DEEPSEGM_MAX_UPLOAD_MB must be 1 or more, not 0"),
         ("DEEPSEGM_SCALE_UNCERTAINTY", "1 %", "DEEPSEGM_SCALE_UNCERTAINTY must be a number from 0 to 50, not '1 %'"),
         ("DEEPSEGM_REQUIRE_LOGIN", "maybe", "DEEPSEGM_REQUIRE_LOGIN must be 1 or 0, not 'maybe'"),
@@ -123,7 +126,7 @@ def test_a_folder_of_any_name_will_do(tmp_path):
 )
 def test_a_mistake_is_named(name, value, said):
     done = run("manage.py", "check", **{name: value})
-    assert done.returncode and said in done.stderr
+    assert done.returncode and said in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_readers(monkeypatch, tmp_path):

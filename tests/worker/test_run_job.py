@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from segmentation.core.micrograph.types import Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Superseded
-from worker.tasks import run_job
+from worker.tasks import give_back, run_job
 
 from . import fake
 
@@ -198,6 +199,28 @@ def test_an_upload_whose_file_has_gone_says_so(science, make_job, own_storage):
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.error) == ("failed", "The stored file of this image is gone: upload it again.")
+
+
+def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, make_job, own_storage):
+    """A disk that is not mounted, or a bucket of another name."""
+    job = make_job()
+    make_job()
+    (own_storage / "uploads").rename(own_storage / "elsewhere")
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.stage) == ("queued", "The server's storage cannot be reached just now")
+
+
+def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
+    job, other = (make_job(state="running", attempt=2, deaths=1) for _ in range(2))
+    at_work = SimpleNamespace(name="worker.run_job", args=(str(job.pk),))
+    monkeypatch.setattr("worker.tasks.state.active_requests", [at_work])
+    monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
+    give_back()
+    assert [(each.state, each.deaths) for each in (Job.objects.get(pk=job.pk), Job.objects.get(pk=other.pk))] == [
+        ("queued", 1),
+        ("running", 1),
+    ]
 
 
 def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):

@@ -27,6 +27,8 @@ class LabCommand(BaseCommand):
             return super().execute(*args, **options)
         except (Refused, UnknownModel, UnknownTask) as error:
             raise CommandError(str(error)) from error
+        except ImportError as error:
+            raise CommandError(f"This installation has no {error.name}: run it where the worker is.") from error
         except OSError as error:
             out = options.get("out")  # a full disk names no file by itself
             written = error.errno is not None and out and str(error.filename or out).startswith(str(out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import tempfile
 import threading
 import time
 from argparse import ArgumentParser
@@ -20,7 +21,7 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.management import BaseCommand, CommandError, call_command
 from django.core.servers.basehttp import get_internal_wsgi_application
-from django.db import close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
@@ -62,6 +63,7 @@ class Command(BaseCommand):
             self._prepare()
         except data_directory.Unfit as unfit:
             raise CommandError(str(unfit)) from None
+        tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server keeps what is still coming in
         server = listen(bind, port)
         with lock, upkeep(), working(not no_worker):
             self._welcome(server)
@@ -74,7 +76,10 @@ class Command(BaseCommand):
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
             settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
-        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        except OperationalError as error:
+            raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         self._check()
 
     def _check(self) -> None:
