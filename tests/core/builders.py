@@ -89,7 +89,7 @@ def analysis_of(
     pixels = grey_of(labels) if pixels is None else pixels
     confidence = np.full(n, 0.95, np.float32) if confidence is None else confidence
     table = set_aside(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
-    statistics = summarise(table)
+    statistics = summarise(table, filter=filter)
     return Analysis(
         micrograph=Micrograph(pixels, name, "ab" * 32, calibration, {"instrument": "ZEISS Sigma"}),
         settings=AnalysisSettings.of(filter=filter),

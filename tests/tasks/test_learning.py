@@ -162,7 +162,7 @@ def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
 def test_a_bad_recipe_is_told_in_one_sentence(toy, run, changes, sentence):
     recipe = read_recipe(run / "recipe.toml").model_dump()
     if changes.get("task"):
-        del recipe["heads"], recipe["loss"]
+        del recipe["heads"], recipe["loss"], recipe["options"]
     with pytest.raises(BadRecipe) as refused:
         recipe_from({**recipe, **changes}, "here")
     assert sentence in str(refused.value) and str(refused.value).count("here:") == 1
