@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from segmentation.models import Attempted, Superseded
+from segmentation.services.files import remove_folder
 
 from .child import end_pool_child
 
@@ -52,7 +54,15 @@ class Heartbeat:
             connection.close()
         if self.superseded.is_set() and not self._over.wait(GRACE_SECONDS):
             logger.info("%s: stopped in the middle, as nobody wants its result any more.", self._row.pk)
+            with suppress(DatabaseError):
+                self._remove_what_is_nobodys()
             self._end()
+
+    def _remove_what_is_nobodys(self) -> None:
+        """Files that were stored after the row and its folder had been deleted: who ends cannot remove them any more."""
+        if not type(self._row).objects.filter(pk=self._row.pk).exists():
+            remove_folder(self._row.folder)
+        connection.close()
 
     def _once(self) -> None:
         try:

@@ -20,6 +20,7 @@ class FakeJob:
     """Counts reports; raises what it is told to."""
 
     pk = attempt = 1
+    folder = "jobs/1"
 
     def __init__(self, *errors, published=False):
         self.errors = list(errors)
@@ -33,8 +34,12 @@ class FakeJob:
 
 
 @pytest.fixture(autouse=True)
-def _no_connection(monkeypatch):
+def removed(monkeypatch):
+    """Folders of the storage that were removed; no connection is closed."""
+    folders = []
     monkeypatch.setattr("worker.heartbeat.connection.close", lambda: None)
+    monkeypatch.setattr("worker.heartbeat.remove_folder", folders.append)
+    return folders
 
 
 def test_it_beats_while_the_block_lasts_and_not_longer():
@@ -55,12 +60,13 @@ def test_a_superseded_job_stops_the_work_at_its_next_report():
     assert job.reports == 1
 
 
-def test_whoever_does_not_notice_is_stopped_in_the_middle(monkeypatch):
-    """Cancelling is felt within seconds even where a computation reports nothing."""
+def test_whoever_does_not_notice_is_stopped_in_the_middle(monkeypatch, removed):
+    """Cancelling is felt within seconds even where a computation reports nothing; of what was deleted no file stays."""
     monkeypatch.setattr("worker.heartbeat.GRACE_SECONDS", 0.05)
     ended = threading.Event()
     with Heartbeat(FakeJob(Superseded()), seconds=0.01, end=ended.set):
         assert ended.wait(5)
+    assert removed == ["jobs/1"]
 
 
 def test_whoever_notices_in_time_is_not(monkeypatch):
