@@ -59,7 +59,7 @@ class Heartbeat:
             self._end()
 
     def _remove_what_is_nobodys(self) -> None:
-        """Files that were stored after the row and its folder had been deleted: who ends cannot remove them any more."""
+        """Files that were stored after the row and its folder had been deleted: nobody else would remove them."""
         if not type(self._row).objects.filter(pk=self._row.pk).exists():
             remove_folder(self._row.folder)
         connection.close()
