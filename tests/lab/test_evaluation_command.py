@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 from scipy import ndimage
 
-from segmentation.core.labels.options import INTERCEPT, TRAITS
+from segmentation.core.labels.options import INTERCEPT, TRAITS, ParticleOptions
 from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
@@ -208,7 +208,7 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
     model, runtime = read_card(card), Runtime("cpu", "float32")
     product = segment(micrograph, AnalysisSettings.of(model="tiny"), card=model, runtime=runtime, clock=Clock())
     seen = Predictor(model, runtime).see(micrograph, 120)
-    found = outline(seen.maps, seen.grey, seen.view.scale, model.threshold, model)
+    found = outline(seen.maps, seen.grey, seen.view.scale, model.threshold, ParticleOptions.of(model))
     assert (seen.view.polarity, seen.view.scale) == (product.used["polarity"], product.used["scale"])
     assert np.array_equal(found.labels, product.labels) and found.confidence == pytest.approx(product.confidence)
 
