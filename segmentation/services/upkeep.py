@@ -35,6 +35,7 @@ from .settling import give_up_on, go_without_reading
 MAX_DEATHS = 3
 ABANDONED = timedelta(days=1)
 UNHEARD = timedelta(seconds=3)
+FORGOTTEN = timedelta(minutes=10)
 _STOPPED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory: "
 GAVE_UP: dict[type[Attempted], str] = {
     Job: f"The analysis {_STOPPED}try a smaller or cropped image, or ask the administrator.",
@@ -202,8 +203,10 @@ def _unheard(limit: object) -> QuerySet:
     """Queued jobs whose message was lost: never sent, or sent long ago while no worker is busy or others overtook."""
     overtaken = Job.objects.filter(queued__gt=OuterRef("queued"), started__gt=OuterRef("enqueued"))
     lost = Q(enqueued__lte=limit) & Exists(overtaken)
-    if not (settings.DEEPSEGM_EMBEDDED and _is_busy(Job)):  # a busy worker elsewhere says nothing of an idle one
+    if not _is_busy(Job):
         lost |= Q(enqueued__lte=limit)
+    elif not settings.DEEPSEGM_EMBEDDED:  # one worker's being busy does not say that another is
+        lost |= Q(enqueued__lte=timezone.now() - FORGOTTEN)
     unsent = Q(enqueued=None, sample=None) & (Q(queued__lte=timezone.now() - timedelta(seconds=2)) | Q(attempt__gt=0))
     return Job.objects.waiting().filter(unsent | lost).order_by("queued")
 

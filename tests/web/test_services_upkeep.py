@@ -146,6 +146,15 @@ def test_jobs_that_only_wait_their_turn_are_not_enqueued_again(make_job, queue):
     assert queue == []
 
 
+def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker_is_busy(make_job, queue, settings):
+    running(make_job, heartbeat=timezone.now(), queued=ago(minutes=20))
+    waiting = make_job(queued=ago(minutes=11), enqueued=ago(minutes=11))
+    for embedded, sent in ((True, []), (False, [str(waiting.pk)])):
+        settings.DEEPSEGM_EMBEDDED = embedded
+        services.rescue()
+        assert queue == sent
+
+
 def test_a_job_that_others_overtook_is_enqueued_again(make_job, queue):
     overtaken = make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     running(make_job, queued=ago(minutes=4), started=ago(minutes=1), heartbeat=timezone.now())
