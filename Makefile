@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test js test-services e2e lint benchmarks screenshots clean
+.PHONY: run test js test-services e2e lint benchmarks clean
 
 run: .venv/run-ready
 	@exec $(BIN)/python manage.py up $(ARGS)
