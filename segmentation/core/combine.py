@@ -20,7 +20,7 @@ from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration, CalibrationSource
 from .network.scale_search import CLEAR
-from .sample import Image, LeftOut, Member, Sample, calibration_of, common
+from .sample import Image, LeftOut, Member, Sample, calibration_of, common_calibration
 
 SEED = 0
 UNCLEAR = "nothing in it is clearly a particle"
@@ -49,7 +49,7 @@ def combine(
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     counted = [each for each in members if each.calibration.is_known] or members  # others cannot count beside these
-    doubtful = common([each.calibration for each in counted])
+    doubtful = common_calibration([each.calibration for each in counted])
     if tasks.find(members[0].found.task).together:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
     pooled = pool(

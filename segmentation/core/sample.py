@@ -252,7 +252,7 @@ class Sample:
         return {**(self.pooled.as_dict() if self.pooled else numbers), **own, "warnings": list(self.warnings)}
 
 
-def common(calibrations: Sequence[Calibration]) -> Calibration:
+def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     """What is not known better of all of them: the one of the largest uncertainty, or one of which nothing is known
     where the others are only well rounded. The microscope's uncertainty is that of all only where all have one."""
     worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)

@@ -54,6 +54,7 @@ def test_entries_that_were_every_cards_are_read_as_those_of_particles(tmp_path):
     weights = {"saddle": -1, "intercept": 0, "limit": 0.5}
     expected = {"seed_threshold": 0.6, "second_scale": 1.4, "cuts": weights, "noise": 0.0, "diameter": 40}
     assert read(tmp_path, former).options == expected
+    assert read(tmp_path, {"diameter": "0.0", "closer": "0.0", "cuts": "{}"}).options == {}, "as runs wrote the usual"
     assert read(tmp_path, {**former, "task": '"grains"', "options": "{}"}).options == {}
 
 

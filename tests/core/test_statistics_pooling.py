@@ -19,7 +19,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.sample import Member, common
+from segmentation.core.sample import Member, common_calibration
 
 from .particle_tables import log_normal, table_of
 
@@ -264,9 +264,9 @@ def test_the_order_of_the_images_changes_no_number(edge):
 def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
     """Three images of a width that nobody checked and one that was typed, whose rounding is a millionth."""
     unknown, typed = Calibration(2.0, "typed"), Calibration(2.0, "typed", relative_uncertainty=1e-6)
-    assert common([unknown, unknown, unknown, typed]) == unknown
+    assert common_calibration([unknown, unknown, unknown, typed]) == unknown
     drawn = Calibration(2.0, "drawn", relative_uncertainty=0.04)
-    assert common([unknown, drawn]) == drawn
+    assert common_calibration([unknown, drawn]) == drawn
     certified = Calibration(2.0, "typed", instrument_uncertainty=0.005)
     members = [Member(str(i), table, unknown if i else certified) for i, table in enumerate(images(4))]
     rows = [row["name"] for row in combine("lot", members).pooled.nano["sensitivity"]]

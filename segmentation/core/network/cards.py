@@ -110,8 +110,9 @@ def check_with(check: Callable[[ModelCard], object]) -> None:
 
 
 def renewed(entries: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The entries of a card or a recipe, those of FORMER moved, in place, to where they belong."""
-    former = {new: entries.pop(old) for old, new in FORMER.items() if old in entries}
+    """The entries of a card or a recipe, those of FORMER moved, in place, to where they belong; 0 and nothing stood for
+    the usual."""
+    former = {new: value for old, new in FORMER.items() if (value := entries.pop(old, None))}
     options = entries.get("options", {})
     if former and entries.get("task", "particles") == "particles" and isinstance(options, Mapping):
         entries["options"] = {**former, **options}

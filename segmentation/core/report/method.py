@@ -18,7 +18,7 @@ from ..measure.quantities import significant
 from ..measure.resampling import REPEATS
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
-from ..sample import BY_USER, FAILED, Found, Member, Sample, common
+from ..sample import BY_USER, FAILED, Found, Member, Sample, common_calibration
 from .facts import edge_of, model_words
 from .wording import doubt_words, instrument_words, one_line, per_cent
 
@@ -188,7 +188,7 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         law = f"Wilson with sizes assumed to differ by {spread:g} % from field to field" if spread else "Wilson"
     if found.interval_note:
         if found.fraction_low is not None:
-            yield f"That of the fraction is a 95 % interval after {law}, and {_included(sample)}."
+            yield f"The limits of the fraction are those of a 95 % interval after {law}, and {_included(sample)}."
         return
     yield (
         f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
@@ -199,7 +199,7 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
 
 def _included(sample: Sample) -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
-    used = common([member.calibration for _, member in sample.counted])
+    used = common_calibration([member.calibration for _, member in sample.counted])
     read = used.relative_uncertainty
     known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the rounding of the scale, which is not known"] if read is None else []
