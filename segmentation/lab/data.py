@@ -162,7 +162,7 @@ class FolderSource:
 
 
 class RenderedSource:
-    """A stock of rendered pictures, made once and drawn from with small changes of scale."""
+    """A stock of rendered pictures, made once a cycle and drawn from with small changes of scale."""
 
     def __init__(
         self,
@@ -172,14 +172,22 @@ class RenderedSource:
         blank: float = 0.05,
         fixed: Mapping[str, Any] | None = None,
         diameters: tuple[float, float] = DIAMETERS,
+        cycle: int = 0,
     ) -> None:
-        rng = np.random.default_rng(seed)
+        self.count, self.side, self.seed, self.blank = count, side, seed, blank
+        self.fixed, self.diameters = fixed, diameters
+        self.renew(cycle)
+
+    def renew(self, cycle: int) -> None:
+        """Make the pictures of this cycle, counted from 0, in place of those that there are."""
+        rng = np.random.default_rng((self.seed, cycle) if cycle else self.seed)
+        shape = self.side, self.side
         self.stock: list[Sample] = []
-        for _ in range(count):
-            if rng.random() < blank:
-                grey, labels = draw_empty((side, side), rng), np.zeros((side, side), np.int32)
+        for _ in range(self.count):
+            if rng.random() < self.blank:
+                grey, labels = draw_empty(shape, rng), np.zeros(shape, np.int32)
             else:
-                grey, labels = render((side, side), rng, fixed=fixed, diameters=diameters)
+                grey, labels = render(shape, rng, fixed=self.fixed, diameters=self.diameters)
             self.stock.append((as_seen(grey), labels))
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
@@ -259,8 +267,8 @@ class Sources:
     held_out: list[Labelled]
 
 
-def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
-    """Training and validation sources; folders are split by group, paths are relative to `base`.
+def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
+    """Training sources of a cycle and validation sources; folders are split by group, paths are relative to `base`.
 
     Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
     BadRecipe for data that are for evaluation only.
@@ -269,7 +277,7 @@ def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
     made = Sources([], [], [], [], [])
     for number, entry in enumerate(recipe.sources):
         if isinstance(entry, RenderedEntry):
-            parts: Sequence[Source] = _rendered(entry, recipe, number)
+            parts: Sequence[Source] = _rendered(entry, recipe, number, cycle)
         else:
             sides = next(folders)
             made.held_out.extend(sides[1])
@@ -289,13 +297,13 @@ def make_sources(recipe: TrainingRecipe, base: Path) -> Sources:
     return made
 
 
-def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int) -> tuple[Source, Source]:
+def _rendered(entry: RenderedEntry, recipe: TrainingRecipe, number: int, cycle: int) -> tuple[Source, Source]:
     side = recipe.crop + recipe.crop // 4
     few = max(8, entry.count // 25)
     seeds = recipe.seed + number, recipe.seed + 1000 + number
     diameters = entry.diameters[0], entry.diameters[1]
     return (
-        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters),
+        RenderedSource(entry.count, side, seeds[0], entry.blank, entry.settings, diameters, cycle),
         RenderedSource(few, side, seeds[1], entry.blank, entry.settings, diameters),
     )
 

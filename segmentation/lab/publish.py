@@ -118,6 +118,8 @@ def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
         *("precision", "pretrained"),
     )
     facts = {name: getattr(recipe, name) for name in names}
+    if recipe.schedule.restarts:
+        facts["restarts"] = recipe.schedule.restarts
     if recipe.start_from:  # the place of its file is this machine's business
         base = base_card(recipe.start_from)
         facts |= {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
@@ -135,7 +137,8 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     """One source of pictures: what it is, under which licence, and which part was held out."""
     if not isinstance(entry, FolderEntry):
         fixed = ", ".join(f"{name} {value}" for name, value in entry.settings.items())
-        title = f"{entry.count} pictures of our height-field renderer" + (f" ({fixed})" if fixed else "")
+        count = entry.count * len(recipe.schedule.ends(recipe.steps))
+        title = f"{count} pictures of our height-field renderer" + (f" ({fixed})" if fixed else "")
         return {"title": title, "licence": "MIT", "split": "unlimited; other seeds for validation"}
     title = entry.title or Path(entry.path).name
     return {"title": title, "licence": entry.licence, "split": _split(entry, recipe)}

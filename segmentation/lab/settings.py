@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -111,6 +113,23 @@ class Schedule(Settings):
     )
     every: Count = Field(1000, description="of steps: between two falls")
     wait: Count = Field(3, description="of plateau: checkpoints without a better validation loss")
+    restarts: list[Count] = Field(
+        [],
+        description="of the cosine: steps at which it begins anew (Loshchilov & Hutter 2017), from the mean of the "
+        "weights and with new rendered pictures",
+    )
+    restart_rate: Share = Field(0.5, description="of restarts: share of the rates from there on")
+    restart_weight: Share = Field(
+        0.7, description="of restarts: share of the newer weights in the mean with those that they began from"
+    )
+
+    def ends(self, steps: int) -> list[int]:
+        """The steps with which the cycles of a run of so many steps end."""
+        return [*(step for step in self.restarts if step < steps), steps]
+
+    def cycle(self, step: int) -> int:
+        """How many restarts there were before this step, counted from 0."""
+        return bisect_right(self.restarts, step)
 
 
 class FolderEntry(Settings):
@@ -346,6 +365,8 @@ class TrainingRecipe(Settings):
                 f"{self.task} has classes, which are neither bright nor dark: leave polarity out.",
             ),
             (self.name != "recipe", "name is another word than recipe, which is the frozen recipe's."),
+            (all(a < b for a, b in pairwise(self.schedule.restarts)), "restarts are steps, each after the one before."),
+            (not self.schedule.restarts or self.schedule.name == "cosine", "restarts are of the cosine."),
             (self.folds != 1, "folds is 0 or above 1."),
             (not self.folds or self.fold < self.folds, "fold is below folds."),
             (

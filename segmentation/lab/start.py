@@ -25,7 +25,7 @@ class Run:
     """All that changes while training, and so all that a checkpoint holds (but `rows`, which metrics.csv does).
 
     network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
-    may stop early. rows: what was measured at each checkpoint.
+    may stop early. before: those from which the last restart began. rows: what was measured at each checkpoint.
     """
 
     network: nn.Module
@@ -33,6 +33,7 @@ class Run:
     optimiser: torch.optim.Optimizer
     step: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
+    before: dict[str, Tensor] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
@@ -42,7 +43,8 @@ class Run:
             chance["cuda"] = torch.cuda.get_rng_state()
         parts = ("network", "averaged", "optimiser")
         state = {name: getattr(self, name).state_dict() for name in parts}
-        save_state({**state, "step": self.step, "best": self.best, "chance": chance}, file)
+        weights = {"best": self.best, "before": self.before}
+        save_state({**state, **weights, "step": self.step, "chance": chance}, file)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
@@ -51,7 +53,7 @@ class Run:
             self.network.load_state_dict(state["network"])
             self.averaged.load_state_dict(state["averaged"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.best = state["step"], state.get("best", {})
+            self.step, self.best, self.before = state["step"], state.get("best", {}), state.get("before", {})
         except (KeyError, RuntimeError, ValueError) as error:
             raise BadRecipe(f"{file} is of another network: delete it, or name another folder with --out.") from error
         chance = state.get("chance", {})
@@ -172,11 +174,19 @@ def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Op
 
 
 def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:
-    """The share of the top rate at a step: linear warm-up, then as `Schedule` says.
+    """The share of the top rate at a step: linear warm-up, then as `Schedule` says, and anew at each restart.
 
     losses: the validation losses so far, one per checkpoint.
     """
     schedule = schedule or Schedule()
+    cycle = schedule.cycle(step)
+    first, last = [0, *schedule.ends(steps)][cycle : cycle + 2]
+    top = schedule.restart_rate if cycle else 1.0
+    return top * _share_of_top(step - first, last - first, schedule, losses)
+
+
+def _share_of_top(step: int, steps: int, schedule: Schedule, losses: Sequence[float]) -> float:
+    """The same within a cycle of so many steps."""
     if step < schedule.warm_up:
         return (step + 1) / schedule.warm_up
     beyond = step - schedule.warm_up

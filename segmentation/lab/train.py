@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..core.network.runtime import Runtime
 from ..core.network.scale_search import View
 from ..core.pace import about
 from . import tasks
-from .data import Crops, Sources, make_sources
+from .data import Crops, RenderedSource, Sources, make_sources
 from .evaluation.predictions import Options, Predictor, Seen
 from .files import alone_in, check_room, write_whole
 from .runs import CHECKPOINT, METRICS, RULES, Row, add_row, best_of, draw_curves, read_metrics, write_rows
@@ -60,8 +60,8 @@ def train(
         _resume(run, out, device)
         say(f"resuming at step {run.step}")
     if not is_over(run, recipe):
-        # Network, average, two moments and best, in single precision; the old checkpoint stays until the new is whole.
-        checkpoint = 5 * 4 * sum(p.numel() for p in run.network.parameters())
+        # Network, average, two moments, best and before, in single precision; the old one stays until the new is whole.
+        checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
         written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
         check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
     with alone_in(out):
@@ -71,7 +71,7 @@ def train(
         try:
             if not is_over(run, recipe):
                 say("preparing the data")
-                sources = make_sources(recipe, base)
+                sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
                 Training(run, recipe, sources, out, device, say).go(time_is_up)
         except torch.OutOfMemoryError as error:
             raise BadRecipe(f"{device} has too little memory for batches of {recipe.batch}: lower batch.") from error
@@ -175,17 +175,21 @@ class Training:
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
             self.note(math.nan, 0.0)
-        batches = self._batches()
+        batches, ends = self._batches(), recipe.schedule.ends(recipe.steps)
         began, since, total = time.monotonic(), run.step, torch.zeros((), dtype=torch.float64, device=self.device)
         while not is_over(run, recipe):
             total += self.one_step(next(batches))
-            late = time_is_up()
-            if run.step % recipe.checkpoint == 0 or run.step == recipe.steps or late:
+            late, ended = time_is_up(), run.step in ends
+            if ended and len(ends) > 1:
+                self.end_cycle()
+            if run.step % recipe.checkpoint == 0 or ended or late:
                 count = run.step - since
                 self.note(float(total) / count, (time.monotonic() - began) / count)
                 run.save(self.out / CHECKPOINT)
                 if late:
                     return
+                if ended and not is_over(run, recipe):
+                    batches = self._batches_anew()
                 began, since, total = time.monotonic(), run.step, torch.zeros_like(total)
         if run.step < recipe.steps:
             self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
@@ -200,14 +204,34 @@ class Training:
             targets=partial(self.task.targets, channels=self.recipe.heads),
         )
 
+    def end_cycle(self) -> None:
+        """Take the mean of the weights before and after the cycle; the next begins from it, its optimiser anew."""
+        run, recipe = self.run, self.recipe
+        if run.before:
+            after = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+            run.averaged.load_state_dict(run.before)
+            update_average(run.averaged, after, 1 - recipe.schedule.restart_weight)
+        run.before = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+        run.network.load_state_dict(run.before)
+        run.optimiser.state.clear()
+
+    def _batches_anew(self) -> Iterator[Batch]:
+        self.say("rendering new pictures")
+        for source in self.sources.training:
+            if isinstance(source, RenderedSource):
+                source.renew(self.recipe.schedule.cycle(self.run.step))
+        return self._batches()
+
     def _batches(self) -> Iterator[Batch]:
+        """The batches to the end of the cycle."""
         recipe, cores = self.recipe, len(os.sched_getaffinity(0))
+        last = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
         # One process beside a processor that trains, several beside a GPU that waits; the curve is the same.
         usual = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
         loader = DataLoader(
             self._crops(validation=False),
             batch_size=recipe.batch,
-            sampler=range(self.run.step * recipe.batch, recipe.steps * recipe.batch),
+            sampler=range(self.run.step * recipe.batch, last * recipe.batch),
             num_workers=recipe.workers or usual,
             prefetch_factor=4,
             pin_memory=self.device.type == "cuda",
@@ -236,7 +260,7 @@ class Training:
             nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optimiser.clip)
         run.optimiser.step()
         run.step += 1
-        update_average(run.averaged, run.network, min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
+        update_average(run.averaged, run.network.state_dict(), min(recipe.ema_decay, (1 + run.step) / (10 + run.step)))
         return loss.detach()
 
     def _forward(self, network: nn.Module, picture: Tensor) -> Tensor:
@@ -288,9 +312,9 @@ class Training:
 
 
 @torch.no_grad()
-def update_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move every float tensor of the average (batch statistics too) towards the network's."""
-    for mine, theirs in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+def update_average(averaged: nn.Module, weights: Mapping[str, Tensor], decay: float) -> None:
+    """Move every float tensor of the average (batch statistics too) towards these weights."""
+    for mine, theirs in zip(averaged.state_dict().values(), weights.values(), strict=True):
         if mine.is_floating_point():
             mine.lerp_(theirs, 1 - decay)
         else:

@@ -30,7 +30,7 @@ from segmentation.lab.publish import publish
 from segmentation.lab.runs import best_of
 from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
-from segmentation.lab.train import ROOM, scores_of, train
+from segmentation.lab.train import ROOM, Training, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 from tests.shell import manage
 
@@ -70,6 +70,8 @@ RENDERED = 'sources = [{ kind = "rendered", count = 1 }]\n'
         ),
         (HEAD + RENDERED + NETWORK + "[augmentation]\nnoise = 2", "augmentation: noise is at most 1"),
         (HEAD + RENDERED + NETWORK + '[schedule]\nname = "lunar"', "schedule: name is"),
+        (HEAD + RENDERED + NETWORK + "[schedule]\nrestarts = [5, 5]", "restarts are steps, each after the one before"),
+        (HEAD + RENDERED + NETWORK + '[schedule]\nname = "steps"\nrestarts = [5]', "restarts are of the cosine"),
         (HEAD + RENDERED + NETWORK + '[optimiser]\nbetas = ["a", 1]', "betas 1 is a number"),
         ('name = "../a"\ntitle = "b"\n' + RENDERED + NETWORK, "small letters"),
     ],
@@ -189,6 +191,45 @@ def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):
     assert curve(tmp_path / "killed") == curve(tmp_path / "unbroken")
     states = [torch.load(tmp_path / run / "checkpoint.pt")["averaged"] for run in ("killed", "unbroken")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.fixture
+def restarting(folder):
+    """Ten steps on rendered pictures alone, in cycles of four, three and three."""
+    sources = [{"kind": "rendered", "count": 4}]
+    return tiny(folder, sources=sources, steps=10, checkpoint=5, schedule={"warm_up": 0, "restarts": [4, 7, 12]})
+
+
+def test_restarts_take_the_mean_of_the_weights_and_new_pictures(restarting, tmp_path):
+    """Whether the run is broken off at each step or not, right before and after a restart too."""
+    said = []
+    unbroken = train(restarting, tmp_path / "unbroken", tmp_path, say=said.append)
+    assert said.count("rendering new pictures") == 2
+    steps = [row[0] for row in curve(tmp_path / "unbroken")]
+    assert steps == ["step", "4", "5", "7", "10"]
+    while (run := train(restarting, tmp_path / "broken", tmp_path, say=quietly, time_is_up=lambda: True)).step < 10:
+        pass
+    for mine, theirs in zip(run.averaged.state_dict().values(), unbroken.averaged.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_cycle_ends_with_the_mean_of_both_weights(restarting, tmp_path):
+    sources = make_sources(restarting, tmp_path)
+    stock = [grey.copy() for grey, _ in sources.training[0].stock]
+    training = Training(start_run(restarting, CPU), restarting, sources, tmp_path, CPU, quietly)
+    run = training.run
+    name = next(name for name, value in run.averaged.state_dict().items() if value.is_floating_point())
+    for factor, mean in ((1.0, 1.0), (2.0, 0.3 * 1 + 0.7 * 2), (5.0, 0.3 * 1.7 + 0.7 * 5)):
+        run.averaged.state_dict()[name].fill_(factor)
+        training.end_cycle()
+        for weights in (run.averaged, run.network):
+            assert weights.state_dict()[name].flatten()[0] == pytest.approx(mean)
+    sources.training[0].renew(1)
+    assert len(sources.training[0].stock) == len(stock)
+    assert not any(np.array_equal(old, new) for old, (new, _) in zip(stock, sources.training[0].stock, strict=True))
+    anew = make_sources(restarting, tmp_path, cycle=1)
+    assert np.array_equal(anew.training[0].stock[0][0], sources.training[0].stock[0][0])
+    assert np.array_equal(anew.validation[0].stock[0][0], sources.validation[0].stock[0][0])
 
 
 def test_a_run_begun_again_forgets_the_curve_of_the_one_before(folder, tmp_path):
@@ -353,6 +394,8 @@ def test_a_run_stops_early_and_keeps_its_best(folder, tmp_path):
 def test_rates_follow_their_schedule():
     cosine = [rate_factor(step, 1000) for step in (0, 99, 100, 550, 1000)]
     assert cosine == pytest.approx([0.01, 1, 1, 0.505, 0.01])
+    again = Schedule(warm_up=0, last=0.0, restarts=[400, 2000])
+    assert [rate_factor(step, 1000, again) for step in (200, 400, 700)] == pytest.approx([0.5, 0.5, 0.25])
     halved = Schedule(name="steps", warm_up=0, every=10)
     assert [rate_factor(step, 100, halved) for step in (0, 9, 10, 25)] == [1, 1, 0.5, 0.25]
     plateau = Schedule(name="plateau", warm_up=0, wait=2)
