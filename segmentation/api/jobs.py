@@ -15,7 +15,7 @@ from ..core.micrograph import parse_width
 from ..models import Job
 from ..services import Refused
 from ..views.access import visible
-from ..views.present import unwritten
+from ..views.present import ASSUMED, is_assumed, unwritten
 from ..views.serving import serve_artifact
 from . import schemas
 from .auth import identify, key_of, own, secret_of
@@ -94,7 +94,9 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> Any:
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     """A job in JSON."""
     address = request.build_absolute_uri
-    names = list(job.artifacts.values_list("name", flat=True)) if job.has_answer else []
+    assumed = is_assumed(job.summary)
+    shown = job.has_answer and not assumed
+    names = list(job.artifacts.values_list("name", flat=True)) if shown else []
     return {
         "id": str(job.pk),
         "url": address(reverse("api:job", args=[job.pk])),
@@ -104,7 +106,7 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "progress": job.progress,
         "position": job.position(),
         "expected_seconds": job.expected_seconds(),
-        "error": job.error or None,
+        "error": job.error or (ASSUMED if assumed else None),
         "image": {
             "name": job.micrograph.name,
             "width": job.micrograph.width or None,
@@ -112,9 +114,9 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         },
         "settings": job.settings,
         "recipe": job.settings,
-        "result": job.summary if job.has_answer else None,
+        "result": job.summary if shown else None,
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
-        "being_written": [export.name for export in unwritten(job, names)],
+        "being_written": [] if assumed else [export.name for export in unwritten(job, names)],
     }
 
 

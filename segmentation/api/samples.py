@@ -18,7 +18,7 @@ from ..forms.samples import parse_pixel
 from ..models import Sample
 from ..services import Intake, Note, Refused, Scale
 from ..views.access import visible
-from ..views.pooled import Image, Pooled
+from ..views.pooled import ASSUMED, Image, Pooled
 from ..views.progress import Progress
 from ..views.serving import serve_sample_file
 from . import schemas
@@ -148,14 +148,14 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         raise Http404 from None
     address = request.build_absolute_uri
     pooled, progress = Pooled(sample), Progress.of(sample)
-    files = sample.artifacts.values_list("name", flat=True)
+    files = () if pooled.assumed else sample.artifacts.values_list("name", flat=True)
     return {
         "id": str(sample.pk),
         "url": address(reverse("api:sample", args=[sample.pk])),
         "page": address(reverse("sample-page", args=[sample.pk])),
         "name": sample.name,
         "state": sample.state,
-        "error": sample.error or None,
+        "error": sample.error or (ASSUMED if pooled.assumed else None),
         "done": progress.done,
         "failed": progress.failed,
         "under_way": progress.under_way,
@@ -163,7 +163,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
         "scale": {"rule": sample.rule, "value": sample.value},
         "settings": sample.settings,
         "recipe": sample.settings,
-        "result": {name: value for name, value in sample.pooled.items() if name != "of"} or None,
+        "result": {name: value for name, value in pooled.said.items() if name != "of"} or None,
         "current": sample.state == Sample.State.DONE,
         "images": [_image(request, each) for each in pooled.images if each.job],
         "notes": sample.notes,

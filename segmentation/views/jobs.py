@@ -23,6 +23,7 @@ from ..services.calibration import calibration_for, file_calibration, refuse_tal
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
 from .present import (
+    ASSUMED,
     Result,
     is_assumed,
     led_to,
@@ -236,7 +237,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
     if not found.has_answer:
         return render(request, "job.html", context, status=status)
     if is_assumed(found.summary):
-        return render(request, "assumed.html", context, status=status)
+        return render(request, "assumed.html", {**context, "assumed": ASSUMED}, status=status)
     parent = found.parent
     seen = parent is not None and parent.is_visible_to(request.user, request.visitor)
     context |= {**_files(found), "parent": parent if seen else None}

@@ -300,6 +300,12 @@ def is_scaled(summary: dict[str, Any]) -> bool:
     return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
 
 
+ASSUMED = (
+    "An earlier version took this image for 7520 nm wide, because nobody had said otherwise. Its sizes may be wrong by"
+    " any factor, so they are not shown. Set the scale, or measure in pixels."
+)
+
+
 def is_assumed(summary: dict[str, Any]) -> bool:
     """Whether an earlier version assumed the width of the image, so that nothing is shown of what it measured."""
     return summary.get("calibration", {}).get("source") == "default"
