@@ -16,6 +16,7 @@ from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Sample
 from segmentation.plain import plain, quantities_of
 from segmentation.services import tables
+from segmentation.services.calibration import disagreements
 
 if TYPE_CHECKING:
     from segmentation.core.sample import Found, LeftOut, Member
@@ -116,7 +117,8 @@ def _member(job: Job) -> Member | None:
     sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
     budget = (job.summary.get("statistics") or {}).get("budget")
     quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities)
+    apart = disagreements(job.micrograph, calibration)
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities, apart)
 
 
 def _picture(job: Job) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from .measure.quantities import Value
 from .measure.table import Table, aligned
 from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
-from .micrograph.types import SOURCES, Calibration, CalibrationSource
+from .micrograph.types import SOURCES, Calibration
 from .network.scale_search import CLEAR
 from .sample import Image, LeftOut, Member, Sample, calibration_of, common_calibration
 
 SEED = 0
+MOST_NAMED = 5  # images whose scales contradict each other
 UNCLEAR = "nothing in it is clearly a particle"
 
 
@@ -66,7 +67,7 @@ def combine(
         if member.clarity < CLEAR:
             row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
     calibration = calibration_of(members)
-    warnings = (*pooled.notes, *_source_warnings(calibration["sources"]))
+    warnings = (*pooled.notes, *_scale_warnings(members, names))
     images = [
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
@@ -106,7 +107,7 @@ def _of_numbers(
         counts = {} if each.member is None else each.member.counts
         images.append(Image(named, each.sha256, each.member, **counts, excluded=each.reason))
     known = calibration_of(members)
-    said = (*notes_on([each.table for each in chosen], excluded, task.things), *_source_warnings(known["sources"]))
+    said = (*notes_on([each.table for each in chosen], excluded, task.things), *_scale_warnings(members, names))
     return Sample(name, tuple(members), None, None, known, said, filter, tuple(images), quantities=values)
 
 
@@ -164,8 +165,14 @@ def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[st
     return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
 
 
-def _source_warnings(sources: dict[CalibrationSource, int]) -> list[str]:
+def _scale_warnings(members: Sequence[Member], names: Sequence[str]) -> Iterator[str]:
+    sources = calibration_of(members)["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
-        return [f"The scale is not known in the same way for all images: {listed}."]
-    return []
+        yield f"The scale is not known in the same way for all images: {listed}."
+    apart = [
+        (name, member.contradictions) for name, member in zip(names, members, strict=False) if member.contradictions
+    ]
+    yield from (f"{name}: {' '.join(sentences)}" for name, sentences in apart[:MOST_NAMED])
+    if len(apart) > MOST_NAMED:
+        yield f"The scales of {len(apart) - MOST_NAMED} more images contradict each other in such a way."

@@ -9,7 +9,8 @@ import numpy as np
 from .analysis import Analysis
 from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
-from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage
+from .micrograph.crosscheck import crosscheck
+from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage, own_calibration
 from .pipeline import MASK, Progress, analysed_rows, measure, quiet
 from .settings import AnalysisSettings
 from .tasks import find
@@ -60,4 +61,12 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
             )
         )
     facts = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
-    return replace(image, name=mask.name, sha256=mask.sha256, metadata=facts, notes=(*mask.notes, *image.notes))
+    scales = {"image": image.calibration, "mask": mask.calibration}
+    return replace(
+        image,
+        name=mask.name,
+        sha256=mask.sha256,
+        calibration=own_calibration(*scales.values()),
+        metadata=facts,
+        notes=(*mask.notes, *image.notes, *crosscheck(scales)),
+    )

@@ -15,6 +15,7 @@ from .measure.pooling import Pooled
 from .measure.quantities import Unit, Value
 from .measure.statistics import Statistics
 from .measure.table import Table
+from .micrograph.crosscheck import crosscheck_sources
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
@@ -70,7 +71,8 @@ class Member:
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
     sha256: of the file. found: how its objects were found; nothing is known of it unless it is given. picture: a small
     PNG of it with what was found, b"" where there is none. budget: of its own uncertainty, where there is one.
-    quantities: the numbers that its kind of analysis answers with, by name.
+    quantities: the numbers that its kind of analysis answers with, by name. contradictions: sentences for each two of
+    the file, the bar in the image and the calibration in use that are apart.
     """
 
     name: str
@@ -82,13 +84,15 @@ class Member:
     picture: bytes = b""
     budget: Mapping[str, Any] | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
+    contradictions: Sequence[str] = ()
 
     @classmethod
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
-        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget, analysis.quantities)
+        apart = crosscheck_sources(micrograph.calibration, micrograph.reading, analysis.calibration)
+        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget, analysis.quantities, apart)
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
     @property
@@ -254,14 +258,13 @@ class Sample:
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     """What is not known better of all of them: the one of the largest uncertainty, or one of which nothing is known
-    where the others are only well rounded. The microscope's uncertainty is that of all only where all have one."""
+    where the others are only well rounded. The microscope's uncertainty is that of all only where all have one; else
+    rounding alone counts."""
+    if any(each.instrument_uncertainty is None for each in calibrations):
+        calibrations = [replace(each, instrument_uncertainty=None, instrument_note="") for each in calibrations]
     worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)
     unknown = [each for each in calibrations if each.standard_uncertainty is None]
-    if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT:
-        return unknown[0]
-    if any(each.instrument_uncertainty is None for each in calibrations):
-        return replace(worst, relative_uncertainty=worst.standard_uncertainty, instrument_uncertainty=None)
-    return worst
+    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
 def calibration_of(members: Sequence[Member]) -> dict[str, Any]:

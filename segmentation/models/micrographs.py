@@ -12,7 +12,7 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
 from ..core.micrograph.readings import sure_calibration
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 
 RECENT = timedelta(hours=1)
@@ -137,10 +137,14 @@ class Micrograph(Owned, Attempted):
         return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
 
     @property
+    def file_calibration(self) -> Calibration:
+        """What the file itself says, or a file of the microscope beside it."""
+        return Calibration(**self.calibration) if self.calibration else Calibration.absent()
+
+    @property
     def own_calibration(self) -> Calibration:
-        """What counts where nobody says anything: the file, else what was surely read in the picture, else nothing."""
-        said = Calibration(**self.calibration) if self.calibration else Calibration.absent()
-        return said if said.nm_per_pixel else sure_calibration(self.reading)
+        """What counts where nobody says anything."""
+        return own_calibration(self.file_calibration, sure_calibration(self.reading))
 
     @property
     def folder(self) -> str:

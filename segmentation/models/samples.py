@@ -66,7 +66,8 @@ class Sample(Owned, Attempted):
         """What the rule says of an image; None means what file or image themselves say."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
-        if self.value is None or (self.rule == self.Rule.OWN and micrograph.own_calibration.nm_per_pixel):
+        own = micrograph.file_calibration.nm_per_pixel or micrograph.own_calibration.nm_per_pixel
+        if self.value is None or (self.rule == self.Rule.OWN and own):
             return None
         return Calibration.of_width(self.value, micrograph.width, typed=self.typed)
 

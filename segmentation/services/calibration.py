@@ -8,10 +8,11 @@ from typing import Any
 
 from django.conf import settings
 
-from ..core.micrograph import parse_width
+from ..core.micrograph import parse_length, parse_width
 from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import Calibration
+from ..core.micrograph.vendors.units import plausible_pixel
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
 from ..models import Micrograph, Sample
 
@@ -25,7 +26,14 @@ NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or
 UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that nobody typed
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
-BADGES = {"data bar": "read from the image, confirmed", "drawn": "drawn on the scale bar", "typed": "typed"}
+CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
+BADGES = {
+    "metadata": "from the file, confirmed",
+    "side file": "from the file beside it, confirmed",
+    "data bar": "read from the image, confirmed",
+    "drawn": "drawn on the scale bar",
+    "typed": "typed",
+}
 
 
 def width_text(width_nm: float) -> str:
@@ -35,8 +43,8 @@ def width_text(width_nm: float) -> str:
 
 def file_calibration(micrograph: Micrograph) -> Calibration | None:
     """What the file itself says, or None where it says nothing."""
-    own = micrograph.own_calibration
-    return own if own.nm_per_pixel and own.source != "read" else None
+    own = micrograph.file_calibration
+    return own if own.nm_per_pixel else None
 
 
 def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
@@ -51,9 +59,10 @@ def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibrati
     """The calibration meant by the text of a width field; None where it states nothing: what file or image say counts.
 
     origin: how the page says that the text came about: "file", "read", "default" (nobody touched it), "typed", "data
-    bar" (what was read was confirmed), "drawn:PIXELS:ERROR:LENGTH" (a line of so many px, read to so many px), or ""
-    where it noted nothing. A text that is not what a page shows at first has been typed, whatever a page without
-    scripts says. Raises ValueError with a sentence where the text is not a width, or the line no line.
+    bar" (what was read was confirmed), "metadata" (what the file says was), "drawn:PIXELS:ERROR:LENGTH" (a line of so
+    many px, read to so many px), or "" where it noted nothing. A text that is not what a page shows at first has been
+    typed, whatever a page without scripts says. Raises ValueError with a sentence where the text is not a width, or
+    the line no line.
     """
     offered = _offered(origin, micrograph)
     if offered and _means(text, offered, micrograph):
@@ -74,11 +83,11 @@ def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibrat
 
 
 def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str = Sample.Rule.OWN) -> bool:
-    """Whether the scale of an image hangs on its data bar, which is still to be read.
+    """Whether the scale of an image hangs on its data bar, which is still to be read: it may contradict the file.
 
     asked: as for `asked_calibration`, {} where nothing was said. rule: of its sample.
     """
-    if micrograph.is_finished or file_calibration(micrograph) is not None:
+    if micrograph.is_finished:
         return False
     said = asked.get("width") is not None and asked.get("origin", "") not in UNTOUCHED
     return not said and rule == Sample.Rule.OWN
@@ -101,13 +110,15 @@ def _shown(origin: str, micrograph: Micrograph) -> set[str]:
 
 def accepted(origin: str) -> str:
     """The origin of a width if it says that a suggestion was accepted or a line drawn, else ""."""
-    return origin if origin == "data bar" or origin.startswith("drawn") else ""
+    return origin if origin in ("data bar", CONFIRMED) or origin.startswith("drawn") else ""
 
 
 def _offered(origin: str, micrograph: Micrograph) -> Calibration | None:
     """What was accepted or drawn, whatever stands in the field."""
     if not accepted(origin):
         return None
+    if origin == CONFIRMED:
+        return file_calibration(micrograph)
     return confirmed(micrograph.reading) if origin == "data bar" else _drawn(origin, micrograph)
 
 
@@ -122,10 +133,10 @@ def _drawn(origin: str, micrograph: Micrograph) -> Calibration:
     if across > math.hypot(micrograph.width, micrograph.height) + 1:
         raise ValueError(LONG_LINE)
     try:
-        length = parse_width(line[3])
+        length = parse_length(line[3])
     except ValueError:
         raise ValueError(NO_LENGTH) from None
-    if length is None:
+    if plausible_pixel(length / across) is None:
         raise ValueError(NO_LENGTH)
     return Calibration.of_line(length, across, error)
 

@@ -23,6 +23,12 @@ def suggestion(micrograph: Micrograph, job: Job | str = "") -> calibration.Sugge
 
 
 @register.simple_tag
+def filed(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion | None:
+    """What the file says where the bar in the image contradicts it."""
+    return calibration.filed(micrograph, job or None)
+
+
+@register.simple_tag
 def calibration_warnings(micrograph: Micrograph, job: Job | str = "", said: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, but for those that the page has already."""
     found = disagreements(micrograph, used_calibration(job) if job else None)

@@ -65,6 +65,16 @@ def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | N
     )
 
 
+def filed(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
+    """What the file says, to be accepted where the bar in the image contradicts it and nothing is in use."""
+    file = file_calibration(micrograph)
+    used = used_calibration(job) if job else micrograph.own_calibration
+    if file is None or used.is_known or micrograph.own_calibration.is_known:
+        return None
+    width = width_text(file.width_nm(micrograph.width) or 0.0)
+    return Suggestion("offered", pixel_size(file.nm_per_pixel), rounding_words(file), width, file.detail, False)
+
+
 def _state(read: Calibration, used: Calibration) -> str:
     if used.source in {"read", "data bar"}:
         return "read" if used.source == "read" else "used"

@@ -199,7 +199,7 @@ def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
     """What was typed, accepted or drawn; typing the width that the file itself gives means the file."""
     own = file_calibration(found.micrograph)
     if own and origin == "typed" and text.strip() == _text(own, found):
-        return None
+        return None if found.micrograph.own_calibration == own else own
     return calibration_for(text, origin, found.micrograph)
 
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from ..core.measure.budget import ANSWERS, lines, said
 from ..core.measure.fitting import chance_words
-from ..core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, number
+from ..core.measure.quantities import (
+    COLUMNS,
+    DOUBTFUL_FRACTIONS,
+    NUMBERS,
+    Quantity,
+    UnknownQuantity,
+    Value,
+    number,
+    readable,
+)
 from ..core.micrograph.types import NO_INTERVALS
 from .smallcharts import Convergence, NanoCard
 from .words import LEAST_DOUBT, capital, per_cent, significant
@@ -67,12 +76,13 @@ def _known(name: str) -> Quantity:
 
 
 def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
-    value, low, high = found["value"], found["low"], found["high"]
+    shown = readable(Value(found["value"], found["low"], found["high"], found["unit"]))
+    value, low, high = shown.value, shown.low, shown.high
     title, definition = quantity.title, quantity.definition
     if quantity.kind == "fraction":
         ends = "" if None in (low, high) else f"{per_cent(low)}–{per_cent(high)}"
         return Measure(title, per_cent(value), "%", definition, interval=ends)
-    unit = found["unit"] if value is not None else ""
+    unit = shown.unit if value is not None else ""
     whole = quantity.kind == "integer" and value is not None
     words = f"{value:,.0f}" if whole else significant(value)
     return Measure(title, words, unit, definition, interval=between((low, high)))
@@ -124,9 +134,17 @@ class Sizes:
         if not self.kept:
             return []
         median, *fraction = answers({name: self._by_number(name) for name in ("median", "fraction_100nm")})
-        below = self.nano.title if self.nano else ""
+        below = "; ".join(filter(None, [self.nano.title if self.nano else "", self._doubtful]))
         median = replace(median, term="Median min. Feret")
         return [median, *(replace(each, term=f"1–100 nm{self._counted}", below=below) for each in fraction)]
+
+    @property
+    def _doubtful(self) -> str:
+        """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
+        own = self.statistics.get("fraction_100nm")
+        shares = {words: self.statistics.get(name) for name, words in DOUBTFUL_FRACTIONS.items()}
+        others = (f"{words} {per_cent(share)} %" for words, share in shares.items() if share not in (None, own))
+        return ", ".join(others)
 
     @property
     def _counted(self) -> str:

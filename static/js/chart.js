@@ -27,7 +27,8 @@ export function holder({ edges }, { measure, all }, bin) {
   };
 }
 
-// section: holds the controls and the svg; choose(holds, words) is told which particles the chosen bar holds, or null.
+// section: holds the controls and the svg; choose(holds, words) is told which particles the chosen bar holds, or null;
+// without it nothing can be chosen.
 export class Histogram {
   constructor(section, choose) {
     Object.assign(this, { section, choose });
@@ -188,7 +189,7 @@ export class Histogram {
 
   title() {
     const { title, weighting } = this.state;
-    return `Histogram: ${within(title)} of ${this.bins.n} particles, by ${weighting}. Arrow keys go from bin to bin, Enter shows its particles.`;
+    return `Histogram: ${within(title)} of ${this.bins.n} particles, by ${weighting}. Arrow keys go from bin to bin${this.choose ? ", Enter shows its particles" : ""}.`;
   }
 
   range(bin) {
@@ -259,7 +260,7 @@ export class Histogram {
   toggle(bin) {
     if (bin < 0) return;
     this.focusable(bin, false);
-    this.pick(bin === this.chosen ? -1 : bin);
+    if (this.choose) this.pick(bin === this.chosen ? -1 : bin);
   }
 
   pick(bin) {

@@ -17,19 +17,24 @@ async function entriesOf(folder) {
   }
 }
 
-async function* filesIn(entry, path) {
+// What cannot be read, such as a link to nothing, is named in `lost`; the rest comes all the same.
+async function* filesIn(entry, path, lost) {
   if (isJunk(path)) return;
-  if (entry.isFile) yield { file: await fileOf(entry), path };
-  else for (const inner of await entriesOf(entry)) yield* filesIn(inner, `${path}/${inner.name}`);
+  try {
+    if (entry.isFile) yield { file: await fileOf(entry), path };
+    else for (const inner of await entriesOf(entry)) yield* filesIn(inner, `${path}/${inner.name}`, lost);
+  } catch {
+    lost.push(path);
+  }
 }
 
-// { files: [{ file, path }, …], folder: the name of the one folder dropped, or "" }
+// { files: [{ file, path }, …], folder: the name of the one folder dropped, or "", lost: paths that cannot be read }
 export async function everything(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const folders = entries.filter((entry) => entry.isDirectory);
-  if (!folders.length) return { files: [...transfer.files].map((file) => ({ file, path: file.name })), folder: "" };
-  const files = [];
-  for (const entry of entries) for await (const each of filesIn(entry, entry.name)) files.push(each);
+  if (!folders.length) return { files: [...transfer.files].map((file) => ({ file, path: file.name })), folder: "", lost: [] };
+  const [files, lost] = [[], []];
+  for (const entry of entries) for await (const each of filesIn(entry, entry.name, lost)) files.push(each);
   files.sort((a, b) => a.path.localeCompare(b.path, "en", { numeric: true }));
-  return { files, folder: folders.length === 1 ? folders[0].name : "" };
+  return { files, folder: folders.length === 1 ? folders[0].name : "", lost };
 }

@@ -4,6 +4,7 @@ const SIDE = 512; // of a tile in its own pixels, as the server cuts them
 const WHOLE = 1024; // the most that the whole picture has a side
 const ENOUGH = 1.5; // pixels of the screen for one of the whole picture from which on tiles are fetched
 const AGAIN = 2000; // ms after which one that is missing is asked for again: of a new result it may not be written yet
+const TRIES = 30; // of a picture, for tiles that are missing
 const MOST = 120; // tiles kept, a megabyte each
 
 // How many levels of tiles there are: each has half as many pixels a side as the one before.
@@ -87,7 +88,14 @@ export class Picture {
       known.ready = true;
       this.arrived();
     };
-    known.image.decode().then(there, () => setTimeout(() => this.known.delete(name), AGAIN));
+    known.image.decode().then(there, () => setTimeout(() => this.missed(name), AGAIN));
     return known;
+  }
+
+  // Tiles of a fresh result may come a little later than the page.
+  missed(name) {
+    this.known.delete(name);
+    this.tries = (this.tries ?? 0) + 1;
+    if (this.tries <= TRIES) this.arrived();
   }
 }

@@ -1,7 +1,7 @@
 // A dialog in which a line is drawn along the scale bar of an image and its length typed.
 // All places are in pixels of the upload, however small the picture shown of it is.
 
-import { ambiguous, digits, widthOf, widthText } from "./width.js";
+import { ambiguous, digits, lengthOf, widthText } from "./width.js";
 import { Stage } from "./ruler-stage.js";
 
 const SHORTEST = 5; // px, as on the server
@@ -21,8 +21,8 @@ export function reckon(line, text, columns) {
   const across = Number(line.length.toFixed(2));
   const error = Number(Math.max(0.01, line.error).toFixed(2));
   if (!line.drawn || across < SHORTEST) return { why: "Draw a line from one end of the scale bar to the other.", missing: "line" };
-  if (ambiguous(text)) return { why: "The length could be two numbers: leave the comma out.", missing: "length" };
-  const length = widthOf(text);
+  if (ambiguous(text)) return { why: "The length could be two numbers: leave the comma or point out.", missing: "length" };
+  const length = lengthOf(text);
   if (length === null) return { why: "Type the length that is written there, such as 200 nm or 1 µm.", missing: "length" };
   const pixel = length / across;
   return {

@@ -107,12 +107,18 @@ async function pair(files) {
   return { images: said?.error ? [] : names.map((name) => [name, []]), alone: said?.error ? [{ name: "", sentence: said.error }] : [] };
 }
 
+let sorting = 0; // files of which it is being asked which belong together
+const busy = () => queue.busy + sorting;
+
 // files: [{ file, path }, …] of one drop; name: of the folder or archive that they came in, "" for single files.
 async function take(files, name = "") {
   if (!files.length) return;
-  const first = !uploads().length && !pending().length && !queue.busy;
-  forAll = first && main.origin.value === "typed" && !main.input.disabled ? { value: main.input.value } : null;
-  const { images: pairs, alone } = await pair(files);
+  const waiting = pending().length || busy();
+  // Those of an earlier drop that are still to be read keep what was typed before it.
+  if (!waiting) forAll = !uploads().length && main.origin.value === "typed" && !main.input.disabled ? { value: main.input.value } : null;
+  sorting += files.length;
+  guard();
+  const { images: pairs, alone } = await pair(files).finally(() => (sorting -= files.length));
   for (const { name: who, sentence } of alone) cards.append(errorCard(who, sentence));
   queue.add(itemsOf(files, pairs).map((each) => ({ ...each, shown: sendingCard(each) })));
   sample.offer(name || archiveName(pairs));
@@ -275,8 +281,8 @@ let refused = 0;
 
 function guard(started = false) {
   for (const button of form.querySelectorAll("[data-go]")) button.disabled = wanted || started;
-  document.getElementById("why").textContent = started ? "Starting the analysis …" : stillSending(queue.busy, wanted);
-  if (!wanted || queue.busy) return;
+  document.getElementById("why").textContent = started ? "Starting the analysis …" : stillSending(busy(), wanted);
+  if (!wanted || busy()) return;
   wanted = false;
   // What was refused meanwhile must be seen before the page goes.
   if (refusals() > refused) guard();
@@ -285,7 +291,7 @@ function guard(started = false) {
 
 function submitted(event) {
   if (event.submitter?.name === "remove") return;
-  if (queue.busy) {
+  if (busy()) {
     event.preventDefault();
     wanted = true;
     refused = refusals();
@@ -319,7 +325,9 @@ document.addEventListener("drop", async (event) => {
   if (!carriesFiles(event)) return;
   event.preventDefault();
   dragging(-depth);
-  const { files, folder } = await everything(event.dataTransfer);
+  const { files, folder, lost } = await everything(event.dataTransfer);
+  for (const path of lost) cards.append(errorCard(path, "It could not be read."));
+  images.classList.toggle("has-cards", cards.children.length > 0);
   take(files, folder);
 });
 for (const input of [picker, document.getElementById("folder")]) {

@@ -1,14 +1,23 @@
 // What a width field means, in words: the badge beside it.
 
-const AMBIGUOUS = /^[1-9][0-9]{0,2},[0-9]{3}(?![0-9])/; // 7,520 is 7.52 to some and 7520 to others
-const ACCEPTED = { "data bar": "read from the image, confirmed", drawn: "drawn on the scale bar" };
-const UNITS = { nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
+// 7,520 is 7.52 to some and 7520 to others; so is 7.520 in nanometres.
+const AMBIGUOUS = /^[1-9][0-9]{0,2}(,[0-9]{3}(?![0-9])|\.[0-9]{3}\s*(nm)?$)/;
+const ACCEPTED = {
+  "data bar": "read from the image, confirmed",
+  metadata: "from the file, confirmed",
+  drawn: "drawn on the scale bar",
+};
+const UNITS = { pm: 1e-3, "Å": 0.1, "\u212b": 0.1, nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
 
-// Nanometres, or null where the text is no width; the server has the last word.
+// Nanometres, or null where the text is no length; the server has the last word.
+export function lengthOf(text) {
+  const match = /^([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*([^\s0-9]+)?$/.exec(text.trim());
+  const length = match ? Number(match[1].replace(",", ".")) * (UNITS[match[2] ?? "nm"] ?? 0) : 0;
+  return length > 0 ? length : null;
+}
+
 export function widthOf(text) {
-  const match = /^([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(nm|µm|μm|um|mm)?$/.exec(text.trim());
-  if (!match) return null;
-  const width = Number(match[1].replace(",", ".")) * UNITS[match[2] ?? "nm"];
+  const width = lengthOf(text);
   return width >= 1 && width <= 1e8 ? width : null;
 }
 
@@ -29,7 +38,7 @@ export function digits(value, count = 4) {
 export function badgeFor(text, origin, card) {
   if (text.trim() === "") return { text: "measured in pixels", look: "" };
   if (["file", "read"].includes(origin) && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
-  if (ambiguous(text)) return { text: "could be two widths: leave the comma out", look: "bad" };
+  if (ambiguous(text)) return { text: "could be two widths: leave the comma or point out", look: "bad" };
   const width = widthOf(text);
   if (width === null) return { text: "not a width", look: "bad" };
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";

@@ -15,6 +15,7 @@ from segmentation.core.micrograph.barline import find_line
 from segmentation.core.micrograph.barreading import reading_of
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.ocr import Text, recognise
+from segmentation.core.micrograph.readings import contradictions
 from tests.core import bars
 from tests.core.test_databar import micrograph, shared
 
@@ -75,6 +76,7 @@ def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
         ("Pixel Size = 7.344 nm", 7.344, "pixel size"),
         ("Pixel = 5 nm", 5, "pixel size"),
         ("PW 3.37 nm", 3.37, "pixel size"),
+        ("Pixel width 1.22 nm", 1.22, "pixel size"),
         ("WD = 2.8 mm", 2.8e6, "other"),
         ("WD 10.0mm", 1e7, "other"),
     ],
@@ -151,7 +153,7 @@ def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Energy slit width 10 µm", "Vertical field width 5 µm", "10 mm WD", "Line width 2 nm"]
+    "text", ["Energy slit width 10 µm", "Vertical field width 5 µm", "10 mm WD", "Line width 2 nm", "Window width 5 µm"]
 )
 def test_other_widths_are_not_that_of_the_image(text: str) -> None:
     (found,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
@@ -165,6 +167,23 @@ def test_two_widths_or_two_bars_are_never_sure() -> None:
     strip[30:33, 100:200] = strip[30:33, 700:800] = 255
     bars = [Text("1 µm", 120, 8, 180, 22, 0.99), Text("200 nm", 720, 8, 780, 22, 0.99)]
     assert reading_of(strip, bars[:1]).sure and not reading_of(strip, bars).sure
+
+
+def test_a_bar_that_may_be_of_picometres_is_never_sure() -> None:
+    strip = np.zeros((40, 512), np.uint8)
+    strip[30:33, 100:221] = 255
+    sure = {text: reading_of(strip, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")}
+    assert sure == {"2 pm": True, "200 pm": False, "200 nm": True}
+
+
+def test_a_third_text_that_contradicts_two_is_told() -> None:
+    strip = np.zeros((40, 1024), np.uint8)
+    strip[30:33, 100:300] = 255
+    texts = [Text("1 µm", 170, 8, 230, 22, 0.99), Text("Pixel size 5.0 nm", 400, 8, 520, 22, 0.99)]
+    assert reading_of(strip, texts).sure
+    found = reading_of(strip, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
+    assert found.nm_per_pixel == pytest.approx(5) and not found.sure
+    assert "“HFW 10.24 µm” gives 10 nm/px" in contradictions(asdict(found))
 
 
 def test_ends_with_ticks_are_measured_between_their_centres() -> None:

@@ -203,6 +203,16 @@ def test_the_image_lends_its_pixels_and_its_calibration(mask):
     assert analysis.micrograph.metadata["image"] == "b-image.tif" and "A note." in analysis.micrograph.notes
 
 
+def test_scales_of_image_and_mask_that_contradict_each_other(mask):
+    scaled = replace(mask, calibration=Calibration(10.0, "metadata"))
+    image = Micrograph(np.zeros(mask.labels.shape, np.uint8), "i.png", "0" * 64, Calibration.absent())
+    found = analyse_mask(scaled, AnalysisSettings.of(), image=image)
+    assert found.calibration.nm_per_pixel == 10.0
+    found = analyse_mask(scaled, AnalysisSettings.of(), image=replace(image, calibration=Calibration(2.5, "metadata")))
+    assert found.calibration.nm_per_pixel is None
+    assert any("The image gives 2.5 nm per pixel but the mask 10 nm" in said for said in found.warnings)
+
+
 def test_files_for_training_name_the_image_and_not_the_mask(mask):
     image = Micrograph(np.full(TWO.shape, 7, np.uint8), "b-image.tif", "c" * 64, Calibration.absent())
     assert analyse_mask(mask, AnalysisSettings.of(), image=image).micrograph.picture == ("b-image.tif", "c" * 64)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segmentation.core.micrograph import Micrograph, read
+from segmentation.core.micrograph import Calibration, Micrograph, read
 from tests.hostile import image, picture, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
@@ -314,7 +314,8 @@ def test_imagej_without_a_usable_unit(tmp_path: Path, unit: str, across: float) 
 
 
 @pytest.mark.parametrize(
-    ("unit", "across"), [("inch", 72), ("inch", 300), ("inch", 75), ("inch", 500), ("inch", 4800), ("cm", 300 / 2.54)]
+    ("unit", "across"),
+    [("inch", 72), ("inch", 300), ("inch", 75), ("inch", 500), ("inch", 4800), ("cm", 300 / 2.54), ("mm", 3.78)],
 )
 def test_imagej_print_resolution_is_no_calibration(tmp_path: Path, unit: str, across: float) -> None:
     micrograph = imagej(tmp_path, unit, across)
@@ -353,6 +354,24 @@ def test_ome(tmp_path: Path, unit: str | None, nm: float | None) -> None:
     path.write_bytes(tiff(image(), ome=True, metadata=metadata))
     found = read(path).calibration.nm_per_pixel
     assert found == (None if nm is None else pytest.approx(nm))
+
+
+def test_ome_where_no_size_was_set(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    path.write_bytes(tiff(image(), ome=True, metadata={"axes": "YX", "PhysicalSizeX": 1.0, "PhysicalSizeY": 1.0}))
+    found = read(path)
+    assert found.calibration == Calibration.absent() and "none was set" in found.notes[0]
+
+
+@pytest.mark.parametrize(("pixel", "nm"), [("10e-9", 10), ("20e-9", None)])
+def test_two_headers_in_one_file(tmp_path: Path, pixel: str, nm: float | None) -> None:
+    header = fei(pixel)
+    path = tmp_path / "a.tif"
+    tags = [(34682, 2, len(header) + 1, header + b"\0", True)]
+    path.write_bytes(tiff(image(), imagej=True, resolution=(100, 100), metadata={"unit": "um"}, extratags=tags))
+    found = read(path)
+    assert found.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
+    assert ["contradict" in note for note in found.notes[1:]] == ([] if nm else [True])
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,14 @@ def test_file_then_reading_then_pixels_unless_the_user_says_otherwise():
     file, read, typed = Calibration(2.0, "metadata"), Calibration(3.0, "read"), Calibration(5.0, "typed")
     silent = micrograph_of(isolated()[0])
     asked = AnalysisSettings.of().measurement
-    assert asked.scaled(replace(silent, calibration=file, reading=read).own_calibration) == file
+    assert (
+        asked.scaled(replace(silent, calibration=file, reading=replace(read, nm_per_pixel=2.03)).own_calibration)
+        == file
+    )
+    contradicted = replace(silent, calibration=file, reading=read)
+    assert asked.scaled(contradicted.own_calibration) == Calibration.absent()
+    doubtful = replace(file, relative_uncertainty=0.3)
+    assert replace(contradicted, calibration=doubtful).own_calibration == doubtful
     assert asked.scaled(replace(silent, reading=read).own_calibration) == read
     assert asked.scaled(silent.own_calibration).nm_per_pixel is None
     assert asked.replaced(calibration=typed).scaled(file) == typed

@@ -32,13 +32,18 @@ def test_automatic_bins_hold_every_size(sizes, grain):
 
 @pytest.mark.parametrize(
     ("unit", "grain", "first", "width"),
-    [("px", 1.0, 20, 5), ("nm", 7.3, 150, 50), ("nm", 5.0, 100, 25), ("nm", 0.0, 150, 50), ("nm", 11.0, 200, 100)],
+    [("px", 1.0, 20, 5), ("nm", 7.3, 150, 50), ("nm", 5.0, 100, 25), ("nm", 0.0, 150, 50), ("nm", 11.0, 200, 50)],
 )
 def test_edges_are_round_and_bins_hold_about_as_many_pixels_each(unit, grain, first, width):
     sizes = np.random.default_rng(0).normal(100, 20, 500).round() * (grain or 7.3)
     edges = auto_edges(sizes, unit, grain)
     assert (edges[0] % width, edges[0] >= first) == (0, True)
     assert np.diff(edges) == pytest.approx(width)
+
+
+def test_many_sizes_show_a_comb_that_few_hide():
+    sizes = np.random.default_rng(0).normal(30, 6, 2000).round() * 7.3
+    assert [np.diff(auto_edges(some, "nm", 7.3))[0] for some in (sizes[:300], sizes)] == pytest.approx([25, 50])
 
 
 def test_of_sizes_far_beyond_100_nm_the_first_bin_ends_there():

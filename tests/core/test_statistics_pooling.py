@@ -271,10 +271,22 @@ def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
     members = [Member(str(i), table, unknown if i else certified) for i, table in enumerate(images(4))]
     rows = [row["name"] for row in combine("lot", members).pooled.nano["sensitivity"]]
     assert "calibration −2 %" in rows
-    assert combine("lot", members).pooled.relative_uncertainty == 0.005
+    assert combine("lot", members).pooled.relative_uncertainty is None
+    mixed = common_calibration(
+        [replace(drawn, relative_uncertainty=2e-4), replace(certified, relative_uncertainty=2e-3)]
+    )
+    assert (mixed.relative_uncertainty, mixed.instrument_uncertainty, mixed.instrument_note) == (2e-3, None, "")
     every = [replace(member, calibration=certified) for member in members]
     rows = [row["name"] for row in combine("lot", every).pooled.nano["sensitivity"]]
     assert "calibration −0.5 %" in rows and "calibration −2 %" not in rows
+
+
+def test_scales_that_contradict_each_other_are_told_of_each_image():
+    members = [Member(f"{i}.tif", table, Calibration(2.0, "typed")) for i, table in enumerate(images(8))]
+    told = [replace(each, contradictions=("The file gives 2 nm.",)) for each in members[:7]]
+    warnings = combine("lot", [*told, members[7]]).warnings
+    assert warnings[-6:-1] == tuple(f"{i}.tif: The file gives 2 nm." for i in range(5))
+    assert warnings[-1].startswith("The scales of 2 more images")
 
 
 LISTED = """

@@ -64,6 +64,8 @@ def test_emptied_means_no_width(typed: str) -> None:
         ("0x10", "unit"),
         ("7,520", "two widths"),
         ("1,024 nm", "two widths"),
+        ("7.520", "two widths"),
+        ("7.520 nm", "two widths"),
         ("=1+1", "not a width"),
         ("٧٥٢٠", "not a width"),
         ("9" * 500, "between 1 nm and 100 mm"),

@@ -90,7 +90,14 @@ test("folders are opened to the last portion, and read in the order of their num
   assert.deepEqual(found.files.map(({ path }) => path), ["batch/9.tif", "batch/10.tif", "batch/deep/2.tif"]);
 });
 
+test("what cannot be read is named, and the rest comes", async () => {
+  const broken = { isFile: true, name: "gone.tif", file: (_, failed) => failed(new Error("NotFoundError")) };
+  const found = await everything(dropped(folder("batch", [file("1.tif"), broken, file("2.tif")])));
+  assert.deepEqual(found.files.map(({ path }) => path), ["batch/1.tif", "batch/2.tif"]);
+  assert.deepEqual(found.lost, ["batch/gone.tif"]);
+});
+
 test("files alone, and several folders, name no sample", async () => {
-  assert.deepEqual(await everything(dropped(file("a.tif"))), { files: [{ file: { name: "a.tif" }, path: "a.tif" }], folder: "" });
+  assert.deepEqual(await everything(dropped(file("a.tif"))), { files: [{ file: { name: "a.tif" }, path: "a.tif" }], folder: "", lost: [] });
   assert.equal((await everything(dropped(folder("a", [file("1.tif")]), folder("b")))).folder, "");
 });

@@ -11,8 +11,8 @@ test("widths in every unit that is accepted", () => {
 });
 
 test("a comma that might divide thousands", () => {
-  for (const text of ["7,520", "120,000", " 1,000 nm"]) assert.equal(ambiguous(text), true, text);
-  for (const text of ["7,52", "0,500", "7,5200", "1234,567", "7520", "7.520"]) assert.equal(ambiguous(text), false, text);
+  for (const text of ["7,520", "120,000", " 1,000 nm", "7.520", "7.520 nm"]) assert.equal(ambiguous(text), true, text);
+  for (const text of ["7,52", "0,500", "7,5200", "1234,567", "7520", "7.520 µm", "7.5"]) assert.equal(ambiguous(text), false, text);
 });
 
 test("numbers for the field and beside it", () => {
@@ -27,7 +27,7 @@ test("the badge says where a width comes from and what it means", () => {
   assert.deepEqual(badge("7520", "file"), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("7520", "read"), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("7520", "typed"), ["typed: 7.344 nm/px", ""]);
-  assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma out", "bad"]);
+  assert.deepEqual(badge("7,520", "typed"), ["could be two widths: leave the comma or point out", "bad"]);
   assert.deepEqual(badge("wide", "typed"), ["not a width", "bad"]);
   assert.deepEqual(badge("7520", "default"), ["not set: sizes in pixels", "check"]);
   const unread = { dataset: { columns: "1024", reading: "" } };
@@ -46,6 +46,7 @@ test("a line and its length make a pixel, a width and a doubt", () => {
   assert.deepEqual([found.pixel, found.width, found.origin], [5, 5120, "drawn:100:0.5:500 nm"]);
   assert.ok(Math.abs(found.doubt - (Math.SQRT2 * 0.5) / 100) < 1e-12);
   assert.equal(reckon(LINE, "1 µm", 2000).width, 20000);
+  for (const text of ["5 Å", "0.5 nm", "500 pm"]) assert.ok(Math.abs(reckon(LINE, text, 1000).pixel - 0.005) < 1e-12, text);
 });
 
 test("what is told to the server is what was reckoned with", () => {
@@ -57,5 +58,5 @@ test("what is told to the server is what was reckoned with", () => {
 test("what is missing is said first", () => {
   for (const line of [{ ...LINE, drawn: false }, { ...LINE, length: 4.99 }]) assert.equal(reckon(line, "500 nm", 1024).missing, "line");
   for (const text of ["", "1,000", "long"]) assert.equal(reckon(LINE, text, 1024).missing, "length");
-  assert.match(reckon(LINE, "1,000", 1024).why, /leave the comma out/);
+  assert.match(reckon(LINE, "1,000", 1024).why, /leave the comma or point out/);
 });

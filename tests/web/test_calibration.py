@@ -19,7 +19,7 @@ from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Artifact, Job, Micrograph
-from segmentation.services.calibration import badge, calibration_for, disagreements, with_site_uncertainty
+from segmentation.services.calibration import badge, calibration_for, disagreements, width_text, with_site_uncertainty
 from segmentation.views.calibration import acquired
 from segmentation.views.words import doubt_line
 
@@ -80,7 +80,16 @@ class TestSuggestion:
         assert micrograph(reading=sure).own_calibration == calibration_of(sure)
         assert calibration_for(text, origin, micrograph(reading=sure)) is None
         assert badge(text, origin, micrograph(reading=sure))["text"] == "read from the image: 5 nm/px"
-        assert micrograph(ZEISS, sure).own_calibration.source == "metadata"
+        agreeing = micrograph({**ZEISS, "nm_per_pixel": 5.02}, sure)
+        assert agreeing.own_calibration.source == "metadata"
+
+    def test_one_beyond_doubt_that_contradicts_the_file_leaves_both_to_the_user(self):
+        contradicted = micrograph(ZEISS, {**READING, "sure": True})
+        assert contradicted.own_calibration == Calibration.absent()
+        assert calibration_for("7520", "default", contradicted) is None
+        file = calibration_for(width_text(ZEISS["nm_per_pixel"] * 1024), "metadata", contradicted)
+        assert file == Calibration(**ZEISS)
+        assert calibration_for("5120", "data bar", contradicted) == confirmed(READING)
 
     def test_a_width_edited_afterwards_was_typed(self):
         made = calibration_for("5000", "data bar", micrograph())

@@ -295,12 +295,15 @@ class TestDataBars:
             looked_into(micrograph)
         assert self.ready(untouched) and self.ready(later)
 
-    def test_nothing_waits_where_the_file_says_its_scale(self, monkeypatch):
+    def test_what_the_file_says_waits_for_what_may_contradict_it(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
         job = self.start(micrograph, asked={"width": "7520", "origin": "default"})
         assert looked_into(micrograph).state == "queued"
+        assert not self.ready(job)
+        with commit():
+            looked_into(micrograph)
         assert self.ready(job)
 
     @pytest.mark.parametrize("does", ["exit 3", "echo junk", "kill -9 $$"])

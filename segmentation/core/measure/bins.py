@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 NANO_NM = 100.0
 FEWEST = 8
 MOST = 60
+MANY = 1000
 ROUND = (1.0, 2.0, 2.5, 5.0)
 MOST_TYPED = 500  # bars; narrower ones could not be told apart
 WHOLE = 1e-9  # by which a size may miss a bin's edge and still lie on it
@@ -36,7 +37,8 @@ def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
     if they can be; in nm 100 is one of them wherever sizes lie on both sides of it.
 
     grain: a pixel's size, for lengths. Widths of particles are mostly near whole pixels, and bins of other widths show
-    a comb that is not there, so bins that are no whole pixels wide are at least five wide if they can be.
+    a comb that is not there, so bins that are no whole pixels wide are at least five wide if they can be, or three
+    where the sizes are fewer than MANY: there chance hides the comb.
     """
     low, high, width = float(sizes.min()), float(sizes.max()), _spread(sizes)
     if high - low < 1e-9 * max(high, 1.0):
@@ -47,7 +49,7 @@ def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
     bins = np.floor((high - start) / widths) - np.floor((low - start) / widths) + 1
     widths = widths[(bins >= FEWEST) & (bins <= MOST)]
     asked = min(max(width, float(widths[0])), float(widths[-1]))
-    comb = (widths < 5 * grain) & (np.abs(widths - grain * np.rint(widths / (grain or 1.0))) > WHOLE * widths)
+    comb = (widths < (5 if len(sizes) >= MANY else 3) * grain) & (np.abs(widths - grain * np.rint(widths / (grain or 1.0))) > WHOLE * widths)
     clean = widths[~comb] if not comb.all() else widths[-1:]
     chosen = float(clean[max(int((clean <= asked).sum()) - 1, 0)])
     edges = start + chosen * np.arange(floor((low - start) / chosen), floor((high - start) / chosen) + 2)

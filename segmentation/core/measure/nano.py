@@ -28,7 +28,7 @@ from .filters import (
     without_doubtful,
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
-from .quantities import significant
+from .quantities import DOUBTFUL_FRACTIONS, significant
 from .table import Table
 
 THRESHOLD = 0.5
@@ -42,10 +42,6 @@ SMALL_COUNTED = "small outlines counted, too"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Other images may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
-DOUBTFUL = {  # quantity -> the variant that it is of, where that differs from what was analysed
-    "fraction_100nm_with_doubtful": "with doubtful outlines",
-    "fraction_100nm_without_doubtful": "without doubtful outlines",
-}
 
 
 @dataclass(frozen=True)
@@ -147,7 +143,7 @@ def variants_of(
         [with_doubtful(each, filter) for each in tables],
         [without_doubtful(each) for each in tables],
     )
-    for name, others in zip(DOUBTFUL.values(), doubtful, strict=True):
+    for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
             found[name] = Sizes.of(*others, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
@@ -296,9 +292,9 @@ def _missed(found: Fraction, verdict: str, images: int) -> str:
 
 
 def doubtful_fractions(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Fraction | None]:
-    """The fraction with and without outlines of low confidence, by the names of DOUBTFUL."""
+    """The fraction with and without outlines of low confidence, by the names of DOUBTFUL_FRACTIONS."""
     analysed = next(iter(variants.values()))
-    return {name: terms.fraction(variants.get(variant, analysed)) for name, variant in DOUBTFUL.items()}
+    return {name: terms.fraction(variants.get(variant, analysed)) for name, variant in DOUBTFUL_FRACTIONS.items()}
 
 
 def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> str:

@@ -21,6 +21,7 @@ ISO_SHAPE = "ISO 9276-6:2008"
 ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
+LEAST_READABLE = 1e-3
 MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
@@ -85,6 +86,22 @@ class Value:
         return asdict(self)
 
 
+_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2)}
+
+
+def readable(value: Value) -> Value:
+    """The same in µm where a density in nm would be all zeros: 0.000003 nm⁻² is 3 µm⁻²."""
+    if value.unit not in _PER_MICROMETRE or value.value is None or not 0 < abs(value.value) < LEAST_READABLE:
+        return value
+    unit, factor = _PER_MICROMETRE[value.unit]
+    low, high = (None if each is None else factor * each for each in (value.low, value.high))
+    return Value(factor * value.value, low, high, unit)
+
+
+DOUBTFUL_FRACTIONS = {  # variants of the fraction from 1 to 100 nm
+    "fraction_100nm_with_doubtful": "with doubtful outlines",
+    "fraction_100nm_without_doubtful": "without doubtful outlines",
+}
 COLUMNS: Registry = {}
 NUMBERS: Registry = {}
 

@@ -7,7 +7,7 @@ from .databar import data_bar, find_data_bar
 from .pairing import Pairing, pair
 from .reader import read
 from .types import Calibration, Micrograph, UnreadableImage
-from .width import parse_width
+from .width import parse_length, parse_width
 
 __all__ = [
     "BarReading",
@@ -21,6 +21,7 @@ __all__ = [
     "displayed",
     "find_data_bar",
     "pair",
+    "parse_length",
     "parse_width",
     "preview",
     "read",

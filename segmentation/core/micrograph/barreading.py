@@ -21,16 +21,17 @@ from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
 from .databar import data_bar
 from .ocr import SECONDS, Text, recognise
+from .readings import SAME
 from .types import Micrograph
 from .vendors.units import SQRT3, plausible_pixel
 
-SAME = 0.03  # ways that differ by less say the same
 END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
 LEAST_SIDE = 128  # px; over a smaller image no text is drawn
 NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
 SURE_SCORE = 0.8  # of a text
+LEAST_PICOMETRES = 5e-4  # nm: no microscope's pixel is smaller, so that a "p" is a misread µ
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9
 
 
@@ -143,7 +144,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         confidence=round(0.8 * length.place.score if alike else 0.4 * length.place.score, 3),
         sure=alike
         and not others
-        and not any(each.doubtful for each, _ in found)
+        and not any(each.doubtful or _may_be_picometres(each, nm_per_pixel) for each, _ in found)
         and length.place.score >= SURE_SCORE
         and _is_round(length.nm),
     )
@@ -186,14 +187,19 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
 
 def _may_be_sure(agreeing: list[str], ways: dict[str, Way], told: dict[str, Length]) -> bool:
     """Whether nothing that is printed speaks against the reading."""
-    if all(told[name].doubtful for name in agreeing):
+    if all(told[name].doubtful or _may_be_picometres(told[name], ways[name].nm_per_pixel) for name in agreeing):
         return False
     if len(agreeing) > 1:
-        return True
+        return not set(ways) - {*agreeing, "pixel size"}
     name = agreeing[0]
     if len(ways) > 1 or name == "pixel size" or told[name].place.score < SURE_SCORE:
         return False
     return name == "width" or _is_round(told[name].nm)
+
+
+def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
+    """Whether a length that was taken for micrometres may be one in picometres. nm_per_pixel: that it gives."""
+    return length.picometres and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
 def _contradicted(strip: NDArray[np.uint8], texts: list[Text], found: list[Length], told: dict[str, Length]) -> bool:

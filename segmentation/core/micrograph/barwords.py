@@ -11,7 +11,7 @@ from .ocr import Text
 from .vendors.units import may_be_thousands, nanometres, number, rounding
 
 Meaning = Literal["scale bar", "width", "pixel size", "other"]
-# what readers of print take µ for; a scale bar in picometres is a micrometre misread
+# what readers of print take µ for
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
     r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
@@ -24,8 +24,10 @@ _LOST_POINT = re.compile(r"0[0-9]+")  # 05 may be 0.5
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
 _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("other", re.compile(r"\b(?:slit|line|beam|step|pulse|aperture|vertical|vert|height|vfw)\b", re.I)),
+    ("pixel size", re.compile(r"\bpixel\s*(?:size|width)\b", re.I)),
+    ("other", re.compile(r"\b(?:window|full|half|peak|stripe|feature)\s*width\b", re.I)),
     ("width", re.compile(r"\b(?:image\s*width|width|hfw|hfov|fov|field of view|view\s*field|scan\s*size|fw)\b", re.I)),
-    ("pixel size", re.compile(r"\b(?:image\s*pixel\s*size|pixel\s*size|pixel|pix|pw|ps)\b", re.I)),
+    ("pixel size", re.compile(r"\b(?:pixel|pix|pw|ps)\b", re.I)),
     (
         "other",
         re.compile(r"\b(?:wd|working distance|x|y|z|aperture|apt|ap|dia|depth|spot|stage|r|t|height|vfw)\b", re.I),
@@ -51,6 +53,7 @@ class Length:
     """A length in a data bar: nanometres, what of, how sure, where, and the relative uncertainty of its digits.
 
     doubtful: whether what is printed may be another number, or in mm or cm, as distances are rather than scale bars.
+    picometres: whether it is taken for micrometres, but a p is read, which long bars of atoms have.
     """
 
     nm: float
@@ -59,6 +62,7 @@ class Length:
     place: Text
     rounding: float
     doubtful: bool = False
+    picometres: bool = False
 
 
 def lengths(texts: Sequence[Text]) -> list[Length]:
@@ -129,7 +133,7 @@ def _of(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
             whole = (
                 text.text.strip() if end == len(text.text) and not text.text[: form.start() - len(before)] else shown
             )
-            yield Length(found, meaning, whole[:60], place, rounding(plain) or 0.0, doubtful)
+            yield Length(found, meaning, whole[:60], place, rounding(plain) or 0.0, doubtful, form[2][0] in "pP")
 
 
 def _meaning(words: str) -> Meaning:

@@ -1,14 +1,11 @@
-"""Whether the calibrations that are known for one image agree.
-
-crosscheck(calibrations: Mapping[str, Calibration]) -> list[str]
-"""
+"""Whether the calibrations that are known for one image agree."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .types import Calibration
@@ -25,12 +22,21 @@ LARGEST_DIFFERENCE = 0.02
 COVERAGE = 2.0  # standard uncertainties: about 95 %
 
 
+class Sized(Protocol):
+    """A `Calibration`, or the `Facts` of a header."""
+
+    @property
+    def nm_per_pixel(self) -> float | None: ...
+    @property
+    def relative_uncertainty(self) -> float | None: ...
+
+
 def crosscheck_sources(*calibrations: Calibration) -> list[str]:
     """`crosscheck` of calibrations of different sources, of which the last of one name counts."""
     return crosscheck({CALLED[each.source]: each for each in calibrations if each.is_known})
 
 
-def crosscheck(calibrations: Mapping[str, Calibration]) -> list[str]:
+def crosscheck(calibrations: Mapping[str, Sized]) -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
     calibrations: by what people call where they come from, such as "metadata", "data bar", "typed width"; the name is
@@ -48,14 +54,28 @@ def crosscheck(calibrations: Mapping[str, Calibration]) -> list[str]:
     ]
 
 
-def _apart(one: Calibration, other: Calibration) -> str:
+def contradict(one: Sized, other: Sized) -> bool:
+    """Whether both are known and differ by more than 2 % and more than their uncertainties allow."""
+    return _difference(one, other) > max(LARGEST_DIFFERENCE, _allowed(one, other))
+
+
+def _difference(one: Sized, other: Sized) -> float:
+    """Of the smaller one; 0 where one is not known."""
+    if not one.nm_per_pixel or not other.nm_per_pixel:
+        return 0.0
+    return max(one.nm_per_pixel, other.nm_per_pixel) / min(one.nm_per_pixel, other.nm_per_pixel) - 1
+
+
+def _allowed(one: Sized, other: Sized) -> float:
+    """What uncertainties explain; without any, nothing."""
+    return COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
+
+
+def _apart(one: Sized, other: Sized) -> str:
     """How far two calibrations are apart and what that means; "" where it is not far."""
-    low, high = sorted((one.nm_per_pixel or math.nan, other.nm_per_pixel or math.nan))
-    difference = high / low - 1
+    difference = _difference(one, other)
     if difference <= LARGEST_DIFFERENCE:
         return ""
     amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
-    # without uncertainties nothing is allowed
-    allowed = COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
-    end = "no more than their uncertainties allow" if difference <= allowed else "check which is right"
+    end = "check which is right" if contradict(one, other) else "no more than their uncertainties allow"
     return f"{amount}: {end}"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from . import vendors
 from .crosscheck import crosscheck
-from .databar import find_data_bar
 from .decoded import Decoded
 from .kinds import clean_name
 from .types import Calibration
@@ -16,8 +15,7 @@ from .vendors.facts import Facts
 
 Side = tuple[str, Path]
 LARGEST = 1 << 24  # bytes of a side file that are looked at
-SLACK = 1.0  # px by which a resampled height may be rounded
-BAR_SLACK = 2.0  # px by which a data bar's first row may be found wrongly
+SLACK = 1.0  # rows
 WITH_BAR = 1.25  # times the rows of an image that it has with its data bar, at most
 TALLER = (
     "The image is taller than the one that the file's header describes, so the pixel size of the header is not used:"
@@ -76,10 +74,8 @@ def _said_in(path: Path, size: tuple[int, int]) -> Facts | None:
 def fitted(header: Facts, decoded: Decoded) -> Facts:
     """The header's facts for the pixels that there are, with a sentence where they are not those it describes.
 
-    Another width with the same aspect: the image was resampled, so the field of view stays and the pixel size is
-    computed from it; a crop of the very same aspect cannot be told from that, so the sentence says what was taken to
-    be. Another aspect: it was cropped, or resized and cropped, and nobody knows which: the header's pixel size is not
-    used. Nor is it where an image is taller than it can have been.
+    Another width: it was cropped or resized, and nobody knows which, as a crop may have the same aspect: the header's
+    pixel size is not used. Nor is it where an image is taller than it can have been.
     """
     columns, rows = decoded.size
     if not header.columns or header.columns == columns:
@@ -91,10 +87,7 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
     if not header.nm_per_pixel:
         return replace(header, notes=(*header.notes, start.strip()))
     size, resized = header.nm_per_pixel, header.nm_per_pixel * header.columns / columns
-    if not _is_resampled(header, decoded):
-        return _not_used(header, start + EITHER.format(size, resized))
-    told = f"Its shape says resized: the pixel size was changed to {resized:.4g} nm, which keeps the field of view"
-    return replace(header, nm_per_pixel=resized, notes=(*header.notes, f"{start}{told}; please check the image width."))
+    return _not_used(header, start + EITHER.format(size, resized))
 
 
 def _not_used(header: Facts, note: str) -> Facts:
@@ -105,14 +98,3 @@ def _is_taller(header: Facts, rows: int) -> bool:
     """Whether an image of the header's width has more rows than it can have been stored with."""
     highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * header.rows if header.rows else rows
     return rows > highest
-
-
-def _is_resampled(header: Facts, decoded: Decoded) -> bool:
-    """Whether the height has changed as the width has; a data bar may have been cut off or kept."""
-    columns, rows = decoded.size
-    scale = columns / (header.columns or columns)
-    if any(known and abs(rows - scale * known) <= SLACK for known in (header.stored_rows, header.rows)):
-        return True
-    if not header.rows or decoded.was_turned:
-        return False
-    return abs(find_data_bar(decoded.pixels) - scale * header.rows) <= BAR_SLACK

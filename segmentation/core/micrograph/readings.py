@@ -9,7 +9,7 @@ from typing import Any
 from .types import Calibration
 
 LONGEST_TEXT = 60
-LEAST_CONFIDENCE = 0.5  # below it what is printed contradicts itself
+SAME = 0.03  # ways that differ by less say the same
 
 
 def calibration_of(said: Mapping[str, Any] | None) -> Calibration:
@@ -35,7 +35,8 @@ def contradictions(said: Mapping[str, Any] | None) -> str:
     ways = (said or {}).get("ways") or {}
     if said and said.get("note"):
         return str(said["note"])
-    if not said or len(ways) < 2 or said.get("confidence", 1.0) >= LEAST_CONFIDENCE:
+    sizes = [way["nm_per_pixel"] for way in ways.values()]
+    if not said or not sizes or max(sizes) <= (1 + SAME) * min(sizes):
         return ""
     each = ", ".join(f"“{way['text'][:LONGEST_TEXT]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())
     return f"The data bar contradicts itself or was misread: {each}. Check which is right."

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..validation import Refused
+from .crosscheck import contradict
 from .vendors.units import rounding
 
 CalibrationSource = Literal["metadata", "side file", "read", "data bar", "drawn", "typed", "default", "none"]
@@ -107,6 +108,14 @@ class Calibration:
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
 
 
+def own_calibration(file: Calibration, reading: Calibration) -> Calibration:
+    """What counts where the user says nothing: the file, else what was surely read in the picture, else nothing; and
+    nothing where these two contradict each other."""
+    if contradict(file, reading):
+        return Calibration.absent()
+    return file if file.nm_per_pixel else reading
+
+
 IMAGE, IMAGE_SHA256 = "image", "image sha256"  # metadata of a mask: the micrograph that it belongs to
 
 
@@ -143,5 +152,5 @@ class Micrograph:
 
     @property
     def own_calibration(self) -> Calibration:
-        """What counts where the user says nothing: the file, else what was read in the picture, else nothing."""
-        return self.calibration if self.calibration.nm_per_pixel else self.reading
+        """What counts where the user says nothing."""
+        return own_calibration(self.calibration, self.reading)

@@ -1,4 +1,4 @@
-"""Image widths as people type them."""
+"""Lengths as people type them: the width of an image, what is written at a scale bar."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .vendors.units import may_be_thousands, nanometres
 SMALLEST_NM = 1.0
 LARGEST_NM = 1e8
 _FORM = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
+_POINTED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _EXAMPLES = "such as 7520 nm or 7.52 µm"
 
 
@@ -22,8 +23,7 @@ def parse_width(text: str) -> float | None:
     typed = " ".join(text.split())
     if not typed:
         return None
-    number, factor = _split(typed)
-    width = number * factor
+    width = parse_length(typed)
     if width <= 0:
         raise ValueError(f"The image width must be more than 0: type a width {_EXAMPLES}.")
     if not SMALLEST_NM <= width <= LARGEST_NM:
@@ -31,14 +31,18 @@ def parse_width(text: str) -> float | None:
     return width
 
 
-def _split(typed: str) -> tuple[float, float]:
+def parse_length(text: str) -> float:
+    """Nanometres of a number with or without a unit, of whatever size and sign; raises ValueError as `parse_width`."""
+    typed = " ".join(text.split())
     shown = typed if len(typed) <= 40 else typed[:40] + "…"
     form = _FORM.fullmatch(typed)
     if form is None:
         raise ValueError(f"“{shown}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
-    if may_be_thousands(form[1]):
+    # Nobody knows widths to a thousandth of a nanometre.
+    if may_be_thousands(form[1]) or (form[2] in (None, "nm") and _POINTED.fullmatch(form[1])):
+        mark = "comma" if "," in form[1] else "point"
         raise ValueError(
-            f"“{shown}” can mean two widths, one a thousand times the other: type it without the comma, {_EXAMPLES}."
+            f"“{shown}” can mean two widths, one a thousand times the other: type it without the {mark}, {_EXAMPLES}."
         )
     factor = nanometres(form[2]) if form[2] else 1.0
     if factor is None:
@@ -46,4 +50,4 @@ def _split(typed: str) -> tuple[float, float]:
     number = float(form[1].replace(",", "."))
     if not math.isfinite(number):
         raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")
-    return number, factor
+    return number * factor

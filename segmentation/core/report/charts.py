@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import Sizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
-from ..measure.quantities import significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, significant
 from ..measure.statistics import Statistics
 from ..sample import Sample
 from ..tasks.base import Task
@@ -27,6 +27,7 @@ AREA = "#009e73"
 TITLE = 11
 NARROW, WIDE = 4.0, 6.0  # inches
 LETTER = 0.075  # inches, the width of a letter of the marks
+TITLE_LETTER = 0.088
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,21 +83,26 @@ def is_narrow(ax: Axes) -> bool:
     return room(ax)[0] < NARROW
 
 
+def set_title(ax: Axes, words: str) -> None:
+    """Above the Axes, in as many lines as it needs."""
+    ax.set_title(fill(words, int(room(ax)[0] / TITLE_LETTER)), loc="left", fontsize=TITLE)
+
+
 def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
     """The minimum Feret diameters of what was kept, with the log-normal law where it fits; few as they are."""
     found, things, bars = shown.found, shown.task.things, shown.bars
     ax.set_xlabel(f"Minimum Feret diameter ({found.unit})")
     ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if found.edge == "weight" else ""))
     ax.spines[["top", "right"]].set_visible(False)
-    words = _histogram_title(found, "\n" if is_narrow(ax) else " ")
-    ax.set_title(f"{letter}{words}", loc="left", fontsize=TITLE)
+    set_title(ax, f"{letter}{_histogram_title(found)}")
     if bars is None or shown.few:
         ax.set_axis_off()
         said = fill(shown.size_words, int(room(ax)[0] / LETTER * 0.85))
         ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", fontsize=10, color=INK)
         return
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
-    ax.set_ylim(0, 1.34 * float(bars.sums.max()))
+    highest = float(bars.sums.max())
+    ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlim(*_with_room(bars.edges[0], bars.edges[-1]))
     lines = [ax.get_xlabel()]
@@ -109,24 +115,30 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
         label=f"median {significant(found.median)}",
     )
     if found.fraction_100nm is not None:
-        lines.append(_nano_words(found, things, " " if room(ax)[0] > WIDE else "\n"))
+        lines.append(_nano_words(found, things))
         if ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
             ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
     if found.fit is not None and not unfit(found.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, found.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
+        highest = max(highest, float(expected.max()))
         ax.plot(size, expected, color=AREA, linewidth=1.4, label=f"log-normal, {chance_words(found.fit['p'])}")
     elif found.fit is not None:
         lines.append(unfit(found.fit))
-    ax.set_xlabel("\n".join(lines))
+    ax.set_ylim(0, 1.34 * highest)
+    across = int(room(ax)[0] / LETTER)
+    ax.set_xlabel("\n".join(fill(line, across) for line in lines))
     columns = 4 if room(ax)[0] > WIDE else 2
     ax.legend(loc="upper right", ncols=columns, fontsize=8, edgecolor="none", borderaxespad=0, columnspacing=1.2)
 
 
-def _nano_words(found: Statistics, things: str, space: str) -> str:
-    fraction, low, high = map(per_cent, (found.fraction_100nm, found.fraction_low, found.fraction_high))
+def _nano_words(found: Statistics, things: str) -> str:
+    own = found.fraction_100nm
+    fraction, low, high = map(per_cent, (own, found.fraction_low, found.fraction_high))
     counted = f"{things}{counted_from(found.nano)}"
-    return f"{fraction} of the {counted} are 1 to 100 nm wide{space}(95 % interval {low} to {high})"
+    shares = {words: getattr(found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
+    others = (f"; {words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
+    return f"{fraction} of the {counted} are 1 to 100 nm wide (95 % interval {low} to {high}{''.join(others)})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:
@@ -196,12 +208,12 @@ def _with_room(low: float, high: float) -> tuple[float, float]:
     return (0.0 if low < 0.35 * high else low - room), high + room
 
 
-def _histogram_title(statistics: Statistics, space: str) -> str:
+def _histogram_title(statistics: Statistics) -> str:
     unit = statistics.unit
     if not statistics.n_kept:
         return "Size distribution: N = 0"
     sd = "SD –" if statistics.sd is None else f"SD {significant(statistics.sd)} {unit}"
     return (
         f"N = {statistics.n_kept:,}, mean {significant(statistics.mean)} {unit},"
-        f"{space}median {significant(statistics.median)} {unit}, {sd}"
+        f" median {significant(statistics.median)} {unit}, {sd}"
     )

@@ -101,8 +101,10 @@ def abreast(*parts: Flowable | list[Flowable]) -> Table:
     width = WIDTH / len(parts)
     style = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+        ("LEFTPADDING", (0, 0), (0, -1), 0),
+        ("LEFTPADDING", (1, 0), (-1, -1), GAP / 2),
+        ("RIGHTPADDING", (0, 0), (-2, -1), GAP / 2),
+        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
         ("TOPPADDING", (0, 0), (-1, -1), 0),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
     ]

@@ -32,10 +32,11 @@ INCHES = (12.0, 9.0)
 PANEL_INCHES = (6.4, 4.2)
 # The most that a picture may be wide and high, as shares of the page, by how A, B and C stand.
 ROOM = {
-    "two by two": (0.455, 0.375),
+    "two by two": (0.455, 0.36),
     "over the chart": (0.305, 0.415),
     "beside the chart": (0.2, 0.68),
-    "stacked": (0.95, 0.16),
+    "stacked beside the chart": (0.48, 0.21),
+    "stacked": (0.95, 0.105),
 }
 # Without a salt the ids in an SVG differ from run to run.
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
@@ -163,7 +164,11 @@ def _lay_out(figure: Figure, shape: tuple[int, int]) -> list[Axes]:
     corners, chart = {
         "two by two": ([(0.035, 0.895), (0.52, 0.895), (0.035, 0.465)], (0.57, 0.15, 0.985, 0.465)),
         "over the chart": ([(0.035 + 0.3275 * i, 0.895) for i in range(3)], (0.075, 0.15, 0.985, below)),
-        "beside the chart": ([(0.035 + 0.22 * i, 0.895) for i in range(3)], (0.74, 0.19, 0.985, 0.895)),
+        "beside the chart": ([(0.035 + 0.22 * i, 0.895) for i in range(3)], (0.74, 0.19, 0.985, 0.87)),
+        "stacked beside the chart": (
+            [(0.035, 0.895 - (high + 0.05) * i) for i in range(3)],
+            (0.59, 0.19, 0.985, 0.87),
+        ),
         "stacked": (
             [(0.035, 0.895 - (high + 0.05) * i) for i in range(3)],
             (0.075, 0.15, 0.985, min(below - 2 * (high + 0.05), 0.6)),

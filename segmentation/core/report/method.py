@@ -199,7 +199,8 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
 
 def _included(sample: Sample) -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
-    used = common_calibration([member.calibration for _, member in sample.counted])
+    calibrations = [member.calibration for _, member in sample.counted]
+    used = common_calibration(calibrations)
     read = used.relative_uncertainty
     known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
     missing = ["the rounding of the scale, which is not known"] if read is None else []
@@ -207,7 +208,8 @@ def _included(sample: Sample) -> str:
     if used.instrument_uncertainty:
         known.append(f"{own}, {instrument_words(used)}")
     else:
-        missing.append(f"{own}, which was not given")
+        some = any(each.instrument_uncertainty for each in calibrations)
+        missing.append(f"{own}, which was not given{' for all of them' if some else ''}")
     said = [f"include {' and '.join(known)}"] if known else []
     return ", but ".join([*said, *([f"do not include {' or '.join(missing)}"] if missing else [])])
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..measure.distribution import FIGURES
-from ..measure.nano import DOUBTFUL
-from ..measure.quantities import COLUMNS, NUMBERS, number
+from ..measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, number
 from ..measure.statistics import Statistics
 from ..sample import Sample
 from .wording import counted_from
@@ -64,7 +63,7 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
     counted = f", of {things}{counted_from(found.nano)}" if found.nano else ""
     yield Row("other sizes", f"fraction by number from 1 to 100 nm{counted}", *nano)
-    for name in DOUBTFUL:
+    for name in DOUBTFUL_FRACTIONS:
         yield Row("other sizes", NUMBERS[name].label, getattr(found, name), "", *pair(found.intervals.get(name)))
     if found.recommendation is not None:
         vssa = found.recommendation["vssa"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from textwrap import fill
@@ -26,7 +26,7 @@ from ..measure.table import Table
 from ..measure.together import mean_and_median
 from ..sample import Sample
 from ..tasks.base import Task
-from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room
+from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
 from .cracks import Cracks, find_cracks
 from .objects import Objects
 from .outlines import smooth_outlines
@@ -40,6 +40,8 @@ MANY = 600  # outlines; more would be lines too many for a vector file and are p
 SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
 BOUNDARY = (230, 159, 0)
+LONGEST_NAME = 20  # letters of a class in a line
+MARGIN = 0.6  # inches between a chart and what stands left of it
 DASHES = (0, (3.0, 1.6))
 
 
@@ -185,20 +187,22 @@ def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
 def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     """The area fraction of each class as a bar, with its 95 % interval."""
     names, values = scene.analysis.segmentation.class_names, scene.sample.quantities
-    _make_room(ax, max(map(len, names), default=0))
-    for place, name in enumerate(names):
+    names = [fill(name, LONGEST_NAME) for name in names]
+    _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
+    apart = "\n" if is_narrow(ax) else "  "
+    for place, name in enumerate(scene.analysis.segmentation.class_names):
         found = values[of_class("area_fraction", name)]
         share, low, high = (100 * (each or 0.0) for each in (found.value, found.low, found.high))
         ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
         if found.low is not None:
             ax.errorbar(share, place, xerr=[[share - low], [high - share]], color="#1b1f24", capsize=4, linewidth=1.2)
-        words = f"{per_cent(found.value)}" + (f"  ({low:.1f} to {high:.1f})" if found.low is not None else "")
+        words = f"{per_cent(found.value)}" + (f"{apart}({low:.1f} to {high:.1f})" if found.low is not None else "")
         ax.annotate(words, (max(share, high), place), (6, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.set(
         xlim=(0, 130),
         ylim=(len(names) - 0.4, -0.6),
-        xlabel="% of the analysed area; intervals: spread of blocks",
+        xlabel=fill("% of the analysed area; intervals: spread of blocks", int(room(ax)[0] / (1.2 * LETTER))),
     )
     ax.set_xticks(range(0, 101, 20))
     ax.spines[["top", "right"]].set_visible(False)
@@ -206,10 +210,10 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
 
 
 def _make_room(ax: Axes, letters: int) -> None:
-    """Let the Axes begin where so many letters at their left have room on the page."""
+    """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
     box = ax.get_position()
     page = room(ax)[0] / box.width
-    left = max(box.x0, (0.35 + LETTER * letters) / page)
+    left = box.x0 + max(0.0, 0.35 + LETTER * letters - min(MARGIN, box.x0 * page)) / page
     ax.set_position((left, box.y0, box.x1 - left, box.height))
 
 
@@ -230,25 +234,47 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     weighted = ",\nedge-weighted" if edge == "weight" else ""
     ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}", loc="left", fontsize=TITLE)
+    set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}")
+    numbers = quantity_words(scene.sample.quantities, significant)
+    if is_narrow(ax):  # the numbers below, not beside
+        box = ax.get_position()
+        ax.set_position((box.x0, box.y0 + 0.6 * box.height, box.width, 0.4 * box.height))
+        _write_rows(ax, numbers, (0.0, 1.0), (-0.35, -1.6))
+    else:
+        _write_rows(ax, numbers, (0.56, 1.0), (0.98, 0.0))
     if len(sizes) < LEAST:
         ax.set_axis_off()
-        said = ", ".join(map(significant, sizes.size.tolist())) or f"No whole {scene.task.things} were found"
-        ax.text(0.5, 0.5, fill(said, int(room(ax)[0] / LETTER * 0.85)), transform=ax.transAxes, ha="center")
+        listed = ", ".join(map(significant, sizes.size.tolist()))
+        said = f"{measure.title}s ({table.unit}): {listed}" if listed else f"No whole {scene.task.things} were found"
+        across = room(ax)[0] * (1.0 if is_narrow(ax) else 0.5)
+        ax.text(0, 0.95, fill(said, int(across / (1.15 * LETTER))), transform=ax.transAxes, va="top")
         return
     edges = auto_edges(sizes.size, table.unit, table.nm_per_pixel or 1.0)
     bars = histogram(sizes.size, sizes.weights["number"], edges)
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
+    ax.set_ylim(0, 1.3 * float(bars.sums.max()))
+    ax.ticklabel_format(style="plain", useOffset=False)
     mean, median = mean_and_median([table], measure.name, edge)
     for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
         ax.axvline(value or 0.0, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(value)}")
+    if is_narrow(ax):
+        ax.legend(loc="upper right", fontsize=8, edgecolor="none")
+        return
     ax.set_xlim(edges[0], edges[0] + 2 * (edges[-1] - edges[0]))
     ax.legend(loc="upper right", bbox_to_anchor=(0.53, 1), fontsize=8, edgecolor="none")
-    numbers = quantity_words(scene.sample.quantities, significant)
-    for line, (title, words) in enumerate(numbers.items()):
-        at = 0.97 - line / max(len(numbers), 8)
-        ax.text(0.55, at, title, transform=ax.transAxes, fontsize=8.5, va="center")
-        ax.text(1, at, words, transform=ax.transAxes, fontsize=8.5, va="center", ha="right")
+
+
+def _write_rows(ax: Axes, rows: Mapping[str, str], across: tuple[float, float], down: tuple[float, float]) -> None:
+    """Names and what they are between two places, as shares of the Axes; in two lines each where one has no room."""
+    left, right = across
+    inches = (right - left) * room(ax)[0]
+    step = (down[1] - down[0]) / max(len(rows), 8)
+    together = all(len(name) + len(said) + 3 <= inches / LETTER for name, said in rows.items())
+    for place, (name, said) in enumerate(rows.items()):
+        at = down[0] + place * step
+        ax.text(left, at, name, transform=ax.transAxes, fontsize=8, va="top")
+        lower = at if together else at + 0.47 * step
+        ax.text(right, lower, said, transform=ax.transAxes, fontsize=8, va="top", ha="right")
 
 
 def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
@@ -275,8 +301,8 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
             lines = [np.r_[scene.outlines[i], scene.outlines[i][:1]] for i in np.flatnonzero(some)]
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
             _outline(ax, lines, colour, width * times, style, 1.0)
-    columns = 1 if is_narrow(ax) else 2
-    reasons = fill(_reasons(scene.analysis.table), int(room(ax)[0] / columns / LETTER))
+    aside, reasons = f"set aside: {(~keep).sum():,}", _reasons(scene.analysis.table)
+    aside += f" ({reasons})" if reasons else ""
     handles = [
         Line2D([], [], color=KEPT, linewidth=1.8, label=f"kept: {keep.sum():,}"),
         Line2D(
@@ -285,20 +311,19 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
             color=ASIDE,
             linewidth=1.8,
             linestyle="solid" if many else DASHES,
-            label=f"set aside: {(~keep).sum():,}\n{reasons}".strip(),
+            label=fill(aside, max(20, int((room(ax)[0] - 0.4) / LETTER))),
         ),
     ]
     ax.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, 0),
-        ncols=columns,
         frameon=False,
         fontsize=8,
         handlelength=2.2,
         borderaxespad=0.3,
         borderpad=0,
-        columnspacing=1.6,
+        labelspacing=0.3,
         alignment="left",
     )
 

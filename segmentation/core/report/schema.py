@@ -20,9 +20,8 @@ from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS
 from ..measure.fitting import Fit
 from ..measure.fractions import Fraction
-from ..measure.nano import DOUBTFUL
 from ..measure.pooling import Pooled
-from ..measure.quantities import COLUMNS, NUMBERS, Value
+from ..measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, Value
 from ..measure.statistics import Statistics
 from ..micrograph.types import Calibration
 
@@ -132,7 +131,7 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
     intervals = model("Intervals", **_each(FIGURES, Interval))
     weighted = model("Figures", **_defined(FIGURES, float | None), intervals=intervals, note=str)
     others = model(
-        "FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm", *DOUBTFUL), Interval)
+        "FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm", *DOUBTFUL_FRACTIONS), Interval)
     )
     spread = model("Spread", median=float, d10=float, d90=float)
     numbers = [name for name, hint in get_type_hints(kind).items() if name in NUMBERS and hint == float | None]

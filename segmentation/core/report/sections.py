@@ -39,7 +39,7 @@ from .wording import counted_from, interval, one_line, per_cent
 
 MOST_LINES = 12
 MOST_SCORES = 8
-HISTOGRAM = (WIDTH / 72, 2.1)
+HISTOGRAM = (WIDTH / 72, 2.8)
 SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
 BASIS = {"by particle": "the particles", "by image": "the images"}
 VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}

@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
+
+import numpy as np
 
 from segmentation import __version__
 
-from ..measure.quantities import Value, number, significant
+from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.types import SOURCES, Calibration
 
 LEAST_DOUBT = 0.001
@@ -22,12 +25,16 @@ def version() -> str:
 
 
 def one_line(text: str, longest: int = 90) -> str:
-    """The text without line ends or other control characters, its middle cut out where it is too long."""
+    """The text without line ends or other control characters, its middle cut out where it is too long: letters of full
+    width, such as Chinese ones, take the room of two."""
     clean = "".join(c if c.isprintable() else " " for c in text)
-    if len(clean) <= longest:
+    widths = np.array([1 + (east_asian_width(c) in "WF") for c in clean], int)
+    if widths.sum() <= longest:
         return clean
     tail = longest // 3
-    return f"{clean[: longest - tail - 1]}…{clean[-tail:]}"
+    begin = int((np.cumsum(widths) < longest - tail).sum())
+    end = int((np.cumsum(widths[::-1]) <= tail).sum())
+    return f"{clean[:begin]}…{clean[len(clean) - end :]}"
 
 
 def per_cent(fraction: float | None) -> str:
@@ -75,7 +82,7 @@ def interval(value: float | None, ends: tuple[float | None, float | None], unit:
 def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], str]) -> dict[str, str]:
     """Each quantity by its title, with unit and interval, numbers as `said` says them."""
     words = {}
-    for name, each in values.items():
+    for name, each in zip(values, map(readable, values.values()), strict=True):
         title, whole = number(name).title, number(name).kind == "integer" and each.value is not None
         unit = each.unit if each.value is not None else ""
         words[title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {unit}".strip()

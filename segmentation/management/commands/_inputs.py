@@ -17,7 +17,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from segmentation.core.micrograph import parse_width, read_bar
+from segmentation.core.micrograph import data_bar, parse_width, read_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import sure_calibration
@@ -86,14 +86,15 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
 
 
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
-    """The micrograph, with what its bar says where neither options nor file tell the scale.
+    """The micrograph, with what its bar says where the options do not tell the scale.
 
-    What is beyond doubt counts; what is not becomes a note.
+    What is beyond doubt counts, or contradicts the file; what is not becomes a note where the file tells nothing.
     """
-    if micrograph.calibration.nm_per_pixel or options["size"]:
+    known = micrograph.calibration.nm_per_pixel
+    if options["size"] or (known and data_bar(micrograph) == micrograph.shape[0]):
         return micrograph
     found = read_bar(micrograph)
-    if found is None or found.sure:
+    if found is None or found.sure or known:
         return replace(micrograph, reading=sure_calibration(found and asdict(found)))
     note = found.note or DOUBTFUL.format(found.nm_per_pixel)
     return replace(micrograph, notes=(*micrograph.notes, note))

@@ -62,7 +62,7 @@ class Command(inputs.Measuring):
         )
         settings = settings.with_(calibration=inputs.calibration(options, mask.labels.shape[1]))
         with inputs.progress_bar(file.name) as bar:
-            analysis = analyse_mask(mask, settings, bar, image=_image(file, options["images"]))
+            analysis = analyse_mask(mask, settings, bar, image=_image(file, options))
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         for note in mask.notes:
             self.stderr.write(f"{file}: {note}")
@@ -77,14 +77,15 @@ def _settings() -> list[Setting]:
     return [*bar, *(each for each in settings_of(MeasurementSettings) if each.name != "measure_unlike")]
 
 
-def _image(mask: Path, folder: Path | None) -> Micrograph | None:
+def _image(mask: Path, options: dict[str, Any]) -> Micrograph | None:
     """The micrograph to which a mask belongs, see `find_pairs`."""
     from segmentation.core.truth import owner_of
 
+    folder: Path | None = options["images"]
     if folder is None:
         return None
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.resolve() != mask.resolve()]
     image = owner_of(mask, [path for path in files if not inputs.is_side(path.name)])
     if image is None:
         raise UnreadableImage(f"There is no image {mask.stem} in {folder}.")
-    return read(image, side=inputs.beside(image))
+    return inputs.with_reading(read(image, side=inputs.beside(image)), options)

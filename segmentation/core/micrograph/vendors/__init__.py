@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
+from ..crosscheck import contradict, crosscheck
 from . import emi, fei, fibics, hitachi, imagej, jeol, ome, sis, tescan, zeiss
 from .facts import Facts, Tags
 
 READERS = (zeiss.read, fei.read, tescan.read, jeol.read, sis.read, fibics.read, ome.read, imagej.read)
+UNUSED = "As they contradict each other, none of them is used: type the image width."
 SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 
 
 def facts(tags: Tags) -> Facts:
-    """What the first vendor that gives a pixel size says; else what any vendor says; else nothing.
+    """What the first vendor that gives a pixel size says; else what any vendor says; else nothing. Where two give
+    sizes that contradict each other, neither is used.
 
     A malformed header counts as none: a picture must not be lost because of it.
     """
-    return _first(_tried(partial(reader, tags)) for reader in READERS)
+    found = [said for reader in READERS if (said := _tried(partial(reader, tags))) is not None]
+    first, sized = _first(found), {each.detail: each for each in found if each.nm_per_pixel}
+    if not any(contradict(first, each) for each in sized.values()):
+        return first
+    notes = (*first.notes, *crosscheck(sized), UNUSED)
+    return replace(first, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
 
 
 def note_facts(note: bytes) -> Facts:

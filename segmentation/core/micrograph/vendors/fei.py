@@ -6,7 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from .facts import Facts, Tags, kept, lines_of, rational, rational_rounding, scaled, text_of, whole, xml_of
-from .units import leading_number, nanometres, number, plausible_pixel, rounding
+from .units import leading_number, nanometres, number, plausible_pixel, written_rounding
 
 TAGS = (34682, 34680)
 XML_TAG = 34683
@@ -54,7 +54,7 @@ def _from_sections(code: int, sections: Sections) -> Facts:
     return Facts(
         nm_per_pixel=width * 1e9 if width else None,
         detail=f"FEI tag {code}, Scan PixelWidth",
-        relative_uncertainty=rounding(scan.get("PixelWidth")),
+        relative_uncertainty=written_rounding(scan.get("PixelWidth")),
         height_nm=height * 1e9 if height else None,
         columns=whole(number(image.get("ResolutionX"))),
         rows=whole(number(image.get("ResolutionY"))),
@@ -91,7 +91,7 @@ def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
     return Facts(
         nm_per_pixel=_xml_length(across),
         detail=f"FEI tag {XML_TAG}, PixelSize",
-        relative_uncertainty=rounding(across.text),
+        relative_uncertainty=written_rounding(across.text),
         height_nm=_xml_length(down),
         columns=None if scan is None else whole(number(scan.findtext("X"))),
         rows=None if scan is None else whole(number(scan.findtext("Y"))),

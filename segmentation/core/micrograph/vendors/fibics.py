@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .facts import Facts, Tags, kept, scaled, text_of, whole, xml_of
-from .units import nanometres, number, rounding
+from .units import nanometres, number, written_rounding
 
 TAG = 51023
 
@@ -21,7 +21,7 @@ def read(tags: Tags) -> Facts | None:
     return Facts(
         nm_per_pixel=value * factor / columns if value and factor and columns else None,
         detail=f"Fibics tag {TAG}, field of view",
-        relative_uncertainty=rounding(field.text) if field is not None else None,
+        relative_uncertainty=written_rounding(field.text) if field is not None else None,
         columns=columns,
         rows=whole(number(root.findtext(".//Image/Height"))),
         metadata=kept(

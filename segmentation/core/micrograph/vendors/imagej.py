@@ -6,13 +6,14 @@ from .facts import Facts, Tags, rational, rational_rounding, text_of
 from .units import nanometres
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION = 270, 282, 283
-_CENTIMETRE, _PRINTED = 1e7, 1e3  # nm: in units as large, pixels as coarse are those of a print
+_MILLIMETRE, _PRINTED = 1e6, 1e3  # nm: in units as large, pixels as coarse are those of a print
 
 
 def read(tags: Tags) -> Facts | None:
     """What ImageJ's description says, None where there is none.
 
-    ImageJ turns a print resolution into a "calibration" in inches or centimetres; that is recognised and left.
+    ImageJ turns a print resolution into a "calibration" in inches, centimetres or millimetres; that is recognised and
+    left.
     """
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if not text.startswith("ImageJ="):
@@ -24,7 +25,7 @@ def read(tags: Tags) -> Facts | None:
     down = rational(tags.raw(Y_RESOLUTION), tags.little_endian)
     if not factor or not across:
         return Facts(detail="ImageJ")
-    if factor >= _CENTIMETRE and factor / across > _PRINTED:
+    if factor >= _MILLIMETRE and factor / across > _PRINTED:
         return Facts(notes=("The file gives only a resolution for printing, which says nothing about the sample.",))
     return Facts(
         nm_per_pixel=factor / across,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .facts import Facts, Tags, kept, text_of, whole, xml_of
-from .units import nanometres, number, rounding
+from .units import nanometres, number, written_rounding
 
 DESCRIPTION = 270
 _LARGE = zip(("da", *"hkMGTPEZY"), (1, 2, 3, 6, 9, 12, 15, 18, 21, 24), strict=True)
@@ -23,6 +23,7 @@ _UNITS = {f"{prefix}m": 10.0 ** (power + 9) for prefix, power in (("", 0), *_LAR
     "pc": 3.0856775814913673e25,
     "pt": _INCH_NM / 72,
 }
+UNSET = "The file gives a pixel of 1 without a unit, as programs write where none was set, so it is not used."
 
 
 def read(tags: Tags) -> Facts | None:
@@ -34,17 +35,20 @@ def read(tags: Tags) -> Facts | None:
     pixels = None if root is None else root.find("{*}Image/{*}Pixels")
     if root is None or pixels is None:
         return None
-    width, height = (_length(pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit")) for a in "XY")
+    sizes = [(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit")) for axis in "XY"]
+    unset = all(number(size) == 1.0 and unit is None for size, unit in sizes)
+    width, height = (None if unset else _length(*each) for each in sizes)
     microscope = root.find("{*}Instrument/{*}Microscope")
     maker = "" if microscope is None else f"{microscope.get('Manufacturer', '')} {microscope.get('Model', '')}"
     return Facts(
         nm_per_pixel=width,
         detail="OME-XML, PhysicalSizeX",
-        relative_uncertainty=rounding(pixels.get("PhysicalSizeX")),
+        relative_uncertainty=written_rounding(pixels.get("PhysicalSizeX")),
         height_nm=height,
         columns=whole(number(pixels.get("SizeX"))),
         stored_rows=whole(number(pixels.get("SizeY"))),
         metadata=kept(instrument=maker, date=root.findtext("{*}Image/{*}AcquisitionDate")),
+        notes=(UNSET,) if unset else (),
     )
 
 

@@ -74,6 +74,16 @@ def rounding(text: str | None) -> float | None:
     return 0.5 / (int(form[1] + (form[2] or "")) * SQRT3)
 
 
+def written_rounding(text: str | None, least: int = 6) -> float | None:
+    """`rounding` of a number that a program wrote: as with C's %g, zeros at its end are left out, so that "5e-009" is
+    as exact as "5.00000e-009". least: significant digits that the program writes, at least."""
+    value = number(text)
+    if value is None or not value:
+        return None
+    power = math.floor(math.log10(abs(value)))
+    return min(rounding(text) or math.inf, 0.5 * 10.0 ** (power - least + 1) / (abs(value) * SQRT3))
+
+
 def may_be_thousands(digits: str) -> bool:
     """Whether a typed or printed number is 7.52 to some and 7520 to others: "7,520"."""
     return bool(_AMBIGUOUS.fullmatch(digits))

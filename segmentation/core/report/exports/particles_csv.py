@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...measure.quantities import DOUBTFUL_FRACTIONS
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
 from ..wording import counted_from, doubt_words, instrument_words, quantity_words, version
@@ -121,6 +122,8 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
         yield f"fraction from 1 to 100 nm of {things}{counted_from(found.nano)}", number(found.fraction_100nm)
         low, high = number(found.fraction_low), number(found.fraction_high)
         yield "fraction from 1 to 100 nm 95 % interval", f"{low} to {high}"
+        for name, words in DOUBTFUL_FRACTIONS.items():
+            yield f"fraction from 1 to 100 nm {words}", number(getattr(found, name))
     if found.without_filter is not None:
         others = found.without_filter.items()
         yield "without the filter", " ".join(f"{name}={number(value)}" for name, value in others if value is not None)
