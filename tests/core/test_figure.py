@@ -283,7 +283,8 @@ def test_below_the_picture_the_scale_bar_is_part_of_its_panel():
 
 
 @pytest.mark.parametrize(
-    ("shape", "share"), [((768, 1024), 0.32), ((700, 700), 0.34), ((900, 360), 0.25), ((200, 1000), 0.18), ((250, 1000), 0.22)]
+    ("shape", "share"),
+    [((768, 1024), 0.32), ((700, 700), 0.34), ((900, 360), 0.25), ((200, 1000), 0.18), ((250, 1000), 0.22)],
 )
 def test_pictures_take_their_share_of_the_page_whatever_their_shape(shape, share):
     drawn = draw(make_analysis(12, shape))

@@ -113,6 +113,10 @@ class TestLine:
     def test_units(self, length):
         assert calibration_for("5120", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(5)
 
+    @pytest.mark.parametrize("length", ["5 Å", "0.5 nm", "500 pm"])
+    def test_bars_of_atoms(self, length):
+        assert calibration_for("5.12", f"drawn:100:1:{length}", micrograph()).nm_per_pixel == pytest.approx(0.005)
+
     def test_a_width_edited_afterwards_was_typed(self):
         assert calibration_for("5130", LINE, micrograph()).source == "typed"
 
@@ -374,6 +378,19 @@ class TestResultPage:
         assert "The scale is not known" in page and "Yes, it is 5 nm/px" in page
         assert 'name="origin" value="data bar"' in page
         assert page.count('id="width"') == 1
+
+    def test_of_file_and_bar_that_contradict_each_other_either_can_be_accepted(self, maker, job, stored):
+        upload = stored(calibration=ZEISS, reading={**READING, "sure": True})
+        old = job(upload, **in_pixels())
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        assert "The scale is not known" in page and "check which is right" in page
+        assert "The file says: <b>7.344 nm/px</b>" in page and 'name="origin" value="metadata"' in page
+        assert "Yes, it is 5 nm/px" in page
+        sent = {"width": "7520", "origin": "metadata"}
+        for form in (sent, {"width": "7520"}):
+            response = maker.post(f"/jobs/{old.pk}/width/", form)
+            made = Job.objects.get(pk=response["Location"].strip("/").split("/")[-1])
+            assert made.get_settings().measurement.calibration == Calibration(**ZEISS)
 
     def test_a_result_of_an_assumed_width_shows_no_number(self, maker, job):
         old = job(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})

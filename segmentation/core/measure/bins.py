@@ -49,7 +49,8 @@ def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
     bins = np.floor((high - start) / widths) - np.floor((low - start) / widths) + 1
     widths = widths[(bins >= FEWEST) & (bins <= MOST)]
     asked = min(max(width, float(widths[0])), float(widths[-1]))
-    comb = (widths < (5 if len(sizes) >= MANY else 3) * grain) & (np.abs(widths - grain * np.rint(widths / (grain or 1.0))) > WHOLE * widths)
+    least = grain * (5 if len(sizes) >= MANY else 3)
+    comb = (widths < least) & (np.abs(widths - grain * np.rint(widths / (grain or 1.0))) > WHOLE * widths)
     clean = widths[~comb] if not comb.all() else widths[-1:]
     chosen = float(clean[max(int((clean <= asked).sum()) - 1, 0)])
     edges = start + chosen * np.arange(floor((low - start) / chosen), floor((high - start) / chosen) + 2)
