@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import typical_diameter
-from segmentation.core.network.scale_search import KEEP, Trial, clear_throughout, clearest, working_scale
+from segmentation.core.network.scale_search import KEEP, Trial, clear_throughout, clearest, search, working_scale
 
 CARD = SimpleNamespace(smallest=12.0, largest=80.0)
 
@@ -46,6 +46,23 @@ def test_typical_diameter_weighs_by_length_and_takes_no_speck():
     assert typical_diameter(maps, 0.5, 0.5) == pytest.approx(120, rel=0.03)
     assert typical_diameter(maps[:, :60], 0.5, 0.5) == pytest.approx(20, rel=0.06)
     assert typical_diameter(np.zeros((2, 50, 50), np.uint8), 0.5, 0.5) is None
+
+
+@pytest.mark.parametrize(("dark", "sides"), [(0.655, ["bright", "dark"]), (0.6, ["bright"])])
+def test_finer_copies_decide_where_both_polarities_are_about_as_clear(dark, sides):
+    """A dense heap seen from afar: at its own resolution its particles are clearly bright."""
+    tried = []
+
+    def judge(picture):
+        side, wide = ("bright" if picture.mean() > 0.5 else "dark"), picture.shape[1]
+        tried.append((side, wide))
+        clarity = {1024: {"bright": 0.9, "dark": 0.3}, 512: {"bright": 0.65, "dark": dark}}.get(wide, {}).get(side, 0.0)
+        return clarity, 16.0 * wide / 512, 900
+
+    picture = np.full((768, 1024), 0.8, np.float32)
+    found = search(lambda copy: copy, judge, CARD, picture, diameter=36.0)
+    assert (found.polarity, found.scale) == ("bright", 1.0)
+    assert [side for side, wide in tried if wide == 1024] == sides
 
 
 def test_a_single_shape_counts_less_than_many():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by 
 ALONE = (
     0.05  # by so much a single object counts less, and each of n by an n-th of it: one may be the ground between many
 )
+UNDECIDED = 0.95  # of the clearer polarity's clarity: where the other reaches it, finer copies decide, too
 CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 30 rendered blanks 70 % stay below, of 52 EMPS 2 %
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
@@ -92,10 +94,18 @@ def search(
     copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
     sides: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
     trials = {side: [trial(copy, at, side) for at, copy in copies] for side in sides}
-    chosen = max(sides, key=lambda side: clear_throughout(trials[side][:DECIDING]))
+    finer: dict[Polarity, list[Trial]] = {}
+
+    def clear(side: Polarity) -> float:
+        return clear_throughout([*finer.get(side, []), *trials[side][:DECIDING]])
+
+    chosen, other = max(sides, key=clear), min(sides, key=clear)
+    if clear(other) >= UNDECIDED * clear(chosen) > 0 and chosen != other:
+        finer = {side: list(_finer(partial(trial, side=side), picture, trials[side][0])) for side in sides}
+        chosen = max(sides, key=clear)
     known = trials[chosen]
     if scale is None:
-        known = known + list(_finer(lambda copy, at: trial(copy, at, chosen), picture, known[0]))
+        known = known + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, known[0])))
     best = clearest(known, card)
     return View(chosen, working_scale(best, diameter) if scale is None else scale, best.clarity)
 

@@ -186,11 +186,11 @@ def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
 
 def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     """The area fraction of each class as a bar, with its 95 % interval."""
-    names, values = scene.analysis.segmentation.class_names, scene.sample.quantities
-    names = [fill(name, LONGEST_NAME) for name in names]
+    classes, values = scene.analysis.segmentation.class_names, scene.sample.quantities
+    names = [fill(name, LONGEST_NAME) for name in classes]
     _make_room(ax, max((len(line) for name in names for line in name.splitlines()), default=0))
     apart = "\n" if is_narrow(ax) else "  "
-    for place, name in enumerate(scene.analysis.segmentation.class_names):
+    for place, name in enumerate(classes):
         found = values[of_class("area_fraction", name)]
         share, low, high = (100 * (each or 0.0) for each in (found.value, found.low, found.high))
         ax.barh(place, share, 0.6, color=COLOURS[place % len(COLOURS)] / 255, edgecolor="#57606a", linewidth=0.6)
