@@ -42,7 +42,7 @@ def test_edges_are_round_and_bins_hold_about_as_many_pixels_each(unit, grain, fi
 
 
 def test_many_sizes_show_a_comb_that_few_hide():
-    sizes = np.random.default_rng(0).normal(30, 6, 2000).round() * 7.3
+    sizes = np.random.default_rng(0).normal(60, 12, 2000).round() * 7.3
     assert [np.diff(auto_edges(some, "nm", 7.3))[0] for some in (sizes[:300], sizes)] == pytest.approx([25, 50])
 
 

@@ -23,7 +23,7 @@ ALONE = (
     0.05  # by so much a single object counts less, and each of n by an n-th of it: one may be the ground between many
 )
 UNDECIDED = 0.95  # of the clearer polarity's clarity: where the other reaches it, finer copies decide, too
-CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 30 rendered blanks 70 % stay below, of 52 EMPS 2 %
+CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 8 rendered blanks 4 stay below, of 52 EMPS none
 KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
 LIMITS = (0.02, 2.0)
 FINE = 20.0  # px; when the best trial shows objects below this, a finer one may see them better
