@@ -121,7 +121,7 @@ class Sizes:
         *lengths, fraction = MAIN
         shares = answers({fraction: self._by_number(fraction)})
         found = answers({name: self._by_number(name) for name in lengths})
-        found += [replace(each, term=f"{each.term}{self._counted}") for each in shares]
+        found += [replace(each, term=f"{each.term}{self._counted}", below=self._doubtful) for each in shares]
         if (fit := self.statistics.get("fit")) and self.kept >= FEW:
             found.append(Measure(NUMBERS["fit"].title, f"{fit['word']} fit", "", NUMBERS["fit"].definition))
         if groups := self.statistics.get("agglomerates"):
@@ -134,7 +134,7 @@ class Sizes:
         if not self.kept:
             return []
         median, *fraction = answers({name: self._by_number(name) for name in ("median", "fraction_100nm")})
-        below = "; ".join(filter(None, [self.nano.title if self.nano else "", self._doubtful]))
+        below = self.nano.title if self.nano else ""
         median = replace(median, term="Median min. Feret")
         return [median, *(replace(each, term=f"1–100 nm{self._counted}", below=below) for each in fraction)]
 

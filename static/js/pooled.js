@@ -10,13 +10,10 @@ const scale = document.getElementById("scale");
 if (scale) chooseByTyping(scale);
 
 // When all has ended the server asks for the page anew; not while somebody is filling in one of its forms.
-const changed = (field) => {
-  if (field.type === "file") return field.files.length > 0;
-  if (["checkbox", "radio"].includes(field.type)) return field.checked !== field.defaultChecked;
-  if (field.options) return [...field.options].some((option) => option.selected !== option.defaultSelected);
-  return field.type !== "hidden" && field.value !== field.defaultValue;
-};
-const filled = () => [...document.querySelectorAll("main form :is(input, select, textarea)")].some(changed);
+const stateOf = (field) => (field.type === "file" ? field.files.length : ["checkbox", "radio"].includes(field.type) ? field.checked : field.value);
+const fields = document.querySelectorAll("main form :is(input:not([type=hidden]), select, textarea)");
+const first = new Map([...fields].map((field) => [field, stateOf(field)]));
+const filled = () => [...first].some(([field, state]) => field.isConnected && stateOf(field) !== state);
 
 document.body.addEventListener("htmx:beforeOnLoad", (event) => {
   if (!event.detail.xhr.getResponseHeader("HX-Refresh") || !filled()) return;

@@ -159,7 +159,7 @@ const CELLS = {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = particle.id;
-    button.setAttribute("aria-label", `Show number ${particle.id}`);
+    button.setAttribute("aria-label", `Show particle ${particle.id}`);
     return cell(button, "number");
   },
   class: (particle) => cell(particle.class, ""),
