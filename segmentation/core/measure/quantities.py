@@ -192,6 +192,12 @@ add(
     Quantity("bbox_bottom_px", "Bottom (px)", "The row after its last.", kind="integer"),
     Quantity("mean_grey", "Mean grey value", "Mean of the grey values of its pixels, 0 to 255."),
     Quantity("confidence", "Confidence", "Chance that its outline is right, as calibrated on images with outlines."),
+    Quantity(
+        "relative_contrast",
+        "Relative contrast",
+        "How far it stands out from its surroundings, relative to the typical outline of the image: 1 is typical, 0 does"
+        " not stand out, and a negative value is of the other sign.",
+    ),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(
         "group",

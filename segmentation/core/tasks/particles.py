@@ -198,15 +198,39 @@ def _judged(
     settings: MeasurementSettings,
     calibration: Calibration,
 ) -> Table:
+    from ..labels.contrast import contrasts
     from ..measure import shapes
-    from ..measure.filters import set_aside
+    from ..measure.filters import set_aside, set_faint_aside
+    from ..micrograph import clip_outliers
 
-    table = shapes.measure(
-        labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=segmentation.rows
-    )
+    rows = segmentation.rows
+    table = shapes.measure(labels, micrograph.pixels, confidence, nm_per_pixel=calibration.nm_per_pixel, rows=rows)
+    grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
+    found = contrasts(grey, labels[:rows], dark=segmentation.used.get("polarity") == "dark")
+    table = replace(table, columns={**table.columns, "relative_contrast": found.relative})
     if _no_number(segmentation, settings):
         return refused(table)
-    return set_aside(table, settings.filter)
+    drawn = segmentation.provenance.model == MASKS  # by hand or by other tools, which knew what they outlined
+    limit = 0.0 if drawn else settings.faint_limit / 100
+    return set_aside(_without_second_kind(set_faint_aside(table, limit, found.gap)), settings.filter)
+
+
+def _without_second_kind(judged: Table) -> Table:
+    """The table with faint outlines kept where they look like a second kind of particles, `is_second_kind`."""
+    from ..measure.filters import Reason, with_reasons_lifted
+
+    return with_reasons_lifted(judged, [Reason.FAINT]) if _second_kind(judged, judged.reasons == Reason.FAINT) else judged
+
+
+def _second_kind(table: Table, faint: NDArray[np.bool_]) -> bool:
+    """Whether the faint outlines (n,) of a table are so many, so large and so sure that they look like particles of
+    another material rather than specks of the substrate."""
+    others = ~faint & (table.reasons == "")
+    if not others.any():
+        return False
+    large = table["area_px2" if table.unit == "px" else "area_nm2"]
+    alike = faint & (table["confidence"] >= SURELY) & (large >= np.median(large[others]) / 2)
+    return int(alike.sum()) >= A_KIND
 
 
 def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
