@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
@@ -147,8 +148,8 @@ class Pooled(Sizes):
         return sum(not row.get("excluded") for row in self.said.get("images", []))
 
     @property
-    def warnings(self) -> list[str]:
-        return [*([ASSUMED] if self.assumed else []), *self.said.get("warnings", [])]
+    def warnings(self) -> list[Flag]:
+        return [*([Flag(ASSUMED)] if self.assumed else []), *from_json(self.said)]
 
     @property
     def kept_words(self) -> str:

@@ -70,7 +70,7 @@ def _story(context: Context) -> Iterator[Flowable]:
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
-    yield from sections.notes(sample.warnings)
+    yield from sections.notes(sample.flags)
     yield together(heading("Operator, preparation and sampling, as typed"), facts(list(reported(sample))))
     yield together(heading("Method"), words(method(sample)))
     yield words(f"Cite: {CITATION}")

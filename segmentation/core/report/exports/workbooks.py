@@ -144,8 +144,8 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "image", "sha256", image.sha256, image.name
     if sample.analysis is not None:
         yield "image", "name", sample.name, ""
-        for sentence in sample.warnings:
-            yield "notes", "warning", sentence, ""
+        for flag in sample.flags:
+            yield "notes", "warning", flag.text, ""
 
 
 def _notes(sample: Sample) -> list[str]:
@@ -153,7 +153,7 @@ def _notes(sample: Sample) -> list[str]:
     from ..method import left_out_words
 
     said = (left_out_words(sample), unknown(sample))
-    return [*(f"{each.removesuffix('.')}." for each in said if each), *sample.warnings]
+    return [*(f"{each.removesuffix('.')}." for each in said if each), *map(str, sample.flags)]
 
 
 def _write(context: Context, path: Path) -> None:
