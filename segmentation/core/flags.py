@@ -54,6 +54,18 @@ def from_json(stored: Mapping[str, Any], notes: Iterable[str] = ()) -> list[Flag
     return [Flag(text) if text in harmless else Flag.doubtful(text, EARLIER) for text in stored.get("warnings", ())]
 
 
+def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
+    """The short forms on one line of at most so many characters, each whole, "" where there are none."""
+    every = shorts(flags)
+    taken = every[:1]
+    for each in every[1:]:
+        if len("; ".join([*taken, each])) + len("; 99 more") > longest:
+            break
+        taken.append(each)
+    more = [f"{len(every) - len(taken)} more"] if len(every) > len(taken) else []
+    return "; ".join([*taken, *more])
+
+
 def shorts(flags: Iterable[Flag]) -> list[str]:
     """The short forms, each once."""
     return list(dict.fromkeys(each.short for each in flags if each.short))
