@@ -15,10 +15,11 @@ from segmentation import __version__
 
 from . import tasks
 from .analysis import Analysis
+from .flags import Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.quantities import Value, number
 from .micrograph import clip_outliers, data_bar
-from .micrograph.crosscheck import crosscheck_sources
+from .micrograph.crosscheck import contradict, crosscheck_sources
 from .micrograph.flatness import DRAWN, flat_share
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network.cards import ModelCard, find
@@ -34,6 +35,7 @@ from .tasks.base import Found, Task
 Progress = Callable[[str, float], None]
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
+TWO_SCALES = "Scale doubtful: two sources contradict each other"
 MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
 Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
@@ -226,7 +228,7 @@ def measure(
         measured.statistics,
         measured.quantities if calibration.is_known else dict(_without_lengths(measured.quantities)),
         clock.seconds,
-        (*_wrong_picture(micrograph, segmentation), *measured.warnings, *_unsure_scale(micrograph, calibration)),
+        (*_wrong_picture(micrograph, segmentation), *measured.flags, *_unsure_scale(micrograph, calibration)),
     )
 
 
@@ -236,25 +238,33 @@ def _without_lengths(quantities: Mapping[str, Value]) -> Iterator[tuple[str, Val
         yield name, replace(each, low=None, high=None) if number(name).power else each
 
 
-def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[str]:
+def _wrong_picture(micrograph: Micrograph, segmentation: Segmentation) -> Iterator[Flag]:
     flat = flat_share(micrograph.pixels[: segmentation.rows])
     if flat >= DRAWN and micrograph.metadata.get("kind") != MASK:
-        yield (
-            f"{100 * flat:.0f} % of this image is of exactly one grey value, as in drawings, plots and text and hardly"
-            " ever in micrographs: is it the right file?"
+        yield Flag.doubtful(
+            f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
+            " this, micrographs hardly ever do. Is it the right file?",
+            "Hardly a micrograph: most of it has one grey value",
         )
     used, title = segmentation.used, segmentation.provenance.card.get("title", "")
     if "resembles" in used:
-        yield (
-            f"This image looks more like those that {used['resembles']['title']} was taught on than like those of"
-            f" {title}: if that is what it shows, take that model, as numbers of this one would mean nothing."
+        yield Flag.doubtful(
+            f"This image looks more like the training images of {used['resembles']['title']} than like those of"
+            f" {title}. If it shows the same, use that model; these numbers would be meaningless.",
+            "Looks like the images of another model",
         )
     elif used.get("unfamiliar"):
-        yield f"This image looks unlike all that {title} was taught on: compare the picture with what was found."
+        yield Flag.doubtful(
+            f"This image looks unlike all training images of {title}. Compare the outlines with the image.",
+            "Unlike all training images of the model",
+        )
 
 
-def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[str]:
+def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     if not used.is_known:
-        yield NO_SCALE
-    yield from crosscheck_sources(micrograph.calibration, micrograph.reading, used)
-    yield from micrograph.notes
+        yield Flag(NO_SCALE)
+    others = micrograph.calibration, micrograph.reading
+    doubt = any(contradict(each, used) for each in others)
+    for sentence in crosscheck_sources(*others, used):
+        yield Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence)
+    yield from map(Flag, micrograph.notes)

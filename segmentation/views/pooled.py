@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
@@ -51,7 +52,7 @@ class Image:
     """One row of the table of images.
 
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
-    reason: why it failed or is not pooled. outlier: "" or why it may not belong.
+    reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
     """
 
@@ -65,6 +66,7 @@ class Image:
     median: str = ""
     interval: str = ""
     outlier: str = ""
+    warning: str = ""
     bars: str = ""
     numbers: Sequence[Measure] = ()
 
@@ -147,8 +149,8 @@ class Pooled(Sizes):
         return sum(not row.get("excluded") for row in self.said.get("images", []))
 
     @property
-    def warnings(self) -> list[str]:
-        return [*([ASSUMED] if self.assumed else []), *self.said.get("warnings", [])]
+    def warnings(self) -> list[Flag]:
+        return [*([Flag(ASSUMED)] if self.assumed else []), *from_json(self.said)]
 
     @property
     def kept_words(self) -> str:
@@ -289,6 +291,7 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
         _size(row.get("median"), own_unit),
         between((row.get("low"), row.get("high"))),
         row.get("outlier") or "",
+        row.get("warning") or "",
         path,
     )
 

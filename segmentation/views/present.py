@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html
 
+from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS, Quantity, column
 from ..core.micrograph.types import NO_SCALE, Calibration
@@ -173,8 +174,9 @@ class Result(Sizes):
         return doubt_line(self.calibration)
 
     @property
-    def warnings(self) -> list[str]:
-        return [each for each in self.summary.get("warnings", []) if each != NO_SCALE]  # its banner says so
+    def warnings(self) -> list[Flag]:
+        """All but that the scale is not known, as its banner says so."""
+        return [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
 
     @property
     def quantities(self) -> list[Measure]:
@@ -293,6 +295,11 @@ def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
     for each in settings_of_task(task):
         if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":
             yield each, values[each.name]
+
+
+def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
+    """The warnings of a result; of an earlier version, too."""
+    return from_json(summary, (NO_SCALE, *micrograph.notes))
 
 
 def is_scaled(summary: dict[str, Any]) -> bool:

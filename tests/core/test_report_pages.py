@@ -109,7 +109,7 @@ def test_it_says_what_a_regulator_asks_for():
         "ab" * 32,
         *FILES.values(),
         *found.set_aside,
-        *analysis.warnings,
+        *map(str, analysis.flags),
         "ZEISS Sigma",
         "numpy ",
         "2 %",

@@ -100,11 +100,11 @@ def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
 def test_calibrations_that_disagree_are_a_warning_that_names_both():
     micrograph, segmentation = scene()
     typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
-    said = " ".join(measure(micrograph, segmentation, typed).warnings)
+    said = " ".join(map(str, measure(micrograph, segmentation, typed).flags))
     assert "The file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
     near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
-    assert not any("typed width" in each for each in measure(micrograph, segmentation, near).warnings)
-    assert not any("metadata" in each for each in measure(micrograph, segmentation, AnalysisSettings.of()).warnings)
+    assert not any("typed width" in each.text for each in measure(micrograph, segmentation, near).flags)
+    assert not any("metadata" in each.text for each in measure(micrograph, segmentation, AnalysisSettings.of()).flags)
 
 
 def test_the_summary_of_a_job_stays_small():

@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.combine import combine
+from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason
@@ -281,12 +282,17 @@ def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
     assert "calibration −0.5 %" in rows and "calibration −2 %" not in rows
 
 
-def test_scales_that_contradict_each_other_are_told_of_each_image():
+def test_warnings_of_images_are_named_and_stand_in_their_rows():
     members = [Member(f"{i}.tif", table, Calibration(2.0, "typed")) for i, table in enumerate(images(8))]
-    told = [replace(each, contradictions=("The file gives 2 nm.",)) for each in members[:7]]
-    warnings = combine("lot", [*told, members[7]]).warnings
-    assert warnings[-6:-1] == tuple(f"{i}.tif: The file gives 2 nm." for i in range(5))
-    assert warnings[-1].startswith("The scales of 2 more images")
+    flag = Flag.doubtful("The file gives 2 nm.", "Scale doubtful")
+    told = [replace(each, flags=(flag, Flag("A note."))) for each in members[:7]]
+    sample = combine("lot", [*told, members[7]])
+    first, *named, more = sample.flags[-7:]
+    assert first.doubt and first.short == "7 images have warnings"
+    assert [each.text for each in named] == [f"{i}.tif: The file gives 2 nm." for i in range(5)]
+    assert "other 2 images" in more.text
+    assert [image.warning for image in sample.images] == ["Scale doubtful"] * 7 + [""]
+    assert [row["warning"] for row in sample.as_dict()["images"]] == ["Scale doubtful"] * 7 + [""]
 
 
 LISTED = """

@@ -87,7 +87,7 @@ def test_images_of_other_magnification_are_weighted_by_what_they_show_of_the_spe
     made = combine("Steel", [member(0.4, nm=2.0), member(0.2, nm=1.0)])
     assert made.quantities["area_fraction of carbide"].value == pytest.approx((4 * 0.4 + 0.2) / 5)
     assert made.quantities["mean_intercept of carbide"].unit == "nm"
-    assert any("from" not in each and "1 to 2 nm per pixel" in each for each in made.warnings)
+    assert any("from" not in each.text and "1 to 2 nm per pixel" in each.text for each in made.flags)
 
 
 def test_the_scale_widens_lengths_and_leaves_fractions():
@@ -163,13 +163,13 @@ def test_what_does_not_belong_is_left_out_and_named():
         "4 images are left out: 1 not analysed, 1 of a model that tells other things apart, 1 without a number,"
         " 1 without a calibration"
     )
-    assert sum("1 image is not in the pooled numbers" in each for each in made.warnings) == 3
+    assert sum("1 image is not in the pooled numbers" in each.text for each in made.flags) == 3
 
 
 def test_nothing_left_gives_no_number():
     made = combine("Steel", [member(None), member(None)])
     assert all(each.value is None for each in made.quantities.values()) and made.quantities
-    assert any("2 images are not in the pooled numbers: without a number" in each for each in made.warnings)
+    assert any("2 images are not in the pooled numbers: without a number" in each.text for each in made.flags)
     unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
     assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
 

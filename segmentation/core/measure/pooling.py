@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget import Evidence
@@ -104,7 +105,7 @@ def pool(
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
         images=rows,
-        notes=notes_on(chosen, excluded),
+        notes=[each.text for each in notes_on(chosen, excluded)],
     )
 
 
@@ -149,23 +150,27 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
     return ""
 
 
-def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[str]:
-    """Sentences on the scales of the images that count and on why others do not."""
-    notes: list[str] = []
+def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[Flag]:
+    """Warnings on the scales of the images that count and on why others do not."""
+    notes: list[Flag] = []
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
     for reason, left_out in Counter(filter(None, excluded)).items():
         images = "1 image is" if left_out == 1 else f"{left_out} images are"
-        notes.append(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}.")
+        notes.append(Flag(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}."))
     if not pixels and len(chosen) > 1:
-        notes.append("No image is calibrated: the sizes are pixels and can be pooled only if all magnify alike.")
+        text = "No image has a scale, so sizes are in pixels. Pool images of one magnification only."
+        notes.append(Flag(text, "Sizes in pixels: pool one magnification only"))
     if pixels and max(pixels) > ALIKE * min(pixels):
-        notes.append(
+        text = (
             f"The images were taken with {min(pixels):.4g} to {max(pixels):.4g} nm per pixel: the coarser ones"
             f" resolve fewer small {things}."
         )
+        notes.append(Flag(text, "Images of different magnification"))
     empty = sum(not each.kept.any() for each in chosen)
     if empty:
-        notes.append(f"{empty} of {len(chosen)} images contribute{'s' if empty == 1 else ''} no particle.")
+        of = f"{empty} of {len(chosen)} images"
+        text = f"{of} contribute{'s' if empty == 1 else ''} no {things.removesuffix('s')}."
+        notes.append(Flag(text, f"{of} without {things}"))
     return notes
 
 

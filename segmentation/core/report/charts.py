@@ -20,6 +20,7 @@ from .wording import counted_from, per_cent
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
+WARNED = "#b3261e"
 BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"

@@ -17,6 +17,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
+from .charts import WARNED
 from .fonts import BOLD, REGULAR, markup, use_fonts, writable
 from .pdf import draw_figure, draw_words, place
 from .png import Deflated
@@ -37,6 +38,7 @@ HEADING = ParagraphStyle(
 )
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
 LEAD = ParagraphStyle("lead", BODY, fontSize=9.5, leading=13)
+WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
 CELL = ParagraphStyle("cell", BODY, fontSize=7.5, leading=9.6)
 TINY = ParagraphStyle("tiny", BODY, fontSize=6.3, leading=8)
 RIGHT = ParagraphStyle("right", CELL, alignment=2)

@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
+from ..flags import shorts
 from ..measure.quantities import number, significant
 from ..micrograph.types import SOURCES
-from ..sample import Sample
+from ..sample import Image, Sample
 from . import sections
 from .charts import Distribution
 from .context import Context
@@ -19,6 +20,7 @@ from .document import (
     LEAD,
     SMALL,
     TITLE,
+    WARNING,
     Picture,
     abreast,
     chart,
@@ -56,6 +58,8 @@ def _story(context: Context) -> Iterator[Flowable]:
     sample, shown = context.sample, context.distribution
     yield words(one_line(sample.name), TITLE)
     yield words(_scale(sample), LEAD)
+    if warnings := shorts(sample.flags):
+        yield words(f"Warning: {'; '.join(warnings)}. The notes say more.", WARNING)
     yield space(4)
     yield from _pictures(context)
     if shown is not None:
@@ -70,7 +74,7 @@ def _story(context: Context) -> Iterator[Flowable]:
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
-    yield from sections.notes(sample.warnings)
+    yield from sections.notes(sample.flags)
     yield together(heading("Operator, preparation and sampling, as typed"), facts(list(reported(sample))))
     yield together(heading("Method"), words(method(sample)))
     yield words(f"Cite: {CITATION}")
@@ -180,12 +184,16 @@ def _images(sample: Sample) -> Iterator[Flowable]:
             "–" if image.n is None else f"{image.n:,}",
             "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
             interval(image.median, (image.low, image.high), ""),
-            image.excluded or image.outlier,
+            _remark(image),
         ]
         for image in sample.images
     ]
     head = ("Image", "Kept", "Set aside", f"Median ({sample.pooled.unit}) and 95 % interval", "Remark")
     yield table(head, told, (2, 0.6, 0.6, 1.5, 2.2))
+
+
+def _remark(image: Image) -> str:
+    return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))
 
 
 def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
@@ -198,7 +206,7 @@ def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
         yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
     columns = [[interval(each.value, (each.low, each.high), "") for each in sample.by_image(name)] for name in names]
     told = [
-        [one_line(image.name, 40), *numbers, image.excluded]
+        [one_line(image.name, 40), *numbers, _remark(image)]
         for image, *numbers in zip(sample.images, *columns, strict=True)
     ]
     units = [sample.quantities[name].unit for name in names]

@@ -7,6 +7,7 @@ from typing import Any
 
 from reportlab.platypus import Flowable
 
+from ..flags import Flag
 from ..labels.segmentation import MASKS
 from ..measure.budget import ANSWERS, lines, said
 from ..measure.convergence import more_images_words
@@ -276,13 +277,13 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     ]
 
 
-def notes(sentences: Sequence[str]) -> list[Flowable]:
+def notes(flags: Sequence[Flag]) -> list[Flowable]:
     """Warnings and what reading the file found."""
-    if not sentences:
+    if not flags:
         return []
-    shown = [words(f"• {one_line(sentence, 300)}") for sentence in sentences[:MOST_LINES]]
-    if len(sentences) > MOST_LINES:
-        shown.append(words(f"… and {len(sentences) - MOST_LINES} more in result.json."))
+    shown = [words(f"• {flag}") for flag in flags[:MOST_LINES]]
+    if len(flags) > MOST_LINES:
+        shown.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
     return [heading("Notes"), *shown]
 
 

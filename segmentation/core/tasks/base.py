@@ -98,7 +98,7 @@ class Task:
         maps (C, H, W) uint8 of any picture.
     decode(maps, grey, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Found. grey: (H, W)
         uint8, the picture itself in the polarity in which it was shown.
-    measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, warnings.
+    measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, flags.
     quantities: names of the numbers that this kind answers with, in the order in which they are shown
         (core.measure.quantities).
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..flags import Flag
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
 from ..measure.together import FieldOfView, by_area, mean_and_median
@@ -29,7 +30,7 @@ METHOD = (
     " found by the Laplacian of Gaussian (Lindeberg 1998), and circles fitted to their edges, where it crosses"
     " {threshold:.3g}."
 )
-NO_SCALE = "The swelling needs the scale of the image beside the thickness: type the width of the image."
+NO_SCALE = Flag("The swelling needs the scale of the image and the thickness. Type the width of the image.")
 
 quantities.add(
     quantities.NUMBERS,

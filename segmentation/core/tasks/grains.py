@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..flags import Flag
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
 from ..measure.together import FieldOfView, averaged, by_area, mean_and_median
@@ -32,8 +33,8 @@ METHOD = (
     " CHAC takes for convex (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
 )
 OPEN = (
-    "Only {share:.0f} % of the whole grains are convex, so many boundaries were not seen and grains are joined: lower"
-    " the threshold, or take the numbers of the convex grains alone."
+    "Only {share:.0f} % of the whole grains are convex, so many boundaries were missed and grains are joined. Lower the"
+    " threshold, or use the numbers of the convex grains alone."
 )
 FEW_CONVEX = 0.5
 
@@ -123,7 +124,8 @@ def measure(
         *(density, grain_number(density, calibration.nm_per_pixel)),
     )
     share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
-    few = (OPEN.format(share=100 * share),) if kept.sum() and share < FEW_CONVEX else ()
+    joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
+    few = (joined,) if kept.sum() and share < FEW_CONVEX else ()
     return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), (*defects.doubts(segmentation), *few))
 
 

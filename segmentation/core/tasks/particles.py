@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..flags import Flag
 from ..labels.options import ParticleOptions
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, search
 from ..settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
-from .foreign import UNLIKE_WORDS, refused, withheld
+from .foreign import WITHHELD, refused, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -32,27 +33,27 @@ MAPS = ("foreground", "inner_distance")
 AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # by which the threshold is moved to tell how much the numbers depend on it
 UNLIKE = (
-    "This image looks unlike the micrographs that the model knows: it may show no particles, or be none."
-    " {dropped} outlines whose chance of being right is under {limit:.0f} % were dropped; {left}."
+    "This image may contain no particles, or not be a micrograph. We removed {dropped} outlines that were probably"
+    " wrong (chance of being right under {limit:.0f} %); {left}."
 )
 ON_SUPPORTS = (
     " If it shows small particles on a thick support, as catalysts do in STEM, analyse it with the model Particles on a"
     " support (STEM)."
 )
 NONE_FOUND = (
-    "No particles were found: the image shows none, or none that the model knows. If it does show some, try the other"
+    "No particles were found. The image shows none, or none that the model knows. If it shows some, try the other"
     " polarity or a lower threshold."
 )
 FEW_RIGHT = (
-    "Only about {share:.0f} % of these outlines are expected to be right, going by images on which that was tried:"
-    " check them before you use the sizes."
+    "Only about {share:.0f} % of these outlines are probably right, as measured on test images. Check them before you"
+    " use the sizes."
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a particle and its relative"
     " distance from that particle's edge; {polarity} particles were taken where the probability exceeded"
     " {threshold:.3g}, and touching ones were separated by the distance."
 )
-UNCLEAR = "Nothing in this image is clearly a particle: check the outlines before you use the sizes."
+UNCLEAR = "Nothing in this image is clearly a particle. Check the outlines before you use the sizes."
 
 
 class ParticleSettings(SegmentationSettings):
@@ -240,7 +241,7 @@ def _no_number(segmentation: Segmentation, settings: MeasurementSettings) -> boo
     return withheld(segmentation, settings) and not surely
 
 
-def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[str]:
+def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[Flag]:
     """Whether the image is one that the model can judge at all."""
     from ..labels.options import EVEN
     from ..labels.outline import least_chance
@@ -249,18 +250,21 @@ def _doubts(segmentation: Segmentation, settings: MeasurementSettings) -> Iterat
     used, found, card = segmentation.used, len(segmentation), segmentation.provenance.card
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     if found and _no_number(segmentation, settings):
-        yield UNLIKE_WORDS
+        yield WITHHELD
     elif dropped and expected < EVEN:
-        left = {0: "none is left", 1: "1 is left"}.get(found, f"{found} are left")
+        left = {0: "none remains", 1: "1 remains"}.get(found, f"{found} remain")
         hint = ON_SUPPORTS if card.get("name") == DEFAULT_MODEL else ""
         limit = 100 * least_chance(expected, card.get("options", {}))
-        yield UNLIKE.format(dropped=dropped, limit=limit, left=left) + hint
+        text = UNLIKE.format(dropped=dropped, limit=limit, left=left) + hint
+        yield Flag.doubtful(text, "Perhaps not a micrograph of particles")
     elif not found:
-        yield NONE_IN_MASK.format(things=TASK.things) if card.get("name") == MASKS else NONE_FOUND
+        of_mask = card.get("name") == MASKS
+        yield Flag(NONE_IN_MASK.format(things=TASK.things) if of_mask else NONE_FOUND, "No particles found")
     elif expected < MOSTLY:
-        yield FEW_RIGHT.format(share=100 * expected)
+        share = 100 * expected
+        yield Flag.doubtful(FEW_RIGHT.format(share=share), f"Only about {share:.0f} % of the outlines are right")
     elif used.get("clarity", 1.0) < CLEAR:
-        yield UNCLEAR
+        yield Flag.doubtful(UNCLEAR, "Nothing is clearly a particle")
 
 
 def golden() -> Golden:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..flags import Flag
 from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, number, of_class
 from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
@@ -17,7 +18,7 @@ from ..network.card_entries import Fraction, ModelOptions, told
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Golden, Maps, Predict, Task
-from .foreign import UNLIKE_WORDS, is_foreign, refused, withheld
+from .foreign import WITHHELD, is_foreign, refused, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from ..network.cards import ModelCard
 
 CERTAINTY = "certainty"
-NOTHING = "The image is of one grey: there is nothing to tell apart."
+NOTHING = Flag("The image has one grey value only, so there are no phases to tell apart.", "No phases found")
 DIFFERS = 0.8  # part of the distance that a card allows from which one is warned
-DIFFERS_WORDS = (
-    "This image looks unlike the micrographs that the model was taught on: compare its phases with the image before you"
-    " use the numbers."
+DIFFERENT = Flag.doubtful(
+    "This image looks unlike the training images of the model. Compare the phases with the image before you use the"
+    " numbers.",
+    "Unlike the training images of the model",
 )
 METHOD = (
     "A convolutional network gave for every pixel the probability of each phase, and the likeliest was taken (image"
@@ -201,7 +203,7 @@ def measure(
     if len(segmentation) and not told:
         figures = {name: np.full(len(table), np.nan) for name, each in table.columns.items() if each.dtype.kind == "f"}
         table = replace(refused(table), columns={**refused(table).columns, **figures})
-    return Measured(table, None, values, tuple(_warnings(segmentation, settings)))
+    return Measured(table, None, values, tuple(_flags(segmentation, settings)))
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -266,14 +268,14 @@ def _table(
     )
 
 
-def _warnings(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[str]:
+def _flags(segmentation: Segmentation, settings: MeasurementSettings) -> Iterator[Flag]:
     used, unlike = segmentation.used, segmentation.used.get("unlike", 0.0)
     if not len(segmentation):
         yield NOTHING
     elif withheld(segmentation, settings):
-        yield UNLIKE_WORDS
+        yield WITHHELD
     elif (is_foreign(segmentation) or unlike > DIFFERS) and not used.get("unfamiliar"):  # which is said already
-        yield DIFFERS_WORDS
+        yield DIFFERENT
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:

@@ -241,7 +241,7 @@ class Measuring(BaseCommand):
             left_out=[LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in failed],
         )
         write_all(sample, out, for_the_page=False)
-        for warning in sample.warnings:
+        for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
         self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")

@@ -46,7 +46,7 @@ class Command(inputs.Measuring):
             analysis = analyse(micrograph, settings, bar, runtime=runtime)
             inputs.write(analysis, folder, bar, keep_all=options["all"])
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
-        for warning in analysis.warnings:
+        for warning in analysis.flags:
             self.stdout.write(f"  {warning}")
         return analysis
 

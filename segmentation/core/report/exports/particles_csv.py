@@ -76,6 +76,7 @@ def _escaped(character: str) -> str:
 
 
 def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
+    from ...flags import shorts
     from ..facts import brief, model_words
 
     member = sample.members[0]
@@ -93,6 +94,8 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
         yield "uncertainty of the calibration of the microscope", instrument_words(calibration)
     yield "model", model_words(found.card)
     yield from brief(sample).items()
+    for warning in shorts(sample.flags):
+        yield "warning", warning
     yield from _numbers(sample)
 
 
