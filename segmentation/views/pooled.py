@@ -16,7 +16,7 @@ from ..core.tasks import find
 from ..core.tasks.base import Task
 from ..models import Artifact, Job, Micrograph, Sample
 from ..plain import quantities_of
-from .present import shown_settings
+from .present import ClassRow, class_rows, shown_settings
 from .sizes import Measure, Sizes, answers, between
 from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
@@ -140,6 +140,12 @@ class Pooled(Sizes):
         """Of the numbers of all or of one image those that tell the images apart."""
         found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
         return [each[0] if each else Measure("", "–", "") for each in found]
+
+    @property
+    def classes(self) -> list[ClassRow]:
+        """Of an analysis that tells classes apart, the numbers of each."""
+        told = self.task.of_classes and bool(self.quantities)
+        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if told else []
 
     @property
     def images_pooled(self) -> int:

@@ -57,17 +57,17 @@ def between(interval: Any, digits: int = 3) -> str:
     return f"{significant(interval[0], digits)}–{significant(interval[1], digits)}"
 
 
-def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
-    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known."""
-    known = {name: _known(name) for name in quantities}
+def answers(quantities: dict[str, dict[str, Any]], *, every: bool = False) -> list[Measure]:
+    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known, unless
+    every one is wanted."""
     return [
-        _answer(known[name], found)
+        _answer(known(name), found)
         for name, found in quantities.items()
-        if known[name].kind != "fraction" or found["value"] is not None
+        if every or known(name).kind != "fraction" or found["value"] is not None
     ]
 
 
-def _known(name: str) -> Quantity:
+def known(name: str) -> Quantity:
     """The quantity of this name, also where the kind of analysis that measured it is gone."""
     try:
         return number(name)
