@@ -46,6 +46,7 @@ urlpatterns = [
     path("results/adopt/", results.claim, name="claim-results"),
     path("models/", pages.models, name="models"),
     path("models/<str:name>/", pages.model, name="model"),
+    path("models/files/<str:name>", pages.weights, name="model-file"),
     path("models/<str:name>/small.jpg", pages.kind_picture, name="kind-picture"),
     path("models/<str:name>/pictures/<str:which>", pages.example, name="model-example"),
     path("help/", pages.help_page, name="help"),

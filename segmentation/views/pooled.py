@@ -236,6 +236,11 @@ class Pooled(Sizes):
         pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
         return self._rows(jobs, set(pictured))
 
+    @property
+    def pictured(self) -> list[Image]:
+        """Those with a picture and a page of their own."""
+        return [image for image in self.images if image.picture and image.address]
+
     def _rows(self, jobs: list[Job], pictured: set[Any]) -> list[Image]:
         counts = (self.said.get("histogram") or {}).get("counts") or [[]] * len(self.said.get("of", []))
         rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)

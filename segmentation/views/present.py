@@ -215,12 +215,10 @@ class Result(Sizes):
 
     @property
     def empty(self) -> str:
-        """What to try where nothing was kept; a warning of the analysis knows better where there is one."""
-        if self.kept or (self.nothing and self.warnings):
+        """What to try where all that was found was set aside."""
+        if self.kept or self.nothing:
             return ""
-        if self.set_aside_count:
-            return f"All {self.task.things} that were found were set aside. Other settings may keep them."
-        return f"No {self.task.thing} was found. If the image shows some, try other settings."
+        return f"All {self.task.things} that were found were set aside. Other settings may keep them."
 
     @property
     def figure_words(self) -> str:
