@@ -122,6 +122,22 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+def change(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The same image with the settings that a button names, all others as they are, as a new job."""
+    found = visible_job(request, pk)
+    if request.method != "POST":
+        return redirect("job", pk)
+    if not found.micrograph.is_read:
+        return _not_read(request, found)
+    old = found.get_settings()
+    form = SettingsForm({**SettingsForm(stands_for=old).initial, **request.POST.dict()}, kept=old)
+    if not form.is_valid():
+        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        return refused(request, Refused(sentence), reverse("job", args=[pk]))
+    return _again(request, found, form.settings(stated_calibration(found)))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def width(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
     found = visible_job(request, pk)

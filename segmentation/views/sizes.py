@@ -57,17 +57,17 @@ def between(interval: Any, digits: int = 3) -> str:
     return f"{significant(interval[0], digits)}–{significant(interval[1], digits)}"
 
 
-def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
-    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known."""
-    known = {name: _known(name) for name in quantities}
+def answers(quantities: dict[str, dict[str, Any]], *, every: bool = False) -> list[Measure]:
+    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known, unless
+    every one is wanted."""
     return [
-        _answer(known[name], found)
+        _answer(known(name), found)
         for name, found in quantities.items()
-        if known[name].kind != "fraction" or found["value"] is not None
+        if every or known(name).kind != "fraction" or found["value"] is not None
     ]
 
 
-def _known(name: str) -> Quantity:
+def known(name: str) -> Quantity:
     """The quantity of this name, also where the kind of analysis that measured it is gone."""
     try:
         return number(name)
@@ -80,12 +80,19 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
     value, low, high = shown.value, shown.low, shown.high
     title, definition = quantity.title, quantity.definition
     if quantity.kind == "fraction":
-        ends = "" if None in (low, high) else f"{per_cent(low)}–{per_cent(high)}"
-        return Measure(title, per_cent(value), "%", definition, interval=ends)
+        # That of particles by number is known to a few per cent at best; swelling is often a tenth of one.
+        said = per_cent if quantity.name.startswith("fraction_") else _hundreds
+        ends = "" if None in (low, high) else f"{said(low)}–{said(high)}"
+        return Measure(title, said(value), "%", definition, interval=ends)
     unit = shown.unit if value is not None else ""
     whole = quantity.kind == "integer" and value is not None
     words = f"{value:,.0f}" if whole else significant(value)
     return Measure(title, words, unit, definition, interval=between((low, high)))
+
+
+def _hundreds(fraction: float | None) -> str:
+    """A fraction in per cent, with three digits."""
+    return significant(None if fraction is None else 100 * fraction)
 
 
 @dataclass(frozen=True)

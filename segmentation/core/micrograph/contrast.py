@@ -60,10 +60,22 @@ def _scale(grey: NDArray[np.float32], bottom: float, top: float) -> None:
     np.clip(grey, 0.0, 1.0, out=grey)
 
 
+def _shown_limits(pixels: GreyImage) -> tuple[float, float]:
+    """The grey values shown black and white: two percentiles; around the only grey where there is just one."""
+    bottom, top = limits(pixels, 0.5, 99.5)
+    if top > bottom:
+        return bottom, top
+    if pixels.dtype.kind == "u":
+        return 0.0, float(np.iinfo(pixels.dtype).max)
+    least, most = (float(end) for end in (np.finfo(np.float32).min, np.finfo(np.float32).max))
+    room = max(1.0, abs(bottom) / 2)
+    return max(bottom - room, least), min(top + room, most)
+
+
 def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
     """Every pixel of the micrograph (H, W) for display, contrast clipped."""
     pixels = micrograph.pixels
-    bottom, top = limits(pixels, 0.5, 99.5)
+    bottom, top = _shown_limits(pixels)
     shown = np.empty(pixels.shape, np.uint8)
     for band in bands(pixels):
         part = pixels[band].astype(np.float32)
@@ -75,7 +87,7 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
 def preview(micrograph: Micrograph, longest: int = 640) -> NDArray[np.uint8]:
     """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
     pixels = micrograph.pixels
-    bottom, top = limits(pixels, 0.5, 99.5)
+    bottom, top = _shown_limits(pixels)
     block = max(1, max(pixels.shape) // longest)
     small = _averaged(pixels, block, bottom, top)
     picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))
