@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
-NONE_FOUND = "No {things} were found: the image shows none, or none that the model knows."
+NONE_FOUND = "No {things} were found. The image may contain none, or the model does not know such {things}."
 DOUBTFUL = (
     "The network was not sure of what it found (mean probability {certainty:.2f}): compare the outlines with the image"
     " before you use the numbers."
