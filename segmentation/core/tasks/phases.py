@@ -195,7 +195,7 @@ def measure(
     }
     told = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
-        of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
+        of_class(figure, name): _calibrated(figure, each, calibration) if told else Value(None)
         for figure, every in found.items()
         for name, each in zip(names, every, strict=True)
     }
@@ -218,11 +218,15 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     return found
 
 
-def _calibrated(figure: str, value: Value, nm_per_pixel: float | None) -> Value:
-    quantity = number(figure)
+def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
+    """A value in px in the unit of the calibration, whose uncertainty its interval carries."""
+    from ..measure.drawn import with_scale
+
+    quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
     factor = (nm_per_pixel or 1.0) ** quantity.power
     shown, low, high = (None if each is None else each * factor for each in (value.value, value.low, value.high))
-    return Value(shown, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    scaled = Value(shown, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
 
 
 def _table(
