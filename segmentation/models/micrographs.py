@@ -55,6 +55,11 @@ class MicrographQuerySet(AttemptedQuerySet):
         sender = min(first, key=lambda each: (served.get(each, never), first[each]))
         return waiting.filter(sender=sender).order_by("created", "pk").first()
 
+    def others_wait(self, micrograph: Micrograph) -> bool:
+        """Whether another sender's uploads wait for their first look."""
+        mine = self.by_sender().filter(pk=micrograph.pk).values("sender")
+        return self.waiting().filter(width=0).by_sender().exclude(sender__in=mine).exists()
+
     def by_sender(self) -> MicrographQuerySet:
         text = models.CharField()
         address = NullIf("address", models.Value(""))
@@ -72,7 +77,7 @@ class Micrograph(Owned, Attempted):
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict.
+        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.settling.give_way).
     data_bar: first row of the data bar, None when there is none.
     reading: what was read in data bar or picture (core's `BarReading`), {} when there is nothing. read_bar: whether it
         is to be read even where the file says its scale.

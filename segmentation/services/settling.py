@@ -67,13 +67,21 @@ def _follow(micrograph: Micrograph) -> None:
         enrol(micrograph.sample, [micrograph])
 
 
+def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
+    """Queue an archive again that is unpacked in part, for its sender's next turn; raises `Superseded`.
+
+    metadata: how far it is unpacked. `started` stays, as its sender has had a turn.
+    """
+    micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
+
+
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
     """Note what was left out of an archive that has been unpacked; its own bytes are needed no more.
 
     Where its images go may have been said while it was unpacked: whatever came out before or in that moment follows.
     """
     with transaction.atomic():
-        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive")
+        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive", metadata={})
         micrograph.refresh_from_db()
         if micrograph.owner_id:
             micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)

@@ -22,7 +22,7 @@ from segmentation.services import Refused, Scale
 from segmentation.services.limits import most_pixels
 from tests.conftest import picture
 from tests.web.archive import zipped
-from worker import inspection
+from worker import inspecting, inspection
 from worker.tasks import inspect_uploads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -524,6 +524,22 @@ class TestArchives:
         Micrograph.objects.update(due=None)
         assert looked_into(archive).state == "done"
         assert sorted(archive.images.values_list("name", flat=True)) == ["a.png", "b (2).png", "b.png"]
+
+    def test_other_senders_have_their_turn_after_each_image(self, monkeypatch):
+        """What is in two of its folders under one name, with the same bytes, is still two images."""
+        archive = self.archive(("c.doc", b"words"), *((f"{n}/a.png", picture(64)) for n in range(3)), address="many")
+        receive(name="one.png", address="one")
+        receive(name="two.png", address="one")
+        turns = []
+        monkeypatch.setattr(
+            "worker.tasks.inspect", lambda row, *how: (turns.append(row.name), inspecting.inspect(row, *how))
+        )
+        inspect_uploads()
+        archive.refresh_from_db()
+        assert turns[:5] == ["batch.zip", "one.png", "batch.zip", "two.png", "batch.zip"]
+        assert turns[5:] == ["a.png"] * 3
+        assert (archive.state, archive.metadata) == ("done", {})
+        assert (archive.images.count(), [note["name"] for note in archive.notes]) == (3, ["c.doc"])
 
     def test_for_a_sample(self, commit):
         archive = self.archive()

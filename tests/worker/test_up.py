@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 
 import psutil
 import pytest
@@ -27,12 +28,12 @@ def empty(tmp_path):
 
 
 @contextmanager
-def running(lab, command=UP, end=signal.SIGTERM):
-    """`up` on a free port; gives the process, its address and what it printed so far."""
+def running(lab, command=UP, end=signal.SIGTERM, **how):
+    """`up` on a free port; gives the process, its address and what it printed so far. how: options of Popen."""
     output = lab.folder.with_suffix(".output")
     with output.open("w") as out:
         process = subprocess.Popen(
-            [*command, "--port", "0"], cwd=REPOSITORY, env=lab.env, stdout=out, stderr=subprocess.STDOUT
+            [*command, "--port", "0"], cwd=REPOSITORY, env=lab.env, stdout=out, stderr=subprocess.STDOUT, **how
         )
     try:
         found = wait_for(
@@ -74,6 +75,14 @@ def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(empty):
     assert process.returncode == 0
     assert output.read_text().rstrip().endswith("Stopped.") and "Traceback" not in output.read_text()
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
+
+
+def test_ctrl_c_ends_it_where_the_shell_that_started_it_ignores_ctrl_c(empty):
+    """As shells without job control do for what they start in the background."""
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with running(empty, end=signal.SIGINT, preexec_fn=ignore) as (process, _, output):
+        pass
+    assert process.returncode == 0 and output.read_text().rstrip().endswith("Stopped.")
 
 
 def test_a_port_in_use_is_said_in_one_sentence(empty):

@@ -54,6 +54,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-worker", action="store_true", help="serve pages only; workers run elsewhere")
 
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
         for number in ENDS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
                 signal.signal(number, lambda *_: sys.exit(0))
