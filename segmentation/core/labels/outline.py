@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .confidence import Grey, Maps, confidence
-from .contrast import FAINT, contrasts
+from .contrast import contrasts
 from .cuts import cut_apart
-from .options import EVEN, ParticleOptions
+from .options import EVEN, FAINT, ParticleOptions
 from .separate import Labels, relabel, separate
 
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
@@ -52,8 +52,9 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: Par
 
     Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
     be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
-    Elsewhere those stay, for the filter. Faint outlines and gaps, which measuring sets aside, have no say in this. The options say below which expected share that is so (`noise`): where
-    faint things abound, most candidates are wrong without the rest being noise.
+    Elsewhere those stay, for the filter. Faint outlines and gaps, which measuring sets aside, have no say in this.
+    The options say below which expected share that is so (`noise`): where faint things abound, most candidates are
+    wrong without the rest being noise.
     """
     labels = particles(maps, grey, scale, threshold, options)
     certainty = confidence(maps, grey, labels, scale, options)

@@ -41,7 +41,8 @@ class Reason(StrEnum):
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by what the whole image shows
-DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
+# Reasons of outlines that may be wrong; the others are right, but do not count.
+DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {

@@ -24,6 +24,7 @@ from .filters import (
     SLIP_PX,
     set_aside,
     with_doubtful,
+    with_faint,
     with_reasons_lifted,
     without_doubtful,
 )
@@ -146,6 +147,9 @@ def variants_of(
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
             found[name] = Sizes.of(*others, edge=edge)
+    faint = [with_faint(each, filter) for each in tables]
+    if any(one is not other for one, other in zip(faint, tables, strict=True)):
+        found["with faint outlines"] = Sizes.of(*faint, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):

@@ -195,8 +195,8 @@ add(
     Quantity(
         "relative_contrast",
         "Relative contrast",
-        "How far it stands out from its surroundings, relative to the typical outline of the image: 1 is typical, 0 does"
-        " not stand out, and a negative value is of the other sign.",
+        "How far it stands out from its surroundings, relative to the typical outline of the image: 1 is typical, 0"
+        " does not stand out, and a negative value is of the other sign.",
     ),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(

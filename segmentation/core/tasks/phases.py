@@ -328,5 +328,5 @@ TASK = Task(
     table="classes",
     together=together,
     facts=facts,
-    ignores=frozenset({"filter", "border_correction", "field_spread", "repeatability"}),
+    ignores=frozenset({"filter", "faint_limit", "border_correction", "field_spread", "repeatability"}),
 )
