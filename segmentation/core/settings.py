@@ -32,7 +32,14 @@ def _reported(title: str, description: str) -> Any:
 class SegmentationSettings(Settings):
     """What every kind of analysis can be told about finding things."""
 
-    model: str = Field(DEFAULT_MODEL, title="Model", description="The trained network that segments the image.")
+    model: str = Field(
+        DEFAULT_MODEL,
+        title="Model",
+        description=(
+            "The trained network that segments the image; auto-particles or auto-phases lets the image choose among the"
+            " released models of that kind."
+        ),
+    )
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",

@@ -346,6 +346,8 @@ class Result(Sizes):
         named = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if card := self._card:
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
+        if why := self.summary.get("used", {}).get("chosen"):
+            named = format_html("{}. Chosen by the image. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
             ("Model", named),
