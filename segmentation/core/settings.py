@@ -61,16 +61,16 @@ class MeasurementSettings(Settings):
         description="Set objects aside that are small, unresolved, unlike what is looked for or of low confidence.",
         json_schema_extra={"main": True},
     )
-    faint_limit: float = Field(
-        20.0,
+    faint_limit: float | None = Field(
+        None,
         ge=0,
         le=100,
         title="Faint outlines",
         description=(
             "Set outlines aside that stand out from their surroundings by less than this share of what is typical of"
-            " the image, and gaps between particles; 0 counts them all."
+            " the image, and gaps between particles; 0 counts them all, and by default the model's own share holds."
         ),
-        json_schema_extra={"unit": "%"},
+        json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",

@@ -8,7 +8,7 @@ from segmentation.core.labels.options import FAINT
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.settings import AnalysisSettings, MeasurementSettings
+from segmentation.core.settings import AnalysisSettings
 from tests.core.builders import METADATA, segmentation_of
 
 GROUND = 60
@@ -68,14 +68,12 @@ def test_no_outlines_have_no_contrast():
     assert len(contrasts(np.zeros((5, 5), np.uint8), np.zeros((5, 5), np.int32)).relative) == 0
 
 
-def test_the_usual_limit_is_that_of_the_settings():
-    assert MeasurementSettings().faint_limit == 100 * FAINT
-
-
-def analysed(greys, confidence=0.95, model="particles", **settings):
+def analysed(greys, confidence=0.95, model="particles", options=None, **settings):
     grey, labels = discs(PLACES[: len(greys)], greys)
     micrograph = Micrograph(grey, "discs.tif", "ab" * 32, METADATA, {})
-    found = segmentation_of(labels, np.full(len(greys), confidence, np.float32), card={"name": model})
+    found = segmentation_of(
+        labels, np.full(len(greys), confidence, np.float32), card={"name": model, "options": options or {}}
+    )
     return measure(micrograph, found, AnalysisSettings.of(**settings))
 
 
@@ -92,6 +90,10 @@ def test_a_limit_of_nothing_counts_them():
 
 def test_the_filter_judges_the_others_only():
     assert analysed([180] * 6 + [64] * 3, filter=True).statistics.set_aside == {str(Reason.FAINT): 3}
+
+
+def test_a_model_may_have_a_limit_of_its_own():
+    assert analysed([180] * 6 + [64] * 3, options={"faint": 0.0}).statistics.n_kept == 9
 
 
 def test_outlines_of_other_tools_are_never_faint():

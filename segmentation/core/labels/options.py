@@ -64,6 +64,9 @@ class ParticleOptions(ModelOptions):
     search_threshold: Between | None = Field(
         None, description="the threshold while that is done, where it is another than the card's"
     )
+    faint: Fraction = Field(
+        FAINT, description="contrast, relative to the image's typical one, under which an outline is set aside"
+    )
     noise: Fraction = Field(
         EVEN, description="expected share of right outlines under which an image is taken for noise"
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .confidence import Grey, Maps, confidence
 from .contrast import contrasts
 from .cuts import cut_apart
-from .options import EVEN, FAINT, ParticleOptions
+from .options import EVEN, ParticleOptions
 from .separate import Labels, relabel, separate
 
 HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
@@ -60,7 +60,7 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: Par
     certainty = confidence(maps, grey, labels, scale, options)
     if not len(certainty) or not options.confidence:
         return Outlines(labels, certainty, 0, 1.0)
-    standing = ~contrasts(grey, labels).faint(FAINT)
+    standing = ~contrasts(grey, labels).faint(options.faint)
     expected = float(certainty[standing].mean()) if standing.any() else float(certainty.mean())
     least = least_chance(expected, {"noise": options.noise})
     keep = certainty >= least

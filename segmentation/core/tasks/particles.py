@@ -188,8 +188,7 @@ def measure(
     own, rows = segmentation.dense, segmentation.rows
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
     stand_out = contrasts(grey, own[:rows], dark=segmentation.used.get("polarity") == "dark")
-    drawn = segmentation.provenance.model == MASKS  # by hand or by other tools, which knew what they outlined
-    limit = 0.0 if drawn else settings.faint_limit / 100
+    limit = _faint_limit(segmentation, settings)
 
     def judged(labels: NDArray[np.int32], confidence: Floats, contrast: Floats, gap: Floats) -> Table:
         found = measured(labels, micrograph.pixels, confidence.astype(np.float32), calibration.nm_per_pixel, rows)
@@ -220,6 +219,15 @@ def measure(
     quantities = {name: statistics.value(name) for name in TASK.quantities}
     table = table.identified(segmentation.ids)
     return Measured(table, statistics, quantities, tuple(_doubts(segmentation, table, settings)))
+
+
+def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:
+    """The relative contrast under which outlines are set aside; 0 for those that a person or another tool drew."""
+    card = segmentation.provenance.card
+    if card.get("name") == MASKS:
+        return 0.0
+    own = float(card.get("options", {}).get("faint", FAINT))
+    return own if settings.faint_limit is None else settings.faint_limit / 100
 
 
 def _with_second_kind(judged: Table) -> Table:
