@@ -228,13 +228,16 @@ class Result(Sizes):
 
     @property
     def confidence_line(self) -> str:
-        """What the model's confidence means, as measured on held-out images; "" where that is not known."""
+        """What the model's confidence means, as measured on held-out images; "" where that is not known, or where a
+        warning says that this image is unlike them."""
+        if any(flag.doubt for flag in self.warnings):
+            return ""
         card = self._card
         under, over = (card.training.get(f"wrong_{side}_limit") for side in ("under", "over")) if card else (None, None)
         if under is None or over is None:
             return ""
         return (
-            "Confidence is the chance that an outline is right: on held-out images"
+            "Confidence is the chance that an outline is right. On test images"
             f" {per_cent(under)} % of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
             f" and {per_cent(over)} % of the others."
         )

@@ -38,7 +38,7 @@ from .images import MOST_ABREAST, draw_by_image
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
-from .wording import calibration_words, interval, one_line, quantity_words
+from .wording import calibration_words, in_hundredths, interval, one_line, quantity_words
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -67,7 +67,7 @@ def _story(context: Context) -> Iterator[Flowable]:
     elif sample.quantities:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts(list(quantity_words(sample.quantities, significant).items()))
+        yield facts(list(quantity_words(sample.quantities).items()))
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
@@ -204,12 +204,13 @@ def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
     )
     for name in names:
         yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
-    columns = [[interval(each.value, (each.low, each.high), "") for each in sample.by_image(name)] for name in names]
+    every = [[in_hundredths(name, each) for each in sample.by_image(name)] for name in names]
+    columns = [[interval(each.value, (each.low, each.high), "") for each in column] for column in every]
     told = [
         [one_line(image.name, 40), *numbers, _remark(image)]
         for image, *numbers in zip(sample.images, *columns, strict=True)
     ]
-    units = [sample.quantities[name].unit for name in names]
+    units = [in_hundredths(name, sample.quantities[name]).unit for name in names]
     heads = [
         f"{number(name).title} ({unit})" if unit else number(name).title
         for name, unit in zip(names, units, strict=True)

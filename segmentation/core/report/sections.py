@@ -77,7 +77,7 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     note = found.interval_note
     missing = "" if note else too_few(found)
     lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
-    for name in ("median", "mean", "sd", "d10", "d90"):
+    for name in ("median", "mean", "sd", "d10", "d90") if found.n_kept > 1 else ("median",):
         lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
     basis = (
         f"Without intervals: {note}"
@@ -97,7 +97,8 @@ def nano_card(found: Statistics, things: str) -> list[Flowable]:
     if nano is None:
         return [head, words(f"There are no {things} to judge.")]
     counted = f"{things}{counted_from(nano)}"
-    verdict = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm: {VERDICTS[nano['verdict']]}"
+    why = f" ({nano['reason']})" if nano["reason"] else ""
+    verdict = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm: {VERDICTS[nano['verdict']]}{why}"
     parts: list[Flowable] = [head, words(verdict, LEAD), space(2), words(nano["sentence"])]
     if nano["decides"]:
         parts.append(words(f"What would decide it: {nano['decides']}"))
@@ -261,6 +262,7 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     lines = [
         [label, *(f"{values[of]:.3f}" for values in found.shape.values())]
         for of, label in (("median", "median"), ("d10", "D10"), ("d90", "D90"))
+        if all(of in values for values in found.shape.values())
     ]
     groups = found.agglomerates
     said = (
