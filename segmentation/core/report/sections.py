@@ -58,9 +58,9 @@ SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 NO_SHAPE_INTERVALS = " We give no intervals for these."
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
-    " in quadrature; unknown ones are not in the sum. The intervals above include only sampling and the scale, and for the"
-    " fraction in one image the assumed variation between fields. Particles too small to count are not in the sum; the"
-    " verdict treats them as a bound."
+    " in quadrature; unknown ones are not in the sum. The intervals above include only sampling and the scale, and for"
+    " the fraction in one image the assumed variation between fields. Particles too small to count are not in the sum;"
+    " the verdict treats them as a bound."
 )
 
 
