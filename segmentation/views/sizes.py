@@ -205,8 +205,8 @@ class Sizes:
         basis = "images" if known.get("interval_basis") == "by image" else "particles"
         doubt = known.get("relative_uncertainty")
         told = doubt and doubt >= LEAST_DOUBT
-        scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
-        beside = f"Beside each number its 95 % interval, of sizes by resampling the {basis}{scale}."
+        scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if told else ""
+        beside = f"Each number has its 95 % interval; of sizes by resampling the {basis}{scale}."
         return " ".join([beside, *known.get("cautions", ())])
 
     @property
