@@ -218,7 +218,7 @@ def test_edge_weights_are_said():
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
     words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
-    assert said_of_it in words and ("means over" in words) == bool(said_of_it)
+    assert said_of_it in words and ("averaged over" in words) == bool(said_of_it)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
     words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
-    assert said in words and ("left out whose" in words) == bool(said)
+    assert said in words and ("chance of being right under" in words) == bool(said)
 
 
 def test_a_model_of_faint_things_says_the_limit_that_it_used():
