@@ -266,7 +266,7 @@ def test_masks_of_other_tools_have_no_network():
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():
-    said = "outlines were left out whose calibrated chance of being right is under"
+    said = "outlines were removed, with a calibrated chance of being right under"
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
     assert f"Of 2 images, 5 {said} 10 %." in words and f"Of one image, 9 {said} 50 % (where" in words
     excluded = seen(2, dropped=(0, 7))

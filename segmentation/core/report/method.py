@@ -50,7 +50,7 @@ IMAGES = (
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
 BLOCKS = "The 95 % intervals are Student's t from the jackknife over blocks of the image."
-WEIGHTED = "and weight the others by the inverse of their chance to touch no frame"
+WEIGHTED = "; the others are weighted by the inverse of their chance to touch no frame"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
@@ -89,7 +89,7 @@ def _sentences(sample: Sample) -> Iterator[str]:
     ):
         yield BLOCKS
     if not sample.task.of_classes and any(edge_of(sample, member) == "weight" for member in members):
-        yield f"Sizes leave out what touches the frame, {WEIGHTED}."
+        yield f"Sizes leave out what touches the frame{WEIGHTED}."
     if len(members) > 1:
         yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
 
@@ -164,11 +164,9 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     reasons = [str(reason) for reason in (FILTERED if sample.filter else ALWAYS)]
     if Reason.UNLIKE in found.set_aside:
         reasons.append(str(Reason.UNLIKE))
-    edge = WEIGHTED if found.edge == "weight" else "without a correction"
-    yield (
-        f"Outlines were set aside for these reasons: {', '.join(reasons)}. Sizes leave out what touches the frame,"
-        f" {edge}."
-    )
+    edge = WEIGHTED if found.edge == "weight" else ", without a correction"
+    yield f"Outlines were set aside for these reasons: {', '.join(reasons)}."
+    yield f"Sizes leave out what touches the frame{edge}."
     kept = f"1 {sample.task.thing} was" if found.n_kept == 1 else f"{found.n_kept:,} {sample.task.things} were"
     yield (
         f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
