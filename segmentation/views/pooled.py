@@ -137,7 +137,7 @@ class Pooled(Sizes):
         return self.chief(quantities_of(self.said)) if self.quantities else []
 
     def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
-        """Of the numbers of all or of one image those that tell the images apart."""
+        """The main numbers of all images or of one, by which images are compared."""
         found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
         return [each[0] if each else Measure("", "–", "") for each in found]
 
@@ -243,7 +243,7 @@ class Pooled(Sizes):
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
-        """n, median and unit of finished images that are not in the pooled numbers, and whose width nobody assumed."""
+        """n, median and unit of finished images that are not in the pooled numbers and have no assumed width."""
         source, path = "summary__calibration__source", "summary__statistics__"
         names = (f"{path}n_kept", f"{path}median", f"{path}unit")
         found = Job.objects.filter(pk__in=pks).values_list("pk", source, *names)

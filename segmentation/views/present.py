@@ -295,7 +295,7 @@ class Result(Sizes):
 
 
 def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
-    """What was asked for, but what stands elsewhere on the page and texts that nobody typed."""
+    """The settings, without those that stand elsewhere on the page and texts that are empty."""
     task, values = find(asked.task), asked.as_dict()
     for each in settings_of_task(task):
         if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":
@@ -303,7 +303,7 @@ def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
 
 
 def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
-    """The warnings of a result; of an earlier version, too."""
+    """The warnings of a result, also of an earlier version."""
     return from_json(summary, (NO_SCALE, *micrograph.notes))
 
 

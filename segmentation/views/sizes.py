@@ -285,7 +285,7 @@ class Sizes:
 
 
 def _weighted(of: dict[str, Any], quantity: Quantity, unit: str, few: str) -> Measure:
-    """few: why an interval may be missing; "" by weightings of which some figures never have one."""
+    """few: why an interval may be missing; "" for weightings that never have some intervals."""
     name, value = quantity.name, of.get(quantity.name)
     found = between((of.get("intervals") or {}).get(name))
     lone = value is not None and not found and not of.get("note")

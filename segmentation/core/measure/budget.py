@@ -216,7 +216,7 @@ def _threshold(case: Case) -> Contribution:
 
 
 def _segmentation(case: Case) -> Contribution:
-    """Root mean square of the median's error over the labelled data of the card, as nobody knows which of them this
+    """Root mean square of the median's error over the labelled data of the card, as it is unknown which of them this
     image resembles; over truth masks of the owner's alone where there are any. Brought to the fraction through the
     sizes of this image."""
     known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]

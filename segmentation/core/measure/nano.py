@@ -39,7 +39,7 @@ LIKELY = 0.02  # the one of them that an unchecked microscope may well have
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
-SMALL_COUNTED = "small outlines counted, too"
+SMALL_COUNTED = "small outlines also counted"
 PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Images of other fields may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
@@ -97,7 +97,7 @@ class Terms:
 def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
     """The card as plain JSON types, None without particles or calibration.
 
-    variants: the sizes by what was done differently, those that the verdict is about first.
+    variants: the sizes by what was done differently, the analysed ones first.
     """
     sizes = next(iter(variants.values()))
     found = terms.fraction(sizes)

@@ -60,7 +60,7 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
 
 
 def draw_numbers(figure: Figure, sample: Sample) -> None:
-    """A the numbers of all images together, in two columns; B those that are shown of each image, side by side."""
+    """A: the numbers of all images together, in two columns. B: the main numbers of each image, side by side."""
     said = list(quantity_words(sample.quantities).items())
     half = -(-len(said) // 2)
     for place, (title, words) in enumerate(said):

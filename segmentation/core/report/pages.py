@@ -154,9 +154,8 @@ def _models(sample: Sample) -> Iterator[Flowable]:
     for card in sample.models:
         yield facts([("Model", model_label(card)), *sections.model(card)])
         yield space(4)
-    nobody_knows = unknown(sample)
-    if nobody_knows:
-        yield words(nobody_knows)
+    if missing := unknown(sample):
+        yield words(missing)
 
 
 def _images(sample: Sample) -> Iterator[Flowable]:
