@@ -262,7 +262,7 @@ class Sample:
 
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
-    """What is not known better of all of them: the one of the largest uncertainty, or one of which nothing is known
+    """The least certain one: that with the largest uncertainty, or one of unknown uncertainty
     where the others are only well rounded. The microscope's uncertainty is that of all only where all have one; else
     rounding alone counts."""
     if any(each.instrument_uncertainty is None for each in calibrations):

@@ -77,13 +77,14 @@ class MeasurementSettings(Settings):
         validation_alias=AliasChoices("border_correction", "edge"),
         title="Border correction",
         description=(
-            "Objects that touch the frame are set aside (exclude); weight does so too and weights the others by how"
-            " likely they were to touch it (Miles 1974, Lantuejoul 1978)."
+            "Sizes never include what touches the frame. The other objects count once (exclude), or by the inverse of"
+            " their chance to touch it (weight; Miles 1974, Lantuejoul 1978). Grains, bubbles and lines at the frame"
+            " still count in numbers per area."
         ),
         json_schema_extra={
             "labels": {
-                "exclude": "set aside what touches the frame",
-                "weight": "set aside what touches the frame, weight the others for it",
+                "exclude": "sizes without what touches the frame",
+                "weight": "sizes without what touches the frame, the others weighted for it",
             }
         },
     )

@@ -26,18 +26,16 @@ THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
 BY_FIELD = (
-    "Beside each number its 95 % interval, Student's t over the {images} images, each weighing as its analysed area or"
-    " its objects: how the images differ, not how wrong the model is."
+    "Each number has its 95 % interval (Student's t over {images} images, weighted by area or objects). It shows how"
+    " the images differ, not how wrong the model is."
 )
-ONE_FIELD = "Beside each number its 95 % interval, by blocks of the one image that counts."
+ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
 ASSUMED = (
-    "An earlier version took images for 7520 nm wide that nobody had measured, so the sizes of this sample are not"
-    " shown: set the scale below, and everything is measured again."
+    "An earlier version assumed that images are 7520 nm wide, so the sizes of this sample are not shown. Set the scale"
+    " below; everything is then measured again."
 )
 PENDING = "not pooled yet"
-BETWEEN = (
-    "Share of the variance of ln(size) that lies between the images and not within them (one-way analysis of variance)."
-)
+BETWEEN = "Share of the variance of ln(size) between the images, not within them (one-way analysis of variance)."
 STATES = {
     Sample.State.WAITING: "images under way",
     Sample.State.QUEUED: "waiting to be pooled",
@@ -139,7 +137,7 @@ class Pooled(Sizes):
         return self.chief(quantities_of(self.said)) if self.quantities else []
 
     def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
-        """Of the numbers of all or of one image those that tell the images apart."""
+        """The main numbers of all images or of one, by which images are compared."""
         found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
         return [each[0] if each else Measure("", "–", "") for each in found]
 
@@ -256,7 +254,7 @@ class Pooled(Sizes):
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
-        """n, median and unit of finished images that are not in the pooled numbers, and whose width nobody assumed."""
+        """n, median and unit of finished images that are not in the pooled numbers and have no assumed width."""
         source, path = "summary__calibration__source", "summary__statistics__"
         names = (f"{path}n_kept", f"{path}median", f"{path}unit")
         found = Job.objects.filter(pk__in=pks).values_list("pk", source, *names)

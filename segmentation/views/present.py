@@ -95,9 +95,11 @@ class Status:
 def status_of(job: Job) -> Status:
     """The state of a job in words."""
     if job.state == Job.State.QUEUED and job.stage:
-        return Status(f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It goes on by itself once that is mended.")
+        return Status(
+            f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once the problem is solved."
+        )
     if job.state == Job.State.QUEUED and not job.ready:
-        return Status("Reading the image", "Its size and its scale are looked at first.")
+        return Status("Reading the image", "We first read its size and scale.")
     if job.state == Job.State.QUEUED:
         return Status("Waiting for its turn", _waiting(job))
     if job.state == Job.State.RUNNING:
@@ -106,7 +108,7 @@ def status_of(job: Job) -> Status:
     if job.state == Job.State.FAILED:
         return Status("The analysis failed", job.error)
     if job.state == Job.State.CANCELLED:
-        return Status("Cancelled", "The analysis was stopped before its end; the image is kept for another try.")
+        return Status("Cancelled", "The analysis was stopped. The image is kept, so you can try again.")
     return Status("Done", "The result is ready.", 100)
 
 
@@ -265,9 +267,9 @@ class Result(Sizes):
     def edge_line(self) -> str:
         """How what touches the frame is allowed for."""
         weighted = (
-            " and the others weighted for it (Miles–Lantuéjoul)" if self.statistics.get("edge") == "weight" else ""
+            ", and the others are weighted for it (Miles–Lantuéjoul)" if self.statistics.get("edge") == "weight" else ""
         )
-        return f"{capital(self.task.things)} that touch the frame are left out{weighted}."
+        return f"Sizes leave out {self.task.things} that touch the frame{weighted}."
 
     @property
     def convergence(self) -> Convergence | None:
@@ -303,13 +305,16 @@ class Result(Sizes):
 
     @property
     def confidence_line(self) -> str:
-        """What the model's confidence means, as measured on held-out images; "" where that is not known."""
+        """What the model's confidence means, as measured on held-out images; "" where that is not known, or where a
+        warning says that this image is unlike them."""
+        if any(flag.doubt for flag in self.warnings):
+            return ""
         card = self._card
         under, over = (card.training.get(f"wrong_{side}_limit") for side in ("under", "over")) if card else (None, None)
         if under is None or over is None:
             return ""
         return (
-            "Confidence is the chance that an outline is right: on held-out images"
+            "Confidence is the chance that an outline is right. On test images"
             f" {per_cent(under)} % of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
             f" and {per_cent(over)} % of the others."
         )
@@ -328,9 +333,9 @@ class Result(Sizes):
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
         if Reason.UNLIKE in self.statistics.get("set_aside", {}):
-            return "Nothing is measured, so that the filter changes nothing."
+            return "Nothing is measured, so the filter changes nothing."
         if not self.summary.get("filter"):
-            return "Filter off: only what touches the frame and slips of a few pixels are set aside."
+            return "Filter off: only outlines that touch the frame or have a few pixels are set aside."
         other = self.statistics.get("without_filter")
         if not other:
             return "Filter on: it removed nothing."
@@ -380,7 +385,7 @@ def class_rows(quantities: dict[str, dict[str, Any]], *, lengths: bool) -> list[
 
 
 def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
-    """What was asked for, but what stands elsewhere on the page and texts that nobody typed."""
+    """The settings, without those that stand elsewhere on the page and texts that are empty."""
     task, values = find(asked.task), asked.as_dict()
     for each in settings_of_task(task):
         if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":
@@ -388,7 +393,7 @@ def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
 
 
 def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
-    """The warnings of a result; of an earlier version, too."""
+    """The warnings of a result, also of an earlier version."""
     return from_json(summary, (NO_SCALE, *micrograph.notes))
 
 
@@ -398,8 +403,8 @@ def is_scaled(summary: dict[str, Any]) -> bool:
 
 
 ASSUMED = (
-    "An earlier version took this image for 7520 nm wide, because nobody had said otherwise. Its sizes may be wrong by"
-    " any factor, so they are not shown. Set the scale, or measure in pixels."
+    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so they are not"
+    " shown. Set the scale, or measure in pixels."
 )
 
 

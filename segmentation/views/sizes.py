@@ -30,7 +30,8 @@ FEW = 10  # particles from which on curves say more than the sizes themselves
 
 @dataclass(frozen=True)
 class Measure:
-    """One line of numbers: a term, its value, unit and interval, its definition, and a line below."""
+    """One line of numbers: a term, its value, unit and interval, its definition, and a line below. holds: what the
+    interval holds. whole: the uncertainty by all that is known."""
 
     term: str
     value: str
@@ -39,6 +40,8 @@ class Measure:
     below: str = ""
     indent: bool = False
     interval: str = ""
+    holds: str = ""
+    whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Sizes:
         """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
         if not self.kept:
             return []
-        *lengths, fraction = MAIN
+        *lengths, fraction = MAIN if self.kept > 1 else ("median", "ecd_median", "fraction_100nm")
         shares = answers({fraction: self._by_number(fraction)})
         found = answers({name: self._by_number(name) for name in lengths})
         found += [replace(each, term=f"{each.term}{self._counted}", below=self._doubtful) for each in shares]
@@ -140,10 +143,36 @@ class Sizes:
         """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
         if not self.kept:
             return []
-        median, *fraction = answers({name: self._by_number(name) for name in ("median", "fraction_100nm")})
+        names = ("median", "fraction_100nm")
+        found = answers({name: self._by_number(name) for name in names})
+        every = zip(names, found, strict=False)
+        median, *fraction = (replace(each, holds=self._holds(name), whole=self._whole(name)) for name, each in every)
         below = self.nano.title if self.nano else ""
         median = replace(median, term="Median min. Feret")
         return [median, *(replace(each, term=f"1–100 nm{self._counted}", below=below) for each in fraction)]
+
+    def _holds(self, answer: str) -> str:
+        """What the interval of an answer holds: "counting only"."""
+        known, doubt = self.statistics, self.statistics.get("relative_uncertainty")
+        more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
+        if known.get("interval_basis") == "by image":
+            return " and ".join(["differences between images", *more])
+        rows = {row["name"]: row for row in (known.get("budget") or {}).get("rows", ())}
+        assumed = (rows.get("sampling_between") or {}).get(answer)
+        more += ["assumed differences between fields"] * bool(assumed and answer == "fraction_100nm")
+        return ", ".join(["counting", *more]) if more else "counting only"
+
+    def _whole(self, answer: str) -> str:
+        """An answer with its whole expanded uncertainty: "143–291 nm (± 34 %)"; "" where there is no budget."""
+        found = (self.statistics.get("budget") or {}).get(answer)
+        if not found:
+            return ""
+        value, off = found["value"], found["expanded"]
+        if answer == "median":
+            ends = between((max(0.0, value * (1 - off)), value * (1 + off)))
+            return f"{ends} {self.statistics['unit']} (± {per_cent(float(f'{off:.2g}'))} %)"
+        low, high = max(0.0, value - off), min(1.0, value + off)
+        return f"{per_cent(low)}–{per_cent(high)} %"
 
     @property
     def _doubtful(self) -> str:
@@ -183,8 +212,8 @@ class Sizes:
         basis = "images" if known.get("interval_basis") == "by image" else "particles"
         doubt = known.get("relative_uncertainty")
         told = doubt and doubt >= LEAST_DOUBT
-        scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
-        beside = f"Beside each number its 95 % interval, of sizes by resampling the {basis}{scale}."
+        scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if told else ""
+        beside = f"Each number has its 95 % interval; of sizes by resampling the {basis}{scale}."
         return " ".join([beside, *known.get("cautions", ())])
 
     @property
@@ -263,7 +292,7 @@ class Sizes:
 
 
 def _weighted(of: dict[str, Any], quantity: Quantity, unit: str, few: str) -> Measure:
-    """few: why an interval may be missing; "" by weightings of which some figures never have one."""
+    """few: why an interval may be missing; "" for weightings that never have some intervals."""
     name, value = quantity.name, of.get(quantity.name)
     found = between((of.get("intervals") or {}).get(name))
     lone = value is not None and not found and not of.get("note")

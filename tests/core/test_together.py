@@ -157,11 +157,11 @@ def test_what_does_not_belong_is_left_out_and_named():
     made = combine("Steel", members, left_out=[LeftOut.failed("gone.tif", "It is no image.")])
     why = {image.name: image.excluded for image in made.images}
     assert why["a.tif"] == why["b.tif"] == "" and why["unlike.tif"] == NO_NUMBER and why["other.tif"] == OTHER_NUMBERS
-    assert why["unscaled.tif"].startswith("It has no calibration") and why["gone.tif"].startswith("Not analysed")
+    assert why["unscaled.tif"].startswith("It has no scale") and why["gone.tif"].startswith("Not analysed")
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
     assert left_out_words(made) == (
-        "4 images are left out: 1 not analysed, 1 of a model that tells other things apart, 1 without a number,"
-        " 1 without a calibration"
+        "4 images are left out: 1 not analysed, 1 analysed with a model of other classes, 1 without a number,"
+        " 1 without a scale"
     )
     assert sum("1 image is not in the pooled numbers" in each.text for each in made.flags) == 3
 

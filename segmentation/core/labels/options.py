@@ -41,7 +41,7 @@ class ParticleOptions(ModelOptions):
 
     FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "cuts"})
     INHERITED: ClassVar[frozenset[str]] = FITTED | {
-        *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise")
+        *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise", "faint")
     }
 
     seed_threshold: Between = Field(0.5, description="inner distance from which a pixel belongs to a particle's core")

@@ -24,15 +24,15 @@ from .table import Table
 from .together import NO_NUMBER, OTHER_NUMBERS
 
 BY_IMAGE = "by image"
-NO_PIXEL_SIZE = "It has no calibration while others have one: type its width to include it."
+NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 WHY = {
-    NO_PIXEL_SIZE: "without a calibration",
-    OTHER_NUMBERS: "of a model that tells other things apart",
+    NO_PIXEL_SIZE: "without a scale",
+    OTHER_NUMBERS: "analysed with a model of other classes",
     NO_NUMBER: "without a number",
 }
 MORE = {
     NO_PIXEL_SIZE: ", while others have one",
-    NO_NUMBER: ", as each says itself; where there truly is nothing to find, numbers per area are too high for that",
+    NO_NUMBER: " (see their pages). If nothing is there to find, the numbers per area are too high",
 }
 LEAST_IMAGES = 4  # of two or three images nobody can say which one is the odd one
 LEAST_PARTICLES = 10
@@ -136,18 +136,25 @@ def row_of(table: Table, name: str, *, edge: Edge = "exclude", seed: int = 0, ex
     }
 
 
-def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> str:
-    """What must be done before the sample has a verdict, "" where nothing must."""
+def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> Flag | None:
+    """What must be done before the sample has a verdict, and in short why it has none; None where nothing must."""
     if any(excluded):
-        return "The scale of every image: those without one are left out, and what they show might decide otherwise."
-    if pixels and max(pixels) > ALIKE * min(pixels):
-        return "Images of one magnification: the finer ones count small particles that the coarser ones do not resolve."
-    if any(not each.kept.any() for each in chosen):
-        return (
-            "A look at the images without particles: exclude those that show none or are of another kind, and find what"
-            " the others show with other settings."
+        return Flag(
+            "The scale of every image. Images without one are left out, and they might change the answer.",
+            "some images have no scale",
         )
-    return ""
+    if pixels and max(pixels) > ALIKE * min(pixels):
+        return Flag(
+            "Images of one magnification. The finer ones count small particles that the coarser ones do not resolve.",
+            "images of different magnification",
+        )
+    if any(not each.kept.any() for each in chosen):
+        return Flag(
+            "A check of the images without particles. Exclude those that show none; analyse the others with other"
+            " settings.",
+            "some images have no particles",
+        )
+    return None
 
 
 def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[Flag]:

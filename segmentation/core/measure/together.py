@@ -19,8 +19,8 @@ from .drawn import Z95, t95
 from .quantities import Unit, Value, number
 from .table import Table
 
-OTHER_NUMBERS = "It was analysed with a model that tells other things apart than that of the first image."
-NO_NUMBER = "It gave no number: its own page says why."
+OTHER_NUMBERS = "Its model has other classes than the model of the first image."
+NO_NUMBER = "It has no numbers; its page says why."
 
 
 @dataclass(frozen=True, eq=False)

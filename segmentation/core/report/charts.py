@@ -139,7 +139,7 @@ def _nano_words(found: Statistics, things: str) -> str:
     counted = f"{things}{counted_from(found.nano)}"
     shares = {words: getattr(found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
     others = (f"; {words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
-    return f"{fraction} of the {counted} are 1 to 100 nm wide (95 % interval {low} to {high}{''.join(others)})"
+    return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {low} to {high}{''.join(others)})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:

@@ -23,7 +23,7 @@ from .wording import calibration_words
 
 
 class Context:
-    """exports: what is to be written, by file name. keep_all: whether files hold what was set aside, too. sums: SHA-256
+    """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
     of the files written so far that can be taken away.
 
     Pictures are compressed in a thread, while the next file is made; `draw` comes before what shows the figure.

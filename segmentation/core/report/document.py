@@ -30,12 +30,11 @@ WIDTH = A4[0] - 2 * LEFT
 GAP = 14.0
 HALF = (WIDTH - GAP) / 2
 CHART = (HALF / 72, 2.1)  # inches; two abreast
+FOLLOWS = 60.0  # points that must fit below a heading
 
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=8.5, leading=12, textColor=INK)
 SMALL = ParagraphStyle("small", BODY, fontSize=7, leading=9.2)
-HEADING = ParagraphStyle(
-    "heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3, keepWithNext=1
-)
+HEADING = ParagraphStyle("heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3)
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
 LEAD = ParagraphStyle("lead", BODY, fontSize=9.5, leading=13)
 WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
@@ -52,8 +51,21 @@ def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     return Paragraph(markup(text, style.fontName), style)
 
 
+class Heading(Paragraph):  # type: ignore[misc]
+    """A heading that goes to the next page where less than FOLLOWS would fit below it: a table or text that follows may
+    be split, so that no page stays half empty."""
+
+    def wrap(self, width: float, height: float) -> tuple[float, float]:
+        wide, high = super().wrap(width, height)
+        return wide, high if height - high >= FOLLOWS else height + 1
+
+    def split(self, width: float, height: float) -> list[Flowable]:
+        return []
+
+
 def heading(text: str) -> Paragraph:
-    return words(text, HEADING)
+    use_fonts()
+    return Heading(markup(text, HEADING.fontName), HEADING)
 
 
 def space(points: float) -> Spacer:

@@ -89,5 +89,5 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
 
 def _shapes(found: Statistics) -> Iterator[Row]:
     for name, values in found.shape.items():
-        for of in ("median", "d10", "d90"):
-            yield Row("shape", f"{COLUMNS[name].label}, {NUMBERS[of].label}", values[of], "", None, None)
+        for of, value in values.items():
+            yield Row("shape", f"{COLUMNS[name].label}, {NUMBERS[of].label}", value, "", None, None)

@@ -85,6 +85,7 @@ def _nano() -> Any:
         threshold=float,
         least_nm=(float | None, "size from which on particles are counted"),
         verdict=Literal["above", "below", "undecided"],
+        reason=(str, "in short why it is undecided; empty where it is decided"),
         sentence=str,
         decides=(str, "what would decide it; empty where it is decided"),
         asked=(str, "how many particles ISO 13322-1 asks for, and how many were counted"),
@@ -134,7 +135,7 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
     others = model(
         "FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm", *DOUBTFUL_FRACTIONS), Interval)
     )
-    spread = model("Spread", median=float, d10=float, d90=float)
+    spread = model("Spread", closed=False, median=float)
     numbers = [name for name, hint in get_type_hints(kind).items() if name in NUMBERS and hint == float | None]
     return layout(
         kind,

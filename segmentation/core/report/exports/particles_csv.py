@@ -116,6 +116,8 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     if found.edge == "weight":
         yield "edges", WEIGHTED.format(thing=sample.task.thing)
     for name in ("mean", "median", "sd", "d10", "d50", "d90"):
+        if found.n_kept == 1 and getattr(found, name) is None:
+            continue
         label = {"sd": "sample standard deviation"}.get(name, name.upper() if name[0] == "d" else name)
         yield f"{label} ({found.unit})", number(getattr(found, name))
         limits = found.intervals[name]

@@ -131,7 +131,7 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "software", name, value, ""
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
-        for name in ("verdict", "sentence", "decides", "asked"):
+        for name in ("verdict", "reason", "sentence", "decides", "asked"):
             yield "2022/C 229/01", name, (sample.pooled.nano or {}).get(name, ""), ""
         for point in (sample.pooled.recommendation or {}).get("points", ()):
             yield "2022/C 229/01", point["title"], point["said"], ""
