@@ -219,7 +219,7 @@ class SampleAdmin(LookOnly):
     def retry(self, request: HttpRequest, samples: QuerySet) -> None:
         self._each(request, samples, services.retry_failed, "pooled anew, with the images that had failed")
 
-    @admin.action(description="Cancel what is left of selected samples", permissions=["change"])
+    @admin.action(description="Cancel the remaining images of selected samples", permissions=["change"])
     def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
         self._each(request, samples, services.cancel_sample, "cancelled")
 

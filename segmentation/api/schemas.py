@@ -8,9 +8,9 @@ from ninja import Schema
 from pydantic import Field
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
+SECRET = "Given once, to callers without an account. Send it as 'Authorization: Bearer SECRET' to cancel or delete."
 RESULT = "What the result page shows; null until there is a result."
-BEING_WRITTEN = "The names of the files that are still to come: a job answers before its state is done."
+BEING_WRITTEN = "Names of the files still to come. A job gives its numbers before its state is done."
 FILES = "The address of each file by its name."
 
 
@@ -20,7 +20,7 @@ class Error(Schema):
 
 class Micrograph(Schema):
     name: str
-    width: int | None = Field(description="In pixels; null until the file has been looked into.")
+    width: int | None = Field(description="In pixels; null until the file has been read.")
     height: int | None
 
 
@@ -33,7 +33,7 @@ class Analysis(Schema):
     state: str
     error: str | None = Field(description="Why it failed.")
     expected_seconds: float | None
-    settings: dict[str, Any] = Field(description="What it was asked with.")
+    settings: dict[str, Any] = Field(description="The settings that were sent.")
     recipe: dict[str, Any] = Field(description="The older name of settings, until 1.0.", deprecated=True)
     result: dict[str, Any] | None = Field(description=RESULT)
     files: dict[str, str] = Field(description=FILES)
@@ -87,7 +87,7 @@ class Sample(Analysis):
     failed: int
     under_way: int
     scale: Scale
-    current: bool = Field(description="Whether the numbers are those of the images as they are now.")
+    current: bool = Field(description="False while the numbers do not include the latest change.")
     images: list[Image]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
 

@@ -25,17 +25,17 @@ THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
 BY_FIELD = (
-    "Beside each number its 95 % interval, Student's t over the {images} images, each weighing as its analysed area or"
-    " its objects: how the images differ, not how wrong the model is."
+    "The 95 % intervals show how much the {images} images differ (Student's t; an image weighs as much as its analysed"
+    " area or its objects). They do not include errors of the model."
 )
-ONE_FIELD = "Beside each number its 95 % interval, by blocks of the one image that counts."
+ONE_FIELD = "The 95 % intervals come from blocks of the one image that is counted."
 ASSUMED = (
-    "An earlier version took images for 7520 nm wide that nobody had measured, so the sizes of this sample are not"
-    " shown: set the scale below, and everything is measured again."
+    "An earlier version assumed that some images are 7520 nm wide, so we do not show the sizes of this sample. Set the"
+    " scale below to measure everything again."
 )
 PENDING = "not pooled yet"
 BETWEEN = (
-    "Share of the variance of ln(size) that lies between the images and not within them (one-way analysis of variance)."
+    "Share of the variance of ln(size) that comes from differences between the images (one-way analysis of variance)."
 )
 STATES = {
     Sample.State.WAITING: "images under way",

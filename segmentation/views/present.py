@@ -94,9 +94,9 @@ class Status:
 def status_of(job: Job) -> Status:
     """The state of a job in words."""
     if job.state == Job.State.QUEUED and job.stage:
-        return Status(f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It goes on by itself once that is mended.")
+        return Status(f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once that is solved.")
     if job.state == Job.State.QUEUED and not job.ready:
-        return Status("Reading the image", "Its size and its scale are looked at first.")
+        return Status("Reading the image", "DeepSegm reads its size and scale first.")
     if job.state == Job.State.QUEUED:
         return Status("Waiting for its turn", _waiting(job))
     if job.state == Job.State.RUNNING:
@@ -105,7 +105,7 @@ def status_of(job: Job) -> Status:
     if job.state == Job.State.FAILED:
         return Status("The analysis failed", job.error)
     if job.state == Job.State.CANCELLED:
-        return Status("Cancelled", "The analysis was stopped before its end; the image is kept for another try.")
+        return Status("Cancelled", "The analysis was stopped. The image is kept, so you can try again.")
     return Status("Done", "The result is ready.", 100)
 
 
@@ -263,9 +263,11 @@ class Result(Sizes):
     def edge_line(self) -> str:
         """How what touches the frame is allowed for."""
         weighted = (
-            " and the others weighted for it (Miles–Lantuéjoul)" if self.statistics.get("edge") == "weight" else ""
+            "; the others are weighted to make up for it (Miles–Lantuéjoul)"
+            if self.statistics.get("edge") == "weight"
+            else ""
         )
-        return f"{capital(self.task.things)} that touch the frame are left out{weighted}."
+        return f"{capital(self.task.things)} that touch the frame are not counted{weighted}."
 
     @property
     def convergence(self) -> Convergence | None:
@@ -326,9 +328,9 @@ class Result(Sizes):
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
         if Reason.UNLIKE in self.statistics.get("set_aside", {}):
-            return "Nothing is measured, so that the filter changes nothing."
+            return "Nothing was measured, so the filter has no effect."
         if not self.summary.get("filter"):
-            return "Filter off: only what touches the frame and slips of a few pixels are set aside."
+            return "Filter off: only particles that touch the frame and specks of a few pixels are set aside."
         other = self.statistics.get("without_filter")
         if not other:
             return "Filter on: it removed nothing."
@@ -389,8 +391,8 @@ def is_scaled(summary: dict[str, Any]) -> bool:
 
 
 ASSUMED = (
-    "An earlier version took this image for 7520 nm wide, because nobody had said otherwise. Its sizes may be wrong by"
-    " any factor, so they are not shown. Set the scale, or measure in pixels."
+    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so we do not show"
+    " them. Set the scale, or measure in pixels."
 )
 
 

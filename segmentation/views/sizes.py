@@ -183,8 +183,8 @@ class Sizes:
         basis = "images" if known.get("interval_basis") == "by image" else "particles"
         doubt = known.get("relative_uncertainty")
         told = doubt and doubt >= LEAST_DOUBT
-        scale = f", with the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
-        beside = f"Beside each number its 95 % interval, of sizes by resampling the {basis}{scale}."
+        scale = f" and include the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
+        beside = f"The 95 % intervals of sizes come from resampling the {basis}{scale}."
         return " ".join([beside, *known.get("cautions", ())])
 
     @property

@@ -304,12 +304,6 @@ class TestChange:
         assert new.get_settings() == asked.with_(filter=True)
         assert maker.post(address(old, "change/"), typed)["Location"] == address(new), "twice is once"
 
-    def test_another_model_keeps_what_all_kinds_share(self, maker, job):
-        old = job(settings=AnalysisSettings.of(threshold=0.35, measure_unlike=True, operator="A. B."))
-        maker.post(address(old, "change/"), {"model": "grain-boundaries"})
-        new = Job.objects.exclude(pk=old.pk).get().get_settings()
-        assert (new.task, new.segmentation.model, new.measurement.operator) == ("grains", "grain-boundaries", "A. B.")
-
     @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("field_spread", "-3")])
     def test_nonsense_is_refused_in_a_sentence(self, maker, job, name, value):
         answer = maker.post(address(job(), "change/"), {name: value})

@@ -271,7 +271,7 @@ class TestDelete:
         stays = make_job(visitor=VISITOR)
         question = words(chosen(maker, "delete", newest))
         assert "Delete this result?" in question
-        assert "1 earlier revision goes with them" in question
+        assert "So will 1 earlier revision." in question
         assert Job.objects.count() == 3
         response = chosen(maker, "delete", newest, sure="yes")
         assert (response.status_code, response["Location"]) == (302, "/results/")
