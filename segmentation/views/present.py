@@ -391,8 +391,8 @@ def is_scaled(summary: dict[str, Any]) -> bool:
 
 
 ASSUMED = (
-    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so we do not show"
-    " them. Set the scale, or measure in pixels."
+    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so we do not"
+    " show them. Set the scale, or measure in pixels."
 )
 
 
