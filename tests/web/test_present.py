@@ -108,9 +108,9 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "by resampling the particles, with the calibration's uncertainty of 1.3 %."),
-            ({"relative_uncertainty": None}, "by resampling the particles."),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
+            ({}, "come from resampling the particles and include the calibration's uncertainty of 1.3 %."),
+            ({"relative_uncertainty": None}, "come from resampling the particles."),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, "come from resampling the images."),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):

@@ -114,7 +114,7 @@ def test_a_waiting_job_says_what_it_waits_for(client, make_job):
     job = Job.objects.claim(make_job().pk)
     services.postpone(row=job, why="The server's disk is full")
     page = words(client.get(f"/jobs/{job.pk}/"))
-    assert "Waiting: the server&#x27;s disk is full" in page and "goes on by itself" in page
+    assert "Waiting: the server&#x27;s disk is full" in page and "continues by itself" in page
     assert client.get(f"/api/v1/jobs/{job.pk}").json()["stage"] == "The server's disk is full"
 
 

@@ -263,7 +263,7 @@ class TestRerun:
         old.save()
         assert "no longer here" not in words(maker.get(address(old)))
         Segmentation.objects.update(weights="f" * 64)
-        assert "a version of particles that is no longer here" in words(maker.get(address(old)))
+        assert "A version of particles that is no longer installed" in words(maker.get(address(old)))
 
     def test_what_a_removed_model_found_is_measured_by_the_form_as_it_stands(self, maker, job):
         old = job(settings=AnalysisSettings.of(model="visiting"))
