@@ -50,7 +50,7 @@ def do(desk, action, jobs, **more):
 
 def test_the_list_shows_what_an_administrator_asks(desk, three):
     page = desk.get(JOBS).content.decode()
-    done, failed, queued = three
+    done, _, queued = three
     for piece in (
         reverse("artifact", args=[done.pk, "thumbnail.png"]),
         reverse("upload-preview", args=[queued.micrograph_id]),
