@@ -24,6 +24,7 @@ from .views.words import capital, scale_words
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
+admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
 
 THUMBNAIL, FIGURE = "thumbnail.png", "figure.png"
 
@@ -99,7 +100,8 @@ class LookOnly(admin.ModelAdmin):
         return format_html("<pre>{}</pre>", json.dumps(fields, indent=2, ensure_ascii=False, default=str))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {"storage_used": services.storage_used(), **(extra_context or {})}
+        title = capital(str(self.model._meta.verbose_name_plural))
+        extra = {"title": title, "storage_used": services.storage_used(), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
 
@@ -219,7 +221,7 @@ class SampleAdmin(LookOnly):
     def retry(self, request: HttpRequest, samples: QuerySet) -> None:
         self._each(request, samples, services.retry_failed, "pooled anew, with the images that had failed")
 
-    @admin.action(description="Cancel what is left of selected samples", permissions=["change"])
+    @admin.action(description="Cancel the remaining images of selected samples", permissions=["change"])
     def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
         self._each(request, samples, services.cancel_sample, "cancelled")
 

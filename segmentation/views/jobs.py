@@ -90,8 +90,8 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
         stay = f" Its other revisions ({others}) and the image stay." if others else ""
-        pooled = f" The sample “{found.sample.name}” is pooled anew." if found.sample else ""
-        sentence = f"The result of “{found.micrograph.name}” and its files will be gone.{stay}{pooled}"
+        pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
+        sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
     delete_job(job=found)
     return redirect("results")

@@ -110,7 +110,7 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
 
 @require_safe
 def weights(request: HttpRequest, name: str) -> HttpResponse:
-    """The weights of a model, or its card, as a file that `manage.py models install` takes."""
+    """The weights of a model, or its card, as a file to put into the folder of models of another site."""
     try:
         card = cards.find(PurePath(name).stem)
     except (OSError, ValueError, cards.UnknownModel):

@@ -283,7 +283,7 @@ function typicalWidth(particles) {
 }
 
 // How broad an outline is, in CSS pixels: thin where things are seen small, or the lines would hide them.
-export const lineWidth = (seen) => clamp(seen / 30, ...LINE);
+export const lineWidth = (seen) => clamp(seen / 40, ...LINE);
 
 function* cellsOf(box) {
   for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {

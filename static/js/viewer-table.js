@@ -208,5 +208,5 @@ export function inSight(top, height, rowHeight, count, spare) {
 
 export function summary(some, all, thing = "particle", things = "particles") {
   if (!all) return `No ${thing} was found.`;
-  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} fits what is chosen.`;
+  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} matches.`;
 }

@@ -76,6 +76,6 @@ test("every number that has room is written, of any count, and none over another
 
 test("outlines are thin where things are seen small", () => {
   assert.equal(lineWidth(5), 0.6);
-  assert.equal(lineWidth(30), 1);
+  assert.equal(lineWidth(40), 1);
   assert.equal(lineWidth(400), 1.5);
 });

@@ -279,7 +279,7 @@ class TestExamples:
 
     def test_what_the_layers_make_of_a_picture_is_shown_apart(self, client, examples):
         page = words(client.get("/models/particles/"))
-        first, apart = page.split("What its layers make of a picture")
+        first, apart = page.split("What its layers see in a picture")
         assert 'pictures/4" width="50" height="20" alt="particles-4, 5 µm"' in first
         assert 'pictures/convolutions" width="50" height="20" alt="particles-convolutions, 5 µm"' in apart
         served = client.get("/models/particles/pictures/convolutions")

@@ -197,8 +197,8 @@ add(
     Quantity(
         "relative_contrast",
         "Relative contrast",
-        "How far the object stands out from its surroundings, relative to the typical object of the image: 1 is typical,"
-        " 0 does not stand out, and a negative value has the opposite sign.",
+        "How far the object stands out from its surroundings, relative to the typical object of the image: 1 is"
+        " typical, 0 does not stand out, and a negative value has the opposite sign.",
     ),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(

@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from ...core.report.picture import COLOURS as OF_CLASSES
 from ..tasks.base import Picture, Scoring
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def page(report: Mapping[str, Any], scoring: Scoring, shown: Sequence[Shown]) ->
 
     charts = {name: chart(draw, report) for name, draw in CHARTS.items() if name in report}
     return templates.get_template("report.html").render(
-        report=report, scoring=scoring, shown=shown, charts=charts, number=number
+        report=report, scoring=scoring, shown=shown, charts=charts, number=number, of_classes=OF_CLASSES.tolist()
     )
 
 

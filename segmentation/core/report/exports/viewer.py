@@ -154,9 +154,10 @@ def thumbnail_png(analysis: Analysis) -> bytes:
     from ..picture import analysed, painted, sampled
     from ..png import deflated
 
-    picture = analysed(analysis, THUMBNAIL)
-    labels = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], picture.shape)
-    return deflated(painted(picture, labels, 0.6)).png()
+    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
+    labels = sampled(used.dense[: used.rows], picture.shape)
+    numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).of_classes else None
+    return deflated(painted(picture, labels, 0.6, numbers)).png()
 
 
 def _write_outlines(context: Context, path: Path) -> None:
