@@ -153,10 +153,11 @@ def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
 def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:
     """A sentence for each two of file, reading and the calibration in use that are more than 2 % apart.
 
-    The first is about a data bar that contradicts itself.
+    used: where the user says nothing, the image's own counts. The first sentence is about a data bar that contradicts
+    itself, or whose ticks were miscounted.
     """
-    file, read = file_calibration(micrograph), calibration_of(micrograph.reading)
-    found = crosscheck_sources(*(each for each in (file, read, used) if each))
+    read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
+    found = crosscheck_sources(micrograph.file_calibration, read, used)
     return [*filter(None, [contradictions(micrograph.reading)]), *found]
 
 
