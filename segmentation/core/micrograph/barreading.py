@@ -33,8 +33,8 @@ LARGEST_STRIP = 1 << 23  # px
 LEAST_SIDE = 128  # px; over a smaller image no text is drawn
 NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
 RECOUNTED = (
-    "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g} nm/px,"
-    " which fits {} steps: we probably miscounted, and use the file's scale."
+    "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
+    " nm/px, which fits {} steps. We probably miscounted and use the scale of the file."
 )
 SURE_SCORE = 0.8  # of a text
 LEAST_PICOMETRES = 5e-4  # nm: no microscope's pixel is smaller, so that a "p" is a misread µ
@@ -158,7 +158,9 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
     if not ways or not plausible_pixel(ways[0].nm_per_pixel):
         return None
     length, line = max(found, key=lambda each: each[1].length)
-    others = len([each for each in lengths(texts) if each.meaning == "scale bar"]) - len(found)
+    # A distance in mm among other words, as Hitachi prints the working distance, is no second bar.
+    bars = [each for each in lengths(texts) if each.meaning == "scale bar" and not (each.doubtful and each.nm >= 1e6)]
+    others = len(bars) > len(found)
     alike = all(_same(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
     nm_per_pixel = length.nm / line.length
     return BarReading(

@@ -111,6 +111,7 @@ class Task:
         `diameter` that a model likes best.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
     corners: whether pixels that share a corner only are of one object, where a mask has no numbers.
+    tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
@@ -136,6 +137,7 @@ class Task:
     options: type[ModelOptions] = ModelOptions
     corners: bool = False
     ignores: frozenset[str] = frozenset()
+    tem: bool = False
 
     def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
         """The settings, those that it ignores as if nobody had touched them."""

@@ -63,6 +63,7 @@ def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
         "ignores": frozenset({"filter", "field_spread", "repeatability"}),
+        "tem": True,
     }
     return Task(**{**alike, **said})
 
