@@ -11,7 +11,7 @@ from django.db.models import Max, Min, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
-from ..core.micrograph.readings import sure_calibration
+from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 
@@ -149,7 +149,8 @@ class Micrograph(Owned, Attempted):
     @property
     def own_calibration(self) -> Calibration:
         """What counts where nobody says anything."""
-        return own_calibration(self.file_calibration, sure_calibration(self.reading))
+        reading = sure_calibration(self.reading)
+        return own_calibration(self.file_calibration, reading, texts_agree=texts_agree(self.reading))
 
     @property
     def folder(self) -> str:

@@ -89,7 +89,12 @@ class Terms:
         return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: Sizes) -> Fraction | None:
-        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again."""
+        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again.
+
+        None where a pixel is larger than 100 nm: nothing so small can be seen.
+        """
+        if self.pixel is not None and self.pixel > NANO_NM:
+            return None
         if id(sizes) not in self.found:
             self.found[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
         return self.found[id(sizes)][1]

@@ -86,11 +86,25 @@ class Value:
         return asdict(self)
 
 
+LONG_NM = 1000.0  # from which on a length is shown in µm
+_MICROMETRES = {f"nm{MARKS[power]}": power for power in (1, 2)}
 _PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2)}
 
 
+def in_micrometres(value: Value) -> Value:
+    """A length, area or volume in nm as one in µm; anything else as it is."""
+    power = _MICROMETRES.get(value.unit)
+    if power is None:
+        return value
+    ends = (None if each is None else each * 1e-3**power for each in (value.value, value.low, value.high))
+    return Value(*ends, unit=f"µm{MARKS[power]}")
+
+
 def readable(value: Value) -> Value:
-    """The same in µm where a density in nm would be all zeros: 0.000003 nm⁻² is 3 µm⁻²."""
+    """The same in µm where nm would be long: 1 µm and more, and densities that would be zeros (0.000003 nm⁻²)."""
+    power = _MICROMETRES.get(value.unit)
+    if power is not None and value.value is not None and abs(value.value) >= LONG_NM**power:
+        return in_micrometres(value)
     if value.unit not in _PER_MICROMETRE or value.value is None or not 0 < abs(value.value) < LEAST_READABLE:
         return value
     unit, factor = _PER_MICROMETRE[value.unit]

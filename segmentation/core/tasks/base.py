@@ -119,6 +119,7 @@ class Task:
         what one model found is to be taken in place of what another found; None of a task whose models are told apart
         by the looks of the image alone.
     corners: whether pixels that share a corner only are of one object, where a mask has no numbers.
+    tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
@@ -146,6 +147,7 @@ class Task:
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     corners: bool = False
     ignores: frozenset[str] = frozenset()
+    tem: bool = False
 
     def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
         """The settings, those that it ignores as if nobody had touched them."""

@@ -64,6 +64,7 @@ def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
         "ignores": frozenset({"filter", "faint_limit", "field_spread", "repeatability"}),
+        "tem": True,
     }
     return Task(**{**alike, **said})
 
