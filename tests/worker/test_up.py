@@ -137,6 +137,8 @@ def test_a_killed_worker_is_rescued_at_once(lab):
         worker = orphan.parent()
         worker.kill()
         wait_for(lambda: not orphan.is_running(), "the orphaned pool child is gone")
+        wait_for(lambda: len(lab.pids()) == 2, "the analysis begins again")
+        assert lab.row()["deaths"] == 0
         lab.let_go()
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert lab.words() == ["begin", "begin", "end"]
