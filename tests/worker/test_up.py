@@ -106,6 +106,7 @@ def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):
         wait_for(lab.pids, "the analysis begins")
     row = lab.row()
     assert (row["state"], row["deaths"], row["started"]) == ("queued", 0, None)
+    assert not list((lab.folder / "deepsegm-temp").glob("deepsegm-*"))
     lab.let_go()
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")

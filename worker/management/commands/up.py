@@ -182,6 +182,7 @@ def working(wanted: bool) -> Iterator[None]:
             thread.join()
         if settings.DEEPSEGM_EMBEDDED:
             services.put_back()
+        _safely(sweep)
 
 
 def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
@@ -193,7 +194,7 @@ def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
 
 @contextmanager
 def upkeep() -> Iterator[None]:
-    """A thread that rescues every few seconds and tidies every hour."""
+    """A thread that every few seconds rescues and removes what killed processes left, and tidies every hour."""
     over = threading.Event()
 
     def keep() -> None:
@@ -203,7 +204,7 @@ def upkeep() -> Iterator[None]:
             if time.monotonic() - tidied > TIDY_SECONDS or not tidied:
                 tidied = time.monotonic()
                 _safely(services.tidy)
-                _safely(sweep)
+            _safely(sweep)
             _safely(keep_reserve)
             close_old_connections()
         connection.close()
