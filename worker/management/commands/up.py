@@ -101,7 +101,7 @@ class Command(BaseCommand):
             self.stdout.write(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
         host, port = address(server)
         if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
-            self.stdout.write("Other machines get in once DEEPSEGM_ALLOWED_HOSTS holds this machine's name.")
+            self.stdout.write("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
             host = "localhost"
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
