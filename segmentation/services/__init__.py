@@ -33,5 +33,5 @@ from .settling import (
     start_images,
 )
 from .trouble import trouble
-from .upkeep import enqueue_all, purge, put_back, rescue, storage_used, tidy
+from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

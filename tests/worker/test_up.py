@@ -106,6 +106,7 @@ def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):
         wait_for(lab.pids, "the analysis begins")
     row = lab.row()
     assert (row["state"], row["deaths"], row["started"]) == ("queued", 0, None)
+    assert not list((lab.folder / "deepsegm-temp").glob("deepsegm-*"))
     lab.let_go()
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
@@ -137,6 +138,8 @@ def test_a_killed_worker_is_rescued_at_once(lab):
         worker = orphan.parent()
         worker.kill()
         wait_for(lambda: not orphan.is_running(), "the orphaned pool child is gone")
+        wait_for(lambda: len(lab.pids()) == 2, "the analysis begins again")
+        assert lab.row()["deaths"] == 0
         lab.let_go()
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert lab.words() == ["begin", "begin", "end"]

@@ -66,7 +66,7 @@ def colour_notes(colours: Array) -> list[str]:
     spread = some.max(axis=-1) - some.min(axis=-1)
     if np.mean(spread > COLOURED * max(1.0, float(some.max()))) < COLOURFUL:
         return []
-    return ["The picture is in colour, which no electron micrograph is: it was turned to grey; check what it shows."]
+    return ["The picture is in colour, but electron micrographs are grey. We turned it to grey: check what it shows."]
 
 
 def bands(image: Array) -> list[slice]:
