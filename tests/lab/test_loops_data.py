@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from segmentation.core.truth import BadDataset
-from segmentation.lab.loops import CUT, GAP, ellipses, lay_out
+from segmentation.lab.loops import CUT, GAP, box_overlaps, boxes_of, ellipses, lay_out, matches, overlaps
 
 
 def test_an_ellipse_fills_its_box():
@@ -33,3 +33,16 @@ def test_the_crops_part_of_the_frame_is_left_out(tmp_path):
     assert (tmp_path / "out/tem-held-out/labels/crop_1.png").exists()
     with pytest.raises(BadDataset, match="no folder"):
         lay_out(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_matches_are_one_to_one():
+    true = np.array([[0.0, 0, 10, 10], [20, 20, 40, 40]])
+    found = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 28, 40]])
+    overlap = box_overlaps(true, found)
+    assert overlap[0, 1] == pytest.approx(90 / 110) and overlap[1, 2] == pytest.approx(0.4)
+    assert matches(overlap) == 1
+    labels = np.zeros((50, 50), np.int32)
+    labels[:10, :10], labels[20:40, 20:40] = 1, 2
+    np.testing.assert_array_equal(boxes_of(labels), true)
+    assert matches(overlaps(labels, labels)) == 2
+    assert matches(overlaps(labels, labels * 0)) == 0
