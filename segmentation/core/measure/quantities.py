@@ -22,7 +22,7 @@ ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 LEAST_READABLE = 1e-3
-MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
+MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
 class UnknownQuantity(ValueError):
@@ -88,7 +88,7 @@ class Value:
 
 LONG_NM = 1000.0  # from which on a length is shown in µm
 _MICROMETRES = {f"nm{MARKS[power]}": power for power in (1, 2)}
-_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2)}
+_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2, -3)}
 
 
 def in_micrometres(value: Value) -> Value:
