@@ -36,12 +36,13 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     """Pool what counts, write the files, publish both; `Superseded` where the sample changed meanwhile."""
     from segmentation.core.combine import combine
+    from segmentation.core.flags import Flag, as_json
     from segmentation.core.report.files import write_all
 
     settings = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
     if not members:
-        pooled = {"of": [], "images": [], "warnings": [*notes, NONE_LEFT]}
+        pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         services.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
@@ -59,8 +60,8 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     progress("storing the results", STORING)
-    said = combined.as_dict()
-    said |= {"of": [str(job.pk) for job in jobs], "warnings": [*notes, *said["warnings"]]}
+    said = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
+    said |= {"of": [str(job.pk) for job in jobs]}
     services.publish_sample(sample=sample, files=files, pooled=plain(said))
 
 
@@ -99,7 +100,9 @@ def _why(job: Job) -> str:
 
 
 def _member(job: Job) -> Member | None:
+    from segmentation.core.flags import Flag, from_json
     from segmentation.core.measure.quantities import Value
+    from segmentation.core.micrograph.types import NO_SCALE
     from segmentation.core.sample import Member
 
     stored = job.artifact(tables.NAME)
@@ -117,8 +120,10 @@ def _member(job: Job) -> Member | None:
     sha256, found, picture = job.micrograph.sha256, _found(job), _picture(job)
     budget = (job.summary.get("statistics") or {}).get("budget")
     quantities = {name: Value(**each) for name, each in quantities_of(job.summary).items()}
-    apart = disagreements(job.micrograph, calibration)
-    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities, apart)
+    said = from_json(job.summary, (NO_SCALE, *job.micrograph.notes))
+    known = {each.text for each in said}
+    said += [Flag(each) for each in disagreements(job.micrograph, calibration) if each not in known]
+    return Member(job.micrograph.name, table, calibration, clarity, sha256, found, picture, budget, quantities, said)
 
 
 def _picture(job: Job) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from segmentation.core import flags
 from segmentation.core.measure.filters import Reason
 from segmentation.plain import plain
 
@@ -38,7 +39,7 @@ def summarise(analysis: Analysis, *, reused: bool) -> dict[str, Any]:
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,
-            "warnings": list(analysis.warnings),
+            **flags.as_json(analysis.flags),
             "timings": analysis.timings,
         }
     )

@@ -182,6 +182,7 @@ def _image(request: HttpRequest, image: Image) -> dict[str, Any]:
         "included": job.included,
         "left_out": image.reason or None,
         "outlier": image.outlier or None,
+        "warning": image.warning or None,
         "n": int(image.n) if image.n else None,
     }
 

@@ -8,9 +8,12 @@ from ninja import Schema
 from pydantic import Field
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-SECRET = "Given once, to callers without an account. Send it as 'Authorization: Bearer SECRET' to cancel or delete."
-RESULT = "What the result page shows; null until there is a result."
-BEING_WRITTEN = "Names of the files still to come. A job gives its numbers before its state is done."
+SECRET = "Said once, to callers without an account: send it as 'Authorization: Bearer SECRET' to cancel or delete."
+RESULT = (
+    "What the result page shows; null until there is a result. Its entry flags has the warnings, each with a short form"
+    " to show beside the numbers, and doubt: whether it puts them in doubt."
+)
+BEING_WRITTEN = "The names of the files that are still to come: a job answers before its state is done."
 FILES = "The address of each file by its name."
 
 
@@ -75,6 +78,7 @@ class Image(Schema):
     included: bool
     left_out: str | None = Field(description="Why it is not in the pooled numbers.")
     outlier: str | None = Field(description="Why it may not belong to the sample.")
+    warning: str | None = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Its kept objects.")
 
 

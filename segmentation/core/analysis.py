@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .flags import Flag
 from .labels.segmentation import Segmentation
 from .measure.quantities import Value as Value
 from .measure.statistics import Statistics
@@ -18,13 +19,13 @@ class Measured:
 
     table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
     quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
-    warnings: sentences for the user.
+    flags: warnings for the user.
     """
 
     table: Table
     statistics: Statistics | None = None
     quantities: dict[str, Value] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Analysis:
     table, statistics, quantities: as in `Measured`; the rows are in the order of the ids, and rejected objects are
         kept with the reason.
     timings: seconds by stage name.
-    warnings: sentences for the user.
+    flags: warnings for the user.
     """
 
     micrograph: Micrograph
@@ -47,4 +48,4 @@ class Analysis:
     statistics: Statistics | None
     quantities: dict[str, Value] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import tasks
+from .flags import Flag
 from .measure.bins import auto_edges
 from .measure.budget import Evidence, effect
 from .measure.distribution import Edge
@@ -19,12 +20,10 @@ from .measure.table import Table, aligned
 from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration
-from .network.scale_search import CLEAR
 from .sample import Image, LeftOut, Member, Sample, calibration_of, common_calibration
 
 SEED = 0
-MOST_NAMED = 5  # images whose scales contradict each other
-UNCLEAR = "nothing in it is clearly a particle"
+MOST_NAMED = 5  # images whose numbers are in doubt
 
 
 def combine(
@@ -63,16 +62,15 @@ def combine(
         field_spread=field_spread,
         evidence=_evidence(counted),
     )
-    for row, member in zip(pooled.images, members, strict=True):
-        if member.clarity < CLEAR:
-            row["outlier"] = "; ".join(each for each in (row["outlier"], UNCLEAR) if each)
     calibration = calibration_of(members)
-    warnings = (*pooled.notes, *_scale_warnings(members, names))
+    counted_tables = [table for table, row in zip(tables, pooled.images, strict=True) if not row["excluded"]]
+    notes = notes_on(counted_tables, [row["excluded"] for row in pooled.images])
+    flags = (*notes, *_flags_of(members, names))
     images = [
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
     ]
-    sample = Sample(name, tuple(members), pooled, None, calibration, warnings, filter, tuple(images))
+    sample = Sample(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
     quantities = {name: pooled.value(name) for name in sample.task.quantities}
     return replace(sample, histogram=_histogram(tables, pooled, sample.grain), quantities=quantities)
 
@@ -107,7 +105,7 @@ def _of_numbers(
         counts = {} if each.member is None else each.member.counts
         images.append(Image(named, each.sha256, each.member, **counts, excluded=each.reason))
     known = calibration_of(members)
-    said = (*notes_on([each.table for each in chosen], excluded, task.things), *_scale_warnings(members, names))
+    said = (*notes_on([each.table for each in chosen], excluded, task.things), *_flags_of(members, names))
     return Sample(name, tuple(members), None, None, known, said, filter, tuple(images), quantities=values)
 
 
@@ -165,14 +163,20 @@ def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[st
     return {"edges": edges.tolist(), "counts": [np.histogram(each, edges)[0].tolist() for each in sizes]}
 
 
-def _scale_warnings(members: Sequence[Member], names: Sequence[str]) -> Iterator[str]:
+def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]:
+    """How the scales of the images are known, and which images are in doubt, the first of them by name."""
     sources = calibration_of(members)["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))
-        yield f"The scale is not known in the same way for all images: {listed}."
-    apart = [
-        (name, member.contradictions) for name, member in zip(names, members, strict=False) if member.contradictions
+        yield Flag(f"The scale is not known in the same way for all images: {listed}.")
+    doubts = [
+        (name, " ".join(flag.text for flag in member.flags if flag.doubt))
+        for name, member in zip(names, members, strict=False)
+        if any(flag.doubt for flag in member.flags)
     ]
-    yield from (f"{name}: {' '.join(sentences)}" for name, sentences in apart[:MOST_NAMED])
-    if len(apart) > MOST_NAMED:
-        yield f"The scales of {len(apart) - MOST_NAMED} more images contradict each other in such a way."
+    if doubts:
+        have = "1 image has a warning" if len(doubts) == 1 else f"{len(doubts)} images have warnings"
+        yield Flag.doubtful(f"{have} that put{'s' * (len(doubts) == 1)} the numbers in doubt.", have)
+    yield from (Flag(f"{name}: {sentences}") for name, sentences in doubts[:MOST_NAMED])
+    if len(doubts) > MOST_NAMED:
+        yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")

@@ -9,13 +9,13 @@ from typing import Any
 
 from . import tasks
 from .analysis import Analysis
+from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.nano import LEAST_DOUBT
 from .measure.pooling import Pooled
 from .measure.quantities import Unit, Value
 from .measure.statistics import Statistics
 from .measure.table import Table
-from .micrograph.crosscheck import crosscheck_sources
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
 from .tasks.base import Task
@@ -71,8 +71,7 @@ class Member:
     table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
     sha256: of the file. found: how its objects were found; nothing is known of it unless it is given. picture: a small
     PNG of it with what was found, b"" where there is none. budget: of its own uncertainty, where there is one.
-    quantities: the numbers that its kind of analysis answers with, by name. contradictions: sentences for each two of
-    the file, the bar in the image and the calibration in use that are apart.
+    quantities: the numbers that its kind of analysis answers with, by name. flags: as of its `Analysis`.
     """
 
     name: str
@@ -84,15 +83,14 @@ class Member:
     picture: bytes = b""
     budget: Mapping[str, Any] | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
-    contradictions: Sequence[str] = ()
+    flags: Sequence[Flag] = ()
 
     @classmethod
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
         micrograph = analysis.micrograph
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         budget = None if analysis.statistics is None else analysis.statistics.budget
-        apart = crosscheck_sources(micrograph.calibration, micrograph.reading, analysis.calibration)
-        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget, analysis.quantities, apart)
+        known = (clarity, micrograph.sha256, Found.of(analysis), picture, budget, analysis.quantities, analysis.flags)
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
     @property
@@ -147,6 +145,11 @@ class Image:
     outlier: str = ""
     excluded: str = ""
 
+    @property
+    def warning(self) -> str:
+        """The short forms of what it is flagged with, "" where it is not."""
+        return "; ".join(shorts(self.member.flags)) if self.member else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -156,7 +159,7 @@ class Sample:
         of analysis has no size distribution. quantities: the numbers that it answers with, by name, those of one image
         or of all together. histogram: {"edges": bin edges, "counts": one list per member},
         None without objects.
-    calibration: {"low", "high": nm per pixel or None, "sources": images by source}. warnings: sentences for the user.
+    calibration: {"low", "high": nm per pixel or None, "sources": images by source}. flags: warnings for the user.
     filter: as asked for. images: of all members and, after them, of those that were left out. analysis: of the one
     image where it is a sample of one, with its pixels.
     """
@@ -166,7 +169,7 @@ class Sample:
     pooled: Statistics | None
     histogram: dict[str, Any] | None
     calibration: dict[str, Any]
-    warnings: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     filter: bool = False
     images: tuple[Image, ...] = ()
     analysis: Analysis | None = None
@@ -183,7 +186,7 @@ class Sample:
             analysis.statistics,
             None,
             calibration_of([member]),
-            analysis.warnings,
+            analysis.flags,
             analysis.settings.measurement.filter,
             (image,),
             analysis,
@@ -251,13 +254,15 @@ class Sample:
             "chief": self.chief,
             "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
-            "images": [{"name": image.name, "excluded": image.excluded} for image in self.images[: len(self.members)]],
         }
-        return {**(self.pooled.as_dict() if self.pooled else numbers), **own, "warnings": list(self.warnings)}
+        made = {**(self.pooled.as_dict() if self.pooled else numbers), **own, **as_json(self.flags)}
+        every = self.images[: len(self.members)]
+        rows = made.get("images") or [{"name": image.name, "excluded": image.excluded} for image in every]
+        return made | {"images": [{**row, "warning": each.warning} for row, each in zip(rows, every, strict=True)]}
 
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
-    """What is not known better of all of them: the one of the largest uncertainty, or one of which nothing is known
+    """The least certain one: that with the largest uncertainty, or one of unknown uncertainty
     where the others are only well rounded. The microscope's uncertainty is that of all only where all have one; else
     rounding alone counts."""
     if any(each.instrument_uncertainty is None for each in calibrations):

@@ -32,7 +32,14 @@ def _reported(title: str, description: str) -> Any:
 class SegmentationSettings(Settings):
     """What every kind of analysis can be told about finding things."""
 
-    model: str = Field(DEFAULT_MODEL, title="Model", description="The trained network that segments the image.")
+    model: str = Field(
+        DEFAULT_MODEL,
+        title="Model",
+        description=(
+            "The trained network that segments the image; auto-particles or auto-phases lets the image choose among the"
+            " released models of that kind."
+        ),
+    )
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
@@ -54,18 +61,30 @@ class MeasurementSettings(Settings):
         description="Set objects aside that are small, unresolved, unlike what is looked for or of low confidence.",
         json_schema_extra={"main": True},
     )
+    faint_limit: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        title="Faint outlines",
+        description=(
+            "Set outlines aside that stand out from their surroundings by less than this share of what is typical of"
+            " the image, and gaps between particles; 0 counts them all, and by default the model's own share holds."
+        ),
+        json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
+    )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",
         validation_alias=AliasChoices("border_correction", "edge"),
         title="Border correction",
         description=(
-            "Objects that touch the frame are set aside (exclude); weight does so too and weights the others by how"
-            " likely they were to touch it (Miles 1974, Lantuejoul 1978)."
+            "Sizes never include what touches the frame. The other objects count once (exclude), or by the inverse of"
+            " their chance to touch it (weight; Miles 1974, Lantuejoul 1978). Grains, bubbles and lines at the frame"
+            " still count in numbers per area."
         ),
         json_schema_extra={
             "labels": {
-                "exclude": "set aside what touches the frame",
-                "weight": "set aside what touches the frame, weight the others for it",
+                "exclude": "sizes without what touches the frame",
+                "weight": "sizes without what touches the frame, the others weighted for it",
             }
         },
     )

@@ -32,7 +32,8 @@ def filed(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion
 def calibration_warnings(micrograph: Micrograph, job: Job | str = "", said: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, but for those that the page has already."""
     found = disagreements(micrograph, used_calibration(job) if job else None)
-    return [sentence for sentence in found if sentence not in (said or ())]
+    known = {str(each) for each in said or ()}
+    return [sentence for sentence in found if sentence not in known]
 
 
 @register.simple_tag

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
 from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
@@ -25,18 +26,16 @@ THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
 BY_FIELD = (
-    "The 95 % intervals show how much the {images} images differ (Student's t; an image weighs as much as its analysed"
-    " area or its objects). They do not include errors of the model."
+    "Each number has its 95 % interval (Student's t over {images} images, weighted by area or objects). It shows how"
+    " the images differ, not how wrong the model is."
 )
-ONE_FIELD = "The 95 % intervals come from blocks of the one image that is counted."
+ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
 ASSUMED = (
-    "An earlier version assumed that some images are 7520 nm wide, so we do not show the sizes of this sample. Set the"
-    " scale below to measure everything again."
+    "An earlier version assumed that images are 7520 nm wide, so the sizes of this sample are not shown. Set the scale"
+    " below; everything is then measured again."
 )
 PENDING = "not pooled yet"
-BETWEEN = (
-    "Share of the variance of ln(size) that comes from differences between the images (one-way analysis of variance)."
-)
+BETWEEN = "Share of the variance of ln(size) between the images, not within them (one-way analysis of variance)."
 STATES = {
     Sample.State.WAITING: "images under way",
     Sample.State.QUEUED: "waiting to be pooled",
@@ -51,7 +50,7 @@ class Image:
     """One row of the table of images.
 
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
-    reason: why it failed or is not pooled. outlier: "" or why it may not belong.
+    reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
     bars: its histogram as an SVG path, "" where there is none. numbers: those of a kind without a distribution.
     """
 
@@ -65,6 +64,7 @@ class Image:
     median: str = ""
     interval: str = ""
     outlier: str = ""
+    warning: str = ""
     bars: str = ""
     numbers: Sequence[Measure] = ()
 
@@ -137,7 +137,7 @@ class Pooled(Sizes):
         return self.chief(quantities_of(self.said)) if self.quantities else []
 
     def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
-        """Of the numbers of all or of one image those that tell the images apart."""
+        """The main numbers of all images or of one, by which images are compared."""
         found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
         return [each[0] if each else Measure("", "–", "") for each in found]
 
@@ -153,8 +153,8 @@ class Pooled(Sizes):
         return sum(not row.get("excluded") for row in self.said.get("images", []))
 
     @property
-    def warnings(self) -> list[str]:
-        return [*([ASSUMED] if self.assumed else []), *self.said.get("warnings", [])]
+    def warnings(self) -> list[Flag]:
+        return [*([Flag(ASSUMED)] if self.assumed else []), *from_json(self.said)]
 
     @property
     def kept_words(self) -> str:
@@ -254,7 +254,7 @@ class Pooled(Sizes):
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _unpooled(self, pks: list[Any]) -> dict[Any, tuple[Any, ...]]:
-        """n, median and unit of finished images that are not in the pooled numbers, and whose width nobody assumed."""
+        """n, median and unit of finished images that are not in the pooled numbers and have no assumed width."""
         source, path = "summary__calibration__source", "summary__statistics__"
         names = (f"{path}n_kept", f"{path}median", f"{path}unit")
         found = Job.objects.filter(pk__in=pks).values_list("pk", source, *names)
@@ -300,6 +300,7 @@ def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Imag
         _size(row.get("median"), own_unit),
         between((row.get("low"), row.get("high"))),
         row.get("outlier") or "",
+        row.get("warning") or "",
         path,
     )
 

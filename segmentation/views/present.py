@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html
 
+from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS, OF, Quantity, column
 from ..core.micrograph.types import NO_SCALE, Calibration
@@ -52,10 +53,10 @@ class Change:
     value: str
 
 
-# By reason: what is clicked, the setting and what it becomes. Only those are offered that the analysis has.
+# By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
-    "much fainter than the others": Change("count them", "faint_limit", "0"),
+    str(Reason.FAINT): Change("count them", "faint_limit", "0"),
 }
 
 
@@ -94,9 +95,11 @@ class Status:
 def status_of(job: Job) -> Status:
     """The state of a job in words."""
     if job.state == Job.State.QUEUED and job.stage:
-        return Status(f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once that is solved.")
+        return Status(
+            f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once the problem is solved."
+        )
     if job.state == Job.State.QUEUED and not job.ready:
-        return Status("Reading the image", "DeepSegm reads its size and scale first.")
+        return Status("Reading the image", "We first read its size and scale.")
     if job.state == Job.State.QUEUED:
         return Status("Waiting for its turn", _waiting(job))
     if job.state == Job.State.RUNNING:
@@ -240,8 +243,9 @@ class Result(Sizes):
         return doubt_line(self.calibration)
 
     @property
-    def warnings(self) -> list[str]:
-        return [each for each in self.summary.get("warnings", []) if each != NO_SCALE]  # its banner says so
+    def warnings(self) -> list[Flag]:
+        """All but that the scale is not known, as its banner says so."""
+        return [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
 
     @property
     def quantities(self) -> list[Measure]:
@@ -263,11 +267,9 @@ class Result(Sizes):
     def edge_line(self) -> str:
         """How what touches the frame is allowed for."""
         weighted = (
-            "; the others are weighted to make up for it (Miles–Lantuéjoul)"
-            if self.statistics.get("edge") == "weight"
-            else ""
+            ", and the others are weighted for it (Miles–Lantuéjoul)" if self.statistics.get("edge") == "weight" else ""
         )
-        return f"{capital(self.task.things)} that touch the frame are not counted{weighted}."
+        return f"Sizes leave out {self.task.things} that touch the frame{weighted}."
 
     @property
     def convergence(self) -> Convergence | None:
@@ -303,13 +305,16 @@ class Result(Sizes):
 
     @property
     def confidence_line(self) -> str:
-        """What the model's confidence means, as measured on held-out images; "" where that is not known."""
+        """What the model's confidence means, as measured on held-out images; "" where that is not known, or where a
+        warning says that this image is unlike them."""
+        if any(flag.doubt for flag in self.warnings):
+            return ""
         card = self._card
         under, over = (card.training.get(f"wrong_{side}_limit") for side in ("under", "over")) if card else (None, None)
         if under is None or over is None:
             return ""
         return (
-            "Confidence is the chance that an outline is right: on held-out images"
+            "Confidence is the chance that an outline is right. On test images"
             f" {per_cent(under)} % of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
             f" and {per_cent(over)} % of the others."
         )
@@ -328,9 +333,9 @@ class Result(Sizes):
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
         if Reason.UNLIKE in self.statistics.get("set_aside", {}):
-            return "Nothing was measured, so the filter has no effect."
+            return "Nothing is measured, so the filter changes nothing."
         if not self.summary.get("filter"):
-            return "Filter off: only particles that touch the frame and specks of a few pixels are set aside."
+            return "Filter off: only outlines that touch the frame or have a few pixels are set aside."
         other = self.statistics.get("without_filter")
         if not other:
             return "Filter on: it removed nothing."
@@ -346,6 +351,8 @@ class Result(Sizes):
         named = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if card := self._card:
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
+        if why := self.summary.get("used", {}).get("chosen"):
+            named = format_html("{}. Chosen by the image. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
             ("Model", named),
@@ -378,11 +385,16 @@ def class_rows(quantities: dict[str, dict[str, Any]], *, lengths: bool) -> list[
 
 
 def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
-    """What was asked for, but what stands elsewhere on the page and texts that nobody typed."""
+    """The settings, without those that stand elsewhere on the page and texts that are empty."""
     task, values = find(asked.task), asked.as_dict()
     for each in settings_of_task(task):
         if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":
             yield each, values[each.name]
+
+
+def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
+    """The warnings of a result, also of an earlier version."""
+    return from_json(summary, (NO_SCALE, *micrograph.notes))
 
 
 def is_scaled(summary: dict[str, Any]) -> bool:
@@ -391,8 +403,8 @@ def is_scaled(summary: dict[str, Any]) -> bool:
 
 
 ASSUMED = (
-    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so we do not"
-    " show them. Set the scale, or measure in pixels."
+    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so they are not"
+    " shown. Set the scale, or measure in pixels."
 )
 
 

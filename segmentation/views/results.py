@@ -19,12 +19,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..core import tasks
 from ..core.archive import streamed_zip
+from ..core.flags import one_line
 from ..core.report import exports
 from ..models import Artifact, Job, Micrograph, Sample
 from ..services import Refused, bundles, delete_job
 from ..services.claiming import claim_results
 from .access import ask_to_delete, refused
-from .present import is_assumed, is_scaled, main_number
+from .present import flags_of, is_assumed, is_scaled, main_number
 from .serving import file_stem
 from .upload import to_uuid
 from .words import capital
@@ -213,6 +214,7 @@ def _numbers(job: Job) -> dict[str, Any]:
         "kept": statistics["n_kept"] if statistics else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
         "unscaled": bool(statistics and statistics["n_kept"]) and not is_scaled(job.summary),
+        "warning": one_line(flags_of(job.summary, job.micrograph)) if done else "",
     }
 
 

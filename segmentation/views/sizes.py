@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..core.measure.budget import ANSWERS, lines, said
@@ -10,10 +10,12 @@ from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import (
     COLUMNS,
     DOUBTFUL_FRACTIONS,
+    LONG_NM,
     NUMBERS,
     Quantity,
     UnknownQuantity,
     Value,
+    in_micrometres,
     number,
     readable,
 )
@@ -30,7 +32,8 @@ FEW = 10  # particles from which on curves say more than the sizes themselves
 
 @dataclass(frozen=True)
 class Measure:
-    """One line of numbers: a term, its value, unit and interval, its definition, and a line below."""
+    """One line of numbers: a term, its value, unit and interval, its definition, and a line below. holds: what the
+    interval holds. whole: the uncertainty by all that is known."""
 
     term: str
     value: str
@@ -39,6 +42,8 @@ class Measure:
     below: str = ""
     indent: bool = False
     interval: str = ""
+    holds: str = ""
+    whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Sizes:
         """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
         if not self.kept:
             return []
-        *lengths, fraction = MAIN
+        *lengths, fraction = MAIN if self.kept > 1 else ("median", "ecd_median", "fraction_100nm")
         shares = answers({fraction: self._by_number(fraction)})
         found = answers({name: self._by_number(name) for name in lengths})
         found += [replace(each, term=f"{each.term}{self._counted}", below=self._doubtful) for each in shares]
@@ -140,10 +145,36 @@ class Sizes:
         """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
         if not self.kept:
             return []
-        median, *fraction = answers({name: self._by_number(name) for name in ("median", "fraction_100nm")})
+        names = ("median", "fraction_100nm")
+        found = answers({name: self._by_number(name) for name in names})
+        every = zip(names, found, strict=False)
+        median, *fraction = (replace(each, holds=self._holds(name), whole=self._whole(name)) for name, each in every)
         below = self.nano.title if self.nano else ""
         median = replace(median, term="Median min. Feret")
         return [median, *(replace(each, term=f"1–100 nm{self._counted}", below=below) for each in fraction)]
+
+    def _holds(self, answer: str) -> str:
+        """What the interval of an answer holds: "counting only"."""
+        known, doubt = self.statistics, self.statistics.get("relative_uncertainty")
+        more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
+        if known.get("interval_basis") == "by image":
+            return " and ".join(["differences between images", *more])
+        rows = {row["name"]: row for row in (known.get("budget") or {}).get("rows", ())}
+        assumed = (rows.get("sampling_between") or {}).get(answer)
+        more += ["assumed differences between fields"] * bool(assumed and answer == "fraction_100nm")
+        return ", ".join(["counting", *more]) if more else "counting only"
+
+    def _whole(self, answer: str) -> str:
+        """An answer with its whole expanded uncertainty: "143–291 nm (± 34 %)"; "" where there is no budget."""
+        found = (self.statistics.get("budget") or {}).get(answer)
+        if not found:
+            return ""
+        value, off = found["value"], found["expanded"]
+        if answer == "median":
+            ends = between((max(0.0, value * (1 - off)), value * (1 + off)))
+            return f"{ends} {self.statistics['unit']} (± {per_cent(float(f'{off:.2g}'))} %)"
+        low, high = max(0.0, value - off), min(1.0, value + off)
+        return f"{per_cent(low)}–{per_cent(high)} %"
 
     @property
     def _doubtful(self) -> str:
@@ -165,7 +196,16 @@ class Sizes:
         nano = name == "fraction_100nm"
         ends = (known.get("fraction_low"), known.get("fraction_high")) if nano else None
         low, high = ends or (known.get("intervals") or {}).get(name) or (None, None)
-        return {"value": known.get(name), "low": low, "high": high, "unit": NUMBERS[name].unit(known["unit"])}
+        return asdict(self._shown(Value(known.get(name), low, high, NUMBERS[name].unit(known["unit"]))))
+
+    def _shown(self, value: Value) -> Value:
+        """All lengths in one unit."""
+        return in_micrometres(value) if self.is_large else value
+
+    @property
+    def is_large(self) -> bool:
+        """Whether lengths are shown in µm: the median is 1 µm or more."""
+        return self.statistics.get("unit") == "nm" and (self.statistics.get("median") or 0.0) >= LONG_NM
 
     @property
     def _few(self) -> str:
@@ -183,8 +223,8 @@ class Sizes:
         basis = "images" if known.get("interval_basis") == "by image" else "particles"
         doubt = known.get("relative_uncertainty")
         told = doubt and doubt >= LEAST_DOUBT
-        scale = f" and include the calibration's uncertainty of {significant(100 * doubt, 2)} %" if told else ""
-        beside = f"The 95 % intervals of sizes come from resampling the {basis}{scale}."
+        scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if told else ""
+        beside = f"Each number has its 95 % interval; of sizes by resampling the {basis}{scale}."
         return " ".join([beside, *known.get("cautions", ())])
 
     @property
@@ -212,15 +252,23 @@ class Sizes:
         if not known or not self.kept:
             return []
         measures = (NUMBERS[name] for name in WEIGHTED)
-        unit = self.statistics["unit"]
         return [
             Row(
                 each.title,
                 each.definition,
-                [_weighted(known.get(by, {}), each, unit, self._few if by == "number" else "") for by in WEIGHTINGS],
+                [self._weighted(known.get(by, {}), each, self._few if by == "number" else "") for by in WEIGHTINGS],
             )
             for each in measures
         ]
+
+    def _weighted(self, of: dict[str, Any], quantity: Quantity, few: str) -> Measure:
+        """few: why an interval may be missing; "" by weightings of which some figures never have one."""
+        name, ends = quantity.name, (of.get("intervals") or {}).get(quantity.name) or (None, None)
+        shown = self._shown(Value(of.get(name), *ends, unit=quantity.unit(self.statistics["unit"])))
+        found = between((shown.low, shown.high))
+        lone = shown.value is not None and not found and not of.get("note")
+        unit = "" if shown.value is None else shown.unit
+        return Measure(name, significant(shown.value), unit, interval=few if lone else found)
 
     @property
     def weighted_notes(self) -> list[str]:
@@ -243,7 +291,8 @@ class Sizes:
         fit = self.statistics.get("fit")
         if not fit or self.kept < FEW:
             return ""
-        median = f"median {significant(fit['median'])} {self.statistics['unit']}"
+        shown = self._shown(Value(fit["median"], unit=self.statistics["unit"]))
+        median = f"median {significant(shown.value)} {shown.unit}"
         law = f"A log-normal law with {median} and geometric SD {significant(fit['gsd'])}: {fit['word']} fit"
         chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
         return f"{law} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
@@ -260,15 +309,6 @@ class Sizes:
         largest = f" The largest has {found['largest']}." if found["groups"] > 1 else ""
         touching = f"{found['primaries_in_groups']} particles touch others, in {groups}"
         return f"{touching}; {found['singles']} stand alone.{largest}"
-
-
-def _weighted(of: dict[str, Any], quantity: Quantity, unit: str, few: str) -> Measure:
-    """few: why an interval may be missing; "" by weightings of which some figures never have one."""
-    name, value = quantity.name, of.get(quantity.name)
-    found = between((of.get("intervals") or {}).get(name))
-    lone = value is not None and not found and not of.get("note")
-    interval = few if lone else found
-    return Measure(name, significant(value), "" if value is None else quantity.unit(unit), interval=interval)
 
 
 def _hundredths(of: dict[str, Any], end: str) -> Measure:

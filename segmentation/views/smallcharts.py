@@ -70,8 +70,9 @@ class NanoCard:
         stored = statistics.get("nano")
         if stored:
             rows = [Reading.of(each) for each in stored.get("sensitivity") or []]
+            title, reason = TITLES.get(stored["verdict"], stored["verdict"]), stored.get("reason")
             return cls(
-                TITLES.get(stored["verdict"], stored["verdict"]),
+                f"{title}: {reason}" if reason else title,
                 stored["verdict"],
                 Reading.of(stored),
                 stored.get("sentence", ""),
@@ -175,9 +176,9 @@ def more_words(more: int | None, wanted: float, n: int) -> str:
     """How many more particles would give the median to within `wanted` of it."""
     aim = f"± {per_cent(wanted)} %"
     if more is None:
-        return f"Too few particles to say how many more would give the median within {aim}."
+        return f"There are too few particles to predict how many give the median within {aim}."
     if more <= 0:
-        return f"The median is known within {aim}: {n} particles are enough for that."
+        return f"{n} particles are enough to know the median within {aim}."
     about = round(more, 2 - len(str(more)))
     return f"About {about:,} more particles would give the median within {aim}."
 

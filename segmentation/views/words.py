@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..core.micrograph.types import SOURCES, Calibration
-from ..core.report.wording import LEAST_DOUBT, MEASURED, NOT_GIVEN
+from ..core.report.wording import LEAST_DOUBT, MEASURED, NOT_GIVEN, hundredths
 
 NARROW_SPACE = "\u202f"
 
@@ -26,12 +26,8 @@ def _decimals(value: float, digits: int) -> int:
 
 
 def per_cent(fraction: float | None) -> str:
-    """A fraction in whole per cent, with one decimal near its ends and near the half, where it decides."""
-    if fraction is None:
-        return "–"
-    hundred = 100 * fraction
-    close = 0 < hundred < 1 or 99 < hundred < 100 or (abs(hundred - 50) < 1 and hundred != 50)
-    return f"{hundred:.1f}" if close else f"{hundred:.0f}"
+    """A fraction in per cent, without the sign."""
+    return "–" if fraction is None else hundredths(fraction)
 
 
 def scale_words(calibration: Calibration) -> str:

@@ -113,11 +113,21 @@ export class Histogram {
     this.pick(-1);
     this.bins = bins;
     if (first) this.offer(bins);
+    this.tickFit(Boolean(bins.fit));
     const state = this.chosenState;
     this.arrange(state);
     this.say(bins.problem);
     this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
     this.show(state);
+  }
+
+  // Where there is no curve its box is empty and cannot be ticked; where there is one again it is as it was before.
+  tickFit(possible) {
+    const box = this.field("fit");
+    if (possible === !box.disabled) return;
+    if (!possible) this.fitWanted = box.checked;
+    box.checked = possible && this.fitWanted;
+    box.disabled = !possible;
   }
 
   failed() {

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.core.analysis import Analysis
+from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.shapes import measure
@@ -99,7 +100,7 @@ def analysis_of(
         statistics=statistics,
         quantities={name: statistics.value(name) for name in particles.TASK.quantities},
         timings={"segmenting": 1.25},
-        warnings=("The calibration has not been checked.",),
+        flags=(Flag.doubtful("The calibration has not been checked.", "Calibration not checked"),),
     )
 
 

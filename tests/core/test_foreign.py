@@ -11,7 +11,7 @@ from segmentation.core.measure.pooling import pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.settings import MeasurementSettings
-from segmentation.core.tasks import particles
+from segmentation.core.tasks import foreign, particles
 from segmentation.core.tasks.foreign import is_foreign
 
 from .builders import segmentation_of
@@ -41,7 +41,7 @@ def test_particles_of_an_image_that_looks_like_steel_have_no_number():
     assert made.statistics is not None and made.statistics.n_kept == 0
     assert made.statistics.nano is None and made.statistics.without_filter is None
     assert set(made.table.reasons) == {"image unlike the data"}
-    assert made.warnings[0].startswith("This image looks unlike the micrographs that the model was taught on, so no")
+    assert made.flags[0] == foreign.WITHHELD and made.flags[0].doubt
 
 
 def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():

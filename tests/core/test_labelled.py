@@ -210,7 +210,7 @@ def test_scales_of_image_and_mask_that_contradict_each_other(mask):
     assert found.calibration.nm_per_pixel == 10.0
     found = analyse_mask(scaled, AnalysisSettings.of(), image=replace(image, calibration=Calibration(2.5, "metadata")))
     assert found.calibration.nm_per_pixel is None
-    assert any("The image gives 2.5 nm per pixel but the mask 10 nm" in said for said in found.warnings)
+    assert any("The image gives 2.5 nm per pixel but the mask 10 nm" in flag.text for flag in found.flags)
 
 
 def test_files_for_training_name_the_image_and_not_the_mask(mask):

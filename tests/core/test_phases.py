@@ -17,6 +17,7 @@ from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
 from segmentation.core.tasks.base import Found
+from segmentation.core.tasks.foreign import WITHHELD
 from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
 
 NAMES = ["matrix", "network", "laths"]
@@ -70,7 +71,10 @@ def test_lengths_have_the_calibration():
     density, intercept = (f"{name} of laths" for name in ("boundary_density", "mean_intercept"))
     assert nm.quantities[density].value == pytest.approx(pixels.quantities[density].value / 4)
     assert (nm.quantities[density].unit, nm.quantities[intercept].unit) == ("nm⁻¹", "nm")
-    assert nm.quantities[intercept].high == pytest.approx(4 * pixels.quantities[intercept].high)
+    plain, wide = pixels.quantities[intercept], nm.quantities[intercept]
+    assert wide.value == pytest.approx(4 * plain.value)
+    unsure = 1.96 * 0.05 / np.sqrt(3) / 4 * wide.value  # the last digit of 4.0 nm per pixel
+    assert wide.high - wide.value == pytest.approx(np.hypot(4 * (plain.high - plain.value), unsure), rel=1e-5)
     assert nm.table.columns["object_density_per_nm2"] == pytest.approx(pixels.table["object_density_per_px2"] / 16)
 
 
@@ -94,17 +98,17 @@ def test_no_number_is_given_of_an_image_of_another_kind(taught):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
     refused = measured(found(striped(), noise, taught))
     assert all(value.value is None for value in refused.quantities.values())
-    assert refused.warnings[0].startswith("This image looks unlike the micrographs that the model was taught on, so no")
+    assert refused.flags[0] == WITHHELD
     assert not refused.table.kept.any() and set(refused.table.reasons) == {"image unlike the data"}
     assert np.isnan(refused.table["area_fraction"]).all(), "nor in the files"
     anyway = measured(found(striped(), noise, taught), measure_unlike=True)
-    assert anyway.quantities["area_fraction of laths"].value == 0.5 and "compare its phases" in anyway.warnings[0]
+    assert anyway.quantities["area_fraction of laths"].value == 0.5 and anyway.flags[0] == phases.DIFFERENT
 
 
 def test_an_image_of_its_kind_is_measured_without_a_word(taught):
     alike = np.round(127 + 100 * np.sin(np.indices((96, 96))[1] / 6.6)).astype(np.uint8)
     made = measured(found(np.zeros((96, 96), np.int32), alike, taught))
-    assert made.quantities["area_fraction of matrix"].value == 1 and not made.warnings
+    assert made.quantities["area_fraction of matrix"].value == 1 and not made.flags
 
 
 def test_the_page_of_models_says_which_classes_are_confused():

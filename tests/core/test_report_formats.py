@@ -18,12 +18,13 @@ import tifffile
 from PIL import Image
 from pycocotools.coco import COCO
 
+from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import schema
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.rings import polygons
-from segmentation.core.report.wording import write_json
+from segmentation.core.report.wording import hundredths, quantity_words, write_json
 from segmentation.core.sample import Sample
 
 from .builders import analysis_of, make_analysis, refound, renamed, segmentation_of
@@ -300,3 +301,20 @@ def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
 
 def test_the_schema_is_that_of_the_types():
     assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [
+        *((0.0, "0"), (0.000777, "0.0777"), (0.05, "5"), (0.2242, "22.4"), (1.0, "100")),
+        *((0.5, "50"), (0.49996, "49.996"), (0.9997, "99.97")),
+    ],
+)
+def test_per_cents_do_not_round_a_result_away(fraction, said):
+    assert hundredths(fraction) == said
+
+
+def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
+    values = {"fraction_100nm": Value(0.000777, 0.0005, 0.001)}
+    assert quantity_words(values) == {"Number 1–100 nm": "0.0777 % (0.05 % to 0.1 %)"}
+    assert quantity_words(values, str) == {"Number 1–100 nm": "0.000777 (0.0005 to 0.001)"}

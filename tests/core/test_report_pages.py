@@ -109,7 +109,7 @@ def test_it_says_what_a_regulator_asks_for():
         "ab" * 32,
         *FILES.values(),
         *found.set_aside,
-        *analysis.warnings,
+        *map(str, analysis.flags),
         "ZEISS Sigma",
         "numpy ",
         "2 %",
@@ -211,34 +211,34 @@ def test_edge_weights_are_said():
     ("flips", "second", "said_of_it"),
     [
         (False, 1.0, ""),
-        (False, 1.4, "means over the image and its mirror image, 1.4 times as large."),
-        (True, 1.0, "means over the image and its mirror images."),
-        (True, 1.4, "means over the image and its mirror images, also 1.4 times as large."),
+        (False, 1.4, "averaged over the image and its mirror image, 1.4 times as large."),
+        (True, 1.0, "averaged over the image and its mirror images."),
+        (True, 1.4, "averaged over the image and its mirror images, also 1.4 times as large."),
     ],
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
     words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
-    assert said_of_it in words and ("means over" in words) == bool(said_of_it)
+    assert said_of_it in words and ("averaged over" in words) == bool(said_of_it)
 
 
 @pytest.mark.parametrize(
     ("dropped", "expected", "said"),
     [
         (0, 0.9, ""),
-        (1, 0.9, "1 outline was left out whose calibrated chance of being right is under 10 %."),
-        (1204, 0.3, "1,204 outlines were left out whose calibrated chance of being right is under 50 % (where"),
+        (1, 0.9, "1 outline was removed, with a calibrated chance of being right under 10 %."),
+        (1204, 0.3, "1,204 outlines were removed, with a calibrated chance of being right under 50 % (where"),
     ],
 )
 def test_how_many_outlines_were_dropped_is_said(dropped, expected, said):
     words = method(refound(make_analysis(4), dropped=dropped, expected=expected))
-    assert said in words and ("left out whose" in words) == bool(said)
+    assert said in words and ("chance of being right under" in words) == bool(said)
 
 
 def test_a_model_of_faint_things_says_the_limit_that_it_used():
     analysis = make_analysis(4)
     card = {**analysis.segmentation.provenance.card, "options": {"noise": 0.0}}
     words = method(refound(analysis, dropped=7, expected=0.3, card=card))
-    assert "7 outlines were left out whose calibrated chance of being right is under 10 %." in words
+    assert "7 outlines were removed, with a calibrated chance of being right under 10 %." in words
 
 
 def test_same_analysis_same_bytes():

@@ -170,7 +170,7 @@ def test_made_again_it_is_the_same(four, tmp_path):
 
 def test_outliers_and_excluded_images_are_named_in_the_report():
     words = report_words(CASES["mixed"]())
-    assert "It has no calibration while others have one" in words
+    assert "It has no scale while others have one" in words
     assert all(f"{i:064x}" in words for i in range(2))
 
 
@@ -201,7 +201,7 @@ def test_the_report_says_how_many_images_are_left_out():
     assert words.count(told) == 2 and told in method(sample)
     assert "Excluded by the user." in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
-    assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a calibration"
+    assert left_out_words(CASES["mixed"]()) == "1 image is left out: 1 without a scale"
 
 
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
@@ -266,7 +266,7 @@ def test_masks_of_other_tools_have_no_network():
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():
-    said = "outlines were left out whose calibrated chance of being right is under"
+    said = "outlines were removed, with a calibrated chance of being right under"
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
     assert f"Of 2 images, 5 {said} 10 %." in words and f"Of one image, 9 {said} 50 % (where" in words
     excluded = seen(2, dropped=(0, 7))

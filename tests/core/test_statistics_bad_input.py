@@ -54,7 +54,7 @@ def test_one_image_in_ten_without_particles(reason):
     empty = table_of([50.0], [reason]) if reason else table_of([])
     found = sample([*images(9), empty])
     assert found.nano["verdict"] == "undecided"
-    assert found.nano["decides"].startswith("A look at the images without particles")
+    assert found.nano["decides"].startswith("A check of the images without particles")
     assert "1 of 10 images contributes no particle." in found.notes
 
 
@@ -64,7 +64,7 @@ def test_mixed_scales():
     assert any("1 to 2 nm per pixel" in note for note in found.notes)
     found = sample([*images(5), table_of(log_normal(60), nm_per_pixel=None)])
     assert found.nano["verdict"] == "undecided" and "scale of every image" in found.nano["decides"]
-    assert "without a calibration" in found.notes[0]
+    assert "without a scale" in found.notes[0]
 
 
 def test_pixels_without_a_scale():

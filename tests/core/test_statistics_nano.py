@@ -149,7 +149,7 @@ def test_sensitivity_tells_each_setting_by_name():
     assert [row["name"] for row in found] == [
         "as analysed",
         "filter off",
-        "small outlines counted, too",
+        "small outlines also counted",
         "threshold −0.1",
         "calibration −3 %",
         "calibration +3 %",
@@ -274,7 +274,7 @@ def test_a_few_that_are_too_small_turn_nothing():
     found = set_aside_card(4, 160, True)
     assert found["verdict"] == "below" and found["decides"] == ""
     rows = {row["name"]: row["n"] for row in found["sensitivity"]}
-    assert rows["small outlines counted, too"] == 164
+    assert rows["small outlines also counted"] == 164
 
 
 def test_few_particles_give_no_verdict():

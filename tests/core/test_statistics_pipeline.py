@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.measure.shapes import confidence_under, without_corners
+from segmentation.core.measure.shapes import under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from segmentation.core.settings import AnalysisSettings
@@ -61,14 +61,13 @@ def test_outlines_stored_without_alternatives_still_have_a_card():
     assert len(rows) == 10
 
 
-def test_confidence_under_other_outlines():
-    labels = np.array([[1, 1, 2, 2, 0, 0]], np.int32)
-    segmentation = replace(scene(4)[1], labels=labels, confidence=np.array([0.2, 0.8], np.float32))
+def test_values_under_other_outlines():
+    labels, values = np.array([[1, 1, 2, 2, 0, 0]], np.int32), np.array([0.2, 0.8])
     other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)
-    found = confidence_under(other, segmentation)
+    found = under(other, labels, values)
     assert found[0] == pytest.approx(0.5)
     assert np.isnan(found[1])
-    assert len(confidence_under(np.zeros((1, 6), np.int32), segmentation)) == 0
+    assert len(under(np.zeros((1, 6), np.int32), labels, values)) == 0
 
 
 def test_the_file_seeds_the_draws():
@@ -100,11 +99,11 @@ def test_recalibrating_scales_the_sizes_and_carries_its_own_doubt():
 def test_calibrations_that_disagree_are_a_warning_that_names_both():
     micrograph, segmentation = scene()
     typed = AnalysisSettings.of(calibration=Calibration(6.0, "typed", "3000 nm across 500 px"))
-    said = " ".join(measure(micrograph, segmentation, typed).warnings)
+    said = " ".join(map(str, measure(micrograph, segmentation, typed).flags))
     assert "The file gives 5 nm" in said and "typed width 6 nm" in said and "20 %" in said
     near = AnalysisSettings.of(calibration=Calibration(5.05, "typed"))
-    assert not any("typed width" in each for each in measure(micrograph, segmentation, near).warnings)
-    assert not any("metadata" in each for each in measure(micrograph, segmentation, AnalysisSettings.of()).warnings)
+    assert not any("typed width" in each.text for each in measure(micrograph, segmentation, near).flags)
+    assert not any("metadata" in each.text for each in measure(micrograph, segmentation, AnalysisSettings.of()).flags)
 
 
 def test_the_summary_of_a_job_stays_small():

@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from segmentation.core.combine import combine
+from segmentation.core.flags import Flag
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import Sizes
 from segmentation.core.measure.filters import Reason
@@ -226,8 +227,8 @@ def test_the_calibrations_part_does_not_shrink():
     assert more_images(8, 0.06, 0.05, fixed=0.04) > 2 * more_images(8, 0.06, 0.05)
     assert more_images(8, 100.0, 0.05) is None and more_images(8, 1.0, 0.05) < MOST_IMAGES
     words = more_images_words(None, 0.05, 0.03)
-    assert "the calibration alone leaves ±5.9 %" in words
-    assert "differ so much" in more_images_words(None, 0.05, None)
+    assert "the scale alone adds ±5.9 %" in words
+    assert "differ too much" in more_images_words(None, 0.05, None)
     assert more_images_words(1, 0.05, None).startswith("about 1 more image would")
     assert "enough" in more_images_words(0, 0.05, None)
 
@@ -281,12 +282,17 @@ def test_what_is_not_known_of_one_image_never_ranks_as_nothing():
     assert "calibration −0.5 %" in rows and "calibration −2 %" not in rows
 
 
-def test_scales_that_contradict_each_other_are_told_of_each_image():
+def test_warnings_of_images_are_named_and_stand_in_their_rows():
     members = [Member(f"{i}.tif", table, Calibration(2.0, "typed")) for i, table in enumerate(images(8))]
-    told = [replace(each, contradictions=("The file gives 2 nm.",)) for each in members[:7]]
-    warnings = combine("lot", [*told, members[7]]).warnings
-    assert warnings[-6:-1] == tuple(f"{i}.tif: The file gives 2 nm." for i in range(5))
-    assert warnings[-1].startswith("The scales of 2 more images")
+    flag = Flag.doubtful("The file gives 2 nm.", "Scale doubtful")
+    told = [replace(each, flags=(flag, Flag("A note."))) for each in members[:7]]
+    sample = combine("lot", [*told, members[7]])
+    first, *named, more = sample.flags[-7:]
+    assert first.doubt and first.short == "7 images have warnings"
+    assert [each.text for each in named] == [f"{i}.tif: The file gives 2 nm." for i in range(5)]
+    assert "other 2 images" in more.text
+    assert [image.warning for image in sample.images] == ["Scale doubtful"] * 7 + [""]
+    assert [row["warning"] for row in sample.as_dict()["images"]] == ["Scale doubtful"] * 7 + [""]
 
 
 LISTED = """

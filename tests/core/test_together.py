@@ -87,7 +87,7 @@ def test_images_of_other_magnification_are_weighted_by_what_they_show_of_the_spe
     made = combine("Steel", [member(0.4, nm=2.0), member(0.2, nm=1.0)])
     assert made.quantities["area_fraction of carbide"].value == pytest.approx((4 * 0.4 + 0.2) / 5)
     assert made.quantities["mean_intercept of carbide"].unit == "nm"
-    assert any("from" not in each and "1 to 2 nm per pixel" in each for each in made.warnings)
+    assert any("from" not in each.text and "1 to 2 nm per pixel" in each.text for each in made.flags)
 
 
 def test_the_scale_widens_lengths_and_leaves_fractions():
@@ -157,19 +157,19 @@ def test_what_does_not_belong_is_left_out_and_named():
     made = combine("Steel", members, left_out=[LeftOut.failed("gone.tif", "It is no image.")])
     why = {image.name: image.excluded for image in made.images}
     assert why["a.tif"] == why["b.tif"] == "" and why["unlike.tif"] == NO_NUMBER and why["other.tif"] == OTHER_NUMBERS
-    assert why["unscaled.tif"].startswith("It has no calibration") and why["gone.tif"].startswith("Not analysed")
+    assert why["unscaled.tif"].startswith("It has no scale") and why["gone.tif"].startswith("Not analysed")
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
     assert left_out_words(made) == (
-        "4 images are left out: 1 not analysed, 1 of a model that tells other things apart, 1 without a number,"
-        " 1 without a calibration"
+        "4 images are left out: 1 not analysed, 1 analysed with a model of other classes, 1 without a number,"
+        " 1 without a scale"
     )
-    assert sum("1 image is not in the pooled numbers" in each for each in made.warnings) == 3
+    assert sum("1 image is not in the pooled numbers" in each.text for each in made.flags) == 3
 
 
 def test_nothing_left_gives_no_number():
     made = combine("Steel", [member(None), member(None)])
     assert all(each.value is None for each in made.quantities.values()) and made.quantities
-    assert any("2 images are not in the pooled numbers: without a number" in each for each in made.warnings)
+    assert any("2 images are not in the pooled numbers: without a number" in each.text for each in made.flags)
     unscaled = combine("Steel", [member(0.3), member(None, nm=2.0)])  # the one with numbers does not count either
     assert all(each.value is None for each in unscaled.quantities.values()) and not unscaled.counted
 
@@ -220,6 +220,22 @@ def test_swelling_is_that_of_all_volumes_together():
         values = {"bubbles": 1.0, "swelling": gas / (thickness * area - gas)}
         fields.append(FieldOfView(Table(columns, 1.0), values, area, settings={"thickness": thickness}))
     assert tasks.find("bubbles").together(fields)["swelling"] == pytest.approx(40 / (900 - 40))
+
+
+def test_the_scale_reaches_what_has_no_unit_of_length():
+    """Swelling V / (A t - V) goes with the length of a pixel, the grain size number with its logarithm."""
+    fields = []
+    for size in (9.0, 10.0, 11.0):
+        columns = {"ecd_nm": np.full(8, size), "touches_frame": np.zeros(8), "kept": np.ones(8, bool)}
+        values = {"bubbles": 8.0, "bubble_area": 0.05, "swelling": 0.1}
+        table = Table({**columns, "reason": np.full(8, "")}, 1.0)
+        fields.append(FieldOfView(table, values, 1e3, settings={"thickness": 100.0}))
+    plain, wide = (together(fields, tasks.find("bubbles").together, "nm", u) for u in (0.0, 0.1))
+    found = wide["swelling"]
+    part = 1.96 * 0.1 * (1 + found.value) * found.value
+    assert found.value == plain["swelling"].value
+    assert found.high - found.value == pytest.approx(np.hypot(plain["swelling"].high - found.value, part), rel=0.01)
+    assert wide["bubble_area"] == plain["bubble_area"]
 
 
 class TestFiles:

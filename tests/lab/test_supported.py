@@ -71,9 +71,9 @@ def test_the_usual_model_names_the_other_where_it_gives_an_image_up():
             card = {"name": model, "options": find(model).options}
             used, provenance = {"expected": 0.2, "dropped": 9}, SimpleNamespace(card=card)
 
-        return " ".join(_doubts(Found([1, 2]), MeasurementSettings()))
+        return " ".join(map(str, _doubts(Found([1, 2]), MeasurementSettings())))
 
     assert "with the model Particles on a support (STEM)." in told("particles")
-    assert "right is under 50 %" in told("particles") and "right is under 10 %" in told("supported")
-    assert "unlike the micrographs" in told("supported") and "Particles on a support" not in told("supported")
+    assert "right under 50 %" in told("particles") and "right under 10 %" in told("supported")
+    assert "may contain no particles" in told("supported") and "Particles on a support" not in told("supported")
     assert find("supported").title == "Particles on a support (STEM)"

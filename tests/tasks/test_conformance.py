@@ -88,7 +88,7 @@ def test_what_was_found_is_stored_and_measured_again(golden, tmp_path):
     again.save(tmp_path / "twice.npz")
     assert (tmp_path / "twice.npz").read_bytes() == file.read_bytes()
     measured = pipeline.measure(golden.micrograph, again, golden.settings)
-    assert measured.quantities == golden.quantities and measured.warnings == golden.warnings
+    assert measured.quantities == golden.quantities and measured.flags == golden.flags
     for name, values in golden.table.columns.items():
         np.testing.assert_array_equal(measured.table[name], values)
 
@@ -151,7 +151,7 @@ def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
     made = pipeline.analyse(micrograph, kind.settings(data_bar=0))
     assert made.segmentation.labels.shape == ODD[picture].shape and kinds(made.quantities) == list(kind.task.quantities)
     if picture in ("black", "of one grey"):
-        assert len(made.segmentation) == 0 and made.warnings
+        assert len(made.segmentation) == 0 and made.flags
         assert all(value.value is None for value in made.quantities.values())
     files = write_all(made, tmp_path / "files")
     assert all(path.stat().st_size for path in files.values())

@@ -429,11 +429,11 @@ class TestResultPage:
         sample.state = "done"
         sample.save()
         page = maker.get(f"/samples/{sample.pk}/")
-        assert "we do not show the sizes of this sample" in words(page)
+        assert "assumed that images are 7520 nm wide" in words(page)
         assert not any(told in visible(page) for told in ("155", "148", "7.344", "261"))
         assert maker.get(f"/samples/{sample.pk}/histogram/").status_code == 404
         told = maker.get(f"/api/v1/samples/{sample.pk}").json()
-        assert told["result"] is None and "we do not show the sizes of this sample" in told["error"]
+        assert told["result"] is None and "assumed that images are 7520 nm wide" in told["error"]
 
     def test_a_width_typed_for_an_image_that_was_cancelled_before_it_was_read_is_kept(self, maker, job):
         asked = {"width": "5000", "origin": "typed"}

@@ -426,7 +426,7 @@ class TestWords:
         assert significant(value) == said
 
     @pytest.mark.parametrize(
-        ("value", "said"), [(0.2187, "22"), (0.004, "0.4"), (0.996, "99.6"), (0.0, "0"), (1.0, "100"), (None, "–")]
+        ("value", "said"), [(0.2187, "21.9"), (0.004, "0.4"), (0.996, "99.6"), (0.0, "0"), (1.0, "100"), (None, "–")]
     )
     def test_per_cent(self, value, said):
         assert per_cent(value) == said

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from django.utils.html import escape
 
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
 from segmentation.core.network import cards
-from segmentation.models import Job
+from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.views.present import Result
 from segmentation.views.sizes import WEIGHTINGS, Sizes
@@ -99,22 +100,42 @@ class TestSizes:
         assert (Sizes(old).fit, Sizes(old).groups, Sizes(old).interval_line) == ("", "", "")
 
     def test_why_there_is_no_interval(self):
-        note = "95 % intervals are not defined for n = 1: they need at least 5 particles."
-        none = statistics(n_kept=1, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
+        note = "95 % intervals need at least 5 particles; there are 2."
+        none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
         assert Sizes(none).interval_line == note
         assert {one.interval for one in Sizes(none).sizes[:6]} == {""}
         assert Sizes(none).sizes[2].value == "–"
 
+    def test_one_particle_has_no_percentiles(self):
+        shown = [one.term for one in Sizes(statistics(n_kept=1, sd=None, d10=None, d90=None)).sizes]
+        assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "SD (sample)"} & set(shown)
+
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "come from resampling the particles and include the calibration's uncertainty of 1.3 %."),
-            ({"relative_uncertainty": None}, "come from resampling the particles."),
-            ({"interval_basis": "by image", "relative_uncertainty": 0}, "come from resampling the images."),
+            ({}, "by resampling the particles, including 1.3 % uncertainty of the scale."),
+            ({"relative_uncertainty": None}, "by resampling the particles."),
+            ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
         assert Sizes(statistics(**changes)).interval_line.endswith(told)
+
+    def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
+        total = {"value": 155.0, "expanded": 0.34}
+        whole = {"rows": [], "median": total, "fraction_100nm": {"value": 0.224, "expanded": 0.1}}
+        median, fraction = Sizes(statistics(budget=whole, relative_uncertainty=None)).headlines
+        assert (median.holds, fraction.holds) == ("counting only", "counting only")
+        assert (median.whole, fraction.whole) == ("102–208 nm (± 34 %)", "12.4–32.4 %")
+        assert {each.holds for each in Sizes(statistics(relative_uncertainty=0.02)).headlines} == {"counting, scale"}
+        assumed = {**whole, "rows": [{"name": "sampling_between", "median": 0.15, "fraction_100nm": 0.04}]}
+        median, fraction = Sizes(statistics(budget=assumed, relative_uncertainty=None)).headlines
+        assert median.holds == "counting only" and "assumed" in fraction.holds
+        assert {each.whole for each in Sizes(statistics(budget=None)).headlines} == {""}
+
+    def test_a_withheld_verdict_gives_its_reason(self):
+        card = NanoCard.of(statistics(nano={**NEW["nano"], "reason": "25 of at least 30 particles"}))
+        assert card.title == "Undecided: 25 of at least 30 particles"
 
     def test_the_weighted_table(self):
         rows = {row.term: row.cells for row in Sizes(statistics()).weighted}
@@ -204,11 +225,11 @@ class TestConvergence:
     @pytest.mark.parametrize(
         ("more", "told"),
         [
-            (0, "The median is known within ± 5 %: 261 particles are enough for that."),
+            (0, "261 particles are enough to know the median within ± 5 %."),
             (120, "About 120 more particles would give the median within ± 5 %."),
             (7, "About 7 more particles would give the median within ± 5 %."),
             (23_456, "About 23,000 more particles would give the median within ± 5 %."),
-            (None, "Too few particles to say how many more would give the median within ± 5 %."),
+            (None, "There are too few particles to predict how many give the median within ± 5 %."),
         ],
     )
     def test_how_many_more(self, more, told):
@@ -303,11 +324,15 @@ class TestPage:
 def test_confidence_is_told_as_it_was_measured(monkeypatch):
     card = replace(cards.find("particles"), training={"wrong_under_limit": 0.756, "wrong_over_limit": 0.03})
     monkeypatch.setattr(cards, "find", lambda name: card)
-    job = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}})
+    known = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
+    job = Job(summary=known, micrograph=Micrograph())
     told = Result(job).confidence_line
-    assert "76 % of the particles under 50% were wrong, and 3 % of the others" in told
-    other = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": "0" * 64}})
+    assert "75.6 % of the particles under 50% were wrong, and 3 % of the others" in told
+    other = Job(summary={**SUMMARY, "model": {"name": "particles", "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
+    for flag, said in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
+        flagged = Job(summary={**known, **as_json([flag])}, micrograph=Micrograph())
+        assert bool(Result(flagged).confidence_line) == said
 
 
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():

@@ -409,7 +409,7 @@ class TestResult:
     def test_every_number_has_a_definition_that_needs_no_mouse(self, maker, job):
         page = words(maker.get(address(job())))
         assert page.count('<span class="term" tabindex="0"') >= 8
-        assert "nanomaterial from 50 % on" in page
+        assert "50 % or more is a nanomaterial" in page
         assert "outermost row or column" in page
 
     @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
@@ -49,7 +50,7 @@ def analysis(micrograph, recipe, segmentation):
         statistics=statistics,
         quantities={},
         timings={"network": 0.1},
-        warnings=("The scale of this image is not known, so sizes are in pixels.",),
+        flags=(Flag("The scale of this image is not known, so sizes are in pixels."),),
     )
 
 

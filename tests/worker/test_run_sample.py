@@ -179,7 +179,7 @@ def test_images_without_a_scale_are_left_out_where_others_have_one(pooled, no_fi
     said = run(pooled(squares([10, 12]), squares([30], None)))
     assert said["n_kept"] == 2
     assert [bool(row["excluded"]) for row in said["images"]] == [False, True]
-    assert any("without a calibration" in warning for warning in said["warnings"])
+    assert any("without a scale" in warning for warning in said["warnings"])
     assert any("not known in the same way" in warning for warning in said["warnings"])
 
 

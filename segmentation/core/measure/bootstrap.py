@@ -99,23 +99,23 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     if sizes.unit == "px":
         return NO_INTERVALS
     if n < LEAST:
-        return f"95 % intervals are not defined for n = {n}: they need at least {LEAST} particles."
+        return f"95 % intervals need at least {LEAST} particles; there {'is' if n == 1 else 'are'} {n}."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
     if 1 < sizes.images < FEWEST_IMAGES:
-        return f"95 % intervals are not defined for {sizes.images} images: they need at least {FEWEST_IMAGES}."
+        return f"95 % intervals need at least {FEWEST_IMAGES} images; there are {sizes.images}."
     if _images_alike(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
-        return f"95 % intervals are not defined: by their edge weights, {n} particles count like {counting:.1f}."
+        return f"95 % intervals need at least {LEAST} particles; by edge weights these {n} equal {counting:.1f}."
     if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
-        return f"95 % intervals by volume are not given for {sizes.images} images: they need at least {LEAST_IMAGES}."
+        return f"95 % intervals by volume need at least {LEAST_IMAGES} images; there are {sizes.images}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (
-            f"95 % intervals by {way} are not given: large particles carry so much of it that they count like"
-            f" {carrying:.0f} equal ones, and at least {CARRYING:g} are needed."
+            f"95 % intervals by {way} are not given: a few large particles carry most of it. They equal {carrying:.0f}"
+            f" particles of one size, and intervals need at least {CARRYING:g}."
         )
     return ""
 

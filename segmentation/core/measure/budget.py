@@ -43,7 +43,7 @@ class Effect(NamedTuple):
 class Evidence:
     """What a budget rests on beside the sizes and their calibration.
 
-    scores: of the cards of the models that outlined. repeatability: of the median, relative, None where nobody gave it.
+    scores: of the cards of the models that outlined. repeatability: of the median, relative, None where not provided.
     thresholds: of several images, each one's own effect of the threshold with its number of particles.
     """
 
@@ -127,7 +127,9 @@ def lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, flo
     for row in told["rows"]:
         yield row["title"], row["source"], row["median"], row["fraction_100nm"]
     for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
-        source = "Root of the sum of the squares of what is known." if key == "standard" else f"k = {COVERAGE}"
+        source = (
+            "Square root of the sum of squares of the known contributions." if key == "standard" else f"k = {COVERAGE}"
+        )
         yield title, source, told["median"][key], told["fraction_100nm"][key]
 
 
@@ -159,7 +161,7 @@ def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) 
         "without": without,
         "largest": largest.name,
         "sentence": f"{title} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
-        f" Most of what is known is {_inside(largest.title)}. To reduce it: {largest.remedy}",
+        f" The largest known contribution is {_inside(largest.title)}. To reduce it: {largest.remedy}",
     }
 
 
@@ -172,9 +174,9 @@ def _rounding(case: Case) -> Contribution:
     return Contribution(
         "calibration_reading",
         "Reading and rounding of the scale",
-        "The last digit of what the file says or was typed, or the ends of the line that was measured."
+        "Rounding of the number in the file or as typed, or the ends of the measured line."
         if u is not None
-        else "It is not known how exactly the scale was read.",
+        else "Not known: nothing says how exactly the scale was read.",
         "give the scale with more digits, or draw along a longer bar.",
         *case.if_scaled(u),
     )
@@ -185,7 +187,9 @@ def _instrument(case: Case) -> Contribution:
     return Contribution(
         "calibration_instrument",
         "Calibration of the microscope itself",
-        f"As given{f' ({note})' if note else ''}." if u is not None else "No file holds it, and nobody gave it.",
+        f"As provided{f' ({note})' if note else ''}."
+        if u is not None
+        else "Not provided; image files do not contain it.",
         "measure a certified grating at this magnification.",
         *case.if_scaled(u),
     )
@@ -196,15 +200,15 @@ def _threshold(case: Case) -> Contribution:
     (GUM 4.3.7); of several the mean of theirs by number, as the error is common to all."""
     others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
     median, fraction = case.answers
-    found, source = Effect(), "Not known: another tool outlined, or no outlines at other thresholds were kept."
+    found, source = Effect(), "Not known: another tool made the outlines, or no outlines at other thresholds were kept."
     if others:
-        source = "The greater change with the threshold 0.1 lower or higher (half a rectangle: by √3)."
+        source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
         found = Effect(
             max(abs(other[0] / median - 1) for other in others) / sqrt(3),
             max(abs(other[1] - fraction) for other in others) / sqrt(3),
         )
     elif case.evidence.thresholds and not any(None in each for _, each in case.evidence.thresholds):
-        source = "Mean of the images' own, by number of particles: the error is common to all."
+        source = "Mean over the images, weighted by their particles; all images share this error."
         counts = [count for count, _ in case.evidence.thresholds]
         found = Effect(*np.average([each for _, each in case.evidence.thresholds], axis=0, weights=counts).tolist())
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
@@ -212,7 +216,7 @@ def _threshold(case: Case) -> Contribution:
 
 
 def _segmentation(case: Case) -> Contribution:
-    """Root mean square of the median's error over the labelled data of the card, as nobody knows which of them this
+    """Root mean square of the median's error over the labelled data of the card, as it is unknown which of them this
     image resembles; over truth masks of the owner's alone where there are any. Brought to the fraction through the
     sizes of this image."""
     known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
@@ -223,10 +227,10 @@ def _segmentation(case: Case) -> Contribution:
     return Contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
-        f"Root mean square of the median's error on {'own truth masks' if own else 'labelled images'}, by the model's"
-        f" card: {told}."
+        f"Root mean square error of the median on {'your own truth masks' if own else 'labelled images'}, from the"
+        f" model's card: {told}."
         if scores
-        else "No error of the median on labelled images is known: the model's card has none, or another tool outlined.",
+        else "Not known: the model's card states no error of the median, or another tool made the outlines.",
         "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
         *case.if_scaled(u),
     )
@@ -243,8 +247,8 @@ def _resolution(case: Case) -> Contribution:
     return Contribution(
         "resolution",
         "Resolution (size of a pixel)",
-        f"Outlines follow whole pixels of {case.pixel:.3g} nm, {case.answers[0] / case.pixel:.3g} to the median: a"
-        " diameter is known to within one, alike for all (a rectangle: by √12).",
+        f"Outlines follow whole pixels of {case.pixel:.3g} nm; the median is {case.answers[0] / case.pixel:.3g} px. All"
+        " diameters share an error of up to one pixel (rectangular distribution, divided by √12).",
         "take images at a higher magnification.",
         *case.if_shifted(case.pixel / sqrt(12)),
     )
@@ -255,7 +259,7 @@ def _within(case: Case) -> Contribution:
     return Contribution(
         "sampling_within",
         "Sampling of particles",
-        f"{len(case.sizes):,} particles: intervals between order statistics and after Wilson."
+        f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if found.median is not None
         else undefined(case.sizes),
         "count more particles.",
@@ -264,14 +268,14 @@ def _within(case: Case) -> Contribution:
 
 
 def _between(case: Case) -> Contribution:
-    images, title = case.sizes.images, "Sampling of fields"
+    images, title = case.sizes.images, "Variation between fields"
     remedy = "take images of more fields." if images > 1 else "take images of other fields and pool them as a sample."
     name, percent = "sampling_between", f"{100 * case.field_spread:g} %"
     if images < 2:
         source = (
-            f"Assumed: sizes differ by {percent} from field to field (a setting), of which one image says nothing."
+            f"One image cannot show how fields differ; we assume {percent} (a setting)."
             if case.field_spread
-            else "The spread between fields is set to 0: this image is taken for the whole specimen."
+            else "Set to 0: this image is taken to represent the whole specimen."
         )
         return Contribution(name, title, source, remedy, *case.if_scaled(case.field_spread))
     inside, whole = _by_particle(case.sizes), _by_image(case.sizes)
@@ -280,9 +284,9 @@ def _between(case: Case) -> Contribution:
         for some, all_ in zip(inside, whole, strict=True)
     ]
     source = (
-        f"{images} images that differ so, or hold so few particles, do not say how much the next one would."
+        f"Not known: {images} images differ too much, or have too few particles, to predict the next one."
         if None in parts
-        else f"How much {images} images differ beyond the chance of their particles (intervals by image)."
+        else f"How much {images} images differ beyond the sampling of particles (intervals by image)."
     )
     return Contribution(name, title, source, remedy, *parts)
 
@@ -291,7 +295,7 @@ def _repeatability(case: Case) -> Contribution:
     return Contribution(
         "repeatability",
         "Repeatability",
-        "As given." if case.evidence.repeatability is not None else "Nobody gave it.",
+        "As provided." if case.evidence.repeatability is not None else "Not provided.",
         "prepare and measure more specimens, and report their mean.",
         *case.if_scaled(case.evidence.repeatability),
     )

@@ -36,7 +36,7 @@ def doubted(sizes: Sizes) -> Iterator[Caution]:
     elif n < FEWER:
         yield SPREAD, f"fewer than {FEWER} particles were kept"
     if 1 < sizes.images < FEW_IMAGES:
-        why = "images do not show whether those of larger particles show fewer of them"
+        why = "images cannot show whether images of larger particles hold fewer of them"
         yield LOCATION, f"fewer than {FEW_IMAGES} {why}"
     if 1 < sizes.images < MANY_IMAGES and poor(sizes):
         yield ("d10", "d90", "span"), "the sizes of few images are not log-normal"

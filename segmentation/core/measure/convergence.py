@@ -127,8 +127,8 @@ def more_images_words(more: int | None, wanted: float, uncertainty: float | None
         return f"these images are enough to know the median within {aim}"
     reach = Z95 * (uncertainty or 0.0)
     if reach >= wanted:
-        return f"more images cannot give the median within {aim}: the calibration alone leaves ±{100 * reach:.2g} %"
-    return f"the images differ so much that hardly any number of them would give the median within {aim}"
+        return f"more images cannot give the median within {aim}, because the scale alone adds ±{100 * reach:.2g} %"
+    return f"the images differ too much: more of them would hardly give the median within {aim}"
 
 
 def rounded_up(number: int) -> int:

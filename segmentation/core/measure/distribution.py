@@ -129,7 +129,7 @@ def reached(size: Floats, weights: Floats, at: Floats | tuple[float, ...]) -> Fl
 
 
 def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures:
-    """All FIGURES of sorted sizes (n,), None where undefined: all for n = 0, those of spread for n = 1.
+    """All FIGURES of sorted sizes (n,), None where undefined: all for n = 0, those of spread, D10 and D90 for n = 1.
 
     D10, D50 and D90 by area and volume are of the cumulative definition, those by number linear between the sizes.
     """
@@ -141,9 +141,9 @@ def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures
     return {
         "mean": mean,
         "sd": sd,
-        "d10": d10,
+        "d10": d10 if len(size) > 1 else None,
         "d50": d50,
-        "d90": d90,
+        "d90": d90 if len(size) > 1 else None,
         "span": None if sd is None else (d90 - d10) / d50,
         "mode": None if sd is None else mode(size, weights),
         "geometric_mean": float(np.exp(log_mean)),

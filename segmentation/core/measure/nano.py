@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..flags import Flag
 from .bins import NANO_NM
 from .convergence import more_images, rounded_up
 from .distribution import SAME, Edge, Sizes, mean_and_deviation
@@ -24,6 +25,7 @@ from .filters import (
     SLIP_PX,
     set_aside,
     with_doubtful,
+    with_faint,
     with_reasons_lifted,
     without_doubtful,
 )
@@ -38,9 +40,9 @@ LIKELY = 0.02  # the one of them that an unchecked microscope may well have
 MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
-SMALL_COUNTED = "small outlines counted, too"
+SMALL_COUNTED = "small outlines also counted"
 PARTICLES, IMAGES = "particles", "images"
-OTHERS = " Other images may decide."
+OTHERS = " Images of other fields may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
 
 
@@ -50,7 +52,8 @@ class Terms:
 
     uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
     the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
-    the magnification is given, and not only how the scale was rounded. obstacle: what must be done before any verdict.
+    the magnification is given, and not only how the scale was rounded. obstacle: what must be done before any verdict,
+    and in short why there is none.
     mixed: whether other images have smaller pixels, so that no length is where counting begins. found: what `fraction`
     has told.
     """
@@ -60,7 +63,7 @@ class Terms:
     pixel: float | None = None
     filter: bool = False
     checked: bool = False
-    obstacle: str = ""
+    obstacle: Flag | None = None
     mixed: bool = False
     found: dict[int, tuple[Sizes, Fraction | None]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -86,7 +89,12 @@ class Terms:
         return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: Sizes) -> Fraction | None:
-        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again."""
+        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again.
+
+        None where a pixel is larger than 100 nm: nothing so small can be seen.
+        """
+        if self.pixel is not None and self.pixel > NANO_NM:
+            return None
         if id(sizes) not in self.found:
             self.found[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
         return self.found[id(sizes)][1]
@@ -95,7 +103,7 @@ class Terms:
 def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
     """The card as plain JSON types, None without particles or calibration.
 
-    variants: the sizes by what was done differently, those that the verdict is about first.
+    variants: the sizes by what was done differently, the analysed ones first.
     """
     sizes = next(iter(variants.values()))
     found = terms.fraction(sizes)
@@ -103,12 +111,13 @@ def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | N
         return None
     others = ((name, nano_fraction(each)) for name, each in variants.items())
     sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
-    verdict, decides = _verdict(variants, found, terms)
+    verdict, reason, decides = _verdict(variants, found, terms)
     return {
         **asdict(found),
         "threshold": THRESHOLD,
         "least_nm": terms.least_nm,
         "verdict": verdict,
+        "reason": reason,
         "sentence": _sentence(found, verdict, sizes, terms)
         + _doubt(verdict, sensitivity)
         + _accuracy(verdict, variants, terms)
@@ -146,6 +155,9 @@ def variants_of(
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
             found[name] = Sizes.of(*others, edge=edge)
+    faint = [with_faint(each, filter) for each in tables]
+    if any(one is not other for one, other in zip(faint, tables, strict=True)):
+        found["with faint outlines"] = Sizes.of(*faint, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):
@@ -166,30 +178,38 @@ def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
     return sorted(own if checked else own | set(ASSUMED))
 
 
-def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str]:
-    """The verdict in a word, and what would decide it, "" where it is decided."""
+def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str, str]:
+    """The verdict in a word; in short why there is none, and what would decide it, both "" where it is decided."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
-        return "undecided", (
-            f"A higher magnification: 100 nm is {NANO_NM / pixel:.1f} px here, and sizes under {RESOLVED_PX:g} px are"
-            " not resolved."
+        nano = f"100 nm is only {NANO_NM / pixel:.1f} px"
+        return (
+            "undecided",
+            nano,
+            f"A higher magnification: {nano} here. Sizes under {RESOLVED_PX:g} px are not resolved.",
         )
     if found.n < FEWEST:
-        counted = "1 is" if found.n == 1 else f"{found.n} are"
-        return "undecided", f"More particles: {counted} too few for a verdict, which takes {FEWEST} at least."
+        counted = f"{found.n} of at least {FEWEST} particles"
+        return "undecided", counted, f"More particles: a verdict needs at least {FEWEST}, and there are {found.n}."
     word, more = _word(found), terms.fraction(variants.get(SMALL_COUNTED, variants["as analysed"]))
     if word != "undecided" and more is not None and _word(more) != word:
-        return "undecided", (
-            f"A higher magnification: {more.n - found.n:,} outlines were set aside because they are too small to be"
-            f" sure of ({terms.smaller}); if all of them are particles, {100 * more.fraction:.1f} % are"
-            " from 1 to 100 nm."
+        small = more.n - found.n
+        outlines = "1 small outline" if small == 1 else f"{small:,} small outlines"
+        return (
+            "undecided",
+            f"{outlines} may decide otherwise",
+            f"A higher magnification: {outlines} ({terms.smaller}) set aside as too small. If all are particles,"
+            f" {100 * more.fraction:.1f} % are from 1 to 100 nm.",
         )
     size = variants["as analysed"].size
     if size[-1] - size[0] <= SAME * size[-1]:
-        return "undecided", "Outlines that were measured: all sizes are equal, as those of no specimen are."
+        equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
+        return "undecided", "all sizes are equal", equal
     if terms.obstacle:
-        return "undecided", terms.obstacle
-    return word, _deciding(variants["as analysed"], terms) if word == "undecided" else ""
+        return "undecided", terms.obstacle.short, terms.obstacle.text
+    if word != "undecided":
+        return word, "", ""
+    return word, "the interval includes 50 %", _deciding(variants["as analysed"], terms)
 
 
 def _deciding(sizes: Sizes, terms: Terms) -> str:
@@ -197,18 +217,18 @@ def _deciding(sizes: Sizes, terms: Terms) -> str:
     certain = nano_fraction(sizes)
     assert certain is not None
     if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":
-        return "A better calibration: with a certain one the interval would exclude 50 %."
+        return "A better calibration: with an exact scale the interval would exclude 50 %."
     # Of a sample whole images count, as the particles of one are alike.
     by_image = sizes.images > 1
     if not by_image and _word(certain) != "undecided":
         return (
-            "Images of other fields, pooled as a sample: sizes are assumed to differ by"
-            f" {100 * terms.field_spread:g} % from field to field, and one field does not decide then."
+            "Images of other fields, pooled as a sample. We assume that sizes differ by"
+            f" {100 * terms.field_spread:g} % between fields, so one field cannot decide."
         )
     things = IMAGES if by_image else PARTICLES
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
-        return f"Hardly more {things}: the fraction is too near 50 %.{'' if by_image else OTHERS}"
+        return f"More {things} would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
     ends = [share_between(sizes.size * exp(z * terms.uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = things.removesuffix("s") if more == 1 else things
@@ -225,8 +245,8 @@ def asked_for(sizes: Sizes) -> str:
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
     return (
-        f"ISO 13322-1 asks for about {number:,} particles of several fields to know the mean within {100 * WITHIN:g} %"
-        f" where the geometric SD is {exp(spread):.2f}; {len(sizes):,} of {images} were counted."
+        f"ISO 13322-1 asks for about {number:,} particles from several fields to know the mean within"
+        f" {100 * WITHIN:g} %, at a geometric SD of {exp(spread):.2f}. We counted {len(sizes):,} in {images}."
     )
 
 
@@ -264,13 +284,12 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
     tail = {
         "above": "at or above the threshold of 50 % by number",
         "below": "below the threshold of 50 % by number",
-        "undecided": "which does not decide whether 50 % by number is reached",
+        "undecided": "the interval includes the threshold of 50 % by number",
     }[verdict]
     if verdict != _word(found):
-        tail = "but that is no verdict yet"
+        tail = "not enough for a verdict"
     spread = (
-        f" The interval assumes that sizes differ by {100 * terms.field_spread:g} % from field to field, of which one"
-        " image says nothing."
+        f" One image cannot show how fields differ; we assume {100 * terms.field_spread:g} %."
         if terms.field_spread and sizes.images < 2
         else ""
     )
@@ -284,10 +303,10 @@ def _missed(found: Fraction, verdict: str, images: int) -> str:
     if told is None:
         return ""
     share, low, high = (100 * each for each in told)
-    ends = ", which would end this verdict" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
+    ends = ", and the verdict could change" if verdict != "undecided" and low < 100 * THRESHOLD <= high else ""
     return (
-        f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen; with"
-        f" such fields the fraction could lie from {low:.0f} to {high:.0f} %{ends}."
+        f" {images} images may all miss a kind of field that makes up less than {share:.0f} % of the specimen. With"
+        f" such fields the fraction could be {low:.0f} to {high:.0f} %{ends}."
     )
 
 
@@ -309,11 +328,11 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
 
 
 def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
-    """What else the answer hangs on, where a setting alone would move the fraction across the threshold."""
+    """The settings that would reverse the verdict: each alone moves the fraction across the threshold."""
     if verdict == "undecided":
         return ""
     other = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
-    return f" It would be the other way with: {', '.join(other)}." if other else ""
+    return f" The verdict reverses with: {', '.join(other)}." if other else ""
 
 
 def _accuracy(verdict: str, variants: Mapping[str, Sizes], terms: Terms) -> str:
@@ -324,6 +343,6 @@ def _accuracy(verdict: str, variants: Mapping[str, Sizes], terms: Terms) -> str:
     if all(found is None or _word(found) == verdict for found in map(terms.fraction, off)):
         return ""
     return (
-        f" The accuracy of the magnification is not given: an error of {100 * LIKELY:g} % would end this verdict, so"
-        " give the uncertainty that its certificate states."
+        f" The accuracy of the magnification is unknown, and an error of {100 * LIKELY:g} % would change this verdict."
+        " Enter the uncertainty from the calibration certificate."
     )

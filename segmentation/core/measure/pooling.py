@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget import Evidence
@@ -23,15 +24,15 @@ from .table import Table
 from .together import NO_NUMBER, OTHER_NUMBERS
 
 BY_IMAGE = "by image"
-NO_PIXEL_SIZE = "It has no calibration while others have one: type its width to include it."
+NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 WHY = {
-    NO_PIXEL_SIZE: "without a calibration",
-    OTHER_NUMBERS: "of a model that tells other things apart",
+    NO_PIXEL_SIZE: "without a scale",
+    OTHER_NUMBERS: "analysed with a model of other classes",
     NO_NUMBER: "without a number",
 }
 MORE = {
     NO_PIXEL_SIZE: ", while others have one",
-    NO_NUMBER: ", as each says itself; where there truly is nothing to find, numbers per area are too high for that",
+    NO_NUMBER: " (see their pages). If nothing is there to find, the numbers per area are too high",
 }
 LEAST_IMAGES = 4  # of two or three images nobody can say which one is the odd one
 LEAST_PARTICLES = 10
@@ -104,7 +105,7 @@ def pool(
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
         images=rows,
-        notes=notes_on(chosen, excluded),
+        notes=[each.text for each in notes_on(chosen, excluded)],
     )
 
 
@@ -135,37 +136,48 @@ def row_of(table: Table, name: str, *, edge: Edge = "exclude", seed: int = 0, ex
     }
 
 
-def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> str:
-    """What must be done before the sample has a verdict, "" where nothing must."""
+def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> Flag | None:
+    """What must be done before the sample has a verdict, and in short why it has none; None where nothing must."""
     if any(excluded):
-        return "The scale of every image: those without one are left out, and what they show might decide otherwise."
-    if pixels and max(pixels) > ALIKE * min(pixels):
-        return "Images of one magnification: the finer ones count small particles that the coarser ones do not resolve."
-    if any(not each.kept.any() for each in chosen):
-        return (
-            "A look at the images without particles: exclude those that show none or are of another kind, and find what"
-            " the others show with other settings."
+        return Flag(
+            "The scale of every image. Images without one are left out, and they might change the answer.",
+            "some images have no scale",
         )
-    return ""
+    if pixels and max(pixels) > ALIKE * min(pixels):
+        return Flag(
+            "Images of one magnification. The finer ones count small particles that the coarser ones do not resolve.",
+            "images of different magnification",
+        )
+    if any(not each.kept.any() for each in chosen):
+        return Flag(
+            "A check of the images without particles. Exclude those that show none; analyse the others with other"
+            " settings.",
+            "some images have no particles",
+        )
+    return None
 
 
-def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[str]:
-    """Sentences on the scales of the images that count and on why others do not."""
-    notes: list[str] = []
+def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[Flag]:
+    """Warnings on the scales of the images that count and on why others do not."""
+    notes: list[Flag] = []
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
     for reason, left_out in Counter(filter(None, excluded)).items():
         images = "1 image is" if left_out == 1 else f"{left_out} images are"
-        notes.append(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}.")
+        notes.append(Flag(f"{images} not in the pooled numbers: {WHY[reason]}{MORE.get(reason, '')}."))
     if not pixels and len(chosen) > 1:
-        notes.append("No image is calibrated: the sizes are pixels and can be pooled only if all magnify alike.")
+        text = "No image has a scale, so sizes are in pixels. Pool images of one magnification only."
+        notes.append(Flag(text, "Sizes in pixels: pool one magnification only"))
     if pixels and max(pixels) > ALIKE * min(pixels):
-        notes.append(
+        text = (
             f"The images were taken with {min(pixels):.4g} to {max(pixels):.4g} nm per pixel: the coarser ones"
             f" resolve fewer small {things}."
         )
+        notes.append(Flag(text, "Images of different magnification"))
     empty = sum(not each.kept.any() for each in chosen)
     if empty:
-        notes.append(f"{empty} of {len(chosen)} images contribute{'s' if empty == 1 else ''} no particle.")
+        of = f"{empty} of {len(chosen)} images"
+        text = f"{of} contribute{'s' if empty == 1 else ''} no {things.removesuffix('s')}."
+        notes.append(Flag(text, f"{of} without {things}"))
     return notes
 
 

@@ -22,7 +22,7 @@ ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 LEAST_READABLE = 1e-3
-MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
+MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
 class UnknownQuantity(ValueError):
@@ -86,11 +86,25 @@ class Value:
         return asdict(self)
 
 
-_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2)}
+LONG_NM = 1000.0  # from which on a length is shown in µm
+_MICROMETRES = {f"nm{MARKS[power]}": power for power in (1, 2)}
+_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2, -3)}
+
+
+def in_micrometres(value: Value) -> Value:
+    """A length, area or volume in nm as one in µm; anything else as it is."""
+    power = _MICROMETRES.get(value.unit)
+    if power is None:
+        return value
+    ends = (None if each is None else each * 1e-3**power for each in (value.value, value.low, value.high))
+    return Value(*ends, unit=f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
-    """The same in µm where a density in nm would be all zeros: 0.000003 nm⁻² is 3 µm⁻²."""
+    """The same in µm where nm would be long: 1 µm and more, and densities that would be zeros (0.000003 nm⁻²)."""
+    power = _MICROMETRES.get(value.unit)
+    if power is not None and value.value is not None and abs(value.value) >= LONG_NM**power:
+        return in_micrometres(value)
     if value.unit not in _PER_MICROMETRE or value.value is None or not 0 < abs(value.value) < LEAST_READABLE:
         return value
     unit, factor = _PER_MICROMETRE[value.unit]
@@ -152,8 +166,8 @@ add(
     COLUMNS,
     Quantity("label", "Label", "Number of the object, the same in the label image and in every file.", kind="integer"),
     Quantity("class", "Class", "Number of its class, from 0 on, in the order of the class names.", kind="integer"),
-    Quantity("kept", "Kept", "Whether it counts in the numbers.", kind="truth"),
-    Quantity("reason", "Reason", "Why it is set aside; empty while it is kept.", kind="text"),
+    Quantity("kept", "Kept", "Whether the object counts in the numbers.", kind="truth"),
+    Quantity("reason", "Reason", "Why the object was set aside; empty if kept.", kind="text"),
     Quantity(
         "min_feret",
         "Minimum Feret diameter",
@@ -175,23 +189,31 @@ add(
         1,
         source=ISO_SHAPE,
     ),
-    Quantity("area", "Area", "Number of its pixels, each as large as the calibration says.", 2, source=ISO_SHAPE),
-    Quantity("area_fraction", "Area fraction", "Its share of the analysed area.", kind="fraction"),
+    Quantity("area", "Area", "Number of pixels times the area of a pixel.", 2, source=ISO_SHAPE),
+    Quantity("area_fraction", "Area fraction", "Share of the analysed area.", kind="fraction"),
     Quantity(
         "perimeter",
         "Perimeter",
-        "Length of its outline, the rims of holes included: of a ring, both.",
+        "Length of the outline, including the edges of holes.",
         1,
         source="Vossepoel and Smeulders (1982)",
     ),
-    Quantity("centroid_x_px", "Centroid x (px)", "Column of its centre of area; the first pixel's centre is at 0."),
-    Quantity("centroid_y_px", "Centroid y (px)", "Row of its centre of area; the first pixel's centre is at 0."),
+    Quantity("centroid_x_px", "Centroid x (px)", "Column of the centre of area; the centre of the first pixel is 0."),
+    Quantity("centroid_y_px", "Centroid y (px)", "Row of the centre of area; the centre of the first pixel is 0."),
     Quantity("bbox_left_px", "Left (px)", "Its first column.", kind="integer"),
     Quantity("bbox_top_px", "Top (px)", "Its first row.", kind="integer"),
     Quantity("bbox_right_px", "Right (px)", "The column after its last.", kind="integer"),
     Quantity("bbox_bottom_px", "Bottom (px)", "The row after its last.", kind="integer"),
     Quantity("mean_grey", "Mean grey value", "Mean of the grey values of its pixels, 0 to 255."),
-    Quantity("confidence", "Confidence", "Chance that its outline is right, as calibrated on images with outlines."),
+    Quantity(
+        "confidence", "Confidence", "Chance that the outline is right, calibrated on images with manual outlines."
+    ),
+    Quantity(
+        "relative_contrast",
+        "Relative contrast",
+        "How far the object stands out from its surroundings, relative to the typical object of the image: 1 is"
+        " typical, 0 does not stand out, and a negative value has the opposite sign.",
+    ),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(
         "group",
@@ -209,7 +231,7 @@ add(
 add(
     NUMBERS,
     Quantity("median", "Median", "Half of the particles, by number, are smaller and half are larger.", 1),
-    Quantity("mean", "Mean", "The sum of the sizes divided by their number; large particles pull it up.", 1),
+    Quantity("mean", "Mean", "Sum of the sizes divided by their number; large particles increase it.", 1),
     Quantity(
         "sd",
         "SD (sample)",
@@ -220,7 +242,7 @@ add(
     Quantity(
         "d50",
         "D50",
-        "Half of the amount lies in smaller particles. By number it is the median.",
+        "Half of the amount is in smaller particles. By number this is the median.",
         1,
         source=ISO_SIZES,
     ),
@@ -238,30 +260,30 @@ add(
     Quantity(
         "fraction_100nm",
         "Number 1–100 nm",
-        "Share by number of particles whose minimum Feret diameter is from 1 to 100 nm, with its 95 % interval."
-        " The EU recommendation 2022/C 229/01 calls a material a nanomaterial from 50 % on.",
+        "Share by number of particles with a minimum Feret diameter from 1 to 100 nm, with its 95 % interval."
+        " In EU recommendation 2022/C 229/01 a material with 50 % or more is a nanomaterial.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
         "fraction_100nm_with_doubtful",
         "Number 1–100 nm with doubtful outlines",
-        "The same share when outlines count whose confidence is under 50 %.",
+        "The same share if outlines with a confidence under 50 % count.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
         "fraction_100nm_without_doubtful",
         "Number 1–100 nm without doubtful outlines",
-        "The same share when outlines whose confidence is under 50 % are left out.",
+        "The same share if outlines with a confidence under 50 % do not count.",
         kind="fraction",
         source="EU 2022/C 229/01; Wilson (1927)",
     ),
     Quantity(
         "vssa",
         "Volume-specific surface area (m²/cm³)",
-        "Surfaces by volumes of spheres of the minimum Feret diameters, 6 Σd² / Σd³; 2022/C 229/01 excludes materials"
-        " under 6. Pores, roughness and thickness are not seen.",
+        "Surface by volume if all particles are spheres of their minimum Feret diameters, 6 Σd² / Σd³. 2022/C 229/01"
+        " excludes materials under 6. Pores, roughness and thickness are not visible.",
         source="EU 2022/C 229/01; Wohlleben et al. (2017)",
     ),
     Quantity(
@@ -273,7 +295,7 @@ add(
     Quantity(
         "fit",
         "Log-normal law",
-        "Whether the sizes follow a log-normal law; its median, spread and distance are under “All numbers”.",
+        "How well a log-normal law fits the sizes; “All numbers” has its median, spread and distance.",
         kind="text",
         source="Lilliefors (1967)",
     ),

@@ -48,34 +48,34 @@ def _constituents(n: int, groups: Mapping[str, int]) -> str:
     together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
     touching = f"{groups['primaries_in_groups']:,} of {n:,} lie in {together} of outlines that touch"
     return (
-        f"Each particle counts once, alone or in an aggregate or agglomerate: {touching}, {groups['singles']:,} touch"
-        " no other. Whether those of a group are fused or only lie together, an image cannot tell; the count does not"
-        " depend on it."
+        f"Each particle counts once, whether it is alone or in an aggregate or agglomerate: {touching}, and"
+        f" {groups['singles']:,} touch no other. An image cannot show whether touching particles are fused; the count"
+        " does not depend on it."
     )
 
 
 def _dimension(terms: Terms) -> str:
     return (
         f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."
-        f" Outlines {terms.smaller} are too small for these pixels and are not in the fraction; what they could change"
-        " enters the verdict."
+        f" Outlines {terms.smaller} are too small for these pixels and are not in the fraction. The verdict allows for"
+        " them."
     )
 
 
 def _thickness() -> str:
     return (
-        "A projection shows two of three dimensions. A particle thinner than it is wide, lying flat, is counted by its"
-        " width, so the true fraction may be higher, never lower, for this reason."
+        "A projection shows two of three dimensions. A thin particle that lies flat is counted by its width. So the"
+        " true fraction may be higher, never lower."
     )
 
 
 def _thin(max_feret: Floats, terms: Terms) -> str:
     seen = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     return (
-        "Particles count, too, if they are over 100 nm long and under 1 nm thick in the two other directions (rods,"
-        " tubes), or over 100 nm wide and under 1 nm thick (plates). "
-        + ("Rods as thin could be seen here; plates" if seen else "Neither can be seen at this magnification; plates")
-        + " could only be seen on edge. If the material may hold such particles, another method must count them."
+        "Two more kinds count: rods and tubes over 100 nm long and under 1 nm thick, and plates over 100 nm wide and"
+        " under 1 nm thick. "
+        + ("Such rods are visible here; plates are" if seen else "Neither is visible at this magnification; plates are")
+        + " visible only on edge. If the material may hold such particles, count them with another method."
         f" {int((max_feret > NANO_NM).sum()):,} of the particles are over 100 nm long."
     )
 
@@ -85,25 +85,25 @@ def _over(exempt: int, fraction: float) -> str:
         return "Particles over 100 µm in two directions need not be counted: there are none here."
     one = exempt == 1
     return (
-        f"Particles over 100 µm in two directions need not be counted: {exempt:,} {'is' if one else 'are'} here, and"
-        f" {'was' if one else 'were'} counted all the same."
+        f"Particles over 100 µm in two directions need not be counted. We counted {exempt:,} such"
+        f" particle{'' if one else 's'}."
         + (f" Without {'it' if one else 'them'} the fraction would be higher." if fraction else "")
     )
 
 
 def _surface(vssa: float) -> Iterator[str]:
     yield (
-        f"About {vssa:.3g} m²/cm³, the surfaces of spheres of the minimum Feret diameters by their volumes; the same"
-        f" widths as rods would have {vssa * ROD:.3g}, as plates {vssa * PLATE:.3g}."
+        f"About {vssa:.3g} m²/cm³ if all particles are spheres of their minimum Feret diameters, {vssa * ROD:.3g} as"
+        f" rods and {vssa * PLATE:.3g} as plates of the same widths."
     )
     if vssa < EXCLUDED_UNDER:
-        yield "That is under 6 m²/cm³, below which a material is no nanomaterial: gas adsorption should confirm it."
+        yield "Below 6 m²/cm³ a material is no nanomaterial: confirm this value by gas adsorption."
     elif vssa * PLATE >= EXCLUDED_UNDER:
-        yield "That is not under 6 m²/cm³, below which a material is no nanomaterial, whatever the shape."
+        yield "Below 6 m²/cm³ a material is no nanomaterial; this value is higher, whatever the shape."
     else:
-        yield "As spheres that is not under 6 m²/cm³, below which a material is no nanomaterial; the shape may decide."
+        yield "Below 6 m²/cm³ a material is no nanomaterial; spheres are above that, so the shape may decide."
     yield (
-        "For comparison: spheres of 100 nm have 60, rods 40 and plates 20 as thin. Pores, roughness and thickness are"
-        " not seen and would add surface; particles too small to be counted would, too. There is no interval: the few"
-        " largest particles carry the volume, and an image does not hold the next larger one."
+        "For comparison: spheres of 100 nm have 60, rods of that width 40, plates 20. Pores, roughness, thin particles"
+        " and particles too small to count would add surface that the image does not show. We give no interval, because"
+        " a few large particles carry most of the volume."
     )

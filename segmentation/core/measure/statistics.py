@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import Intervals, intervals, median_interval, undefined
 from .budget import Case, Evidence, budget
@@ -139,7 +140,7 @@ def describe(
     alternatives: Mapping[str, Table] | None = None,
     field_spread: float = 0.0,
     evidence: Evidence | None = None,
-    obstacle: str = "",
+    obstacle: Flag | None = None,
     seed: int,
 ) -> tuple[dict[str, Any], Sizes]:
     """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
@@ -243,12 +244,12 @@ def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
 
 
 def _shape(tables: Sequence[Table]) -> dict[str, dict[str, float]]:
-    """Median, D10 and D90 by number of each descriptor of shape; nothing without particles."""
+    """Median, D10 and D90 by number of each descriptor of shape, of one particle no D10 and D90; nothing of none."""
     found: dict[str, dict[str, float]] = {}
     for name in DESCRIPTORS:
         values = np.concatenate([each[name][each.kept] for each in tables])
         values = values[~np.isnan(values)]  # of stored tables from before there was this descriptor
         if len(values):
-            median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
-            found[name] = {"median": median, "d10": d10, "d90": d90}
+            ends = {"median": 50, "d10": 10, "d90": 90} if len(values) > 1 else {"median": 50}
+            found[name] = dict(zip(ends, np.percentile(values, [*ends.values()]).tolist(), strict=True))
     return found

@@ -20,6 +20,7 @@ from .wording import counted_from, per_cent
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
+WARNED = "#b3261e"
 BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
@@ -138,7 +139,7 @@ def _nano_words(found: Statistics, things: str) -> str:
     counted = f"{things}{counted_from(found.nano)}"
     shares = {words: getattr(found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
     others = (f"; {words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
-    return f"{fraction} of the {counted} are 1 to 100 nm wide (95 % interval {low} to {high}{''.join(others)})"
+    return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {low} to {high}{''.join(others)})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:

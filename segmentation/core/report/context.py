@@ -8,6 +8,7 @@ from functools import cached_property
 from matplotlib.figure import Figure
 
 from ..analysis import Analysis
+from ..flags import shorts
 from ..sample import Sample
 from . import figure
 from .charts import Distribution
@@ -22,7 +23,7 @@ from .wording import calibration_words
 
 
 class Context:
-    """exports: what is to be written, by file name. keep_all: whether files hold what was set aside, too. sums: SHA-256
+    """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
     of the files written so far that can be taken away.
 
     Pictures are compressed in a thread, while the next file is made; `draw` comes before what shows the figure.
@@ -86,12 +87,15 @@ class Context:
     def about(self) -> list[str]:
         """Lines that say what was analysed."""
         sample, analysis = self.sample, self.sample.analysis
+        warnings = [f"Warning: {each}" for each in shorts(sample.flags)]
         if analysis is None:
-            return [each for each in (f"Sample {sample.name}", sample.extent, left_out_words(sample)) if each]
+            said = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warnings)
+            return [each for each in said if each]
         rows, columns = analysis.micrograph.shape
         return [
             f"{sample.task.things.capitalize()} in {sample.name}",
             f"{columns} x {rows} px, {calibration_words(analysis.calibration)}",
             f"SHA-256 of the image: {analysis.micrograph.sha256}",
             f"Model: {model_words(sample.members[0].found.card)}",
+            *warnings,
         ]

@@ -17,6 +17,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
+from .charts import WARNED
 from .fonts import BOLD, REGULAR, markup, use_fonts, writable
 from .pdf import draw_figure, draw_words, place
 from .png import Deflated
@@ -29,14 +30,14 @@ WIDTH = A4[0] - 2 * LEFT
 GAP = 14.0
 HALF = (WIDTH - GAP) / 2
 CHART = (HALF / 72, 2.1)  # inches; two abreast
+FOLLOWS = 60.0  # points that must fit below a heading
 
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=8.5, leading=12, textColor=INK)
 SMALL = ParagraphStyle("small", BODY, fontSize=7, leading=9.2)
-HEADING = ParagraphStyle(
-    "heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3, keepWithNext=1
-)
+HEADING = ParagraphStyle("heading", BODY, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=10, spaceAfter=3)
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
 LEAD = ParagraphStyle("lead", BODY, fontSize=9.5, leading=13)
+WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
 CELL = ParagraphStyle("cell", BODY, fontSize=7.5, leading=9.6)
 TINY = ParagraphStyle("tiny", BODY, fontSize=6.3, leading=8)
 RIGHT = ParagraphStyle("right", CELL, alignment=2)
@@ -50,8 +51,21 @@ def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     return Paragraph(markup(text, style.fontName), style)
 
 
+class Heading(Paragraph):  # type: ignore[misc]
+    """A heading that goes to the next page where less than FOLLOWS would fit below it: a table or text that follows may
+    be split, so that no page stays half empty."""
+
+    def wrap(self, width: float, height: float) -> tuple[float, float]:
+        wide, high = super().wrap(width, height)
+        return wide, high if height - high >= FOLLOWS else height + 1
+
+    def split(self, width: float, height: float) -> list[Flowable]:
+        return []
+
+
 def heading(text: str) -> Paragraph:
-    return words(text, HEADING)
+    use_fonts()
+    return Heading(markup(text, HEADING.fontName), HEADING)
 
 
 def space(points: float) -> Spacer:

@@ -134,18 +134,18 @@ def reported(sample: Sample) -> Iterator[tuple[str, str]]:
     shared = common(sample)
     for name, title in REPORTED.items():
         typed = any(member.found.settings.get(name) for _, member in sample.counted)
-        yield title, shared.get(("report", title)) or ("not the same for all images" if typed else "not given")
+        yield title, shared.get(("report", title)) or ("not the same for all images" if typed else "not provided")
 
 
 def unknown(sample: Sample) -> str:
-    """A sentence for images of which nobody kept how their objects were found, "" where it is known of all."""
+    """A sentence for images whose model and settings are not known, "" where all are known."""
     count = sum(not member.found.card for _, member in sample.counted)
     if not count:
         return ""
     images = "all images" if count == len(sample.counted) else "1 image" if count == 1 else f"{count} images"
     return (
-        f"With which model and settings the {sample.task.things} of {images} were found was not kept:"
-        " analyse again to know."
+        f"The model and settings that found the {sample.task.things} of {images} are not known. Analyse again to record"
+        " them."
     )
 
 

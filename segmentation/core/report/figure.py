@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from ..flags import one_line as warning_of
 from ..sample import Sample
-from .charts import INK, TITLE, Distribution, draw_histogram
+from .charts import INK, TITLE, WARNED, Distribution, draw_histogram
 from .facts import brief, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
@@ -49,10 +50,12 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
     small: dict[str, Any] = {"fontsize": 8, "color": INK}
     _text(figure, 0.035, 0.974, one_line(sample.name), fontsize=13, fontweight="bold", color=INK)
     _text(figure, 0.985, 0.02, version(), ha="right", **small)
+    if warning := warning_of(sample.flags):
+        _text(figure, 0.035, 0.929, f"Warning: {warning}", fontsize=8.5, fontweight="bold", color=WARNED)
     if sample.analysis is None:
         _text(figure, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
         if sample.pooled is None:
-            _text(figure, 0.035, 0.92, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
+            _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
             _text(figure, 0.035, 0.55, "B  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
             draw_numbers(figure, sample)
         else:
@@ -120,9 +123,8 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANE
     """One chart."""
     figure = Figure(figsize=inches, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    low = (0.78 if inches[0] > PANEL_INCHES[0] else 0.95) / inches[
-        1
-    ]  # words below it take more lines where it is narrow
+    below = 0.78 if inches[0] > PANEL_INCHES[0] else 0.95  # words below it take more lines where it is narrow
+    low = below / inches[1]
     draw(figure.add_axes((0.1, low, 0.87, 1 - 0.4 / inches[1] - low)))
     return figure
 

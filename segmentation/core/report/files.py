@@ -30,8 +30,8 @@ def write_all(
 ) -> dict[str, Path]:
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
 
-    for_the_page: whether those that only the result page needs are written, too.
-    keep_all: whether labels.tif and rois.zip have what was set aside, too; README.txt says so.
+    for_the_page: whether to write the files that only the result page needs.
+    keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
     progress(stage, fraction): told before each file, fraction being the part of this writing that is done;
     it may raise to stop. answer(files): called once with the files that answer the question, when these are written and
     the others are not yet. An exception leaves the files written so far.

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..measure.quantities import number, significant
+from ..measure.quantities import number
 from ..sample import Image, Sample
 from .charts import BAR, FAINT, INK, MEDIAN
 from .fonts import writable
 from .picture import ASIDE
-from .wording import one_line, quantity_words
+from .wording import in_hundredths, one_line, quantity_words
 
 MOST_SMALL = 48  # histograms; more would be too small to read
 MOST_NAMES = 24
@@ -25,9 +25,10 @@ MOST_ABREAST = 6  # charts; more would be too narrow to read
 def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
     """A number of each image with its interval; outliers and excluded ones in red, with open marks. Shaded: the
     interval of all together, where it is no size."""
-    images, whole = sample.images, sample.quantities[name]
+    images, whole = sample.images, in_hundredths(name, sample.quantities[name])
     thin = min(1.0, 40 / max(len(images), 1))
-    for y, (image, own) in enumerate(zip(images, sample.by_image(name), strict=True)):
+    every = [in_hundredths(name, each) for each in sample.by_image(name)]
+    for y, (image, own) in enumerate(zip(images, every, strict=True)):
         if own.value is None:
             continue
         apart = bool(image.outlier or image.excluded)
@@ -59,8 +60,8 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
 
 
 def draw_numbers(figure: Figure, sample: Sample) -> None:
-    """A the numbers of all images together, in two columns; B those that are shown of each image, side by side."""
-    said = list(quantity_words(sample.quantities, significant).items())
+    """A: the numbers of all images together, in two columns. B: the main numbers of each image, side by side."""
+    said = list(quantity_words(sample.quantities).items())
     half = -(-len(said) // 2)
     for place, (title, words) in enumerate(said):
         left, y = 0.035 + 0.485 * (place // half), 0.885 - 0.3 / max(half, 6) * (place % half)

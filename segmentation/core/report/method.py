@@ -41,16 +41,16 @@ REFERENCES = (
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
 TOGETHER = (
-    "Of all images together numbers per area are means with the analysed areas as weights, sizes those of all objects;"
-    " the intervals are Student's, 95 %, from the jackknife over the images (of fractions of equal images: ASTM E562),"
-    " and say how the images differ, not how wrong the model is."
+    "For all images together, numbers per area are means weighted by the analysed area, and sizes are those of all"
+    " objects. The 95 % intervals are Student's t from the jackknife over the images (for fractions of equal images:"
+    " ASTM E562). They show how the images differ, not how wrong the model is."
 )
 IMAGES = (
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
-BLOCKS = "Intervals are Student's, 95 %, from the jackknife over blocks of the image."
-WEIGHTED = "the others being weighted by the inverse of their chance to touch no frame"
+BLOCKS = "The 95 % intervals are Student's t from the jackknife over blocks of the image."
+WEIGHTED = "; the others are weighted by the inverse of their chance to touch no frame"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 
 
@@ -89,7 +89,7 @@ def _sentences(sample: Sample) -> Iterator[str]:
     ):
         yield BLOCKS
     if not sample.task.of_classes and any(edge_of(sample, member) == "weight" for member in members):
-        yield f"Sizes are of what does not touch the frame, {WEIGHTED}."
+        yield f"Sizes leave out what touches the frame{WEIGHTED}."
     if len(members) > 1:
         yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
 
@@ -130,9 +130,9 @@ def _found(sample: Sample, found: Found) -> Iterator[str]:
     second = found.used.get("second_scale", 1.0)
     larger = f"{second:.3g} times as large"
     if found.settings.get("flips"):
-        yield f"The maps are means over the image and its mirror images{f', also {larger}' * (second > 1)}."
+        yield f"The maps are averaged over the image and its mirror images{f', also {larger}' * (second > 1)}."
     elif second > 1:
-        yield f"The maps are means over the image and its mirror image, {larger}."
+        yield f"The maps are averaged over the image and its mirror image, {larger}."
 
 
 def _known(found: Found) -> dict[str, Any]:
@@ -151,10 +151,10 @@ def _dropped(members: list[Member]) -> Iterator[str]:
             images[least] += 1
     for least, count in sorted(counts.items()):
         outlines = "outline was" if count == 1 else "outlines were"
-        of = f"Of {'one image' if images[least] == 1 else f'{images[least]} images'}, "
+        of = f"In {'one image' if images[least] == 1 else f'{images[least]} images'}, "
         why = " (where most outlines of an image are more likely wrong than right)" if least == EVEN else ""
         yield (
-            f"{of if len(members) > 1 else ''}{count:,} {outlines} left out whose calibrated chance of being right is"
+            f"{of if len(members) > 1 else ''}{count:,} {outlines} removed, with a calibrated chance of being right"
             f" under {100 * least:.0f} %{why}."
         )
 
@@ -164,11 +164,9 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     reasons = [str(reason) for reason in (FILTERED if sample.filter else ALWAYS)]
     if Reason.UNLIKE in found.set_aside:
         reasons.append(str(Reason.UNLIKE))
-    edge = WEIGHTED if found.edge == "weight" else "no correction being made for them"
-    yield (
-        f"Outlines were set aside for these reasons: {', '.join(reasons)}; of those that touch the frame it is not"
-        f" known how large they are, {edge}."
-    )
+    edge = WEIGHTED if found.edge == "weight" else ", without a correction"
+    yield f"Outlines were set aside for these reasons: {', '.join(reasons)}."
+    yield f"Sizes leave out what touches the frame{edge}."
     kept = f"1 {sample.task.thing} was" if found.n_kept == 1 else f"{found.n_kept:,} {sample.task.things} were"
     yield (
         f"The size of a {sample.task.thing} is its minimum Feret diameter, taken with rotating calipers on the hull of"
@@ -177,41 +175,41 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     both = found.fraction_100nm_with_doubtful, found.fraction_100nm_without_doubtful
     if None not in both and both[0] != both[1]:
         yield (
-            f"{per_cent(both[0])} of the {sample.task.things} are from 1 to 100 nm wide when outlines with a calibrated"
-            f" chance under {100 * LEAST_CONFIDENCE:.0f} % count, and {per_cent(both[1])} when they do not."
+            f"The share from 1 to 100 nm is {per_cent(both[0])} with and {per_cent(both[1])} without outlines of a"
+            f" calibrated chance under {100 * LEAST_CONFIDENCE:.0f} %."
         )
     if found.interval_note:
         yield f"There are no intervals of sizes: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
-    law = "the beta-binomial law and the images' own fractions"
+    law = "the beta-binomial law and the fractions of the images"
     if found.interval_basis == PER_IMAGE:
         spread = sample.members[0].found.settings.get("field_spread")
-        law = f"Wilson with sizes assumed to differ by {spread:g} % from field to field" if spread else "Wilson"
+        law = "Wilson's method" + (f", assuming that sizes differ by {spread:g} % between fields" if spread else "")
     if found.interval_note:
         if found.fraction_low is not None:
-            yield f"The limits of the fraction are those of a 95 % interval after {law}, and {_included(sample)}."
+            yield f"The fraction has a 95 % interval by {law}. It {_included(sample, 'includes', 'does')}."
         return
     yield (
-        f"Intervals are 95 % intervals by resampling ({REPEATS:,} draws, {found.interval_basis}, the same for the same"
-        f" files), for fractions after {law}, and {_included(sample)}."
+        f"The 95 % intervals are by resampling ({REPEATS:,} draws, {found.interval_basis}, the same draws for the same"
+        f" files), for fractions by {law}. They {_included(sample)}."
     )
     yield from found.cautions
 
 
-def _included(sample: Sample) -> str:
+def _included(sample: Sample, include: str = "include", do: str = "do") -> str:
     """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
     calibrations = [member.calibration for _, member in sample.counted]
     used = common_calibration(calibrations)
     read = used.relative_uncertainty
     known = [] if read is None else [f"the rounding of the scale ({doubt_words(read)})"]
-    missing = ["the rounding of the scale, which is not known"] if read is None else []
+    missing = ["the unknown rounding of the scale"] if read is None else []
     own = "the microscope's own calibration uncertainty"
     if used.instrument_uncertainty:
         known.append(f"{own}, {instrument_words(used)}")
     else:
         some = any(each.instrument_uncertainty for each in calibrations)
-        missing.append(f"{own}, which was not given{' for all of them' if some else ''}")
-    said = [f"include {' and '.join(known)}"] if known else []
-    return ", but ".join([*said, *([f"do not include {' or '.join(missing)}"] if missing else [])])
+        missing.append(f"{own}, which was not provided{' for all of them' if some else ''}")
+    said = [f"{include} {' and '.join(known)}"] if known else []
+    return ", but ".join([*said, *([f"{do} not include {' or '.join(missing)}"] if missing else [])])
 
 
 def left_out_words(sample: Sample) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..flags import shorts
 from ..measure.distribution import FIGURES
 from ..measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, number
 from ..measure.statistics import Statistics
@@ -28,12 +29,13 @@ class Row(NamedTuple):
 def rows(sample: Sample) -> list[Row]:
     """Every number of the statistics, in the order of reading."""
     found, things = sample.pooled, sample.task.things
+    warnings = [Row("warning", each, None, "", None, None) for each in shorts(sample.flags)]
     if found is None:
-        return [
+        return warnings + [
             Row("quantities", number(name).title, each.value, each.unit, each.low, each.high)
             for name, each in sample.quantities.items()
         ]
-    return [*_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]
+    return [*warnings, *_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]
 
 
 def pair(interval: Any) -> tuple[float | None, float | None]:
@@ -87,5 +89,5 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
 
 def _shapes(found: Statistics) -> Iterator[Row]:
     for name, values in found.shape.items():
-        for of in ("median", "d10", "d90"):
-            yield Row("shape", f"{COLUMNS[name].label}, {NUMBERS[of].label}", values[of], "", None, None)
+        for of, value in values.items():
+            yield Row("shape", f"{COLUMNS[name].label}, {NUMBERS[of].label}", value, "", None, None)

@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
+from ..flags import shorts
 from ..measure.quantities import number, significant
 from ..micrograph.types import SOURCES
-from ..sample import Sample
+from ..sample import Image, Sample
 from . import sections
 from .charts import Distribution
 from .context import Context
@@ -19,6 +20,7 @@ from .document import (
     LEAD,
     SMALL,
     TITLE,
+    WARNING,
     Picture,
     abreast,
     chart,
@@ -26,7 +28,6 @@ from .document import (
     heading,
     space,
     table,
-    together,
     words,
     write,
 )
@@ -36,7 +37,7 @@ from .images import MOST_ABREAST, draw_by_image
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
-from .wording import calibration_words, interval, one_line, quantity_words
+from .wording import calibration_words, in_hundredths, interval, one_line, quantity_words
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -56,6 +57,8 @@ def _story(context: Context) -> Iterator[Flowable]:
     sample, shown = context.sample, context.distribution
     yield words(one_line(sample.name), TITLE)
     yield words(_scale(sample), LEAD)
+    if warnings := shorts(sample.flags):
+        yield words(f"Warning: {'; '.join(warnings)}. The notes say more.", WARNING)
     yield space(4)
     yield from _pictures(context)
     if shown is not None:
@@ -63,31 +66,29 @@ def _story(context: Context) -> Iterator[Flowable]:
     elif sample.quantities:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts(list(quantity_words(sample.quantities, significant).items()))
+        yield facts(list(quantity_words(sample.quantities).items()))
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
     if sample.pooled is not None:
         yield from sections.set_aside(sample, sample.pooled)
         yield from sections.shape(sample.pooled, sample.task.things)
-    yield from sections.notes(sample.warnings)
-    yield together(heading("Operator, preparation and sampling, as typed"), facts(list(reported(sample))))
-    yield together(heading("Method"), words(method(sample)))
+    yield from sections.notes(sample.flags)
+    yield heading("Operator, preparation and sampling, as typed")
+    yield facts(list(reported(sample)))
+    yield heading("Method")
+    yield words(method(sample))
     yield words(f"Cite: {CITATION}")
     if sample.pooled is not None:
-        yield words("Rests on: " + " ".join(references(sample.pooled)), SMALL)
+        yield words("References: " + " ".join(references(sample.pooled)), SMALL)
     yield from _how(sample)
     yield from _models(sample)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
     known = [(name, context.sums[name]) for name in context.holds if name in context.sums]
-    yield together(
-        heading("Versions and checksums (SHA-256)"),
-        words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL),
-        table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True),
-        table(("Image", "SHA-256"), inputs[:MOST_FACTS], (1, 2.4), numbers_from=2, small=True),
-    )
-    if inputs[MOST_FACTS:]:
-        yield table((), inputs[MOST_FACTS:], (1, 2.4), numbers_from=2, small=True)
+    yield heading("Versions and checksums (SHA-256)")
+    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
+    yield table(("File", "SHA-256"), known, (1, 2.4), numbers_from=2, small=True)
+    yield table(("Image", "SHA-256"), inputs, (1, 2.4), numbers_from=2, small=True)
 
 
 def _scale(sample: Sample) -> str:
@@ -143,9 +144,9 @@ def _how(sample: Sample) -> Iterator[Flowable]:
     own = differing(sample)
     if own:
         yield space(4)
-        yield words("What is not the same for all images in the numbers, or of an image that is left out:", SMALL)
+        yield words("What differs between images, and the facts of images that are left out:", SMALL)
         told = [(one_line(image.name, 40), one_line(text(each), LONGEST)) for image, each in own]
-        yield table(("Image", "Of its own"), told, (1, 3.4), numbers_from=2, small=True)
+        yield table(("Image", "Own facts"), told, (1, 3.4), numbers_from=2, small=True)
 
 
 def _models(sample: Sample) -> Iterator[Flowable]:
@@ -153,9 +154,8 @@ def _models(sample: Sample) -> Iterator[Flowable]:
     for card in sample.models:
         yield facts([("Model", model_label(card)), *sections.model(card)])
         yield space(4)
-    nobody_knows = unknown(sample)
-    if nobody_knows:
-        yield words(nobody_knows)
+    if missing := unknown(sample):
+        yield words(missing)
 
 
 def _images(sample: Sample) -> Iterator[Flowable]:
@@ -166,11 +166,11 @@ def _images(sample: Sample) -> Iterator[Flowable]:
     between = sample.between
     if between is not None:
         yield words(
-            f"{100 * between['share']:.0f} % of the variance of ln(size) lies between the images (standard deviation"
+            f"{100 * between['share']:.0f} % of the variance of ln(size) is between the images (standard deviation"
             f" {significant(between['sd'])})."
         )
     yield words(
-        "The median of each image with its 95 % interval by particle; dashed: of all together; red: see the remark.",
+        "Median of each image with its 95 % interval by particle. Dashed: all images together. Red: see the remark.",
         SMALL,
     )
     yield chart(lambda ax: draw_by_image(ax, sample, "median"), 0.25, MEDIANS)
@@ -180,7 +180,7 @@ def _images(sample: Sample) -> Iterator[Flowable]:
             "–" if image.n is None else f"{image.n:,}",
             "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
             interval(image.median, (image.low, image.high), ""),
-            image.excluded or image.outlier,
+            _remark(image),
         ]
         for image in sample.images
     ]
@@ -188,20 +188,25 @@ def _images(sample: Sample) -> Iterator[Flowable]:
     yield table(head, told, (2, 0.6, 0.6, 1.5, 2.2))
 
 
+def _remark(image: Image) -> str:
+    return "; ".join(filter(None, (image.excluded or image.outlier, image.warning)))
+
+
 def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
     """Of a kind of analysis without a size distribution: what tells the images apart; images.csv has all numbers."""
     names = sample.chief[:MOST_ABREAST]
     yield words(
-        "Each image with the 95 % interval of its own; dashed and shaded: all together; red: see the remark.", SMALL
+        "Each image with its own 95 % interval. Dashed and shaded: all images together. Red: see the remark.", SMALL
     )
     for name in names:
         yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
-    columns = [[interval(each.value, (each.low, each.high), "") for each in sample.by_image(name)] for name in names]
+    every = [[in_hundredths(name, each) for each in sample.by_image(name)] for name in names]
+    columns = [[interval(each.value, (each.low, each.high), "") for each in column] for column in every]
     told = [
-        [one_line(image.name, 40), *numbers, image.excluded]
+        [one_line(image.name, 40), *numbers, _remark(image)]
         for image, *numbers in zip(sample.images, *columns, strict=True)
     ]
-    units = [sample.quantities[name].unit for name in names]
+    units = [in_hundredths(name, sample.quantities[name]).unit for name in names]
     heads = [
         f"{number(name).title} ({unit})" if unit else number(name).title
         for name, unit in zip(names, units, strict=True)

@@ -26,6 +26,7 @@ from ..measure.table import Table
 from ..measure.together import mean_and_median
 from ..sample import Sample
 from ..tasks.base import Task
+from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
 from .cracks import Cracks, find_cracks
 from .objects import Objects
@@ -209,6 +210,27 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set_title(f"{letter}Area fractions", loc="left", fontsize=TITLE)
 
 
+def draw_thickness(ax: Axes, scene: Scene, letter: str) -> None:
+    """The thickness of the layer along its length, with the mean and its 95 % interval."""
+    layer, readings = readings_of(scene.analysis.segmentation)
+    mean, unit = scene.sample.quantities[of_class("thickness_mean", layer)], scene.analysis.table.unit
+    set_title(ax, f"{letter}Thickness of {layer}")
+    if readings is None or mean.value is None:
+        ax.set_axis_off()
+        ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
+        return
+    size = scene.analysis.calibration.nm_per_pixel or 1.0
+    along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
+    ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
+    ax.axhline(mean.value, color=MEAN, linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
+    if mean.low is not None and mean.high is not None:
+        ax.axhspan(mean.low, mean.high, color=MEAN, alpha=0.15, label="95 % interval of the mean")
+    ax.set(xlabel=f"Place along the layer ({unit})", ylabel=f"Thickness ({unit})", ylim=(0, None))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.ticklabel_format(style="plain", useOffset=False)
+    ax.legend(loc="lower right", fontsize=8, edgecolor="none")
+
+
 def _make_room(ax: Axes, letters: int) -> None:
     """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
     box = ax.get_position()
@@ -235,13 +257,15 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)
     set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}")
-    numbers = quantity_words(scene.sample.quantities, significant)
+    numbers = quantity_words(scene.sample.quantities)
     if is_narrow(ax):  # the numbers below, not beside
         box = ax.get_position()
         ax.set_position((box.x0, box.y0 + 0.6 * box.height, box.width, 0.4 * box.height))
         _write_rows(ax, numbers, (0.0, 1.0), (-0.35, -1.6))
-    else:
-        _write_rows(ax, numbers, (0.56, 1.0), (0.98, 0.0))
+    else:  # the numbers beside it
+        box = ax.get_position()
+        ax.set_position((box.x0, box.y0, 0.52 * box.width, box.height))
+        _write_rows(ax, numbers, (1.08, 1.92), (0.98, 0.0))
     if len(sizes) < LEAST:
         ax.set_axis_off()
         listed = ", ".join(map(significant, sizes.size.tolist()))
@@ -257,17 +281,13 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     mean, median = mean_and_median([table], measure.name, edge)
     for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
         ax.axvline(value or 0.0, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(value)}")
-    if is_narrow(ax):
-        ax.legend(loc="upper right", fontsize=8, edgecolor="none")
-        return
-    ax.set_xlim(edges[0], edges[0] + 2 * (edges[-1] - edges[0]))
-    ax.legend(loc="upper right", bbox_to_anchor=(0.53, 1), fontsize=8, edgecolor="none")
+    ax.legend(loc="upper right", fontsize=8, edgecolor="none")
 
 
 def _write_rows(ax: Axes, rows: Mapping[str, str], across: tuple[float, float], down: tuple[float, float]) -> None:
     """Names and what they are between two places, as shares of the Axes; in two lines each where one has no room."""
     left, right = across
-    inches = (right - left) * room(ax)[0]
+    inches = (right - left) * ax.get_position().width / ax.get_position(original=True).width * room(ax)[0]
     step = (down[1] - down[0]) / max(len(rows), 8)
     together = all(len(name) + len(said) + 3 <= inches / LETTER for name, said in rows.items())
     for place, (name, said) in enumerate(rows.items()):
@@ -282,7 +302,7 @@ def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set_axis_off()
     intervals = any(value.low is not None for value in scene.sample.quantities.values())
     ax.set_title(f"{letter}Numbers{', with 95 % intervals' if intervals else ''}", loc="left", fontsize=TITLE)
-    said = quantity_words(scene.sample.quantities, significant)
+    said = quantity_words(scene.sample.quantities)
     height = 1 / max(len(said) + 1, 8)
     for i, (title, words) in enumerate(said.items(), 1):
         ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")
@@ -364,6 +384,7 @@ PANELS = {
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False),
+    "thickness": Panel(draw_thickness, False),
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..flags import Flag
 from ..measure.budget import ANSWERS, Contribution
 from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
@@ -84,6 +85,7 @@ def _nano() -> Any:
         threshold=float,
         least_nm=(float | None, "size from which on particles are counted"),
         verdict=Literal["above", "below", "undecided"],
+        reason=(str, "in short why it is undecided; empty where it is decided"),
         sentence=str,
         decides=(str, "what would decide it; empty where it is decided"),
         asked=(str, "how many particles ISO 13322-1 asks for, and how many were counted"),
@@ -133,7 +135,7 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
     others = model(
         "FigureIntervals", **_each((*FIGURES, "median", "ecd_median", "fraction_100nm", *DOUBTFUL_FRACTIONS), Interval)
     )
-    spread = model("Spread", median=float, d10=float, d90=float)
+    spread = model("Spread", closed=False, median=float)
     numbers = [name for name, hint in get_type_hints(kind).items() if name in NUMBERS and hint == float | None]
     return layout(
         kind,
@@ -181,6 +183,17 @@ QUANTITIES = (
     dict[str, layout(Value)] | list[ANSWER],  # type: ignore[misc,valid-type]
     "what this kind of analysis answers with: of particles by name, of any other kind as a list",
 )
+FLAG = layout(
+    Flag,
+    short=(str, "beside the numbers; empty of a mere note"),
+    doubt=(bool, "whether it puts the numbers in doubt"),
+    reason=(str, "it means what was set aside for this reason; empty: for none"),
+    ids=(list[int], "labels of the outlines that it means"),
+)
+FLAGS = {
+    "warnings": (list[str], "the sentences of flags"),
+    "flags": (list[FLAG], "warnings, each with a short form for tables and figures"),  # type: ignore[valid-type]
+}
 
 
 def _image(calibration: Any) -> Any:
@@ -197,7 +210,7 @@ def _image(calibration: Any) -> Any:
         model=WEIGHTS,
         image=model("Image", name=str, sha256=str, **_each(SIDES, Side), data_bar=BAR, notes=list[str]),
         versions=VERSIONS,
-        warnings=list[str],
+        **FLAGS,
         metadata=METADATA,
     )
 
@@ -213,6 +226,7 @@ def _member(calibration: Any) -> Any:
         **{**ENDS, "median": (float | None, "null also where the image has another unit than the sample")},
         outlier=(str, "why it may not belong; empty where it does"),
         excluded=(str, "why it is not in the pooled numbers; empty where it is"),
+        warning=(str, "short forms of its warnings; empty where it has none"),
         sha256=(str, "of the file; empty where not known"),
         calibration=calibration | None,
         quantities=(QUANTITIES[0] | None, "its own; null where it was not analysed"),
@@ -245,6 +259,7 @@ def _sample(calibration: Any) -> Any:
         ),
         images=(list[_member(calibration)], "all images of the sample, those that are left out at the end"),  # type: ignore[misc]
         versions=VERSIONS,
+        **FLAGS,
     )
 
 

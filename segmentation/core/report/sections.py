@@ -7,6 +7,7 @@ from typing import Any
 
 from reportlab.platypus import Flowable
 
+from ..flags import Flag
 from ..labels.segmentation import MASKS
 from ..measure.budget import ANSWERS, lines, said
 from ..measure.convergence import more_images_words
@@ -44,23 +45,22 @@ SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
 BASIS = {"by particle": "the particles", "by image": "the images"}
 VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}
 WEIGHTED = (
-    "By number every particle counts once; by area as much as its projected area; by volume as much as the sphere of"
-    " that area. The SD has no interval by area or volume, nor have span and geometric SD by volume of several images:"
-    " they hang on the few largest particles."
+    "By number every particle counts once, by area as its projected area, by volume as the sphere of that area. Some"
+    " spreads by area and volume have no interval, because they depend on the few largest particles."
 )
 SENSITIVITY_WORDS = (
-    "Each line changes one thing. The intervals here hold sampling alone. Doubtful: confidence under"
-    f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: of the convex outline through the pixels' centres, moved"
-    " out to their edges, as corners stand out by up to 0.7 px. Edges weighted: each particle by the inverse of its"
-    " chance to touch no frame (Miles, Lantuéjoul)."
+    "Each line changes one setting. These intervals include sampling only. Doubtful: confidence under"
+    f" {100 * LEAST_CONFIDENCE:.0f} %. Without pixel corners: sizes from the pixels' centres, as corners stick out by"
+    " up to 0.7 px. Edges weighted: each particle counts by the inverse of its chance to touch no frame (Miles,"
+    " Lantuéjoul)."
 )
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
-NO_SHAPE_INTERVALS = " They have no intervals: they answer no question of the recommendation and are not resampled."
+NO_SHAPE_INTERVALS = " We give no intervals for these."
 BUDGET = (
-    "Standard uncertainties: of the median in per cent of it, of the fraction in percentage points. They add in"
-    " quadrature; what is not known is not in the sum. The intervals above hold sampling and the scale, that of the"
-    " fraction in one image the assumed spread between fields, too. Particles too small to be counted are not in the"
-    " sum: the verdict has them as a bound."
+    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. Known contributions add"
+    " in quadrature; unknown ones are not in the sum. The intervals above include only sampling and the scale, and for"
+    " the fraction in one image the assumed variation between fields. Particles too small to count are not in the sum;"
+    " the verdict treats them as a bound."
 )
 
 
@@ -76,15 +76,23 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     note = found.interval_note
     missing = "" if note else too_few(found)
     lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
-    for name in ("median", "mean", "sd", "d10", "d90"):
+    for name in ("median", "mean", "sd", "d10", "d90") if found.n_kept > 1 else ("median",):
         lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
     basis = (
         f"Without intervals: {note}"
         if note
-        else f"In brackets the 95 % interval, by resampling {BASIS[found.interval_basis]}."
+        else f"In brackets: 95 % interval, by resampling {BASIS[found.interval_basis]}. {_whole(found)}"
     )
     said = (words(sentence, SMALL) for sentence in (basis, *found.cautions))
     return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), *said]
+
+
+def _whole(found: Statistics) -> str:
+    """The expanded uncertainty of the median by its whole budget, beside the interval that holds less."""
+    if found.budget is None:
+        return ""
+    expanded = said(found.budget["median"]["expanded"])
+    return f"The whole budget gives the median ± {expanded} (see Uncertainty budget)."
 
 
 def nano_card(found: Statistics, things: str) -> list[Flowable]:
@@ -96,7 +104,8 @@ def nano_card(found: Statistics, things: str) -> list[Flowable]:
     if nano is None:
         return [head, words(f"There are no {things} to judge.")]
     counted = f"{things}{counted_from(nano)}"
-    verdict = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm: {VERDICTS[nano['verdict']]}"
+    why = f" ({nano['reason']})" if nano["reason"] else ""
+    verdict = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm: {VERDICTS[nano['verdict']]}{why}"
     parts: list[Flowable] = [head, words(verdict, LEAD), space(2), words(nano["sentence"])]
     if nano["decides"]:
         parts.append(words(f"What would decide it: {nano['decides']}"))
@@ -115,21 +124,22 @@ def distribution(shown: Distribution) -> list[Flowable]:
         charts.append(chart(lambda ax: draw_convergence(ax, found, shown.task.things), 0.15))
     return [
         Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM)),
-        together(
-            heading("Size distribution"),
-            abreast(*charts),
-            words(f"Left: the share of all up to each size. {_convergence(found, shown.task.things)}", SMALL),
-        ),
-        space(4),
+        heading("Size distribution"),
         _weighted(found),
         *(words(note, SMALL) for note in dict.fromkeys(each["note"] for each in found.weighted.values()) if note),
         words(_fit(found, shown.task.things), SMALL),
         words(f"{' '.join(_definitions())} {WEIGHTED}", SMALL),
+        space(4),
+        together(
+            abreast(*charts),
+            words(f"Left: share of all up to each size. {_convergence(found, shown.task.things)}", SMALL),
+        ),
     ]
 
 
 def _definitions() -> Iterator[str]:
-    for quantity in (COLUMNS["min_feret"], COLUMNS["ecd"], *(NUMBERS[name] for name in (*FIGURES, "ecd_median"))):
+    """Of what its name does not explain."""
+    for quantity in (COLUMNS["min_feret"], COLUMNS["ecd"], *map(NUMBERS.get, ("span", "geometric_sd"))):
         yield f"{quantity.title}: {quantity.definition}"
 
 
@@ -153,21 +163,23 @@ def _convergence(found: Statistics, things: str) -> str:
     if line is None:
         return ""
     if line.get("by") == "image":
-        right = "Right: the median as images are counted in a random order, with its 95 % interval by image; "
+        right = "Right: median of the first images in random order, with its 95 % interval by image; "
         told = right if len(line["n"]) > 1 else ""
         said = f"{told}{more_images_words(line['more'], line['wanted'], found.relative_uncertainty)} (dotted)."
         return said[:1].upper() + said[1:]
-    said = f"Right: the median as {things} are counted in a random order, with its 95 % interval by sampling alone"
+    said = f"Right: median of the first {things} in random order, with its 95 % interval by sampling alone"
     if line["more"] is None:
         return f"{said}."
-    more = f"about {line['more']:,} more {things} give" if line["more"] else f"there are {things} enough for"
-    return f"{said}; {more} ±{100 * line['wanted']:g} % (dotted)."
+    wanted = f"±{100 * line['wanted']:g} % (dotted)"
+    if line["more"]:
+        return f"{said}. About {line['more']:,} more {things} would give {wanted}."
+    return f"{said}. There are enough {things} for {wanted}."
 
 
 def _fit(found: Statistics, things: str) -> str:
     fit = found.fit
     if fit is None:
-        return f"No log-normal law was fitted: too few {things} or equal sizes."
+        return f"No log-normal law was fitted: there are too few {things}, or all sizes are equal."
     return (
         f"Log-normal fit: median {significant(fit['median'])} {found.unit}, geometric standard deviation"
         f" {significant(fit['gsd'])}; a {fit['word']} fit (greatest distance {fit['ks']:.3f},"
@@ -177,7 +189,7 @@ def _fit(found: Statistics, things: str) -> str:
 
 
 def sensitivity(found: Statistics) -> list[Flowable]:
-    """How much the fraction hangs on settings and calibration."""
+    """How settings and calibration change the fraction."""
     if found.nano is None or not found.nano["sensitivity"]:
         return []
     lines = [
@@ -193,7 +205,7 @@ def sensitivity(found: Statistics) -> list[Flowable]:
     numbers = table(["Setting", "1 to 100 nm", "95 % interval", "N"], lines, (1.5, 1.05, 1.6, 0.6), width=HALF)
     return [
         together(
-            heading("What the fraction hangs on"),
+            heading("How settings change the fraction"),
             abreast(numbers, chart(lambda ax: draw_sensitivity(ax, found), 0.43, (HALF / 72, tall))),
             words(SENSITIVITY_WORDS, SMALL),
         )
@@ -211,7 +223,7 @@ def budget(found: Statistics) -> list[Flowable]:
     ]
     return [
         heading("Uncertainty budget (JCGM 100:2008, GUM)"),
-        table(["Contribution", "Where it is from", "Median", "1 to 100 nm"], shown, (1.5, 3, 0.6, 0.7), 2),
+        table(["Contribution", "Source", "Median", "1 to 100 nm"], shown, (1.5, 3, 0.6, 0.7), 2),
         *(words(told[answer]["sentence"]) for answer in ANSWERS),
         words(BUDGET, SMALL),
     ]
@@ -248,7 +260,7 @@ def set_aside(sample: Sample, found: Statistics) -> list[Flowable]:
                 SMALL,
             )
         ]
-    return [together(heading("Set aside"), made, *more)]
+    return [heading("Set aside"), made, *more]
 
 
 def shape(found: Statistics, things: str) -> list[Flowable]:
@@ -260,6 +272,7 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     lines = [
         [label, *(f"{values[of]:.3f}" for values in found.shape.values())]
         for of, label in (("median", "median"), ("d10", "D10"), ("d90", "D90"))
+        if all(of in values for values in found.shape.values())
     ]
     groups = found.agglomerates
     said = (
@@ -276,13 +289,13 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
     ]
 
 
-def notes(sentences: Sequence[str]) -> list[Flowable]:
+def notes(flags: Sequence[Flag]) -> list[Flowable]:
     """Warnings and what reading the file found."""
-    if not sentences:
+    if not flags:
         return []
-    shown = [words(f"• {one_line(sentence, 300)}") for sentence in sentences[:MOST_LINES]]
-    if len(sentences) > MOST_LINES:
-        shown.append(words(f"… and {len(sentences) - MOST_LINES} more in result.json."))
+    shown = [words(f"• {flag}") for flag in flags[:MOST_LINES]]
+    if len(flags) > MOST_LINES:
+        shown.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
     return [heading("Notes"), *shown]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
@@ -16,6 +17,7 @@ from ..measure.quantities import Value, number, readable, significant
 from ..micrograph.types import SOURCES, Calibration
 
 LEAST_DOUBT = 0.001
+MOST_DECIMALS = 6
 MEASURED = ("read", "data bar", "drawn")  # sources whose ends were measured in the image
 NOT_GIVEN = "not included"
 
@@ -37,8 +39,19 @@ def one_line(text: str, longest: int = 90) -> str:
     return f"{clean[:begin]}…{clean[len(clean) - end :]}"
 
 
+def hundredths(fraction: float) -> str:
+    """A fraction in per cent to three significant digits, more where it would round to 50 or 100 % and is not; without
+    zeros at the end: "22.4", "0.0777", "99.97"."""
+    hundred = 100 * fraction
+    decimals = max(0, 2 - floor(log10(abs(hundred)))) if hundred else 0
+    while decimals < MOST_DECIMALS and round(hundred, decimals) in (50, 100) and round(hundred, 9) not in (50, 100):
+        decimals += 1
+    text = f"{hundred:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def per_cent(fraction: float | None) -> str:
-    return "–" if fraction is None else f"{100 * fraction:.1f} %"
+    return "–" if fraction is None else f"{hundredths(fraction)} %"
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
@@ -79,15 +92,26 @@ def interval(value: float | None, ends: tuple[float | None, float | None], unit:
     return f"{shown} ({said})" if said and value is not None else shown
 
 
-def quantity_words(values: Mapping[str, Value], said: Callable[[float | None], str]) -> dict[str, str]:
-    """Each quantity by its title, with unit and interval, numbers as `said` says them."""
+def in_hundredths(name: str, value: Value) -> Value:
+    """The number as people read it: a fraction in per cent, any other as it is."""
+    if number(name).kind != "fraction":
+        return value
+    shown = (None if each is None else 100 * each for each in (value.value, value.low, value.high))
+    return Value(*shown, unit="%")
+
+
+def quantity_words(values: Mapping[str, Value], exactly: Callable[[float | None], str] | None = None) -> dict[str, str]:
+    """Each quantity by its title, with unit and interval, fractions in per cent; exactly: says all numbers as they are,
+    for programs."""
     words = {}
     for name, each in zip(values, map(readable, values.values()), strict=True):
-        title, whole = number(name).title, number(name).kind == "integer" and each.value is not None
+        quantity = number(name)
+        said = exactly or (per_cent if quantity.kind == "fraction" else significant)
         unit = each.unit if each.value is not None else ""
-        words[title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {unit}".strip()
+        whole = quantity.kind == "integer" and each.value is not None
+        words[quantity.title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {unit}".strip()
         if each.low is not None and each.high is not None:
-            words[title] += f" ({said(each.low)} to {said(each.high)})"
+            words[quantity.title] += f" ({said(each.low)} to {said(each.high)})"
     return words
 
 

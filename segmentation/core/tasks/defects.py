@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..flags import Flag
 from ..measure.quantities import Value
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Found, Maps, Task, as_is
-from .foreign import UNLIKE_WORDS, refused, withheld
+from .foreign import WITHHELD, refused, withheld
 
 if TYPE_CHECKING:
     from ..analysis import Measured
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from ..measure.table import Table
     from ..network.cards import ModelCard
 
-NONE_FOUND = "No {things} were found: the image shows none, or none that the model knows."
+NONE_FOUND = "No {things} were found. The image shows none, or none that the model knows."
 DOUBTFUL = (
-    "The network was not sure of what it found (mean probability {certainty:.2f}): compare the outlines with the image"
-    " before you use the numbers."
+    "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
+    " you use the numbers."
 )
 SURE = 0.7  # mean probability under which that is said
 
@@ -62,7 +63,8 @@ def task_of(thing: str, *, map_name: str = "", **said: Any) -> Task:
         "scale": as_is,
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
-        "ignores": frozenset({"filter", "field_spread", "repeatability"}),
+        "ignores": frozenset({"filter", "faint_limit", "field_spread", "repeatability"}),
+        "tem": True,
     }
     return Task(**{**alike, **said})
 
@@ -98,12 +100,12 @@ def untold(segmentation: Segmentation, table: Table, task: Task, settings: Measu
     if len(segmentation) and not withheld(segmentation, settings):
         return None
     none = NONE_IN_MASK if segmentation.provenance.card.get("name") == MASKS else NONE_FOUND
-    why = UNLIKE_WORDS if len(segmentation) else none.format(things=task.things)
+    none_found = Flag(none.format(things=task.things), f"No {task.things} found")
     nothing = {name: Value(None) for name in task.quantities}
-    return Measured(refused(table), None, nothing, (why,))
+    return Measured(refused(table), None, nothing, (WITHHELD if len(segmentation) else none_found,))
 
 
-def doubts(segmentation: Segmentation) -> Iterator[str]:
+def doubts(segmentation: Segmentation) -> Iterator[Flag]:
     """What to look at before the numbers are used."""
     if (sure := segmentation.used.get("certainty", 1.0)) < SURE:
-        yield DOUBTFUL.format(certainty=sure)
+        yield Flag.doubtful(DOUBTFUL.format(certainty=sure), f"Unsure outlines (mean probability {sure:.2f})")

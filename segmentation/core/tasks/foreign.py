@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..flags import Flag
 from ..measure.filters import Reason
 from ..network.likeness import ENTRY
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from ..settings import MeasurementSettings
 
 UNLIKE = 1.0  # times the distance that a card allows
-UNLIKE_WORDS = (
-    "This image looks unlike the micrographs that the model was taught on, so no number is given: choose another model,"
-    " or switch “Measure images unlike the data” on if you know better."
+WITHHELD = Flag.doubtful(
+    "This image looks unlike the training images of the model, so no numbers are given. Choose another model, or switch"
+    " “Measure images unlike the data” on if you know better.",
+    "No numbers: unlike the training images of the model",
+    reason=str(Reason.UNLIKE),
 )
 
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from segmentation.core.micrograph import data_bar, parse_width, read_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
-from segmentation.core.micrograph.readings import sure_calibration
+from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.network.cards import AlteredWeights, NoDevice
@@ -95,7 +95,7 @@ def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
         return micrograph
     found = read_bar(micrograph)
     if found is None or found.sure or known:
-        return replace(micrograph, reading=sure_calibration(found and asdict(found)))
+        return with_scale_read(micrograph, found and asdict(found))
     note = found.note or DOUBTFUL.format(found.nm_per_pixel)
     return replace(micrograph, notes=(*micrograph.notes, note))
 
@@ -241,7 +241,7 @@ class Measuring(BaseCommand):
             left_out=[LeftOut.failed(path.name, reason, _sha256(path)) for path, reason in failed],
         )
         write_all(sample, out, for_the_page=False)
-        for warning in sample.warnings:
+        for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")
         missing = f", {len(failed)} could not be measured" if failed else ""
         self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")

@@ -22,7 +22,7 @@ def every() -> tuple[Export, ...]:
 def listed(of: Of, task: Task, *, all: bool = False) -> dict[str, Export]:
     """The exports of an image or a sample by file name, in the words of a kind of analysis.
 
-    all: whether the files are to hold what was set aside, too.
+    all: whether the files include what was set aside.
     """
     there = (each for each in every() if each.holds(of) and (not each.panel or each.panel in task.panels))
     return {export.name: export for export in (each.said(of, task, all=all) for each in there)}

@@ -1,6 +1,6 @@
 """What an export is to the page, the bundle and the documentation.
 
-The web process reads exports, too: what needs matplotlib, scipy, scikit-image or an office library is imported inside
+The web process also reads exports: what needs matplotlib, scipy, scikit-image or an office library is imported inside
 functions.
 """
 

@@ -33,7 +33,7 @@ HOW = (
 
 def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
     heads, rows = numbers_of(sample)
-    yield ("image", *heads, "nm_per_pixel", "calibration_source", "outlier", "excluded", "sha256", *HOW)
+    yield ("image", *heads, "nm_per_pixel", "calibration_source", "outlier", "excluded", "warning", "sha256", *HOW)
     for image, row in zip(sample.images, rows, strict=True):
         calibration = None if image.member is None else image.member.calibration
         yield (
@@ -43,6 +43,7 @@ def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
             "" if calibration is None else calibration.source,
             image.outlier,
             image.excluded,
+            image.warning,
             image.sha256,
             *_how(image),
         )

@@ -76,6 +76,7 @@ def _escaped(character: str) -> str:
 
 
 def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
+    from ...flags import shorts
     from ..facts import brief, model_words
 
     member = sample.members[0]
@@ -93,6 +94,8 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
         yield "uncertainty of the calibration of the microscope", instrument_words(calibration)
     yield "model", model_words(found.card)
     yield from brief(sample).items()
+    for warning in shorts(sample.flags):
+        yield "warning", warning
     yield from _numbers(sample)
 
 
@@ -113,6 +116,8 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     if found.edge == "weight":
         yield "edges", WEIGHTED.format(thing=sample.task.thing)
     for name in ("mean", "median", "sd", "d10", "d50", "d90"):
+        if found.n_kept == 1 and getattr(found, name) is None:
+            continue
         label = {"sd": "sample standard deviation"}.get(name, name.upper() if name[0] == "d" else name)
         yield f"{label} ({found.unit})", number(getattr(found, name))
         limits = found.intervals[name]

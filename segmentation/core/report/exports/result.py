@@ -15,6 +15,7 @@ import numpy as np
 
 from segmentation import __version__
 
+from ... import flags
 from ...analysis import Analysis
 from ...measure.statistics import by_reason
 from ...settings import DEFAULT_TASK
@@ -41,7 +42,7 @@ def as_dict(sample: Sample) -> dict[str, Any]:
     own = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
     made: dict[str, Any] = plain(
-        {**own, "statistics": statistics, "versions": versions(), "warnings": list(sample.warnings)}
+        {**own, "statistics": statistics, "versions": versions(), **flags.as_json(sample.flags)}
     )
     return made
 
@@ -97,7 +98,7 @@ def _of_member(image: Image) -> dict[str, Any]:
 
     member = image.member
     found = Found() if member is None else member.found
-    names = ("name", "n", "n_set_aside", "median", "low", "high", "outlier", "excluded", "sha256")
+    names = ("name", "n", "n_set_aside", "median", "low", "high", "outlier", "excluded", "warning", "sha256")
     return {
         **{name: getattr(image, name) for name in names},
         "calibration": None if member is None else asdict(member.calibration),

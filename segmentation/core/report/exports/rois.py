@@ -95,7 +95,7 @@ EXPORTS = (
         130,
         _write,
         image="outlines of the kept {things} for ImageJ's ROI Manager",
-        image_all="outlines of all {things} for ImageJ's ROI Manager, those that were set aside in red",
+        image_all="outlines of all {things} for ImageJ's ROI Manager, set-aside ones in red",
     ),
     Export(
         "rois-all.zip",

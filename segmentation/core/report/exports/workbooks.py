@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
-IMAGES = (36, 14, 50, 50)  # widths in characters of what is no number
+IMAGES = (36, 14, 50, 50, 50)  # widths in characters of what is no number
 METADATA = (18, 36, 70, 36)
 BUDGET = (36, 100, 30, 30)
 EARLIEST = datetime(1980, 1, 1)
@@ -46,7 +46,9 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
                 heads = ["kept", "set aside", f"median ({sample.pooled.unit})", "95 % from", "to"]
             told = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
             widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
-            _add_sheet(book, "images", ["image", *heads, "nm per pixel", "outlier", "excluded"], told, widths)
+            _add_sheet(
+                book, "images", ["image", *heads, "nm per pixel", "outlier", "excluded", "warning"], told, widths
+            )
         else:
             columns = sample.analysis.table.columns
             lines = zip(*(values[:MOST_ROWS].tolist() for values in columns.values()), strict=True)
@@ -65,11 +67,11 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
 
 @contextmanager
 def _workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
-    """A workbook without dates, in `file` once the block ends; its rows wait on the disk, not in memory."""
+    """A workbook without dates, in `file` once the block ends; its rows wait on the disk beside it, not in memory."""
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=file.parent if isinstance(file, Path) else None) as folder:
         book = Workbook(file, {"constant_memory": True, "tmpdir": folder})
         book.set_properties({"created": EARLIEST})
         yield book
@@ -109,7 +111,7 @@ def _add_sheet(
 
 def _remarks(image: Image) -> tuple[float | None, str, str]:
     pixel = None if image.member is None else image.member.calibration.nm_per_pixel
-    return pixel, image.outlier, image.excluded
+    return pixel, image.outlier, image.excluded, image.warning
 
 
 def _budget(told: dict[str, Any]) -> Iterator[Sequence[Any]]:
@@ -129,7 +131,7 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "software", name, value, ""
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
-        for name in ("verdict", "sentence", "decides", "asked"):
+        for name in ("verdict", "reason", "sentence", "decides", "asked"):
             yield "2022/C 229/01", name, (sample.pooled.nano or {}).get(name, ""), ""
         for point in (sample.pooled.recommendation or {}).get("points", ()):
             yield "2022/C 229/01", point["title"], point["said"], ""
@@ -144,8 +146,8 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
         yield "image", "sha256", image.sha256, image.name
     if sample.analysis is not None:
         yield "image", "name", sample.name, ""
-        for sentence in sample.warnings:
-            yield "notes", "warning", sentence, ""
+        for flag in sample.flags:
+            yield "notes", "warning", flag.text, ""
 
 
 def _notes(sample: Sample) -> list[str]:
@@ -153,7 +155,7 @@ def _notes(sample: Sample) -> list[str]:
     from ..method import left_out_words
 
     said = (left_out_words(sample), unknown(sample))
-    return [*(f"{each.removesuffix('.')}." for each in said if each), *sample.warnings]
+    return [*(f"{each.removesuffix('.')}." for each in said if each), *map(str, sample.flags)]
 
 
 def _write(context: Context, path: Path) -> None:

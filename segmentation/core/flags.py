@@ -1,0 +1,71 @@
+"""Warnings about an image or a sample, and the short form of each that stands wherever one of its numbers does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LONGEST = 60  # characters of a short form
+EARLIER = "Has a warning: see its page"  # short form of a warning that an earlier version stored as a sentence alone
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One warning.
+
+    text: full sentences. short: at most 60 characters that stand beside the numbers in figure, tables and lists; ""
+    for a mere note, which changes no number. doubt: whether it puts the numbers in doubt. reason, ids: which outlines
+    it means: all that were set aside for this reason, and those by these ids.
+    Raises ValueError where the short form is too long, or missing though the numbers are in doubt.
+    """
+
+    text: str
+    short: str = ""
+    doubt: bool = False
+    reason: str = ""
+    ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.short) > LONGEST or (self.doubt and not self.short):
+            raise ValueError(f"a short form of {len(self.short)} characters: {self.short}")
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def doubtful(cls, text: str, short: str, **means: Any) -> Flag:
+        """One that puts the numbers in doubt; means: reason and ids."""
+        return cls(text, short, True, **means)
+
+
+def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
+    """Plain JSON types: warnings, the sentences alone, and flags, all that is known of each."""
+    every = [{**asdict(each), "ids": list(each.ids)} for each in flags]
+    return {"warnings": [each["text"] for each in every], "flags": every}
+
+
+def from_json(stored: Mapping[str, Any], notes: Iterable[str] = ()) -> list[Flag]:
+    """The flags that `as_json` stored, or those of an earlier version, which stored sentences alone; notes: such
+    sentences that change no number."""
+    if "flags" in stored:
+        return [Flag(**{**each, "ids": tuple(each["ids"])}) for each in stored["flags"]]
+    harmless = set(notes)
+    return [Flag(text) if text in harmless else Flag.doubtful(text, EARLIER) for text in stored.get("warnings", ())]
+
+
+def one_line(flags: Iterable[Flag], longest: int = 150) -> str:
+    """The short forms on one line of at most so many characters, each whole, "" where there are none."""
+    every = shorts(flags)
+    taken = every[:1]
+    for each in every[1:]:
+        if len("; ".join([*taken, each])) + len("; 99 more") > longest:
+            break
+        taken.append(each)
+    more = [f"{len(every) - len(taken)} more"] if len(every) > len(taken) else []
+    return "; ".join([*taken, *more])
+
+
+def shorts(flags: Iterable[Flag]) -> list[str]:
+    """The short forms, each once."""
+    return list(dict.fromkeys(each.short for each in flags if each.short))
