@@ -53,10 +53,10 @@ class Change:
     value: str
 
 
-# By reason: what is clicked, the setting and what it becomes. Only those are offered that the analysis has.
+# By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
-    "much fainter than the others": Change("count them", "faint_limit", "0"),
+    str(Reason.FAINT): Change("count them", "faint_limit", "0"),
 }
 
 

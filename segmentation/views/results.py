@@ -213,7 +213,7 @@ def _numbers(job: Job) -> dict[str, Any]:
     return {
         "kept": statistics["n_kept"] if statistics else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
-        "unscaled": statistics is not None and not is_scaled(job.summary),
+        "unscaled": bool(statistics and statistics["n_kept"]) and not is_scaled(job.summary),
         "warning": one_line(flags_of(job.summary, job.micrograph)) if done else "",
     }
 

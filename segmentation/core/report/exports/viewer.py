@@ -150,12 +150,14 @@ def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST) -> bytes:
 
 
 def thumbnail_png(analysis: Analysis) -> bytes:
-    """The analysed area with what was found in colour, no side over 320 px, as a PNG."""
+    """The analysed area, with what was found in colour where there is anything, no side over 320 px, as a PNG."""
     from ..picture import analysed, painted, sampled
     from ..png import deflated
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
+    if not len(used):
+        return deflated(picture).png()
     numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).of_classes else None
     return deflated(painted(picture, labels, 0.6, numbers)).png()
 
