@@ -13,6 +13,7 @@ from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
+from ..core.micrograph.width import question
 from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
 from ..models import Micrograph, Sample
 
@@ -185,5 +186,8 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
         return {"text": said, "look": "good"} if said else {"text": BEING_READ if unread else UNSCALED, "look": "check"}
     if calibration.nm_per_pixel is None:
         return {"text": "measured in pixels", "look": ""}
-    look = "" if calibration.source == "typed" else "good"
-    return {"text": f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px", "look": look}
+    said = f"{BADGES[calibration.source]}: {calibration.nm_per_pixel:.4g} nm/px"
+    if calibration.source != "typed":
+        return {"text": said, "look": "good"}
+    asked = question(text)
+    return {"text": f"{said}; {asked}", "look": "check"} if asked else {"text": said, "look": ""}

@@ -16,6 +16,7 @@ from PIL import Image
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.types import Calibration
+from ..core.micrograph.width import question
 from ..models import Artifact, Job, Micrograph
 from ..services.calibration import calibration_for, disagreements, file_calibration, width_text
 from .access import visible_upload
@@ -103,7 +104,9 @@ def check(request: HttpRequest, pk: UUID) -> JsonResponse:
         used = calibration_for(request.GET.get("width", ""), request.GET.get("origin", ""), micrograph)
     except ValueError as error:
         return JsonResponse({"error": str(error), "warnings": []})
-    return JsonResponse({"error": "", "warnings": disagreements(micrograph, used)})
+    asked = question(request.GET.get("width", "")) if used and used.source == "typed" else ""
+    wide = [f"A width of millimetres is rare in electron microscopy: {asked}"] if asked else []
+    return JsonResponse({"error": "", "warnings": [*wide, *disagreements(micrograph, used)]})
 
 
 def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:

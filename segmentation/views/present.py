@@ -339,7 +339,7 @@ class Result(Sizes):
         other = self.statistics.get("without_filter")
         if not other:
             return "Filter on: it removed nothing."
-        median = f"median {significant(other['median'])} {self.unit}"
+        median = f"median {self.length(other['median'])}"
         share = other.get("fraction_100nm")
         nano = "" if share is None else f", {per_cent(share)} % of 1–100 nm"
         return f"Filter on. Without it: {other['n']} kept, {median}{nano}."

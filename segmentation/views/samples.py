@@ -34,7 +34,6 @@ from .pooled import STATES, Pooled
 from .progress import Progress
 from .serving import files_of, serve_sample_file
 from .upload import ACCEPTED
-from .words import significant
 
 A_PAGE = 50
 SAID = 5  # remarks on added files that are shown at the top; all of them are kept below
@@ -238,7 +237,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "failed": counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
         "per_cent": round(100 * ended / total) if total else 0,
         "kept": pooled.kept if pooled.statistics else "",
-        "median": f"{significant(median)} {pooled.unit}" if median is not None else "",
+        "median": pooled.length(median) if median is not None else "",
         "first": first,
         "unscaled": pooled.unscaled,
     }

@@ -202,6 +202,11 @@ class Sizes:
         """All lengths in one unit."""
         return in_micrometres(value) if self.is_large else value
 
+    def length(self, value: float | None) -> str:
+        """A length with its unit."""
+        shown = self._shown(Value(value, unit=self.statistics.get("unit", "px")))
+        return f"{significant(shown.value)} {shown.unit}"
+
     @property
     def is_large(self) -> bool:
         """Whether lengths are shown in µm: the median is 1 µm or more."""
@@ -291,8 +296,7 @@ class Sizes:
         fit = self.statistics.get("fit")
         if not fit or self.kept < FEW:
             return ""
-        shown = self._shown(Value(fit["median"], unit=self.statistics["unit"]))
-        median = f"median {significant(shown.value)} {shown.unit}"
+        median = f"median {self.length(fit['median'])}"
         law = f"A log-normal law with {median} and geometric SD {significant(fit['gsd'])}: {fit['word']} fit"
         chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
         return f"{law} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."

@@ -220,7 +220,8 @@ function arrange() {
   }
   main.box.hidden = sample.chosen;
   main.input.disabled = main.origin.disabled = sample.chosen;
-  document.getElementById("own-widths").hidden = count < 2 || sample.chosen;
+  document.getElementById("own-widths").hidden = count < 2;
+  document.getElementById("width_hint").hidden = count > 1;
   images.classList.toggle("has-cards", cards.children.length > 0);
   show(main, alone);
   guard();

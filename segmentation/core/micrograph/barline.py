@@ -26,7 +26,8 @@ FEWEST_TICKS = 6
 TEN = 10  # steps of a row of ticks, as Hitachi draws it
 SHORTEST_STEP = 5.0  # px between two ticks
 MOST_MISSING = 0.2  # of the steps of a row: what the picture hides
-MOST_MARKS, MOST_IN_A_ROW = 50_000, 400  # more are a texture
+MOST_RUNS, MOST_IN_A_ROW = 50_000, 400  # more are a texture
+LEAST_FULL = 0.6  # of the box of a mark
 SAME_PX = 1
 LEAST_BLOCK = 2  # last row, at least, of a bar that begins in the first
 
@@ -217,18 +218,55 @@ def ticked(ink: Mask, text: Text) -> Iterator[Line]:
 
 def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
     """Left, right, top and bottom (n, 4) of the small upright marks and dots near a text; the ends just outside."""
-    from scipy import ndimage
-
     height = _height(text)
     first = max(0, int(text.top - FARTHEST * height))
-    labels, count = ndimage.label(ink[first : int(text.bottom + FARTHEST * height) + 1])
-    if not 0 < count <= MOST_MARKS:
+    near = ink[first : int(text.bottom + FARTHEST * height) + 1]
+    if np.count_nonzero(near[:, 1:] & ~near[:, :-1]) > MOST_RUNS:
         return np.zeros((0, 4))
-    places = [(x.start, x.stop, y.start + first, y.stop + first) for y, x in ndimage.find_objects(labels)]
-    boxes = np.array(places, np.float64)
+    blobs = np.array(_blobs(near), np.float64).reshape(-1, 5)
+    boxes, area = blobs[:, :4] + (0, 0, first, first), blobs[:, 4]
     wide, tall = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    full = np.bincount(labels.ravel())[1:] / (wide * tall)
-    return boxes[(wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height) & (full >= 0.6)]
+    is_small = (wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height)
+    marks: NDArray[np.float64] = boxes[is_small & (area >= LEAST_FULL * wide * tall)]
+    return marks
+
+
+def _blobs(ink: Mask) -> list[list[int]]:
+    """Left, right, top, bottom and number of pixels of everything that hangs together; the ends just outside.
+
+    scipy has this, but the web process, which imports this module, is to do without it.
+    """
+    blobs: dict[int, list[int]] = {}
+    joined: list[int] = []  # for each number that was given, the smaller one of the same blob, or itself
+    above: list[tuple[int, int, int]] = []  # first column, last plus one, and blob of the runs of the row before
+    for y, row in enumerate(ink):
+        runs, place = [], 0
+        for left, right in _runs(row).tolist():
+            while place < len(above) and above[place][1] <= left:
+                place += 1
+            touching = set()
+            for first, _, number in above[place:]:
+                if first >= right:
+                    break
+                while joined[number] != number:
+                    number = joined[number]
+                touching.add(number)
+            own = min(touching, default=len(joined))
+            if not touching:
+                joined.append(own)
+                blobs[own] = [left, right, y, y + 1, 0]
+            for other in touching - {own}:
+                joined[other] = own
+                blobs[own] = _united(blobs[own], blobs.pop(other))
+            blobs[own] = _united(blobs[own], [left, right, y, y + 1, right - left])
+            runs.append((left, right, own))
+        above = runs
+    return list(blobs.values())
+
+
+def _united(one: list[int], other: list[int]) -> list[int]:
+    ends = (min(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), max(one[3], other[3]))
+    return [*ends, one[4] + other[4]]
 
 
 def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:

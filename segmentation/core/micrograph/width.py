@@ -9,6 +9,7 @@ from .vendors.units import may_be_thousands, nanometres
 
 SMALLEST_NM = 1.0
 LARGEST_NM = 1e8
+VERY_WIDE_NM = 1e6
 _FORM = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
 _POINTED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _EXAMPLES = "such as 7520 nm or 7.52 µm"
@@ -29,6 +30,18 @@ def parse_width(text: str) -> float | None:
     if not SMALLEST_NM <= width <= LARGEST_NM:
         raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")
     return width
+
+
+def question(text: str) -> str:
+    """What is asked where a typed length is of millimetres, which hardly any electron micrograph shows; else ""."""
+    try:
+        length = parse_length(text)
+    except ValueError:
+        return ""
+    if length < VERY_WIDE_NM:
+        return ""
+    form = _FORM.fullmatch(" ".join(text.split()))
+    return f"did you mean {form[1]} µm?" if form and form[2] == "mm" else f"that is {length * 1e-6:g} mm, is it right?"
 
 
 def parse_length(text: str) -> float:
