@@ -142,8 +142,8 @@ def test_each_point_is_said():
     sizes = [20_000.0] * 3 + [50.0] * 7
     statistics = summarise(table_of(sizes, nm_per_pixel=10.0, group=[1, 1, 1, *range(2, 9)]))
     said = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
-    assert statistics.recommendation["exempt"] == 3 and "3 are here" in said["Particles over 100 µm"]
-    assert "3 of 10 lie in 1 group of outlines that touch, 7 touch no other" in said["Constituent particles"]
+    assert statistics.recommendation["exempt"] == 3 and "counted 3 such particles" in said["Particles over 100 µm"]
+    assert "3 of 10 lie in 1 group of outlines that touch, and 7 touch no other" in said["Constituent particles"]
     assert "never lower" in said["Thickness"] and "under 1 nm thick" in said["Elongated and plate-like particles"]
     assert "under 9 px in area" in said["External dimension"]
 

@@ -111,7 +111,7 @@ def test_particles_and_calibration_together():
 
 def test_nothing_decides_exactly_one_half():
     assert particles_to_decide(Fraction(0.5, 0.4, 0.6, 100)) is None
-    assert "Hardly more particles" in card([50] * 500 + [150] * 500)["decides"]
+    assert "More particles would hardly help" in card([50] * 500 + [150] * 500)["decides"]
 
 
 def test_a_better_calibration_would_decide():
@@ -186,7 +186,7 @@ def test_a_verdict_that_2_per_cent_would_end_says_so():
     sizes = [60.0] * 350 + [99.0] * 340 + [160.0] * 310
     unchecked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6))
     assert unchecked["verdict"] == "above"
-    assert "an error of 2 % would end this verdict" in unchecked["sentence"]
+    assert "an error of 2 % would change this verdict" in unchecked["sentence"]
     checked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.001))
     assert checked["verdict"] == "above" and "accuracy" not in checked["sentence"]
     assert "accuracy" not in card([60.0] * 690 + [160.0] * 310, Calibration(2.0, "typed"))["sentence"]
@@ -204,7 +204,7 @@ def test_a_firm_verdict_names_what_would_turn_it():
     table = set_aside(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
     found = summarise(table, calibration=SURE).nano
     assert found["verdict"] == "above"
-    assert "the other way with: filter on" in found["sentence"]
+    assert "verdict reverses with: filter on" in found["sentence"]
 
 
 @pytest.mark.parametrize(("number", "rounded"), [(1, 1), (99, 99), (101, 110), (1234, 1300), (1200, 1200)])
@@ -225,7 +225,11 @@ def test_what_is_too_small_to_count_enters_the_verdict_as_a_bound(filter):
     found = set_aside_card(120, 40, filter)
     assert (found["fraction"], found["n"]) == (0, 40)
     assert found["verdict"] == "undecided"
-    assert "120 outlines were set aside" in found["decides"] and "75.0 % are" in found["decides"]
+    assert (
+        "120 small outlines" in found["reason"]
+        and "120 small outlines were set aside" in found["decides"]
+        and "75.0 % are" in found["decides"]
+    )
     assert found["decides"].startswith("A higher magnification")
     assert found["least_nm"] == (pytest.approx(37.5) if filter else None)
     assert f"40 particles of {'37.5 nm' if filter else '9 px'} and more" in found["sentence"]
@@ -279,8 +283,9 @@ def test_a_few_that_are_too_small_turn_nothing():
 
 def test_few_particles_give_no_verdict():
     assert card([50] * 4)["verdict"] == "undecided"
-    assert "4 are too few" in card([50] * 4)["decides"]
-    assert card([50, 60] * 15)["verdict"] == "above"
+    assert "needs at least 30, and there are 4" in card([50] * 4)["decides"]
+    assert card([50] * 4)["reason"] == "4 of at least 30 particles"
+    assert card([50, 60] * 15)["verdict"] == "above" and card([50, 60] * 15)["reason"] == ""
 
 
 def test_one_field_gives_no_firm_verdict_near_the_threshold():
@@ -292,7 +297,7 @@ def test_one_field_gives_no_firm_verdict_near_the_threshold():
     assert assumed["verdict"] == "undecided"
     assert "other fields" in assumed["decides"] and "15 %" in assumed["decides"]
     assert assumed["low"] < alone["low"] < alone["high"] < assumed["high"]
-    assert "differ by 15 % from field to field" in assumed["sentence"]
+    assert "how fields differ; we assume 15 %" in assumed["sentence"]
     assert card(log_normal(300, median=40, gsd=1.4), field_spread=0.15)["verdict"] == "above"
 
 
@@ -322,7 +327,7 @@ def test_how_many_particles_are_asked_for():
     spread = np.log(1.6)
     number = int(found["asked"].split("about ")[1].split()[0].replace(",", ""))
     assert number == pytest.approx((1.96 / 0.05) ** 2 * spread**2 * (1 + spread**2 / 2), rel=0.06)
-    assert "4,000 of 1 image" in found["asked"]
+    assert "4,000 in 1 image" in found["asked"]
 
 
 @pytest.mark.parametrize("filter", [False, True])

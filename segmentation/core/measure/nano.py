@@ -198,8 +198,8 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
         return (
             "undecided",
             f"{outlines} may decide otherwise",
-            f"A higher magnification: {outlines} ({terms.smaller}) set aside as too small. If all are particles,"
-            f" {100 * more.fraction:.1f} % are from 1 to 100 nm.",
+            f"A higher magnification: {outlines} {'was' if small == 1 else 'were'} set aside ({terms.smaller}). If all"
+            f" are particles, {100 * more.fraction:.1f} % are from 1 to 100 nm.",
         )
     size = variants["as analysed"].size
     if size[-1] - size[0] <= SAME * size[-1]:
