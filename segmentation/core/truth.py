@@ -154,7 +154,10 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
         if len(possible) == count and set(known) <= {*possible, UNLABELLED}:
             return tuple(possible)
     told = ", ".join(map(str, known[:8])) + (" and more" if len(known) > 8 else "")
-    raise BadDataset(f"The labels hold the numbers {told}, for {count} classes: say which stand for them with classes.")
+    raise BadDataset(
+        f"The labels hold the numbers {told}, and heads names {count} classes: name every class in heads, or say with"
+        " classes which numbers stand for them."
+    )
 
 
 def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:

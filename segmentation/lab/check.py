@@ -15,12 +15,13 @@ from ..core.settings import DEFAULT_TASK
 from ..core.truth import UNLABELLED, BadDataset, Pair, find_pairs, groups_in, read_groups, source_of
 from .data import pairs_of
 from .look import Looked, look_at
-from .settings import SIZES, FolderEntry, TrainingRecipe, number_of_classes
+from .settings import SIZES, FolderEntry, TrainingRecipe, number_of_classes, read_toml
 from .slips import another_kind, exchanged, inverted, slips
 
 GROUPS = "groups.csv"
+RECIPES = Path(__file__).parent / "recipes"
 SAME = 0.99  # correlation of two thumbnails that show one picture
-ALIKE = 2  # findings that differ only in names and numbers; of more the first stands for all
+ALIKE = 9  # findings that differ only in names and numbers; of more the first stands for all
 ASTRAY = "{number} labels follow the edges of their image only by chance, as labels of another image would: {names}."
 FEW_ASTRAY = 0.25  # share of the images
 NOT_CAUGHT = (
@@ -118,7 +119,7 @@ def _one_for_all(findings: Sequence[Finding], names: Sequence[str]) -> Sequence[
     if len(findings) <= ALIKE:
         return findings
     first, *others = findings
-    files = [next((name for name in names if name in each.sentence), "") for each in others]
+    files = [min((n for n in names if n in each.sentence), key=each.sentence.find, default="") for each in others]
     return [replace(first, sentence=f"{first.sentence} The same is true {len(others)} more times: {_some(files)}.")]
 
 
@@ -174,6 +175,19 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]
             for finding in checked.findings:
                 say(f"{entry.path}: {finding}")
             checked.refuse(entry.path)
+
+
+def copied(recipe: TrainingRecipe) -> str:
+    """Such as "title and limits": what a recipe of another name that comes with the software says in the same words."""
+    others = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
+    same = [
+        entry
+        for entry in ("title", "summary", "limits")
+        if (own := getattr(recipe, entry))
+        and any(other.get(entry) == own and other.get("name") != recipe.name for other in others)
+        and not any(other.get(entry) == own and other.get("name") == recipe.name for other in others)
+    ]
+    return " and ".join(same).capitalize()
 
 
 def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "") -> Checked:

@@ -1,4 +1,4 @@
-"""What trainings reach over folds and seeds, and what one kind of them gains over another: tables and plots."""
+"""What trainings reach over folds and seeds, and what one kind of them gains over another: tables, plots, pictures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from .files import write_picture, write_whole
-from .tasks.base import Definition, Floats, Scoring
+from .tasks.base import Definition, Floats, Picture, Scoring
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 ACROSS = 4  # plots
+COLUMN = 280  # px, of a picture of one training
 TELLS = "Mean ± SD over folds and seeds; of counts the sum over the folds, ± SD over seeds."
 GAIN = "Gain over “{first}”, each training against that of the same fold and seed; mean ± SD."
 Setting = tuple[str, ...]
@@ -97,6 +99,32 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
 
+def draw_images(
+    file: Path, trainings: Sequence[str], images: Mapping[str, tuple[Picture, Picture, Sequence[Picture]]]
+) -> None:
+    """The same images under each training: a row for each image with the picture, its truth, and what each found.
+
+    trainings: their headings. images: by name the picture, its truth and (trainings) what was found, all (h, w, 3).
+    """
+    headings = [textwrap.wrap(each, COLUMN // 7) for each in ("image", "truth", *trainings)]
+    top = 14 * max(map(len, headings)) + 6
+    rows = [
+        (name, [Image.fromarray(each).resize((COLUMN, round(COLUMN * each.shape[0] / each.shape[1]))) for each in some])
+        for name, some in ((name, (picture, truth, *found)) for name, (picture, truth, found) in images.items())
+    ]
+    high = top + sum(row[0].height + 20 for _, row in rows)
+    page = Image.new("RGB", (len(headings) * (COLUMN + 6), high), "white")
+    pen = ImageDraw.Draw(page)
+    for place, lines in enumerate(headings):
+        pen.multiline_text((place * (COLUMN + 6) + 2, 3), "\n".join(lines), fill="black", spacing=2)
+    for name, row in rows:
+        pen.text((2, top + 2), name, fill="black")
+        for place, picture in enumerate(row):
+            page.paste(picture, (place * (COLUMN + 6), top + 16))
+        top += row[0].height + 20
+    write_picture(file, page)
+
+
 def by_class(rows: Sequence[Trained], name: str, figures: Sequence[str]) -> list[Trained]:
     """The same trainings with the figures of one class, which comes first in the setting."""
     return [
@@ -157,8 +185,8 @@ def draw(
                     ax.plot([place + aside] * len(each.each), each.each, ".", ms=3, color=colour, alpha=0.5)
         ax.set_xticks(range(len(places)), [textwrap.fill(place, 14) for place in places], fontsize=7)
         ax.set_xlim(-0.5, len(places) - 0.5)
-        ax.set_title(name.replace("_", " "), fontsize=9)
-        ax.set_xlabel(names[along] if len(names) > 1 else "", fontsize=8)
+        ax.set_ylabel(textwrap.fill(known[name].axis, 34), fontsize=8)
+        ax.set_xlabel(names[along].replace("_", " "), fontsize=8)
     for ax in axes[len(figures) :]:
         ax.set_axis_off()
     if len(lines) > 1:

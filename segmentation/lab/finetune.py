@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..core.network.cards import ModelCard
 from .check import inspect
 from .data import validation_groups
 from .look import Looked
@@ -35,8 +36,9 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
     """
     card = base_card(model)
     keep_apart(folder)
-    checked = inspect(folder, count=number_of_classes(card.task, maps_of(card)), task=card.task)
-    checked.refuse(str(folder), f"; see `manage.py dataset check {folder}`")
+    count = number_of_classes(card.task, maps_of(card))
+    checked = inspect(folder, count=count, task=card.task)
+    checked.refuse(str(folder), f"; {_kept(card)}" if count else f"; see `manage.py dataset check {folder}`")
     trained = _images_trained_on(checked.pairs, fold)
     entries = {
         "name": f"{card.name}-{_slug(folder.resolve().name)}",
@@ -56,6 +58,14 @@ def fine_tuning(folder: Path, model: str, fold: int = 0) -> TrainingRecipe:
         **DEFAULTS,
     }
     return recipe_from(entries, str(folder))
+
+
+def _kept(card: ModelCard) -> str:
+    """What fine-tuning does with classes, for a folder that does not fit."""
+    return (
+        f"fine-tuning keeps the {len(maps_of(card))} classes of {card.name} ({', '.join(maps_of(card))}). To add a"
+        f' class, train a recipe with start_from = "{card.name}" and all classes in heads'
+    )
 
 
 def _images_trained_on(pairs: list[Looked], fold: int) -> str:

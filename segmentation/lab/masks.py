@@ -27,6 +27,7 @@ from .tasks.base import COUNT_OFF, Definition, Floats, Followed, Labels, Learnin
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
+VALUES = 8  # of 256 values in a bin of their histogram
 PIXELS = {"pixels": "pixels"}
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
@@ -117,8 +118,18 @@ class MaskScoring:
                 0,
                 counted=True,
             ),
-            "mean_true": Definition(f"True mean {size}", f"Of the {things} in the annotation.", 1),
-            "mean_found": Definition(f"Found mean {size}", f"Of the {things} in the prediction.", 1),
+            "mean_true": Definition(
+                f"True mean {size}",
+                f"Of the {things} in the annotation, in the unit of the sizes.",
+                1,
+                unit="unit of the sizes",
+            ),
+            "mean_found": Definition(
+                f"Found mean {size}",
+                f"Of the {things} in the prediction, in the unit of the sizes.",
+                1,
+                unit="unit of the sizes",
+            ),
             "mean_error": Definition("Their difference, %", "Found less true, in percent of the true.", 1, True),
             "every_true": Definition(
                 "All true regions", f"With those that are not counted as {things}.", 0, counted=True
@@ -152,6 +163,7 @@ class Comparer:
         self.scoring, self.predictor = scoring, predictor
         self.threshold = options.threshold_of(predictor.card)
         self.sweeps: list[Floats] = []
+        self.values = np.zeros((2, 256))
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Compared]:
         """Objects (H, W), and how they and the mask compare with the annotation (H, W), 1 where annotated."""
@@ -159,6 +171,7 @@ class Comparer:
         found, true = (self._objects(seen, maps) for maps in (seen.maps, np.where(mask, 255, 0)[None].astype(np.uint8)))
         taken = seen.maps[0] >= max(1, round(self.threshold * 255))
         self.sweeps.append(pixel_sweep(seen.maps[0].ravel(), mask.ravel()))
+        self.values += [np.bincount(seen.maps[0][where], minlength=256) for where in (mask, ~mask)]
         lost = int((truth[rows:] > 0).sum())
         right = int((taken & mask).sum())
         counted = [self.scoring.counting(each) for each in (found, true)]
@@ -183,6 +196,11 @@ class Comparer:
         sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
         return {
             "thresholds": against_threshold(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
+            "values": {
+                "edges": (np.arange(0, 257, VALUES) / 256).tolist(),
+                "threshold": self.threshold,
+                **dict(zip(("annotated", "others"), self.values.reshape(2, -1, VALUES).sum(2).tolist(), strict=True)),
+            },
             "sizes": {
                 "measure": self.scoring.measure,
                 **{side: each.round(2).tolist() for side, each in sizes.items()},

@@ -18,6 +18,7 @@ from torch import nn
 from .. import __version__
 from ..core.network.architectures import UnknownArchitecture, build
 from ..core.network.cards import (
+    CARDS,
     PICTURES,
     AlteredWeights,
     ModelCard,
@@ -41,6 +42,7 @@ from .start import Run
 from .train import choices_of, scores_of
 
 OWNERS = "of its owner"
+FIRST = "1"  # version of a model of one's own
 TRIAL = 64  # px, side of the picture that a model must be able to take
 
 
@@ -100,10 +102,16 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
     pictures = taught(recipe, base)
     learnt = tasks.find(recipe.task).learnt(pictures)
     extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
-    card = publish(run.averaged, recipe, folder, version=__version__, extra=extra)
+    card = publish(run.averaged, recipe, folder, version=version_of(recipe), extra=extra)
     amend(card, {"training": {"choices": choices_of(run, recipe)}})
     note_images(card, recipe, [each.pair.image for each in pictures])
     return card
+
+
+def version_of(recipe: TrainingRecipe) -> str:
+    """Of the model that a recipe makes."""
+    released = (CARDS / f"{recipe.name}.toml").is_file()
+    return recipe.version or (__version__ if released else FIRST)
 
 
 def _usual(entry: str) -> Any:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
+import numpy as np
+import tifffile
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -24,10 +26,10 @@ from ..core.pace import time_left
 from ..core.validation import Settings
 from . import tasks
 from .check import check_sources
-from .comparison import Trained, write_tables
+from .comparison import Trained, draw_images, write_tables
 from .data import count_groups, held_out_pairs
 from .evaluation.predictions import Options, Predictor
-from .evaluation.report import evaluate
+from .evaluation.report import LABELS, choice, evaluate
 from .publish import publish_run
 from .runs import CHECKPOINT
 from .settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
@@ -166,7 +168,28 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
         rows.append(Trained(setting, one.fold, one.seed, {name: figures[name] for name in names}))
         write_tables(names_of(sweep), rows, scoring, out)
         left = time_left(began, sum(new[:number]), sum(new))
+    _draw_images(
+        [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)], out, base
+    )
     return rows
+
+
+def _draw_images(trainings: Sequence[Planned], out: Path, base: Path) -> None:
+    """images.png: the best, the median and the worst image of the first training under every training of its fold and
+    seed, where all have held them out."""
+    reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]
+    first, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
+    names = set.intersection(*({image["name"] for image in each["images"]} for each in reports))
+    ranked = sorted((image for image in reports[0]["images"] if image["name"] in names), key=scoring.rank)
+    pairs = {pair.name: pair for pair in held_out_pairs(first, base)}
+    shown = {}
+    for name in (ranked[place]["name"] for place in choice(len(ranked), 1)):
+        micrograph, truth = pairs[name].load()
+        found = [tifffile.imread(_report(out, one.recipe).parent / LABELS / f"{name}.tif") for one in trainings]
+        drawn = [scoring.panels(micrograph, each.astype(np.int32), truth) for each in found]
+        shown[name] = drawn[0][0], drawn[0][1], [each[2] for each in drawn]
+    if shown:
+        draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], shown)
 
 
 def _told(say: Say, training: str, left: str, line: str) -> None:

@@ -56,7 +56,7 @@ def test_numbers_become_contiguous_classes(tmp_path, values, count, classes):
 
 
 def test_numbers_that_fit_no_classes_are_named(tmp_path):
-    with pytest.raises(BadDataset, match="hold the numbers 3, 7, 9, for 2 classes: say which stand for them"):
+    with pytest.raises(BadDataset, match="numbers 3, 7, 9, and heads names 2 classes: name every class in heads"):
         load_folder(drawn(tmp_path, (3, 7, 9)), FolderEntry(path=""), 2)
 
 

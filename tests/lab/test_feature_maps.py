@@ -9,7 +9,7 @@ from torch import nn
 
 from segmentation.core.network.architectures import build
 from segmentation.lab import feature_maps
-from segmentation.lab.feature_maps import write_feature_maps
+from segmentation.lab.feature_maps import UnknownLayer, write_feature_maps, write_layers
 
 NETWORKS = {
     "plain": {"name": "plain-unet", "filters": 4, "depth": 2},
@@ -32,5 +32,29 @@ def test_every_layer_has_a_row(tmp_path, monkeypatch, name, pools, enlargements)
     unused = name == "lite"  # the encoder's last convolution is its classifier's
     assert len(convolutions) == sum(isinstance(each, nn.Conv2d) for each in network.modules()) - unused
     assert (len(halved), len(enlarged)) == (pools, enlargements)
-    assert convolutions[-1][1].shape == (3, 64, 128)  # of the middle of the image, in steps of 32 px
+    assert convolutions[-1].shape == (3, 96, 160)  # of the whole image, in steps of 32 px
+    assert all(("steps of 2" in layer.name) == (name == "lite") for layer in halved)
     assert all(np.asarray(Image.open(file)).std() > 1 for file in files)
+
+
+def test_every_map_of_a_layer_is_drawn(tmp_path):
+    network = build(NETWORKS["plain"], 3)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
+    first = next(name for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    (layer,) = feature_maps.feature_maps(network, pixels, [first])["convolutions"]
+    assert layer.maps.shape == layer.shape == (4, 64, 96)
+    (file,) = write_layers(network, pixels, [first], tmp_path)
+    picture = np.asarray(Image.open(file))
+    assert all((picture == row).any() for row in (0, 255)) and picture.shape[1] >= 4 * 96
+    every = write_layers(network, pixels, ["all"], tmp_path / "all")
+    convolutions = sum(isinstance(each, nn.Conv2d) for each in network.modules())
+    assert len({file.name for file in every}) == len(every) == convolutions + 2 + 2  # pools and enlargements
+    with pytest.raises(UnknownLayer, match=f"no layer nothing. The layers are .*{first}"):
+        write_layers(network, pixels, ["nothing"], tmp_path)
+
+
+def test_a_large_image_is_reduced(monkeypatch):
+    monkeypatch.setattr(feature_maps, "LARGEST", 64 * 64)
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 400), np.uint8)
+    found = feature_maps.feature_maps(build(NETWORKS["plain"], 1), pixels)["convolutions"]
+    assert found[0].shape[1:] == (64, 96)  # 45 x 91 px

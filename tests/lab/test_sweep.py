@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.lab import tasks
-from segmentation.lab.comparison import Trained, draw, gains, over_trainings, write_tables
+from segmentation.lab.comparison import COLUMN, Trained, draw, gains, over_trainings, write_tables
 from segmentation.lab.finetune import fine_tuning
 from segmentation.lab.settings import BadRecipe, read_recipe
 from segmentation.lab.sweep import Sweep, changed, planned, read_sweep
@@ -179,6 +179,13 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     table = list(csv.DictReader((tmp_path / "out" / "runs.csv").open()))
     assert [(row["weight_decay"], row["fold"], row["seed"]) for row in table] == [("0", "0", "1"), ("0.1", "0", "1")]
     assert (tmp_path / "out" / "metrics.png").stat().st_size > 1000
+    images = Image.open(tmp_path / "out" / "images.png")
+    assert images.width == 4 * (COLUMN + 6)  # image, truth and what each of two trainings found
+    (report, *_) = (tmp_path / "out").glob("*/report/report.json")
+    values = json.loads(report.read_text())["values"]
+    assert sum(values["annotated"]) + sum(values["others"]) == 64 * 64 * len(json.loads(report.read_text())["images"])
+    page = (report.parent / "report.html").read_text()
+    assert "Predicted values" in page and "built-in method" not in page
     report = tmp_path / "out" / "tiny-0-0-0-1" / "report" / "report.json"
     assert json.loads(report.read_text())["data"]["images"] == 1
     assert read_recipe(report.parent.parent / "recipe.toml").weight_decay == 0

@@ -127,6 +127,15 @@ def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel=f"{report['sizes']['measure']}, {unit} (the largest may lie beyond)", ylabel="objects")
 
 
+def _values(axes: Axes, report: Mapping[str, Any]) -> None:
+    """Histogram of what the network predicts, from which certainty and abundance come."""
+    told = report["values"]
+    for name, label, colour in (("annotated", "annotated pixels", GREEN), ("others", "other pixels", GREY)):
+        axes.stairs(told[name], told["edges"], color=colour, label=label)
+    axes.axvline(told["threshold"], color=ORANGE, ls=":", label=f"threshold: {told['threshold']:g}")
+    axes.set(xlabel="predicted value (probability, 0 to 1)", ylabel="number of pixels", xlim=(0, 1), yscale="log")
+
+
 def _by_iou(axes: Axes, report: Mapping[str, Any]) -> None:
     points = report["by_iou"]
     for name, key, colour in (("TP / (TP + FP + FN)", "ap", BLUE), ("F1", "f1", GREEN)):
@@ -165,6 +174,7 @@ CHARTS = {
     "frequency": _frequency,
     "thresholds": _thresholds,
     "reliability": _reliability,
+    "values": _values,
     "sizes": _sizes,
     "by_iou": _by_iou,
     "by_size": _by_size,

@@ -24,13 +24,19 @@ Picture = NDArray[np.uint8]
 
 class Definition(NamedTuple):
     """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group.
-    counted: of several parts of the data the sum is told, not the mean."""
+    counted: of several parts of the data the sum is told, not the mean. unit: where the title does not have it."""
 
     title: str
     text: str
     decimals: int = 3
     short: bool = False
     counted: bool = False
+    unit: str = ""
+
+    @property
+    def axis(self) -> str:
+        """Title and unit, as an axis has them."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 COUNT_OFF = Definition(

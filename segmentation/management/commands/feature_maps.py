@@ -17,19 +17,21 @@ from ._lab import LabCommand
 
 class Command(LabCommand):
     help = (
-        "Write three pictures of what MODEL makes of IMAGE: the maps after every convolution, max-pool and up-sampling"
-        " layer, of each up to twelve."
+        "Write three pictures of what MODEL makes of the whole IMAGE: the maps after every convolution, max-pool and"
+        " up-sampling layer, up to twelve of each. With --layer NAME, write every map of that layer instead."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model", metavar="MODEL")
         parser.add_argument("image", type=Path, metavar="IMAGE")
         parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of the pictures (here)")
+        layer = parser.add_argument("--layer", action="append", default=[], metavar="NAME")
+        layer.help = "write every map of this layer (may be repeated; all: of every layer, one picture each)"
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.runtime import Runtime, load_network
         from segmentation.core.tasks import find as task_named
-        from segmentation.lab.feature_maps import write_feature_maps
+        from segmentation.lab.feature_maps import UnknownLayer, write_feature_maps, write_layers
 
         card = find(options["model"])
         try:
@@ -37,5 +39,14 @@ class Command(LabCommand):
             network = load_network(card, Runtime("cpu"), len(task_named(card.task).channels(card)))
         except (UnreadableImage, AlteredWeights, FileNotFoundError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        for file in write_feature_maps(network.float(), micrograph.pixels, options["out"]):
+        network, pixels, out = network.float(), micrograph.pixels, options["out"]
+        try:
+            files = (
+                write_layers(network, pixels, options["layer"], out)
+                if options["layer"]
+                else write_feature_maps(network, pixels, out)
+            )
+        except UnknownLayer as error:
+            raise CommandError(str(error), returncode=inputs.BAD_INPUT) from error
+        for file in files:
             self.stdout.write(f"picture: {file}")

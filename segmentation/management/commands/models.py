@@ -104,7 +104,7 @@ class Command(LabCommand):
         from segmentation.lab.feature_maps import NONE, SMALL, feature_maps, sheet
 
         network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
-        for kind, layers in feature_maps(network, pixels).items():
+        for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
             said = (
                 f"{kind.capitalize()}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"

@@ -28,7 +28,7 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.network.cards import read_card
-        from segmentation.lab.check import check_sources
+        from segmentation.lab.check import check_sources, copied
         from segmentation.lab.publish import publish_run
         from segmentation.lab.settings import read_recipe
         from segmentation.lab.train import train
@@ -36,6 +36,10 @@ class Command(LabCommand):
         recipe = _recipe(options)
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
+            if entries := copied(recipe):
+                self.say(
+                    f"{entries} are still those of the recipe that you copied: the form shows them for your model."
+                )
         run = train(recipe, options["out"], BASE, say=self.say)
         card = publish_run(run, options["out"], BASE)
         for choice in read_card(card).training["choices"]:

@@ -1,0 +1,51 @@
+"""What a user meets who trains classes of their own: names too few, a class more, a recipe that was copied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segmentation import __version__
+from segmentation.core.truth import BadDataset
+from segmentation.lab.check import copied
+from segmentation.lab.finetune import fine_tuning
+from segmentation.lab.publish import version_of
+from segmentation.lab.settings import read_recipe
+from tests.lab.folders import save
+
+RECIPES = Path("segmentation/lab/recipes")
+
+
+def labelled(folder: Path, numbers: int) -> Path:
+    """Three images in bands of so many classes."""
+    for image in range(3):
+        rng = np.random.default_rng(image)
+        place = np.indices((64, 64))[image % 2] * numbers // 64
+        save(folder / "images" / f"{image}.png", (40 + 30 * place + rng.normal(0, 9, place.shape)).astype(np.uint8))
+        save(folder / "labels" / f"{image}.png", place.astype(np.uint8))
+    return folder
+
+
+def test_fine_tuning_says_that_it_adds_no_class(tmp_path):
+    with pytest.raises(BadDataset) as told:
+        fine_tuning(labelled(tmp_path, 6), "uhcs-steel")
+    said = str(told.value)
+    assert "name every class in heads" in said and "fine-tuning keeps the 4 classes of uhcs-steel" in said
+    assert 'start_from = "uhcs-steel"' in said and "spheroidite" in said
+
+
+def test_words_of_a_copied_recipe_are_told():
+    steel = read_recipe(RECIPES / "uhcs-steel.toml")
+    assert copied(steel) == ""
+    mine = steel.replaced(name="mine")
+    assert copied(mine).startswith("Title and summary")
+    assert copied(mine.replaced(title="Mine", summary="", limits=[])) == ""
+
+
+def test_ones_own_model_has_a_version_of_its_own():
+    steel = read_recipe(RECIPES / "uhcs-steel.toml")
+    assert version_of(steel) == __version__
+    assert version_of(steel.replaced(name="mine")) == "1"
+    assert version_of(steel.replaced(name="mine", version="3")) == "3"
