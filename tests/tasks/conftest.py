@@ -113,7 +113,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
 
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
-    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card: (None, False))  # drawn cases are no micrographs
+    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))  # drawn cases are no micrographs
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"
@@ -123,10 +123,9 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     card = replace(card, maps=list(task.golden().names))
     found = cards.find
     every = cards.available
-    for module in (cards, pipeline):
-        monkeypatch.setattr(module, "find", lambda name: card if name == card.name else found(name))
+    monkeypatch.setattr(cards, "find", lambda name: card if name == card.name else found(name))
     monkeypatch.setattr(cards, "available", lambda *folder: [*every(*folder), card])
     # Drawn discs look like the particles of a released model, which tests/core/test_textures.py is about.
-    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card: (None, False))
+    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))
     monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name, task.channels(card).names))
     return Kind(task, card)

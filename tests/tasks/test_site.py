@@ -125,7 +125,7 @@ class TestSite:
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and one click to the model that fits."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
-        monkeypatch.setattr(pipeline, "looked_at", lambda picture, card: (other, False))
+        monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (other, False))
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"This image looks more like those that {other.title}" in page
@@ -167,7 +167,7 @@ class TestSite:
         def gone(*asked):
             raise UnknownModel("There is no model of this name any more.")
 
-        monkeypatch.setattr(pipeline, "find", gone)
+        monkeypatch.setattr(pipeline, "stands_for", gone)
         monkeypatch.setattr(pipeline, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
         again = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)

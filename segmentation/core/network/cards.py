@@ -189,7 +189,11 @@ def _known(folder: Path | None) -> dict[str, ModelCard]:
 
 def available(folder: Path | None = None) -> list[ModelCard]:
     """Every card of the released and added models, or of one folder; the default model first."""
-    return sorted(_known(folder).values(), key=lambda card: (card.name != "particles", card.name))
+    return _in_order(_known(folder))
+
+
+def _in_order(known: Mapping[str, ModelCard]) -> list[ModelCard]:
+    return sorted(known.values(), key=lambda card: (card.name != "particles", card.name))
 
 
 def find(name: str, folder: Path | None = None) -> ModelCard:
@@ -214,7 +218,7 @@ def stands_for(name: str) -> list[ModelCard]:
 
 def released(name: str) -> list[ModelCard]:
     """The released models among which an automatic name lets the image choose, the default model first."""
-    return [each for each in available(CARDS) if name == automatic(each.task)]
+    return [each for each in _in_order(_known(CARDS)) if name == automatic(each.task)]
 
 
 def problems() -> list[str]:
