@@ -12,13 +12,15 @@ import pytest
 from django.core.management import call_command
 
 from segmentation.core import pipeline, tasks
+from segmentation.core.analysis import Analysis
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
+from segmentation.core.network.scale_search import View
 from segmentation.lab import tasks as taught
 from tests.lab.folders import save
 
 from . import brightness, taught_brightness
-from .kinds import Brightest, Kind
+from .kinds import Brightest, Kind, micrograph_of
 
 # Importing the task registers its quantities; documents that list all must not have them beside it.
 OWN = [quantities.NUMBERS.pop(name) for name in brightness.TASK.quantities]
@@ -113,7 +115,8 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
 
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
-    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))  # drawn cases are no micrographs
+    # Drawn cases are no micrographs.
+    monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"
@@ -129,3 +132,14 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (None, False))
     monkeypatch.setattr(pipeline, "load_network", lambda *which: Brightest(task.name, task.channels(card).names))
     return Kind(task, card)
+
+
+@pytest.fixture
+def golden(kind, monkeypatch) -> Analysis:
+    """The golden case, as if the network were perfect."""
+    case = kind.task.golden()
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "load_network", lambda *which: None)
+        patch.setattr(pipeline, "predict_maps", lambda *asked: (case.maps, View()))
+        micrograph = micrograph_of(case.picture, "golden.png")
+        return pipeline.analyse(micrograph, kind.settings(data_bar=0), card=kind.card)

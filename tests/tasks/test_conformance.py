@@ -13,11 +13,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from segmentation.core import pipeline, tasks
-from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.network.scale_search import View
 from segmentation.core.report import exports
 from segmentation.core.report.exports import geojson, viewer
 from segmentation.core.report.exports.viewer import outlines
@@ -38,17 +36,6 @@ ODD = {
     "noise": np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8),
     "one bright pixel": np.pad(np.full((1, 1), 255, np.uint8), 20),
 }
-
-
-@pytest.fixture
-def golden(kind, monkeypatch) -> Analysis:
-    """The golden case, as if the network were perfect."""
-    case = kind.task.golden()
-    with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "load_network", lambda *which: None)
-        patch.setattr(pipeline, "predict_maps", lambda *asked: (case.maps, View()))
-        micrograph = micrograph_of(case.picture, "golden.png")
-        return pipeline.analyse(micrograph, kind.settings(data_bar=0), card=kind.card)
 
 
 def test_the_contract_is_whole(kind):
