@@ -151,6 +151,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "deepsegm.formats"
 TIME_ZONE = env.time_zone("DEEPSEGM_TIME_ZONE")
 USE_I18N = False
 USE_TZ = True

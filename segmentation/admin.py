@@ -20,10 +20,11 @@ from .core import tasks
 from .core.typed import settings_of_task
 from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
 from .views.present import main_number
-from .views.words import scale_words
+from .views.words import capital, scale_words
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
+admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
 
 THUMBNAIL, FIGURE = "thumbnail.png", "figure.png"
 
@@ -68,18 +69,20 @@ class LookOnly(admin.ModelAdmin):
         return [*self.told, "stored"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        stored = {"fields": ["stored"], "classes": ["collapse"], "description": "For whoever looks for a fault."}
+        stored = {"fields": ["stored"], "classes": ["collapse"], "description": "To look for a fault."}
         return [(None, {"fields": self.told}), ("The row as it is stored", stored)]
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for row in queryset:
             self.delete_model(request, row)
 
-    @admin.display(description="error", ordering="error")
-    def problem(self, row: Any) -> str:
-        return truncatechars(row.error, 60)
+    @admin.display(description="state", ordering="state")
+    def status(self, row: Any) -> str:
+        """What became of it, and why it failed."""
+        state = capital(row.get_state_display())
+        return f"{state}: {truncatechars(row.error, 60)}" if row.error else state
 
-    @admin.display(description="files made", ordering="files_size")
+    @admin.display(description="files", ordering="files_size")
     def results(self, row: Any) -> str:
         return filesizeformat(row.files_size) if row.files_size else ""
 
@@ -87,7 +90,7 @@ class LookOnly(admin.ModelAdmin):
     def bytes(self, row: Any) -> str:
         return filesizeformat(row.size)
 
-    @admin.display
+    @admin.display(description="computing time")
     def took(self, row: Any) -> str:
         return _duration(row.duration)
 
@@ -97,7 +100,8 @@ class LookOnly(admin.ModelAdmin):
         return format_html("<pre>{}</pre>", json.dumps(fields, indent=2, ensure_ascii=False, default=str))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {"storage_used": services.storage_used(), **(extra_context or {})}
+        title = capital(str(self.model._meta.verbose_name_plural))
+        extra = {"title": title, "storage_used": services.storage_used(), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
 
@@ -107,16 +111,11 @@ class JobAdmin(LookOnly):
         "thumbnail",
         "image",
         "owner",
-        "state",
-        "problem",
+        "status",
         "result",
         "results",
         "took",
         "created",
-        "dimensions",
-        "size",
-        "model_name",
-        "figure",
     )
     list_display_links = ("thumbnail", "image")
     list_filter = (
@@ -195,7 +194,7 @@ class JobAdmin(LookOnly):
 
 @admin.register(Sample)
 class SampleAdmin(LookOnly):
-    list_display = ("name", "owner", "state", "problem", "images", "results", "rule", "value", "created", "page")
+    list_display = ("name", "owner", "status", "images", "results", "created", "page")
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "owner__username", "error")
     search_help_text = "Number of the sample, its name, user or error"
@@ -222,7 +221,7 @@ class SampleAdmin(LookOnly):
     def retry(self, request: HttpRequest, samples: QuerySet) -> None:
         self._each(request, samples, services.retry_failed, "pooled anew, with the images that had failed")
 
-    @admin.action(description="Cancel what is left of selected samples", permissions=["change"])
+    @admin.action(description="Cancel the remaining images of selected samples", permissions=["change"])
     def cancel(self, request: HttpRequest, samples: QuerySet) -> None:
         self._each(request, samples, services.cancel_sample, "cancelled")
 
@@ -236,11 +235,9 @@ class UploadAdmin(LookOnly):
         "picture",
         "name",
         "owner",
-        "state",
-        "problem",
+        "status",
         "kind",
-        "width",
-        "height",
+        "pixels",
         "bytes",
         "analyses",
         "created",
@@ -259,6 +256,10 @@ class UploadAdmin(LookOnly):
     @admin.display(description="")
     def picture(self, micrograph: Micrograph) -> SafeString:
         return _preview(micrograph)
+
+    @admin.display(ordering="width")
+    def pixels(self, micrograph: Micrograph) -> str:
+        return f"{micrograph.width} × {micrograph.height}" if micrograph.width else ""
 
     @admin.display(description="scale in file or image")
     def scale(self, micrograph: Micrograph) -> str:

@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,6 +96,15 @@ def raw_tiff(
     body = b"".join(struct.pack("<HHII", code, *tags[code]) for code in sorted(tags))
     head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags) if count is None else count)
     return head + body + struct.pack("<I", following) + image().tobytes()
+
+
+def strips_of_their_own(compression: str, side: int = 256) -> bytes:
+    """A TIFF of 64 x 64 px whose one strip holds a picture of `side` x `side` px."""
+    file = io.BytesIO(tiff(np.zeros((side, side, 3), np.uint8), photometric="rgb", compression=compression))
+    with tifffile.TiffFile(file, mode="r+") as found:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            found.pages.first.tags[name].overwrite(64)
+    return file.getvalue()
 
 
 def _circle_of_two() -> bytes:
@@ -201,6 +211,12 @@ _DAMAGED = (
     _refused(
         "tiff_declares_1e19", "huge.tif", lambda: raw_tiff({256: (4, 1, 0xFFFFFFFF), 257: (4, 1, 0xFFFFFFFF)}), "large"
     ),
+    *(
+        _refused(f"tiff_{kind}_strip_larger_than_its_image", "bomb.tif", partial(strips_of_their_own, kind), "strips")
+        for kind in ("jpeg", "jpeg2000", "jpegxl", "png", "webp")
+    ),
+    _refused("tiff_jpegxr", "bomb.tif", partial(strips_of_their_own, "jpegxr"), "not read here"),
+    _refused("tiff_lerc", "bomb.tif", partial(strips_of_their_own, "lerc"), "not read here"),
     _refused("png_cut", "cut.png", lambda: picture(image(), "PNG")[:-400]),
     _refused("png_signature_only", "cut.png", lambda: picture(image(), "PNG")[:8]),
     _refused("png_declares_1e10", "huge.png", lambda: _png_header(100_000, 100_000), "large"),
@@ -221,6 +237,10 @@ _TOO_SMALL = (
     _refused("one_pixel", "dot.tif", lambda: tiff(np.zeros((1, 1), np.uint8)), "too small"),
     _refused("one_row", "row.tif", lambda: tiff(np.zeros((1, 500), np.uint8)), "too small"),
     _refused("one_column", "column.png", lambda: picture(np.zeros((500, 1), np.uint8), "PNG"), "too small"),
+    _refused(
+        "tiff_million_rows", "strip.tif", lambda: raw_tiff({256: (4, 1, 16), 257: (4, 1, 10**6)}), "long and narrow"
+    ),
+    _refused("too_long", "strip.png", lambda: picture(np.zeros((16, 1601), np.uint8), "PNG"), "100 times"),
     _refused("fifteen_rows", "strip.jpg", lambda: picture(np.zeros((15, 64), np.uint8), "JPEG"), "too small"),
 )
 
@@ -243,6 +263,11 @@ _UNUSUAL = (
         "planes",
     ),
     _readable("complex", "wave.tif", lambda: tiff(image(dtype=np.complex64)), "magnitude"),
+    *(
+        _readable(f"tiff_{kind}", f"{kind}.tif", partial(tiff, image(), compression=kind))
+        for kind in ("jpeg", "jpeg2000", "jpegxl", "png")
+    ),
+    _readable("longest", "strip.png", lambda: picture(image(16, 1600), "PNG")),
     _readable("cmyk_jpeg", "print.jpg", lambda: picture(Image.fromarray(image()).convert("CMYK"), "JPEG")),
     _readable("cmyk_tiff", "print.tif", lambda: picture(Image.fromarray(image()).convert("CMYK"), "TIFF")),
     _readable("animated_png", "film.png", _animated_png, "3 frames"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import shutil
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,8 @@ def _is_away(stored: str) -> bool:
 def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:
     """The micrograph as read, with what the files beside it and its own bar say; raises UnreadableImage."""
     from segmentation.core.micrograph import read
-    from segmentation.core.micrograph.readings import sure_calibration
+    from segmentation.core.micrograph.readings import with_scale_read
 
     side = [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
     found = read(fetch(micrograph.file.name, folder), name=micrograph.name, max_pixels=most_pixels(), side=side)
-    return replace(found, reading=sure_calibration(micrograph.reading))
+    return with_scale_read(found, micrograph.reading)

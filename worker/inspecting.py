@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from django.db import IntegrityError
+from django.utils import timezone
 
 from segmentation import services
 from segmentation.models import Micrograph, Superseded
-from segmentation.services.archives import Incoming, Note, unpacked
+from segmentation.services.archives import Incoming, Note, Unpacked, unpacked
 from segmentation.services.uploads import sha256_of
 
 from . import inspection
@@ -52,14 +55,21 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
-    """Store what is in an archive; what an attempt that was cut short has stored is not stored again."""
+    """Store what is in an archive; what an attempt that was cut short has stored is not stored again.
+
+    After each image other senders that wait have their turn. A turn takes at least as long as fetching the archive.
+    """
     progress(UNPACKING, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
-    stored = Counter(archive.images.values_list("name", "sha256"))
-    notes: list[Note] = []
-    count = 0
-    for each in unpacked(fetch(archive.file.name, folder), folder):
+    before = archive.metadata
+    done, notes = Unpacked(**before.get("done", {})), [Note(*note) for note in before.get("notes", ())]
+    since = {"created__gt": before["at"]} if before else {}
+    stored = Counter(archive.images.filter(**since).values_list("name", "sha256"))
+    began = time.monotonic()
+    path = fetch(archive.file.name, folder)
+    end = 2 * time.monotonic() - began
+    for each in unpacked(path, folder, done):
         if isinstance(each, Note):
             notes.append(each)
             continue
@@ -70,8 +80,11 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
             if Micrograph.objects.filter(pk=archive.pk).exists():
                 raise
             raise Superseded from error
-        count += 1
-        progress(f"{UNPACKING}, {count} {'image' if count == 1 else 'images'} so far", 0.5)
+        progress(f"{UNPACKING}, {done.images} {'image' if done.images == 1 else 'images'} so far", 0.5)
+        if time.monotonic() >= end and Micrograph.objects.others_wait(archive):
+            reached = {"done": asdict(done), "notes": notes, "at": timezone.now().isoformat()}
+            services.give_way(micrograph=archive, metadata=reached)
+            return
     services.publish_archive(micrograph=archive, notes=notes)
 
 

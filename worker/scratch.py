@@ -29,8 +29,9 @@ def scratch() -> Iterator[Path]:
     """A folder for one piece of work, gone when it ends."""
     folder = Path(tempfile.mkdtemp(dir=_place(), prefix=PREFIX))
     try:
-        with (folder / LOCK).open("w") as lock:
+        with (folder / "new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / "new").rename(folder / LOCK)  # nobody sees it before it is locked
             work = folder / "work"
             work.mkdir()
             yield work

@@ -36,8 +36,9 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from celery import shared_task
-from celery.signals import worker_shutting_down
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import current_task, shared_task
+from celery.signals import task_failure, worker_shutting_down
 from celery.worker import state
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -95,11 +96,26 @@ def inspect_uploads() -> None:
     services.enqueue_inspection()
 
 
+IN_A_CHILD: dict[str, type[Attempted]] = {run_job.name: Job, run_sample.name: Sample}
+
+
+@task_failure.connect
+def child_died(sender: Any, task_id: str, exception: BaseException, **signal: Any) -> None:
+    """In the worker's own process: a child of its pool is dead, and what it worked on is queued again or fails.
+
+    Nobody learns this way of a child that died with its worker: `services.rescue` finds what it left.
+    """
+    kind = IN_A_CHILD.get(sender.name)
+    if kind and isinstance(exception, WorkerLostError | TimeLimitExceeded):
+        services.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
+        connection.close()
+
+
 @worker_shutting_down.connect
 def give_back(**signal: Any) -> None:
     """Queue again what this worker is at when it is told to stop: that is no death, however often it comes."""
     for request in list(state.active_requests):
-        kind = {run_job.name: Job, run_sample.name: Sample}.get(request.name)
+        kind = IN_A_CHILD.get(request.name)
         if kind and request.args:
             kind.objects.filter(pk=request.args[0], state="running").update(**AGAIN)
     connection.close()
@@ -107,7 +123,7 @@ def give_back(**signal: Any) -> None:
 
 def _run(kind: type[Attempted], pk: Any, work: Work) -> None:
     """Claim a row and make one attempt at it, from the first sign of life to the last word."""
-    row = kind.objects.claim(pk)
+    row = kind.objects.claim(pk, message=current_task.request.id or "")
     if row is None:
         return
     logger.info("%s: attempt %s begins.", pk, row.attempt)

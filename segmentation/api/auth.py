@@ -18,7 +18,7 @@ from ..views.errors import LOCKED_OUT
 
 SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
 OWNER_ONLY = (
-    "Only whoever made this may do that: send the account that made it, or the secret that came with the answer as"
+    "Only the person who made this may do that: send the account that made it, or the secret of the answer as"
     " 'Authorization: Bearer SECRET'."
 )
 

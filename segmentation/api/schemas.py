@@ -23,7 +23,7 @@ class Error(Schema):
 
 class Micrograph(Schema):
     name: str
-    width: int | None = Field(description="In pixels; null until the file has been looked into.")
+    width: int | None = Field(description="In pixels; null until the file has been read.")
     height: int | None
 
 
@@ -36,7 +36,7 @@ class Analysis(Schema):
     state: str
     error: str | None = Field(description="Why it failed.")
     expected_seconds: float | None
-    settings: dict[str, Any] = Field(description="What it was asked with.")
+    settings: dict[str, Any] = Field(description="The settings that were sent.")
     recipe: dict[str, Any] = Field(description="The older name of settings, until 1.0.", deprecated=True)
     result: dict[str, Any] | None = Field(description=RESULT)
     files: dict[str, str] = Field(description=FILES)
@@ -91,7 +91,7 @@ class Sample(Analysis):
     failed: int
     under_way: int
     scale: Scale
-    current: bool = Field(description="Whether the numbers are those of the images as they are now.")
+    current: bool = Field(description="False while the numbers do not include the latest change.")
     images: list[Image]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
 

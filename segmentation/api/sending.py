@@ -36,7 +36,7 @@ WIDTH: Field = (
     "width",
     _text(f"Width of the whole image, {LENGTH}; empty: sizes in pixels; else as the file says."),
 )
-NAME: Field = ("name", _text("Of the sample."))
+NAME: Field = ("name", _text("Name of the sample."))
 WIDTHS: Field = ("width", _text(f"Of all images, {LENGTH}."))
 PIXELS: Field = ("nm_per_pixel", _text("Of all images; send either this or width."))
 OTHERWISE: Field = ("otherwise_width", _text(f"Of images without a scale of their own, {LENGTH}."))

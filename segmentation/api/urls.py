@@ -27,12 +27,11 @@ from .samples import router as samples
 from .sending import WITH_SETTINGS, settings_fields
 
 logger = logging.getLogger(__name__)
-NOT_UNDERSTOOD = "The request could not be understood; send multipart/form-data with a field named file."
+NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
 DESCRIPTION = (
-    "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account the"
-    " answer that starts something holds a secret, without which nothing can be cancelled or deleted; a script may also"
-    " choose one of 16 characters or more. With a header Idempotency-Key the same request of one caller, sent twice,"
-    " makes one job."
+    "Outline and measure what is in a micrograph. Sign in with HTTP Basic for private results. Without an account, the"
+    " first answer holds a secret; send it to cancel or delete. A script may also choose its own secret of 16"
+    " characters or more. With a header Idempotency-Key, the same request sent twice makes one job."
 )
 SECURITY = {
     "account": {"type": "http", "scheme": "basic"},

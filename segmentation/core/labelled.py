@@ -66,7 +66,7 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
         image,
         name=mask.name,
         sha256=mask.sha256,
-        calibration=own_calibration(*scales.values()),
+        calibration=own_calibration(*scales.values(), texts_agree=True),
         metadata=facts,
         notes=(*mask.notes, *image.notes, *crosscheck(scales)),
     )

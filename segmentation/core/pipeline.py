@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,12 @@ from .micrograph import clip_outliers, data_bar
 from .micrograph.crosscheck import contradict, crosscheck_sources
 from .micrograph.flatness import DRAWN, flat_share
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
-from .network.cards import ModelCard, find
+from .network.cards import ModelCard, stands_for
 from .network.inference import Maps, no_progress, predict, predict_augmented
 from .network.inference import Progress as Fraction
 from .network.runtime import Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
-from .network.textures import looked_at
+from .network.textures import clearly_of, known_of, looked_at, nearest
 from .pace import BEGINS
 from .settings import AnalysisSettings, SegmentationSettings
 from .tasks.base import Found, Task
@@ -37,6 +37,10 @@ FREED_FROM = 2**21  # px of an image from which freed memory goes back to the sy
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 TWO_SCALES = "Scale doubtful: two sources contradict each other"
 MASK = "mask"  # kind of a picture that shows outlines in place of the micrograph that nobody gave
+# Why an automatic choice took a model.
+NEAREST = "Of {count} models, the training images of this one look most like the image."
+USUAL = "{title} is the usual model, and the image gives no reason to take another."
+MORE_RIGHT = "It promises {promise}, against {instead}."
 Picture = NDArray[np.float32]
 Number = TypeVar("Number", np.int32, np.uint8)
 
@@ -93,34 +97,92 @@ def segment(
     card: ModelCard | None = None,
     clock: Clock | None = None,
 ) -> Segmentation:
-    """What is in a micrograph, in the uploaded image's own pixels; raises as `analyse` does."""
+    """What is in a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
+
+    Of the models that an automatic name stands for the one is taken that fits the image best, and `used` says why.
+    """
     task, asked, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
-    card, runtime = card or find(asked.model), runtime or Runtime()
-    if card.task != task.name:
-        raise WrongTask(f"The model {card.name} is for {card.task}, not for {task.name}: choose another model.")
-    progress("loading the model", PREPARING)
-    with clock.stage("load"):
-        load_network(card, runtime, len(task.channels(card)))
+    among, runtime = [card] if card else stands_for(asked.model), runtime or Runtime()
+    if among[0].task != task.name:
+        raise WrongTask(f"The model {among[0].name} is for {among[0].task}, not for {task.name}: choose another model.")
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, asked)
         picture = clip_outliers(micrograph.pixels[:rows])
-        resembled, unfamiliar = looked_at(picture, card)
-    maps, view = predict_maps(picture, asked, card, runtime, progress, clock)
-    grey = as_shown(picture, view.polarity)
-    del picture
-    if grey.size > FREED_FROM:  # separating makes other arrays than the network did
-        give_freed_memory_back()
-    progress(f"separating {task.things}", SEPARATING)
-    with clock.stage("labels"):
-        found = task.decode(maps, grey, view, card, asked)
-    del maps
-    if resembled:
-        title = f"{resembled.title} ({tasks.find(resembled.task).title})"
-        found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-    elif unfamiliar:
-        found.used["unfamiliar"] = True
-    return _segmentation(micrograph, task, asked, card, view, rows, found)
+    search = Search(micrograph, picture, rows, task, asked, runtime, clock)
+    if task.better:
+        return search.compared(among, progress)
+    if len(among) == 1:
+        return search.find(among[0], progress)
+    return _chosen(search.find((nearest(picture, among) or among)[0], progress), NEAREST.format(count=len(among)))
+
+
+def _chosen(found: Segmentation, why: str) -> Segmentation:
+    return replace(found, used={**found.used, "chosen": why})
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """One image in which a task's things are looked for, by one model after the other.
+
+    picture: (H, W) float32 in 0..1, of the analysed rows. asked: what the user asked for.
+    """
+
+    micrograph: Micrograph
+    picture: Picture
+    rows: int
+    task: Task
+    asked: SegmentationSettings
+    runtime: Runtime
+    clock: Clock
+
+    def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
+        """What one model finds; changed: settings in place of those asked for."""
+        task, asked = self.task, self.asked.replaced(**changed) if changed else self.asked
+        progress("loading the model", PREPARING)
+        with self.clock.stage("load"):
+            load_network(card, self.runtime, len(task.channels(card)))
+        with self.clock.stage("prepare"):
+            resembled, unfamiliar = looked_at(self.picture, card, same_task=task.better is None)
+        maps, view = predict_maps(self.picture, asked, card, self.runtime, progress, self.clock)
+        grey = as_shown(self.picture, view.polarity)
+        if grey.size > FREED_FROM:  # separating makes other arrays than the network did
+            give_freed_memory_back()
+        progress(f"separating {task.things}", SEPARATING)
+        with self.clock.stage("labels"):
+            found = task.decode(maps, grey, view, card, asked)
+        if resembled:
+            title = f"{resembled.title} ({tasks.find(resembled.task).title})"
+            found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
+        elif unfamiliar:
+            found.used["unfamiliar"] = True
+        return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, found)
+
+    def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
+        """What the first model finds or, where the image is perhaps not of its kind, another one that finds more.
+
+        Where it finds nothing the other polarity is tried, too.
+        """
+        best, better = self.find(among[0], progress), self.task.better
+        assert better is not None
+
+        def compare(stage: str, fraction: float) -> None:
+            progress(f"comparing: {stage}", SEPARATING)
+
+        tries: list[tuple[ModelCard, dict[str, Any]]] = []
+        if not len(best) and self.picture.any() and getattr(self.asked, "polarity", "") == "auto":
+            tries.append((among[0], {"polarity": "bright" if best.used["polarity"] == "dark" else "dark"}))
+        if others := known_of(among[1:]):
+            if self.picture.any() and (self.task.unsure(best) or not clearly_of(self.picture, among[0], others)):
+                tries += [(other, {}) for other in others]
+            best = _chosen(best, USUAL.format(title=among[0].title))
+        for card, changed in tries:
+            other = self.find(card, compare, **changed)
+            if better(other, best):
+                promise = f"{other.confidence.sum():,.0f} right outlines"
+                instead = f"{best.confidence.sum():,.0f} with the model {best.provenance.card['title']}"
+                best = _chosen(other, MORE_RIGHT.format(promise=promise, instead=instead))
+        return best
 
 
 def predict_maps(

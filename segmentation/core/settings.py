@@ -32,7 +32,14 @@ def _reported(title: str, description: str) -> Any:
 class SegmentationSettings(Settings):
     """What every kind of analysis can be told about finding things."""
 
-    model: str = Field(DEFAULT_MODEL, title="Model", description="The trained network that segments the image.")
+    model: str = Field(
+        DEFAULT_MODEL,
+        title="Model",
+        description=(
+            "The trained network that segments the image; auto-particles or auto-phases lets the image choose among the"
+            " released models of that kind."
+        ),
+    )
     data_bar: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         title="Data bar",
@@ -53,6 +60,17 @@ class MeasurementSettings(Settings):
         title="Segmentation filter",
         description="Set objects aside that are small, unresolved, unlike what is looked for or of low confidence.",
         json_schema_extra={"main": True},
+    )
+    faint_limit: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        title="Faint outlines",
+        description=(
+            "Set outlines aside that stand out from their surroundings by less than this share of what is typical of"
+            " the image, and gaps between particles; 0 counts them all, and by default the model's own share holds."
+        ),
+        json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
     border_correction: Literal["exclude", "weight"] = Field(
         "exclude",

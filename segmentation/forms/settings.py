@@ -17,13 +17,17 @@ from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
 from ..services.calibration import with_site_uncertainty
 
+BY_IMAGE = "Chosen by the image"
 NO_MODEL = "There is no such model here; choose one from the list."
 
 
 def models_by_task() -> list[tuple[Task, list[tuple[str, str]]]]:
-    """Name and title of every model that can be chosen, by kind of analysis; the default one first."""
+    """Name and title of every model that can be chosen, by kind of analysis; where a kind has several released models,
+    the choice by the image first."""
     found: dict[str, list[tuple[str, str]]] = {}
     for card in cards.available():
+        if card.task not in found and len(cards.released(cards.automatic(card.task))) > 1:
+            found[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         found.setdefault(card.task, []).append((card.name, card.title))
     known = [(task, found[task.name]) for task in every() if task.name in found]
     return known or [(find(DEFAULT_TASK), [(DEFAULT_MODEL, "Particles")])]
@@ -221,7 +225,7 @@ class SettingsForm(forms.Form):
         """The factor at which things of the typed size have the size that the model likes best."""
         scale = next(each.setting for each in self.chosen if SIZE in each.setting.with_gap)
         try:
-            card = cards.find(self.cleaned_data.get("model") or model_choices()[0][0])
+            card = cards.stands_for(self.cleaned_data.get("model") or model_choices()[0][0])[0]
         except cards.UnknownModel as unknown:
             raise ValueError(str(unknown)) from None
         best: float = self.task.options.of(card).diameter

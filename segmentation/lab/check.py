@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,17 @@ from ..core.truth import UNLABELLED, BadDataset, Pair, find_pairs, groups_in, re
 from .data import pairs_of
 from .look import Looked, look_at
 from .settings import SIZES, FolderEntry, TrainingRecipe, number_of_classes
-from .slips import another_kind, inverted, slips
+from .slips import another_kind, exchanged, inverted, slips
 
 GROUPS = "groups.csv"
 SAME = 0.99  # correlation of two thumbnails that show one picture
+ALIKE = 2  # findings that differ only in names and numbers; of more the first stands for all
+ASTRAY = "{number} labels follow the edges of their image only by chance, as labels of another image would: {names}."
+FEW_ASTRAY = 0.25  # share of the images
+NOT_CAUGHT = (
+    "The check for copies finds the same picture under another name, also turned by 90 degrees or mirrored. It does not"
+    " find crops, stretched or distorted copies, or copies with another contrast: list their source in groups.csv."
+)
 FEW_IMAGES, FEW_PARTICLES = 5, 50
 MERGED = 0.2  # share of the labelled area in pieces like several particles that is worth a word
 FULL_BINARY, FULL = 0.75, 0.98  # labelled share of an image that is worth a word
@@ -91,6 +99,28 @@ class Checked:
     def look(self, sentence: str) -> None:
         self.findings.append(Finding(False, sentence))
 
+    def shorten(self, names: Iterable[str]) -> None:
+        """Let one finding stand for all that differ from it only in names of files and in numbers."""
+        known = sorted(set(names), key=len, reverse=True)
+        alike: dict[tuple[bool, str], list[Finding]] = {}
+        for finding in self.findings:
+            alike.setdefault((finding.mend, _pattern(finding.sentence, known)), []).append(finding)
+        self.findings = [each for some in alike.values() for each in _one_for_all(some, known)]
+
+
+def _pattern(sentence: str, names: Sequence[str]) -> str:
+    for name in names:
+        sentence = sentence.replace(name, "#")
+    return re.sub(r"\d+(\.\d+)?", "0", sentence)
+
+
+def _one_for_all(findings: Sequence[Finding], names: Sequence[str]) -> Sequence[Finding]:
+    if len(findings) <= ALIKE:
+        return findings
+    first, *others = findings
+    files = [next((name for name in names if name in each.sentence), "") for each in others]
+    return [replace(first, sentence=f"{first.sentence} The same is true {len(others)} more times: {_some(files)}.")]
+
 
 def inspect(
     folder: Path,
@@ -126,6 +156,9 @@ def inspect(
     for rule in (_of_every_folder, _numbers, _groups_of_tiles, _same_pictures):
         rule(checked)
     _groups(checked, group_of)
+    checked.shorten(
+        [file.name for file in (*(f for p in found.pairs for f in p.files), *found.unlabelled, *found.strays)]
+    )
     return checked
 
 
@@ -156,6 +189,7 @@ def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "
     if entry.use == "both":
         _groups_of_tiles(checked)
         _same_pictures(checked)
+    checked.shorten([file.name for pair in pairs for file in pair.files])
     return checked
 
 
@@ -201,6 +235,12 @@ def _of_every_folder(checked: Checked) -> None:
 
 def _classes(checked: Checked) -> None:
     """Labels of classes that are odd."""
+    odd = dict(exchanged([pair for pair in checked.pairs if pair.astray]))
+    for sentence in odd.values():
+        checked.mend(sentence)
+    astray = [pair.name for pair in checked.pairs if pair.astray and pair.name not in odd]
+    if 0 < len(astray) < FEW_ASTRAY * len(checked.pairs):  # else borders of classes are no edges in such images
+        checked.look(ASTRAY.format(number=len(astray), names=_some(astray)))
     strange: dict[int, dict[str, int]] = {}
     for pair in checked.pairs:
         for value, pixels in pair.strange.items():
@@ -255,10 +295,7 @@ def _objects(checked: Checked) -> None:
     if 0 < len(empty) < len(pairs):
         look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
     if astray := [pair.name for pair in pairs if pair.astray and pair.name not in odd]:
-        look(
-            f"{len(astray)} labels follow the edges of their image no better than by chance, as those of another "
-            f"image do: {_some(astray)}."
-        )
+        look(ASTRAY.format(number=len(astray), names=_some(astray)))
     if gaps := [pair.name for pair in pairs if pair.gaps and not turned]:
         (checked.mend if len(gaps) > len(pairs) / 2 else look)(
             f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "

@@ -98,8 +98,8 @@ class Classifier:
 
     def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         """thresholds: see `against_threshold`.
-        spread: of the images' figures; confusion: shares of each true class, rows; frequency: of a class against its
-        IoU, pooled."""
+        spread: of the groups' figures, each the mean of its images; confusion: shares of each true class, rows;
+        frequency: of a class against its IoU, pooled."""
         alone = np.eye(len(images))
         every = metrics(self.classes, images, alone)
         errors = fraction_errors(self.classes, images, alone, nm)
@@ -110,7 +110,7 @@ class Classifier:
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
             "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
-            "spread": {name: _spread(values) for name, values in figures.items()},
+            "spread": {name: _spread(_by_group(values, groups)) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
                 "shares": [[_number(each) for each in row] for row in share(whole, whole.sum(1, keepdims=True))],
@@ -122,8 +122,14 @@ class Classifier:
         }
 
 
+def _by_group(values: Floats, groups: Sequence[str]) -> Floats:
+    """(groups,): the mean of the values (n,) of each group's images that have one; NaN where none has."""
+    each = [values[[name == group for name in groups]] for group in dict.fromkeys(groups)]
+    return np.array([known.mean() if len(known := some[np.isfinite(some)]) else np.nan for some in each])
+
+
 def _spread(values: Floats) -> dict[str, float | None]:
-    """Mean, sample standard deviation, least and greatest of the figures of images that have one."""
+    """Mean, sample standard deviation, least and greatest of the figures that there are."""
     known = values[np.isfinite(values)]
     if not len(known):
         return dict.fromkeys(("mean", "sd", "min", "max"))

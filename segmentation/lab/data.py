@@ -146,15 +146,15 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
 
 class FolderSource:
     """Crops of labelled micrographs, resampled so that objects have a random size within `sizes` px; a picture of
-    classes is resampled by a random factor within ZOOM."""
+    classes is resampled by `scale` times a random factor within ZOOM."""
 
-    def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES) -> None:
-        self.pairs, self.sizes = [p for p in pairs if p.taught], tuple(sizes)
+    def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
+        self.pairs, self.sizes, self.scale = [p for p in pairs if p.taught], tuple(sizes), scale
 
     def draw(self, crop: int, rng: np.random.Generator) -> Sample:
         pair = self.pairs[int(rng.integers(len(self.pairs)))]
         classes = bool(pair.pair.classes)
-        wanted = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes)))
+        wanted = np.exp(rng.uniform(*np.log(ZOOM if classes else self.sizes))) * (self.scale if classes else 1.0)
         # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
         scale = float(np.clip(wanted / (pair.diameter or 1.0), 0.5 * crop / min(pair.grey.shape), 2.0))
         side = round(crop / scale)
@@ -281,7 +281,7 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
         else:
             sides = next(folders)
             made.held_out.extend(sides[1])
-            parts = [FolderSource(pairs, recipe.sizes) for pairs in sides]
+            parts = [FolderSource(pairs, recipe.sizes, recipe.options.get("scale", 1.0)) for pairs in sides]
         lists = (made.training, made.weights), (made.validation, made.validation_weights)
         for source, (sources, weights) in zip(parts, lists, strict=True):
             if not isinstance(source, FolderSource) or source.pairs:

@@ -30,6 +30,7 @@ THUMBNAIL = 48
 FLAT = 3  # grey values; less is no picture
 CLIPPED = 0.4  # share of black and white pixels that is worth a word
 BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
+SHIFTED = "{name} fits its image when moved by {move}: the labels are shifted."
 MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
 
 
@@ -97,10 +98,15 @@ def look_at(pair: Pair) -> Looked:
         pixels = np.bincount(known.ravel(), minlength=len(pair.classes) + 1)[1:]
         values, counts = np.unique(read_numbers(truth), return_counts=True)
         strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        wrong = _flat(pair, grey)
+        agreed = None if wrong else agreement(grey, known)
+        if agreed and agreed.moved != (0, 0):
+            wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
         return Looked(
             **_picture(pair, grey, known),
             labels_used=int((pixels > 0).sum()),
-            wrong=_flat(pair, grey),
+            wrong=wrong,
+            astray=agreed is not None and agreed.score < CHANCE and not wrong,
             classes=True,
             shares=tuple((pixels / max(1, pixels.sum())).tolist()),
             strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
@@ -117,7 +123,7 @@ def look_at(pair: Pair) -> Looked:
         wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
     agreed = None if wrong else agreement(grey, labels)
     if agreed and agreed.moved != (0, 0):
-        wrong.append(f"{truth.name} fits its image when moved by {_move(agreed.moved)}: the labels are shifted.")
+        wrong.append(SHIFTED.format(name=truth.name, move=_move(agreed.moved)))
     return Looked(
         **_picture(pair, grey, pieces),
         labels_used=len(values) - 1,

@@ -300,7 +300,8 @@ class Training:
         run.rows.append(Row(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
         if recipe.rule and best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
-        pictures, labels = self.held[0][0][:EXAMPLES, 0].numpy(), [labels for _, labels in self.seen[:EXAMPLES]]
+        pictures = torch.cat([picture[:, 0] for picture, _ in self.held])[:EXAMPLES].numpy()
+        labels = [labels for _, labels in self.seen[:EXAMPLES]]
         draw_examples(out / f"examples-{run.step:06d}.png", pictures, labels, maps, self.task, self.shown)
         add_row(out / METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.followed[1:]]

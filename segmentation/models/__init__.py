@@ -5,7 +5,7 @@ The Job row is the truth and the broker only carries its id. A job's life:
     create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
                     │  ^ ^            │  │ │
                     │  │ └──rescue────┘  │ └──fail──────> FAILED
-                    │  │  (worker died)  │                  │
+                    │  │  (worker lost)  │                  │
                     └──┼──cancel─────────┴────> CANCELLED   │
                        │                            │       │
                        └───────────retry────────────┴───────┘
@@ -18,7 +18,7 @@ processes that want the same arrow exactly one gets it. `attempt` only ever grow
 for dead and comes back holds an old number, and each of its reports is refused with `Superseded`.
 
 A micrograph is looked into the same way before any of that: a job of an image that has not been read yet is
-QUEUED but not `ready`, and nobody takes it. A row whose `due` lies ahead waits for disk, storage or database to mend.
+QUEUED but not `ready`, and nobody takes it. A row whose `due` lies ahead waits until the machine has recovered.
 
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
 
@@ -27,7 +27,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import AFRESH, AGAIN, SHOWN_NAME, Attempted, Owned, StoredFile, Superseded, shown_name
+from .base import AFRESH, AGAIN, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
 from .jobs import Artifact, Job, recent_pace
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact

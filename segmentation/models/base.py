@@ -90,6 +90,9 @@ AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "prog
 AFRESH: dict[str, Any] = {**AGAIN, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None}
 
 
+STARTING = "starting"  # stage of a row that is claimed, until its attempt reports the first one of its own
+
+
 class Superseded(Exception):
     """The row was cancelled, changed, deleted or given to another worker; stop without a trace."""
 
@@ -98,9 +101,10 @@ class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 
     attempt: grows with every claim and fences off workers given up for dead.
-    deaths: of workers in a row; a retry by a person starts again at 0.
-    faults: how often in a row disk, storage or database were in trouble; due: not to be taken before, because of that.
-    enqueued: when it was last sent to the broker.
+    deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
+    faults: how often in a row the machine was in trouble: its disk, storage or database, or the worker was lost.
+    due: not to be taken before, because of that.
+    enqueued: when it was last sent to the broker. message: id of the message for which the last attempt claimed it.
     """
 
     attempt = models.PositiveIntegerField(default=0, editable=False)
@@ -111,6 +115,7 @@ class Attempted(models.Model):
     progress = models.FloatField(default=0.0)
     error = models.TextField(blank=True)
     enqueued = models.DateTimeField(null=True, blank=True, editable=False)
+    message = models.CharField(max_length=64, blank=True, default="", editable=False)
     started = models.DateTimeField(null=True, blank=True, editable=False)
     heartbeat = models.DateTimeField(null=True, blank=True, editable=False)
     finished = models.DateTimeField(null=True, blank=True, editable=False)
@@ -140,8 +145,11 @@ class AttemptedQuerySet(OwnedQuerySet):
         """What a worker may take now."""
         return self.filter(Q(due=None) | Q(due__lte=timezone.now()), state="queued")
 
-    def claim(self, pk: Any) -> Any:
-        """Take a queued row for this worker; None when it is not there to be taken (a second message)."""
+    def claim(self, pk: Any, message: str = "") -> Any:
+        """Take a queued row for this worker; None when it is not there to be taken (a second message).
+
+        message: id of the broker's message that asked for it.
+        """
         if not self.waiting().filter(pk=pk).exists():  # a look costs less than a lock
             return None
         now = timezone.now()
@@ -155,7 +163,8 @@ class AttemptedQuerySet(OwnedQuerySet):
                     started=now,
                     heartbeat=now,
                     finished=None,
-                    stage="starting",
+                    stage=STARTING,
+                    message=message,
                     progress=0.0,
                     error="",
                     due=None,

@@ -11,7 +11,7 @@ from django.db.models import Max, Min, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
-from ..core.micrograph.readings import sure_calibration
+from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned
 
@@ -55,6 +55,11 @@ class MicrographQuerySet(AttemptedQuerySet):
         sender = min(first, key=lambda each: (served.get(each, never), first[each]))
         return waiting.filter(sender=sender).order_by("created", "pk").first()
 
+    def others_wait(self, micrograph: Micrograph) -> bool:
+        """Whether another sender's uploads wait for their first look."""
+        mine = self.by_sender().filter(pk=micrograph.pk).values("sender")
+        return self.waiting().filter(width=0).by_sender().exclude(sender__in=mine).exists()
+
     def by_sender(self) -> MicrographQuerySet:
         text = models.CharField()
         address = NullIf("address", models.Value(""))
@@ -72,7 +77,7 @@ class Micrograph(Owned, Attempted):
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict.
+        `Calibration` as a dict. metadata: of an archive how far it is unpacked (services.settling.give_way).
     data_bar: first row of the data bar, None when there is none.
     reading: what was read in data bar or picture (core's `BarReading`), {} when there is nothing. read_bar: whether it
         is to be read even where the file says its scale.
@@ -144,7 +149,8 @@ class Micrograph(Owned, Attempted):
     @property
     def own_calibration(self) -> Calibration:
         """What counts where nobody says anything."""
-        return own_calibration(self.file_calibration, sure_calibration(self.reading))
+        reading = sure_calibration(self.reading)
+        return own_calibration(self.file_calibration, reading, texts_agree=texts_agree(self.reading))
 
     @property
     def folder(self) -> str:

@@ -23,7 +23,15 @@ from .samples import (
     retry_failed,
 )
 from .segmentations import keep_segmentation
-from .settling import fail_upload, publish_archive, publish_inspection, publish_reading, start_archive, start_images
+from .settling import (
+    fail_upload,
+    give_way,
+    publish_archive,
+    publish_inspection,
+    publish_reading,
+    start_archive,
+    start_images,
+)
 from .trouble import trouble
-from .upkeep import enqueue_all, purge, put_back, rescue, storage_used, tidy
+from .upkeep import child_died, enqueue_all, purge, put_back, rescue, storage_used, tidy
 from .uploads import delete_upload, discard_unused, receive_upload, sample_upload

@@ -1,7 +1,7 @@
 """ZIP archives of micrographs: unpacked one file at a time, whatever is in them accounted for.
 
 Nothing of an archive is believed: its directory's size is checked before it is read, no name in it ever becomes a
-path, and what an entry unpacks to is counted while it is written.
+path, no bytes are taken twice, and what an entry unpacks to, and the time that it takes, are counted on the way.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 import stat
 import struct
+import time
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -30,6 +34,9 @@ from .trouble import trouble
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
 LARGE, MOST_PACKED = 20 * 2**20, 200  # an entry that unpacks to more than LARGE must not shrink more than so many times
+DIRECTORY_SECONDS = 10.0
+SECONDS_PER_MB = 2.0  # of what is unpacked: a grey image has about as many megapixels
+HEADER_BYTES = 30  # before an entry's name
 LONGEST_SHOWN = 200
 JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".localized"}
 JUNK_FOLDERS = {"__macosx", "$recycle.bin", "system volume information", ".trashes", ".spotlight-v100"}
@@ -43,13 +50,16 @@ ENCRYPTED = "It is protected by a password, so it was left out: make the archive
 NESTED = "It is an archive inside the archive and was left out: unpack it first, or drop it by itself."
 LINK = "It is a link to another file and was left out: put the file itself into the archive."
 BROKEN = "It is damaged inside the archive, so it was left out: make the archive again."
-BOMB = "It is compressed more than {times} times, as no micrograph is, so it was left out."
+BOMB = "It unpacks to more than {times} times its size, unlike any micrograph, so it was left out."
 LARGE_ENTRY = "It is larger than the {limit} MB that one image may have, so it was left out."
 TOO_MUCH = "With it the archive would unpack to more than {limit} MB, so it was left out: make two archives."
-TOO_MANY = "{limit} images are taken from one archive, so this one was left out: put it into another."
-ALONE = "It goes with an image of the same name, and there is none, so it was left out."
+TOO_MANY = "We take {limit} images from one archive, so this one was left out: put it into another archive."
+ALONE = "It belongs to an image of the same name, which is missing, so it was left out."
 OUTSIDE = "Its name points out of the archive; it was taken as {name}."
-SYSTEM = "{count} {files} left out that only the operating system needs: {names}."
+SLOW = "The ZIP archive takes too long to unpack: make it again, or drop the images themselves."
+REST = "The archive takes too long to unpack, so {count} more {files} left out: make it again."
+SAME_BYTES = "{count} {files} left out because another file of the archive uses the same bytes: make it again."
+SYSTEM = "{count} {files} left out because only the operating system needs {them}: {names}."
 
 
 class Note(NamedTuple):
@@ -74,12 +84,21 @@ class LocalFile(File):
         return str(self.file.name)
 
 
-class _Budget:
-    """Bytes that may still be unpacked."""
+@dataclass
+class Unpacked:
+    """How far an archive is unpacked: another turn goes on from there.
 
-    def __init__(self) -> None:
-        self.limit = settings.DEEPSEGM_MAX_ARCHIVE_MB
-        self.left = self.limit * 2**20
+    entries: of the images in it those that were looked at. images, bytes: that came out. seconds: that it took.
+    """
+
+    entries: int = 0
+    images: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def is_slow(self) -> bool:
+        return self.seconds > DIRECTORY_SECONDS + SECONDS_PER_MB * self.bytes / 2**20
 
 
 def is_archive(file: Any) -> bool:
@@ -90,12 +109,14 @@ def is_archive(file: Any) -> bool:
     return head in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def unpacked(path: Path, folder: Path) -> Iterator[Incoming | Note]:
+def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator[Incoming | Note]:
     """The images of an archive, each with its side files, and a Note for everything that was not taken.
 
-    The files of an Incoming lie in `folder` and are gone when the next one is asked for.
+    The files of an Incoming lie in `folder` and are gone when the next one is asked for. done: how far it was unpacked
+    before, kept up to date; what was said before is not said again.
     Raises Refused where nothing of the archive can be used (422).
     """
+    done, began = done or Unpacked(), time.monotonic()
     _check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
@@ -109,58 +130,96 @@ def unpacked(path: Path, folder: Path) -> Iterator[Incoming | Note]:
             raise Refused(OFFICE, 422)
         notes: list[Note] = []
         usable = _usable(entries, notes)
-        yield from notes
-        yield from _images(archive, usable, folder)
+        pairing = pair(list(usable))
+        notes += [Note(_shown(name), ALONE, 422) for name in pairing.alone]
+        if time.monotonic() - began > DIRECTORY_SECONDS:
+            raise Refused(SLOW, 422)
+        if not done.entries:
+            yield from notes
+        yield from _images(archive, usable, pairing.images, folder, done)
 
 
-def _images(archive: zipfile.ZipFile, usable: dict[str, zipfile.ZipInfo], folder: Path) -> Iterator[Incoming | Note]:
-    """The usable entries, sorted into images and side files."""
-    pairing = pair(list(usable))
-    yield from (Note(_shown(name), ALONE, 422) for name in pairing.alone)
-    taken, budget = 0, _Budget()
-    for name, sides in pairing.images.items():
+def _images(
+    archive: zipfile.ZipFile,
+    usable: dict[str, zipfile.ZipInfo],
+    images: dict[str, list[str]],
+    folder: Path,
+    done: Unpacked,
+) -> Iterator[Incoming | Note]:
+    """The images, by name with the names of their side files, from where the last turn ended."""
+    for name, sides in islice(images.items(), done.entries, None):
+        if done.is_slow:
+            yield Note("", REST.format(**_counted(len(images) - done.entries)), 422)
+            return
+        began = time.monotonic()
+        done.entries += 1
         why = _unlike_an_image(archive, usable[name])
-        if not why and taken >= settings.DEEPSEGM_SAMPLE_IMAGES:
+        if not why and done.images >= settings.DEEPSEGM_SAMPLE_IMAGES:
             why = TOO_MANY.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES)
         if why:
+            done.seconds += time.monotonic() - began
             yield Note(_shown(name), why, 422)
             continue
         if _points_outside(name):
             yield Note(_shown(name), OUTSIDE.format(name=shown_name(name)))
         try:
-            with _extracted(archive, {each: usable[each] for each in (name, *sides)}, folder, budget) as files:
+            with _extracted(archive, {each: usable[each] for each in (name, *sides)}, folder, done) as files:
+                done.images += 1
+                done.seconds += time.monotonic() - began
                 yield Incoming(files[0], files[1:])
-            taken += 1
         except _Unusable as bad:
+            done.seconds += time.monotonic() - began
             yield Note(_shown(name), str(bad), 422)
 
 
-def _usable(entries: list[zipfile.ZipInfo], notes: list[Note]) -> dict[str, zipfile.ZipInfo]:
+def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[Note]) -> dict[str, zipfile.ZipInfo]:
     """The entries that may be images or side files, by name; the others are noted."""
     usable: dict[str, zipfile.ZipInfo] = {}
-    junk = []
-    for info in entries:
+    numbers: Counter[str] = Counter()
+    junk, overlapping = [], _overlapping(entries)
+    for place, info in enumerate(entries):
         name = _name(info)
+        if place in overlapping:
+            continue
         if is_junk(name):
             junk.append(_shown(name))
         elif why := _unusable(info, name):
             notes.append(Note(_shown(name), why, 422))
         else:
-            usable[_unlike(name, usable)] = info
+            usable[_unlike(name, usable, numbers)] = info
+    if overlapping:
+        notes.append(Note("", SAME_BYTES.format(**_counted(len(overlapping))), 422))
     if junk:
         shown = ", ".join(junk[:5]) + (" …" if len(junk) > 5 else "")
-        files = "file was" if len(junk) == 1 else "files were"
-        notes.append(Note("", SYSTEM.format(count=len(junk), files=files, names=shown)))
+        them = "it" if len(junk) == 1 else "them"
+        notes.append(Note("", SYSTEM.format(**_counted(len(junk)), them=them, names=shown)))
     return usable
 
 
-def _unlike(name: str, taken: Any) -> str:
-    """The name, made unlike those taken: an archive may hold one name twice, and both are files."""
-    number, unlike = 2, name
+def _counted(count: int) -> dict[str, str]:
+    return {"count": f"{count:,}", "files": "file was" if count == 1 else "files were"}
+
+
+def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
+    """The places of entries that begin within the bytes of another one; of several at one place the first stays."""
+    found, end = set(), 0
+    for place, info in sorted(enumerate(entries), key=lambda each: each[1].header_offset):
+        if info.header_offset < end:
+            found.add(place)
+        else:
+            end = info.header_offset + HEADER_BYTES + info.compress_size
+    return found
+
+
+def _unlike(name: str, taken: Any, numbers: Counter[str]) -> str:
+    """The name, made unlike those taken: an archive may hold one name twice, and both are files.
+
+    numbers: of each name the last that was tried, so that thousands of one name take no longer than others.
+    """
+    suffix, unlike = PurePosixPath(name).suffix, name
     while unlike in taken:
-        path = PurePosixPath(name)
-        unlike = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
-        number += 1
+        numbers[name] += 1
+        unlike = f"{name.removesuffix(suffix)} ({numbers[name] + 1}){suffix}"
     return unlike
 
 
@@ -198,14 +257,14 @@ _FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, Runtim
 
 @contextmanager
 def _extracted(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path, budget: _Budget
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path, done: Unpacked
 ) -> Iterator[list[LocalFile]]:
     """The entries as files in `folder` under names of ours, known by their own."""
     files: list[LocalFile] = []
     try:
         for number, (name, info) in enumerate(entries.items()):
             path = folder / f"entry-{number}"
-            _extract(archive, info, path, budget)
+            _extract(archive, info, path, done)
             files.append(LocalFile(path.open("rb"), name=shown_name(name)))
         yield files
     finally:
@@ -215,9 +274,9 @@ def _extracted(
             (folder / f"entry-{number}").unlink(missing_ok=True)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget: _Budget) -> None:
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, done: Unpacked) -> None:
     """Write one entry, counting its bytes."""
-    limit = settings.DEEPSEGM_MAX_UPLOAD_MB
+    limit, most = settings.DEEPSEGM_MAX_UPLOAD_MB, settings.DEEPSEGM_MAX_ARCHIVE_MB
     size = 0
     try:
         with archive.open(info) as entry, path.open("wb") as copy:
@@ -225,14 +284,14 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, budget
                 size += len(block)
                 if size > limit * 2**20:
                     raise _Unusable(LARGE_ENTRY.format(limit=limit))
-                if size > budget.left:
-                    raise _Unusable(TOO_MUCH.format(limit=budget.limit))
+                if done.bytes + size > most * 2**20:
+                    raise _Unusable(TOO_MUCH.format(limit=most))
                 copy.write(block)
     except _FAULTS as error:
         if trouble(error):  # the disk's fault, not the archive's
             raise
         raise _Unusable(BROKEN) from None
-    budget.left -= size
+    done.bytes += size
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -58,6 +58,8 @@ def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
 def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:
     """The calibration meant by the text of a width field; None where it states nothing: what file or image say counts.
 
+    An empty field states nothing unless its origin is "typed", which means pixels.
+
     origin: how the page says that the text came about: "file", "read", "default" (nobody touched it), "typed", "data
     bar" (what was read was confirmed), "metadata" (what the file says was), "drawn:PIXELS:ERROR:LENGTH" (a line of so
     many px, read to so many px), or "" where it noted nothing. A text that is not what a page shows at first has been
@@ -104,7 +106,7 @@ def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
 def _shown(origin: str, micrograph: Micrograph) -> set[str]:
     """What a field of this origin shows while nobody has edited it."""
     own = micrograph.own_calibration.width_nm(micrograph.width)
-    shown = set() if own is None else {width_text(own)}
+    shown = {""} if own is None else {"", width_text(own)}
     return shown if origin in {"file", "read"} else shown | {width_text(DEFAULT_WIDTH_NM)}
 
 
@@ -153,10 +155,11 @@ def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
 def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:
     """A sentence for each two of file, reading and the calibration in use that are more than 2 % apart.
 
-    The first is about a data bar that contradicts itself.
+    used: where the user says nothing, the image's own counts. The first sentence is about a data bar that contradicts
+    itself, or whose ticks were miscounted.
     """
-    file, read = file_calibration(micrograph), calibration_of(micrograph.reading)
-    found = crosscheck_sources(*(each for each in (file, read, used) if each))
+    read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
+    found = crosscheck_sources(micrograph.file_calibration, read, used)
     return [*filter(None, [contradictions(micrograph.reading)]), *found]
 
 

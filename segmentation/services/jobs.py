@@ -245,7 +245,7 @@ def _locked(job: Job) -> Micrograph:
 def check_model(name: str) -> None:
     """Raises Refused for a model that is not installed."""
     names = [card.name for card in cards.available()]
-    if name not in names:
+    if name not in names and not cards.released(name):
         raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)
 
 

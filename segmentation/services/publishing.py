@@ -68,7 +68,7 @@ def postpone(*, row: Attempted, why: str) -> None:
 
 
 def requeue(*, row: Attempted) -> None:
-    """Queue an attempt's row again whose worker was killed under it; raises `Superseded`."""
+    """Queue an attempt's row again whose own process died; raises `Superseded`."""
     row.change(**AGAIN, deaths=row.deaths + 1)
 
 

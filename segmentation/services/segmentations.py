@@ -31,7 +31,7 @@ def keep_segmentation(*, job: Job, file: Path, provenance: Provenance) -> Segmen
             found.file.name = default_storage.save(f"{found.folder}/{NAME}", LocalFile(opened))
         with transaction.atomic():
             found.save(force_insert=True)
-            job.change(segmentation=found)
+            job.change(segmentation=found, model_name=found.model_name)
     except BaseException:
         remove_folder(found.folder)
         raise

@@ -51,12 +51,6 @@ def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
         _follow(micrograph)
 
 
-def go_without_reading(micrograph: Micrograph) -> None:
-    """What follows where the workers that read its data bar died: all else is known of it."""
-    Micrograph.objects.filter(pk=micrograph.pk).update(state=Micrograph.State.DONE, error="")
-    _follow(micrograph)
-
-
 def _follow(micrograph: Micrograph) -> None:
     """Let run, or be taken in, what waited for an image, unless its scale hangs on what is still to be read."""
     micrograph.refresh_from_db()
@@ -67,13 +61,21 @@ def _follow(micrograph: Micrograph) -> None:
         enrol(micrograph.sample, [micrograph])
 
 
+def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
+    """Queue an archive again that is unpacked in part, for its sender's next turn; raises `Superseded`.
+
+    metadata: how far it is unpacked. `started` stays, as its sender has had a turn.
+    """
+    micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
+
+
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
     """Note what was left out of an archive that has been unpacked; its own bytes are needed no more.
 
     Where its images go may have been said while it was unpacked: whatever came out before or in that moment follows.
     """
     with transaction.atomic():
-        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive")
+        micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive", metadata={})
         micrograph.refresh_from_db()
         if micrograph.owner_id:
             micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)
@@ -135,15 +137,10 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
         micrograph.finish(
             Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
         )
-        give_up_on(micrograph, sentence)
+        _held(micrograph).update(state=Job.State.FAILED, error=sentence, finished=timezone.now())
+        _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
             transaction.on_commit(lambda: remove_folder(micrograph.folder))
-
-
-def give_up_on(micrograph: Micrograph, sentence: str) -> None:
-    """What follows the failure of an upload."""
-    _held(micrograph).update(state=Job.State.FAILED, error=sentence, finished=timezone.now())
-    _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
 
 
 def _held(micrograph: Micrograph) -> Any:

@@ -1,19 +1,21 @@
-"""What keeps the house in order: rescue of jobs and samples whose worker died, removal of what is old."""
+"""What keeps the house in order: rescue of jobs and samples whose worker was lost, removal of what is old."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from ..models import (
     AGAIN,
+    STARTING,
     Arrival,
     Artifact,
     Attempted,
@@ -23,25 +25,32 @@ from ..models import (
     SampleArtifact,
     Segmentation,
     StoredFile,
+    Superseded,
 )
 from . import bundles
 from .jobs import delete_job
 from .limits import AN_HOUR
-from .pooling import refresh_after_commit, stuck
+from .pooling import stuck
+from .publishing import fail, requeue
 from .queue import enqueue, enqueue_inspection, enqueue_next
 from .samples import delete_sample
-from .settling import give_up_on, go_without_reading
 
 MAX_DEATHS = 3
+LOST_WAIT, LONGEST_LOST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)
 UNHEARD = timedelta(seconds=3)
 FORGOTTEN = timedelta(minutes=10)
-_STOPPED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory: "
+_DIED = "stopped {deaths} times without finishing, most likely because the computer ran out of memory: "
 GAVE_UP: dict[type[Attempted], str] = {
-    Job: f"The analysis {_STOPPED}try a smaller or cropped image, or ask the administrator.",
-    Sample: f"The pooling {_STOPPED}exclude images, or ask the administrator.",
-    Micrograph: f"Reading the image {_STOPPED}save it again as TIFF or PNG, or upload a smaller part of it.",
+    Job: f"The analysis {_DIED}try a smaller or cropped image, or ask the administrator.",
+    Sample: f"The pooling {_DIED}exclude images, or ask the administrator.",
 }
+TOO_LONG: dict[type[Attempted], str] = {
+    Job: "The analysis took longer than is allowed and could not be stopped: crop the image, or ask the administrator.",
+    Sample: "The pooling took longer than is allowed and could not be stopped: exclude images, or make two samples.",
+}
+ATTEMPTED: tuple[type[Attempted], ...] = (Job, Sample, Micrograph)
 
 
 class Purged(NamedTuple):
@@ -82,10 +91,11 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     """Put rows whose worker has been silent too long back into the queue, and enqueue rows that nobody took.
 
     Called every few seconds by one process, which `Watch`es the heartbeats; DEEPSEGM_SILENCE_SECONDS is too long.
-    died: kinds whose workers are gone, as the caller knows. After the death of three workers a row fails.
+    died: kinds whose workers are gone, as the caller knows. That is no fault of a row, but one that loses its worker
+    again and again waits longer each time, so that others can be finished.
     A second message for one row is harmless, as `claim` gives it to one worker only. Returns the number of rescued.
     """
-    rescued = sum(_rescue(kind, sentence, kind in died) for kind, sentence in GAVE_UP.items())
+    rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
     _enqueue(_unheard(limit), Sample.objects.waiting().filter(Q(enqueued=None) | Q(enqueued__lte=limit)))
     if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
@@ -93,40 +103,57 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     return rescued
 
 
-def _rescue(kind: type[Attempted], sentence: str, died: bool) -> int:
+def _rescue(kind: type[Attempted], died: bool) -> int:
     """One kind of row; a heartbeat that came meanwhile keeps its row running."""
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
     silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
     rows = kind.objects.filter(state="running")
     rows = rows if died else rows.filter(pk__in=silent)
     count = 0
-    for row in list(rows.only("pk", "attempt", "heartbeat", "deaths")):
+    for row in list(rows.only("pk", "attempt", "heartbeat", "faults")):
         same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
         try:
             with transaction.atomic():
-                if row.deaths < MAX_DEATHS - 1:
-                    count += same.update(**AGAIN, deaths=F("deaths") + 1)
-                elif same.update(state="failed", error=sentence.format(deaths=MAX_DEATHS), finished=timezone.now()):
-                    _failed(kind.objects.get(pk=row.pk))
+                count += same.update(**_after_a_loss(row))
         except DatabaseError:  # a full disk can be read: no heartbeat could be written either
             _watches.pop(kind, None)
             raise
     return count
 
 
-def _failed(row: Attempted) -> None:
-    """What else there is to do when a row has lost its last worker."""
-    if isinstance(row, Micrograph) and row.width:
-        go_without_reading(row)
-    elif isinstance(row, Micrograph):
-        give_up_on(row, row.error)
-    elif isinstance(row, Job):
-        refresh_after_commit(row.sample_id)
+def _after_a_loss(row: Attempted) -> dict[str, Any]:
+    """The fields of a row that has lost its worker: after the first time it waits, twice as long each time."""
+    again = {**AGAIN, "faults": row.faults + 1}
+    if not row.faults:
+        return again
+    wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), LONGEST_LOST_WAIT)
+    return {**again, "stage": LOST, "due": timezone.now() + wait}
+
+
+def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -> None:
+    """Queue the row again over which a process of a worker's pool died, and fail it the third time.
+
+    message: id of the message that the process worked on. A process that died before the first stage had not begun with
+    the row, so that is no death of the row's. too_long: it was killed for having taken too long, which fails the row.
+    A row of which another attempt or nobody wants to know any more stays as it is.
+    """
+    row = kind.objects.filter(state="running", message=message).first()
+    if row is None:
+        return
+    with suppress(Superseded):
+        if too_long:
+            fail(row=row, sentence=TOO_LONG[kind])
+        elif row.stage == STARTING:
+            row.change(**_after_a_loss(row))
+        elif row.deaths < MAX_DEATHS - 1:
+            requeue(row=row)
+        else:
+            fail(row=row, sentence=GAVE_UP[kind].format(deaths=MAX_DEATHS))
 
 
 def put_back() -> int:
     """Queue all that runs again, for the embedded worker's end: the next start takes it up. It counts as no death."""
-    return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in GAVE_UP)
+    return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in ATTEMPTED)
 
 
 def enqueue_all() -> int:

@@ -15,8 +15,8 @@ from ..models import Job, Micrograph, Owned
 from ..services import Refused
 
 NOT_YOURS = (
-    "Only whoever made this result may cancel, retry or delete it; open it in the browser that made it,"
-    " or ask for a new analysis of your own."
+    "Only the person who made this result may cancel, retry or delete it. Open it in the browser that made it, or run"
+    " your own analysis."
 )
 
 

@@ -19,10 +19,12 @@ logger = logging.getLogger(__name__)
 API = "/api/"
 NOT_UNDERSTOOD = "The request could not be understood."
 TOO_LARGE = "The request is larger than this site accepts; send one image at a time."
-NOTHING = "There is nothing here: the address may be wrong, the result deleted, or the account not the right one."
+NOTHING = (
+    "Nothing was found here: the address may be wrong, the result may be deleted, or you may need another account."
+)
 FORBIDDEN = "This is not allowed."
-BROKEN = "Something went wrong in our software: try again, and if it happens once more tell the administrator."
-LOCKED_OUT = "Too many wrong passwords for this name: wait a quarter of an hour, then try again."
+BROKEN = "Something went wrong in our software. Try again; if it happens again, tell the administrator."
+LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try again."
 
 
 def error(sentence: str, status: int) -> JsonResponse:

@@ -90,8 +90,8 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         others = len(revisions(found, request.user, request.visitor)) - 1
         stay = f" Its other revisions ({others}) and the image stay." if others else ""
-        pooled = f" The sample “{found.sample.name}” is pooled anew." if found.sample else ""
-        sentence = f"The result of “{found.micrograph.name}” and its files will be gone.{stay}{pooled}"
+        pooled = f" The sample “{found.sample.name}” will be pooled again." if found.sample else ""
+        sentence = f"The result of “{found.micrograph.name}” and its files will be deleted.{stay}{pooled}"
         return ask_to_delete(request, "Delete this result?", sentence, back=reverse("job", args=[pk]))
     delete_job(job=found)
     return redirect("results")
@@ -119,6 +119,22 @@ def rerun(request: HttpRequest, pk: UUID) -> HttpResponse:
         form.add_error("data_bar_rows", str(error))
         return _page(request, found, form=form, rerun_open=True, status=400)
     return _again(request, found, settings)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The same image with the settings that a button names, all others as they are, as a new job."""
+    found = visible_job(request, pk)
+    if request.method != "POST":
+        return redirect("job", pk)
+    if not found.micrograph.is_read:
+        return _not_read(request, found)
+    old = found.get_settings()
+    form = SettingsForm({**SettingsForm(stands_for=old).initial, **request.POST.dict()}, kept=old)
+    if not form.is_valid():
+        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        return refused(request, Refused(sentence), reverse("job", args=[pk]))
+    return _again(request, found, form.settings(stated_calibration(found)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

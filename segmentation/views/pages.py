@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from ..models import Job
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.space import is_scarce
-from .serving import serve_picture
+from .serving import serve_model, serve_picture
 
 FORMATS = ["WEBP", "PNG"]
 CAPTION = 0x010E  # of EXIF, as core.report.example writes it
@@ -109,6 +109,19 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
 
 
 @require_safe
+def weights(request: HttpRequest, name: str) -> HttpResponse:
+    """The weights of a model, or its card, as a file to put into the folder of models of another site."""
+    try:
+        card = cards.find(PurePath(name).stem)
+    except (OSError, ValueError, cards.UnknownModel):
+        raise Http404 from None
+    paths = {path.name: path for path in (card.weights, card.weights.with_name(f"{card.name}.toml"))}
+    if name not in paths:
+        raise Http404
+    return serve_model(request, paths[name])
+
+
+@require_safe
 def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
     """What a kind of analysis finds, small: the second half of a model's first picture, else its drawn case."""
     try:
@@ -151,7 +164,7 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
         ("Name", card.name),
         ("Version", card.version),
         *_beginning(card.training),
-        *(("Checkpoint", each) for each in card.training.get("choices", ())),
+        *_published(card.training.get("choices", ())),
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", _size(card)),
         *_read_by_task(card),
@@ -170,6 +183,12 @@ def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:
     base = " ".join(training[name] for name in ("start_from", "start_version") if training.get(name))
     encoder = training.get("pretrained", "")
     return [(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name]
+
+
+def _published(choices: Iterable[str]) -> list[tuple[str, str]]:
+    """The step of the training that the weights are from, and by what it was the best."""
+    found = [each.partition(":")[0] for each in choices if each.endswith("(published)")]
+    return [("Weights are from", f"training {each.replace(' by ', ', the best by ', 1)}") for each in found]
 
 
 def _size(card: cards.ModelCard) -> str:

@@ -17,7 +17,7 @@ from ..core.tasks import find
 from ..core.tasks.base import Task
 from ..models import Artifact, Job, Micrograph, Sample
 from ..plain import quantities_of
-from .present import shown_settings
+from .present import ClassRow, class_rows, shown_settings
 from .sizes import Measure, Sizes, answers, between
 from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
@@ -142,6 +142,12 @@ class Pooled(Sizes):
         return [each[0] if each else Measure("", "–", "") for each in found]
 
     @property
+    def classes(self) -> list[ClassRow]:
+        """Of an analysis that tells classes apart, the numbers of each."""
+        told = self.task.of_classes and bool(self.quantities)
+        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if told else []
+
+    @property
     def images_pooled(self) -> int:
         """Images whose particles are in the numbers."""
         return sum(not row.get("excluded") for row in self.said.get("images", []))
@@ -229,6 +235,11 @@ class Pooled(Sizes):
         jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
         pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
         return self._rows(jobs, set(pictured))
+
+    @property
+    def pictured(self) -> list[Image]:
+        """Those with a picture and a page of their own."""
+        return [image for image in self.images if image.picture and image.address]
 
     def _rows(self, jobs: list[Job], pictured: set[Any]) -> list[Image]:
         counts = (self.said.get("histogram") or {}).get("counts") or [[]] * len(self.said.get("of", []))

@@ -12,19 +12,20 @@ from django.utils.html import format_html
 
 from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
-from ..core.measure.quantities import COLUMNS, Quantity, column
+from ..core.measure.quantities import COLUMNS, OF, Quantity, column
 from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
 from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
+from ..core.report.picture import COLOURS
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
 from ..services.calibration import asked_calibration
-from .sizes import FEW, Measure, Sizes, answers
+from .sizes import FEW, Measure, Sizes, answers, known
 from .smallcharts import Convergence
 from .words import capital, doubt_line, per_cent, significant
 
@@ -41,6 +42,45 @@ class Chip:
     title: str
     count: int
     definition: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A button that makes a revision with one other setting: its words, and the setting as it is typed."""
+
+    words: str
+    setting: str
+    value: str
+
+
+# By reason: what is clicked, the setting and what it becomes. Only those are offered that the analysis has.
+COUNTED_AGAIN = {
+    str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
+    "much fainter than the others": Change("count them", "faint_limit", "0"),
+}
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What was set aside for one reason, and what counts it all the same, where one click can."""
+
+    reason: str
+    count: int
+    definition: str
+    change: Change | None = None
+
+    @property
+    def title(self) -> str:
+        return capital(self.reason)
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """The numbers of one class, and its colour in the figure as a web colour."""
+
+    name: str
+    colour: str
+    cells: list[Measure]
 
 
 @dataclass(frozen=True)
@@ -135,8 +175,37 @@ class Result(Sizes):
 
     @property
     def nothing(self) -> bool:
-        """Whether there is nothing to show but the image."""
-        return bool(self.statistics) and not self.kept and not self.set_aside_count
+        """Whether there is nothing to show but the image; results of earlier versions say so of particles only."""
+        if self.statistics:
+            return not self.kept and not self.set_aside_count
+        return self.summary.get("found") == 0
+
+    @property
+    def refused(self) -> bool:
+        """Whether no number is given because the image is of another kind."""
+        return bool(self.summary.get("refused")) or Reason.UNLIKE in self.statistics.get("set_aside", {})
+
+    @property
+    def fitting(self) -> Change | None:
+        """The model that the image looks made for, as a button, where it is installed."""
+        other = self.summary.get("used", {}).get("resembles") or {}
+        here = {card.name for card in cards.available()}
+        return Change(f"Analyse with {other['title']}", "model", other["model"]) if other.get("model") in here else None
+
+    @property
+    def all_the_same(self) -> Change:
+        """What gives numbers of an image of another kind."""
+        return COUNTED_AGAIN[Reason.UNLIKE]
+
+    @property
+    def in_pixels(self) -> bool:
+        return not self.calibration.is_known
+
+    @property
+    def asks_scale(self) -> bool:
+        """Whether sizes wait for the scale: fractions need none, and where no number is given there is no size."""
+        told = not (self.nothing or self.refused or self.task.of_classes)
+        return told and self.in_pixels
 
     @property
     def has_curves(self) -> bool:
@@ -149,12 +218,10 @@ class Result(Sizes):
 
     @property
     def empty(self) -> str:
-        """What to try where nothing was kept; a warning of the analysis knows better where there is one."""
-        if self.kept or (self.nothing and self.warnings):
+        """What to try where all that was found was set aside."""
+        if self.kept or self.nothing:
             return ""
-        if self.set_aside_count:
-            return f"All {self.task.things} were set aside. Other settings may keep them."
-        return f"No {self.task.thing} was found. If the image shows some, try other settings."
+        return f"All {self.task.things} that were found were set aside. Other settings may keep them."
 
     @property
     def figure_words(self) -> str:
@@ -184,6 +251,12 @@ class Result(Sizes):
     def quantities(self) -> list[Measure]:
         """The numbers that a kind of analysis without a size distribution answers with."""
         return [] if self.statistics else answers(quantities_of(self.summary))
+
+    @property
+    def classes(self) -> list[ClassRow]:
+        """Of an analysis that tells classes apart, the numbers of each."""
+        told = self.task.of_classes and not self.statistics
+        return class_rows(quantities_of(self.summary), lengths=self.calibration.is_known) if told else []
 
     @property
     def own_size(self) -> Quantity | None:
@@ -217,16 +290,18 @@ class Result(Sizes):
 
     @property
     def _set_aside(self) -> list[tuple[str, int]]:
-        return list(self.statistics["set_aside"].items())
+        return list(self.statistics.get("set_aside", {}).items())
 
     @property
     def aside_title(self) -> str:
         return f"{self.set_aside_count} set aside"
 
     @property
-    def aside(self) -> list[Measure]:
+    def aside(self) -> list[Aside]:
         """How many were set aside, by reason."""
-        return [Measure(capital(name), str(count), "", _reason(name)) for name, count in self._set_aside]
+        offered = {each.name for each in settings_of_task(self.task)}
+        changes = {why: change for why, change in COUNTED_AGAIN.items() if change.setting in offered}
+        return [Aside(name, count, _reason(name), changes.get(name)) for name, count in self._set_aside]
 
     @property
     def confidence_line(self) -> str:
@@ -276,6 +351,8 @@ class Result(Sizes):
         named = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if card := self._card:
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
+        if why := self.summary.get("used", {}).get("chosen"):
+            named = format_html("{}. Chosen by the image. {}", named, why)
         return [
             ("Kind of analysis", self.task.title),
             ("Model", named),
@@ -292,6 +369,19 @@ class Result(Sizes):
         if used is None or used == asked:
             return setting.says(asked)
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
+
+
+def class_rows(quantities: dict[str, dict[str, Any]], *, lengths: bool) -> list[ClassRow]:
+    """The numbers of each class, in the order of the classes; without a scale (lengths) its share of the area alone."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in quantities.items():
+        figure, _, class_name = name.partition(OF)
+        if class_name and (lengths or not known(figure).power):
+            found.setdefault(class_name, {})[figure] = value
+    return [
+        ClassRow(name, f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}", answers(own, every=True))
+        for i, (name, own) in enumerate(found.items())
+    ]
 
 
 def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:

@@ -57,7 +57,7 @@ SORTS = {
     "name": "Name, A to Z",
     "-name": "Name, Z to A",
     "state": "State",
-    "-state": "State, the other way round",
+    "-state": "State, reversed",
     "-kept": "Most kept first",
     "kept": "Fewest kept first",
     "-median": "Largest median first",
@@ -73,7 +73,7 @@ HEADS = {
 }
 LEFT = "claiming-left"  # in the session: the browser whose results this user does not want
 NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
-NO_FILES = "None of these results has files yet: only those that are done can be downloaded."
+NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
 
 @require_safe
@@ -254,9 +254,9 @@ def _delete(request: HttpRequest, heads: list[Job]) -> HttpResponse:
     revisions = len(every) - len(heads)
     sampled = len({job.micrograph_id for job in every if job.sample_id is not None})
     said = [
-        f"{'The result' if len(heads) == 1 else f'These {len(heads)} results'} and all files will be gone.",
-        f"{revisions} earlier revision{' goes' if revisions == 1 else 's go'} with them." if revisions else "",
-        f"{sampled} of them {'belongs' if sampled == 1 else 'belong'} to a sample, which will be pooled without."
+        f"{'The result' if len(heads) == 1 else f'These {len(heads)} results'} and all files will be deleted.",
+        f"So will {revisions} earlier revision{'' if revisions == 1 else 's'}." if revisions else "",
+        f"{sampled} of them {'belongs' if sampled == 1 else 'belong'} to a sample, which will be pooled again."
         if sampled
         else "",
     ]
@@ -282,7 +282,7 @@ def _files(job: Job) -> list[Artifact]:
 
 
 def _why_none(job: Job) -> str:
-    return "Its scale was never checked" if is_assumed(job.summary) else _state(job)
+    return "Its scale was not checked" if is_assumed(job.summary) else _state(job)
 
 
 def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> Iterator[tuple[str, bytes]]:

@@ -170,7 +170,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         count = found.members.count()
         sentence = (
             f"The sample “{found.name}” with its {count} image{'' if count == 1 else 's'}, their results and all files"
-            " will be gone."
+            " will be deleted."
         )
         return access.ask_to_delete(request, "Delete this sample?", sentence, back=_address(found))
     services.delete_sample(sample=found)

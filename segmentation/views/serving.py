@@ -100,18 +100,21 @@ def serve_preview(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
 
 def serve_picture(request: HttpRequest, path: Path) -> HttpResponse:
     """A PNG or WebP of this installation."""
+    return _serve_own(request, path, f"image/{path.suffix[1:]}", True)
+
+
+def serve_model(request: HttpRequest, path: Path) -> HttpResponse:
+    """A file of a model of this installation, to be kept."""
+    return _serve_own(request, path, "application/octet-stream", False)
+
+
+def _serve_own(request: HttpRequest, path: Path, kind: str, inline: bool) -> HttpResponse:
     try:
         facts = path.stat()
     except OSError:
         raise Http404 from None
-    return serve(
-        request,
-        lambda: path.open("rb"),
-        f"image/{path.suffix[1:]}",
-        path.name,
-        True,
-        tag=f"{facts.st_mtime_ns:x}-{facts.st_size:x}",
-    )
+    tag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
+    return serve(request, lambda: path.open("rb"), kind, path.name, inline, tag=tag)
 
 
 def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..core.measure.budget import ANSWERS, lines, said
@@ -10,10 +10,12 @@ from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import (
     COLUMNS,
     DOUBTFUL_FRACTIONS,
+    LONG_NM,
     NUMBERS,
     Quantity,
     UnknownQuantity,
     Value,
+    in_micrometres,
     number,
     readable,
 )
@@ -60,17 +62,17 @@ def between(interval: Any, digits: int = 3) -> str:
     return f"{significant(interval[0], digits)}–{significant(interval[1], digits)}"
 
 
-def answers(quantities: dict[str, dict[str, Any]]) -> list[Measure]:
-    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known."""
-    known = {name: _known(name) for name in quantities}
+def answers(quantities: dict[str, dict[str, Any]], *, every: bool = False) -> list[Measure]:
+    """The numbers that an analysis answers with, by name as in its summary; fractions only where they are known, unless
+    every one is wanted."""
     return [
-        _answer(known[name], found)
+        _answer(known(name), found)
         for name, found in quantities.items()
-        if known[name].kind != "fraction" or found["value"] is not None
+        if every or known(name).kind != "fraction" or found["value"] is not None
     ]
 
 
-def _known(name: str) -> Quantity:
+def known(name: str) -> Quantity:
     """The quantity of this name, also where the kind of analysis that measured it is gone."""
     try:
         return number(name)
@@ -83,12 +85,19 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
     value, low, high = shown.value, shown.low, shown.high
     title, definition = quantity.title, quantity.definition
     if quantity.kind == "fraction":
-        ends = "" if None in (low, high) else f"{per_cent(low)}–{per_cent(high)}"
-        return Measure(title, per_cent(value), "%", definition, interval=ends)
+        # That of particles by number is known to a few per cent at best; swelling is often a tenth of one.
+        said = per_cent if quantity.name.startswith("fraction_") else _hundreds
+        ends = "" if None in (low, high) else f"{said(low)}–{said(high)}"
+        return Measure(title, said(value), "%", definition, interval=ends)
     unit = shown.unit if value is not None else ""
     whole = quantity.kind == "integer" and value is not None
     words = f"{value:,.0f}" if whole else significant(value)
     return Measure(title, words, unit, definition, interval=between((low, high)))
+
+
+def _hundreds(fraction: float | None) -> str:
+    """A fraction in per cent, with three digits."""
+    return significant(None if fraction is None else 100 * fraction)
 
 
 @dataclass(frozen=True)
@@ -187,7 +196,16 @@ class Sizes:
         nano = name == "fraction_100nm"
         ends = (known.get("fraction_low"), known.get("fraction_high")) if nano else None
         low, high = ends or (known.get("intervals") or {}).get(name) or (None, None)
-        return {"value": known.get(name), "low": low, "high": high, "unit": NUMBERS[name].unit(known["unit"])}
+        return asdict(self._shown(Value(known.get(name), low, high, NUMBERS[name].unit(known["unit"]))))
+
+    def _shown(self, value: Value) -> Value:
+        """All lengths in one unit."""
+        return in_micrometres(value) if self.is_large else value
+
+    @property
+    def is_large(self) -> bool:
+        """Whether lengths are shown in µm: the median is 1 µm or more."""
+        return self.statistics.get("unit") == "nm" and (self.statistics.get("median") or 0.0) >= LONG_NM
 
     @property
     def _few(self) -> str:
@@ -234,15 +252,23 @@ class Sizes:
         if not known or not self.kept:
             return []
         measures = (NUMBERS[name] for name in WEIGHTED)
-        unit = self.statistics["unit"]
         return [
             Row(
                 each.title,
                 each.definition,
-                [_weighted(known.get(by, {}), each, unit, self._few if by == "number" else "") for by in WEIGHTINGS],
+                [self._weighted(known.get(by, {}), each, self._few if by == "number" else "") for by in WEIGHTINGS],
             )
             for each in measures
         ]
+
+    def _weighted(self, of: dict[str, Any], quantity: Quantity, few: str) -> Measure:
+        """few: why an interval may be missing; "" by weightings of which some figures never have one."""
+        name, ends = quantity.name, (of.get("intervals") or {}).get(quantity.name) or (None, None)
+        shown = self._shown(Value(of.get(name), *ends, unit=quantity.unit(self.statistics["unit"])))
+        found = between((shown.low, shown.high))
+        lone = shown.value is not None and not found and not of.get("note")
+        unit = "" if shown.value is None else shown.unit
+        return Measure(name, significant(shown.value), unit, interval=few if lone else found)
 
     @property
     def weighted_notes(self) -> list[str]:
@@ -265,7 +291,8 @@ class Sizes:
         fit = self.statistics.get("fit")
         if not fit or self.kept < FEW:
             return ""
-        median = f"median {significant(fit['median'])} {self.statistics['unit']}"
+        shown = self._shown(Value(fit["median"], unit=self.statistics["unit"]))
+        median = f"median {significant(shown.value)} {shown.unit}"
         law = f"A log-normal law with {median} and geometric SD {significant(fit['gsd'])}: {fit['word']} fit"
         chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
         return f"{law} (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
@@ -282,15 +309,6 @@ class Sizes:
         largest = f" The largest has {found['largest']}." if found["groups"] > 1 else ""
         touching = f"{found['primaries_in_groups']} particles touch others, in {groups}"
         return f"{touching}; {found['singles']} stand alone.{largest}"
-
-
-def _weighted(of: dict[str, Any], quantity: Quantity, unit: str, few: str) -> Measure:
-    """few: why an interval may be missing; "" for weightings that never have some intervals."""
-    name, value = quantity.name, of.get(quantity.name)
-    found = between((of.get("intervals") or {}).get(name))
-    lone = value is not None and not found and not of.get("note")
-    interval = few if lone else found
-    return Measure(name, significant(value), "" if value is None else quantity.unit(unit), interval=interval)
 
 
 def _hundredths(of: dict[str, Any], end: str) -> Measure:

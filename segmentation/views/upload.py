@@ -31,7 +31,15 @@ from ..services import (
     sample_upload,
     start_archive,
 )
-from ..services.calibration import badge, calibration_for, own_badge, refuse_tall_bar, width_text, with_site_uncertainty
+from ..services.calibration import (
+    UNTOUCHED,
+    badge,
+    calibration_for,
+    own_badge,
+    refuse_tall_bar,
+    width_text,
+    with_site_uncertainty,
+)
 from .access import refused, see_other, visible_upload
 from .serving import serve_preview
 
@@ -84,19 +92,22 @@ class Submission:
         name, (main, origin) = f"width_{micrograph.pk}", self.main_width()
         if name not in self.typed:
             return main, origin, "width"
-        own = self._told(name, f"origin_{micrograph.pk}", f"known_{micrograph.pk}")
-        # Without scripts both fields are there; what was typed in one goes before what nobody touched in the other.
-        return (main, origin, "width") if origin == "typed" and own[1] == "default" else (*own, name)
+        own = self._told(name, f"origin_{micrograph.pk}")
+        # The form's field is the width of all images whose own field nobody touched.
+        return (main, origin, "width") if origin == "typed" and own[1] in UNTOUCHED else (*own, name)
 
     def main_width(self) -> tuple[str, str]:
         """The text of the form's own field, and its origin."""
-        return self._told("width", "width_origin", "width_known")
+        return self._told("width", "width_origin")
 
-    def _told(self, name: str, origin: str, known: str) -> tuple[str, str]:
-        """A field's text and origin; without scripts the origin stays as it was sent and the tick says more."""
-        text, said = printable(self.typed.get(name, DEFAULT_WIDTH)), printable(self.typed.get(origin, "default"))
-        touched = said == "default" and (known in self.typed or text.strip() != DEFAULT_WIDTH)
-        return text, "typed" if touched else said
+    def _told(self, name: str, origin: str) -> tuple[str, str]:
+        """A field's text and origin: an empty one states nothing. Without scripts the origin stays as it was sent."""
+        text, said = printable(self.typed.get(name, "")), printable(self.typed.get(origin, ""))
+        if not text.strip():
+            return "", ""
+        # Pages of earlier versions began with 7520, whose origin was "default".
+        began = said == "" or (said == "default" and text.strip() != DEFAULT_WIDTH)
+        return text, "typed" if began else said
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -152,14 +163,14 @@ def sample_download(request: HttpRequest) -> FileResponse:
 
 
 def card(micrograph: Micrograph, text: str | None = None, origin: str = "", error: str = "") -> dict[str, Any]:
-    """What the page shows of an upload; without `text` its width is its own, else the default, which states nothing.
+    """What the page shows of an upload; without `text` its width is its own, or none, which states nothing.
 
     One that has not been looked into has neither size nor badge yet.
     """
     if not micrograph.is_read:
         return {
             "micrograph": micrograph,
-            "width": DEFAULT_WIDTH if text is None else text,
+            "width": text or "",
             "origin": origin,
             "error": error,
         }
@@ -167,7 +178,7 @@ def card(micrograph: Micrograph, text: str | None = None, origin: str = "", erro
     own_width = width_text(own.width_nm(micrograph.width) or 0.0) if own.nm_per_pixel else ""
     if text is None:
         known = "read" if own.source == "read" else "file"
-        text, origin = (own_width, known) if own_width else (DEFAULT_WIDTH, "default")
+        text, origin = (own_width, known) if own_width else ("", "")
     return {
         "micrograph": micrograph,
         "width": text,
@@ -342,7 +353,7 @@ def _again(sent: Submission, status: int | None = None) -> HttpResponse:
 def _card_again(sent: Submission, micrograph: Micrograph, main_origin: str) -> dict[str, Any]:
     text, origin, name = sent.width_of(micrograph)
     if name == "width":
-        return card(micrograph) if main_origin == "default" else card(micrograph, text, main_origin)
+        return card(micrograph, text, main_origin) if main_origin == "typed" else card(micrograph)
     return card(micrograph, text, origin, sent.width_errors.get(name, ""))
 
 
@@ -350,9 +361,8 @@ def _page(request: HttpRequest, form: SettingsForm, status: int = 200, **extra: 
     context = {
         "form": form,
         "token": _token(request),
-        "width": DEFAULT_WIDTH,
-        "width_origin": "default",
         "default_width": DEFAULT_WIDTH,
+        "marked": MARKED,
         "sample": SampleForm(initial={"rule": Sample.Rule.OWN}),
         "accept": ACCEPTED,
         "max_images": settings.DEEPSEGM_SAMPLE_IMAGES,

@@ -9,6 +9,11 @@ function localise(root) {
   }
 }
 
+// Fingers do not point.
+if (matchMedia("(hover: none)").matches) {
+  for (const hint of document.querySelectorAll("[data-tap]")) hint.textContent = hint.dataset.tap;
+}
+
 localise(document);
 document.addEventListener("htmx:afterSettle", () => localise(document));
 

@@ -26,6 +26,7 @@ export class Stage {
     this.handles = [0, 1].map((end) => this.handle(end));
     this.box = document.createElement("div");
     this.box.className = "ruler-stage";
+    this.box.style.setProperty("--shape", `${image.columns} / ${image.rows}`);
     this.box.append(this.canvas, ...this.handles);
     this.viewport = new Viewport(this.canvas, {
       stage: this.box,

@@ -1,7 +1,7 @@
 // A dialog in which a line is drawn along the scale bar of an image and its length typed.
 // All places are in pixels of the upload, however small the picture shown of it is.
 
-import { ambiguous, digits, lengthOf, widthText } from "./width.js";
+import { ambiguous, digits, lengthOf, question, widthText } from "./width.js";
 import { Stage } from "./ruler-stage.js";
 
 const SHORTEST = 5; // px, as on the server
@@ -96,7 +96,8 @@ export class Ruler {
     const across = this.stage.line.drawn ? `${this.stage.line.length.toFixed(1)} px` : "";
     if (why) this.say(across ? `${across}. ${why}` : why);
     else {
-      const closer = doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
+      const asked = question(this.length.value);
+      const closer = asked ? ` Please check: ${asked}` : doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
       this.say(`${across} = ${this.length.value.trim()}: ${digits(pixel)} nm/px (± ${digits(100 * doubt, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
     }
   }

@@ -4,6 +4,7 @@ function show(select, task) {
   const form = select.form;
   for (const group of select.querySelectorAll("optgroup")) {
     group.hidden = group.disabled = Boolean(form.querySelector("[data-kinds]")) && group.dataset.task !== task;
+    if (group.dataset.task === task) for (const name of form.querySelectorAll("[data-width-name]:not(optgroup)")) name.textContent = group.dataset.widthName;
   }
   for (const group of form.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;
   for (const field of form.querySelectorAll("[data-ignored-by]")) field.hidden = field.dataset.ignoredBy.split(" ").includes(task);

@@ -14,9 +14,10 @@ const main = {
   box: document.getElementById("main-width"),
   input: form.elements.namedItem("width"),
   origin: form.elements.namedItem("width_origin"),
-  tick: form.elements.namedItem("width_known"),
   badge: document.getElementById("width_badge"),
+  name: document.querySelector("#main-width [data-width-name]"),
 };
+const UNTOUCHED = ["", "default", "file", "read"]; // origins of what nobody typed, drew or accepted
 const COMPACT = 8; // from so many images on the cards are small
 const ASK_MS = 700; // between two questions about what is still being read
 const ASKED_AT_ONCE = 50;
@@ -113,9 +114,6 @@ const busy = () => queue.busy + sorting;
 // files: [{ file, path }, …] of one drop; name: of the folder or archive that they came in, "" for single files.
 async function take(files, name = "") {
   if (!files.length) return;
-  const waiting = pending().length || busy();
-  // Those of an earlier drop that are still to be read keep what was typed before it.
-  if (!waiting) forAll = !uploads().length && main.origin.value === "typed" && !main.input.disabled ? { value: main.input.value } : null;
   sorting += files.length;
   guard();
   const { images: pairs, alone } = await pair(files).finally(() => (sorting -= files.length));
@@ -143,7 +141,7 @@ function refresh(card, html) {
   if (card.outerHTML === html.trim() || ("reading" in card.dataset && html.includes("data-reading"))) return;
   const fresh = fragmentOf(html);
   const now = fresh.querySelector("[data-upload]");
-  const stated = now && card.dataset.upload && !["default", "file", "read"].includes(fieldOf(card).origin.value);
+  const stated = now && card.dataset.upload && !UNTOUCHED.includes(fieldOf(card).origin.value);
   if (stated) copy(fieldOf(card), fieldOf(now));
   const { id } = document.activeElement;
   card.replaceWith(fresh);
@@ -176,7 +174,6 @@ function fieldOf(card) {
   return {
     input: card.querySelector(`[name="width_${id}"]`),
     origin: card.querySelector(`[name="origin_${id}"]`),
-    tick: card.querySelector(`[name="known_${id}"]`),
     badge: card.querySelector("[data-badge]"),
   };
 }
@@ -186,53 +183,62 @@ function show(field, card) {
   field.badge.textContent = text;
   field.badge.className = `badge ${look}`;
   field.badge.hidden = text === "";
-  // The initial text counts once it is ticked or typed.
-  const { value } = field.origin;
-  field.tick.checked = value === "typed";
-  field.tick.closest("label").hidden = field.input.value !== form.dataset.defaultWidth || !["default", "typed"].includes(value);
+  if (look !== "bad") forgive(field.input);
 }
 
-// A width that was typed before the first files came, and the cards that have met it: each learns it once.
-let forAll = null;
-const told = new Set();
-
-function describe(card) {
-  const id = card.dataset.upload;
-  if (forAll && !told.has(id)) copy({ input: forAll, origin: { value: "typed" } }, fieldOf(card));
-  told.add(id);
+// The error of a field goes with its reason.
+function forgive(input) {
+  if (!input.hasAttribute("aria-invalid")) return;
+  input.removeAttribute("aria-invalid");
+  for (const said of input.closest(".field, .rule").querySelectorAll(".wrong-text")) said.remove();
+  if (!form.querySelector("[aria-invalid]")) document.querySelector("#problems [data-marked]")?.remove();
+  if (!document.querySelector("#problems li")) document.getElementById("problems")?.remove();
 }
 
-// A lone image is described by the main field, which mirrors the card's; several have a field each.
+// A lone image is described by the main field, which mirrors the card's. Of several each has a field, unless a width
+// for all is typed in the main one. A sample has a rule instead.
 function arrange() {
   const all = uploads();
-  const alone = all.length === 1 && !sample.chosen ? all[0] : null;
-  const ruled = sample.chosen && sample.rule !== "own";
-  sample.count(all.length + pending().length + queue.busy);
-  cards.classList.toggle("compact", all.length >= COMPACT);
-  all.forEach(describe);
+  const count = all.length + pending().length + busy();
+  const alone = all.length === 1 && count === 1 && !sample.chosen ? all[0] : null;
+  if (mirrored && !alone) leave();
   if (alone && alone !== mirrored) meet(alone);
   mirrored = alone;
+  const shared = !alone && !sample.chosen && main.origin.value === "typed";
+  const ruled = shared || (sample.chosen && sample.rule !== "own");
+  sample.count(all.length + pending().length + queue.busy);
+  cards.classList.toggle("compact", all.length >= COMPACT);
   for (const card of all) {
     const field = fieldOf(card);
     card.classList.toggle("alone", card === alone);
+    card.querySelector("[data-width-name]").textContent = main.name.textContent;
     card.querySelector(".own-width").hidden = card === alone || ruled;
     field.input.disabled = field.origin.disabled = card === alone || ruled;
     show(field, card);
-    if (card === alone || ruled) field.badge.hidden = true;
+    if (shared) show({ ...main, badge: field.badge }, card);
+    else if (card === alone || ruled) field.badge.hidden = true;
   }
-  const several = all.length > 1 || (sample.chosen && all.length > 0);
-  main.box.hidden = several;
-  main.input.disabled = main.origin.disabled = several;
-  document.getElementById("own-widths").hidden = !several || ruled;
+  main.box.hidden = sample.chosen;
+  main.input.disabled = main.origin.disabled = sample.chosen;
+  document.getElementById("own-widths").hidden = count < 2 || sample.chosen;
   images.classList.toggle("has-cards", cards.children.length > 0);
   show(main, alone);
   guard();
 }
 
-// What was typed before the first image came holds for it; otherwise the card knows better.
+// Other images have come beside a lone one: what was typed for it stays with it.
+function leave() {
+  if (!forAll) main.input.value = main.origin.value = "";
+}
+
+// What was typed before the first image came holds for it and for those that come with it; otherwise the card knows.
+let forAll = false;
+
 function meet(card) {
   const field = fieldOf(card);
-  if (main.origin.value === "typed" && !main.input.disabled) copy(main, field);
+  const typed = main.origin.value === "typed";
+  if (!mirrored) forAll = typed;
+  if (typed) copy(main, field);
   else copy(field, main);
 }
 
@@ -244,16 +250,25 @@ function copy(from, to) {
 function edited(event) {
   const { target } = event;
   const card = target.closest("[data-upload]");
-  const said = target.type === "checkbox" && !target.checked ? "default" : "typed";
-  if (target === main.input || target === main.tick) {
+  const said = target.value.trim() ? "typed" : "";
+  if (target === main.input) {
     main.origin.value = said;
-    if (mirrored) copy(main, fieldOf(mirrored));
-    show(main, mirrored);
-  } else if (card && /^(width|known)_/.test(target.name ?? "")) {
+    if (mirrored) {
+      forAll = false;
+      copy(main, fieldOf(mirrored));
+      show(main, mirrored);
+    } else arrange();
+  } else if (card && /^width_/.test(target.name ?? "")) {
     const field = fieldOf(card);
     field.origin.value = said;
     show(field, card);
-  }
+  } else forgive(target);
+}
+
+function useDefault() {
+  main.input.value = form.dataset.defaultWidth;
+  main.input.dispatchEvent(new Event("input", { bubbles: true }));
+  main.input.focus();
 }
 
 function removed(card) {
@@ -262,8 +277,8 @@ function removed(card) {
   dropped.add(id);
   card.remove();
   if (!uploads().length && !pending().length) {
-    main.input.value = form.dataset.defaultWidth;
-    main.origin.value = "default";
+    main.input.value = main.origin.value = "";
+    mirrored = null;
   }
   arrange();
   picker.focus();
@@ -296,6 +311,14 @@ function submitted(event) {
     wanted = true;
     refused = refusals();
     guard();
+    return;
+  }
+  const wrong = [main, ...uploads().map(fieldOf)].find(({ input, origin }) => !input.disabled && badgeFor(input.value, origin.value, null).look === "bad");
+  if (wrong) {
+    event.preventDefault();
+    wrong.input.setAttribute("aria-invalid", "true");
+    wrong.input.focus();
+    document.getElementById("why").textContent = "Check the width that is marked.";
     return;
   }
   if (!uploads().length && !pending().length) {
@@ -349,6 +372,7 @@ cards.addEventListener("click", (event) => {
   }
 });
 form.addEventListener("input", edited);
+form.querySelector("[data-use-default]").addEventListener("click", useDefault);
 form.addEventListener("submit", submitted);
 for (const field of form.querySelectorAll("[name=data_bar_rows]")) {
   field.addEventListener("focus", () => (form.querySelector("[name=data_bar][value=rows]").checked = true));
@@ -363,7 +387,9 @@ window.addEventListener("pageshow", (event) => {
   guard();
 });
 
-document.querySelector("[data-drop-text]").textContent = "Drop SEM images here, or choose files";
+// "Back" from the result to a page that answered a form with errors is not to ask about sending the form again.
+history.replaceState(history.state, "", location.href);
+document.querySelector("[data-drop-text]").textContent = "Drop SEM images here";
 arrange();
 askSoon();
 form.querySelector("[aria-invalid=true]:enabled")?.focus();

@@ -13,6 +13,9 @@ const CELL = 64; // px of the upload; particles are found through a grid of such
 const LETTER = 0.6; // width of a figure over the height of the type
 const TYPE = [6, 12]; // CSS pixels, least and most
 const SQUARE = 3; // CSS pixels
+const LINE = [0.6, 1.5]; // CSS pixels, the thinnest and the broadest outline
+const FINE = 20; // px of the upload
+const FILLED = "evenodd"; // a ring within another is a hole
 
 export class Drawing {
   // tiles: the address of the first, where there are any.
@@ -24,10 +27,13 @@ export class Drawing {
     this.height = data.height;
     this.rows = data.rows;
     this.particles = data.particles.map(prepare);
+    this.widest = typicalWidth(this.particles);
+    this.colours = [...new Set([...COLOURS, ...this.particles.map((each) => each.colour).filter(Boolean)])];
     this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
     this.chosen = null; // says whether a particle stands out; null where none was chosen
+    this.lit = null; // the same of what is pointed at elsewhere on the page
     this.pointed = null;
     this.selected = null;
     this.fillGrid();
@@ -57,13 +63,14 @@ export class Drawing {
   // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
   gather() {
     this.paths = { kept: new Path2D(), aside: new Path2D(), chosenKept: new Path2D(), chosenAside: new Path2D() };
-    this.colourPaths = COLOURS.map(() => new Path2D());
+    this.colourPaths = new Map(this.colours.map((colour) => [colour, new Path2D()]));
+    const standsOut = this.lit ?? this.chosen;
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason)) continue;
-      const stands = this.chosen?.(particle);
+      const stands = standsOut?.(particle);
       const name = particle.kept ? (stands ? "chosenKept" : "kept") : stands ? "chosenAside" : "aside";
       this.paths[name].addPath(particle.path);
-      if (particle.kept) this.colourPaths[(particle.id * 7) % COLOURS.length].addPath(particle.path);
+      if (particle.kept || particle.colour) this.colourPaths.get(colourOf(particle)).addPath(particle.path);
     }
   }
 
@@ -73,6 +80,13 @@ export class Drawing {
     this.chosen = chosen;
     this.gather();
     if (chosen) this.viewport.fit();
+    this.draw();
+  }
+
+  // What is pointed at elsewhere on the page stands out for so long.
+  light(stands) {
+    this.lit = stands;
+    this.gather();
     this.draw();
   }
 
@@ -89,7 +103,7 @@ export class Drawing {
     const near = this.grid.get(`${Math.floor(point.x / CELL)},${Math.floor(point.y / CELL)}`) ?? [];
     const visible = near.filter((particle) => this.visible(particle));
     this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
-    return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y)) ?? null;
+    return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y, FILLED)) ?? null;
   }
 
   // A small particle is magnified, a large one seen as a whole.
@@ -143,13 +157,15 @@ export class Drawing {
   // Where some particles were chosen, all others step back.
   strokeAll() {
     const { context, layers, paths } = this;
-    if (this.chosen) context.globalAlpha = 0.2;
-    if (layers.outlines) this.stroke(paths.kept, KEPT, 1.5);
-    if (layers.aside) this.stroke(paths.aside, ASIDE, 1.75, [5, 4]);
+    const width = lineWidth(this.widest * this.viewport.view.scale);
+    const some = this.lit ?? this.chosen;
+    if (some) context.globalAlpha = 0.2;
+    if (layers.outlines) this.stroke(paths.kept, KEPT, width);
+    if (layers.aside) this.stroke(paths.aside, ASIDE, width + 0.25, [5, 4]);
     context.globalAlpha = 1;
-    if (!this.chosen) return;
+    if (!some) return;
     context.fillStyle = CHOSEN;
-    for (const path of [paths.chosenKept, paths.chosenAside]) context.fill(path);
+    for (const path of [paths.chosenKept, paths.chosenAside]) context.fill(path, FILLED);
     this.stroke(paths.chosenKept, KEPT, 2.25);
     this.stroke(paths.chosenAside, ASIDE, 2.25, [5, 4]);
   }
@@ -161,10 +177,10 @@ export class Drawing {
 
   fillLabels() {
     this.context.globalAlpha = 0.55;
-    this.colourPaths.forEach((path, index) => {
-      this.context.fillStyle = COLOURS[index];
-      this.context.fill(path);
-    });
+    for (const [colour, path] of this.colourPaths) {
+      this.context.fillStyle = colour;
+      this.context.fill(path, FILLED);
+    }
     this.context.globalAlpha = 1;
   }
 
@@ -181,6 +197,10 @@ export class Drawing {
 
   emphasise(particle) {
     if (!particle) return;
+    if (particle.colour) {
+      this.stroke(particle.path, SELECTED, 1); // of the many pieces of a class a broad line would hide the small ones
+      return;
+    }
     this.stroke(particle.path, "#000000", 5);
     this.stroke(particle.path, particle === this.selected ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : [5, 4]);
   }
@@ -233,22 +253,37 @@ export class Room {
   }
 }
 
+// One path of all rings: of a class these are its pieces and its holes, of anything else the outline alone.
 function prepare(particle) {
-  const { outline } = particle;
   const path = new Path2D();
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-  for (let i = 0; i < outline.length; i += 2) {
-    const [x, y] = [outline[i], outline[i + 1]];
-    if (i === 0) path.moveTo(x, y);
-    else path.lineTo(x, y);
-    box.left = Math.min(box.left, x);
-    box.right = Math.max(box.right, x);
-    box.top = Math.min(box.top, y);
-    box.bottom = Math.max(box.bottom, y);
+  for (const ring of [particle.outline, ...(particle.rings ?? [])]) {
+    for (let i = 0; i < ring.length; i += 2) {
+      const [x, y] = [ring[i], ring[i + 1]];
+      if (i === 0) path.moveTo(x, y);
+      else path.lineTo(x, y);
+      box.left = Math.min(box.left, x);
+      box.right = Math.max(box.right, x);
+      box.top = Math.min(box.top, y);
+      box.bottom = Math.max(box.bottom, y);
+    }
+    path.closePath();
   }
-  path.closePath();
   return Object.assign(particle, { path, box });
 }
+
+// Pixels of a class have the colour of the figure; of objects neighbours in the list differ.
+const colourOf = ({ colour, id }) => colour ?? COLOURS[(id * 7) % COLOURS.length];
+
+// The median of the widths, in pixels of the upload; of classes, whose pieces are of any width, that of a fine structure.
+function typicalWidth(particles) {
+  if (particles.some((each) => each.rings)) return FINE;
+  const widths = particles.map(({ box }) => box.right - box.left).sort((a, b) => a - b);
+  return widths[Math.floor(widths.length / 2)] ?? FINE;
+}
+
+// How broad an outline is, in CSS pixels: thin where things are seen small, or the lines would hide them.
+export const lineWidth = (seen) => clamp(seen / 40, ...LINE);
 
 function* cellsOf(box) {
   for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {

@@ -14,7 +14,7 @@ export class ParticleList {
     this.particles = data.particles;
     this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
-    this.order = [...data.particles];
+    this.order = sorted(data.particles, "state"); // what is kept first
     this.visible = this.order;
     this.rowHeight = GUESS;
     this.selected = null;
@@ -149,7 +149,11 @@ export class ParticleList {
     row.dataset.id = particle.id;
     row.setAttribute("aria-rowindex", place + 2);
     row.setAttribute("aria-selected", String(particle === this.selected));
-    row.append(...this.keys.map((key) => (CELLS[key] ?? number)(particle, key)));
+    for (const key of this.keys) {
+      const box = (CELLS[key] ?? number)(particle, key);
+      box.dataset.key = key; // narrow tables leave some out
+      row.append(box);
+    }
     return row;
   }
 }
@@ -173,10 +177,10 @@ const CELLS = {
 };
 
 function number(particle, key) {
-  return cell(significant(particle[key], 3), "number");
+  return cell(Number.isFinite(particle[key]) ? significant(particle[key], 3) : "–", "number");
 }
 
-const fraction = (value) => (value === null ? "–" : value.toFixed(2));
+const fraction = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
 
 function cell(content, look) {
   const box = document.createElement("td");
@@ -187,7 +191,7 @@ function cell(content, look) {
 
 // By a column and then by number; unknown values are the smallest.
 export function sorted(particles, key, down) {
-  const value = key === "state" ? (particle) => particle.reason : (particle) => particle[key];
+  const value = key === "state" ? (particle) => particle.reason ?? "" : (particle) => particle[key];
   const way = down ? -1 : 1;
   return [...particles].sort((a, b) => way * compare(value(a), value(b)) || a.id - b.id);
 }
@@ -204,5 +208,5 @@ export function inSight(top, height, rowHeight, count, spare) {
 
 export function summary(some, all, thing = "particle", things = "particles") {
   if (!all) return `No ${thing} was found.`;
-  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} fits what is chosen.`;
+  return some ? `${some} of ${all} ${things}` : `None of ${all} ${things} matches.`;
 }

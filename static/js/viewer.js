@@ -19,10 +19,10 @@ async function outlines(address) {
 // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
 function sentence(object, unit) {
   const { min_feret: least, ecd, area, confidence } = object;
-  const facts = least === undefined ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
+  const facts = !Number.isFinite(least) ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
   const own = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
-  if (own && object[own.dataset.key] !== undefined) facts.unshift(`${own.dataset.own} ${digits(object[own.dataset.key], 3)} ${unit}`);
-  if (!facts.length && area !== undefined) facts.push(`area ${digits(area, 3)} ${unit}²`);
+  if (own && Number.isFinite(object[own.dataset.key])) facts.unshift(`${own.dataset.own} ${digits(object[own.dataset.key], 3)} ${unit}`);
+  if (!facts.length && Number.isFinite(area)) facts.push(`area ${digits(area, 3)} ${unit}²`);
   if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
   const said = [object.class, ...facts].filter(Boolean).join(", ");
   return `${section.dataset.thing ?? "Particle"} ${object.id}: ${said}; ${object.kept ? "kept" : `set aside: ${object.reason}. ${meaning(object.reason)}`}`;
@@ -79,6 +79,37 @@ function zooming(canvas, viewport) {
   }
 }
 
+// What fills the screen is the stage with its tools; where a browser refuses, as on iPhones, it fills the window.
+function fullScreen(stage) {
+  const button = stage.querySelector("[data-fullscreen]");
+  const show = (on) => {
+    stage.classList.toggle("whole", on);
+    button.setAttribute("aria-pressed", String(on));
+  };
+  button.addEventListener("click", () => {
+    const on = !stage.classList.contains("whole");
+    show(on);
+    if (on) stage.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement) document.exitFullscreen();
+  });
+  document.addEventListener("fullscreenchange", () => document.fullscreenElement || show(false));
+  stage.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
+}
+
+// A reason elsewhere on the page: what was set aside for it stands out while it is pointed at, and stays so by a click.
+function lights(drawing, choose) {
+  for (const link of document.querySelectorAll("[data-lights]")) {
+    const { lights: reason } = link.dataset;
+    const stands = (particle) => particle.reason === reason;
+    for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
+    for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
+    link.addEventListener("click", () => {
+      choose(stands, `what is set aside: ${reason}`);
+      section.scrollIntoView({ block: "nearest" });
+    });
+  }
+}
+
 function follow(choice, drawing, list, unchoose, release) {
   const told = section.querySelector("[data-chosen]");
   const show = () => {
@@ -108,7 +139,16 @@ async function begin() {
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const drawing = new Drawing(canvas, data, section.dataset.tiles);
   zooming(canvas, drawing.viewport);
-  if (listing) start(drawing, canvas, data, choice, () => histogram?.pick(-1));
+  fullScreen(section.querySelector(".stage-box"));
+  const unchoose = () => {
+    histogram?.pick(-1);
+    choice.choose(null, "");
+  };
+  lights(drawing, (stands, words) => {
+    unchoose();
+    choice.choose(stands, words);
+  });
+  if (listing) start(drawing, canvas, data, choice, unchoose);
   await drawing.load(section.dataset.image);
 }
 

@@ -7,6 +7,7 @@ const ACCEPTED = {
   metadata: "from the file, confirmed",
   drawn: "drawn on the scale bar",
 };
+const VERY_WIDE = 1e6; // nm
 const UNITS = { pm: 1e-3, "Å": 0.1, "\u212b": 0.1, nm: 1, "µm": 1e3, "μm": 1e3, um: 1e3, mm: 1e6 };
 
 // Nanometres, or null where the text is no length; the server has the last word.
@@ -34,19 +35,27 @@ export function digits(value, count = 4) {
   return Number(value.toPrecision(count)).toString();
 }
 
-// card: the element of the upload, or null while there is none.
+// A length of millimetres, which no electron micrograph is likely to have: "" for any other.
+export function question(text) {
+  if (!(lengthOf(text) >= VERY_WIDE)) return "";
+  const [, number, unit] = /^\s*([0-9.,]+)\s*(\S*)/.exec(text);
+  return unit === "mm" ? `did you mean ${number} µm?` : `that is ${digits(lengthOf(text) / 1e6)} mm, is it right?`;
+}
+
+// card: the element of the upload, or null while there is none. An empty field leaves the scale to the image.
 export function badgeFor(text, origin, card) {
-  if (text.trim() === "") return { text: "measured in pixels", look: "" };
-  if (["file", "read"].includes(origin) && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
+  const own = text.trim() === "" || ["file", "read"].includes(origin);
+  if (own && card?.dataset.ownBadge) return { text: card.dataset.ownBadge, look: "good" };
+  if (text.trim() === "" || origin === "default") {
+    const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
+    return card ? { text: now, look: "check" } : { text: "", look: "" };
+  }
   if (ambiguous(text)) return { text: "could be two widths: leave the comma or point out", look: "bad" };
   const width = widthOf(text);
   if (width === null) return { text: "not a width", look: "bad" };
   const scale = card ? `: ${digits(width / Number(card.dataset.columns))} nm/px` : "";
   const accepted = ACCEPTED[origin.split(":")[0]];
   if (accepted) return { text: `${accepted}${scale}`, look: "good" };
-  if (origin === "default") {
-    const now = card && "reading" in card.dataset ? "still being read from the image" : "not set: sizes in pixels";
-    return card ? { text: now, look: "check" } : { text: "", look: "" };
-  }
-  return { text: `typed${scale}`, look: "" };
+  const asked = question(text);
+  return asked ? { text: `typed${scale}; ${asked}`, look: "check" } : { text: `typed${scale}`, look: "" };
 }

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segmentation.core.labels.basins import closed_regions
 from segmentation.core.labels.bubbles import discs, find_circles
-from segmentation.core.labels.grains import are_convex, at_frame, find_grains, mean_intercept
+from segmentation.core.labels.grains import are_convex, at_frame, crossings, find_grains, mean_intercept
 from segmentation.core.labels.lines import box_diagonals, find_lines, skeleton_lengths
 
 
@@ -30,8 +30,8 @@ def drawn(shape, circles):
     return np.where(inside, 255, 0).astype(np.uint8)
 
 
-def bar(angle, length=60.0, width=4.0, side=120):
-    rows, columns = np.mgrid[:side, :side] - side / 2
+def bar(angle, length, width, side, shift):
+    rows, columns = np.mgrid[:side, :side] - side / 2 - np.reshape(shift, (2, 1, 1))
     turn = np.deg2rad(angle)
     along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
     inside = (np.abs(along) <= length / 2) & (np.abs(across) <= width / 2)
@@ -81,9 +81,10 @@ class TestGrains:
         labels = np.zeros((100, 100), np.int32)
         for number, left in enumerate(range(0, 100, 20), start=1):
             labels[:, left : left + 17] = number
-        # Rows cross five stripes, of which that at the left end counts half; columns cross none.
-        assert mean_intercept(labels) == pytest.approx(2 * 100 * 100 / (100 * 4.5), rel=0.03)
-        assert mean_intercept(np.ones((9, 9), np.int32)) is None
+        # Rows cross five stripes; the one at the left end counts half, and columns cross none.
+        crossed = crossings(labels)
+        assert crossed.sum(1) == pytest.approx(4.5) and mean_intercept(crossed.sum(), labels.size) == 2e4 / 450
+        assert np.isnan(mean_intercept(crossings(np.ones((9, 9), np.int32)).sum(), 81))
 
 
 class TestBubbles:
@@ -132,9 +133,42 @@ class TestLines:
         assert labels.max() == 2  # the third is a speck
         assert sorted(skeleton_lengths(labels)) == pytest.approx([50, 50], abs=3)
 
-    def test_lengths_hold_in_every_direction(self):
-        lengths = np.array([skeleton_lengths(find_lines(bar(angle)))[0] for angle in range(0, 180, 15)])
-        assert lengths.mean() == pytest.approx(61, rel=0.03) and (np.abs(lengths / 61 - 1) < 0.1).all()
+    @pytest.mark.parametrize("width", [1.5, 2, 3, 4, 5, 7, 9, 12, 15])
+    def test_lengths_hold_for_every_width_and_direction(self, width):
+        """Bars of 40 px at 90 angles, each at a place of its own within a pixel."""
+        shift = np.random.default_rng(0).uniform(-0.5, 0.5, (90, 2))
+        labels = [find_lines(bar(angle, 40, width, 64, at)) for angle, at in zip(range(0, 180, 2), shift, strict=True)]
+        lengths = np.concatenate([skeleton_lengths(each) for each in labels])
+        assert lengths.shape == (90,)
+        assert np.abs(lengths / 40 - 1).max() <= 0.03
+
+    def test_round_ends_are_ends(self):
+        rows, columns = np.mgrid[:60, :90]
+        inside = np.hypot(np.maximum(np.abs(columns - 45) - 25, 0), rows - 30) <= 5
+        (length,) = skeleton_lengths(inside.astype(np.int32))
+        assert length == pytest.approx(60, rel=0.03)
+
+    @pytest.mark.parametrize("width", [2, 5, 9])
+    def test_arcs_and_rings(self, width):
+        rows, columns = np.mgrid[:140, :140] - 70
+        ring = np.abs(np.hypot(rows, columns) - 50) <= width / 2
+        assert skeleton_lengths(ring.astype(np.int32))[0] == pytest.approx(100 * np.pi, rel=0.03)
+        arc = ring & (rows > 0)
+        assert skeleton_lengths(arc.astype(np.int32))[0] == pytest.approx(50 * np.pi, rel=0.03)
+
+    def test_branches_count_and_corners_do_not(self):
+        shape = np.zeros((120, 120), np.int32)
+        shape[58:63, 10:110] = 1
+        assert skeleton_lengths(shape)[0] == pytest.approx(100, abs=1.5)
+        shape[10:60, 58:63] = 1  # a third arm of 50 px from the middle of the line
+        assert skeleton_lengths(shape)[0] == pytest.approx(150, rel=0.03)
+
+    def test_any_shape_has_a_length(self):
+        rng = np.random.default_rng(0)
+        shapes = [np.ones((1, 9), np.int32), np.ones((3, 3), np.int32), np.ones((40, 40), np.int32)]
+        for shape in (*shapes, *(find_lines(rng.integers(0, 256, (60, 60)).astype(np.uint8)) for _ in range(4))):
+            lengths = skeleton_lengths(shape)
+            assert len(lengths) == shape.max() and np.isfinite(lengths).all() and (lengths > 0).all()
 
     def test_the_box_of_a_bent_line_is_shorter_than_its_skeleton(self):
         picture = np.zeros((80, 80), np.uint8)

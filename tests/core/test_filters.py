@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.filters import ALWAYS, FILTERED, Reason, set_aside
+from segmentation.core.measure.filters import ALWAYS, BY_IMAGE, FILTERED, Reason, set_aside
 from segmentation.core.measure.shapes import measure
 
 from .builders import grey_of
@@ -72,7 +72,7 @@ def test_a_particle_with_a_deep_bay_is_odd():
 def test_first_reason_in_order_is_kept():
     labels = block(3, 3)
     assert reason(labels, True, confidence=np.array([0.1], np.float32)) == Reason.SMALL
-    assert FILTERED[:2] == ALWAYS and {Reason.UNLIKE, *FILTERED} == set(Reason)
+    assert FILTERED[:2] == ALWAYS and {*BY_IMAGE, *FILTERED} == set(Reason)
 
 
 def test_limits_are_in_pixels_whatever_the_calibration():
@@ -95,4 +95,4 @@ def test_judging_again_starts_afresh():
 def test_every_reason_has_a_definition_with_its_limit():
     for one in Reason:
         assert one.definition.endswith(".")
-        assert one in (Reason.FRAME, Reason.UNLIKE) or any(letter.isdigit() for letter in one.definition)
+        assert one in (Reason.FRAME, *BY_IMAGE) or any(letter.isdigit() for letter in one.definition)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from segmentation.core.micrograph.inspect import main
-from tests.hostile import HOSTILE, Hostile, image, tiff
+from tests.hostile import HOSTILE, Hostile, image, raw_tiff, tiff
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("scipy", "skimage", "matplotlib", "torch", "django", "segmentation.models")
@@ -71,6 +71,19 @@ def test_a_bar_that_is_not_read_loses_no_upload(options: tuple[str, ...]) -> Non
     assert answer["ok"] is True
     assert answer["reading"] == {}
     assert answer["data_bar"] == 704
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{258: (3, 1, 128), 339: (3, 1, 6)}, {277: (3, 1, 16)}, {258: (3, 1, 64), 339: (3, 1, 3)}],
+    ids=["complex128", "16 samples", "float64"],
+)
+def test_what_unpacks_to_more_than_the_largest_image_may_take_is_not_unpacked(tmp_path: Path, tags: Any) -> None:
+    """A file of 13 kB took 2.5 GB; in so little memory only the header can be read."""
+    path = tmp_path / "bomb.tif"
+    path.write_bytes(raw_tiff({256: (4, 1, 9000), 257: (4, 1, 9000), 278: (4, 1, 9000), 259: (3, 1, 8), **tags}))
+    answer = inspect(path, "--max-pixels", str(90_000_000), "--max-memory-mb", "500")
+    assert "MB when it is unpacked" in answer["error"]
 
 
 def test_a_failing_reader_loses_no_upload(

@@ -107,7 +107,7 @@ def test_images_that_are_not_as_they_were_taken(tmp_path: Path, rows: int, colum
     taken = columns == 1280
     assert micrograph.calibration.nm_per_pixel == (pytest.approx(2.0) if taken else None)
     assert "image_rows" not in micrograph.metadata
-    assert ["if it was only cropped" in said for said in micrograph.notes] == ([] if taken else [True])
+    assert ["if the image was only cropped" in said for said in micrograph.notes] == ([] if taken else [True])
 
 
 @pytest.mark.parametrize("micro", ["\u03bc", "\u00b5", "u"])

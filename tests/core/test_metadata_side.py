@@ -293,7 +293,7 @@ def test_side_files_that_contradict_each_other_are_not_used(tmp_path: Path) -> N
     other.write_text(TESCAN.format("20e-9"))
     micrograph = read(path, side=[one, other])
     assert micrograph.calibration.nm_per_pixel is None
-    assert "side file a.txt gives 9.922 nm" in micrograph.notes[0] and "none of them is used" in micrograph.notes[1]
+    assert "side file a.txt gives 9.922 nm" in micrograph.notes[0] and "we use none of them" in micrograph.notes[1]
 
 
 def test_a_tescan_header_of_a_larger_image_is_not_used(tmp_path: Path) -> None:
@@ -317,11 +317,11 @@ def test_hostile_side_files_lose_no_picture(tmp_path: Path, content: bytes) -> N
 
 def test_unknown_and_missing_side_files_are_noted(tmp_path: Path) -> None:
     (note,) = beside(tmp_path, "a.txt", "bought on Monday").notes
-    assert note == "The side file a.txt says nothing that can be read, so it was not used."
+    assert note == "We could not read the side file a.txt, so we did not use it."
     (note,) = read(tmp_path / "a.tif", side=[tmp_path / "b.txt"]).notes
     assert "b.txt" in note
     (note,) = read(tmp_path / "a.tif", side=[("../x\n.txt", tmp_path)]).notes
-    assert note.startswith("The side file x .txt says")
+    assert note.startswith("We could not read the side file x .txt,")
 
 
 def test_side_files_go_with_every_kind_of_image(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import tifffile
 from segmentation.core.combine import combine
 from segmentation.core.label_images import Mask, as_labels
 from segmentation.core.labelled import analyse_mask
+from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.facts import settings as said_settings
@@ -19,6 +20,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.method import method
 from segmentation.core.sample import Member, Sample
 from segmentation.core.settings import AnalysisSettings
+from segmentation.core.tasks.bubbles import swelling
 
 from .test_labelled import TWO, discs
 
@@ -101,3 +103,56 @@ def test_an_image_without_a_scale_says_nothing_of_the_doubt_of_the_others():
     beside = combine("Three", [Member.of(each) for each in (*scaled, measured(discs(9), "particles", None, "a.tif"))])
     assert beside.pooled.relative_uncertainty == alone.pooled.relative_uncertainty
     assert beside.pooled.budget == alone.pooled.budget
+
+
+class TestTheScaleWidensIntervals:
+    """Each number's interval is hypot(counting, 1.96 x power x uncertainty x number) on either side."""
+
+    def both(self, task, labels):
+        def analysed(uncertainty):
+            calibration = Calibration(2.0, "typed", "", 0.0, uncertainty)
+            return analyse_mask(
+                Mask("a.tif", "0" * 64, labels), AnalysisSettings.of(task, calibration=calibration, data_bar=0)
+            ).quantities
+
+        return analysed(0.0), analysed(0.1)
+
+    def widened(self, plain, wide, power):
+        part = 1.96 * abs(power) * 0.1 * plain.value
+        assert wide.value == plain.value
+        assert wide.high - wide.value == pytest.approx(np.hypot(plain.high - plain.value, part), rel=1e-3)
+        assert wide.low == pytest.approx(max(0, wide.value - np.hypot(plain.value - plain.low, part)), rel=1e-2)
+
+    def test_of_grains(self):
+        edges = np.r_[0, np.cumsum(np.random.default_rng(0).integers(12, 30, 12))]
+        rows, columns = (np.searchsorted(edges, np.arange(edges[-1]), side="right") for _ in range(2))
+        plain, wide = self.both("grains", (rows[:, None] * 20 + columns[None]).astype(np.int32))
+        self.widened(plain["grain_density"], wide["grain_density"], -2)
+        self.widened(plain["grain_intercept"], wide["grain_intercept"], 1)
+        assert wide["grain_diameter_mean"].high > plain["grain_diameter_mean"].high
+        number, density = wide["grain_number"], wide["grain_density"]
+        assert number.high - number.value == pytest.approx(3.321928 * np.log10(density.high / density.value))
+
+    def test_of_bubbles(self):
+        rng, labels = np.random.default_rng(1), np.zeros((240, 240), np.int32)
+        rows, columns = np.mgrid[:240, :240]
+        for number in range(36):
+            at = 20 + 40 * np.array(divmod(number, 6))
+            labels[np.hypot(rows - at[0], columns - at[1]) < rng.uniform(4, 15)] = number + 1
+        plain, wide = self.both("bubbles", labels)
+        self.widened(plain["bubble_density"], wide["bubble_density"], -2)
+        assert plain["bubble_area"] == wide["bubble_area"]
+        share = wide["bubble_area"]
+        assert share.value == pytest.approx((labels > 0).mean()) and 0 < share.low < share.value < share.high < 1
+
+    def test_of_swelling(self):
+        rng = np.random.default_rng(2)
+        places = {f"centroid_{axis}_px": rng.uniform(0, 200, 40) for axis in "yx"}
+        columns = {"ecd_nm": rng.uniform(5, 15, 40), "kept": np.ones(40, bool), "reason": np.full(40, ""), **places}
+        plain, wide = (
+            swelling(Table(columns, 2.0), (200, 200), 50.0, Calibration(2.0, "typed", "", 0.0, u)) for u in (0.0, 0.1)
+        )
+        gas = (np.pi / 6 * columns["ecd_nm"] ** 3).sum()
+        assert plain.value == pytest.approx(gas / (400**2 * 50 - gas))
+        self.widened(plain, wide, 1 + plain.value)
+        assert swelling(Table(columns, 2.0), (200, 200), None, Calibration.absent()).value is None

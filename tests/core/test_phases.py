@@ -71,7 +71,10 @@ def test_lengths_have_the_calibration():
     density, intercept = (f"{name} of laths" for name in ("boundary_density", "mean_intercept"))
     assert nm.quantities[density].value == pytest.approx(pixels.quantities[density].value / 4)
     assert (nm.quantities[density].unit, nm.quantities[intercept].unit) == ("nm⁻¹", "nm")
-    assert nm.quantities[intercept].high == pytest.approx(4 * pixels.quantities[intercept].high)
+    plain, wide = pixels.quantities[intercept], nm.quantities[intercept]
+    assert wide.value == pytest.approx(4 * plain.value)
+    unsure = 1.96 * 0.05 / np.sqrt(3) / 4 * wide.value  # the last digit of 4.0 nm per pixel
+    assert wide.high - wide.value == pytest.approx(np.hypot(4 * (plain.high - plain.value), unsure), rel=1e-5)
     assert nm.table.columns["object_density_per_nm2"] == pytest.approx(pixels.table["object_density_per_px2"] / 16)
 
 

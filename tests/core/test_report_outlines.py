@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.draw import polygon2mask
 
-from segmentation.core.report.outlines import thinned, trace
+from segmentation.core.report.cracks import find_cracks
+from segmentation.core.report.outlines import smooth_rings, thinned, trace
 
 from .builders import disc_labels
 
@@ -88,3 +89,16 @@ def test_short_outlines_are_left_alone():
     labels[1:4, 2:7] = 1
     (outline,) = trace(labels, 1)
     np.testing.assert_array_equal(thinned(outline, 5.0), outline)
+
+
+def test_all_pieces_and_holes_of_a_class_have_rings():
+    labels = np.ones((30, 40), np.int32)
+    labels[4:14, 4:14] = 2  # a large piece with a hole
+    labels[8:10, 8:10] = 1
+    for place in range(20, 36, 4):  # and four small ones
+        labels[20:22, place : place + 2] = 2
+    matrix, pieces = smooth_rings(find_cracks(labels), 2)
+    assert len(matrix) == 1 + 1 + 5, "its outline, the piece in the hole, and the holes that the others make"
+    assert [round(abs(area(ring))) for ring in pieces] == [100, 4, 4, 4, 4, 4]
+    for label, rings in enumerate((matrix, pieces), 1):
+        assert sum(area(ring) for ring in rings) == pytest.approx((labels == label).sum(), abs=0.5 * len(rings))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.measure.shapes import confidence_under, without_corners
+from segmentation.core.measure.shapes import under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from segmentation.core.settings import AnalysisSettings
@@ -61,14 +61,13 @@ def test_outlines_stored_without_alternatives_still_have_a_card():
     assert len(rows) == 10
 
 
-def test_confidence_under_other_outlines():
-    labels = np.array([[1, 1, 2, 2, 0, 0]], np.int32)
-    segmentation = replace(scene(4)[1], labels=labels, confidence=np.array([0.2, 0.8], np.float32))
+def test_values_under_other_outlines():
+    labels, values = np.array([[1, 1, 2, 2, 0, 0]], np.int32), np.array([0.2, 0.8])
     other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)
-    found = confidence_under(other, segmentation)
+    found = under(other, labels, values)
     assert found[0] == pytest.approx(0.5)
     assert np.isnan(found[1])
-    assert len(confidence_under(np.zeros((1, 6), np.int32), segmentation)) == 0
+    assert len(under(np.zeros((1, 6), np.int32), labels, values)) == 0
 
 
 def test_the_file_seeds_the_draws():

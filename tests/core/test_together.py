@@ -222,6 +222,22 @@ def test_swelling_is_that_of_all_volumes_together():
     assert tasks.find("bubbles").together(fields)["swelling"] == pytest.approx(40 / (900 - 40))
 
 
+def test_the_scale_reaches_what_has_no_unit_of_length():
+    """Swelling V / (A t - V) goes with the length of a pixel, the grain size number with its logarithm."""
+    fields = []
+    for size in (9.0, 10.0, 11.0):
+        columns = {"ecd_nm": np.full(8, size), "touches_frame": np.zeros(8), "kept": np.ones(8, bool)}
+        values = {"bubbles": 8.0, "bubble_area": 0.05, "swelling": 0.1}
+        table = Table({**columns, "reason": np.full(8, "")}, 1.0)
+        fields.append(FieldOfView(table, values, 1e3, settings={"thickness": 100.0}))
+    plain, wide = (together(fields, tasks.find("bubbles").together, "nm", u) for u in (0.0, 0.1))
+    found = wide["swelling"]
+    part = 1.96 * 0.1 * (1 + found.value) * found.value
+    assert found.value == plain["swelling"].value
+    assert found.high - found.value == pytest.approx(np.hypot(plain["swelling"].high - found.value, part), rel=0.01)
+    assert wide["bubble_area"] == plain["bubble_area"]
+
+
 class TestFiles:
     @pytest.fixture(scope="class")
     def made(self):

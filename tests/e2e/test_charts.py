@@ -264,7 +264,11 @@ def test_reasons_hide_and_show_their_particles(look):
 @pytest.mark.parametrize("column", ["Max. Feret", "Area", "Confi", "Circu", "State"])
 def test_the_table_is_sorted_by_any_column(look, column):
     page = look()
+    page.set_viewport_size({"width": 1920, "height": 1080})  # narrow tables leave the maximum out
     head = page.locator(".particles th", has_text=column)
+    if column == "State":  # by which it is sorted from the start, what is kept first
+        assert head.get_attribute("aria-sort") == "ascending"
+        head.get_by_role("button").click()
     place = head.evaluate("head => [...head.parentElement.cells].filter((each) => !each.hidden).indexOf(head) + 1")
     values = f".particles tbody tr[data-id] td:nth-child({place})"
     head.get_by_role("button").click()
@@ -304,7 +308,7 @@ def test_twenty_thousand_particles(look):
     assert rows.count() < 200
     box = page.locator(".table-box")
     box.evaluate("box => { box.scrollTop = box.scrollHeight; }")
-    page.locator(f"tr[data-id='{MANY}']").wait_for()
+    page.locator(f"tr[data-id='{MANY - 9}']").wait_for()  # the last that is set aside
     assert rows.count() < 200
     page.get_by_role("button", name="Min. Feret").click()
     page.get_by_role("button", name="Min. Feret").click()

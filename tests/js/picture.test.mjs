@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import "./page.mjs";
 import { Picture, levelAt, levelsOf, tilesIn } from "../../static/js/picture.js";
-import { Room, typeSize } from "../../static/js/viewer-drawing.js";
+import { Room, lineWidth, typeSize } from "../../static/js/viewer-drawing.js";
 
 test("there are as many levels as the server cuts", () => {
   assert.deepEqual([[640, 480], [1024, 768], [1025, 9], [2048, 2048], [2049, 9], [100, 4096], [8192, 8192]].map(([a, b]) => levelsOf(a, b)), [1, 1, 1, 1, 2, 2, 3]);
@@ -72,4 +72,10 @@ test("every number that has room is written, of any count, and none over another
   assert.ok(grid.every((place) => room.take(place, 15, 7)));
   assert.equal(room.take({ x: 12, y: 11 }, 15, 7), false);
   assert.equal(room.take({ x: -20, y: 11 }, 15, 7), true);
+});
+
+test("outlines are thin where things are seen small", () => {
+  assert.equal(lineWidth(5), 0.6);
+  assert.equal(lineWidth(40), 1);
+  assert.equal(lineWidth(400), 1.5);
 });

@@ -39,7 +39,7 @@ test("only the rows in sight and some to spare are built", () => {
 
 test("how many are shown, in words", () => {
   assert.equal(summary(3, 4), "3 of 4 particles");
-  assert.equal(summary(0, 4), "None of 4 particles fits what is chosen.");
+  assert.equal(summary(0, 4), "None of 4 particles matches.");
   assert.equal(summary(0, 0), "No particle was found.");
   assert.equal(summary(3, 4, "phase", "phases"), "3 of 4 phases");
 });

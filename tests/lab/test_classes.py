@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from django.core.management import call_command
+from PIL import Image
 
 from segmentation.core.network.likeness import describe, distance, learn
 from segmentation.core.truth import ANY, BadDataset, find_pairs
@@ -123,6 +124,49 @@ class TestTiles:
         save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
         save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
         assert any("show the same picture but are of two groups" in each for each in inspect(folder, count=3).to_mend)
+
+
+def spotted(folder: Path, images: int = 4) -> Path:
+    """Bright discs, class 2, on noise, class 1."""
+    for number in range(images):
+        rng = np.random.default_rng(number)
+        rows, columns = np.mgrid[:160, :160]
+        inside = np.zeros((160, 160), bool)
+        for row, column in rng.uniform(10, 150, (12, 2)):
+            inside |= np.hypot(rows - row, columns - column) < rng.uniform(6, 14)
+        grey = (60 + 80 * inside + rng.normal(0, 12, inside.shape)).clip(0, 255).astype(np.uint8)
+        save(folder / "images" / f"s{number}.png", grey)
+        save(folder / "labels" / f"s{number}.png", inside.astype(np.uint8))
+    return folder
+
+
+class TestSlipsOfClasses:
+    def test_exchanged_masks_are_told(self, tmp_path):
+        folder = spotted(tmp_path)
+        assert not inspect(folder, classes=(0, 1)).to_mend
+        one, other = folder / "labels" / "s0.png", folder / "labels" / "s2.png"
+        mine, theirs = one.read_bytes(), other.read_bytes()
+        one.write_bytes(theirs)
+        other.write_bytes(mine)
+        told = inspect(folder, classes=(0, 1)).to_mend
+        assert len(told) == 2 and all("exchanged" in each for each in told)
+        assert "s0.png fit s2.png" in told[0] and "s2.png fit s0.png" in told[1]
+
+    def test_moved_masks_are_told(self, tmp_path):
+        folder = spotted(tmp_path)
+        labels = np.roll(np.asarray(Image.open(folder / "labels" / "s1.png")), (0, 30), (0, 1))
+        save(folder / "labels" / "s1.png", labels)
+        (told,) = inspect(folder, classes=(0, 1)).to_mend
+        assert "s1.png fits its image when moved by 30 px left" in told
+
+    def test_one_wrong_table_is_one_finding(self, tmp_path):
+        """Eight forms of four tiles, each a group of its own."""
+        write_tiles(find_pairs(spotted(tmp_path / "data", 2)).pairs, tmp_path / "tiles", 80, variants=True)
+        names = [file.name for file in (tmp_path / "tiles" / "images").iterdir()]
+        (tmp_path / "tiles" / "groups.csv").write_text("\n".join(["image,group", *(f"{n},{n}" for n in names)]))
+        told = inspect(tmp_path / "tiles", classes=(0, 1)).to_mend
+        (copies,) = [each for each in told if "show the same picture" in each]
+        assert len(told) == 2 and "223 more times" in copies  # 8 tiles with 28 pairs of forms each
 
 
 class TestBoundaries:

@@ -40,8 +40,8 @@ OPTIONS = ParticleOptions.of(find("particles-multires"))
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
 
 
-def summarise(images, *, nm):
-    return summarised(SCORING, images, nm=nm)
+def summarise(images, *, nm, groups=()):
+    return summarised(SCORING, images, nm=nm, groups=groups)
 
 
 def squares(*boxes, shape=(60, 80)):
@@ -104,6 +104,16 @@ def test_intervals_need_five_images_and_hold_the_value():
     assert summarise(images, nm=False) == summarise(images, nm=False)
     assert summarise(images[:4], nm=False)["ap50"].low is None
     assert summarise(images, nm=False)["nano_true"].value is None
+
+
+def test_forms_of_one_image_are_drawn_together():
+    """Eight forms of two images tell no more than two images, and those of six as much as six."""
+    truths = [disc_labels(15, (160, 200), seed) for seed in range(6)]
+    images = [count_image(spoiled(truth, seed), truth) for seed, truth in enumerate(truths)]
+    forms = [image for image in images for _ in range(8)]
+    groups = [str(number) for number in range(6) for _ in range(8)]
+    assert summarise(forms[:16], nm=False, groups=groups[:16])["ap50"].low is None
+    assert summarise(forms, nm=False, groups=groups)["ap50"] == pytest.approx(summarise(images, nm=False)["ap50"])
 
 
 def test_blank_images_have_no_particle_figures_but_count_inventions():

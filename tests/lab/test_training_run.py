@@ -30,7 +30,7 @@ from segmentation.lab.publish import publish
 from segmentation.lab.runs import best_of
 from segmentation.lab.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.start import plateaus, rate_factor, start_run
-from segmentation.lab.train import ROOM, Training, scores_of, train
+from segmentation.lab.train import EXAMPLES, ROOM, Training, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 from tests.shell import manage
 
@@ -169,6 +169,16 @@ def test_a_run_leaves_what_it_promises(folder, tmp_path):
     assert [row[0] for row in curve(tmp_path / "run")] == ["step", "2", "4"]
     assert read_recipe(tmp_path / "run" / "recipe.toml") == tiny(folder)
     assert run.step == 4 and not run.averaged.training
+
+
+@pytest.mark.drawn
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_batch_may_be_smaller_than_the_number_of_example_crops(folder, tmp_path, batch):
+    """The sentence about too little memory advises a lower batch."""
+    run = train(tiny(folder, batch=batch, validation_batches=3, steps=2), tmp_path / "run", tmp_path, say=quietly)
+    with Image.open(tmp_path / "run" / "examples-000002.png") as picture:
+        assert picture.height > min(3 * batch, EXAMPLES) * 64
+    assert run.step == 2
 
 
 def test_a_killed_process_resumes_to_the_same_curve(folder, tmp_path):

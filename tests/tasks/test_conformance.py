@@ -19,7 +19,7 @@ from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.scale_search import View
 from segmentation.core.report import exports
-from segmentation.core.report.exports import geojson
+from segmentation.core.report.exports import geojson, viewer
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
@@ -109,6 +109,21 @@ def test_the_page_and_geojson_tell_its_size(kind, golden):
         shapes = [[] for _ in golden.segmentation.ids]
         name = quantities.column(kind.task.size).column("px")
         assert all(name in each["properties"] for each in geojson.as_dict(golden, shapes)["features"])
+
+
+def test_the_viewer_has_every_piece_and_hole_of_a_class(kind, golden, monkeypatch):
+    if not kind.task.of_classes:
+        assert all("rings" not in each and "colour" not in each for each in outlines(golden)["particles"])
+        return
+    used, shown = golden.segmentation, outlines(golden)
+    assert shown["left_out"] == 0 and len({each["colour"] for each in shown["particles"]}) == len(used)
+    for label, each in enumerate(shown["particles"], 1):
+        rings = [np.reshape(ring, (-1, 2)) for ring in (each["outline"], *each["rings"])]
+        area = sum((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2 for x, y in (ring.T for ring in rings))
+        assert area == pytest.approx((used.dense == label).sum(), rel=0.02)
+    monkeypatch.setattr(viewer, "MOST_COORDINATES", 60)
+    fewer = outlines(golden)
+    assert fewer["left_out"] > 0 and all(each["outline"] for each in fewer["particles"])
 
 
 def test_settings_that_it_ignores_change_nothing(kind, golden):

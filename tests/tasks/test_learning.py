@@ -61,6 +61,8 @@ def test_it_is_scored_on_unseen_images(toy, unseen, tmp_path):
     found = tifffile.imread(tmp_path / "report" / "labels" / "100.tif")
     assert (found == drawn(100)[1]).mean() > 0.95
     page = (tmp_path / "report" / "report.html").read_text()
+    for name, colour in zip(report["confusion"]["classes"], ("#e69f00", "#56b4e9"), strict=True):
+        assert f'<i style="background:{colour}"></i>{name}</span>' in page, "the colours of the pictures have a legend"
     assert "Precision and recall against threshold" in page and "In use is" not in page  # the likeliest class is taken
     assert "IoU of bright" in page and "Only labelled pixels count." in page and page.count("<figure>") == 6
     assert [word for word in ("Feret", "object", "article", "{{", "Errors by kind") if word in page] == []

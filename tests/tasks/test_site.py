@@ -14,6 +14,7 @@ from segmentation import services
 from segmentation.core import pipeline, tasks
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure import quantities
+from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
 from segmentation.core.settings import SegmentationSettings
@@ -120,6 +121,35 @@ class TestSite:
             assert client.get(f"/jobs/{job.pk}/{name}/").status_code in (200, 204, 302, 404, 405), name
         listed = client.get("/results/")
         assert listed.status_code == 200 and "golden.png" in words(listed)
+
+    def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
+        """Its picture, what it looks like instead, no number, and one click to the model that fits."""
+        other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
+        monkeypatch.setattr(pipeline, "looked_at", lambda picture, card: (other, False))
+        job = finished(client, kind, image)
+        page = words(client.get(f"/jobs/{job.pk}/"))
+        assert f"This image looks more like those that {other.title}" in page
+        for name in ("outlines.json", "image.webp", "result.json", "report.pdf", "figure.png"):
+            assert client.get(f"/jobs/{job.pk}/files/{name}").status_code == 200, name
+        outlines = json.loads(client.get(f"/jobs/{job.pk}/files/outlines.json").getvalue())
+        refuses = kind.task.name != "brightness"  # which looks at no kind
+        assert job.summary["refused"] == refuses
+        if not refuses:
+            return
+        assert not any(each["kept"] for each in outlines["particles"])
+        assert "No numbers: the image is of another kind" in page and f"Analyse with {other.title}" in page
+        assert "The scale is not known" not in page
+        assert not any(value["value"] for value in job.summary["quantities"].values())
+        sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})
+        new = Job.objects.get(pk=sent["Location"].split("/")[-2])
+        assert (new.get_settings().task, new.get_settings().segmentation.model) == (other.task, other.name)
+        assert new.parent == job and new.micrograph == job.micrograph
+        sent = client.post(f"/jobs/{job.pk}/change/", {"measure_unlike": "on"})
+        new = Job.objects.get(pk=sent["Location"].split("/")[-2])
+        worker.run_job(str(new.pk))
+        new.refresh_from_db()
+        assert (new.state, new.summary["refused"], new.segmentation) == ("done", False, job.segmentation)
+        assert any(value["value"] for value in new.summary["quantities"].values())
 
     def test_bad_settings_are_refused_in_a_sentence(self, client, kind, image, reader):
         for each in settings_of(kind.task.settings):

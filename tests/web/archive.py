@@ -47,6 +47,13 @@ def counted(content: bytes, entries: int, length: int | None = None) -> bytes:
     return bytes(changed)
 
 
+def manifold(content: bytes, times: int) -> bytes:
+    """The archive, its directory listing its only entry so many times."""
+    at, end = content.find(b"PK\x01\x02"), content.rfind(b"PK\x05\x06")
+    directory = times * content[at:end]
+    return counted(content[:at] + directory + content[end:], times, len(directory))
+
+
 def link(name: str) -> zipfile.ZipInfo:
     """An entry that is a symbolic link."""
     info = zipfile.ZipInfo(name)

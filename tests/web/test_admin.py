@@ -50,13 +50,11 @@ def do(desk, action, jobs, **more):
 
 def test_the_list_shows_what_an_administrator_asks(desk, three):
     page = desk.get(JOBS).content.decode()
-    done, failed, queued = three
+    done, _, queued = three
     for piece in (
         reverse("artifact", args=[done.pk, "thumbnail.png"]),
-        reverse("artifact", args=[done.pk, "figure.png"]),
         reverse("upload-preview", args=[queued.micrograph_id]),
         "titania.tif",
-        "1024 × 768",
         "4.0 s",
         "alice",
         "particles",
@@ -66,6 +64,15 @@ def test_the_list_shows_what_an_administrator_asks(desk, three):
     ):
         assert piece in page
     assert "style=" not in page.partition('id="result_list"')[2].partition("</table>")[0]
+    assert page.count('class="column-') <= 8, "the list fits a screen 1280 px wide"
+    assert "p.m." not in page and "a.m." not in page
+
+
+def test_the_page_of_a_job_has_its_figure_and_size(desk, three):
+    done, failed, _ = three
+    page = desk.get(reverse("admin:segmentation_job_change", args=[done.pk])).content.decode()
+    assert reverse("artifact", args=[done.pk, "figure.png"]) in page and "1024 × 768" in page
+    page = desk.get(reverse("admin:segmentation_job_change", args=[failed.pk])).content.decode()
     assert reverse("artifact", args=[failed.pk, "figure.png"]) not in page
 
 

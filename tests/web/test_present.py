@@ -315,7 +315,7 @@ class TestPage:
         empty = {"n_kept": 0, "n_set_aside": 0, "set_aside": {}, "fit": None, "convergence": None, "nano": None}
         groups = {"groups": 0, "singles": 0, "primaries_in_groups": 0, "largest": 0}
         told = page(**nothing, **empty, weighted=weighted, shape={}, agglomerates=groups)
-        assert "No particle was found" in told
+        assert "No particles were found" in told
         assert "All numbers" not in told
         assert "Nanomaterial screening" not in told
         assert "Are these particles enough?" not in told

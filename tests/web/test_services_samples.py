@@ -354,11 +354,11 @@ class TestPooling:
         assert stored.content_type == "text/csv"
         assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
 
-    def test_a_silent_pooling_is_rescued_twice_then_fails(self, make_sample, queue):
+    def test_a_pooling_over_which_three_processes_die_fails(self, make_sample, queue):
         sample = make_sample(DONE, state=Sample.State.QUEUED)
         for expected in (Sample.State.QUEUED, Sample.State.QUEUED, Sample.State.FAILED):
-            Sample.objects.claim(sample.pk)
-            services.rescue(died=(Sample,))
+            Sample.objects.claim(sample.pk, message="m").report(stage="pooling")
+            services.child_died(kind=Sample, message="m")
             assert state(sample) == expected
         assert "stopped 3 times" in sample.error
 

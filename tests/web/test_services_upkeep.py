@@ -60,7 +60,7 @@ def test_a_silent_job_is_queued_and_enqueued(make_job, queue, clock):
     assert clock.watch(30) == 0
     assert clock.watch(6) == 1
     job.refresh_from_db()
-    assert (job.state, job.deaths, job.attempt, job.progress, job.stage) == ("queued", 1, 1, 0.0, "")
+    assert (job.state, job.deaths, job.attempt, job.progress, job.stage) == ("queued", 0, 1, 0.0, "")
     assert queue == [str(job.pk)]
     assert Job.objects.claim(job.pk).attempt == 2
 
@@ -99,14 +99,66 @@ def full(*args, **kwargs):
     raise OperationalError("database or disk is full")
 
 
-def test_after_three_lost_workers_a_job_fails_in_plain_words(make_job, queue):
-    job = make_job()
-    for death in (1, 2, 3):
-        assert Job.objects.claim(job.pk).attempt == death
+def test_lost_workers_fail_no_job_but_it_waits_longer_each_time(make_job, queue):
+    """Whoever killed them: 4 of 60 jobs failed because somebody killed workers 51 times."""
+    job, waits = make_job(), []
+    for attempt in range(1, 13):
+        Job.objects.update(due=None)
+        assert Job.objects.claim(job.pk).attempt == attempt
+        Job.objects.get(pk=job.pk).report(stage="segmenting")
+        before = timezone.now()
         services.rescue(died=(Job,))
+        job.refresh_from_db()
+        assert (job.state, job.deaths) == ("queued", 0)
+        waits.append(round((job.due - before).total_seconds()) if job.due else 0)
+    assert waits == [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
+    assert job.stage == "The server was interrupted"
+
+
+def died(job, message="m", **how):
+    """A pool's child that worked on this message died."""
+    services.child_died(kind=Job, message=message, **how)
     job.refresh_from_db()
-    assert (job.state, len(queue)) == ("failed", 2)
-    assert "stopped 3 times" in job.error and job.finished is not None
+    return job.state, job.deaths
+
+
+class TestDeaths:
+    """Of a worker's own children: the worker itself lives and knows which message a child worked on."""
+
+    def begin(self, job, message="m"):
+        assert Job.objects.claim(job.pk, message=message)
+        Job.objects.get(pk=job.pk).report(stage="reading the image")
+
+    def test_after_three_a_job_fails_in_plain_words(self, make_job):
+        job = make_job()
+        for death in (1, 2):
+            self.begin(job)
+            assert died(job) == ("queued", death)
+        self.begin(job)
+        assert died(job)[0] == "failed"
+        assert "stopped 3 times" in job.error and job.finished is not None
+
+    def test_before_the_first_stage_there_is_none(self, make_job):
+        job = make_job()
+        for _ in range(4):
+            Job.objects.update(due=None)
+            assert Job.objects.claim(job.pk, message="m")
+            assert died(job) == ("queued", 0)
+        assert job.due > timezone.now()
+
+    def test_of_another_attempt_and_of_what_nobody_wants_it_is_none(self, make_job):
+        job = make_job()
+        self.begin(job, "later")
+        assert died(job, "earlier") == ("running", 0)
+        services.cancel_job(job=job)
+        assert died(job, "later") == ("cancelled", 0)
+        assert died(job, "") == ("cancelled", 0)
+
+    def test_one_that_was_killed_for_taking_too_long_fails_its_job(self, make_job):
+        job = make_job()
+        self.begin(job)
+        assert died(job, too_long=True)[0] == "failed"
+        assert "longer than is allowed" in job.error
 
 
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):

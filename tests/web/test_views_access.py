@@ -82,7 +82,7 @@ def test_a_link_alone_changes_nothing(done, people, address):
     for name in ("nobody", "alice", "charlie"):
         response = people[name].post(at(address, job))
         assert response.status_code == 403
-        assert "Only whoever made this result" in words(response)
+        assert "Only the person who made this result" in words(response)
     assert Job.objects.get() == job
 
 

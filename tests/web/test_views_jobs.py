@@ -15,6 +15,7 @@ from django.utils import timezone
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Segmentation
+from segmentation.views.present import Change
 
 from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
@@ -262,7 +263,7 @@ class TestRerun:
         old.save()
         assert "no longer here" not in words(maker.get(address(old)))
         Segmentation.objects.update(weights="f" * 64)
-        assert "a version of particles that is no longer here" in words(maker.get(address(old)))
+        assert "A version of particles that is no longer installed" in words(maker.get(address(old)))
 
     def test_what_a_removed_model_found_is_measured_by_the_form_as_it_stands(self, maker, job):
         old = job(settings=AnalysisSettings.of(model="visiting"))
@@ -287,6 +288,60 @@ class TestRerun:
         client.post(address(old, "rerun/"), {"width": "640"})
         new = Job.objects.exclude(pk=old.pk).get()
         assert new.visitor not in (None, VISITOR)
+
+
+class TestChange:
+    """One click, one other setting."""
+
+    def test_all_other_settings_stay(self, maker, job):
+        calibration = Calibration(**ZEISS)
+        asked = AnalysisSettings.of(threshold=0.35, data_bar=8, scale=0.5, calibration=calibration, operator="A. B.")
+        old = job(settings=asked)
+        typed = {"token": uuid4().hex, "filter": "on"}
+        answer = maker.post(address(old, "change/"), typed)
+        new = Job.objects.exclude(pk=old.pk).get()
+        assert (answer.status_code, answer["Location"], new.parent) == (303, address(new), old)
+        assert new.get_settings() == asked.with_(filter=True)
+        assert maker.post(address(old, "change/"), typed)["Location"] == address(new), "twice is once"
+
+    @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("field_spread", "-3")])
+    def test_nonsense_is_refused_in_a_sentence(self, maker, job, name, value):
+        answer = maker.post(address(job(), "change/"), {name: value})
+        assert answer.status_code == 400 and "That is not possible" in words(answer) and Job.objects.count() == 1
+
+    def test_to_look_at_the_address_is_to_go_back(self, maker, job):
+        old = job()
+        assert maker.get(address(old, "change/"))["Location"] == address(old)
+
+    def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
+        frame = {"touches the frame": Change("count them", "border_correction", "weight")}
+        monkeypatch.setattr("segmentation.views.present.COUNTED_AGAIN", frame)
+        page = words(maker.get(address(job())))
+        assert (
+            'data-lights="touches the frame" title="It has a pixel' in page and "30 set aside: touches the fr" in page
+        )
+        assert '<input type="hidden" name="border_correction" value="weight"><button class="as-link">count them' in page
+        assert page.count("count them") == 1 and 'data-lights="a few pixels only"' in page
+        frame["touches the frame"] = Change("count them", "nosuch", "0")  # of a version that has no such setting
+        assert "count them" not in words(maker.get(address(job())))
+
+
+class TestClasses:
+    def test_numbers_are_a_table_with_the_colours_of_the_figure(self, maker, job):
+        shares = {"ferrite": (0.7134, 0.631, 0.798), "pearlite": (0.0007769, None, None)}
+        found = {
+            f"area_fraction of {name}": {"value": value, "low": low, "high": high, "unit": ""}
+            for name, (value, low, high) in shares.items()
+        } | {f"mean_intercept of {name}": {"value": 20.0, "low": None, "high": None, "unit": "nm"} for name in shares}
+        said = {"task": "phases", "order": list(found), "quantities": found, "statistics": None, "found": 2}
+        page = words(maker.get(address(job(summary={**SUMMARY, **said}))))
+        assert 'fill="#e69f00"/></svg> ferrite' in page and 'fill="#56b4e9"/></svg> pearlite' in page
+        assert page.count('class="legend"') == page.count('<table class="classes">') == 1
+        for told in (">71.3 <span", "63.1–79.8", ">0.0777 <span", ">20.0 <span"):
+            assert told in page
+        unscaled = {**said, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
+        page = words(maker.get(address(job(summary={**SUMMARY, **unscaled}))))
+        assert "The scale is not known" not in page and ">20.0 <span" not in page and "Lengths need a scale" in page
 
 
 class TestWidth:
@@ -378,7 +433,8 @@ class TestResult:
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
         stored = summary(n_kept=0, n_set_aside=0, set_aside={}, **none)
         page = words(maker.get(address(job(summary=stored))))
-        assert "No particle was found. If the image shows some, try other settings" in page
+        assert page.index("No particles were found") < page.index('id="rerun"')
+        assert "If the image does show particles, try other settings" in page and "The scale is not known" not in page
         assert '<details class="more panel" id="rerun" open>' in page
         assert page.index('id="rerun"') < page.index('id="figure"')
         for control in ("data-layer", 'id="histogram"', 'id="table"', 'id="aside"', "Download", 'id="sizes-title"'):

@@ -186,7 +186,7 @@ def test_searched_and_narrowed(maker, make_micrograph, make_job, make_sample):
     again.delete()
     assert len(listed(maker, "?state=nonsense&sample=nonsense")) == 5
     page = words(maker.get("/results/?q=%3Cb%3E"))
-    assert "No result is like that" in page
+    assert "No result matches" in page
     assert 'value="&lt;b&gt;"' in page
 
 
@@ -261,7 +261,7 @@ class TestDownload:
     def test_what_has_no_files(self, maker, make_job):
         response = chosen(maker, "download", make_job(visitor=VISITOR, state=Job.State.RUNNING))
         assert response.status_code == 409
-        assert "only those that are done" in words(response)
+        assert "Only finished results" in words(response)
 
 
 class TestDelete:
@@ -271,7 +271,7 @@ class TestDelete:
         stays = make_job(visitor=VISITOR)
         question = words(chosen(maker, "delete", newest))
         assert "Delete this result?" in question
-        assert "1 earlier revision goes with them" in question
+        assert "So will 1 earlier revision." in question
         assert Job.objects.count() == 3
         response = chosen(maker, "delete", newest, sure="yes")
         assert (response.status_code, response["Location"]) == (302, "/results/")

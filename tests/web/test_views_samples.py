@@ -319,7 +319,7 @@ class TestPage:
     def test_numbers_of_before_a_change_say_so(self, client, finished):
         sample = finished()
         Sample.objects.update(state=Sample.State.QUEUED)
-        assert "from before the last change" in words(client.get(page_of(sample)))
+        assert "do not include the last change" in words(client.get(page_of(sample)))
 
     def test_two_hundred_images_take_few_queries(
         self, client, make_micrograph, make_sample, django_assert_max_num_queries
@@ -335,7 +335,7 @@ class TestPage:
         assert len(response.context["pooled"].images) == 200
 
     def test_an_empty_list_says_how_to_begin(self, client):
-        assert "There is no sample here yet" in words(client.get("/samples/"))
+        assert "You have no sample yet" in words(client.get("/samples/"))
 
     def test_hostile_names_are_shown_as_text(self, client, make_sample):
         sample = make_sample(DONE, name="<script>alert(1)</script>", notes=[{"name": "<b>", "sentence": "<i>"}])

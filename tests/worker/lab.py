@@ -1,7 +1,7 @@
 """A data folder with a database of its own, for tests with real worker processes.
 
 The test process has another database, so it looks into this one with sqlite3 and changes it through
-`python -m tests.worker.lab create|create-sample|rescue|cancel ...`, a process of the site's kind.
+`python -m tests.worker.lab create|create-sample|watch|cancel ...`, a process of the site's kind.
 """
 
 from __future__ import annotations
@@ -106,8 +106,9 @@ def main(word: str) -> None:
         print(_create())
     if word == "create-sample":
         print(_create_sample())
-    if word == "rescue":  # one process watches the heartbeats, as in `up`
-        print(wait_for(services.rescue, "a silence is noticed"))
+    while word == "watch":  # as `up` does
+        services.rescue()
+        time.sleep(0.5)
     if word == "cancel":
         from segmentation.models import Job
 

@@ -22,7 +22,7 @@ from segmentation.services import Refused, Scale
 from segmentation.services.limits import most_pixels
 from tests.conftest import picture
 from tests.web.archive import zipped
-from worker import inspection
+from worker import inspecting, inspection
 from worker.tasks import inspect_uploads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -89,10 +89,12 @@ class TestOne:
         with monkeypatch.context() as patch:
             child(patch, "kill -9 $$")
             micrograph = receive()
+            job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
             inspect_uploads()
             micrograph.refresh_from_db()
+            job.refresh_from_db()
             assert (micrograph.state, micrograph.error) == ("failed", inspection.DIED)
-            assert micrograph.attempt == 3
+            assert (micrograph.attempt, job.state, job.error) == (3, "failed", inspection.DIED)
             patch.setattr("worker.tasks.AT_A_STRETCH", 2)
             second = looked_into(receive())
             assert (second.state, second.deaths) == ("queued", 2)
@@ -220,17 +222,6 @@ class TestTurns:
         services.rescue()
         assert messages == ["worker.inspect_uploads"]
 
-    def test_after_three_lost_workers_it_fails_with_what_waits_for_it(self, commit):
-        micrograph = receive()
-        job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
-        for _ in range(3):
-            assert Micrograph.objects.claim(micrograph.pk)
-            services.rescue(died=(Micrograph,))
-        micrograph.refresh_from_db()
-        job.refresh_from_db()
-        assert (micrograph.state, job.state) == ("failed", "failed")
-        assert "stopped 3 times" in micrograph.error and job.error == micrograph.error
-
 
 class TestDataBars:
     """They are read after all images that wait, and nobody waits for them whose scale does not hang on them."""
@@ -315,18 +306,6 @@ class TestDataBars:
         child(monkeypatch, does)
         assert (looked_into(micrograph).state, micrograph.reading, micrograph.error) == ("done", {}, "")
         assert micrograph.file and self.ready(job)
-
-    def test_and_three_workers(self, monkeypatch):
-        monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 1)
-        micrograph = receive()
-        job = self.start(micrograph, asked={"width": None, "origin": "typed"})
-        inspect_uploads()
-        for _ in range(3):
-            assert Micrograph.objects.claim(micrograph.pk)
-            services.rescue(died=(Micrograph,))
-        micrograph.refresh_from_db()
-        assert (micrograph.state, micrograph.error) == ("done", "")
-        assert self.ready(job)
 
     def test_a_sample_takes_in_by_the_same_rule(self, monkeypatch, commit):
         monkeypatch.setattr("worker.tasks.AT_A_STRETCH", 2)
@@ -524,6 +503,22 @@ class TestArchives:
         Micrograph.objects.update(due=None)
         assert looked_into(archive).state == "done"
         assert sorted(archive.images.values_list("name", flat=True)) == ["a.png", "b (2).png", "b.png"]
+
+    def test_other_senders_have_their_turn_after_each_image(self, monkeypatch):
+        """What is in two of its folders under one name, with the same bytes, is still two images."""
+        archive = self.archive(("c.doc", b"words"), *((f"{n}/a.png", picture(64)) for n in range(3)), address="many")
+        receive(name="one.png", address="one")
+        receive(name="two.png", address="one")
+        turns = []
+        monkeypatch.setattr(
+            "worker.tasks.inspect", lambda row, *how: (turns.append(row.name), inspecting.inspect(row, *how))
+        )
+        inspect_uploads()
+        archive.refresh_from_db()
+        assert turns[:5] == ["batch.zip", "one.png", "batch.zip", "two.png", "batch.zip"]
+        assert turns[5:] == ["a.png"] * 3
+        assert (archive.state, archive.metadata) == ("done", {})
+        assert (archive.images.count(), [note["name"] for note in archive.notes]) == (3, ["c.doc"])
 
     def test_for_a_sample(self, commit):
         archive = self.archive()

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from botocore.exceptions import EndpointConnectionError
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import task_failure
 from django.core.files.base import ContentFile
 from django.db import OperationalError
 from django.utils import timezone
@@ -221,6 +223,25 @@ def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
         ("queued", 1),
         ("running", 1),
     ]
+
+
+def test_the_worker_counts_the_death_of_its_own_child(make_job, monkeypatch):
+    """Celery's signal, as the worker's own process sends it; what a task raises itself is no death."""
+    monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
+    job = make_job()
+    for error, state in ((ValueError(), "running"), (WorkerLostError(), "queued"), (TimeLimitExceeded(9), "failed")):
+        if claimed := Job.objects.claim(job.pk, message="7"):
+            claimed.report(stage="segmenting")
+        task_failure.send(sender=run_job, task_id="7", exception=error)
+        job.refresh_from_db()
+        assert job.state == state
+
+
+def test_a_claim_notes_the_message_it_was_made_for(science, make_job):
+    job = make_job()
+    run_job.apply(args=[str(job.pk)], task_id="message 7")
+    job.refresh_from_db()
+    assert (job.state, job.message) == ("done", "message 7")
 
 
 def test_our_own_fault_names_the_job_and_is_logged(science, make_job, caplog):

@@ -38,6 +38,17 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
     assert not list(place.iterdir())
 
 
+def test_a_folder_without_a_lock_is_young_or_abandoned(settings):
+    """A sweep that comes in the moment in which it is made leaves it alone."""
+    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    for name, age in (("deepsegm-new", 0), ("deepsegm-old", 120)):
+        (place / name).mkdir()
+        (place / name / "new").touch()
+        os.utime(place / name, (time.time() - age, time.time() - age))
+    assert sweep() == 1
+    assert [path.name for path in place.iterdir()] == ["deepsegm-new"]
+
+
 def test_of_djangos_uploads_only_old_ones_are_removed(settings):
     place = Path(settings.FILE_UPLOAD_TEMP_DIR)
     old, young, other = (place / name for name in ("tmpa.upload.tif", "tmpb.upload.tif", "notes.txt"))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 
 import psutil
 import pytest
@@ -27,12 +28,12 @@ def empty(tmp_path):
 
 
 @contextmanager
-def running(lab, command=UP, end=signal.SIGTERM):
-    """`up` on a free port; gives the process, its address and what it printed so far."""
+def running(lab, command=UP, end=signal.SIGTERM, **how):
+    """`up` on a free port; gives the process, its address and what it printed so far. how: options of Popen."""
     output = lab.folder.with_suffix(".output")
     with output.open("w") as out:
         process = subprocess.Popen(
-            [*command, "--port", "0"], cwd=REPOSITORY, env=lab.env, stdout=out, stderr=subprocess.STDOUT
+            [*command, "--port", "0"], cwd=REPOSITORY, env=lab.env, stdout=out, stderr=subprocess.STDOUT, **how
         )
     try:
         found = wait_for(
@@ -76,6 +77,14 @@ def test_from_an_empty_folder_to_a_site_and_back_by_ctrl_c(empty):
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
 
 
+def test_ctrl_c_ends_it_where_the_shell_that_started_it_ignores_ctrl_c(empty):
+    """As shells without job control do for what they start in the background."""
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with running(empty, end=signal.SIGINT, preexec_fn=ignore) as (process, _, output):
+        pass
+    assert process.returncode == 0 and output.read_text().rstrip().endswith("Stopped.")
+
+
 def test_a_port_in_use_is_said_in_one_sentence(empty):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -97,6 +106,7 @@ def test_stopping_puts_a_running_job_back_and_the_next_start_takes_it_up(lab):
         wait_for(lab.pids, "the analysis begins")
     row = lab.row()
     assert (row["state"], row["deaths"], row["started"]) == ("queued", 0, None)
+    assert not list((lab.folder / "deepsegm-temp").glob("deepsegm-*"))
     lab.let_go()
     with running(lab, SLOW_UP):
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
@@ -128,6 +138,8 @@ def test_a_killed_worker_is_rescued_at_once(lab):
         worker = orphan.parent()
         worker.kill()
         wait_for(lambda: not orphan.is_running(), "the orphaned pool child is gone")
+        wait_for(lambda: len(lab.pids()) == 2, "the analysis begins again")
+        assert lab.row()["deaths"] == 0
         lab.let_go()
         wait_for(lambda: lab.row()["state"] == "done", "the job is done")
     assert lab.words() == ["begin", "begin", "end"]

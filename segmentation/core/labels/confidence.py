@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .contrast import rings
 from .options import INTERCEPT, TRAITS, ParticleOptions
-from .pieces import BAND
 from .separate import Labels, areas_of, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
@@ -73,18 +73,11 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Fl
 
 
 def _rings(grey: Grey, labels: Labels, count: int, scale: float) -> Floats:
-    """(3, n): of the ground in the RING around each particle the number of pixels, their summed grey and its squares.
-
-    Some rows at a time, with what is around them: a large image's rings would take gigabytes at once.
-    """
+    """(3, n): number of pixels, summed grey and summed squares of the ground in the RING around each particle."""
     near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
-    total, step = np.zeros((3, count + 1)), max(far, BAND // labels.shape[1])
-    for top in range(0, len(labels), step):
-        above = min(top, far)
-        part, rows = labels[top - above : top + step + far], slice(above, above + step)
-        owner = ndimage.maximum_filter(part, 2 * far + 1)[rows]
-        ring = (owner > 0) & ~ndimage.maximum_filter(part > 0, 2 * near + 1)[rows]
-        owners, values = owner[ring], grey[top : top + step][ring].astype(float)
+    total = np.zeros((3, count + 1))
+    for owners, rows, ring in rings(labels, near, far):
+        values = grey[rows][ring].astype(float)
         total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
     return total[:, 1:]
 

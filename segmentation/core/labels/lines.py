@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
 
 SMALLEST = 9  # px
 ALL_SIDES = np.ones((3, 3), bool)
-STRAIGHT, OBLIQUE = 0.948, 1.340  # px of a step; of the least error over all directions (Dorst and Smeulders 1987)
+TURNS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
+SPUR = 2.0  # half widths of the line that a branch must exceed; the branch into a corner is 1.4 long
+THIN = 1.1  # px, half the width up to which the ends are the outermost pixels
+BLUNT = 1.5  # half widths before an end within which a skeleton may lead into a corner
+SMOOTH = 2.0  # px, sigma along the skeleton, whose pixels lie up to half a pixel beside the middle
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def find_lines(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
@@ -22,12 +31,13 @@ def find_lines(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.i
     return labels
 
 
-def skeleton_lengths(labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) px: the length of the skeleton of each line 1..n, with what thinning took from its ends."""
+def skeleton_lengths(labels: NDArray[np.int32]) -> Floats:
+    """(n,) px: the length of each line 1..n: of its smoothed skeleton without spurs, from one end of it to the other,
+    and of its branches."""
     return np.array([_length(labels[box] == n) for n, box in enumerate(ndimage.find_objects(labels), start=1)], float)
 
 
-def box_diagonals(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+def box_diagonals(labels: NDArray[np.int32]) -> Floats:
     """(n,) px: the diagonal of the box around each line 1..n, as Ochoa et al. (2025) measure dislocation loops."""
     boxes = ndimage.find_objects(labels)
     return np.array([np.hypot(*(side.stop - side.start for side in box)) for box in boxes], float)
@@ -35,15 +45,130 @@ def box_diagonals(labels: NDArray[np.int32]) -> NDArray[np.float64]:
 
 def _length(shape: NDArray[np.bool_]) -> float:
     padded = np.pad(shape, 1)
-    bone, depth = skeletonize(padded), ndimage.distance_transform_edt(padded)
-    turns = (0, 1), (1, 0), (1, 1), (1, -1)
-    beside = {(down, right): bone & np.roll(bone, (-down, -right), (0, 1)) for down, right in turns}
-    corners = np.roll(bone, -1, 0) | np.roll(bone, -1, 1), np.roll(bone, -1, 0) | np.roll(bone, 1, 1)
-    straight = beside[0, 1].sum() + beside[1, 0].sum()
-    # A step across a corner counts only where there is no way round it.
-    oblique = (beside[1, 1] & ~corners[0]).sum() + (beside[1, -1] & ~corners[1]).sum()
-    neighbours = ndimage.convolve(bone.astype(np.int32), ALL_SIDES.astype(np.int32), mode="constant") - 1
-    ends = bone & (neighbours <= 1)
-    # A lone pixel is both ends of its line.
-    cut = depth[ends].sum() * (2 if neighbours[bone].max(initial=0) == 0 else 1)
-    return float(STRAIGHT * straight + OBLIQUE * oblique + cut)
+    depths = ndimage.distance_transform_edt(padded)
+    bone = skeletonize(padded, method="lee") > 0  # Zhang's method breaks oblique lines 2 px wide
+    points, depth, inside = np.argwhere(bone), depths[bone] - 0.5, np.argwhere(padded).astype(float)
+    first, *branches = _chains(_tree(bone), depth)
+    ends = points[first[0]] - points[first[-1]]
+    if len(first) > 8 and np.abs(ends).max() <= 1:
+        ring = ndimage.gaussian_filter1d(points[first].astype(float), SMOOTH, axis=0, mode="wrap")
+        length = _polyline(np.concatenate([ring, ring[:1]]))
+    else:
+        length = _straight(inside, depth) or _between_ends(points[first].astype(float), depth[first], inside)
+    return length + sum(_to_end(points[each].astype(float), depth[each], inside) for each in branches)
+
+
+def _tree(bone: NDArray[np.bool_]) -> sparse.csr_matrix:
+    """The minimum spanning tree of the pixels of a skeleton, numbered in reading order; rings are cut open."""
+    numbers = np.full(bone.shape, -1)
+    numbers[bone] = np.arange(np.count_nonzero(bone))
+    edges = []
+    for down, right in TURNS:  # the frame is empty, so rolling joins nothing
+        beside = np.roll(numbers, (-down, -right), (0, 1))
+        both = (numbers >= 0) & (beside >= 0)
+        edges.append(np.stack([numbers[both], beside[both], np.full(both.sum(), np.hypot(down, right))]))
+    start, end, weight = np.concatenate(edges, axis=1)
+    size = int(numbers.max()) + 1
+    graph = sparse.csr_matrix((weight, (start.astype(int), end.astype(int))), (size, size))
+    return csgraph.minimum_spanning_tree(graph)
+
+
+def _chains(tree: sparse.csr_matrix, depth: Floats) -> Iterator[Ints]:
+    """The longest path of a tree first, then its branches, each from the pixel where it leaves; spurs are left out."""
+    start = int(np.argmax(csgraph.dijkstra(tree, directed=False, indices=0)))
+    order, before = csgraph.breadth_first_order(tree, start, directed=False)
+    away = csgraph.dijkstra(tree, directed=False, indices=start)
+    height, tallest = [0.0] * len(depth), [-1] * len(depth)
+    for node in order[:0:-1].tolist():
+        parent = int(before[node])
+        reach = height[node] + float(away[node] - away[parent])
+        if reach > height[parent]:
+            height[parent], tallest[parent] = reach, node
+    heads = [(start, -1)]
+    for node in order[1:].tolist():
+        parent = int(before[node])
+        reach = height[node] + float(away[node] - away[parent])
+        if tallest[parent] != node and reach > SPUR * depth[parent] + 1:
+            heads.append((node, parent))
+    for node, parent in heads:
+        chain = [] if parent < 0 else [parent]
+        while node >= 0:
+            chain.append(node)
+            node = tallest[node]
+        yield np.array(chain)
+
+
+def _between_ends(path: Floats, depth: Floats, inside: Floats) -> float:
+    """The length of a line from end to end along its path (n, 2); along its main axis where it is hardly longer than
+    wide. depth: (n,) half the width; inside: (m, 2) all of its pixels."""
+    half = float(np.median(depth))
+    cut = int(np.ceil(BLUNT * half)) + 1
+    cut = min(cut, (len(path) - 3) // 2) if len(path) > 4 else 0
+    smooth = _smoothed(path[cut : len(path) - cut])
+    return _polyline(smooth) + sum(_end(each, half, inside) for each in (smooth, smooth[::-1]))
+
+
+def _straight(inside: Floats, depth: Floats) -> float | None:
+    """The length of a straight line of the pixels (m, 2) along its axis; None where it is bent or branches.
+
+    depth: (n,) half the width along its skeleton.
+    """
+    half, off = float(np.median(depth)), inside - inside.mean(0)
+    _, vectors = np.linalg.eigh(off.T @ off)
+    across, along = (off @ vectors).T
+    if np.abs(across).max() > 1.15 * half + 1:
+        return None
+    if half < THIN:  # its width goes up and down by whole pixels
+        return float(np.ptp(along)) + 1.0
+    weight, inner = _middle(across, half), np.abs(along).max() / 2
+    per_px = (weight * np.clip(inner + 0.5 - np.abs(along), 0, 1)).sum() / (2 * inner) if inner else 1.0
+    return float(weight.sum() / per_px)
+
+
+def _middle(across: Floats, half: float) -> Floats:
+    """How much pixels count by how far they lie beside the middle: round ends reach farthest there, and a border that
+    is not sharp leaves the rows of pixels no steps to enter it by."""
+    reach = max(0.8 * half, 2.0)
+    return np.where(np.abs(across) < reach, np.cos(np.pi / 2 * across / reach) ** 2, 0.0)
+
+
+def _to_end(path: Floats, depth: Floats, inside: Floats) -> float:
+    """The same of a branch (n, 2), from the skeleton of the line that it leaves to its end."""
+    half = float(np.median(depth))
+    cut = min(int(np.ceil(BLUNT * half)) + 1, max(len(path) - 3, 0))
+    smooth = _smoothed(path[: len(path) - cut])
+    return _polyline(smooth) + _end(smooth, half, inside)
+
+
+def _smoothed(path: Floats) -> Floats:
+    margin = min(len(path) - 1, round(4 * SMOOTH))
+    padded = np.pad(path, [(margin, margin), (0, 0)], mode="reflect", reflect_type="odd")
+    smooth: Floats = ndimage.gaussian_filter1d(padded, SMOOTH, axis=0, mode="nearest")
+    return smooth[margin : margin + len(path)]
+
+
+def _polyline(points: Floats) -> float:
+    return float(np.hypot(*np.diff(points, axis=0).T).sum())
+
+
+def _end(path: Floats, half: float, inside: Floats) -> float:
+    """How far a line goes on straight beyond the last point of its path (n, 2)."""
+    last = path[-max(6, round(4 * half)) :]
+    direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
+    direction *= np.sign(direction @ (last[-1] - last[0])) or 1.0
+    return _beyond(path[-1], direction, half, inside, 2 * (BLUNT * half + 2))
+
+
+def _beyond(point: Floats, direction: Floats, half: float, inside: Floats, most: float) -> float:
+    """How far pixels (m, 2) reach from a point in a direction, at most `most` px.
+
+    Counted are the pixels of a strip in the middle of the line, beyond the point and as far behind it: their ratio is
+    that of the lengths, whatever the width.
+    """
+    along, across = (inside - point) @ direction, (inside - point) @ np.array([-direction[1], direction[0]])
+    weight, behind = _middle(across, half), max(8.0, 2 * half)
+    before, after, too_far = (
+        (weight * np.clip(along - at + 0.5, 0, 1)).sum()
+        for at in (-behind, 0.0, most)  # a pixel is 1 px long
+    )
+    return float(behind * (after - too_far) / (before - after)) if before > after else 0.0

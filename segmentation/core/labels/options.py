@@ -16,6 +16,7 @@ CUT_TRAITS = (  # .cuts
 )
 INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
+FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 
 
@@ -40,7 +41,7 @@ class ParticleOptions(ModelOptions):
 
     FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "cuts"})
     INHERITED: ClassVar[frozenset[str]] = FITTED | {
-        *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise")
+        *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise", "faint")
     }
 
     seed_threshold: Between = Field(0.5, description="inner distance from which a pixel belongs to a particle's core")
@@ -62,6 +63,9 @@ class ParticleOptions(ModelOptions):
     )
     search_threshold: Between | None = Field(
         None, description="the threshold while that is done, where it is another than the card's"
+    )
+    faint: Fraction = Field(
+        FAINT, description="contrast, relative to the image's typical one, under which an outline is set aside"
     )
     noise: Fraction = Field(
         EVEN, description="expected share of right outlines under which an image is taken for noise"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .confidence import Grey, Maps, confidence
+from .contrast import contrasts
 from .cuts import cut_apart
 from .options import EVEN, ParticleOptions
 from .separate import Labels, relabel, separate
@@ -21,8 +22,8 @@ HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong
 class Outlines:
     """labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: outlines that were left out.
 
-    expected: share of the outlines that is expected to be right; of all, where that makes the image noise, else of
-    those that are left; 1 without any, and where the model is not calibrated.
+    expected: share that is expected to be right of the outlines that stand out; of all these, where that makes the
+    image noise, else of those that are left; 1 without any, and where the model is not calibrated.
     """
 
     labels: Labels
@@ -51,18 +52,20 @@ def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: Par
 
     Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
     be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
-    Elsewhere those stay, for the filter. The options say below which expected share that is so (`noise`): where
-    faint things abound, most candidates are wrong without the rest being noise.
+    Elsewhere those stay, for the filter. Faint outlines and gaps, which measuring sets aside, have no say in this.
+    The options say below which expected share that is so (`noise`): where faint things abound, most candidates are
+    wrong without the rest being noise.
     """
     labels = particles(maps, grey, scale, threshold, options)
     certainty = confidence(maps, grey, labels, scale, options)
     if not len(certainty) or not options.confidence:
         return Outlines(labels, certainty, 0, 1.0)
-    expected = float(certainty.mean())
+    standing = ~contrasts(grey, labels).faint(options.faint)
+    expected = float(certainty[standing].mean()) if standing.any() else float(certainty.mean())
     least = least_chance(expected, {"noise": options.noise})
     keep = certainty >= least
-    left, dropped = certainty[keep], int((~keep).sum())
+    left, dropped, shown = certainty[keep], int((~keep).sum()), certainty[keep & standing]
     if dropped:
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
         relabel(labels, numbers)
-    return Outlines(labels, left, dropped, float(left.mean()) if len(left) and least == HOPELESS else expected)
+    return Outlines(labels, left, dropped, float(shown.mean()) if len(shown) and least == HOPELESS else expected)

@@ -7,12 +7,15 @@ these three within each unit, z being the size or its logarithm, brought to mean
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import hypot
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .distribution import SAME, Floats, Sizes, effective_number
+from .quantities import Value
 
 Interval = list[float] | None
 Tails = tuple[float, float]
@@ -37,6 +40,20 @@ def t95(free: int) -> float:
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + first / free + second / free**2 + third / free**3
+
+
+def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
+    """The same value, its interval widened by the relative standard uncertainty of the scale, None where not known.
+
+    power: of the length of a pixel in the value. Both parts add in quadrature (GUM 5.1.2); an interval that ends at 0
+    or above does not reach below. A value without an interval stays without.
+    """
+    if value.value is None or value.low is None or value.high is None:
+        return value
+    part = Z95 * abs(power * (uncertainty or 0.0) * value.value)
+    low = value.value - hypot(value.value - value.low, part)
+    high = value.value + hypot(value.high - value.value, part)
+    return replace(value, low=max(low, min(0.0, value.low)), high=high)
 
 
 class Drawn(NamedTuple):

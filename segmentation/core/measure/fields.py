@@ -5,6 +5,7 @@ What touches the frame is counted, by half where it is counted per area, and is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +18,16 @@ from ..settings import MeasurementSettings
 from . import shapes
 from .bootstrap import median_interval, undefined
 from .distribution import Edge, Floats, Sizes, effective_number, quantile
-from .drawn import t95
+from .drawn import t95, with_scale
 from .filters import Reason, set_aside, with_reasons_lifted
 from .quantities import NUMBERS, Value, column
 from .statistics import seed_of
 from .table import Table
+from .together import jackknife_error
 
 BLOCKS = 4  # of a side: how much the field differs within itself is the spread of its BLOCKS^2 parts
 FEWEST = 6  # objects; an interval of fewer would be an invention
+ONE_EACH = np.ones(BLOCKS**2)
 
 
 def table_of(
@@ -73,25 +76,61 @@ def sizes_of(table: Table, by: str, edge: Edge, calibration: Calibration, sha256
     return {"mean": Value(mean, max(0.0, mean - half), mean + half, unit), "median": Value(median, low, high, unit)}
 
 
-def per_area(name: str, table: Table, shape: tuple[int, int], amounts: Floats | None = None) -> Value:
+def per_area(
+    name: str, table: Table, shape: tuple[int, int], calibration: Calibration, amounts: Floats | None = None
+) -> Value:
     """The kept objects of a field of `shape` (H, W) px per area, or the sum of what of each is seen in it, `amounts`.
 
     name: of the quantity. An object at the frame counts half: the other half is its neighbour field's; of its length
-    what is seen is this field's alone. The 95 % interval is Student's t over the field's blocks, to which objects
-    belong by their centres; it says how well this field is known, not how others differ.
+    what is seen is this field's alone. The 95 % interval is that of `over_blocks`, with the scale's uncertainty.
     """
     each = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
-    amount = each[table.kept]
-    places = np.stack([table[f"centroid_{axis}_px"][table.kept] for axis in "yx"])
-    block = [np.clip(BLOCKS * at // size, 0, BLOCKS - 1) for at, size in zip(places, shape, strict=True)]
-    sums = np.bincount((BLOCKS * block[0] + block[1]).astype(np.int64), amount, BLOCKS**2)
-    area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2
-    value = float(sums.sum()) / area
-    half_width = t95(BLOCKS**2 - 1) * float(sums.std(ddof=1)) * BLOCKS / area
-    unit = NUMBERS[name].unit(table.unit)
-    if len(amount) < FEWEST:
-        return Value(value, unit=unit)
-    return Value(value, max(0.0, value - half_width), value + half_width, unit)
+    area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2 / BLOCKS**2
+    quantity = NUMBERS[name]
+    found = over_blocks(lambda sums: sums[0] / (area * sums[1]), np.stack([in_blocks(table, shape, each), ONE_EACH], 1))
+    known = if_enough(found, table, quantity.unit(table.unit))
+    return with_scale(known, calibration.standard_uncertainty, quantity.power)
+
+
+def block_of(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int64]:
+    """(n,) 0..BLOCKS^2 - 1: the block of a field of `shape` (H, W) px in which each place lies."""
+    down, across = (
+        np.clip(BLOCKS * at // size, 0, BLOCKS - 1) for at, size in zip((rows, columns), shape, strict=True)
+    )
+    return np.asarray(BLOCKS * down + across, np.int64)
+
+
+def per_block(amounts: NDArray[Any]) -> Floats:
+    """(BLOCKS^2,): the sums of the amounts (H, W) over the pixels of each block."""
+    height, width = amounts.shape
+    blocks = block_of(np.arange(height)[:, None], np.arange(width)[None], (height, width))
+    return np.bincount(blocks.ravel(), amounts.ravel(), BLOCKS**2).astype(float)
+
+
+def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
+    """(BLOCKS^2,): the sums of the amounts (n,) of the kept objects whose centres lie in each block."""
+    rows, columns = (table[f"centroid_{axis}_px"][table.kept] for axis in "yx")
+    return np.bincount(block_of(rows, columns, shape), amounts[table.kept], BLOCKS**2).astype(float)
+
+
+def over_blocks(figure: Callable[[Floats], float], sums: Floats) -> Value:
+    """A figure of what the blocks add up to, with its 95 % interval; None where it is undefined.
+
+    sums: (BLOCKS^2, k). The interval is Student's, its standard error that of the jackknife over the blocks (Tukey
+    1958), which of a mean is the spread of the blocks: it says how well this field is known, not how others differ.
+    """
+    total = sums.sum(0)
+    value = figure(total)
+    if not np.isfinite(value):
+        return Value(None)
+    half = t95(len(sums) - 1) * float(jackknife_error(np.array([[figure(total - each)] for each in sums]))[0])
+    return Value(value, max(0.0, value - half), value + half) if np.isfinite(half) else Value(value)
+
+
+def if_enough(value: Value, table: Table, unit: str = "") -> Value:
+    """The value in its unit, without an interval where too few objects were kept."""
+    enough = int(table.kept.sum()) >= FEWEST
+    return replace(value, unit=unit) if enough else Value(value.value, unit=unit)
 
 
 def counted(number: int) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .table import REASON_TYPE, Table
 
@@ -22,6 +23,8 @@ class Reason(StrEnum):
     """The reasons in the order in which they are judged: a particle carries the first that holds."""
 
     UNLIKE = "image unlike the data"
+    FAINT = "much fainter than the others"
+    GAP = "gap between particles"
     FRAME = "touches the frame"
     SLIP = "a few pixels only"
     SMALL = "smaller than the filter"
@@ -37,11 +40,21 @@ class Reason(StrEnum):
 
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 FILTERED = (*ALWAYS, Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
-DOUBTFUL = (Reason.UNSURE, Reason.ODD)  # whose outlines may be wrong; the others are not counted for what they are
+BY_IMAGE = (Reason.UNLIKE, Reason.FAINT, Reason.GAP)  # judged before the filter, by what the whole image shows
+# Reasons of outlines that may be wrong; the others are right, but do not count.
+DOUBTFUL = (Reason.FAINT, Reason.GAP, Reason.UNSURE, Reason.ODD)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
     Reason.UNLIKE: "The whole image looks like none that the model was taught on, so nothing in it is measured.",
+    Reason.FAINT: (
+        "It stands out from its surroundings much less than the other outlines of the image do, as specks of the"
+        " substrate do: see the setting “Faint outlines”."
+    ),
+    Reason.GAP: (
+        "It is darker than its surroundings where the particles of the image are brighter, or brighter where they are"
+        " darker, as gaps between particles are."
+    ),
     Reason.FRAME: ("It has a pixel in the outermost row or column of the analysed area, so part of it may be unseen."),
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
     Reason.SMALL: (
@@ -67,14 +80,14 @@ def set_aside(table: Table, filter: bool) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
     The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
-    calibration changes no judgement. A NaN confidence (none was measured) is not a low one. What lies in an image
-    unlike the data stays set aside.
+    calibration changes no judgement. A NaN confidence (none was measured) is not a low one. What was set aside for a
+    reason of BY_IMAGE stays so.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
     area, width = np.rint(px["area_px2"]), px["min_feret_px"].round(9)
     holds = {
-        Reason.UNLIKE: table.reasons == Reason.UNLIKE,
+        **{reason: table.reasons == reason for reason in BY_IMAGE},
         Reason.FRAME: px["touches_frame"].astype(bool),
         Reason.SLIP: area < SLIP_PX,
         Reason.SMALL: area < SMALL_PX,
@@ -82,9 +95,24 @@ def set_aside(table: Table, filter: bool) -> Table:
         Reason.UNSURE: px["confidence"] < LEAST_CONFIDENCE,
         Reason.ODD: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
     }
-    judges = (Reason.UNLIKE, *(FILTERED if filter else ALWAYS))
+    judges = (*BY_IMAGE, *(FILTERED if filter else ALWAYS))
     reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
     return table.judged(reasons.astype(REASON_TYPE))
+
+
+def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
+    """The table with all set aside whose relative contrast is under `limit`, and gaps (n,) between particles; a limit
+    of 0 sets nothing aside."""
+    if not limit:
+        return table
+    faint = table["relative_contrast"] < limit
+    return table.judged(np.select([gap, faint], [str(Reason.GAP), str(Reason.FAINT)], table.reasons))
+
+
+def with_faint(table: Table, filter: bool) -> Table:
+    """The table judged as if no outline were faint or a gap."""
+    faint = np.isin(table.reasons, [str(Reason.FAINT), str(Reason.GAP)])
+    return set_aside(table.judged(np.where(faint, "", table.reasons)), filter) if faint.any() else table
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:

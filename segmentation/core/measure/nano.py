@@ -25,6 +25,7 @@ from .filters import (
     SLIP_PX,
     set_aside,
     with_doubtful,
+    with_faint,
     with_reasons_lifted,
     without_doubtful,
 )
@@ -88,7 +89,12 @@ class Terms:
         return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: Sizes) -> Fraction | None:
-        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again."""
+        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again.
+
+        None where a pixel is larger than 100 nm: nothing so small can be seen.
+        """
+        if self.pixel is not None and self.pixel > NANO_NM:
+            return None
         if id(sizes) not in self.found:
             self.found[id(sizes)] = sizes, nano_fraction(sizes, self.uncertainty, self.field_spread)
         return self.found[id(sizes)][1]
@@ -149,6 +155,9 @@ def variants_of(
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(each.kept.sum()) for each in others) != sum(int(each.kept.sum()) for each in tables):
             found[name] = Sizes.of(*others, edge=edge)
+    faint = [with_faint(each, filter) for each in tables]
+    if any(one is not other for one, other in zip(faint, tables, strict=True)):
+        found["with faint outlines"] = Sizes.of(*faint, edge=edge)
     found |= {name.replace("-", "−"): Sizes.of(each, edge=edge) for name, each in (alternatives or {}).items()}
     if tables[0].unit == "nm":
         for off in (sign * doubt for doubt in doubts for sign in (-1, 1)):

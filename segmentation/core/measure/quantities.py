@@ -22,7 +22,7 @@ ISO_SIZES = "ISO 9276-2:2014"
 OF = " of "
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 LEAST_READABLE = 1e-3
-MARKS = {-2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
+MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}
 
 
 class UnknownQuantity(ValueError):
@@ -86,11 +86,25 @@ class Value:
         return asdict(self)
 
 
-_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2)}
+LONG_NM = 1000.0  # from which on a length is shown in µm
+_MICROMETRES = {f"nm{MARKS[power]}": power for power in (1, 2)}
+_PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2, -3)}
+
+
+def in_micrometres(value: Value) -> Value:
+    """A length, area or volume in nm as one in µm; anything else as it is."""
+    power = _MICROMETRES.get(value.unit)
+    if power is None:
+        return value
+    ends = (None if each is None else each * 1e-3**power for each in (value.value, value.low, value.high))
+    return Value(*ends, unit=f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
-    """The same in µm where a density in nm would be all zeros: 0.000003 nm⁻² is 3 µm⁻²."""
+    """The same in µm where nm would be long: 1 µm and more, and densities that would be zeros (0.000003 nm⁻²)."""
+    power = _MICROMETRES.get(value.unit)
+    if power is not None and value.value is not None and abs(value.value) >= LONG_NM**power:
+        return in_micrometres(value)
     if value.unit not in _PER_MICROMETRE or value.value is None or not 0 < abs(value.value) < LEAST_READABLE:
         return value
     unit, factor = _PER_MICROMETRE[value.unit]
@@ -193,6 +207,12 @@ add(
     Quantity("mean_grey", "Mean grey value", "Mean of the grey values of its pixels, 0 to 255."),
     Quantity(
         "confidence", "Confidence", "Chance that the outline is right, calibrated on images with manual outlines."
+    ),
+    Quantity(
+        "relative_contrast",
+        "Relative contrast",
+        "How far the object stands out from its surroundings, relative to the typical object of the image: 1 is"
+        " typical, 0 does not stand out, and a negative value has the opposite sign.",
     ),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..labels.segmentation import Segmentation
 from ..micrograph.types import GreyImage
 from .descriptors import DESCRIPTORS, Outlines
 from .hulls import areas, ferets, find_hulls, lengths
@@ -145,15 +144,13 @@ def _neighbours(labels: NDArray[np.int32], n: int) -> Ints:
     return np.stack(np.divmod(np.unique(np.concatenate(found)), n + 1), axis=1)
 
 
-def confidence_under(labels: NDArray[np.int32], segmentation: Segmentation) -> NDArray[np.float32]:
-    """(n,) for the particles 1..n of `labels` (H, W): the mean confidence of the segmentation's own particles under
-    each, NaN (none was measured) where there are none."""
+def under(labels: NDArray[np.int32], own: NDArray[np.int32], values: NDArray[Any]) -> NDArray[np.float32]:
+    """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
+    `own` (H, W), NaN where there are none."""
     n = int(labels.max(initial=0))
-    dense = segmentation.dense
-    known = dense > 0
-    both = known & (labels > 0)
+    both = (own > 0) & (labels > 0)
     here = labels[both]
-    sums = np.bincount(here, segmentation.confidence[dense[both] - 1], n + 1)
+    sums = np.bincount(here, values[own[both] - 1], n + 1)
     counts = np.bincount(here, minlength=n + 1)
     with np.errstate(invalid="ignore"):
         return (sums[1:] / counts[1:]).astype(np.float32)

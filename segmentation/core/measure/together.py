@@ -8,8 +8,8 @@ equal images this is the spread between fields of ASTM E562.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import hypot
+from dataclasses import dataclass, field, replace
+from math import exp, hypot
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,15 @@ class FieldOfView:
     area: float
     edge: Edge = "exclude"
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def rescaled(self, factor: float) -> FieldOfView:
+        """What the image would be if its pixels were so many times as long."""
+        values = {
+            name: None if value is None else value * factor ** number(name).power for name, value in self.values.items()
+        }
+        size = self.table.nm_per_pixel
+        table = self.table if size is None else self.table.rescaled(size * factor)
+        return replace(self, table=table, values=values, area=self.area * factor**2)
 
 
 Together = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
@@ -90,10 +99,12 @@ def together(fields: Sequence[FieldOfView], figures: Together, unit: Unit, uncer
     """The numbers of two or more images together, with their 95 % intervals.
 
     figures: what the kind of analysis makes of some of them. unit: of their lengths. uncertainty: the relative standard
-    uncertainty of the calibration that all share, which enters what has a length in its unit. A count is what it is,
-    and where all images say the same there is no spread to tell of: neither has an interval.
+    uncertainty of the calibration that all share; it is brought to each number as half the difference of the numbers
+    with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count is what it is, and where all images say the
+    same there is no spread to tell of: neither has an interval.
     """
     found = figures(fields)
+    longer, shorter = (figures([each.rescaled(exp(u)) for each in fields]) for u in (uncertainty, -uncertainty))
     others = [figures([*fields[:place], *fields[place + 1 :]]) for place in range(len(fields))]
     values = {}
     for name, value in found.items():
@@ -102,7 +113,8 @@ def together(fields: Sequence[FieldOfView], figures: Together, unit: Unit, uncer
         unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
         if value is not None and quantity.kind != "integer" and None not in without and not unscaled:
             spread = float(jackknife_error(np.array(without, float)))
-            half = hypot(t95(len(fields) - 1) * spread, Z95 * quantity.power * uncertainty * value)
+            by_scale = ((longer[name] or value) - (shorter[name] or value)) / 2
+            half = hypot(t95(len(fields) - 1) * spread, Z95 * by_scale)
             low = value - half if not quantity.power and quantity.kind != "fraction" else max(0.0, value - half)
             high = min(1.0, value + half) if quantity.kind == "fraction" else value + half
             own = Value(value, low, high, own.unit) if spread > 0 else own

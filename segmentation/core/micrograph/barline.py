@@ -1,8 +1,8 @@
 """The scale bar's line in a data bar: where it is and how many pixels long.
 
 Three ways of drawing it are known: one line or block with or without end ticks (Zeiss, JEOL), a line that its text
-breaks (FEI, TESCAN), and a row of ticks at equal distances (Hitachi). Ends with ticks are measured between the ticks'
-centres, others from edge to edge.
+breaks (FEI, TESCAN), and a row of ticks or dots at equal distances (Hitachi). Ends with ticks are measured between
+the ticks' centres, others from edge to edge.
 """
 
 from __future__ import annotations
@@ -23,12 +23,20 @@ SHORTEST_PX = 8
 WIDEST_SHARE = 0.75  # of the strip: longer ones are frames
 FARTHEST = 2.5  # heights of the text between it and its line
 FEWEST_TICKS = 6
+TEN = 10  # steps of a row of ticks, as Hitachi draws it
+SHORTEST_STEP = 5.0  # px between two ticks
+MOST_MISSING = 0.2  # of the steps of a row: what the picture hides
+MOST_MARKS, MOST_IN_A_ROW = 50_000, 400  # more are a texture
 SAME_PX = 1
+LEAST_BLOCK = 2  # last row, at least, of a bar that begins in the first
 
 
 @dataclass(frozen=True)
 class Line:
-    """A scale bar's line: first and last column between which it is measured, its rows, its pixels' length."""
+    """A scale bar's line: first and last column between which it is measured, its rows, its pixels' length.
+
+    far: its distance from its text, in heights of the text. steps: between its ticks where it is a row of them, else 0.
+    """
 
     left: float
     right: float
@@ -36,6 +44,7 @@ class Line:
     bottom: int
     length: float
     far: float
+    steps: int = 0
 
 
 def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = ()) -> Line | None:
@@ -47,7 +56,7 @@ def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = ())
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     written = [text, *(other for other in others if _is_writing(other.text))]
-    lines = [*_broken(ink, text), *_whole(ink, text, written), *_ticked(ink, text, written)]
+    lines = [*_broken(ink, text), *_whole(ink, text, written), *ticked(ink, text)]
     return min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
 
 
@@ -136,9 +145,12 @@ def _whole(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
 
 
 def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
-    """Whether it is no part of a frame: those reach the strip's edge or meet a line from top to bottom at an end."""
+    """Whether it is no part of a frame: those reach the strip's edge or meet a line from top to bottom at an end.
+
+    A thick one in the first row is a bar that begins with the strip, as some of JEOL's do.
+    """
     rows, columns = ink.shape
-    if left <= 1 or right >= columns - 1 or top == 0 or bottom == rows - 1:
+    if left <= 1 or right >= columns - 1 or bottom == rows - 1 or (top == 0 and bottom < LEAST_BLOCK):
         return False
     return not any(ink[:, max(0, x - 1) : x + 2].any(axis=1).mean() > 0.9 for x in (left, right - 1))
 
@@ -185,28 +197,68 @@ def _broken(ink: Mask, text: Text) -> Iterator[Line]:
         yield Line(first, last, y, y, last - first, 0.0)
 
 
-def _ticked(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
-    """Rows of short upright marks at equal distances."""
+def ticked(ink: Mask, text: Text) -> Iterator[Line]:
+    """The row of marks at equal distances near a text that has the most of them: ticks without a line, or dots."""
+    marks = _marks(ink, text)
+    if len(marks) < FEWEST_TICKS:
+        return
+    top, bottom = marks[:, 2], marks[:, 3]
+    found = []
+    for edge in (top, bottom, (top + bottom) / 2):  # the ticks at the ends and in the middle may be taller
+        for y in np.unique(edge):
+            row = marks[np.abs(edge - y) <= SAME_PX]
+            found += [(steps, -abs(y - text.top), ends, row) for *ends, steps in _equal(row[:, :2].mean(axis=1))]
+    if found:
+        steps, _, (first, last), row = max(found, key=lambda each: each[:2])
+        upper, lower = int(row[:, 2].min()), int(row[:, 3].max()) - 1
+        far = far_from(first, last, upper, lower, text) + 0.5
+        yield Line(first, last, upper, lower, last - first, far, steps)
+
+
+def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
+    """Left, right, top and bottom (n, 4) of the small upright marks and dots near a text; the ends just outside."""
+    from scipy import ndimage
+
     height = _height(text)
-    marks = ink.copy()
-    for other in written:
-        marks[max(0, int(other.top)) : int(other.bottom) + 1, max(0, int(other.left)) : int(other.right) + 1] = False
-    upright = marks[:-2] & marks[1:-1] & marks[2:]
-    for y, row in enumerate(upright):
-        if y >= text.top - FARTHEST * height and y <= text.bottom + FARTHEST * height:
-            runs = _runs(row)
-            centres = runs[runs[:, 1] - runs[:, 0] <= 5].mean(axis=1) if len(runs) else np.zeros(0)
-            for left, right in _equal(centres):
-                yield Line(left, right, y, y, right - left, far_from(left, right, y, y, text) + 0.5)
+    first = max(0, int(text.top - FARTHEST * height))
+    labels, count = ndimage.label(ink[first : int(text.bottom + FARTHEST * height) + 1])
+    if not 0 < count <= MOST_MARKS:
+        return np.zeros((0, 4))
+    places = [(x.start, x.stop, y.start + first, y.stop + first) for y, x in ndimage.find_objects(labels)]
+    boxes = np.array(places, np.float64)
+    wide, tall = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    full = np.bincount(labels.ravel())[1:] / (wide * tall)
+    return boxes[(wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height) & (full >= 0.6)]
 
 
-def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float]]:
-    """First and last of each row of at least FEWEST_TICKS places at equal distances of 5 px or more."""
-    steps = np.diff(centres)
-    start = 0
-    for i in range(1, len(steps) + 1):
-        if i < len(steps) and steps[i] >= 5 and abs(steps[i] - np.mean(steps[start:i])) <= 1.0:
-            continue
-        if i - start + 1 >= FEWEST_TICKS and steps[start] >= 5:
-            yield float(centres[start]), float(centres[i])
-        start = i
+def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
+    """First, last and number of steps of rows of at least FEWEST_TICKS places at equal distances of 5 px or more.
+
+    Between its ends a row may miss a few, but no two that follow each other, as what lies below may hide them.
+    """
+    places = np.unique(centres)
+    if len(places) > MOST_IN_A_ROW:
+        return
+    for number, start in enumerate(places):
+        for second in places[number + 1 : number + 4]:
+            step = second - start
+            if step < SHORTEST_STEP or _nearest(places, start - step, step) is not None:
+                continue
+            last, steps, missing = second, 1, 0
+            while True:
+                step = (last - start) / steps
+                following = _nearest(places, last + step, step)
+                skipped = 0 if following is not None else 1
+                if following is None:
+                    following = _nearest(places, last + 2 * step, step)
+                if following is None:
+                    break
+                last, steps, missing = following, steps + 1 + skipped, missing + skipped
+            if steps + 1 - missing >= FEWEST_TICKS and missing <= MOST_MISSING * steps:
+                yield float(start), float(last), steps
+
+
+def _nearest(places: NDArray[np.float64], wanted: float, step: float) -> float | None:
+    """The place that lies where one is wanted, within a pixel or a part of the step."""
+    nearest = float(places[np.abs(places - wanted).argmin()])
+    return nearest if abs(nearest - wanted) <= max(1.0, 0.05 * step) else None

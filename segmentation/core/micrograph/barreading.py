@@ -1,7 +1,8 @@
 """The pixel size as it is printed in a data bar or drawn over the image: used where it is beyond doubt, else offered.
 
 Beyond doubt are two texts that say the same; or one alone, of a scale bar of a round length or of the image's width,
-that is read alike at two sizes, and that the printed magnification, if there is one, does not exclude.
+that is read alike at two sizes, and that the printed magnification, if there is one, does not exclude. A row of ticks
+is beyond doubt only if it has ten steps: of another one a tick may have been missed.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .barline import Line, find_line
+from .barline import TEN, Line, find_line
 from .barwords import Length, lengths, magnifications, no_length
 from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import limits
+from .crosscheck import LARGEST_DIFFERENCE
 from .databar import data_bar
 from .ocr import SECONDS, Text, recognise
 from .readings import SAME
@@ -30,6 +32,10 @@ MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
 LEAST_SIDE = 128  # px; over a smaller image no text is drawn
 NO_LENGTH = "The scale bar says “{}”, which is no length: type the width of the image, or sizes stay in pixels."
+RECOUNTED = (
+    "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
+    " nm/px, which fits {} steps. We probably miscounted and use the scale of the file."
+)
 SURE_SCORE = 0.8  # of a text
 LEAST_PICOMETRES = 5e-4  # nm: no microscope's pixel is smaller, so that a "p" is a misread µ
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9
@@ -54,7 +60,8 @@ class BarReading:
     box: x, y, width, height in the image of what was read.
     ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
     confidence: 0..1; below 0.5 where ways contradict each other. sure: whether it is beyond doubt.
-    note: a sentence where what is printed is no length; then nm_per_pixel is 0.
+    note: a sentence where what is printed is no length, and nm_per_pixel is 0; or where a tick was missed.
+    steps: between the ticks of the scale bar where it is a row of them, else 0.
     """
 
     nm_per_pixel: float
@@ -68,6 +75,7 @@ class BarReading:
     confidence: float = 0.0
     sure: bool = False
     note: str = ""
+    steps: int = 0
 
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
@@ -81,9 +89,32 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     below = None
     if first < rows and (rows - first) * columns <= LARGEST_STRIP:
         below = _checked(_strip(micrograph.pixels[first:]), first, recognise, reading_of, end)
-    if below is not None or micrograph.pixels.size > LARGEST or min(rows, columns) < LEAST_SIDE:
-        return below
-    return _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, end)
+    if below is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
+        below = _checked(_strip(micrograph.pixels), 0, texts_over, reading_over, end)
+    return None if below is None else _recounted(below, micrograph.calibration.nm_per_pixel)
+
+
+def _recounted(reading: BarReading, told: float | None) -> BarReading:
+    """The reading with one tick more or less where that makes it what the file says; such a reading proves nothing.
+
+    told: nanometres per pixel of the file.
+    """
+    if not told or not reading.steps or abs(reading.nm_per_pixel / told - 1) <= LARGEST_DIFFERENCE:
+        return reading
+    for steps in (reading.steps - 1, reading.steps + 1):
+        # The length that is printed belongs to `steps` steps, of which each has as many pixels as those that were read.
+        factor = reading.steps / steps
+        if abs(reading.nm_per_pixel * factor / told - 1) <= LARGEST_DIFFERENCE:
+            return replace(
+                reading,
+                nm_per_pixel=reading.nm_per_pixel * factor,
+                length_px=None if reading.length_px is None else round(reading.length_px / factor, 2),
+                ways={name: replace(way, nm_per_pixel=way.nm_per_pixel * factor) for name, way in reading.ways.items()},
+                sure=False,
+                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, told, steps),
+                steps=steps,
+            )
+    return reading
 
 
 def _checked(
@@ -127,7 +158,9 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
     if not ways or not plausible_pixel(ways[0].nm_per_pixel):
         return None
     length, line = max(found, key=lambda each: each[1].length)
-    others = len([each for each in lengths(texts) if each.meaning == "scale bar"]) - len(found)
+    # A distance in mm among other words, as Hitachi prints the working distance, is no second bar.
+    bars = [each for each in lengths(texts) if each.meaning == "scale bar" and not (each.doubtful and each.nm >= 1e6)]
+    others = len(bars) > len(found)
     alike = all(_same(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
     nm_per_pixel = length.nm / line.length
     return BarReading(
@@ -147,6 +180,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         and not any(each.doubtful or _may_be_picometres(each, nm_per_pixel) for each, _ in found)
         and length.place.score >= SURE_SCORE
         and _is_round(length.nm),
+        steps=line.steps,
     )
 
 
@@ -181,11 +215,14 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
-        sure=_may_be_sure(agreeing, ways, told) and not _contradicted(strip, texts, found, told),
+        sure=_may_be_sure(agreeing, ways, told, scale) and not _contradicted(strip, texts, found, told),
+        steps=scale[1].steps if scale and best == "scale bar" else 0,
     )
 
 
-def _may_be_sure(agreeing: list[str], ways: dict[str, Way], told: dict[str, Length]) -> bool:
+def _may_be_sure(
+    agreeing: list[str], ways: dict[str, Way], told: dict[str, Length], scale: tuple[Length, Line] | None
+) -> bool:
     """Whether nothing that is printed speaks against the reading."""
     if all(told[name].doubtful or _may_be_picometres(told[name], ways[name].nm_per_pixel) for name in agreeing):
         return False
@@ -194,7 +231,7 @@ def _may_be_sure(agreeing: list[str], ways: dict[str, Way], told: dict[str, Leng
     name = agreeing[0]
     if len(ways) > 1 or name == "pixel size" or told[name].place.score < SURE_SCORE:
         return False
-    return name == "width" or _is_round(told[name].nm)
+    return name == "width" or bool(scale and _is_round(scale[0].nm) and scale[1].steps in (0, TEN))
 
 
 def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:

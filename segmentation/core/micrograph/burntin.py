@@ -1,7 +1,8 @@
 """A scale bar that is drawn over the image itself, as journals and cameras draw it: its text and its line.
 
 Nothing here is flat ground, as in a data bar, so a line counts only where it is of the one grey that its text has, has
-straight ends and edges, ends inside the image, and lies right above, below or beside its text.
+straight ends and edges, ends inside the image, and lies right above, below or beside its text; or a row of ticks only
+if it has the ten steps that Hitachi draws, as some of them may lie on bright ground.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .barline import Line, Mask, far_from, measured, stacks
+from .barline import TEN, Line, Mask, far_from, measured, stacks, ticked
 from .barwords import Length, lengths
 from .ocr import Text, recognise
 
@@ -74,10 +75,11 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
             continue
         ink: Mask = np.abs(part.astype(np.int16) - int(level)) <= INK
         found += _straight(ink, place, written)
+        found += (row for row in ticked(ink, place) if row.steps == TEN and row.length <= LONGEST_SHARE * ink.shape[1])
     if not found:
         return None
     best = min(found, key=lambda line: (line.far, -line.length))
-    return Line(best.left, best.right, best.top + top, best.bottom + top, best.length, best.far)
+    return replace(best, top=best.top + top, bottom=best.bottom + top)
 
 
 def _straight(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:

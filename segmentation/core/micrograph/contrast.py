@@ -27,8 +27,26 @@ def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> ND
 
 def limits(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
     """The grey values at two percentiles; the smallest and largest where those two are equal."""
-    bottom, top = _counted(pixels, low, high) if pixels.dtype.kind == "u" else _sampled(pixels, low, high)
+    bottom, top = _percentiles(pixels, low, high)
     return (bottom, top) if top > bottom else (float(pixels.min()), float(pixels.max()))
+
+
+def _for_eyes(pixels: GreyImage) -> tuple[float, float]:
+    """The grey values that are shown black and white, so that an image of one grey is shown grey."""
+    bottom, top = _percentiles(pixels, 0.5, 99.5)
+    if top > bottom:
+        return bottom, top
+    least, greatest = float(pixels.min()), float(pixels.max())
+    if greatest > least:  # nearly all of one grey: black only where it is 0
+        return (min(0.0, least) if bottom == least else least), greatest
+    if pixels.dtype == np.uint8:
+        return 0.0, 255.0
+    most = float(np.finfo(np.float32).max)
+    return max(min(0.0, 2 * bottom), -most), min(max(2 * abs(top), 1.0), most)
+
+
+def _percentiles(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+    return _counted(pixels, low, high) if pixels.dtype.kind == "u" else _sampled(pixels, low, high)
 
 
 def _counted(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
@@ -63,7 +81,7 @@ def _scale(grey: NDArray[np.float32], bottom: float, top: float) -> None:
 def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
     """Every pixel of the micrograph (H, W) for display, contrast clipped."""
     pixels = micrograph.pixels
-    bottom, top = limits(pixels, 0.5, 99.5)
+    bottom, top = _for_eyes(pixels)
     shown = np.empty(pixels.shape, np.uint8)
     for band in bands(pixels):
         part = pixels[band].astype(np.float32)
@@ -75,7 +93,7 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
 def preview(micrograph: Micrograph, longest: int = 640) -> NDArray[np.uint8]:
     """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
     pixels = micrograph.pixels
-    bottom, top = limits(pixels, 0.5, 99.5)
+    bottom, top = _for_eyes(pixels)
     block = max(1, max(pixels.shape) // longest)
     small = _averaged(pixels, block, bottom, top)
     picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))

@@ -32,15 +32,18 @@ class Sized(Protocol):
 
 
 def crosscheck_sources(*calibrations: Calibration) -> list[str]:
-    """`crosscheck` of calibrations of different sources, of which the last of one name counts."""
-    return crosscheck({CALLED[each.source]: each for each in calibrations if each.is_known})
+    """`crosscheck` of calibrations of different sources; the last one is in use."""
+    used = calibrations[-1] if calibrations else None
+    named = {CALLED[each.source]: each for each in calibrations if each.is_known}
+    return crosscheck(named, CALLED[used.source] if used and used.is_known else "")
 
 
-def crosscheck(calibrations: Mapping[str, Sized]) -> list[str]:
+def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
     calibrations: by what people call where they come from, such as "metadata", "data bar", "typed width"; the name is
-    used in the sentence after "the". Those of which no pixel size is known are left out.
+    used in the sentence after "the". Calibrations without a pixel size are left out. used: the name of the one in use,
+    which the sentences say.
     """
     known = {
         name: calibration
@@ -50,7 +53,7 @@ def crosscheck(calibrations: Mapping[str, Sized]) -> list[str]:
     return [
         f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, {apart}."
         for (first, one), (second, other) in combinations(known.items(), 2)
-        if (apart := _apart(one, other))
+        if (apart := _apart(one, other, used if used in (first, second) else ""))
     ]
 
 
@@ -71,11 +74,12 @@ def _allowed(one: Sized, other: Sized) -> float:
     return COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
 
 
-def _apart(one: Sized, other: Sized) -> str:
-    """How far two calibrations are apart and what that means; "" where it is not far."""
+def _apart(one: Sized, other: Sized, used: str) -> str:
+    """How far two calibrations are apart and what that means; "" where it is not far. used: name of the one in use."""
     difference = _difference(one, other)
     if difference <= LARGEST_DIFFERENCE:
         return ""
     amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
-    end = "check which is right" if contradict(one, other) else "no more than their uncertainties allow"
-    return f"{amount}: {end}"
+    if not contradict(one, other):
+        return f"{amount}: no more than their uncertainties allow"
+    return f"{amount}: {f'we use that of the {used}; ' if used else ''}check which is right"

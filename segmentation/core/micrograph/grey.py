@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .types import GreyImage, UnreadableImage
 
 SMALLEST_SIDE = 16
+LONGEST_SIDE = 100  # times the shorter one: a figure of a longer strip would show nothing
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
 BAND = 1 << 22  # pixels worked on at once where a wider type is needed
 Array = NDArray[Any]
@@ -29,6 +30,11 @@ def check_size(columns: int, rows: int, max_pixels: int) -> None:
         raise UnreadableImage(
             f"The image is too small to analyse ({columns} x {rows} px): "
             f"both sides must be at least {SMALLEST_SIDE} px."
+        )
+    if max(columns, rows) > LONGEST_SIDE * min(columns, rows):
+        raise UnreadableImage(
+            f"The image is too long and narrow ({columns} x {rows} px): "
+            f"cut it so that its longer side is at most {LONGEST_SIDE} times its shorter side."
         )
 
 
@@ -60,7 +66,7 @@ def colour_notes(colours: Array) -> list[str]:
     spread = some.max(axis=-1) - some.min(axis=-1)
     if np.mean(spread > COLOURED * max(1.0, float(some.max()))) < COLOURFUL:
         return []
-    return ["The picture is in colour, which no electron micrograph is: it was turned to grey; check what it shows."]
+    return ["The picture is in colour, but electron micrographs are grey. We turned it to grey: check what it shows."]
 
 
 def bands(image: Array) -> list[slice]:
@@ -109,7 +115,7 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     if kind == "b":
         return plane.astype(np.uint8) * np.uint8(255), []
     if kind == "c":
-        grey, notes = to_grey(np.abs(plane))
+        grey, notes = to_grey(_magnitude(plane))
         return grey, ["The image holds complex numbers; their magnitude is used.", *notes]
     if kind == "u" and size <= 2:
         return np.ascontiguousarray(plane), []
@@ -120,6 +126,15 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     if kind == "f":
         return _finite(plane)
     raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as an 8 or 16-bit TIFF.")
+
+
+def _magnitude(plane: Array) -> Array:
+    """float32 of complex numbers, band by band: twice the size of a double-precision plane is not held at once."""
+    found = np.empty(plane.shape, np.float32)
+    with np.errstate(over="ignore"):
+        for band in bands(plane):
+            found[band] = np.abs(plane[band])
+    return found
 
 
 def _unsigned(plane: Array) -> tuple[GreyImage, list[str]]:

@@ -18,14 +18,14 @@ LARGEST = 1 << 24  # bytes of a side file that are looked at
 SLACK = 1.0  # rows
 WITH_BAR = 1.25  # times the rows of an image that it has with its data bar, at most
 TALLER = (
-    "The image is taller than the one that the file's header describes, so the pixel size of the header is not used:"
+    "The image is taller than the file's header says, so we do not use the pixel size of the header:"
     " type the image width."
 )
 EITHER = (
-    "A pixel is {:.4g} nm wide if it was only cropped and {:.4g} nm if it was resized, so the"
-    " header's is not used: type the image width."
+    "A pixel is {:.4g} nm wide if the image was only cropped and {:.4g} nm wide if it was resized."
+    " We do not know which, so type the image width."
 )
-UNUSED = "As the files beside the image contradict each other, none of them is used: type the image width."
+UNUSED = "The files beside the image contradict each other, so we use none of them: type the image width."
 
 
 def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) -> Facts:
@@ -39,7 +39,7 @@ def joined(header: Facts, side: Sequence[Path | Side], size: tuple[int, int]) ->
         name, path = (item.name, item) if isinstance(item, Path) else item
         said = _said_in(path, size)
         if said is None:
-            notes.append(f"The side file {clean_name(name)} says nothing that can be read, so it was not used.")
+            notes.append(f"We could not read the side file {clean_name(name)}, so we did not use it.")
         else:
             found.append((clean_name(name), said))
     metadata = dict(header.metadata)
@@ -82,7 +82,7 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
         return _not_used(header, TALLER) if header.columns and _is_taller(header, rows) else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "
-        "it was resized or cropped after it was taken. "
+        "it was resized or cropped afterwards. "
     )
     if not header.nm_per_pixel:
         return replace(header, notes=(*header.notes, start.strip()))

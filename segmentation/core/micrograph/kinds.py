@@ -89,7 +89,7 @@ def _foreign(head: bytes) -> str:
         return f"a HEIC picture or a film, which is not read; {_SAVE}"
     if not any(head):
         return f"a run of zero bytes, as after a failed copy; copy it again and {INSTEAD}"
-    return f"{_text(head) or 'no image file that is known'}; {INSTEAD}"
+    return f"{_text(head) or 'no image file that we know'}; {INSTEAD}"
 
 
 def _text(head: bytes) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .types import Calibration
+from .types import Calibration, Micrograph
 
 LONGEST_TEXT = 60
 SAME = 0.03  # ways that differ by less say the same
@@ -24,6 +24,19 @@ def sure_calibration(said: Mapping[str, Any] | None) -> Calibration:
     return calibration_of(said) if said and said.get("sure") else Calibration.absent()
 
 
+def texts_agree(said: Mapping[str, Any] | None) -> bool:
+    """Whether two independent texts, such as the scale bar's and the width, led to the same reading."""
+    sizes = [way["nm_per_pixel"] for way in ((said or {}).get("ways") or {}).values()]
+    return len([size for size in sizes if abs(size / said["nm_per_pixel"] - 1) <= SAME]) > 1 if said else False
+
+
+def with_scale_read(micrograph: Micrograph, said: Mapping[str, Any] | None) -> Micrograph:
+    """The micrograph with what was read in it: its scale where that is beyond doubt, and what is to be told of it."""
+    note = (said or {}).get("note") if calibration_of(said).nm_per_pixel else ""
+    notes = (*micrograph.notes, note) if note else micrograph.notes
+    return replace(micrograph, reading=sure_calibration(said), texts_agree=texts_agree(said), notes=notes)
+
+
 def confirmed(said: Mapping[str, Any] | None) -> Calibration:
     """The calibration that was read, as one that the user has confirmed."""
     found = calibration_of(said)
@@ -31,7 +44,7 @@ def confirmed(said: Mapping[str, Any] | None) -> Calibration:
 
 
 def contradictions(said: Mapping[str, Any] | None) -> str:
-    """A sentence where the texts of one image say different things, or no length, else ""."""
+    """A sentence where the texts of one image say different things, or no length, or a tick was missed, else ""."""
     ways = (said or {}).get("ways") or {}
     if said and said.get("note"):
         return str(said["note"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
-from . import vendors
+from . import codestream, vendors
 from .decoded import AGAIN, Decoded, turned
 from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
@@ -21,8 +21,14 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 MOST_PAGES = 10_000
 MOST_SEGMENTS = 4_000_000
+NOT_READ = "The TIFF is compressed in a way that is not read here: save it uncompressed or with LZW."
+TOO_MANY_BYTES = (
+    "The image takes {megabytes:,.0f} MB when it is unpacked, which is too much: export one plane as a grey TIFF"
+    " of 8 or 16 bits."
+)
 SMALLEST_TILE_LIMIT = 1 << 24  # px: tiles may be larger than a small image
-BYTES_PER_PIXEL = 16
+BYTES_PER_PIXEL = 6  # of an image of the most pixels: three colours of 16 bits
+BLOCK = 16  # px: encoders may round the size of a strip up to whole blocks
 LARGEST_TAG = 1 << 26
 EXIF = 34665
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -121,7 +127,11 @@ def _check(page: TiffPage, max_pixels: int) -> None:
         raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {AGAIN}.")
     check_size(columns, rows, max_pixels)
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
-        raise UnreadableImage("The image has too many channels or planes: export one plane as a grey TIFF.")
+        raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
+    if page.compression in codestream.UNBOUNDED:
+        raise UnreadableImage(
+            "The TIFF is compressed in a way that is not read here: save it uncompressed or with LZW."
+        )
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile > max(4 * columns * rows, SMALLEST_TILE_LIMIT):
         raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")
@@ -141,6 +151,21 @@ def _check_data(page: TiffPage) -> None:
         missing = missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
     if missing or min(offsets) <= 0:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
+    if codestream.sizes_itself(page.compression):
+        _check_strips(page)
+
+
+def _check_strips(page: TiffPage) -> None:
+    """Refuse a page with strips or tiles that declare more than the page does: they would be decoded in full."""
+    columns, rows = int(page.imagewidth), min(int(page.rowsperstrip), int(page.imagelength))
+    if page.is_tiled:
+        columns, rows = int(page.tilewidth), int(page.tilelength)
+    file = page.parent.filehandle
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        file.seek(offset)
+        size = codestream.size_of(page.compression, file.read(min(count, codestream.HEAD)))
+        if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
+            raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
 
 
 def _pixels(page: TiffPage) -> tuple[Array, list[str]]:

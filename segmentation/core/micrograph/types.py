@@ -25,6 +25,7 @@ SOURCES: dict[CalibrationSource, str] = {
     "default": "assumed, not checked",
     "none": "not known",
 }
+PROGRAMS = ("ImageJ", "OME-XML")  # begin the detail of a calibration that no microscope wrote
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
 NO_INTERVALS = "Intervals are given once the scale is known."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
@@ -108,10 +109,14 @@ class Calibration:
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
 
 
-def own_calibration(file: Calibration, reading: Calibration) -> Calibration:
-    """What counts where the user says nothing: the file, else what was surely read in the picture, else nothing; and
-    nothing where these two contradict each other."""
-    if contradict(file, reading):
+def own_calibration(file: Calibration, reading: Calibration, *, texts_agree: bool = False) -> Calibration:
+    """What counts where the user says nothing: the file, else what was surely read in the picture, else nothing.
+
+    A microscope's own pixel size stands against one text in the picture, which may be misread. Neither counts where
+    two texts agree against it, or where one text contradicts what a program wrote (it may not know that the image was
+    resized). texts_agree: whether two independent texts led to the reading.
+    """
+    if contradict(file, reading) and (texts_agree or file.detail.startswith(PROGRAMS)):
         return Calibration.absent()
     return file if file.nm_per_pixel else reading
 
@@ -128,6 +133,7 @@ class Micrograph:
     sha256: of the file's bytes, lower-case hex.
     calibration: what the file itself says; `Calibration.absent()` where it says nothing.
     reading: what its data bar or scale bar says beyond doubt; absent where that was not read.
+    texts_agree: whether two independent texts led to the reading.
     metadata: instrument facts by name (instrument, detector, voltage, ...), plain str or float values.
     notes: sentences for the user about what reading did ("The file has 3 pages; the first is used.").
     """
@@ -139,6 +145,7 @@ class Micrograph:
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     reading: Calibration = Calibration(None, "none")
+    texts_agree: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -153,4 +160,4 @@ class Micrograph:
     @property
     def own_calibration(self) -> Calibration:
         """What counts where the user says nothing."""
-        return own_calibration(self.calibration, self.reading)
+        return own_calibration(self.calibration, self.reading, texts_agree=self.texts_agree)

@@ -38,6 +38,7 @@ PRETRAINED = {  # title and licence of the ImageNet weights that a training can 
     },
     "imagenet": ("ImageNet-1k, as weights (imagenet) that the encoder started from", "unknown"),
 }
+AUTO = "auto-"  # begins the names that let the image choose the model
 LAYERS = ("convolutions", "max-pools", "up-samplings")  # kinds of which there may be a picture of feature maps
 PICTURES = (*map(str, range(1, 10)), *LAYERS)
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
@@ -198,6 +199,22 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
     except KeyError:
         known = ", ".join(card.name for card in available(folder)) or "none"
         raise UnknownModel(f"There is no model named {name!r}; the models here are: {known}.") from None
+
+
+def automatic(task: str) -> str:
+    """The name that stands for the model of a task that fits an image best."""
+    return f"{AUTO}{task}"
+
+
+def stands_for(name: str) -> list[ModelCard]:
+    """The cards that a name may mean: the one of this name, or of an automatic name the released ones of its task, the
+    default model first; raises UnknownModel."""
+    return released(name) or [find(name)]
+
+
+def released(name: str) -> list[ModelCard]:
+    """The released models among which an automatic name lets the image choose, the default model first."""
+    return [each for each in available(CARDS) if name == automatic(each.task)]
 
 
 def problems() -> list[str]:

@@ -7,6 +7,7 @@ taught on (`lab.textures` fits them); a picture belongs to the model that makes 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -80,17 +81,44 @@ def known() -> Known:
     return Known(np.array(data["middle"]), np.array(data["spread"]), tuple(models))
 
 
-def looked_at(picture: NDArray[np.float32], card: ModelCard) -> tuple[ModelCard | None, bool]:
+def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
+    """Those models whose training images are known here."""
+    models = {each.model for each in known().models}
+    return [each for each in cards if each.name in models]
+
+
+def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[ModelCard]:
+    """Of some models, those whose training images are known here, the one first whose images a picture (H, W) in 0..1
+    looks most like. A picture that shows nothing leaves them in their order."""
+    if not picture.any():
+        return known_of(among)
+    models, found = {each.model: each for each in known().models}, known().scaled(picture)
+    return sorted(known_of(among), key=lambda card: -models[card.name].likelihood(found))
+
+
+def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
+    """Whether a picture looks clearly more like the training images of one model than like those of the others."""
+    models, found = {each.model: each for each in known().models}, known().scaled(picture)
+    own = models[card.name].likelihood(found)
+    return all(own > models[each.name].likelihood(found) + CLEARLY for each in others)
+
+
+def looked_at(
+    picture: NDArray[np.float32], card: ModelCard, *, same_task: bool = True
+) -> tuple[ModelCard | None, bool]:
     """Of a picture (H, W) in 0..1 that `card` is asked about: the card of another model whose images it clearly looks
     more like, if there is one, and whether it is far from all that the card's model was taught on.
 
-    Nothing is said of a model of the user's own: what that was taught on is not known here.
+    same_task: whether that may be a model of the same task. Nothing is said of a model of the user's own: what that was
+    taught on is not known here.
     """
     here = {each.name: each for each in cards.available()}
     models = {each.model: each for each in known().models if each.model in here}
     own = models.pop(card.name, None)
     if own is None or not picture.any():
         return None, False
+    if not same_task:
+        models = {name: each for name, each in models.items() if here[name].task != card.task}
     found = known().scaled(picture)
     clearer = [
         each

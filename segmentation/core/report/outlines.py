@@ -21,16 +21,20 @@ def trace(labels: NDArray[np.int32], n: int) -> list[Points]:
 
 def smooth_outlines(cracks: Cracks, n: int) -> list[Points]:
     """The outlines as `trace` gives them, of edges that are known."""
+    return [rings[0] if rings else np.zeros((0, 2)) for rings in smooth_rings(cracks, n)]
+
+
+def smooth_rings(cracks: Cracks, n: int) -> list[list[Points]]:
+    """Of each of the particles 1..n the lines around its pieces and its holes, the largest first."""
     middles = cracks.start + STEPS[cracks.direction] / 2
     bends = np.abs(_cross(middles - middles[cracks.before], middles[cracks.after] - middles)) > 1e-9
-    outlines: list[Points] = [np.zeros((0, 2))] * n
-    largest = np.zeros(n + 1)
-    owner = cracks.label[cracks.bounds[:-1]].tolist()
-    for (begin, end), one, area in zip(cracks.rings(), owner, cracks.areas().tolist(), strict=True):
-        if area > largest[one]:
-            largest[one] = area
-            outlines[one - 1] = middles[begin:end][bends[begin:end]]
-    return outlines
+    owner, areas = cracks.label[cracks.bounds[:-1]], cracks.areas()
+    bounds = cracks.rings()
+    rings: list[list[Points]] = [[] for _ in range(n)]
+    for ring in np.argsort(-np.abs(areas), kind="stable").tolist():
+        begin, end = bounds[ring]
+        rings[owner[ring] - 1].append(middles[begin:end][bends[begin:end]])
+    return rings
 
 
 def thinned(outline: Points, tolerance: float) -> Points:

@@ -26,6 +26,7 @@ from ..measure.table import Table
 from ..measure.together import mean_and_median
 from ..sample import Sample
 from ..tasks.base import Task
+from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
 from .cracks import Cracks, find_cracks
 from .objects import Objects
@@ -209,6 +210,27 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set_title(f"{letter}Area fractions", loc="left", fontsize=TITLE)
 
 
+def draw_thickness(ax: Axes, scene: Scene, letter: str) -> None:
+    """The thickness of the layer along its length, with the mean and its 95 % interval."""
+    layer, readings = readings_of(scene.analysis.segmentation)
+    mean, unit = scene.sample.quantities[of_class("thickness_mean", layer)], scene.analysis.table.unit
+    set_title(ax, f"{letter}Thickness of {layer}")
+    if readings is None or mean.value is None:
+        ax.set_axis_off()
+        ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
+        return
+    size = scene.analysis.calibration.nm_per_pixel or 1.0
+    along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
+    ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
+    ax.axhline(mean.value, color=MEAN, linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
+    if mean.low is not None and mean.high is not None:
+        ax.axhspan(mean.low, mean.high, color=MEAN, alpha=0.15, label="95 % interval of the mean")
+    ax.set(xlabel=f"Place along the layer ({unit})", ylabel=f"Thickness ({unit})", ylim=(0, None))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.ticklabel_format(style="plain", useOffset=False)
+    ax.legend(loc="lower right", fontsize=8, edgecolor="none")
+
+
 def _make_room(ax: Axes, letters: int) -> None:
     """Let the Axes begin where so many letters have room at their left, which have MARGIN anyway."""
     box = ax.get_position()
@@ -362,6 +384,7 @@ PANELS = {
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False),
+    "thickness": Panel(draw_thickness, False),
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_column, False),
     "boundaries": Panel(draw_boundaries, True),

@@ -39,6 +39,11 @@ def no_facts(card: ModelCard) -> Sequence[tuple[str, str]]:
     return ()
 
 
+def never(segmentation: Segmentation) -> bool:
+    """No other model is tried."""
+    return False
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """What `decode` makes of the maps of the analysed rows; as in `Segmentation`, without the data bar's rows.
@@ -110,7 +115,11 @@ class Task:
     options: of its models' cards: what those say that only this kind reads; where a setting names a typical size, the
         `diameter` that a model likes best.
     facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
+    unsure(segmentation): whether another model of this task may find more in the image. better(one, other): whether
+        what one model found is to be taken in place of what another found; None of a task whose models are told apart
+        by the looks of the image alone.
     corners: whether pixels that share a corner only are of one object, where a mask has no numbers.
+    tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
@@ -134,8 +143,11 @@ class Task:
     together: Together | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     options: type[ModelOptions] = ModelOptions
+    unsure: Callable[[Segmentation], bool] = never
+    better: Callable[[Segmentation, Segmentation], bool] | None = None
     corners: bool = False
     ignores: frozenset[str] = frozenset()
+    tem: bool = False
 
     def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
         """The settings, those that it ignores as if nobody had touched them."""

@@ -34,32 +34,32 @@ NO_SCALE = Flag("The swelling needs the scale of the image and the thickness. Ty
 
 quantities.add(
     quantities.NUMBERS,
-    Quantity("bubbles", "Bubbles", "Circles that were found, those at the frame among them.", kind="integer"),
+    Quantity("bubbles", "Bubbles", "Circles that were found, including circles at the frame.", kind="integer"),
     Quantity(
         "bubble_patches",
         "Separate patches",
-        "Bubbles that touch or overlap counted as one, as a plain count of a mask's pieces does.",
+        "Bubbles that touch or overlap count as one here, as in a plain count of a mask's pieces.",
         kind="integer",
     ),
     Quantity(
         "bubble_diameter_mean",
         "Mean bubble diameter",
-        "Mean of 2 √(area / π) of the whole bubbles' circles; of overlapping ones each pixel belongs to one.",
+        "Mean of 2 √(area / π) of the whole bubbles' circles; each pixel of an overlap belongs to one bubble.",
         1,
     ),
     Quantity("bubble_diameter_median", "Median bubble diameter", "Median of the same diameters.", 1),
     Quantity(
         "bubble_density",
         "Bubbles per area",
-        "Whole bubbles and half of those at the frame, over the analysed area.",
+        "Whole bubbles plus half of the bubbles at the frame, over the analysed area.",
         -2,
     ),
-    Quantity("bubble_area", "Bubble area", "Share of the analysed area that bubbles cover.", kind="fraction"),
+    Quantity("bubble_area", "Bubble area", "Share of the analysed area under bubbles.", kind="fraction"),
     Quantity(
         "swelling",
         "Swelling",
-        "V / (A t − V) of the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
-        " thickness t; of bubbles that lie behind each other only what is seen counts.",
+        "V / (A t − V) with the volume V of spheres of the bubbles' diameters, the analysed area A and the typed"
+        " thickness t. Hidden bubbles are not counted, and the interval takes the thickness as exact.",
         kind="fraction",
     ),
 )
@@ -73,7 +73,7 @@ class BubbleSettings(defects.DefectSettings):
         gt=0,
         le=1e5,
         title="Foil thickness",
-        description="Thickness of the foil, as measured elsewhere (EELS, CBED); only with it a swelling is told.",
+        description="Thickness of the foil, as measured elsewhere (EELS, CBED); the swelling is given only with it.",
         json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
     )
 
@@ -92,19 +92,23 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..analysis import Measured
-    from ..measure.fields import counted, per_area, sizes_of, table_of
+    from ..measure.fields import counted, if_enough, over_blocks, per_area, per_block, sizes_of, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
     if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
     shape = segmentation.rows, micrograph.shape[1]
     sizes = sizes_of(table, "ecd", settings.border_correction, calibration, micrograph.sha256)
-    covered = float(table.rescaled(None)["area_px2"][table.kept].sum()) / (shape[0] * shape[1])
+    inside = np.isin(segmentation.dense[: shape[0]], np.flatnonzero(table.kept) + 1)
+    sums = np.stack([per_block(inside), per_block(np.ones(shape))], axis=1)
     thickness = segmentation.provenance.settings.get("thickness")
     values = (
         *(counted(int(table.kept.sum())), counted(len(np.unique(table["group"][table.kept])))),
-        *(sizes["mean"], sizes["median"], per_area("bubble_density", table, shape), Value(covered)),
-        swelling(table, shape, thickness),
+        *(sizes["mean"], sizes["median"], per_area("bubble_density", table, shape, calibration)),
+        *(
+            if_enough(over_blocks(lambda each: each[0] / each[1], sums), table),
+            swelling(table, shape, thickness, calibration),
+        ),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
     said = (*defects.doubts(segmentation), *unscaled)
@@ -118,24 +122,38 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     found, tables = by_area(fields), [whole(each.table) for each in fields]
     found["bubble_diameter_mean"], found["bubble_diameter_median"] = mean_and_median(tables, "ecd", fields[0].edge)
     told = [each for each in fields if each.values["swelling"] is not None]
-    gas, foil = sum(_gas(each.table) for each in told), sum(each.area * each.settings["thickness"] for each in told)
+    gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in told)
+    foil = sum(each.area * each.settings["thickness"] for each in told)
     found["swelling"] = gas / (foil - gas) if told and foil > gas else None
     return found
 
 
-def _gas(table: Table) -> float:
-    """The volume of the kept bubbles, as spheres of the circles' diameters, in the cube of the table's unit."""
-    return float((np.pi / 6 * table.length("ecd")[table.kept] ** 3).sum())
+def _gas(table: Table) -> NDArray[np.float64]:
+    """(n,): the volumes of all bubbles, as spheres of the circles' diameters, in the cube of the table's unit."""
+    return np.pi / 6 * table.length("ecd") ** 3
 
 
-def swelling(table: Table, shape: tuple[int, int], thickness: float | None) -> Value:
+def swelling(table: Table, shape: tuple[int, int], thickness: float | None, calibration: Calibration) -> Value:
     """The relative increase of volume by the kept bubbles of a field (H, W) px, `thickness` nm thick; None where the
-    thickness or the scale is not known."""
+    thickness or the scale is not known.
+
+    Its interval is that of `over_blocks` with the scale's uncertainty: V / (A t) goes with the length of a pixel, and
+    V / (A t - V) relatively 1 + swelling times as much. The thickness is taken as exact.
+    """
+    from ..measure.drawn import with_scale
+    from ..measure.fields import BLOCKS, if_enough, in_blocks, over_blocks
+
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
-    gas = _gas(table)
-    solid = shape[0] * shape[1] * table.nm_per_pixel**2 * thickness - gas
-    return Value(gas / solid if solid > 0 else None)
+    foil = np.full(BLOCKS**2, shape[0] * shape[1] * table.nm_per_pixel**2 * thickness / BLOCKS**2)
+    found = over_blocks(_swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
+    return with_scale(if_enough(found, table), calibration.standard_uncertainty, 1 + (found.value or 0.0))
+
+
+def _swollen(volumes: NDArray[np.float64]) -> float:
+    """V / (F - V) of the volumes (2,) V of the gas and F of the foil; NaN where the foil is no larger than its gas."""
+    gas, foil = volumes.tolist()
+    return gas / (foil - gas) if foil > gas else float("nan")
 
 
 def golden() -> Golden:

@@ -8,6 +8,7 @@ from math import log10
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure import quantities
@@ -23,6 +24,7 @@ from .base import Found, Golden, Maps
 if TYPE_CHECKING:
     from ..analysis import Measured
     from ..labels.segmentation import Segmentation
+    from ..measure.table import Table
 
 E112 = "ASTM E112-13"
 NM2_PER_MM2 = 1e12
@@ -43,26 +45,26 @@ quantities.add(
     Quantity(
         "convex",
         "Convex",
-        "Whether the polygon that leaves its outline by 2 % of the outline's length at most never bends inwards.",
+        "Whether its outline, simplified by at most 2 % of its length, never bends inwards.",
         kind="truth",
         source="Xu et al. (2024)",
     ),
 )
 quantities.add(
     quantities.NUMBERS,
-    Quantity("grains", "Grains", "Regions that boundaries enclose, those at the frame among them.", kind="integer"),
+    Quantity("grains", "Grains", "Regions between boundaries, including regions at the frame.", kind="integer"),
     Quantity("whole_grains", "Whole grains", "Grains that do not touch the frame.", kind="integer"),
     Quantity(
         "convex_grains",
         "Convex grains",
-        "Whole grains that are convex, as CHAC counts them; one that bends inwards is several, joined.",
+        "Whole grains that are convex, as CHAC counts them. A grain that bends inwards is probably several grains.",
         kind="integer",
         source="Xu et al. (2024)",
     ),
     Quantity(
         "grain_diameter_mean",
         "Mean grain diameter",
-        "Mean of 2 √(area / π) of the whole grains, boundaries left out.",
+        "Mean of 2 √(area / π) of the whole grains, without their boundaries.",
         1,
     ),
     Quantity("grain_diameter_median", "Median grain diameter", "Median of the same diameters.", 1),
@@ -72,15 +74,15 @@ quantities.add(
     Quantity(
         "grain_intercept",
         "Mean intercept",
-        "Length of all rows and columns over the number of grains that they cross, half for one at a line's end;"
-        " boundaries are part of the length.",
+        "Length of all rows and columns over the number of grains that they cross; a grain at a line's end counts"
+        " half, and boundaries are part of the length.",
         1,
         source=E112,
     ),
     Quantity(
         "grain_density",
         "Grains per area",
-        "Whole grains and half of those at the frame, over the analysed area (planimetric procedure).",
+        "Whole grains plus half of the grains at the frame, over the analysed area (planimetric procedure).",
         -2,
         source=E112,
     ),
@@ -103,7 +105,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..analysis import Measured
-    from ..labels.grains import are_convex, mean_intercept
+    from ..labels.grains import are_convex
     from ..measure.fields import counted, per_area, sizes_of, table_of, whole
 
     labels, rows = segmentation.dense, segmentation.rows
@@ -115,18 +117,28 @@ def measure(
     size = partial(
         sizes_of, by="ecd", edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256
     )
-    every, intercept = size(table), mean_intercept(labels[:rows])
-    density = per_area("grain_density", table, (rows, labels.shape[1]))
+    every, density = size(table), per_area("grain_density", table, (rows, labels.shape[1]), calibration)
     values = (
         *(counted(int(each.sum())) for each in (table.kept, kept, kept & table["convex"])),
         *(every["mean"], every["median"], size(convex)["mean"]),
-        Value(intercept and intercept * (calibration.nm_per_pixel or 1.0), unit=table.unit),
-        *(density, grain_number(density, calibration.nm_per_pixel)),
+        *(_intercept(labels[:rows], table, calibration), density, grain_number(density, calibration.nm_per_pixel)),
     )
     share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
     few = (joined,) if kept.sum() and share < FEW_CONVEX else ()
     return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), (*defects.doubts(segmentation), *few))
+
+
+def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
+    """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval."""
+    from ..labels.grains import crossings, mean_intercept
+    from ..measure.drawn import with_scale
+    from ..measure.fields import if_enough, over_blocks, per_block
+
+    size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
+    sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
+    found = if_enough(over_blocks(lambda each: size * mean_intercept(*each), sums), table, table.unit)
+    return with_scale(found, calibration.standard_uncertainty, 1)
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

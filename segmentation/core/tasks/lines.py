@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a line defect; each connected"
-    " piece in which it reached {threshold:.3g} is a line, as long as its skeleton."
+    " piece in which it reached {threshold:.3g} is a line, as long as its smoothed skeleton without spurs."
 )
 
 quantities.add(
@@ -32,28 +32,28 @@ quantities.add(
     Quantity(
         "line_length",
         "Length",
-        "Length of its skeleton, 0.948 px for a straight and 1.340 px for an oblique step, and half its width at each"
-        " end.",
+        "Length of its smoothed skeleton from end to end, with its branches; spurs into the corners of a blunt end are"
+        " left out.",
         1,
-        source="Dorst and Smeulders (1987)",
     ),
     Quantity("box_diagonal", "Box diagonal", "Diagonal of the box around it, the published length of a loop.", 1),
 )
 quantities.add(
     quantities.NUMBERS,
-    Quantity("lines", "Lines", "Connected pieces that were found, those at the frame among them.", kind="integer"),
+    Quantity("lines", "Lines", "Connected pieces that were found, including pieces at the frame.", kind="integer"),
     Quantity("line_length_mean", "Mean length", "Mean length of the skeletons of the whole lines.", 1),
     Quantity("line_length_median", "Median length", "Median of the same lengths.", 1),
     Quantity(
         "box_diagonal_mean",
         "Mean box diagonal",
-        "Mean diagonal of the boxes around the whole lines, as published; too long for lines that are wide or bent.",
+        "Mean diagonal of the boxes around the whole lines, as published: too long for wide lines, too short for bent"
+        " lines.",
         1,
     ),
     Quantity(
         "line_density",
         "Line length per area",
-        "Length of all lines, as far as they are seen, over the analysed area.",
+        "Length of all lines that is visible, over the analysed area.",
         -1,
     ),
 )
@@ -81,9 +81,10 @@ def measure(
         return nothing
     size = partial(sizes_of, edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256)
     by_length, shape = size(table, "line_length"), (segmentation.rows, micrograph.shape[1])
+    seen = table.length("line_length")
     values = (
         *(counted(int(table.kept.sum())), by_length["mean"], by_length["median"]),
-        *(size(table, "box_diagonal")["mean"], per_area("line_density", table, shape, table.length("line_length"))),
+        *(size(table, "box_diagonal")["mean"], per_area("line_density", table, shape, calibration, seen)),
     )
     said = tuple(defects.doubts(segmentation))
     return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)

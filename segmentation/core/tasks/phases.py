@@ -126,6 +126,9 @@ class PhaseOptions(ModelOptions):
         description="of the pixels of each true class (a row) the shares found as each class, and as none, on the"
         " images that were held out; see `--write-score`",
     )
+    scale: Annotated[float, told("a factor from 0.1 to 2")] = Field(
+        1.0, ge=0.1, le=2, description="factor by which images are resampled for the network, in training as in use"
+    )
 
 
 def channels(card: ModelCard) -> Channels:
@@ -136,8 +139,12 @@ def channels(card: ModelCard) -> Channels:
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: PhaseSettings) -> View:
-    """That of the settings: the unit of teaching is the pixel."""
-    return View(scale=settings.scale)
+    """That of the model times that of the settings: the unit of teaching is the pixel."""
+    return View(scale=float(np.clip(settings.scale * _own_scale(card), *LIMITS)))
+
+
+def _own_scale(card: ModelCard) -> float:
+    return float(card.options.get("scale", 1.0))
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Found:
@@ -156,7 +163,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     numbers[present] = np.arange(1, len(present) + 1)
     sure = np.array([certainty[known & (classes == each)].mean() / 255 for each in present], np.float32)
     used = {
-        "unlike": times_unlike(grey, view.scale, card),
+        "unlike": times_unlike(grey, view.scale / _own_scale(card), card),
         "mirrored": settings.mirrored,
     }
     return Found(
@@ -195,7 +202,7 @@ def measure(
     }
     told = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
-        of_class(figure, name): _calibrated(figure, each, calibration.nm_per_pixel) if told else Value(None)
+        of_class(figure, name): _calibrated(figure, each, calibration) if told else Value(None)
         for figure, every in found.items()
         for name, each in zip(names, every, strict=True)
     }
@@ -218,11 +225,15 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     return found
 
 
-def _calibrated(figure: str, value: Value, nm_per_pixel: float | None) -> Value:
-    quantity = number(figure)
+def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
+    """A value in px in the unit of the calibration, whose uncertainty its interval carries."""
+    from ..measure.drawn import with_scale
+
+    quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
     factor = (nm_per_pixel or 1.0) ** quantity.power
     shown, low, high = (None if each is None else each * factor for each in (value.value, value.low, value.high))
-    return Value(shown, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    scaled = Value(shown, low, high, quantity.unit("px" if nm_per_pixel is None else "nm"))
+    return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
 
 
 def _table(
@@ -324,5 +335,5 @@ TASK = Task(
     table="classes",
     together=together,
     facts=facts,
-    ignores=frozenset({"filter", "border_correction", "field_spread", "repeatability"}),
+    ignores=frozenset({"filter", "faint_limit", "border_correction", "field_spread", "repeatability"}),
 )

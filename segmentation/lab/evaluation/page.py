@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from ...core.report.picture import COLOURS as OF_CLASSES
 from ..tasks.base import Picture, Scoring
 
 if TYPE_CHECKING:
@@ -47,9 +48,19 @@ def page(report: Mapping[str, Any], scoring: Scoring, shown: Sequence[Shown]) ->
     def number(name: str, value: float | None) -> str:
         return "–" if value is None else f"{value:.{scoring.definitions[name].decimals}f}"
 
+    def average(name: str) -> float | None:
+        known = [value for each in report["images"] if (value := each["figures"][name]) is not None]
+        return sum(known) / len(known) if known else None
+
     charts = {name: chart(draw, report) for name, draw in CHARTS.items() if name in report}
     return templates.get_template("report.html").render(
-        report=report, scoring=scoring, shown=shown, charts=charts, number=number
+        report=report,
+        scoring=scoring,
+        shown=shown,
+        charts=charts,
+        number=number,
+        average=average,
+        of_classes=OF_CLASSES.tolist(),
     )
 
 

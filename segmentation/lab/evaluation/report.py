@@ -21,9 +21,12 @@ from .page import Shown, page
 from .predictions import Options, Predictor, padded
 
 RESAMPLES = 1000
-FEWEST = 5  # images; an interval from fewer would be an invention
+FEWEST = 5  # groups; an interval from fewer would be an invention
 LABELS = "labels"  # folder of the report with what was found, named as the truth is
-INTERVALS = f"95 %, from {RESAMPLES} bootstrap samples of images; none for fewer than {FEWEST} images."
+INTERVALS = (
+    f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST} groups. Tiles of one"
+    " image, turned and mirrored ones too, are one group."
+)
 Say = Callable[[str], None]
 
 
@@ -35,17 +38,23 @@ class Figure(NamedTuple):
     high: float | None
 
 
-def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, seed: int = 0) -> dict[str, Figure]:
+def summarise(
+    scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = (), seed: int = 0
+) -> dict[str, Figure]:
     """Every figure of a task, pooled over at least one image as its Examiner left it.
 
-    The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of images (not of objects: those of
-    one image resemble each other). nm: whether lengths are nanometres.
+    The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects:
+    those of one group resemble each other). nm: whether lengths are nanometres. groups: of the images; without any each
+    image is one.
     """
-    count = len(images)
-    weights = np.ones((1, count))
+    named = list(groups) or list(map(str, range(len(images))))
+    every = list(dict.fromkeys(named))
+    members = np.array([[name == group for name in named] for group in every], float)
+    weights, count = np.ones((1, len(images))), len(every)
     if count >= FEWEST:
         draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-        weights = np.stack([weights[0], *(np.bincount(draw, minlength=count) for draw in draws)]).astype(float)
+        drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
+        weights = np.concatenate([weights, drawn @ members])
     values = scoring.metrics(images, weights) | scoring.quantity_errors(images, weights, nm)
     return {name: Figure(plain(each[0]), *_interval(each[1:])) for name, each in values.items()}
 
@@ -108,6 +117,7 @@ def evaluate(
         images.append({**alone, **how, "seconds": round(seen.seconds, 3)})
         counted = ", ".join(f"{n} {kind}" for kind, n in alone["errors"].items() if n)
         say(f"{number}/{len(examples)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(examples)))
+    groups = [pair.group for pair in examples]
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {
@@ -119,8 +129,8 @@ def evaluate(
         },
         "definitions": {name: each.text for name, each in scoring.definitions.items()} | dict(scoring.kinds),
         "intervals": INTERVALS,
-        "pooled": pooled(records, scoring, nm),
-        **examiner.report(records, [pair.group for pair in examples], nm),
+        "pooled": pooled(records, scoring, nm, groups),
+        **examiner.report(records, groups, nm),
         "groups": _by_group(examples, records, scoring, nm),
         "images": images,
     }
@@ -136,21 +146,23 @@ def trained_on(card: ModelCard, examples: Sequence[Pair]) -> list[str]:
     return [pair.name for pair in examples if known and fingerprint(pair.image) in known]
 
 
-def pooled(records: Sequence[Any], scoring: Scoring, nm: bool) -> dict[str, Any]:
-    """Some images together: counts, and figures with their intervals."""
-    figures = summarise(scoring, records, nm=nm)
+def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
+    """Some images together: counts, and figures with their intervals; groups: as of `summarise`."""
+    figures = summarise(scoring, records, nm=nm, groups=groups)
     return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
 
 
 def _by_group(examples: Sequence[Pair], records: Sequence[Any], scoring: Scoring, nm: bool) -> list[dict[str, Any]]:
-    """The images of each group together; nothing where each image is a group."""
+    """The images of each group together, without intervals; nothing where each image is a group."""
     groups: dict[str, list[Any]] = {}
     for pair, record in zip(examples, records, strict=True):
         groups.setdefault(pair.group, []).append(record)
     if len(groups) == len(records):
         return []
     every = sorted(groups.items())
-    return [{"name": name, "images": len(some), **pooled(some, scoring, nm)} for name, some in every]
+    return [
+        {"name": name, "images": len(some), **pooled(some, scoring, nm, [name] * len(some))} for name, some in every
+    ]
 
 
 def choice(n: int, each: int) -> dict[int, str]:

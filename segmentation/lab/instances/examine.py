@@ -125,7 +125,7 @@ class Outliner:
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         def together(chains: dict[str, list[ImageCounts]]) -> dict[str, Any]:
-            return {name: pooled(counts, self.scoring, nm) for name, counts in chains.items()}
+            return {name: pooled(counts, self.scoring, nm, groups) for name, counts in chains.items()}
 
         used = self.options.threshold_of(self.predictor.card)
         right = np.concatenate([image.right for image in images])

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from segmentation.core.micrograph import data_bar, parse_width, read_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
-from segmentation.core.micrograph.readings import sure_calibration
+from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.network.cards import AlteredWeights, NoDevice
@@ -95,7 +95,7 @@ def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
         return micrograph
     found = read_bar(micrograph)
     if found is None or found.sure or known:
-        return replace(micrograph, reading=sure_calibration(found and asdict(found)))
+        return with_scale_read(micrograph, found and asdict(found))
     note = found.note or DOUBTFUL.format(found.nm_per_pixel)
     return replace(micrograph, notes=(*micrograph.notes, note))
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.micrograph import read
 from segmentation.core.network import cards
-from segmentation.core.settings import DEFAULT_MODEL, AnalysisSettings
+from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
 
@@ -30,7 +30,8 @@ class Command(inputs.Measuring):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            task = find(cards.find(options["model"] or DEFAULT_MODEL).task)
+            options["model"] = options["model"] or cards.automatic(DEFAULT_TASK)
+            task = find(cards.stands_for(options["model"])[0].task)
             options["out"].mkdir(parents=True, exist_ok=True)
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error

@@ -60,7 +60,7 @@ class Command(LabCommand):
 
     def _check(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import ANY
-        from segmentation.lab.check import inspect
+        from segmentation.lab.check import NOT_CAUGHT, inspect
         from segmentation.lab.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
@@ -70,6 +70,7 @@ class Command(LabCommand):
         for finding in checked.findings:
             self.stdout.write(str(finding))
         self.stdout.write(checked.summary)
+        self.stdout.write(NOT_CAUGHT)
         for file in write_pictures(checked, options["out"]) if options["out"] else []:
             self.stdout.write(f"picture: {file}")
         if count := len(checked.to_mend):

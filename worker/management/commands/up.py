@@ -54,6 +54,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-worker", action="store_true", help="serve pages only; workers run elsewhere")
 
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
         for number in ENDS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
                 signal.signal(number, lambda *_: sys.exit(0))
@@ -100,7 +101,7 @@ class Command(BaseCommand):
             self.stdout.write(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
         host, port = address(server)
         if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
-            self.stdout.write("Other machines get in once DEEPSEGM_ALLOWED_HOSTS holds this machine's name.")
+            self.stdout.write("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
             host = "localhost"
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(f"DeepSegm is at {self.style.SUCCESS(f'http://{shown}:{port}/')} - Ctrl-C stops it.")
@@ -181,6 +182,7 @@ def working(wanted: bool) -> Iterator[None]:
             thread.join()
         if settings.DEEPSEGM_EMBEDDED:
             services.put_back()
+        _safely(sweep)
 
 
 def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
@@ -192,7 +194,7 @@ def _worker_ended(kinds: tuple[type[Attempted], ...]) -> None:
 
 @contextmanager
 def upkeep() -> Iterator[None]:
-    """A thread that rescues every few seconds and tidies every hour."""
+    """A thread that every few seconds rescues and removes what killed processes left, and tidies every hour."""
     over = threading.Event()
 
     def keep() -> None:
@@ -202,7 +204,7 @@ def upkeep() -> Iterator[None]:
             if time.monotonic() - tidied > TIDY_SECONDS or not tidied:
                 tidied = time.monotonic()
                 _safely(services.tidy)
-                _safely(sweep)
+            _safely(sweep)
             _safely(keep_reserve)
             close_old_connections()
         connection.close()

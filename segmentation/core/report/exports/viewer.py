@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
-from ..cracks import Points
+from ..cracks import Points, find_cracks
 from ..objects import Objects
-from ..outlines import thinned, trace
+from ..outlines import smooth_outlines, smooth_rings, thinned
+from ..picture import COLOURS
 from ..wording import write_json
 from .base import FIGURE, FIRST, NORMAL, Export
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..panels import Scene
 
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
@@ -29,24 +32,30 @@ THUMBNAIL = 320
 LONGEST_FIGURE = 1200
 QUALITY = 80
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
+MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 SIZES = ("min_feret", "max_feret", "ecd", "area")
 SHAPES = ("circularity", "aspect_ratio", "confidence")
 
 
-def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str, Any]:
+def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
     {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
     "outline"}]}, of SIZES, the task's own size and SHAPES those that are known, and "class" where there are several;
-    sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure; grain: the size
-    of a pixel in `unit`; weight: of the border correction, only where it has weights; outline [x0, y0, x1, y1, ...] in
-    pixel-corner coordinates of the upload, closed by a line to its first point and true to about a pixel.
+    sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
+    is no number; grain: the size of a pixel in `unit`; weight: of the border correction, only where it has weights;
+    outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
+    true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
+    its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
+    scene: what the figure draws, where it is known.
     """
     rows, columns = analysis.micrograph.shape
     found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
-    lines = trace(used.dense[: used.rows], len(used)) if traced is None else traced
     known = _columns(analysis) if len(table) == len(used) else {}
-    particles = [
+    of_classes = tasks.find(used.provenance.task).of_classes
+    cracks = scene.cracks if scene else find_cracks(used.dense[: used.rows])
+    lines = scene.outlines if scene else smooth_outlines(cracks, len(used))
+    particles: list[dict[str, Any]] = [
         {
             "id": int(found.ids[i]),
             **({"class": found.classes[i]} if len(used.class_names) > 1 else {}),
@@ -58,14 +67,29 @@ def outlines(analysis: Analysis, traced: list[Points] | None = None) -> dict[str
         for i, line in enumerate(lines)
     ]
     frame = {"width": columns, "height": rows, "rows": used.rows}
+    if of_classes:
+        frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
+        for each, number in zip(particles, used.classes.tolist(), strict=True):
+            each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
     return {**frame, "unit": table.unit, "grain": table.nm_per_pixel or 1.0, "particles": particles}
+
+
+def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
+    """Give each class its rings but for the first, which is its outline; returns how many have no room."""
+    left_out = 0
+    for each, rings in zip(particles, every, strict=True):
+        lines = [_whole(thinned(ring, TOLERANCE)) for ring in rings[1:]]
+        fit = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= MOST_COORDINATES / len(particles)))
+        each["rings"] = lines[:fit]
+        left_out += len(lines) - fit
+    return left_out
 
 
 def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     table = analysis.table
     measured = {each.name for each in table.quantities}
     sizes = dict.fromkeys((*SIZES, tasks.find(analysis.segmentation.provenance.task).size))
-    found: dict[str, list[float | None]] = {name: table.length(name).tolist() for name in sizes if name in measured}
+    found = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
     found |= {name: _short(table[name]) for name in SHAPES if name in measured and np.isfinite(table[name]).any()}
     weighted = analysis.settings.measurement.border_correction == "weight"
     return found | ({"weight": _short(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
@@ -73,6 +97,11 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
 
 def _short(values: NDArray[np.float64]) -> list[float | None]:
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no NaN, which stands in the table of a refused image."""
+    return value if math.isfinite(value) else None
 
 
 def _whole(line: NDArray[np.float64]) -> list[float]:
@@ -125,13 +154,14 @@ def thumbnail_png(analysis: Analysis) -> bytes:
     from ..picture import analysed, painted, sampled
     from ..png import deflated
 
-    picture = analysed(analysis, THUMBNAIL)
-    labels = sampled(analysis.segmentation.dense[: analysis.segmentation.rows], picture.shape)
-    return deflated(painted(picture, labels, 0.6)).png()
+    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
+    labels = sampled(used.dense[: used.rows], picture.shape)
+    numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).of_classes else None
+    return deflated(painted(picture, labels, 0.6, numbers)).png()
 
 
 def _write_outlines(context: Context, path: Path) -> None:
-    write_json(outlines(context.analysis, context.scene.outlines), path)
+    write_json(outlines(context.analysis, context.scene), path)
 
 
 def _write_image(context: Context, path: Path) -> None:

@@ -67,11 +67,11 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
 
 @contextmanager
 def _workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
-    """A workbook without dates, in `file` once the block ends; its rows wait on the disk, not in memory."""
+    """A workbook without dates, in `file` once the block ends; its rows wait on the disk beside it, not in memory."""
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=file.parent if isinstance(file, Path) else None) as folder:
         book = Workbook(file, {"constant_memory": True, "tmpdir": folder})
         book.set_properties({"created": EARLIEST})
         yield book

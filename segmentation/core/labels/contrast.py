@@ -1,0 +1,120 @@
+"""How far outlines stand out from their surroundings: in one micrograph, particles of one kind do so about equally."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .options import FAINT
+from .pieces import BAND
+from .separate import areas_of
+
+Floats = NDArray[np.float64]
+RING = 1, 6  # px outside an outline, between which its surroundings are looked at
+FEWEST = 8  # px of a ring that tell its grey
+LEAST_GROUND = 0.02  # share of the picture that must be bare to tell the grey of the whole ground
+GAP = 0.5, 0.6  # of the typical contrast: that of a gap at most, and by how much more all around it stands out
+TYPICAL = 0.7  # quantile of the outlines' contrasts, weighted by area
+
+
+class Contrasts(NamedTuple):
+    """relative: (n,) how far each outline stands out, relative to what is typical of the image: 1 is typical, 0 does
+    not stand out, a negative one is of the other sign than the particles; NaN where the ground is not seen.
+    gap: (n,) bool, whether it looks like a gap between particles.
+    """
+
+    relative: Floats
+    gap: NDArray[np.bool_]
+
+    def faint(self, limit: float) -> NDArray[np.bool_]:
+        """(n,) whether each stands out by less than `limit`, or is a gap; a limit of 0 names none."""
+        return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
+
+
+def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = False) -> Contrasts:
+    """How far the outlines 1..n of an image stand out from their surroundings.
+
+    grey, labels: (H, W), of the analysed rows. dark: whether the particles are darker than their surroundings.
+    The contrast of an outline is its mean grey less the median of the bare pixels that lie 2 to 6 px outside; where
+    neighbours leave no such pixels, less the median of all bare ones.
+    Typical is the 0.7 quantile of the absolute contrasts, weighted by area. A gap stands out by less than half of what
+    is typical, and all around it, other outlines included, stands out by 0.6 of it more. An outline whose contrast is
+    clearly of the other sign is a gap, too. The rules are ours (docs/experiments.md).
+    """
+    n = int(labels.max(initial=0))
+    if not n:
+        return Contrasts(np.zeros(0), np.zeros(0, bool))
+    sign = -1.0 if dark else 1.0
+    areas = areas_of(labels, n)[1:].astype(float)
+    inside = _mean_inside(grey, labels, areas)
+    contrast = sign * (inside - _level_around(grey, labels, n))
+    known = np.isfinite(contrast)
+    if not known.any():
+        return Contrasts(contrast, np.zeros(n, bool))
+    typical = max(_weighted_quantile(np.abs(contrast[known]), areas[known], TYPICAL), 1.0)
+    relative = contrast / typical
+    gap = relative <= -FAINT
+    boxes = ndimage.find_objects(labels, n)
+    for place in np.flatnonzero(relative < GAP[0]).tolist():
+        around = _median_around(grey, labels, place + 1, boxes[place])
+        gap[place] |= sign * (inside[place] - around) / typical < -GAP[1]
+    return Contrasts(relative, gap)
+
+
+def _median_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> float:
+    """Median grey of all pixels in the ring around one outline, those of other outlines included."""
+    far = RING[1]
+    window = tuple(slice(max(0, each.start - far), each.stop + far) for each in box)
+    mine = labels[window] == label
+    near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
+    return float(np.median(grey[window][wide & ~near]))
+
+
+def _mean_inside(grey: NDArray[np.uint8], labels: NDArray[np.int32], areas: Floats) -> Floats:
+    total, step = np.zeros(len(areas) + 1), max(1, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        rows = slice(top, top + step)
+        total += np.bincount(labels[rows].ravel(), grey[rows].ravel(), len(total))
+    return total[1:] / np.maximum(areas, 1)
+
+
+def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) -> Floats:
+    """(n,) median grey of each outline's ring, else of the whole ground, else NaN."""
+    histogram = np.bincount(grey[labels == 0], minlength=256)
+    bare = histogram.sum()
+    ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan
+    parts = [(owners, grey[rows][ring]) for owners, rows, ring in rings(labels, *RING)]
+    owner, value = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.lexsort((value, owner))
+    counts = np.bincount(owner, minlength=n + 1)[1:]
+    first = np.cumsum(counts) - counts
+    ordered = np.append(value[order], 0).astype(float)  # the last stands where an outline has no ring
+    median = (ordered[first + np.maximum(counts - 1, 0) // 2] + ordered[first + counts // 2]) / 2
+    return np.where(counts >= FEWEST, median, ground)
+
+
+def rings(
+    labels: NDArray[np.int32], near: int, far: int
+) -> Iterator[tuple[NDArray[np.int32], slice, NDArray[np.bool_]]]:
+    """Bare pixels more than `near` and at most `far` px from an outline, counted along rows, columns and diagonals.
+
+    Yields, some rows at a time, the outline (k,) to which each belongs, the rows, and where in these the pixels are.
+    All rings of a large image at once would take gigabytes. A pixel between outlines belongs to the last of them.
+    """
+    step = max(far, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        above = min(top, far)
+        part, rows = labels[top - above : top + step + far], slice(above, above + step)
+        owner = ndimage.maximum_filter(part, 2 * far + 1)[rows]
+        ring = (owner > 0) & ~ndimage.maximum_filter(part > 0, 2 * near + 1)[rows]
+        yield owner[ring], slice(top, top + step), ring
+
+
+def _weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, share * total[-1])])

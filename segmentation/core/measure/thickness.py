@@ -1,0 +1,174 @@
+"""The thickness of a layer that runs through an image, measured along normals to its middle line.
+
+A micrograph of a cross-section is measured so by hand (ISO 1463:2021, ASTM B487): many readings, each perpendicular to
+the layer. The middle line is the mean place of the layer's pixels across its length, smoothed over a
+part of the thickness, so that rough sides do not turn the normals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import hypot
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .drawn import Z95, t95
+from .quantities import Value
+from .together import jackknife_error
+
+LARGE = 0.1  # of the largest piece of the layer: smaller pieces are no part of it
+SMALLEST = 100  # px of a layer
+LONG = 1.5  # times longer than thick (by standard deviations) is the least that has a length and a thickness
+STEP = 0.5  # px between samples along a normal; edges are placed between two
+SMOOTH = 0.25  # mean thicknesses, SD of the Gaussian that smooths the middle line
+REACH = 3.0  # mean thicknesses on either side of the middle line that a reading looks along
+MOST = 1000  # readings
+FEWEST = 8  # readings
+LENGTHS = (3, 16)  # independent lengths: fewer give no interval, more add nothing
+Floats = NDArray[np.float64]
+FIGURES: Mapping[str, Callable[[Floats], float]] = {
+    "mean": lambda readings: float(readings.mean()),
+    "sd": lambda readings: float(readings.std(ddof=1)),
+    "min": lambda readings: float(readings.min()),
+    "d10": lambda readings: float(np.quantile(readings, 0.1)),
+    "median": lambda readings: float(np.median(readings)),
+    "d90": lambda readings: float(np.quantile(readings, 0.9)),
+    "max": lambda readings: float(readings.max()),
+}
+OF_ONE = ("min", "max")  # of one place, so without an interval
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """thickness: (n,) px, NaN where the frame cuts the reading short or the layer is interrupted. step: px between two
+    readings along the middle line. ends: (n, 2, 2) rows and columns of both ends of each."""
+
+    thickness: Floats
+    step: float
+    ends: Floats
+
+    @property
+    def known(self) -> Floats:
+        return self.thickness[np.isfinite(self.thickness)]
+
+    @property
+    def length(self) -> float:
+        """px of the middle line that has readings."""
+        return len(self.known) * self.step
+
+
+def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
+    """The readings of a layer (H, W); None where nothing in it is long enough to have a thickness."""
+    layer = whole_layer(inside)
+    places = np.argwhere(layer).astype(float)
+    if len(places) < SMALLEST:
+        return None
+    middle = places.mean(0)
+    spreads, axes = np.linalg.eigh(np.cov((places - middle).T))
+    along, across = axes[:, 1], axes[:, 0]
+    if spreads[1] < LONG**2 * spreads[0]:
+        return None
+    line, start = _middle_line((places - middle) @ along, (places - middle) @ across)
+    slope = np.gradient(line)
+    arc = np.r_[0, np.cumsum(np.hypot(1, np.diff(line)))]
+    step = max(1.0, arc[-1] / MOST)
+    mean = len(places) / arc[-1]
+    # Within half a thickness of its ends the frame may cut one side of the layer, which bends the line.
+    at = np.interp(np.arange((mean + step) / 2, arc[-1] - mean / 2, step), arc, np.arange(len(line)))
+    height, tilt = (np.interp(at, np.arange(len(line)), each) for each in (line, slope))
+    centres = middle + (start + at)[:, None] * along + height[:, None] * across
+    normals = (across - tilt[:, None] * along) / np.hypot(1, tilt)[:, None]
+    sides = np.stack([_depth(layer, centres, side * normals, REACH * mean) for side in (-1, 1)])
+    ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
+    found = Readings(sides.sum(0), step, ends)
+    return found if len(found.known) >= FEWEST else None
+
+
+def whole_layer(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The large pieces of a layer (H, W), their holes filled: pores within the layer are part of its thickness."""
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(inside)
+    areas = np.bincount(pieces.ravel())
+    areas[0] = 0
+    large = (areas > 0) & (areas >= LARGE * areas.max())
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(large[pieces])
+    return filled
+
+
+def _middle_line(along: Floats, across: Floats) -> tuple[Floats, float]:
+    """The mean place across of the pixels at each px along (n,), smoothed, and where the first lies."""
+    from scipy.ndimage import gaussian_filter1d
+
+    start = float(np.floor(along.min()))
+    bins = np.floor(along - start).astype(np.int64)
+    count = np.bincount(bins)
+    known = np.flatnonzero(count)
+    line = np.interp(np.arange(len(count)), known, (np.bincount(bins, across)[known] / count[known]))
+    sigma = max(2.0, SMOOTH * len(along) / len(count))
+    pad = min(len(line) - 1, round(4 * sigma))
+    longer = np.pad(line, pad, mode="reflect", reflect_type="odd")  # so that its ends keep their slope
+    return gaussian_filter1d(longer, sigma)[pad : pad + len(line)], start + 0.5
+
+
+def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: float) -> Floats:
+    """(n,) px from each centre (n, 2) to where the layer ends along its normal; NaN where it does not begin at the
+    centre, or where the frame comes first."""
+    from scipy.ndimage import map_coordinates
+
+    steps = np.arange(0, reach + STEP, STEP)
+    found = np.full(len(centres), np.nan)
+    picture, last = layer.astype(np.float32), np.array(layer.shape)[:, None, None] - 1
+    for part in np.array_split(np.arange(len(centres)), max(1, len(centres) * len(steps) // 2**20)):
+        places = centres[part].T[:, :, None] + normals[part].T[:, :, None] * steps
+        values = map_coordinates(picture, places, order=1, mode="nearest")
+        framed = ((places < 0) | (places > last)).any(0)
+        first = (values < 0.5).argmax(1)  # 0 where it begins outside, or nowhere ends
+        rows = np.arange(len(part))
+        at, before = values[rows, first], values[rows, np.maximum(first - 1, 0)]
+        ended = (first > 0) & ~framed[rows, first]
+        edge = STEP * (first - (0.5 - at) / np.where(before > at, before - at, 1))
+        found[part] = np.where(ended, edge, np.nan)
+    return found
+
+
+def independent_lengths(readings: Floats) -> float:
+    """How many independent lengths the readings (n,) in their order are worth: n over the integral of their
+    autocorrelation to its first zero (Bartlett 1946)."""
+    off = readings - readings.mean()
+    size = len(off)
+    if not off.any():
+        return float(size)
+    spectrum = np.abs(np.fft.rfft(off, 2 * size)) ** 2
+    correlation = np.fft.irfft(spectrum)[:size] / (off @ off)
+    ends = np.flatnonzero(correlation <= 0)
+    until = int(ends[0]) if len(ends) else size
+    return size / (1 + 2 * float(correlation[1:until].sum()))
+
+
+def figures(found: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
+    """FIGURES of the readings in px with their 95 % intervals.
+
+    An interval is Student's; its standard error is that of the jackknife over independent lengths of the layer (Tukey
+    1958), to which the relative standard uncertainty of the scale is added in squares. It says how well the layer of
+    this image is known, not how other places differ. None with fewer than LENGTHS[0] independent lengths.
+    """
+    readings = found.known
+    values = {name: figure(readings) for name, figure in FIGURES.items()}
+    lengths = int(min(independent_lengths(readings), LENGTHS[1], len(readings) // 2))
+    if lengths < LENGTHS[0]:
+        return {name: Value(value) for name, value in values.items()}
+    parts = np.array_split(np.arange(len(readings)), lengths)
+    without = np.array([[each(np.delete(readings, part)) for each in FIGURES.values()] for part in parts])
+    errors = dict(zip(FIGURES, jackknife_error(without).tolist(), strict=True))
+    return {
+        name: Value(value) if name in OF_ONE else _with_interval(value, t95(lengths - 1) * errors[name], uncertainty)
+        for name, value in values.items()
+    }
+
+
+def _with_interval(value: float, half: float, uncertainty: float) -> Value:
+    half = hypot(half, Z95 * uncertainty * value)
+    return Value(value, max(0.0, value - half), value + half) if half > 0 else Value(value)

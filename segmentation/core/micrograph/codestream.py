@@ -1,0 +1,110 @@
+"""The size of a picture that a compressed strip or tile holds, read from its first bytes.
+
+Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that a strip declares, whatever the TIFF says. So do
+those of the UNBOUNDED compressions, whose strips are not understood here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from tifffile import COMPRESSION
+
+HEAD = 1 << 16  # bytes of a strip in which its size stands
+Size = tuple[int, int]
+_JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+_JXL_BITS = (9, 13, 18, 30)
+_NO_FRAME = (0xC4, 0xC8, 0xCC)  # of the markers C0 to CF those that begin no frame
+
+
+UNBOUNDED = {COMPRESSION.JPEGXR, COMPRESSION.JPEGXR_NDPI, COMPRESSION.LERC, COMPRESSION.JPEG_LOSSY, COMPRESSION.JETRAW}
+
+
+def sizes_itself(compression: int) -> bool:
+    """Whether strips compressed this way declare a size that `size_of` finds."""
+    return compression in _READERS
+
+
+def size_of(compression: int, head: bytes) -> Size | None:
+    """Columns and rows that a strip declares in its first HEAD bytes; None where they are not found."""
+    try:
+        return _READERS[compression](head)
+    except (struct.error, IndexError):
+        return None
+
+
+def _jpeg(head: bytes) -> Size | None:
+    at = 2
+    while head[at] == 0xFF:
+        marker = head[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
+            rows, columns = struct.unpack_from(">HH", head, at + 5)
+            return columns, rows
+        at += 2 + struct.unpack_from(">H", head, at + 2)[0]
+    return None
+
+
+def _jpeg_2000(head: bytes) -> Size | None:
+    at = head.find(b"\xff\x4f\xff\x51")
+    if at < 0:
+        return None
+    right, bottom, left, top = struct.unpack_from(">4I", head, at + 8)
+    return right - left, bottom - top
+
+
+def _png(head: bytes) -> Size | None:
+    columns, rows = struct.unpack_from(">II", head, 16)
+    return (columns, rows) if head[12:16] == b"IHDR" else None
+
+
+def _webp(head: bytes) -> Size | None:
+    kind = head[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", head, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        columns, rows = struct.unpack_from("<HH", head, 26)
+        return columns & 0x3FFF, rows & 0x3FFF
+    return None
+
+
+def _jpeg_xl(head: bytes) -> Size | None:
+    """Bits are counted from the lowest of the first byte: small or not, rows, a ratio or the columns."""
+    at = 0 if head.startswith(b"\xff\x0a") else head.find(b"\xff\x0a")
+    if at < 0:
+        return None
+    bits, used = int.from_bytes(head[at + 2 : at + 14], "little"), 0
+
+    def take(count: int) -> int:
+        nonlocal used
+        used += count
+        return bits >> (used - count) & ((1 << count) - 1)
+
+    small = take(1)
+
+    def length() -> int:
+        return 8 * (take(5) + 1) if small else 1 + take(_JXL_BITS[take(2)])
+
+    rows, ratio = length(), take(3)
+    across, down = _JXL_RATIOS[ratio - 1] if ratio else (1, 1)
+    return (rows * across // down if ratio else length()), rows
+
+
+_READERS: dict[int, Callable[[bytes], Size | None]] = {
+    **dict.fromkeys((COMPRESSION.JPEG, COMPRESSION.ALT_JPEG), _jpeg),
+    **dict.fromkeys(
+        (
+            COMPRESSION.JPEG2000,
+            COMPRESSION.JPEG_2000_LOSSY,
+            COMPRESSION.APERIO_JP2000_YCBC,
+            COMPRESSION.APERIO_JP2000_RGB,
+        ),
+        _jpeg_2000,
+    ),
+    **dict.fromkeys((COMPRESSION.JPEGXL, COMPRESSION.JPEGXL_DNG), _jpeg_xl),
+    **dict.fromkeys((COMPRESSION.WEBP, COMPRESSION.WEBP_DEPRECATED), _webp),
+    COMPRESSION.PNG: _png,
+}

@@ -1,0 +1,171 @@
+"""Layers: phases of which one is a layer through the image, such as a coating or an oxide; how thick that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, of_class
+from ..measure.together import FieldOfView, averaged
+from ..micrograph.types import Calibration, Micrograph
+from ..network.card_entries import Names, Text
+from ..settings import MeasurementSettings
+from . import phases
+from .base import Channels, Golden
+from .foreign import withheld
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+    from ..measure.thickness import Readings
+    from ..network.cards import ModelCard
+
+SOURCE = "ISO 1463:2021; ASTM B487"
+INTERVAL = "The interval comes from independent lengths of the layer; it does not contain errors of the model."
+NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
+NAMES = {
+    "mean": (
+        "Mean thickness",
+        f"Mean of the readings along the layer, each perpendicular to its middle line. {INTERVAL}",
+    ),
+    "sd": ("SD of the thickness", "Standard deviation of the readings along the layer."),
+    "min": ("Least thickness", "The smallest reading."),
+    "d10": ("D10 of the thickness", "One reading in ten is smaller."),
+    "median": ("Median thickness", "Half of the readings are smaller."),
+    "d90": ("D90 of the thickness", "Nine readings in ten are smaller."),
+    "max": ("Greatest thickness", "The largest reading."),
+}
+FIGURES = {f"thickness_{name}": name for name in NAMES}
+LENGTH = "layer_length"
+
+for registry in (NUMBERS, COLUMNS):
+    add(registry, *(Quantity(f"thickness_{name}", *words, 1, source=SOURCE) for name, words in NAMES.items()))
+    add(registry, Quantity(LENGTH, "Length of the layer", "Length of its middle line that has readings.", 1))
+
+
+class LayerOptions(phases.PhaseOptions):
+    """Which of the classes is the layer."""
+
+    layer: Text = Field("", description='the map whose thickness is measured; "": the second')
+    filled_by: Names = Field(
+        [], description="maps that lie within the layer and belong to its thickness, such as cracks"
+    )
+
+    def named(self, maps: Sequence[str]) -> str:
+        """The layer's name among these maps."""
+        return self.layer or maps[1]
+
+
+def channels(card: ModelCard) -> Channels:
+    """A map for each class that the card names, the layer's among them."""
+    found, options = phases.channels(card), LayerOptions.of(card)
+    for name in (options.named(found.names), *options.filled_by):
+        if name not in found.names:
+            raise ValueError(f"options: layer and filled_by are names of maps, and {name!r} is none.")
+    return found
+
+
+def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
+    """The layer's name, and its readings in px."""
+    from ..measure.thickness import measure_layer
+
+    names = segmentation.class_names
+    options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
+    layer = options.named(names)
+    wanted = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
+    inside = np.r_[False, np.isin(segmentation.classes, wanted)][segmentation.dense[: segmentation.rows]]
+    return layer, measure_layer(inside)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    """What phases give, the thickness of the layer before it and in the layer's row of the table."""
+    from ..measure.thickness import figures
+
+    found = phases.measure(segmentation, micrograph, settings, calibration)
+    layer, readings = readings_of(segmentation)
+    told = bool(len(segmentation)) and not withheld(segmentation, settings)
+    size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
+    values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
+    if readings and told:
+        every = figures(readings, calibration.standard_uncertainty or 0.0)
+        values = {name: _scaled(every[figure], size, unit) for name, figure in FIGURES.items()}
+        values[LENGTH] = Value(readings.length * size, unit=unit)
+    rows = np.array([segmentation.class_names[each] for each in segmentation.classes]) == layer
+    columns = {
+        COLUMNS[name].column(found.table.unit): np.where(rows, np.nan if each.value is None else each.value, np.nan)
+        for name, each in values.items()
+    }
+    said = (NO_LAYER.format(layer=layer),) if told and not readings else ()
+    return replace(
+        found,
+        table=replace(found.table, columns={**found.table.columns, **columns}),
+        quantities={**{of_class(name, layer): each for name, each in values.items()}, **found.quantities},
+        warnings=(*found.warnings, *said),
+    )
+
+
+def _scaled(value: Value, size: float, unit: str) -> Value:
+    return Value(*(None if each is None else each * size for each in (value.value, value.low, value.high)), unit=unit)
+
+
+def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Of several images: phases as phases are, the mean thickness by the length of the layer in each image, the SD of
+    all readings, the least and the greatest of all. Percentiles of all readings are not known: None."""
+    found = phases.together(fields)
+    layer = next(name.partition(OF)[2] for name in found if name.startswith(LENGTH))
+
+    def every(name: str) -> list[float | None]:
+        return [each.values[of_class(name, layer)] for each in fields]
+
+    lengths = [each or 0.0 for each in every(LENGTH)]
+    means, spreads = every("thickness_mean"), every("thickness_sd")
+    mean = averaged(means, lengths)
+    squares = [
+        None if one is None or spread is None or mean is None else spread**2 + (one - mean) ** 2
+        for one, spread in zip(means, spreads, strict=True)
+    ]
+    variance = averaged(squares, lengths)
+    pooled = {
+        "thickness_mean": mean,
+        "thickness_sd": None if variance is None else sqrt(variance),
+        "thickness_min": min((each for each in every("thickness_min") if each is not None), default=None),
+        "thickness_max": max((each for each in every("thickness_max") if each is not None), default=None),
+        **dict.fromkeys(("thickness_d10", "thickness_median", "thickness_d90")),
+        LENGTH: sum(lengths) or None,
+    }
+    return {**found, **{of_class(name, layer): value for name, value in pooled.items()}}
+
+
+def golden() -> Golden:
+    """A layer of 40 px between two other phases."""
+    rows = np.indices((160, 240))[0]
+    layer = (rows >= 60) & (rows < 100)
+    maps = np.stack([np.where(layer, 10, 245), np.where(layer, 245, 10)]).astype(np.uint8)
+    answers = {"thickness_mean of layer": 40.0, "thickness_median of layer": 40.0, "area_fraction of layer": 0.25}
+    return Golden(np.where(layer, 100, 190).astype(np.uint8), maps, 2, answers, 0.02, ("other", "layer"))
+
+
+TASK = replace(
+    phases.TASK,
+    name="layers",
+    title="Layers",
+    summary="Measures how thick a layer is in a cross-section, such as a coating or an oxide, and its phases.",
+    thing="phase",
+    options=LayerOptions,
+    channels=channels,
+    measure=measure,
+    quantities=(*FIGURES, LENGTH, *phases.TASK.quantities),
+    panels=("image", "classes", "certainty", "thickness"),
+    golden=golden,
+    method=phases.METHOD
+    + " The thickness of the layer was read along normals to its middle line, smoothed over half a thickness"
+    " (after ISO 1463 and ASTM B487).",
+    together=together,
+)

@@ -1,0 +1,154 @@
+"""Dislocation loops: a map of them becomes loops, their diameters, and their number per area and per volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from ..measure import quantities
+from ..measure.quantities import Quantity, Value
+from ..measure.together import FieldOfView, by_area, mean_and_median
+from ..micrograph.types import Calibration, Micrograph
+from ..network.cards import ModelCard
+from ..network.scale_search import View
+from ..settings import MeasurementSettings
+from . import defects
+from .base import Found, Golden, Maps
+
+if TYPE_CHECKING:
+    from ..analysis import Measured
+    from ..labels.segmentation import Segmentation
+
+JENKINS = "Jenkins and Kirk (2001)"
+METHOD = (
+    "A convolutional network gave for every pixel the probability that it belongs to a dislocation loop; pieces in"
+    " which it reached {threshold:.3g} were filled and parted where they narrow by more than a quarter."
+)
+NO_SCALE = "The number per volume needs the scale of the image beside the thickness: type the width of the image."
+
+quantities.add(
+    quantities.COLUMNS,
+    Quantity(
+        "loop_diameter",
+        "Loop diameter",
+        "Long axis of the ellipse with the loop's second moments: a circular loop seen at an angle is an ellipse whose"
+        " long axis is its diameter.",
+        1,
+        source=JENKINS,
+    ),
+)
+quantities.add(
+    quantities.NUMBERS,
+    Quantity("loops", "Loops", "Loops that were found, including those at the frame.", kind="integer"),
+    Quantity("loop_diameter_mean", "Mean loop diameter", "Mean diameter of the whole loops.", 1, source=JENKINS),
+    Quantity("loop_diameter_median", "Median loop diameter", "Median of the same diameters.", 1, source=JENKINS),
+    Quantity(
+        "loop_density",
+        "Loops per area",
+        "Whole loops and half of those at the frame, over the analysed area.",
+        -2,
+    ),
+    Quantity(
+        "loop_volume_density",
+        "Loops per volume",
+        "Loops per area, divided by the typed thickness of the foil; loops lost to the surfaces are not counted.",
+        -3,
+        source=JENKINS,
+    ),
+)
+
+
+class LoopSettings(defects.DefectSettings):
+    """How loops are found, and how thick the foil is."""
+
+    thickness: float | None = Field(
+        None,
+        gt=0,
+        le=1e5,
+        title="Foil thickness",
+        description="Thickness of the foil, as measured elsewhere (EELS, CBED). The number per volume needs it.",
+        json_schema_extra={"unit": "nm", "labels": {"auto": "not known"}},
+    )
+
+
+def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSettings) -> Found:
+    from ..labels.loops import find_loops
+
+    return defects.found_by(find_loops, maps, grey, card, settings)
+
+
+def measure(
+    segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Measured:
+    from ..analysis import Measured
+    from ..labels.loops import longest
+    from ..measure.fields import counted, per_area, sizes_of, table_of
+
+    table = table_of(segmentation, micrograph, settings, calibration, loop_diameter=longest(segmentation.dense))
+    if nothing := defects.untold(segmentation, table, TASK, settings):
+        return nothing
+    sizes = sizes_of(table, "loop_diameter", settings.border_correction, calibration, micrograph.sha256)
+    density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]))
+    thickness = segmentation.provenance.settings.get("thickness")
+    values = (
+        *(counted(int(table.kept.sum())), sizes["mean"], sizes["median"], density),
+        per_volume(density, thickness, calibration.nm_per_pixel),
+    )
+    unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
+    said = (*defects.doubts(segmentation), *unscaled)
+    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
+
+
+def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | None) -> Value:
+    """The number per nm³ of loops per nm² in a foil `thickness` nm thick; None without thickness or scale."""
+    if thickness is None or nm_per_pixel is None:
+        return Value(None)
+    ends = (None if each is None else each / thickness for each in (density.value, density.low, density.high))
+    return Value(*ends, unit=quantities.NUMBERS["loop_volume_density"].unit("nm"))
+
+
+def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
+    """Of several images: diameters of the loops of all of them, numbers by area and by volume."""
+    from ..measure.fields import whole
+
+    found, tables = by_area(fields), [whole(each.table) for each in fields]
+    diameters = mean_and_median(tables, "loop_diameter", fields[0].edge)
+    found["loop_diameter_mean"], found["loop_diameter_median"] = diameters
+    told = [each for each in fields if each.values["loop_volume_density"] is not None]
+    volumes = [each.area * each.settings["thickness"] for each in told]
+    counts = [each.values["loop_density"] * each.area for each in told]
+    found["loop_volume_density"] = sum(counts) / sum(volumes) if told else None
+    return found
+
+
+def golden() -> Golden:
+    """Sixteen ellipses of 24 by 12 px, half of them upright; two touch."""
+    rows, columns = np.mgrid[:200, :200]
+    inside = np.zeros((200, 200), bool)
+    for place in range(16):
+        row, column = 26 + 50 * (place // 4), 26 + 50 * (place % 4)
+        down, across = (12, 6) if place % 2 else (6, 12)
+        if place == 3:
+            row, column = 26, 144.5  # beside the third: its short axis ends where that one's long axis does
+        inside |= ((rows - row) / down) ** 2 + ((columns - column) / across) ** 2 <= 1
+    maps = np.where(inside, 255, 0).astype(np.uint8)[None]
+    answers = {"loops": 16.0, "loop_diameter_median": 24.0}
+    return Golden(np.where(inside, 60, 200).astype(np.uint8), maps, 16, answers, 0.03)
+
+
+TASK = defects.task_of(
+    "loop",
+    title="Dislocation loops",
+    summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",
+    settings=LoopSettings,
+    decode=find,
+    measure=measure,
+    quantities=("loops", "loop_diameter_mean", "loop_diameter_median", "loop_density", "loop_volume_density"),
+    golden=golden,
+    method=METHOD,
+    size="loop_diameter",
+    together=together,
+)

@@ -1,0 +1,112 @@
+"""Outlines that hardly stand out, and gaps between particles, are set aside; a second kind of particles is not."""
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels.contrast import contrasts
+from segmentation.core.labels.options import FAINT
+from segmentation.core.measure.filters import Reason
+from segmentation.core.micrograph.types import Micrograph
+from segmentation.core.pipeline import measure
+from segmentation.core.settings import AnalysisSettings
+from tests.core.builders import METADATA, segmentation_of
+
+GROUND = 60
+
+
+def discs(places, greys, radius=9, shape=(160, 240), ground=GROUND):
+    """Grey (H, W) uint8 and labels (H, W) int32 of discs of these greys at these places."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    grey, labels = np.full(shape, ground, np.uint8), np.zeros(shape, np.int32)
+    for number, ((row, column), value) in enumerate(zip(places, greys, strict=True), 1):
+        inside = np.hypot(rows - row, columns - column) <= radius
+        grey[inside], labels[inside] = value, number
+    return grey, labels
+
+
+PLACES = [(row, column) for row in (25, 80, 135) for column in (25, 65, 105, 145, 185, 215)]
+
+
+def test_contrast_is_relative_to_what_is_typical():
+    grey, labels = discs(PLACES[:4], (180, 180, 120, 66))
+    found = contrasts(grey, labels)
+    assert found.relative.tolist() == pytest.approx([1, 1, 0.5, 0.05], abs=0.02)
+    assert found.faint(FAINT).tolist() == [False, False, False, True]
+    assert not found.faint(0).any()
+
+
+def test_dark_particles_stand_out_as_bright_ones_do():
+    grey, labels = discs(PLACES[:3], (20, 20, 55))
+    assert contrasts(grey, labels, dark=True).relative.tolist() == pytest.approx([1, 1, 0.125], abs=0.02)
+
+
+def test_an_outline_of_the_other_sign_is_a_gap():
+    grey, labels = discs(PLACES[:4], (180, 180, 180, 20))
+    assert contrasts(grey, labels).gap.tolist() == [False, False, False, True]
+
+
+def test_a_dark_place_that_particles_enclose_is_a_gap():
+    rows, columns = np.mgrid[:60, :60]
+    grey, labels = np.full((100, 60), 40, np.uint8), np.zeros((100, 60), np.int32)
+    hole = np.hypot(rows - 30, columns - 30) < 7
+    for number, part in enumerate(((rows < 30) & ~hole, (rows >= 30) & ~hole), 1):
+        grey[:60][part], labels[:60][part] = 200, number
+    labels[:60][hole] = 3
+    grey[:60][hole] = 45
+    assert contrasts(grey, labels).gap.tolist() == [False, False, True]
+
+
+def test_without_ground_nothing_is_known():
+    labels = np.ones((20, 20), np.int32)
+    labels[:, 10:] = 2
+    found = contrasts(np.full((20, 20), 90, np.uint8), labels)
+    assert np.isnan(found.relative).all()
+    assert not found.faint(FAINT).any()
+
+
+def test_no_outlines_have_no_contrast():
+    assert len(contrasts(np.zeros((5, 5), np.uint8), np.zeros((5, 5), np.int32)).relative) == 0
+
+
+def analysed(greys, confidence=0.95, model="particles", options=None, **settings):
+    grey, labels = discs(PLACES[: len(greys)], greys)
+    micrograph = Micrograph(grey, "discs.tif", "ab" * 32, METADATA, {})
+    found = segmentation_of(
+        labels, np.full(len(greys), confidence, np.float32), card={"name": model, "options": options or {}}
+    )
+    return measure(micrograph, found, AnalysisSettings.of(**settings))
+
+
+def test_faint_outlines_are_set_aside_with_their_reason():
+    done = analysed([180] * 6 + [64] * 3)
+    assert done.table.reasons.tolist() == [""] * 6 + [str(Reason.FAINT)] * 3
+    assert done.statistics.n_kept == 6
+    assert "with faint outlines" in [each["name"] for each in done.statistics.nano["sensitivity"]]
+
+
+def test_a_limit_of_nothing_counts_them():
+    assert analysed([180] * 6 + [64] * 3, faint_limit=0).statistics.n_kept == 9
+
+
+def test_the_filter_judges_the_others_only():
+    assert analysed([180] * 6 + [64] * 3, filter=True).statistics.set_aside == {str(Reason.FAINT): 3}
+
+
+def test_a_model_may_have_a_limit_of_its_own():
+    assert analysed([180] * 6 + [64] * 3, options={"faint": 0.0}).statistics.n_kept == 9
+
+
+def test_outlines_of_other_tools_are_never_faint():
+    assert analysed([180] * 6 + [64] * 3, model="masks of other tools").statistics.n_kept == 9
+
+
+def test_a_second_kind_of_particles_counts_and_is_named():
+    done = analysed([180] * 6 + [66] * 12)
+    assert done.statistics.n_kept == 18
+    named = [flag for flag in done.flags if "two kinds" in flag.short]
+    assert len(named) == 1
+    assert named[0].ids == tuple(range(7, 19))
+
+
+def test_unsure_faint_outlines_are_no_second_kind():
+    assert analysed([180] * 6 + [66] * 12, confidence=0.6).statistics.n_kept == 6
