@@ -15,6 +15,7 @@ from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import COLUMNS, OF, Quantity, column
 from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
+from ..core.network.scale_search import UNDECIDED
 from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
@@ -196,6 +197,15 @@ class Result(Sizes):
     def all_the_same(self) -> Change:
         """What gives numbers of an image of another kind."""
         return COUNTED_AGAIN[Reason.UNLIKE]
+
+    @property
+    def other_polarity(self) -> Change | None:
+        """What outlines particles of the other polarity, where those look nearly as clear."""
+        used = self.summary.get("used", {})
+        if used.get("other_polarity", 0.0) < UNDECIDED or self.job.get_settings().as_dict().get("polarity") != "auto":
+            return None
+        other = "dark" if used.get("polarity") == "bright" else "bright"
+        return Change(f"outline the {other} ones instead", "polarity", other)
 
     @property
     def in_pixels(self) -> bool:

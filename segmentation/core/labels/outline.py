@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,16 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
     if not options.cuts:
         return separate(*maps[:2], threshold=threshold, seed_threshold=options.seed_threshold)
     return cut_apart(maps, grey, threshold=threshold, scale=scale, diameter=options.diameter, weights=options.cuts)
+
+
+def that_count(found: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
+    """The outlines without those that measuring sets aside by default: the faint ones and gaps between particles.
+
+    grey: (H, W) uint8, the picture as the network saw it.
+    """
+    keep = ~contrasts(grey, found.labels).faint(options.faint)
+    numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
+    return replace(found, labels=numbers[found.labels], confidence=found.confidence[keep])
 
 
 def least_chance(expected: float, options: Mapping[str, Any]) -> float:

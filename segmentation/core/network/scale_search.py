@@ -43,13 +43,15 @@ class View:
 
     polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
     what is looked for, 0 to 1; 1 where nobody looked. second_scale: how much larger it is shown once more, for the mean
-    of both maps; 1: it is not.
+    of both maps; 1: it is not. other_polarity: how clear things are in the other polarity, relative to this one; 0
+    where nobody looked.
     """
 
     polarity: Polarity = "bright"
     scale: float = 1.0
     clarity: float = 1.0
     second_scale: float = 1.0
+    other_polarity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,22 @@ def search(
     def clear(side: Polarity) -> float:
         return clear_throughout([*finer.get(side, []), *trials[side][:DECIDING]])
 
-    chosen, other = max(sides, key=clear), min(sides, key=clear)
-    if clear(other) >= UNDECIDED * clear(chosen) > 0 and chosen != other:
+    chosen, weaker = max(sides, key=clear), min(sides, key=clear)
+    if clear(weaker) >= UNDECIDED * clear(chosen) > 0 and chosen != weaker:
         finer = {side: list(_finer(partial(trial, side=side), picture, trials[side][0])) for side in sides}
         chosen = max(sides, key=clear)
     known = trials[chosen]
     if scale is None:
         known = known + (finer.get(chosen) or list(_finer(partial(trial, side=chosen), picture, known[0])))
     best = clearest(known, card)
-    return View(chosen, working_scale(best, diameter) if scale is None else scale, best.clarity)
+    other: Polarity = "dark" if chosen == "bright" else "bright"
+    beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
+    return View(
+        chosen,
+        working_scale(best, diameter) if scale is None else scale,
+        best.clarity,
+        other_polarity=round(beside, 4),
+    )
 
 
 def shown(picture: Picture, polarity: Polarity) -> Picture:

@@ -13,7 +13,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 from ...core.labels.options import ParticleOptions
-from ...core.labels.outline import outline, particles
+from ...core.labels.outline import Outlines, outline, particles, that_count
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.report import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
@@ -104,7 +104,7 @@ class Outliner:
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
-        outlines = outline(seen.maps, seen.grey, seen.view.scale, threshold, options)
+        outlines = self._counted(seen, threshold, options)
         for chain, counts in self.chains.items():
             counts.append(count_image(padded(self._labels(chain, seen, outlines.labels), truth.shape), truth, unit))
         for chain, counts in self.through.items():
@@ -115,12 +115,15 @@ class Outliner:
         self.confidence.append(outlines.confidence[own.found_ids - 1])
         return outlines.labels, own
 
+    def _counted(self, seen: Seen, threshold: float, options: ParticleOptions) -> Outlines:
+        return that_count(outline(seen.maps, seen.grey, seen.view.scale, threshold, options), seen.grey, options)
+
     def _labels(self, chain: str, seen: Seen, own: Labels) -> Labels:
         if chain == OWN:
             return own
         if chain == BEFORE and (card := self.options.before):
             threshold, before = self.options.threshold_of(card), ParticleOptions.of(card)
-            return outline(seen.maps, seen.grey, seen.view.scale, threshold, before).labels
+            return self._counted(seen, threshold, before).labels
         return CHAINS[chain](seen.maps[0])
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
