@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .options import INTERCEPT, LIMIT
+from .options import INTERCEPT, LIMIT, LOW_LIMIT
 from .pieces import AREA, GREY, LENGTH, SEAM, TOUCHING, XX, XY, YY, Floats, Grey, Pieces, X, Y, oversegment
 from .separate import Labels, fill_holes, relabel, renumber
 
 SMALL = 16.0, 24.0  # px of the median ECD: from where on the limit begins to rise to the usual one, and reaches it
-SMALL_LIMIT = 0.2
 Places = NDArray[np.int64]
 
 
@@ -62,7 +61,7 @@ def limit_for(size: float, usual: float) -> float:
     Of small particles a contact is but a few pixels, which show no cut to be likely: with the usual limit most of what
     is wrong is two in one outline, with a lower one there are hardly more halves (docs/experiments.md).
     """
-    return float(np.interp(size, SMALL, (min(usual, SMALL_LIMIT), usual)))
+    return float(np.interp(size, SMALL, (min(usual, LOW_LIMIT), usual)))
 
 
 def cut_traits(pieces: Pieces, one: Places, other: Places, at: Places, unit: float) -> dict[str, Floats]:

@@ -17,6 +17,7 @@ CUT_TRAITS = (  # .cuts
 INTERCEPT = "intercept"
 LIMIT = "limit"  # chance of a cut under which pieces are joined
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
+LOW_LIMIT = 0.2  # that limit for small particles, and where more of those that touch are to be separated
 EVEN = 0.5  # chance of being right under which an outline is more likely wrong
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.options import FAINT, ParticleOptions
+from ..labels.options import FAINT, LIMIT, LOW_LIMIT, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, as_shown, search
@@ -41,6 +41,7 @@ FEW_LARGE, WIDE = 5, 1 / 3  # outlines, and their width as a share of the shorte
 # One model, or one polarity, takes another's place where it promises so many times the right outlines, so many more,
 # and such a share of its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
 HARDLY, TIMES, MORE, RIGHT = 5, 2.0, 12.0, 0.55
+SEPARATED = "touching particles separated more"
 UNLIKE = (
     "This image looks unlike the micrographs that the model knows. It may contain no particles, or not be a micrograph."
     " {dropped}"
@@ -110,6 +111,15 @@ class ParticleSettings(SegmentationSettings):
             },
         },
     )
+    separation: Literal["auto", "more"] = Field(
+        "auto",
+        title="Touching particles",
+        description=(
+            "How readily they are separated; “more” finds particles that came out as one outline, and splits a few that"
+            " are one."
+        ),
+        json_schema_extra={"labels": {"auto": "as the image suggests", "more": "separate more of them"}},
+    )
     flips: bool = Field(
         False,
         title="Mirrored images",
@@ -159,16 +169,26 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     from ..labels.outline import outline
 
     options = ParticleOptions.of(card)
+    more = options
+    if options.cuts:
+        more = options.model_copy(update={"cuts": {**options.cuts, LIMIT: min(options.cuts[LIMIT], LOW_LIMIT)}})
+    if settings.separation == "more":
+        options = more
     threshold = card.threshold if settings.threshold is None else settings.threshold
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
     at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
+    ways = {f"threshold {step:+.1f}": (step, options) for step in steps}
+    if more is not options:
+        ways[SEPARATED] = (0.0, more)
     with ThreadPoolExecutor(at_once) as pool:
         found, *others = pool.map(
-            lambda step: outline(maps, grey, view.scale, threshold + step, options), [0.0, *steps]
+            lambda way: outline(maps, grey, view.scale, threshold + way[0], way[1]), [(0.0, options), *ways.values()]
         )
-    alternatives = {f"threshold {step:+.1f}": other.labels for step, other in zip(steps, others, strict=True)}
-    used = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
+    alternatives = {name: other.labels for name, other in zip(ways, others, strict=True)}
+    used: dict[str, Any] = {"threshold": threshold, "expected": found.expected, "dropped": found.dropped}
+    if SEPARATED in alternatives:
+        used["separated"] = int(alternatives[SEPARATED].max(initial=0))
     return Found(found.labels, found.confidence, np.zeros(len(found.confidence), np.int32), used, alternatives)
 
 
