@@ -78,13 +78,26 @@ def fei(length: str, across: int, field: str, font: str = FONTS[0]) -> np.ndarra
     return bar.pixels()
 
 
-def hitachi(length: str, step: int, font: str = FONTS[0]) -> np.ndarray:
-    """Eleven ticks `step` px apart over their text; 1280 x 60."""
-    bar = Bar(1280, 60, font, 24)
-    bar.text(20, 22, "SU8020 5.0kV 8.1mm x10.0k SE(U) 11/20/2026")
-    for i in range(11):
-        bar.block(900 + i * step, 4, 902 + i * step, 14)
-    bar.text(940, 24, length)
+def hitachi(
+    length: str, step: float, font: str = FONTS[0], *, dots: bool = False, lost: tuple[int, ...] = ()
+) -> np.ndarray:
+    """Eleven ticks `step` px apart over the text at their right end, those at the ends and in the middle taller, or
+    dots; 1280 x 68. lost: numbers of ticks that are not drawn."""
+    bar = Bar(1280, 68, font, 26)
+    bar.text(20, 32, "SU8020 5.0kV 8.1mm x10.0k SE(U)")
+    for i in sorted({*range(11)} - {*lost}):
+        x, top = round(1268 - (10 - i) * step), 10 if i % 5 else 4
+        bar.block(x, 16 if dots else top, x + 3, 19 if dots else 22)
+    bar.text(1262 - bar.draw.textlength(length, font=bar.font), 30, length)
+    return bar.pixels()
+
+
+def jeol_on_top(length: str, across: int, font: str = FONTS[0]) -> np.ndarray:
+    """A short block that begins with the strip, beside its text; 1280 x 64."""
+    bar = Bar(1280, 64, font, 22)
+    bar.text(20, 36, "SEI   20kV   WD10mm   SS30      x200")
+    bar.block(900, 0, 900 + across, 8)
+    bar.text(960 + across, 3, length)
     return bar.pixels()
 
 

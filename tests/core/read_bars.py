@@ -1,21 +1,24 @@
 """`PYTHONPATH=. python -m tests.core.read_bars [IMAGE...]`: how many data bars are read right; for docs/calibration.md.
 
 Without images, the rendered bars of five makers in four fonts. An image's reading is compared with its own header, or,
-for JEOL's originals without one, with the printed magnification (a field of 120 mm at magnification 1).
+where it has none, with the printed magnification (a field of 127 mm at magnification 1 for Hitachi, else of 120 mm).
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from segmentation.core.micrograph import BarReading, read, read_bar
 from segmentation.core.micrograph.barreading import reading_of
+from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text, texts_of
 from tests.core import bars
 
 RIGHT = 0.02
+HITACHI = re.compile(r"S-?[34][0-9]{3}|SU[0-9]{4}")
 
 
 def rendered() -> Iterator[tuple[str, float | None, BarReading | None]]:
@@ -29,6 +32,8 @@ def rendered() -> Iterator[tuple[str, float | None, BarReading | None]]:
             ("fei", bars.fei("4 µm", 340, "12.0 µm", font), 12_000 / 1024),
             ("hitachi", bars.hitachi("5.00um", 30, font), 5000 / 300),
             ("hitachi", bars.hitachi("500nm", 22, font), 500 / 220),
+            ("hitachi, dotted", bars.hitachi("50.0um", 30.24, font, dots=True), 50_000 / 302.4),
+            ("jeol, on top", bars.jeol_on_top("100 µm", 40, font), 100_000 / 40),
             ("tescan", bars.tescan("2 µm", 148, "13.8 µm", font), 13_800 / 1024),
             ("tescan", bars.tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024),
         ):
@@ -48,8 +53,10 @@ def real(paths: list[Path]) -> Iterator[tuple[str, float | None, BarReading | No
 
 
 def _magnified(found: BarReading | None, columns: int) -> float | None:
-    printed = [text for text in (found.texts if found else ()) if text.startswith("X")]
-    return 120e6 / float(printed[0][1:].replace(",", "")) / columns if printed else None
+    texts = found.texts if found else ()
+    printed = magnifications([Text(text, 0, 0, 1, 1, 1.0) for text in texts])
+    display = 127e6 if any(HITACHI.match(text) for text in texts) else 120e6
+    return display / printed[0] / columns if printed else None
 
 
 def main(paths: list[Path]) -> None:

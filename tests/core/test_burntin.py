@@ -55,6 +55,28 @@ def test_what_is_cut_off_thin_far_or_square_is_no_bar(bar):
     assert reading_over(picture(bar), [WORDS]) is None
 
 
+TICKS = tuple((300 + 20 * i, 360, 303 + 20 * i, 372) for i in range(11))
+
+
+def test_ten_steps_of_ticks_over_the_image_are_a_bar():
+    found = reading_over(picture(*TICKS), [WORDS])
+    assert found is not None and found.sure
+    assert (found.length_px, found.steps) == (200, 10)
+    hidden = reading_over(picture(*TICKS, (390, 350, 412, 376)), [WORDS])
+    assert hidden is not None and hidden.length_px == 200
+
+
+@pytest.mark.parametrize("ticks", [TICKS[1:], TICKS[:-2], TICKS[:5]])
+def test_fewer_ticks_over_the_image_are_none(ticks):
+    assert reading_over(picture(*ticks), [WORDS]) is None
+
+
+def test_a_working_distance_among_other_words_is_no_second_bar():
+    words = Text("SU8010 5.0kV 9.2mm x6.00k", 10, 380, 200, 404, 0.95)
+    found = reading_over(picture(*TICKS), [WORDS, words])
+    assert found is not None and found.sure
+
+
 def test_bars_that_differ_and_lengths_without_a_bar_are_doubtful():
     other = Text("1 µm", 60, 380, 100, 404, 0.95, "1 µm")
     two = picture(BAR, (20, 412, 140, 418))

@@ -12,7 +12,7 @@ import pytest
 
 from segmentation.core.micrograph import BarReading, Calibration, Micrograph, ocr, read, read_bar
 from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import reading_of
+from segmentation.core.micrograph.barreading import _recounted, reading_of
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.ocr import Text, recognise
 from segmentation.core.micrograph.readings import contradictions
@@ -37,6 +37,8 @@ LAYOUTS = {
     "jeol": (lambda font: bars.jeol("1µm", 107, font), 1000 / 107, 1000, 107),
     "fei": (lambda font: bars.fei("100 µm", 226, "453 µm", font), 453_000 / 1024, 100_000, 226),
     "hitachi": (lambda font: bars.hitachi("5.00um", 30, font), 5000 / 300, 5000, 300),
+    "hitachi, dotted": (lambda font: bars.hitachi("50.0um", 30.24, font, dots=True), 50_000 / 302.4, 50_000, 302),
+    "jeol, on top": (lambda font: bars.jeol_on_top("100 µm", 40, font), 100_000 / 40, 100_000, 40),
     "tescan": (lambda font: bars.tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024, 500, 99),
 }
 
@@ -210,6 +212,38 @@ def test_rows_of_ticks() -> None:
     line = find_line(strip(*((60 + 17 * i, 30, 62 + 17 * i, 40) for i in range(11))), WORDS)
     assert line is not None
     assert line.length == 170
+
+
+def ticks(*, lost: tuple[int, ...] = (), length: str = "1.00um", again: str = "1.00um") -> BarReading:
+    """A drawn bar of eleven ticks 30 px apart with its text in a box that reaches over them, as readers tell it."""
+    found = reading_of(bars.hitachi(length, 30, lost=lost), [Text(length, 1150, 14, 1270, 62, 0.95, again)])
+    assert found is not None
+    return found
+
+
+def test_a_dotted_bar_is_read_by_its_ticks_whatever_its_text_reaches_over() -> None:
+    found = ticks()
+    assert (found.nm_per_pixel, found.steps, found.sure) == (pytest.approx(1000 / 300, rel=0.004), 10, True)
+
+
+@pytest.mark.parametrize("lost", [(5,), (2, 8)])
+def test_a_tick_between_others_may_be_hidden(lost: tuple[int, ...]) -> None:
+    assert ticks(lost=lost).steps == 10
+
+
+@pytest.mark.parametrize("lost", [(0,), (10,), (0, 1)])
+def test_another_number_of_ticks_is_never_sure(lost: tuple[int, ...]) -> None:
+    found = ticks(lost=lost)
+    assert (found.steps, found.sure) == (10 - len(lost), False)
+
+
+def test_a_miscounted_tick_is_told_by_the_file() -> None:
+    read = ticks(lost=(0,))
+    assert _recounted(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
+    said = asdict(_recounted(read, 1000 / 300))
+    assert said["steps"] == 10 and not said["sure"] and "9 steps" in contradictions(said)
+    for other in (None, read.nm_per_pixel, 2 * read.nm_per_pixel):
+        assert _recounted(read, other) == read
 
 
 @pytest.mark.parametrize(

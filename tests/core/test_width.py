@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.micrograph import parse_width
+from segmentation.core.micrograph.width import question
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,11 @@ def test_explained(typed: str, says: str) -> None:
     assert sentence.endswith(".")
     assert "µm" in sentence
     assert len(sentence) < 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [("12 mm", "12 µm"), ("1,5 mm", "1,5 µm"), ("12000000", "12 mm"), ("0.5 mm", ""), ("7520", ""), ("wide", "")],
+)
+def test_millimetres_are_questioned(typed: str, asked: str) -> None:
+    assert (asked in question(typed)) if asked else question(typed) == ""

@@ -156,7 +156,8 @@ def test_another_width_scales_every_size(visit, plain):
 
 def numbers(page) -> tuple[int, float]:
     median = page.locator(".measures > div", has_text="Median").first.locator("dd").inner_text()
-    return int(page.locator(".headline b").inner_text()), float(median.split()[0])
+    factor = 1000 if "µm" in median else 1
+    return int(page.locator(".headline b").inner_text()), factor * float(median.split()[0])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -228,6 +229,7 @@ def test_an_archive_becomes_its_images(visit, discs, plain, tmp_path):
     assert page.locator("[data-pending]").count() == 0
     assert page.locator(".card h3").all_inner_texts() == [discs.name, plain.name]
     assert page.locator("#one_sample").is_checked()
+    assert not page.locator("#main-width").is_visible()
 
 
 def test_an_archive_without_javascript_makes_single_results(visit, discs, plain, tmp_path):
@@ -242,7 +244,6 @@ def test_an_archive_without_javascript_makes_single_results(visit, discs, plain,
 def test_several_files_each_with_its_own_width(visit, discs, plain):
     page = visit()
     choose(page, discs, plain)
-    assert not page.locator("#main-width").is_visible()
     badges = page.locator("[data-badge]").all_inner_texts()
     assert sorted(badge.split(" ")[0] for badge in badges) == ["from", "not"]
     start(page)
@@ -250,6 +251,35 @@ def test_several_files_each_with_its_own_width(visit, discs, plain):
     assert page.locator("table.results tbody tr").count() == 2
     page.locator(".state.done").nth(1).wait_for()
     assert page.locator("[hx-get]").count() == 0
+
+
+def test_one_width_for_several_files(visit, discs, plain):
+    page = visit()
+    choose(page, discs, plain)
+    page.get_by_role("button", name="Use 7520").click()
+    badges = page.locator("[data-badge]").all_inner_texts()
+    assert len(badges) == 2 and all(badge.startswith("typed: ") for badge in badges)
+    assert page.locator(".own-width:visible").count() == 0
+    page.fill("#id_width", "")
+    assert page.locator(".own-width:visible").count() == 2
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_the_button_is_in_view(visit, size):
+    page = visit(size)
+    box = page.locator(".primary[data-go]").bounding_box()
+    assert box["y"] + box["height"] <= size[1]
+
+
+def test_the_error_of_a_width_goes_with_its_reason(visit, plain):
+    page = visit()
+    choose(page, plain)
+    page.fill("#id_width", "wide")
+    start(page)
+    assert page.locator("#id_width").get_attribute("aria-invalid") == "true"
+    assert page.url.endswith("/")
+    page.fill("#id_width", "6.4 µm")
+    assert page.locator("[aria-invalid]").count() == 0
 
 
 def test_a_dropped_file_arrives(visit, plain):
@@ -267,7 +297,7 @@ def test_a_dropped_file_arrives(visit, plain):
     assert page.locator(".card h3").inner_text() == "dropped.png"
     page.get_by_role("button", name="Remove dropped.png").click()
     assert page.locator(".card").count() == 0
-    assert page.input_value("#id_width") == "7520"
+    assert page.input_value("#id_width") == ""
 
 
 def test_a_wrong_file_is_explained_and_the_good_one_goes_on(visit, plain, tmp_path):

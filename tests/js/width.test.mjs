@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { reckon } from "../../static/js/ruler.js";
-import { ambiguous, badgeFor, digits, widthOf, widthText } from "../../static/js/width.js";
+import { ambiguous, badgeFor, digits, question, widthOf, widthText } from "../../static/js/width.js";
 
 test("widths in every unit that is accepted", () => {
   const widths = { 7520: 7520, "7.52 µm": 7520, "7,52 μm": 7520, "7.52um": 7520, " 0.5 mm ": 5e5, "1": 1, ".5 µm": 500, "3. nm": 3 };
@@ -23,7 +23,9 @@ test("numbers for the field and beside it", () => {
 test("the badge says where a width comes from and what it means", () => {
   const card = { dataset: { columns: "1024", ownBadge: "from the file: 7.344 nm/px" } };
   const badge = (text, origin, of = card) => Object.values(badgeFor(text, origin, of));
-  assert.deepEqual(badge(" ", "typed"), ["measured in pixels", ""]);
+  assert.deepEqual(badge(" ", ""), ["from the file: 7.344 nm/px", "good"]);
+  assert.deepEqual(badge("", "", { dataset: { columns: "1024", ownBadge: "" } }), ["not set: sizes in pixels", "check"]);
+  assert.deepEqual(badge("12 mm", "typed"), ["typed: 11720 nm/px; did you mean 12 µm?", "check"]);
   assert.deepEqual(badge("7520", "file"), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("7520", "read"), ["from the file: 7.344 nm/px", "good"]);
   assert.deepEqual(badge("7520", "typed"), ["typed: 7.344 nm/px", ""]);
@@ -37,6 +39,11 @@ test("the badge says where a width comes from and what it means", () => {
   assert.deepEqual(badge("5120", "typed", null), ["typed", ""]);
   assert.deepEqual(badge("5120", "data bar"), ["read from the image, confirmed: 5 nm/px", "good"]);
   assert.deepEqual(badge("5120", "drawn:100:0.5:500 nm"), ["drawn on the scale bar: 5 nm/px", "good"]);
+});
+
+test("millimetres are questioned", () => {
+  for (const [text, asked] of [["12 mm", "12 µm"], ["1,5 mm", "1,5 µm"], ["12000000", "12 mm"]]) assert.ok(question(text).includes(asked), text);
+  for (const text of ["0.5 mm", "7520", "12 µm", "wide", ""]) assert.equal(question(text), "", text);
 });
 
 const LINE = { drawn: true, length: 100, error: 0.5 };

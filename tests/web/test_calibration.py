@@ -91,6 +91,15 @@ class TestSuggestion:
         assert file == Calibration(**ZEISS)
         assert calibration_for("5120", "data bar", contradicted) == confirmed(READING)
 
+    def test_one_text_alone_does_not_outweigh_the_microscope(self):
+        lone = {**READING, "ways": {"scale bar": READING["ways"]["scale bar"]}, "sure": True}
+        told = micrograph(ZEISS, lone)
+        assert told.own_calibration == Calibration(**ZEISS)
+        (sentence,) = disagreements(told)
+        assert "5 nm" in sentence and "we use that of the file" in sentence
+        by_a_program = micrograph({**ZEISS, "detail": "ImageJ, pixels per nm"}, lone)
+        assert by_a_program.own_calibration == Calibration.absent()
+
     def test_a_width_edited_afterwards_was_typed(self):
         made = calibration_for("5000", "data bar", micrograph())
         assert made == Calibration.of_width(5000, 1024)

@@ -31,9 +31,12 @@ def errors(**typed):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("origin", ["", "default", "file", "typed"])
-    def test_empty_means_pixels(self, origin):
-        assert calibration_for("  ", origin, micrograph(ZEISS)) == Calibration.absent()
+    @pytest.mark.parametrize("origin", ["", "default", "file", "read"])
+    def test_an_empty_field_states_nothing(self, origin):
+        assert calibration_for("  ", origin, micrograph(ZEISS)) is None
+
+    def test_nothing_typed_on_purpose_means_pixels(self):
+        assert calibration_for("  ", "typed", micrograph(ZEISS)) == Calibration.absent()
 
     @pytest.mark.parametrize("origin", ["", "default", "file"])
     def test_the_default_left_alone_means_what_the_file_says(self, origin):
@@ -79,7 +82,10 @@ class TestBadge:
         [
             ("7520", "file", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
             ("7520", "default", NOTHING, "not set: sizes in pixels"),
+            ("", "", ZEISS, "from the file (Zeiss tag 34118, Image Pixel Size): 7.344 nm/px"),
+            ("", "", NOTHING, "not set: sizes in pixels"),
             ("1024", "typed", ZEISS, "typed: 1 nm/px"),
+            ("12 mm", "typed", ZEISS, "typed: 1.172e+04 nm/px; did you mean 12 µm?"),
             ("", "typed", ZEISS, "measured in pixels"),
             ("wide", "typed", ZEISS, "not a width"),
         ],

@@ -35,7 +35,7 @@ def archive(*entries, name="batch.zip"):
 
 
 def send(client, *files, **typed):
-    known = {"token": uuid4().hex, "width": "7520", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
+    known = {"token": uuid4().hex, "width": "", "one_sample": "on", "sample_name": "Batch 7", "rule": "own"}
     return client.post("/", {"file": list(files), **known, **typed})
 
 

@@ -34,7 +34,7 @@ def bad(name="notes.tif"):
 
 
 def send(client, *files, **typed):
-    return client.post("/", {"file": list(files), "token": uuid4().hex, "width": "7520", **typed})
+    return client.post("/", {"file": list(files), "token": uuid4().hex, "width": "", **typed})
 
 
 def recipe_of(job):
@@ -48,7 +48,7 @@ class TestPage:
         assert set(response.cookies) == {"csrftoken"}
         page = words(response)
         assert 'name="width" id="id_width"' in page
-        assert 'value="7520"' in page
+        assert 'placeholder="7520"' in page and 'value="7520"' not in page
         assert 'name="filter" value="off" checked' in page
         assert 'enctype="multipart/form-data"' in page
 
@@ -97,14 +97,15 @@ class TestPlainForm:
         ("sent", "source"),
         [
             ({}, None),
-            ({"width_origin": "default"}, None),
-            ({"width_origin": "default", "width_known": "on"}, "typed"),
-            ({"width_origin": "typed"}, "typed"),
-            ({"width_origin": "default", "width": "7520 nm"}, "typed"),
+            ({"width_origin": "typed"}, None),
+            ({"width": "7520"}, "typed"),
+            ({"width_origin": "", "width": "7520 nm"}, "typed"),
+            ({"width_origin": "", "width": "650"}, "typed"),
+            ({"width_origin": "default", "width": "7520"}, None),
             ({"width_origin": "default", "width": "650"}, "typed"),
         ],
     )
-    def test_only_a_width_that_was_typed_or_ticked_is_a_statement(self, client, sent, source):
+    def test_only_a_width_that_was_typed_is_a_statement(self, client, sent, source):
         send(client, good("b.png", 65), **sent)
         stated = recipe_of(Job.objects.get()).measurement.calibration
         assert (stated and stated.source) == source
@@ -113,9 +114,10 @@ class TestPlainForm:
         send(client, good("a.png", 64, CALIBRATED))
         assert recipe_of(Job.objects.get()).measurement.calibration is None
 
-    def test_an_empty_width_means_pixels(self, client):
-        send(client, good(tail=CALIBRATED), width="")
-        assert recipe_of(Job.objects.get()).measurement.calibration.source == "none"
+    def test_a_width_typed_once_counts_for_several_images(self, client):
+        send(client, good("a.png", 64), good("b.png", 80), width="640", width_origin="typed")
+        sizes = {recipe_of(job).measurement.calibration.nm_per_pixel for job in Job.objects.all()}
+        assert sizes == {10.0, 8.0}
 
     def test_the_same_form_sent_twice_makes_one_job(self, client):
         token = uuid4().hex
@@ -262,7 +264,7 @@ class TestScript:
         client.post("/uploads/", {"file": good()})
         page = self.asked(client)
         assert "not set: sizes in pixels" in page
-        assert 'value="default"' in page
+        assert 'value="default"' not in page
 
     def test_a_bad_file_becomes_a_sentence(self, client):
         response = client.post("/uploads/", {"file": bad("<i>.tif")})
