@@ -96,8 +96,8 @@ def in_micrometres(value: Value) -> Value:
     power = _MICROMETRES.get(value.unit)
     if power is None:
         return value
-    ends = (None if each is None else each * 1e-3**power for each in (value.value, value.low, value.high))
-    return Value(*ends, unit=f"µm{MARKS[power]}")
+    shown, low, high = (None if each is None else each * 1e-3**power for each in (value.value, value.low, value.high))
+    return Value(shown, low, high, f"µm{MARKS[power]}")
 
 
 def readable(value: Value) -> Value:
