@@ -128,7 +128,7 @@ class TestSite:
         monkeypatch.setattr(pipeline, "looked_at", lambda picture, card, **asked: (other, False))
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
-        assert f"This image looks more like those that {other.title}" in page
+        assert f"This image looks more like the training images of {other.title}" in page
         for name in ("outlines.json", "image.webp", "result.json", "report.pdf", "figure.png"):
             assert client.get(f"/jobs/{job.pk}/files/{name}").status_code == 200, name
         outlines = json.loads(client.get(f"/jobs/{job.pk}/files/outlines.json").getvalue())

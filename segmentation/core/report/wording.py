@@ -96,8 +96,8 @@ def in_hundredths(name: str, value: Value) -> Value:
     """The number as people read it: a fraction in per cent, any other as it is."""
     if number(name).kind != "fraction":
         return value
-    shown = (None if each is None else 100 * each for each in (value.value, value.low, value.high))
-    return Value(*shown, unit="%")
+    shown, low, high = (None if each is None else 100 * each for each in (value.value, value.low, value.high))
+    return Value(shown, low, high, "%")
 
 
 def quantity_words(values: Mapping[str, Value], exactly: Callable[[float | None], str] | None = None) -> dict[str, str]:

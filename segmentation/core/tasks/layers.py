@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from ..flags import Flag
 from ..measure.quantities import COLUMNS, NUMBERS, OF, Quantity, Value, add, of_class
 from ..measure.together import FieldOfView, averaged
 from ..micrograph.types import Calibration, Micrograph
@@ -102,12 +103,12 @@ def measure(
         COLUMNS[name].column(found.table.unit): np.where(rows, np.nan if each.value is None else each.value, np.nan)
         for name, each in values.items()
     }
-    said = (NO_LAYER.format(layer=layer),) if told and not readings else ()
+    said = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if told and not readings else ()
     return replace(
         found,
         table=replace(found.table, columns={**found.table.columns, **columns}),
         quantities={**{of_class(name, layer): each for name, each in values.items()}, **found.quantities},
-        warnings=(*found.warnings, *said),
+        flags=(*found.flags, *said),
     )
 
 
