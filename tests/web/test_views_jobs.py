@@ -482,7 +482,7 @@ class TestResult:
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
         filtered = {**summary(without_filter=other), "filter": True}
-        assert "Without it: 280 kept, median 150 nm, 24 % of 1–100 nm." in words(
+        assert "Without it: 280 kept, median 150 nm, 24.1 % of 1–100 nm." in words(
             maker.get(address(job(summary=filtered)))
         )
         same = {**summary(), "filter": True}
