@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.urls import reverse
@@ -58,7 +58,7 @@ MANY_MORE = 1.1  # times the outlines from which on it is offered to separate mo
 # By reason: what is clicked, the setting and what it becomes.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Measure it all the same", "measure_unlike", "on"),
-    str(Reason.FAINT): Change("count them", "faint_limit", "0"),
+    **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
 }
 
 
@@ -70,6 +70,7 @@ class Aside:
     count: int
     definition: str
     change: Change | None = None
+    told: bool = False  # where the numbers are, and not only among all reasons
 
     @property
     def title(self) -> str:
@@ -321,9 +322,18 @@ class Result(Sizes):
     @property
     def aside(self) -> list[Aside]:
         """How many were set aside, by reason."""
-        offered = {each.name for each in settings_of_task(self.task)}
-        changes = {why: change for why, change in COUNTED_AGAIN.items() if change.setting in offered}
-        return [Aside(name, count, _reason(name), changes.get(name)) for name, count in self._set_aside]
+        changes = {name: COUNTED_AGAIN[name] for name, _ in self._set_aside if name in COUNTED_AGAIN}
+        every = list(changes.values())
+        return [
+            Aside(name, count, _reason(name), self._clicked(changes.get(name), every), name in changes)
+            for name, count in self._set_aside
+        ]
+
+    def _clicked(self, change: Change | None, every: list[Change]) -> Change | None:
+        """A button, where this kind of analysis has its setting; one that changes several reasons says so."""
+        if change is None or change.setting not in {each.name for each in settings_of_task(self.task)}:
+            return None
+        return replace(change, words="count both") if every.count(change) > 1 else change
 
     @property
     def confidence_line(self) -> str:

@@ -85,19 +85,12 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
     value, low, high = shown.value, shown.low, shown.high
     title, definition = quantity.title, quantity.definition
     if quantity.kind == "fraction":
-        # That of particles by number is known to a few per cent at best; swelling is often a tenth of one.
-        said = per_cent if quantity.name.startswith("fraction_") else _hundreds
-        ends = "" if None in (low, high) else f"{said(low)}–{said(high)}"
-        return Measure(title, said(value), "%", definition, interval=ends)
+        ends = "" if None in (low, high) else f"{per_cent(low)}–{per_cent(high)}"
+        return Measure(title, per_cent(value), "%", definition, interval=ends)
     unit = shown.unit if value is not None else ""
     whole = quantity.kind == "integer" and value is not None
     words = f"{value:,.0f}" if whole else significant(value)
     return Measure(title, words, unit, definition, interval=between((low, high)))
-
-
-def _hundreds(fraction: float | None) -> str:
-    """A fraction in per cent, with three digits."""
-    return significant(None if fraction is None else 100 * fraction)
 
 
 @dataclass(frozen=True)

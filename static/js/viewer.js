@@ -96,15 +96,17 @@ function fullScreen(stage) {
   stage.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 }
 
-// A reason elsewhere on the page: what was set aside for it stands out while it is pointed at, and stays so by a click.
+// A reason or a warning elsewhere on the page: the outlines it means, by their reason or their numbers, stand out while
+// it is pointed at, and stay so by a click.
 function lights(drawing, choose) {
   for (const link of document.querySelectorAll("[data-lights]")) {
-    const { lights: reason } = link.dataset;
-    const stands = (particle) => particle.reason === reason;
+    const { lights: reason, ids = "" } = link.dataset;
+    const meant = new Set(ids.split(",").filter(Boolean).map(Number));
+    const stands = (particle) => meant.has(particle.id) || (reason !== "" && particle.reason === reason);
     for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
     for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
     link.addEventListener("click", () => {
-      choose(stands, `what is set aside: ${reason}`);
+      choose(stands, reason ? `what is set aside: ${reason}` : "what the warning means");
       section.scrollIntoView({ block: "nearest" });
     });
   }

@@ -12,6 +12,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Segmentation
@@ -322,8 +323,26 @@ class TestChange:
         )
         assert '<input type="hidden" name="border_correction" value="weight"><button class="as-link">count them' in page
         assert page.count("count them") == 1 and 'data-lights="a few pixels only"' in page
-        frame["touches the frame"] = Change("count them", "nosuch", "0")  # of a version that has no such setting
+        frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
         assert "count them" not in words(maker.get(address(job())))
+
+    def test_faint_outlines_and_gaps_are_told_where_the_numbers_are(self, maker, job):
+        aside = {"much fainter than the others": 77, "touches the frame": 2}
+        page = words(maker.get(address(job(summary=summary(n_set_aside=79, set_aside=aside)))))
+        told = page.partition('id="aside"')[0]
+        assert "77 set aside: much fainter than the others</button>" in told and "2 set aside" not in told
+        assert '<input type="hidden" name="faint_limit" value="0"><button class="as-link">count them</button>' in told
+        both = summary(n_set_aside=80, set_aside={**aside, "gap between particles": 1})
+        assert words(maker.get(address(job(summary=both)))).count(">count both</button>") == 2
+        old = job()
+        maker.post(address(old, "change/"), {"faint_limit": "0"})
+        assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
+
+    def test_a_warning_shows_the_outlines_it_means(self, maker, job):
+        flags = as_json([Flag.doubtful("Look at these.", "look", ids=(3, 7)), Flag("A note.")])
+        page = words(maker.get(address(job(summary={**SUMMARY, **flags}))))
+        assert 'Look at these. <button type="button" class="as-link scripted" data-lights="" data-ids="3,7">' in page
+        assert "<li>A note.</li>" in page
 
 
 class TestClasses:
@@ -463,7 +482,7 @@ class TestResult:
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
         filtered = {**summary(without_filter=other), "filter": True}
-        assert "Without it: 280 kept, median 150 nm, 24 % of 1–100 nm." in words(
+        assert "Without it: 280 kept, median 150 nm, 24.1 % of 1–100 nm." in words(
             maker.get(address(job(summary=filtered)))
         )
         same = {**summary(), "filter": True}
