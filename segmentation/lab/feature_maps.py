@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,8 @@ TILE, MOST = 96, 12  # px of a map; maps shown of a layer, evenly among its chan
 SMALL = (24, 5, 4)  # the same of the pictures beside a card, and how many layers stand abreast
 WHOLE = 256  # px, longest side of a map where all of a layer are shown
 NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
-STRIDED = "{name} (a convolution in steps of 2, no max-pool)"
+STEPS = "(a convolution in steps of 2, no max-pool)"
+HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
 Maps = NDArray[np.uint8]
 
 
@@ -79,8 +81,8 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
         raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(known)}.")
     files = []
     for name, layer in layers.items():
-        if STRIDED.format(name="") not in name:
-            files.append(out / f"{name.replace('.', '-').replace(' ', '-')}.png")
+        if STEPS not in name:
+            files.append(out / f"{re.sub('[. #()]+', '-', name)}.png")
             write_picture(files[-1], every_map(layer))
     return files
 
@@ -98,13 +100,15 @@ def feature_maps(
 
     def note(kind: str, name: str, made: Tensor) -> None:
         if not names or EVERY in names or name in names:
-            found[kind].append(_layer(name, made[0], None if names else most))
+            times = sum(each.name.partition(" #")[0] == name for each in found[kind])  # one module may work twice
+            said = f"{name} #{times + 1}" if times else name
+            found[kind].append(_layer(said, made[0], None if names else most))
 
     for name, module in network.named_modules():
         for kind, fits in KINDS.items():
             if fits(module):
                 strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
-                said = STRIDED.format(name=name) if strided else name
+                said = f"{name} {STEPS}" if strided else name
                 hooks.append(module.register_forward_hook(_noted(note, kind, said)))
     real, count = nn.functional.interpolate, 0
 

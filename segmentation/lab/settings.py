@@ -218,7 +218,7 @@ class TrainingRecipe(Settings):
 
     name: Name = Field(description="of the model, in small letters")
     title: Line = Field(description="of the model, as the form shows it")
-    version: Line = Field(
+    version: Text = Field(
         "", description="of the model, as its card shows it; none: 1, and the software's for a released model"
     )
     task: str = Field(DEFAULT_TASK, description="what is to be found: a name of segmentation/lab/tasks")

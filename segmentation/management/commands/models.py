@@ -101,14 +101,14 @@ class Command(LabCommand):
 
         from segmentation.core.network.runtime import Runtime, load_network
         from segmentation.core.report.example import captioned
-        from segmentation.lab.feature_maps import NONE, SMALL, feature_maps, sheet
+        from segmentation.lab.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
 
         network = load_network(card, Runtime("cpu"), len(find(card.task).channels(card))).float()
         for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
-            said = (
-                f"{kind.capitalize()}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
-            )
+            strided = any(STEPS in each.name for each in layers)
+            title = HALVED if strided else kind.capitalize()
+            said = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
             file.write_bytes(captioned(np.asarray(picture), said))
             self.stdout.write(f"{file}: {len(layers)} layers")
