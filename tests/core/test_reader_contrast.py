@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.core.micrograph import Calibration, Micrograph, clip_outliers, displayed, preview, read
+from segmentation.core.micrograph import Calibration, Micrograph, clip_outliers, preview, read
 from tests.hostile import image
 
 

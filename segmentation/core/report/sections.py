@@ -139,7 +139,7 @@ def distribution(shown: Distribution) -> list[Flowable]:
 
 def _definitions() -> Iterator[str]:
     """Of what its name does not explain."""
-    for quantity in (COLUMNS["min_feret"], COLUMNS["ecd"], *map(NUMBERS.get, ("span", "geometric_sd"))):
+    for quantity in (COLUMNS["min_feret"], COLUMNS["ecd"], *(NUMBERS[name] for name in ("span", "geometric_sd"))):
         yield f"{quantity.title}: {quantity.definition}"
 
 

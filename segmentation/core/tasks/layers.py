@@ -113,7 +113,8 @@ def measure(
 
 
 def _scaled(value: Value, size: float, unit: str) -> Value:
-    return Value(*(None if each is None else each * size for each in (value.value, value.low, value.high)), unit=unit)
+    middle, low, high = (None if each is None else each * size for each in (value.value, value.low, value.high))
+    return Value(middle, low, high, unit)
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

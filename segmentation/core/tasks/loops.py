@@ -91,7 +91,7 @@ def measure(
     if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
     sizes = sizes_of(table, "loop_diameter", settings.border_correction, calibration, micrograph.sha256)
-    density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]))
+    density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]), calibration)
     thickness = segmentation.provenance.settings.get("thickness")
     values = (
         *(counted(int(table.kept.sum())), sizes["mean"], sizes["median"], density),
@@ -106,8 +106,10 @@ def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | No
     """The number per nm³ of loops per nm² in a foil `thickness` nm thick; None without thickness or scale."""
     if thickness is None or nm_per_pixel is None:
         return Value(None)
-    ends = (None if each is None else each / thickness for each in (density.value, density.low, density.high))
-    return Value(*ends, unit=quantities.NUMBERS["loop_volume_density"].unit("nm"))
+    value, low, high = (
+        None if each is None else each / thickness for each in (density.value, density.low, density.high)
+    )
+    return Value(value, low, high, quantities.NUMBERS["loop_volume_density"].unit("nm"))
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -118,9 +120,9 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     diameters = mean_and_median(tables, "loop_diameter", fields[0].edge)
     found["loop_diameter_mean"], found["loop_diameter_median"] = diameters
     told = [each for each in fields if each.values["loop_volume_density"] is not None]
-    volumes = [each.area * each.settings["thickness"] for each in told]
-    counts = [each.values["loop_density"] * each.area for each in told]
-    found["loop_volume_density"] = sum(counts) / sum(volumes) if told else None
+    volume = sum(each.area * each.settings["thickness"] for each in told)
+    count = sum((each.values["loop_density"] or 0.0) * each.area for each in told)
+    found["loop_volume_density"] = count / volume if told else None
     return found
 
 

@@ -109,7 +109,7 @@ def _add_sheet(
     sheet.autofilter(0, 0, row, len(head) - 1)
 
 
-def _remarks(image: Image) -> tuple[float | None, str, str]:
+def _remarks(image: Image) -> tuple[float | None, str, str, str]:
     pixel = None if image.member is None else image.member.calibration.nm_per_pixel
     return pixel, image.outlier, image.excluded, image.warning
 
