@@ -124,7 +124,7 @@ def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: fl
     for part in np.array_split(np.arange(len(centres)), max(1, len(centres) * len(steps) // 2**20)):
         places = centres[part].T[:, :, None] + normals[part].T[:, :, None] * steps
         values = map_coordinates(picture, places, order=1, mode="nearest")
-        framed = ((places < 0) | (places > last)).any(0)
+        framed: NDArray[np.bool_] = np.any((places < 0) | (places > last), axis=0)
         first = (values < 0.5).argmax(1)  # 0 where it begins outside, or nowhere ends
         rows = np.arange(len(part))
         at, before = values[rows, first], values[rows, np.maximum(first - 1, 0)]

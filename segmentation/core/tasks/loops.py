@@ -133,9 +133,10 @@ def golden() -> Golden:
     for place in range(16):
         row, column = 26 + 50 * (place // 4), 26 + 50 * (place % 4)
         down, across = (12, 6) if place % 2 else (6, 12)
+        middle = float(column)
         if place == 3:
-            row, column = 26, 144.5  # beside the third: its short axis ends where that one's long axis does
-        inside |= ((rows - row) / down) ** 2 + ((columns - column) / across) ** 2 <= 1
+            row, middle = 26, 144.5  # beside the third: its short axis ends where that one's long axis does
+        inside |= ((rows - row) / down) ** 2 + ((columns - middle) / across) ** 2 <= 1
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]
     answers = {"loops": 16.0, "loop_diameter_median": 24.0}
     return Golden(np.where(inside, 60, 200).astype(np.uint8), maps, 16, answers, 0.03)
