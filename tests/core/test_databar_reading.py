@@ -254,7 +254,7 @@ def test_a_miscounted_tick_is_told_by_the_file() -> None:
         strip((0, 30, 200, 32)),
         strip((50, 0, 52, 60), (52, 30, 300, 31)),
         strip((102, 8, 140, 10), (119, 8, 123, 20)),
-        strip((60, 0, 160, 4)),
+        strip((60, 0, 160, 2)),
         strip((60, 58, 160, 60)),
         strip((60, 58, 160, 60), rows=200, columns=1200)[:, 300:],
         strip((10, 30, 380, 33)),
@@ -275,6 +275,11 @@ def test_a_miscounted_tick_is_told_by_the_file() -> None:
 )
 def test_what_is_no_line(pixels: np.ndarray) -> None:
     assert find_line(pixels, WORDS) is None
+
+
+def test_a_block_that_begins_with_the_strip_is_a_bar() -> None:
+    line = find_line(strip((60, 0, 160, 6)), WORDS)
+    assert line is not None and line.length == 100
 
 
 def test_noise_and_one_grey_have_no_line() -> None:
