@@ -47,15 +47,15 @@ def _length(shape: NDArray[np.bool_]) -> float:
     padded = np.pad(shape, 1)
     depths = ndimage.distance_transform_edt(padded)
     bone = skeletonize(padded, method="lee") > 0  # Zhang's method breaks oblique lines 2 px wide
-    points, depth, inside = np.argwhere(bone), depths[bone] - 0.5, np.argwhere(padded).astype(float)
+    points, depth = np.argwhere(bone), depths[bone] - 0.5
     first, *branches = _chains(_tree(bone), depth)
     ends = points[first[0]] - points[first[-1]]
     if len(first) > 8 and np.abs(ends).max() <= 1:
         ring = ndimage.gaussian_filter1d(points[first].astype(float), SMOOTH, axis=0, mode="wrap")
         length = _polyline(np.concatenate([ring, ring[:1]]))
     else:
-        length = _straight(inside, depth) or _between_ends(points[first].astype(float), depth[first], inside)
-    return length + sum(_to_end(points[each].astype(float), depth[each], inside) for each in branches)
+        length = _straight(padded, depth) or _between_ends(points[first].astype(float), depth[first], padded)
+    return length + sum(_to_end(points[each].astype(float), depth[each], padded) for each in branches)
 
 
 def _tree(bone: NDArray[np.bool_]) -> sparse.csr_matrix:
@@ -98,21 +98,22 @@ def _chains(tree: sparse.csr_matrix, depth: Floats) -> Iterator[Ints]:
         yield np.array(chain)
 
 
-def _between_ends(path: Floats, depth: Floats, inside: Floats) -> float:
-    """The length of a line from end to end along its path (n, 2); along its main axis where it is hardly longer than
-    wide. depth: (n,) half the width; inside: (m, 2) all of its pixels."""
+def _between_ends(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> float:
+    """The length of a line from end to end along its path (n, 2). depth: (n,) half the width; shape: (H, W) all of its
+    pixels, none at the frame."""
     half = float(np.median(depth))
     cut = int(np.ceil(BLUNT * half)) + 1
     cut = min(cut, (len(path) - 3) // 2) if len(path) > 4 else 0
     smooth = _smoothed(path[cut : len(path) - cut])
-    return _polyline(smooth) + sum(_end(each, half, inside) for each in (smooth, smooth[::-1]))
+    return _polyline(smooth) + sum(_end(each, half, shape) for each in (smooth, smooth[::-1]))
 
 
-def _straight(inside: Floats, depth: Floats) -> float | None:
-    """The length of a straight line of the pixels (m, 2) along its axis; None where it is bent or branches.
+def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
+    """The length of a straight line (H, W) along its axis; None where it is bent or branches.
 
     depth: (n,) half the width along its skeleton.
     """
+    inside = np.argwhere(shape)
     half, off = float(np.median(depth)), inside - inside.mean(0)
     _, vectors = np.linalg.eigh(off.T @ off)
     across, along = (off @ vectors).T
@@ -132,12 +133,12 @@ def _middle(across: Floats, half: float) -> Floats:
     return np.where(np.abs(across) < reach, np.cos(np.pi / 2 * across / reach) ** 2, 0.0)
 
 
-def _to_end(path: Floats, depth: Floats, inside: Floats) -> float:
+def _to_end(path: Floats, depth: Floats, shape: NDArray[np.bool_]) -> float:
     """The same of a branch (n, 2), from the skeleton of the line that it leaves to its end."""
     half = float(np.median(depth))
     cut = min(int(np.ceil(BLUNT * half)) + 1, max(len(path) - 3, 0))
     smooth = _smoothed(path[: len(path) - cut])
-    return _polyline(smooth) + _end(smooth, half, inside)
+    return _polyline(smooth) + _end(smooth, half, shape)
 
 
 def _smoothed(path: Floats) -> Floats:
@@ -151,22 +152,21 @@ def _polyline(points: Floats) -> float:
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
-def _end(path: Floats, half: float, inside: Floats) -> float:
-    """How far a line goes on straight beyond the last point of its path (n, 2)."""
-    last = path[-max(6, round(4 * half)) :]
-    direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
-    direction *= np.sign(direction @ (last[-1] - last[0])) or 1.0
-    return _beyond(path[-1], direction, half, inside, 2 * (BLUNT * half + 2))
-
-
-def _beyond(point: Floats, direction: Floats, half: float, inside: Floats, most: float) -> float:
-    """How far pixels (m, 2) reach from a point in a direction, at most `most` px.
+def _end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
+    """How far a line (H, W) goes on straight beyond the last point of its path (n, 2).
 
     Counted are the pixels of a strip in the middle of the line, beyond the point and as far behind it: their ratio is
     that of the lengths, whatever the width.
     """
-    along, across = (inside - point) @ direction, (inside - point) @ np.array([-direction[1], direction[0]])
-    weight, behind = _middle(across, half), max(8.0, 2 * half)
+    last = path[-max(6, round(4 * half)) :]
+    direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
+    direction *= np.sign(direction @ (last[-1] - last[0])) or 1.0
+    most, behind = 2 * (BLUNT * half + 2), max(8.0, 2 * half)
+    reach = int(np.ceil(max(most, behind) + half)) + 3
+    corner = np.maximum(path[-1].astype(int) - reach, 0)
+    window = tuple(slice(low, low + 2 * reach + 1) for low in corner)
+    off = np.argwhere(shape[window]) + corner - path[-1]
+    along, weight = off @ direction, _middle(off @ np.array([-direction[1], direction[0]]), half)
     before, after, too_far = (
         (weight * np.clip(along - at + 0.5, 0, 1)).sum()
         for at in (-behind, 0.0, most)  # a pixel is 1 px long
