@@ -62,6 +62,7 @@ EXPORTS = (
     _panel(51, "segmentation", "outlines", "Panel: segmentation", "the {things} in colour alone"),
     _panel(56, "certainty", "certainty", "Panel: certainty", "how sure the model is of each pixel"),
     _panel(57, "fractions", "fractions", "Panel: area fractions", "the area fractions alone, with 95 % intervals"),
+    _panel(57, "thickness", "thickness", "Panel: thickness", "the thickness along the layer, with its mean"),
     _panel(52, "classes", "classes", "Panel: classes", "the classes in colour alone"),
     _panel(
         53,
