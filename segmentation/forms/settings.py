@@ -141,7 +141,9 @@ class SettingsForm(forms.Form):
         self.offered = _with(kept or stands_for, models_by_task())
         self.fields["model"].choices = [choice for _, choices in self.offered for choice in choices]
         tasks = [task for task, _ in self.offered]
-        model = stands_for.segmentation.model if stands_for else (data or {}).get("model", "")
+        known = stands_for or kept
+        self._usual = known.segmentation.model if known else model_choices()[0][0]
+        model = stands_for.segmentation.model if stands_for else (data or {}).get("model") or self._usual
         self.task = next((task for task, models in self.offered if model in dict(models)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
         everyones = {each.name for each in common}
@@ -206,7 +208,7 @@ class SettingsForm(forms.Form):
         if not self.errors:
             values = {each.setting.name: data[each.name] for each in self.chosen}
             try:
-                self._settings = analysis_settings(self.task, model=data["model"] or model_choices()[0][0], **values)
+                self._settings = analysis_settings(self.task, model=data["model"] or self._usual, **values)
             except ValueError as error:
                 self.add_error(None, str(error))
         return data
@@ -225,7 +227,7 @@ class SettingsForm(forms.Form):
         """The factor at which things of the typed size have the size that the model likes best."""
         scale = next(each.setting for each in self.chosen if SIZE in each.setting.with_gap)
         try:
-            card = cards.stands_for(self.cleaned_data.get("model") or model_choices()[0][0])[0]
+            card = cards.stands_for(self.cleaned_data.get("model") or self._usual)[0]
         except cards.UnknownModel as unknown:
             raise ValueError(str(unknown)) from None
         best: float = self.task.options.of(card).diameter

@@ -184,7 +184,7 @@ def _heads(asked: QueryDict) -> list[dict[str, Any]]:
 def _older(request: HttpRequest, newest: Iterable[Job]) -> dict[Any, list[dict[str, Any]]]:
     """The earlier revisions of the images of these jobs, the newest first, by micrograph."""
     heads = list(newest)
-    others = _mine(request).filter(micrograph__in=[job.micrograph_id for job in heads])
+    others = _mine(request).filter(micrograph__in=[job.micrograph_id for job in heads]).select_related("micrograph")
     found = defaultdict(list)
     for job in others.exclude(pk__in=[job.pk for job in heads]).order_by("-created", "-pk"):
         found[job.micrograph_id].append({"job": job, "state": capital(job.get_state_display()), **_numbers(job)})

@@ -59,7 +59,7 @@ def test_the_data_bar_is_read() -> None:
     assert answer["reading"]["length_nm"] == 500
     assert set(answer["reading"]) == {
         *("nm_per_pixel", "relative_uncertainty", "text", "length_nm", "length_px"),
-        *("box", "ways", "texts", "confidence", "sure", "note"),
+        *("box", "ways", "texts", "confidence", "sure", "note", "steps"),
     }
 
 

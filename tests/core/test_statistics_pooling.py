@@ -240,7 +240,7 @@ def test_one_image_settles_by_particle():
 
 def test_two_images_have_no_interval_but_that_of_the_fraction():
     found = pooled(images(2, between=1.2))
-    assert found.interval_note == "95 % intervals are not defined for 2 images: they need at least 3."
+    assert found.interval_note == "95 % intervals need at least 3 images; there are 2."
     assert found.convergence is None and found.intervals["mean"] is found.intervals["median"] is None
     assert found.fraction_high - found.fraction_low > 0.3
 
@@ -320,4 +320,4 @@ def test_by_volume_few_images_have_no_intervals_and_more_none_of_the_spread():
     for count, given in ((7, set()), (8, {"mean", "d10", "d50", "d90", "mode", "geometric_mean"})):
         found = pool(tables[:count], names=[str(i) for i in range(count)]).weighted["volume"]
         assert {name for name, limits in found["intervals"].items() if limits} == given
-        assert ("they need at least 8" in found["note"]) == (not given)
+        assert ("need at least 8" in found["note"]) == (not given)

@@ -87,7 +87,8 @@ def test_a_folder_becomes_a_page_and_a_json(card, folder, tmp_path, able, capsys
     call_command("evaluate", str(card), str(folder), "--out", str(out), "--postprocess", "published", *options)
     report = json.loads((out / "report.json").read_text())
     figures = report["pooled"]["figures"]
-    assert figures["f50"]["value"] > 0.95 and figures["f50"]["low"] <= figures["f50"]["value"]
+    assert figures["f50"]["value"] > 0.95
+    assert figures["f50"]["low"] is None  # two groups are too few for an interval
     assert figures["nano_error"]["value"] is not None and report["data"]["unit"] == "nm"
     assert "TP / (TP + FP + FN)" in report["definitions"]["ap50"]
     assert [group["name"] for group in report["groups"]] == ["source 0", "source 1", "source 2"]

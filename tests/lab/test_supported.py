@@ -1,7 +1,5 @@
 """The released model of particles on a support, and what its card asks of the scale search and of doubtful outlines."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
 from segmentation.core.pipeline import segment
-from segmentation.core.settings import AnalysisSettings, MeasurementSettings
-from segmentation.core.tasks.particles import _doubts
+from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.instances.matching import match, overlap_of
 from segmentation.lab.synthesis.render import render_settings
 
@@ -63,17 +60,3 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
     assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
     kept = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
     assert len(kept.confidence) == 21 and kept.dropped == 0
-
-
-def test_the_usual_model_names_the_other_where_it_gives_an_image_up():
-    def told(model):
-        class Found(list):
-            card = {"name": model, "options": find(model).options}
-            used, provenance = {"expected": 0.2, "dropped": 9}, SimpleNamespace(card=card)
-
-        return " ".join(map(str, _doubts(Found([1, 2]), MeasurementSettings())))
-
-    assert "with the model Particles on a support (STEM)." in told("particles")
-    assert "right under 50 %" in told("particles") and "right under 10 %" in told("supported")
-    assert "may contain no particles" in told("supported") and "Particles on a support" not in told("supported")
-    assert find("supported").title == "Particles on a support (STEM)"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
+from segmentation.core.flags import Flag
 from segmentation.core.measure import quantities
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -97,7 +98,12 @@ def measure(
     values = {
         f"{name}_fraction": Value(of_class.get(number, 0.0) if count else None) for number, name in enumerate(CLASSES)
     }
-    return Measured(table, None, values, () if count else ("No classes were found: the image is of one grey.",))
+    return Measured(
+        table,
+        None,
+        values,
+        () if count else (Flag("No classes were found. The image is of one grey.", "No classes found"),),
+    )
 
 
 def golden() -> Golden:

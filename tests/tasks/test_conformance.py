@@ -108,13 +108,19 @@ def test_the_viewer_has_every_piece_and_hole_of_a_class(kind, golden, monkeypatc
         rings = [np.reshape(ring, (-1, 2)) for ring in (each["outline"], *each["rings"])]
         area = sum((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2 for x, y in (ring.T for ring in rings))
         assert area == pytest.approx((used.dense == label).sum(), rel=0.02)
-    monkeypatch.setattr(viewer, "MOST_COORDINATES", 60)
+    monkeypatch.setattr(viewer, "MOST_COORDINATES", 8)
     fewer = outlines(golden)
     assert fewer["left_out"] > 0 and all(each["outline"] for each in fewer["particles"])
 
 
 def test_settings_that_it_ignores_change_nothing(kind, golden):
-    touched = {"filter": True, "border_correction": "weight", "field_spread": 40.0, "repeatability": 5.0}
+    touched = {
+        "filter": True,
+        "border_correction": "weight",
+        "field_spread": 40.0,
+        "repeatability": 5.0,
+        "faint_limit": 50.0,
+    }
     settings = golden.settings.with_(**{name: touched[name] for name in kind.task.ignores})
     other = pipeline.measure(golden.micrograph, golden.segmentation, settings)
     assert other.quantities == golden.quantities and other.settings == golden.settings

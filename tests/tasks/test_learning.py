@@ -109,7 +109,7 @@ def test_labels_without_its_classes_are_refused(toy, run, tmp_path):
         save(file, np.full((64, 64), 7, np.uint8))
     recipe = read_recipe(run / "recipe.toml").model_dump()
     recipe["sources"][0]["path"] = str(folder)
-    with pytest.raises(BadDataset, match="The labels hold the numbers 7, for 2 classes"):
+    with pytest.raises(BadDataset, match="The labels hold the numbers 7, and heads names 2 classes"):
         make_sources(recipe_from(recipe, "here"), tmp_path)
 
 

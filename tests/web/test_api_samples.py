@@ -209,4 +209,4 @@ class TestChange:
 
 def test_a_recipe_round_trips(script):
     send(script, png())
-    assert AnalysisSettings.from_dict(Sample.objects.get().settings) == AnalysisSettings.of()
+    assert AnalysisSettings.from_dict(Sample.objects.get().settings) == AnalysisSettings.of(model="auto-particles")

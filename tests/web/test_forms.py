@@ -97,7 +97,7 @@ class TestBadge:
 @pytest.mark.usefixtures("model")
 class TestSettings:
     def test_nothing_typed_is_the_default_recipe(self):
-        assert recipe() == AnalysisSettings.of()
+        assert recipe() == AnalysisSettings.of(model="auto-particles")
 
     def test_everything_typed(self):
         typed = {
@@ -129,9 +129,9 @@ class TestSettings:
             ({"scale": "0.25"}, 0.25),
             ({"scale": "factor", "scale_factor": " 1 "}, 1.0),
             ({"scale": "factor", "scale_factor": "0.33333333"}, 0.333333),
-            ({"scale": "size", "particle_px": "56"}, 0.5),
-            ({"scale": "size", "particle_px": "93", "scale_factor": "9"}, 0.3011),
-            ({"scale": "size", "particle_px": "14"}, 2.0),
+            ({"scale": "size", "particle_px": "72"}, 0.5),
+            ({"scale": "size", "particle_px": "93", "scale_factor": "9"}, 0.3871),
+            ({"scale": "size", "particle_px": "18"}, 2.0),
         ],
     )
     def test_the_working_scale(self, typed, factor):
@@ -143,7 +143,7 @@ class TestSettings:
 
     def test_a_model_may_be_asked_for_in_the_address(self):
         assert SettingsForm.asked({"model": "particles"})["model"].value() == "particles"
-        assert SettingsForm.asked({"model": "<b>"})["model"].value() == "particles"
+        assert SettingsForm.asked({"model": "<b>"})["model"].value() == "auto-particles"
         assert SettingsForm.asked({})["scale"].value() == "auto"
 
     def test_rows_left_over_from_another_choice_do_not_count(self):

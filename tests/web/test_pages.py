@@ -170,7 +170,7 @@ class TestModels:
         assert page.count("default</span>") == 1
         home = words(client.get("/?model=my.own"))
         assert '<option value="my.own" selected>Mine</option>' in home
-        assert '<option value="particles" selected>' in words(client.get("/?model=nothing"))
+        assert '<option value="auto-particles" selected>' in words(client.get("/?model=nothing"))
 
     def test_lost_weights_do_not_stop_the_page(self, client, model):
         model.weights.unlink()

@@ -83,7 +83,7 @@ class TestSizes:
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
-        assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("22", "17–27")
+        assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
         shown = [*Sizes(statistics()).sizes, *Sizes(statistics()).weighted, *Sizes(statistics()).shape]
@@ -184,7 +184,7 @@ class TestNanoCard:
 
     def test_an_old_result_has_a_card_without_sensitivity(self):
         card = NanoCard.of(SUMMARY["statistics"])
-        assert (card.title, card.reading.value, card.sensitivity) == ("Below 50 %", "22 %", ())
+        assert (card.title, card.reading.value, card.sensitivity) == ("Below 50 %", "21.9 %", ())
 
     def test_without_calibration(self):
         pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}

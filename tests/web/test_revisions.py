@@ -69,7 +69,8 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         (2, "10 nm/px, typed by the user", False, True),
         (
             3,
-            "Segmentation filter: on; border correction: set aside what touches the frame, weight the others for it",
+            "Segmentation filter: on; border correction: sizes without what touches the frame, the others weighted"
+            " for it",
             False,
             False,
         ),
@@ -145,7 +146,7 @@ class TestAccess:
         ({"model": "particles-multires"}, "model particles-multires"),
         (
             {"border_correction": "weight"},
-            "border correction: set aside what touches the frame, weight the others for it",
+            "border correction: sizes without what touches the frame, the others weighted for it",
         ),
         ({"scale": 0.25}, "working scale: 0.25 ×"),
         ({}, None),

@@ -12,7 +12,7 @@ from segmentation import __version__
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
-from ..measure.filters import ALWAYS, FILTERED, LEAST_CONFIDENCE, Reason
+from ..measure.filters import ALWAYS, BY_IMAGE, FILTERED, LEAST_CONFIDENCE
 from ..measure.pooling import WHY
 from ..measure.quantities import significant
 from ..measure.resampling import REPEATS
@@ -161,9 +161,8 @@ def _dropped(members: list[Member]) -> Iterator[str]:
 
 def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
     """How outlines became numbers."""
-    reasons = [str(reason) for reason in (FILTERED if sample.filter else ALWAYS)]
-    if Reason.UNLIKE in found.set_aside:
-        reasons.append(str(Reason.UNLIKE))
+    judged = (*(FILTERED if sample.filter else ALWAYS), *(reason for reason in BY_IMAGE if reason in found.set_aside))
+    reasons = [str(reason) for reason in judged]
     edge = WEIGHTED if found.edge == "weight" else ", without a correction"
     yield f"Outlines were set aside for these reasons: {', '.join(reasons)}."
     yield f"Sizes leave out what touches the frame{edge}."

@@ -151,7 +151,7 @@ def golden() -> Golden:
     layer = (rows >= 60) & (rows < 100)
     maps = np.stack([np.where(layer, 10, 245), np.where(layer, 245, 10)]).astype(np.uint8)
     answers = {"thickness_mean of layer": 40.0, "thickness_median of layer": 40.0, "area_fraction of layer": 0.25}
-    return Golden(np.where(layer, 100, 190).astype(np.uint8), maps, 2, answers, 0.02, ("other", "layer"))
+    return Golden(np.where(layer, 190, 100).astype(np.uint8), maps, 2, answers, 0.02, ("other", "layer"))
 
 
 TASK = replace(

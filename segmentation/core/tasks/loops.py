@@ -139,7 +139,7 @@ def golden() -> Golden:
         inside |= ((rows - row) / down) ** 2 + ((columns - middle) / across) ** 2 <= 1
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]
     answers = {"loops": 16.0, "loop_diameter_median": 24.0}
-    return Golden(np.where(inside, 60, 200).astype(np.uint8), maps, 16, answers, 0.03)
+    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)
 
 
 TASK = defects.task_of(
