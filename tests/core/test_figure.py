@@ -91,7 +91,7 @@ def test_numbers_are_those_of_the_statistics():
     assert f"SD {found.sd:.1f} nm" in words or f"SD {found.sd:.2f} nm" in words
     assert "mean " in words and "median " in words
     least = f"{found.nano['least_nm']:.1f} nm"
-    assert f"{100 * found.fraction_100nm:.1f} % of the particles of {least} and more are 1 to 100 nm wide" in words
+    assert f"% of the particles of {least} and more are from 1 to 100 nm" in " ".join(words.split())
     assert f"kept: {found.n_kept}" in words
     assert f"{Reason.FRAME} 2, {Reason.SLIP} 1" in " ".join(words.split())
     assert "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)" in words

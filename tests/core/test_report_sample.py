@@ -255,7 +255,7 @@ def test_members_of_which_nothing_more_is_known_are_pooled_and_it_is_said():
     said = as_dict(combine("old", bare))
     assert said["model"] is None and said["images"][0]["settings"] is None
     words = report_words(combine("half", [*known, *bare]))
-    assert "the particles of 2 images were found was not kept" in words
+    assert "that found the particles of 2 images are not known" in words
 
 
 def test_masks_of_other_tools_have_no_network():

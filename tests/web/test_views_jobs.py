@@ -230,7 +230,7 @@ class TestRerun:
             ({"threshold": "7"}, "from 0.05 to 0.95"),
             ({"data_bar": "rows", "data_bar_rows": "4000"}, "only 48"),
             ({"scale": "factor", "scale_factor": "9"}, "from 0.02 to 2"),
-            ({"scale": "size", "particle_px": "3"}, "from 18 to 1800"),
+            ({"scale": "size", "particle_px": "3"}, "from 14 to 1400"),
             ({"edge": "ignore"}, "exclude or weight"),
             ({"flips": "perhaps"}, "on or off"),
         ],
