@@ -125,7 +125,7 @@ def weights(request: HttpRequest, name: str) -> HttpResponse:
 def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
     """What a kind of analysis finds, small: the second half of a model's first picture, else its drawn case."""
     try:
-        card = cards.find(name)
+        card = cards.stands_for(name)[0]  # a choice by the image shows what its first model finds
         path = cards.picture_of(card, "1")
         content = _small(path if path.is_file() else None, card.task)
     except (OSError, ValueError, cards.UnknownModel, tasks.UnknownTask, Image.DecompressionBombError):

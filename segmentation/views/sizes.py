@@ -154,7 +154,7 @@ class Sizes:
             return " and ".join(["differences between images", *more])
         rows = {row["name"]: row for row in (known.get("budget") or {}).get("rows", ())}
         assumed = (rows.get("sampling_between") or {}).get(answer)
-        more += ["assumed differences between fields"] * bool(assumed and answer == "fraction_100nm")
+        more += ["fields"] * bool(assumed and answer == "fraction_100nm")
         return ", ".join(["counting", *more]) if more else "counting only"
 
     def _whole(self, answer: str) -> str:

@@ -266,7 +266,8 @@ def test_one_width_for_several_files(visit, discs, plain):
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
 def test_the_button_is_in_view(visit, size):
-    page = visit(size)
+    page = visit()
+    page.set_viewport_size({"width": size[0], "height": size[1]})
     box = page.locator(".primary[data-go]").bounding_box()
     assert box["y"] + box["height"] <= size[1]
 

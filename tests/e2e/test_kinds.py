@@ -15,7 +15,7 @@ def test_the_kind_chooses_models_and_settings(visit):
     for size in SIZES:
         page = visit(size)
         expect(kind(page, "particles")).to_be_checked()
-        assert page.input_value("#id_model") == "particles"
+        assert page.input_value("#id_model") == "auto-particles"
         page.locator(".kinds label", has=kind(page, "bubbles")).click()
         assert page.input_value("#id_model") == "bubbles"
         expect(page.locator("#id_model optgroup[data-task=particles]")).to_be_hidden()
@@ -23,7 +23,7 @@ def test_the_kind_chooses_models_and_settings(visit):
         page.get_by_text("More settings").click()
         expect(page.get_by_label("Foil thickness").filter(visible=True)).to_have_count(1)
         page.locator(".kinds label", has=kind(page, "particles")).click()
-        assert page.input_value("#id_model") == "particles"
+        assert page.input_value("#id_model") == "auto-particles"
         expect(page.get_by_text("Segmentation filter")).to_be_visible()
         assert all(page.locator(".kinds img").evaluate_all("all => all.map(each => each.naturalWidth > 0)"))
 
@@ -33,7 +33,7 @@ def test_a_kind_is_chosen_by_the_keyboard_and_agrees_with_its_model_after_back(v
     kind(page, "particles").focus()
     page.keyboard.press("ArrowRight")
     model = page.input_value("#id_model")
-    assert model != "particles" and page.locator("[name=kind]:checked").count() == 1
+    assert model != "auto-particles" and page.locator("[name=kind]:checked").count() == 1
     page.get_by_role("link", name="Models", exact=True).click()
     page.wait_for_url("**/models/")
     page.go_back()
