@@ -130,7 +130,7 @@ class TestSizes:
         assert {each.holds for each in Sizes(statistics(relative_uncertainty=0.02)).headlines} == {"counting, scale"}
         assumed = {**whole, "rows": [{"name": "sampling_between", "median": 0.15, "fraction_100nm": 0.04}]}
         median, fraction = Sizes(statistics(budget=assumed, relative_uncertainty=None)).headlines
-        assert median.holds == "counting only" and "assumed" in fraction.holds
+        assert median.holds == "counting only" and "fields" in fraction.holds
         assert {each.whole for each in Sizes(statistics(budget=None)).headlines} == {""}
 
     def test_a_withheld_verdict_gives_its_reason(self):
