@@ -57,7 +57,7 @@ def test_a_zip_is_one_sample(visit, batch, size):
     assert "of 3 images" in page.locator("#pooled").inner_text()
     everything = int(page.locator("#pooled .headline b").inner_text())
     assert page.locator("table.images svg path").count() == 3
-    page.get_by_text("remarks on what came in").click()
+    page.get_by_text("on the uploaded files").click()
     remarks = page.locator("#left").inner_text()
     assert "same file as" in remarks and "__MACOSX" in remarks and "PDF" in remarks
     assert fits(page)
