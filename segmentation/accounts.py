@@ -58,7 +58,7 @@ class OneAtATime(ModelBackend):
         return user
 
     def _remembered(self, key: str) -> Any:
-        """The account whose name and password were right a moment ago, if nothing of it has changed."""
+        """The account that has just given the right name and password, if it has not changed since."""
         pk, password, end = _right.get(key, (None, "", 0.0))
         user = self.get_user(pk) if time.monotonic() < end else None  # None for one that is not active, too
         return user if user is not None and user.password == password else None

@@ -121,7 +121,7 @@ def retry(request: HttpRequest, pk: UUID) -> Any:
 
 @router.post("/{uuid:pk}/cancel", url_name="sample-cancel", response=ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
-    """Stop the images under way; those that are done are pooled."""
+    """Stop the images under way; finished images are pooled."""
     return _change(request, pk, services.cancel_sample)
 
 

@@ -44,7 +44,7 @@ class Summary(NamedTuple):
 def over_trainings(
     rows: Sequence[Trained], known: Mapping[str, Definition]
 ) -> Iterator[tuple[Setting, dict[str, Summary]]]:
-    """For each setting the summaries of its figures, of those trainings in which they are defined.
+    """For each setting the summaries of its figures, over the trainings in which they are defined.
 
     Of counts the sums over folds are told, of the seeds that have most folds.
     """

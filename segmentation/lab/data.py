@@ -179,7 +179,7 @@ class RenderedSource:
         self.renew(cycle)
 
     def renew(self, cycle: int) -> None:
-        """Make the pictures of this cycle, counted from 0, in place of those that there are."""
+        """Replace the pictures with the pictures of this cycle, counted from 0."""
         rng = np.random.default_rng((self.seed, cycle) if cycle else self.seed)
         shape = self.side, self.side
         self.stock: list[Sample] = []

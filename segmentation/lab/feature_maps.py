@@ -33,8 +33,8 @@ KINDS: dict[str, Callable[[nn.Module], bool]] = dict(
     )
 )
 EVERY = "all"
-LARGEST = 2**22  # px of the picture that is shown; a larger one is reduced, as all maps together take gigabytes
-TILE, MOST = 96, 12  # px of a map; maps shown of a layer, evenly among its channels
+LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
+TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
 SMALL = (24, 5, 4)  # the same of the pictures beside a card, and how many layers stand abreast
 WHOLE = 256  # px, longest side of a map where all of a layer are shown
 NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
@@ -44,7 +44,7 @@ Maps = NDArray[np.uint8]
 
 
 class UnknownLayer(ValueError):
-    """The network has no such layer; the message names those that it has."""
+    """The network has no such layer; the message lists its layers."""
 
 
 class Layer(NamedTuple):

@@ -248,7 +248,7 @@ def has_soft_edges(labels: NDArray[np.int32]) -> bool:
 
 
 def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
-    """Which sides are exchanged in labels whose outlines follow the picture's edges far better so; "" for none."""
+    """Which sides were exchanged, if the outlines then follow the picture's edges far better; "" for none."""
     steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
     outlines = boundary(labels)
     if not outlines.any() or not steep.any():

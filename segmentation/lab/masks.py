@@ -263,7 +263,7 @@ def every_one(labels: Labels) -> NDArray[np.bool_]:
 
 
 def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask:
-    """A task whose network predicts one mask."""
+    """A task with a network that predicts one mask."""
     return LearningTask(
         name=name,
         channels=(channel,),

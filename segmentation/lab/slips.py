@@ -89,7 +89,7 @@ def another_kind(pairs: Sequence[Looked]) -> str:
 
 
 def slips(pairs: Sequence[Looked]) -> dict[str, str]:
-    """A sentence by the name of each image whose labels differ from all others in a way that only a slip explains."""
+    """A sentence for each image, by name, if its labels differ from all others as only a slip explains."""
     told = dict(exchanged([pair for pair in pairs if pair.astray]))
     told |= {pair.name: INVERTED.format(name=pair.name) for pair in inverted(pairs)}
     told |= {pair.name: WRAPPED.format(name=pair.name) for pair in pairs if pair.wrapped}
@@ -101,7 +101,7 @@ def slips(pairs: Sequence[Looked]) -> dict[str, str]:
 
 
 def masks_of(pairs: Sequence[Looked]) -> list[Looked]:
-    """Those whose labels know a single number."""
+    """Images with a single number in their labels."""
     return [pair for pair in pairs if pair.labels_used == 1 and not pair.wrong]
 
 

@@ -137,7 +137,7 @@ def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
 
 
 def _figures(row: Row, recipe: TrainingRecipe) -> dict[str, float]:
-    """The figures of a checkpoint by their names in reports, those that are defined."""
+    """The defined figures of a checkpoint, by their names in reports."""
     followed = tasks.find(recipe.task).scoring(recipe.heads).followed
     values = zip(("dice", *followed[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
     return {name: value for name, value in values if math.isfinite(value)}

@@ -18,7 +18,7 @@ processes that want the same arrow exactly one gets it. `attempt` only ever grow
 for dead and comes back holds an old number, and each of its reports is refused with `Superseded`.
 
 A micrograph is looked into the same way before any of that: a job of an image that has not been read yet is
-QUEUED but not `ready`, and nobody takes it. A row whose `due` lies ahead waits until the machine has recovered.
+QUEUED but not `ready`, and nobody takes it. A row with a `due` in the future waits until the machine has recovered.
 
 A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
 

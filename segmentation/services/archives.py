@@ -88,7 +88,7 @@ class LocalFile(File):
 class Unpacked:
     """How far an archive is unpacked: another turn goes on from there.
 
-    entries: of the images in it those that were looked at. images, bytes: that came out. seconds: that it took.
+    entries: how many of its images were looked at. images, bytes: how much came out. seconds: time spent.
     """
 
     entries: int = 0

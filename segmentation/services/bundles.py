@@ -19,7 +19,7 @@ PLAN = "bundle.json"  # the end of the stored file's name
 
 
 def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
-    """The names in a bundle, in their order, and the text of those that are not among the files stored beside it."""
+    """The names in a bundle, in order, and the texts of files that are not stored beside it."""
     with zipfile.ZipFile(bundle) as archive:
         entries = [(name, None if name in beside else archive.read(name).decode()) for name in archive.namelist()]
     return json.dumps(entries).encode()

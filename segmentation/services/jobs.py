@@ -123,7 +123,7 @@ def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph
 
 
 def make_ready(job: Job) -> None:
-    """Let a job run whose image has been read, or fail it with a sentence: what was asked for stays for another try."""
+    """Let a job run after its image was read, or fail it with a sentence. Its settings stay for another try."""
     try:
         settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
         check_megapixels(job.micrograph, **job.maker)
@@ -250,5 +250,5 @@ def check_model(name: str) -> None:
 
 
 def files_of(micrograph: Micrograph) -> list[str]:
-    """The hashes of an upload's file and of those beside it."""
+    """The hashes of an upload's file and of its side files."""
     return [micrograph.sha256, *(each.get("sha256", "") for each in micrograph.side)]

@@ -38,7 +38,7 @@ def refresh_sample(pk: Any) -> None:
 
 
 def stuck() -> QuerySet:
-    """Samples that wait for images of which none is under way: whoever should have said so died."""
+    """Samples that wait for images although none is under way: the process that should have told them died."""
     under_way = Job.objects.filter(sample=OuterRef("pk"), state__in=Job.UNFINISHED)
     arriving = Micrograph.objects.filter(sample=OuterRef("pk"), state__in=Micrograph.UNFINISHED)
     return Sample.objects.filter(~Exists(under_way), ~Exists(arriving), state=Sample.State.WAITING)

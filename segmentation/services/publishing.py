@@ -39,7 +39,7 @@ def answer(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Publish all files, of which an `answer` may have published some, and set the job done; raises as that does."""
+    """Publish all files and set the job done; `answer` may have published some before. Raises as `answer` does."""
     change = partial(job.finish, "done", stage="", progress=1.0, error="", summary=summary)
     _publish(job, Artifact, {"job": job}, files, change)
     refresh_after_commit(job.sample_id)
@@ -61,14 +61,14 @@ def fail(*, row: Job | Sample, sentence: str, **fields: Any) -> None:
 def postpone(*, row: Attempted, why: str) -> None:
     """Queue an attempt's row again, to be taken a while later: the machine is in trouble, not the image.
 
-    That counts as no worker's death. why: what the machine suffers from, for the page. Raises `Superseded`.
+    This does not count as a death. why: the machine's trouble, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
     row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
 def requeue(*, row: Attempted) -> None:
-    """Queue an attempt's row again whose own process died; raises `Superseded`."""
+    """Queue a row again after the process that worked on it died; raises `Superseded`."""
     row.change(**AGAIN, deaths=row.deaths + 1)
 
 

@@ -169,7 +169,7 @@ def retry_failed(*, sample: Sample) -> int:
 @frees_room
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> int:
-    """Stop the images that arrive, wait or run; those that are done stay and are pooled. Returns how many."""
+    """Stop the images that arrive, wait or run; finished images stay and are pooled. Returns how many were stopped."""
     arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
     under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
     count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
@@ -182,7 +182,7 @@ def cancel_sample(*, sample: Sample) -> int:
 def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
     """Measure every image by another calibration rule, from its stored outlines; returns for how many that differs.
 
-    Each gets a new job, whose parent, the one before, stays as it was: a result is never rewritten.
+    Each gets a new job. The job before it is its parent and stays as it was: a result is never rewritten.
     """
     scale.check()
     _locked(sample)
@@ -221,7 +221,7 @@ def delete_sample(*, sample: Sample) -> None:
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> int:
-    """Delete the uploads that were to come into a sample, but for those that another analysis waits for."""
+    """Delete the uploads meant for a sample, except uploads that another analysis waits for."""
     arriving = list(arriving)
     for micrograph in arriving:
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
@@ -255,7 +255,7 @@ def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample
 
 
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
-    """Add sentences about what came in to those that the sample's page shows; none twice."""
+    """Add sentences about the uploads to the sample's page; none twice."""
     _locked(sample)
     sample.refresh_from_db(fields=["notes"])
     said = ({"name": note.name, "sentence": note.sentence} for note in notes)

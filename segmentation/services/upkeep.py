@@ -1,4 +1,4 @@
-"""What keeps the house in order: rescue of jobs and samples whose worker was lost, removal of what is old."""
+"""Regular upkeep: rescues jobs and samples that lost their worker, and removes old rows and files."""
 
 from __future__ import annotations
 
@@ -131,11 +131,11 @@ def _after_a_loss(row: Attempted) -> dict[str, Any]:
 
 
 def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -> None:
-    """Queue the row again over which a process of a worker's pool died, and fail it the third time.
+    """A process of a worker's pool died while it worked on a row: queue the row again, and fail it the third time.
 
     message: id of the message that the process worked on. A process that died before the first stage had not begun with
     the row, so that is no death of the row's. too_long: it was killed for having taken too long, which fails the row.
-    A row of which another attempt or nobody wants to know any more stays as it is.
+    Nothing happens where the row has been deleted or belongs to another attempt.
     """
     row = kind.objects.filter(state="running", message=message).first()
     if row is None:

@@ -30,7 +30,7 @@ def filed(micrograph: Micrograph, job: Job | str = "") -> calibration.Suggestion
 
 @register.simple_tag
 def calibration_warnings(micrograph: Micrograph, job: Job | str = "", said: Any = ()) -> list[str]:
-    """Sentences about calibrations that disagree, but for those that the page has already."""
+    """Sentences about calibrations that disagree, except sentences that the page already has."""
     found = disagreements(micrograph, used_calibration(job) if job else None)
     known = {str(each) for each in said or ()}
     return [sentence for sentence in found if sentence not in known]

@@ -28,7 +28,7 @@ TOO_MANY = f"More than {MOST_NAMES} files at once are too many: drop the images 
 def uploads(request: HttpRequest) -> HttpResponse:
     """A file and its side files, or an archive; answers at once with its card, or with one that says what is wrong.
 
-    quick: sent with files of a large drop, whose data bars are not read.
+    quick: one of many dropped files, so its data bar is not read.
     """
     file = request.FILES.get("file")
     try:

@@ -268,13 +268,13 @@ def _typed_widths(request: HttpRequest, found: Job, *, for_rerun: bool) -> dict[
 
 
 def _model_changed(found: Job) -> bool:
-    """Whether the weights that found what is shown are not those that would be used now."""
+    """Whether the model has other weights now than when this result was made."""
     known = found.segmentation
     return known is not None and known.weights not in {card.sha256 for card in cards.available()}
 
 
 def _files(found: Job) -> dict[str, Any]:
-    """The result, its files, and those that are still being written."""
+    """The result, its files, and the files that are still being written."""
     stored = {each.name for each in found.artifacts.all()}
     listed = files_of(found, "image", found.get_settings().task, "artifact")
     return {**listed, "result": Result(found), "being_written": unwritten(found, stored)}

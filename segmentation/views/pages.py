@@ -152,7 +152,7 @@ def _drawn(case: Golden) -> Image.Image:
 
 
 def _offered() -> list[cards.ModelCard]:
-    """Every card; none where a released one cannot be read, of which the system checks say why."""
+    """Every card; none where a released card cannot be read. The system checks then say why."""
     try:
         return cards.available()
     except (OSError, ValueError):
@@ -212,7 +212,7 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """On which data, of which split, and the figures in the order of `_figures`, a dash where missing."""
+    """Data set, split, and the figures in the order of `_figures`; a dash where one is missing."""
     return [
         {
             "data": score["data"],

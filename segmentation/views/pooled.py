@@ -133,7 +133,7 @@ class Pooled(Sizes):
 
     @property
     def of_all(self) -> list[Measure]:
-        """What is shown of each image, of all together; none of a kind of analysis with a distribution of sizes."""
+        """Numbers of each image and of all together; none for kinds of analysis with a size distribution."""
         return self.chief(quantities_of(self.said)) if self.quantities else []
 
     def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:

@@ -417,7 +417,7 @@ def class_rows(quantities: dict[str, dict[str, Any]], *, lengths: bool) -> list[
 
 
 def shown_settings(asked: AnalysisSettings) -> Iterator[tuple[Setting, Any]]:
-    """The settings, without those that stand elsewhere on the page and texts that are empty."""
+    """The settings to list; empty texts are left out, and settings that the page shows elsewhere."""
     task, values = find(asked.task), asked.as_dict()
     for each in settings_of_task(task):
         if each.name not in SAID_ELSEWHERE | task.ignores and values[each.name] != "":

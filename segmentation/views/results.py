@@ -71,7 +71,7 @@ HEADS = {
     "median": ("Median min. Feret, or first number", True, "-median"),
     "made": ("Made", False, "-made"),
 }
-LEFT = "claiming-left"  # in the session: the browser whose results this user does not want
+LEFT = "claiming-left"  # in the session: the browser whose results this user refused to take over
 NOTHING_CHOSEN = "Tick the results first, then choose what to do with them."
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
@@ -196,7 +196,7 @@ def _state(job: Job) -> str:
 
 
 def _archives(request: HttpRequest) -> list[Micrograph]:
-    """Archives whose images are to be analysed one by one: those being unpacked, or with something left out."""
+    """Archives of images for single analyses that are being unpacked, or that left something out."""
     mine = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
     asked = mine.exclude(asked={}).order_by("created")
     return [archive for archive in asked if not archive.is_finished or archive.notes or archive.error]

@@ -32,7 +32,7 @@ Opened = Callable[[], IO[bytes]]
 
 def files_of(row: Any, of: Of, task: str, address: str) -> dict[str, Any]:
     """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
-    underscore, and "file_list", those that can be taken away. address: the name of the view that sends them.
+    underscore, and "file_list", the files to download. address: the name of the view that sends them.
     """
     stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
     urls = {name: reverse(address, args=[row.pk, name]) for name in stored}

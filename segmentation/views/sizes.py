@@ -260,7 +260,7 @@ class Sizes:
         ]
 
     def _weighted(self, of: dict[str, Any], quantity: Quantity, few: str) -> Measure:
-        """few: why an interval may be missing; "" by weightings of which some figures never have one."""
+        """One cell of the table. few: the reason to show where the interval is missing, or ""."""
         name, ends = quantity.name, (of.get("intervals") or {}).get(quantity.name) or (None, None)
         shown = self._shown(Value(of.get(name), *ends, unit=quantity.unit(self.statistics["unit"])))
         found = between((shown.low, shown.high))

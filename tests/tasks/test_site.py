@@ -30,6 +30,7 @@ from worker.samples import _found
 from . import brightness
 from .kinds import kinds, png
 
+PERCENTILES = ("thickness_d10", "thickness_median", "thickness_d90")  # a sample does not know all its readings
 SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site", "coarse")]
 
 
@@ -216,6 +217,8 @@ class TestSite:
         for name, answer in pooled["quantities"].items():
             value = alone[name]["value"]
             wanted = 2 * value if value and quantities.number(name).kind == "integer" else value
+            if name.startswith(PERCENTILES):
+                wanted = None
             assert answer["value"] == (value and pytest.approx(wanted, rel=0.02)), name
         title = quantities.number(next(iter(pooled["quantities"]))).title
         assert title in words(page) and "Feret" not in words(page)

@@ -51,7 +51,7 @@ class Line:
 def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = ()) -> Line | None:
     """The line that belongs to a scale bar's text on a strip (h, w), the nearest; None where there is none.
 
-    others: what else is written there, whose letters are no lines; a single sign may be a line that was read as one.
+    others: other texts there; their letters are no lines. A text of a single sign may be a line that was misread.
     """
     ink = _ink(strip)
     if len(strip) < 3 or ink.mean() > MOST_INK:
@@ -177,7 +177,7 @@ def far_from(left: float, right: float, top: int, bottom: int, text: Text) -> fl
 
 
 def _broken(ink: Mask, text: Text) -> Iterator[Line]:
-    """Lines of which one part ends left of the text and the other, as long, begins right of it."""
+    """Lines that the text interrupts: one part ends left of it, and another of equal length begins right of it."""
     height = _height(text)
     middle = (text.left + text.right) / 2
     for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):

@@ -54,7 +54,7 @@ class Way:
 class BarReading:
     """What a data bar, or a scale bar in the image, says about the size of a pixel.
 
-    nm_per_pixel, relative_uncertainty: by the surest way among those that agree.
+    nm_per_pixel, relative_uncertainty: by the surest of the ways that agree.
     text: what was read that leads to it. texts: all that was read.
     length_nm, length_px: the scale bar's, None where none was found.
     box: x, y, width, height in the image of what was read.
@@ -102,7 +102,7 @@ def _recounted(reading: BarReading, told: float | None) -> BarReading:
     if not told or not reading.steps or abs(reading.nm_per_pixel / told - 1) <= LARGEST_DIFFERENCE:
         return reading
     for steps in (reading.steps - 1, reading.steps + 1):
-        # The length that is printed belongs to `steps` steps, of which each has as many pixels as those that were read.
+        # The printed length spans `steps` steps. Each step has as many pixels as before.
         factor = reading.steps / steps
         if abs(reading.nm_per_pixel * factor / told - 1) <= LARGEST_DIFFERENCE:
             return replace(
@@ -189,7 +189,7 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
     found = lengths(texts)
     told: dict[str, Length] = {}
     for length in found:
-        if length.meaning in ("width", "pixel size"):  # those that need no line
+        if length.meaning in ("width", "pixel size"):  # lengths that need no line
             told.setdefault(length.meaning, length)
     columns = {"width": strip.shape[1], "pixel size": 1}
     ways = {name: Way(each.nm / columns[name], each.rounding, each.text) for name, each in told.items()}

@@ -137,7 +137,7 @@ def _of(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
 
 
 def _meaning(words: str) -> Meaning:
-    """What a length is of whose text begins with `words`; nothing that is known means the scale bar."""
+    """The meaning of a length after `words`; without a known word it is the length of the scale bar."""
     for meaning, pattern in _KEYS:
         if pattern.search(words):
             return meaning

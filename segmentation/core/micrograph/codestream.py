@@ -1,7 +1,7 @@
 """The size of a picture that a compressed strip or tile holds, read from its first bytes.
 
-Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that a strip declares, whatever the TIFF says. So do
-those of the UNBOUNDED compressions, whose strips are not understood here.
+Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that a strip declares, whatever the TIFF says.
+Decoders of the UNBOUNDED compressions do the same, and this module cannot read the sizes of their strips.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HEAD = 1 << 16  # bytes of a strip in which its size stands
 Size = tuple[int, int]
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _JXL_BITS = (9, 13, 18, 30)
-_NO_FRAME = (0xC4, 0xC8, 0xCC)  # of the markers C0 to CF those that begin no frame
+_NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers between C0 and CF that begin no frame
 
 
 UNBOUNDED = {COMPRESSION.JPEGXR, COMPRESSION.JPEGXR_NDPI, COMPRESSION.LERC, COMPRESSION.JPEG_LOSSY, COMPRESSION.JETRAW}

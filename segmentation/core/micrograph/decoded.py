@@ -19,7 +19,7 @@ AGAIN = "copy or export it again"
 class Decoded:
     """One image out of a file: grey pixels (H, W), its kind in words, sentences for the user, header facts.
 
-    was_turned: whether the rows of `pixels` are not those that the header counts.
+    was_turned: whether the rows of `pixels` are the columns of the header.
     stored: rows and columns before any turning, where that differs from the shape of `pixels`.
     """
 

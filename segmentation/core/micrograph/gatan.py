@@ -1,4 +1,4 @@
-"""Gatan DigitalMicrograph, versions 3 and 4: a tree of tags, of which one holds the image.
+"""Gatan DigitalMicrograph, versions 3 and 4: a tree of tags; one tag holds the image.
 
 Layout after the description by C. Boothroyd ("Gatan DM file format") and the ImageJ page on DM3. Sizes and counts are
 32 bits wide in version 3 and 64 in version 4, always big-endian; values are little-endian where the header says so.
@@ -41,7 +41,7 @@ class Block:
 
 
 class _Reader:
-    """The tags of a file, `found` by their path; widths and byte order are those that the first bytes tell.
+    """The tags of a file, `found` by their path; the first bytes tell widths and byte order.
 
     A value is a number, a text, a Block, or None for structures, which nothing here needs. Raises ValueError for what
     is no tree of tags.

@@ -113,7 +113,7 @@ def misnamed(name: str, kind: Kind) -> str | None:
 def clean_name(name: str) -> str:
     """The file's own name: without folders of any system and invisible characters, at most LONGEST characters.
 
-    The suffix survives the shortening; a name of which nothing is left becomes "image".
+    The suffix survives the shortening; a name with nothing left becomes "image".
     """
     own = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in own)

@@ -34,7 +34,7 @@ LONGEST_SIDE = 4096
 AGAIN_PX = 40.0  # height of a text at its second reading
 # px to which a picture's smaller side is enlarged before text is looked for in it, where it is smaller than that
 PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 512, 256
-STRIP_ROWS = 128  # of at most so many rows it is a strip, whose letters are a large part of its height
+STRIP_ROWS = 128  # at most so many rows: a strip, with letters that fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
 HOUSE = Path(__file__).resolve().parents[3]
 

@@ -1,4 +1,4 @@
-"""FEI / Thermo TIA `.ser`: a series of images or spectra, of which the first image is read.
+"""FEI / Thermo TIA `.ser`: a series of images or spectra; the first image is read.
 
 Layout after the description by P. Ercius and others (ER-C and openNCEM): little-endian, offsets of 32 bits up to
 version 0x0210 and of 64 from 0x0220 on. Rows are stored from the bottom up.

@@ -139,7 +139,7 @@ def _check(page: TiffPage, max_pixels: int) -> None:
 
 
 def _check_data(page: TiffPage) -> None:
-    """Refuse a page whose pixels are not all in the file; tifffile would fill some gaps with black."""
+    """Refuse a page if some of its pixels are missing in the file; tifffile would fill some gaps with black."""
     size = page.parent.filehandle.size
     offsets, counts = page.dataoffsets, page.databytecounts
     if not offsets or not counts or len(offsets) > MOST_SEGMENTS:

@@ -49,7 +49,7 @@ class UnknownModel(LookupError):
 
 
 class AlteredWeights(Refused):
-    """The weights are missing or are not those that the card describes."""
+    """The weights are missing, or differ from the weights that the card describes."""
 
 
 class NoDevice(Refused):

@@ -138,7 +138,7 @@ def reported(sample: Sample) -> Iterator[tuple[str, str]]:
 
 
 def unknown(sample: Sample) -> str:
-    """A sentence for images whose model and settings are not known, "" where all are known."""
+    """A sentence for images with unknown model and settings; "" where all are known."""
     count = sum(not member.found.card for _, member in sample.counted)
     if not count:
         return ""

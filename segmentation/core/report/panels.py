@@ -349,7 +349,7 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
 
 
 def _reasons(table: Table) -> str:
-    """How many were set aside for which reason, those at the end whose outlines may be wrong."""
+    """How many were set aside for each reason; outlines that may be wrong come last."""
     counts = by_reason([table])
     doubtful = {reason: counts.pop(reason) for reason in DOUBTFUL if reason in counts}
     words = [f"{reason} {count:,}" for reason, count in counts.items()]

@@ -85,5 +85,5 @@ def _holds(outer: Ints, hole: Ints) -> bool:
     x, y = x0 + dx / 2 + dy / 2, y0 + dy / 2 - dx / 2
     (ax, ay), (bx, by) = outer.T, np.roll(outer, -1, axis=0).T
     crosses = ((ay > y) != (by > y)) & (ax > x)
-    # Edges run along x or y: only upright ones can be crossed, and of those x is the same at both ends.
+    # Edges run along x or y. Only upright edges can be crossed, and both their ends have the same x.
     return bool(np.count_nonzero(crosses & (ax == bx)) % 2)

@@ -30,7 +30,7 @@ Predict = Callable[[NDArray[np.float32]], Maps]
 
 
 def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
-    """The scale of a task whose unit of teaching is the pixel."""
+    """The scale of a task with a network that was taught in pixels."""
     return View()
 
 
@@ -109,16 +109,16 @@ class Task:
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
-    table: name of the file of its table: "classes" where each pixel belongs to a class and a row says all of one.
-    size: the column of its table whose distribution is drawn.
-    together(fields): its numbers of several images as one sample; None of a kind whose size distribution is pooled.
-    options: of its models' cards: what those say that only this kind reads; where a setting names a typical size, the
-        `diameter` that a model likes best.
-    facts(card): what the card says that only this kind reads, as terms and sentences for the page of the models.
-    unsure(segmentation): whether another model of this task may find more in the image. better(one, other): whether
-        what one model found is to be taken in place of what another found; None of a task whose models are told apart
-        by the looks of the image alone.
-    corners: whether pixels that share a corner only are of one object, where a mask has no numbers.
+    table: name of its table's file: "classes" where each pixel belongs to a class and the table has a row per class.
+    size: column of its table that the size distribution shows.
+    together(fields): its numbers for several images as one sample; None where the size distributions are pooled.
+    options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
+        best, where a setting names a typical size.
+    facts(card): these entries as terms and sentences for the page of the models.
+    unsure(segmentation): whether another model of this task may find more in the image.
+    better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
+        alone decides which model is used.
+    corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
     tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
@@ -150,7 +150,7 @@ class Task:
     tem: bool = False
 
     def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
-        """The settings, those that it ignores as if nobody had touched them."""
+        """The settings, with the default for each setting that this kind ignores."""
         return settings.replaced(**{name: MeasurementSettings.model_fields[name].default for name in self.ignores})
 
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
@@ -163,7 +163,6 @@ class Task:
         return self.table == "classes"
 
     def chief(self, names: Iterable[str]) -> list[str]:
-        """Of the numbers by these names those that tell one image from another: the first that is no count, and of it
-        those of every class."""
+        """Names of the numbers that best tell one image from another: the first that is no count, for every class."""
         first = next((name for name in self.quantities if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == first]

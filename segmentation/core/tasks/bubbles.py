@@ -116,7 +116,7 @@ def measure(
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Of several images: diameters of the bubbles of all of them, the swelling from their volumes together."""
+    """Numbers of several images together: diameters over all bubbles, swelling from the sums of the volumes."""
     from ..measure.fields import whole
 
     found, tables = by_area(fields), [whole(each.table) for each in fields]
@@ -157,7 +157,7 @@ def _swollen(volumes: NDArray[np.float64]) -> float:
 
 
 def golden() -> Golden:
-    """Sixteen discs of 18 px, two pairs of which touch."""
+    """Sixteen discs of 18 px; two pairs touch."""
     rows, columns = np.mgrid[:200, :200]
     inside = np.zeros((200, 200), bool)
     for row in (30, 80, 130, 170):

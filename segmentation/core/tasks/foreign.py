@@ -1,4 +1,4 @@
-"""Images of another kind than those that a model was taught on: no number is given of them, unless one insists."""
+"""Images unlike the images that a model was trained on: no number is given for them, unless the user insists."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ def refused(table: Table) -> Table:
 
 
 def is_foreign(segmentation: Segmentation) -> bool:
-    """Whether the image is of another kind than those that the model was taught on: of those of a model of another
-    task, or, where the card knows its own images (network.likeness), unlike these or more like those of any model."""
+    """Whether the image is unlike the training images of the model.
+
+    It may look like images of a model of another task. Where the card describes its own images (network.likeness), the
+    image may also be unlike them, or more like the images of any other model.
+    """
     used, own = segmentation.used, segmentation.provenance
     strict, other = ENTRY in own.card.get("options", {}), used.get("resembles", {})
     elsewhere = bool(other) and (strict or other.get("task", own.task) != own.task)

@@ -1,4 +1,4 @@
-"""Layers: phases of which one is a layer through the image, such as a coating or an oxide; how thick that is."""
+"""Layers: the phases of a cross-section, and the thickness of one of them, such as a coating or an oxide."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """What phases give, the thickness of the layer before it and in the layer's row of the table."""
+    """The numbers of phases, preceded by the thickness of the layer, which also stands in the layer's row."""
     from ..measure.thickness import figures
 
     found = phases.measure(segmentation, micrograph, settings, calibration)
@@ -118,8 +118,8 @@ def _scaled(value: Value, size: float, unit: str) -> Value:
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Of several images: phases as phases are, the mean thickness by the length of the layer in each image, the SD of
-    all readings, the least and the greatest of all. Percentiles of all readings are not known: None."""
+    """Numbers of several images together. The mean thickness is weighted by the length of the layer in each image; SD,
+    least and greatest thickness are over all readings. Percentiles are None: a sample does not know all readings."""
     found = phases.together(fields)
     layer = next(name.partition(OF)[2] for name in found if name.startswith(LENGTH))
 

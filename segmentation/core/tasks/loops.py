@@ -48,7 +48,7 @@ quantities.add(
     Quantity(
         "loop_density",
         "Loops per area",
-        "Whole loops and half of those at the frame, over the analysed area.",
+        "Whole loops and half of the loops at the frame, over the analysed area.",
         -2,
     ),
     Quantity(

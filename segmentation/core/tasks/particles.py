@@ -242,7 +242,7 @@ def measure(
 
 
 def _faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:
-    """The relative contrast under which outlines are set aside; 0 for those that a person or another tool drew."""
+    """Outlines with less relative contrast are set aside; 0 where a person or another tool drew the outlines."""
     card = segmentation.provenance.card
     if card.get("name") == MASKS:
         return 0.0
@@ -336,7 +336,7 @@ def better(one: Segmentation, other: Segmentation) -> bool:
 
 
 def golden() -> Golden:
-    """Nine discs of 24 px, two of which touch."""
+    """Nine discs of 24 px; two touch."""
     rows, columns = np.mgrid[:160, :160]
     distance = np.zeros((160, 160))
     for at in ((30, 30), (30, 80), (30, 130), (80, 30), (80, 80), (80, 104), (130, 30), (130, 80), (130, 130)):

@@ -188,7 +188,7 @@ def without_specks(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int3
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """Fraction, boundary and intercepts of every class of the card, and a table of those that occur."""
+    """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image."""
     from ..analysis import Measured
     from ..measure.areas import boundary_density, count, fractions, mean_intercept, with_interval
 
@@ -214,8 +214,11 @@ def measure(
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Of several images: fractions and boundaries by analysed area, and of each class the intercept that follows from
-    the two (Underwood 1970), π × fraction / boundary per area, as it does in one image."""
+    """Numbers of several images together. Fractions and boundaries are weighted by analysed area.
+
+    The mean intercept of a class follows from these two, as in one image: π × fraction / boundary per area (Underwood
+    1970).
+    """
     found = by_area(fields)
     for name in found:
         figure, _, class_name = name.partition(OF)
@@ -226,7 +229,7 @@ def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def _calibrated(figure: str, value: Value, calibration: Calibration) -> Value:
-    """A value in px in the unit of the calibration, whose uncertainty its interval carries."""
+    """Convert a value in px to the calibration's unit; its interval includes the uncertainty of the calibration."""
     from ..measure.drawn import with_scale
 
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel

@@ -22,7 +22,7 @@ SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measureme
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions whose result is added to what came in."""
+    """Two 3x3 convolutions; their result is added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class ImagePool:
         self.pictures = state["pictures"]
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
-        """The batch, of which half, once the pool is full, is swapped for pictures of the pool."""
+        """The batch; once the pool is full, half of the batch is swapped for pictures of the pool."""
         shown = [self._one(picture, noise) for picture in batch.detach().float().cpu()]
         return torch.stack(shown).to(batch.device, batch.dtype)
 

@@ -44,7 +44,7 @@ class Shape(NamedTuple):
 def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidity: float) -> list[NDArray[np.uint8]]:
     """(size, size) uint8 silhouettes, 0..255 with soft edges, of the whole particles of a label image.
 
-    Left out are those that touch the frame, that are less than `smallest` px in ECD, or less solid than `solidity`.
+    Outlines are left out that touch the frame, have an ECD below `smallest` px, or a solidity below `solidity`.
     Each is centred on its centroid and scaled so that it reaches REACH of the frame, however it is turned.
     """
     found = []

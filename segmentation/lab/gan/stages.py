@@ -160,7 +160,7 @@ STAGES = {each.__name__: each for each in (outlines, masks, cyclegan, translate,
 
 
 def _needed(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:
-    """The checkpoint of the stage before, whose folder it is; raises MissingStage, BadRecipe."""
+    """The checkpoint in the folder of the stage before; raises MissingStage, BadRecipe."""
     if not (folder / CHECKPOINT).exists():
         raise MissingStage(_lacks(stage, folder.name, folder / CHECKPOINT))
     state = load_state(folder / CHECKPOINT)

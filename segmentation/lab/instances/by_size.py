@@ -1,4 +1,4 @@
-"""What was found of large and of small particles, and what became of those that were missed."""
+"""Recall and errors for large and for small particles, and why particles were missed."""
 
 from __future__ import annotations
 

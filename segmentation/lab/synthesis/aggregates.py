@@ -153,7 +153,7 @@ class _Pile:
         self.bottom[window] = np.minimum(self.bottom[window], lower)
 
     def fused(self, neck: float) -> Body:
-        """One solid whose creases and hollows are filled over about `neck` px."""
+        """One solid, with creases and hollows filled over about `neck` px."""
         inside = self.part >= 0
         nothing = np.float32(np.nan)
         top, bottom = np.where(inside, self.top, nothing), np.where(inside, self.bottom, nothing)

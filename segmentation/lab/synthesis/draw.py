@@ -28,7 +28,7 @@ FAMILY_WEIGHTS = {
 
 
 class Dice:
-    """Draws settings; those that are fixed keep their value, and the stream of random numbers stays the same."""
+    """Draws settings. A fixed setting keeps its value, and the stream of random numbers stays the same."""
 
     def __init__(self, rng: np.random.Generator, fixed: Mapping[str, Any]) -> None:
         self.rng, self.fixed = rng, {name: checked(name, value) for name, value in fixed.items()}
@@ -58,7 +58,7 @@ def draw_settings(
     fixed: Mapping[str, Any] | None = None,
     diameters: tuple[float, float] = DIAMETERS,
 ) -> RenderSettings:
-    """Random settings; `fixed` holds those that are given. `diameters`: range of the typical diameter in px.
+    """Random settings, except the given ones in `fixed`. `diameters`: range of the typical diameter in px.
 
     Raises BadSetting when a fixed setting is unknown or out of range.
     """

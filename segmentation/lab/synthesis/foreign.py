@@ -44,7 +44,7 @@ def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: np.random.Gener
 
 
 def _axes(pen: ImageDraw.ImageDraw, shape: Shape, ink: int) -> tuple[int, int]:
-    """Left and bottom of a plot whose axes, ticks and numbers are drawn."""
+    """Left and bottom of a plot with axes, ticks and numbers."""
     left, bottom = round(0.12 * shape[1]), round(0.88 * shape[0])
     pen.line([(left, round(0.05 * shape[0])), (left, bottom), (shape[1], bottom)], fill=ink, width=2)
     font = ImageFont.load_default(size=max(8, shape[0] // 28))

@@ -175,7 +175,7 @@ def render_settings(
     fixed: Mapping[str, Any] | None = None,
     diameters: tuple[float, float] = DIAMETERS,
 ) -> Rendering:
-    """A micrograph with random settings, but for those that are `fixed`. Raises BadSetting."""
+    """A micrograph with random settings, except the `fixed` ones. Raises BadSetting."""
     return compose(shape, draw_settings(rng, fixed, diameters), rng)
 
 

@@ -1,4 +1,4 @@
-"""Bodies put down one after the other: heights, and whose surface is seen where."""
+"""Bodies put down one after the other: heights, and which body is seen at each pixel."""
 
 from __future__ import annotations
 

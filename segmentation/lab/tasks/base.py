@@ -72,16 +72,22 @@ class Examiner(Protocol):
 
 @dataclass(frozen=True)
 class Scoring:
-    """How what was found is compared with the truth.
+    """How a result is compared with the truth.
 
-    examine: begins an evaluation. metrics(images, weights): figures of what was found, each (n,) for weights (n,
-    images) of the images. quantity_errors(images, weights, nm): the same of the errors of the task's quantities.
-    definitions: of all these. kinds: what each kind of error is. tally(images): counts of some images together. rank:
-    sorts entries of the report's images, the best first. panels(micrograph, found, truth): (h, w, 3) pictures of an
-    image, its truth, what was found and what is wrong. legend: names and colours of the last. shown: the figures that
-    the command prints. followed: those of a training's curves. by_class: those that each class has of its own; they are
-    called NAME_figure. note: a sentence for the page on what is counted, where `{unit}` is that of lengths. options:
-    those of the command that not every kind of scoring has.
+    examine: begins an evaluation.
+    metrics(images, weights): figures of the result, each (n,) for weights (n, images) of the images.
+    quantity_errors(images, weights, nm): errors of the task's quantities, in the same form.
+    definitions: definitions of all these figures.
+    kinds: description of each kind of error.
+    tally(images): counts over several images.
+    rank: sorts the images of the report, best first.
+    panels(micrograph, found, truth): (h, w, 3) pictures: image, truth, result, errors.
+    legend: names and colours of the errors.
+    shown: names of the figures that the command prints.
+    followed: figures in the curves of a training.
+    by_class: figures that each class has of its own, called NAME_figure.
+    note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
+    options: options of the command that only some kinds of scoring have.
     """
 
     examine: Callable[[Predictor, Options], Examiner]
@@ -104,13 +110,15 @@ class Scoring:
 class LearningTask:
     """One kind of analysis, as it is taught.
 
-    channels: the maps that an analysis needs, as the network puts them out; none where recipes name them in `heads`,
-    and cards in `maps`. optional: further maps that a recipe may add, and a card then names. targets(labels, channels):
-    (T, H, W) float32 from labels (H, W), what the loss is given. loss: name in `losses` of the one that a recipe means
-    when it says none. activation: makes maps in 0..1 of logits. preview(maps): labels of (C, H, W) uint8 maps, for the
-    pictures of a training. scoring(names): of maps of these names. classes: whether labels are the numbers 1, 2, ... of
-    classes, of which each has a map, instead of objects. learnt(pictures): entries of a card's options, from the
-    pictures that a model was taught.
+    channels: names of the network's maps. Empty where a recipe names them in `heads`, and a card in `maps`.
+    optional: further maps that a recipe may add; the card then names them.
+    targets(labels, channels): (T, H, W) float32 targets of the loss from labels (H, W).
+    loss: name in `losses` of the default loss.
+    activation: turns logits into maps in 0..1.
+    preview(maps): labels from (C, H, W) uint8 maps, for the pictures of a training.
+    scoring(names): the `Scoring` for maps with these names.
+    classes: whether labels are numbers of classes (1, 2, ...) instead of objects. Each class has a map.
+    learnt(pictures): entries of a card's options, from the pictures that the model was taught on.
     """
 
     name: str

@@ -113,7 +113,7 @@ def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
 def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:
     """The settings of a command line for one kind of analysis; CommandError with a sentence.
 
-    known: those that the command has flags for, of whatever kind of analysis. values: of other settings.
+    known: settings that the command has flags for, of any kind of analysis. values: other settings.
     """
     own = {each.name: each for each in settings_of_task(task)}
     flag = ""
@@ -176,7 +176,7 @@ class Measuring(BaseCommand):
         return list(images)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        """The analysis of a file, whose results were written into the folder."""
+        """The analysis of a file, after its results were written into the folder."""
         raise NotImplementedError
 
     def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:

@@ -78,7 +78,7 @@ class Command(LabCommand):
 
 
 def _labelled(options: dict[str, Any]) -> Any:
-    """The micrographs of a folder, or those that a recipe holds out."""
+    """The micrographs of a folder, or the micrographs that a recipe holds out."""
     from segmentation.lab.data import held_out, load_folder
     from segmentation.lab.settings import FolderEntry, read_recipe
 

@@ -181,7 +181,7 @@ class Command(LabCommand):
 
 
 def _with(predictor: Any, **options: Any) -> Any:
-    """A predictor whose card has other options."""
+    """The same predictor with other options on its card."""
     card = predictor.card
     return replace(predictor, card=replace(card, options={**card.options, **options}))
 

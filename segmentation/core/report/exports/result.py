@@ -37,7 +37,7 @@ def as_dict(sample: Sample) -> dict[str, Any]:
     settings: as asked for; used: what "auto" and None became. quantities: what the kind of analysis answers with.
     statistics: of the sizes, None where there are none; set_aside: counts by reason. The same sample gives the same:
     running times are not part of it. Of several images settings, used and model are what all pooled ones share, and
-    `images` has each with how it was analysed, also those that are left out.
+    `images` has each image with its settings, also images that are left out.
     """
     own = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
