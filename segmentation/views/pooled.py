@@ -103,8 +103,8 @@ class Pooled(Sizes):
 
     @property
     def unscaled(self) -> int:
-        """Images whose scale is not known."""
-        return self.sources.get("default", 0) + self.sources.get("none", 0)
+        """Images that need a scale and have none; fractions of classes need none."""
+        return 0 if self.task.of_classes else self.sources.get("default", 0) + self.sources.get("none", 0)
 
     @property
     def in_pixels(self) -> bool:
