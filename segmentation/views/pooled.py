@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
+from ..core.measure.quantities import OF
 from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
@@ -104,7 +105,9 @@ class Pooled(Sizes):
     @property
     def unscaled(self) -> int:
         """Images that need a scale and have none; fractions of classes need none."""
-        return 0 if self.task.of_classes else self.sources.get("default", 0) + self.sources.get("none", 0)
+        if any(OF in name for name in self.quantities):  # asked without the task, as the list of samples must not fail
+            return 0
+        return self.sources.get("default", 0) + self.sources.get("none", 0)
 
     @property
     def in_pixels(self) -> bool:
