@@ -105,7 +105,9 @@ class Pooled(Sizes):
     @property
     def unscaled(self) -> int:
         """Images that need a scale and have none; fractions of classes need none."""
-        if any(OF in name for name in self.quantities):  # asked without the task, as the list of samples must not fail
+        if any(
+            OF in name for name in quantities_of(self.said)
+        ):  # asked without the task, as the list of samples must not fail
             return 0
         return self.sources.get("default", 0) + self.sources.get("none", 0)
 
