@@ -234,7 +234,7 @@ class Sample:
 
     @property
     def grain(self) -> float:
-        """The size of a pixel in the unit of the sizes, where it is the same in all pooled images; else 0."""
+        """The size of a pixel in the unit of the images' tables, if all pooled images share it; else 0."""
         pixels = {member.table.nm_per_pixel or 1.0 for _, member in self.counted}
         return pixels.pop() if len(pixels) == 1 else 0.0
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
+from ..core.measure.quantities import OF
 from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
@@ -103,7 +104,11 @@ class Pooled(Sizes):
 
     @property
     def unscaled(self) -> int:
-        """Images whose scale is not known."""
+        """Images that need a scale and have none; fractions of classes need none."""
+        if any(
+            OF in name for name in quantities_of(self.said)
+        ):  # asked without the task, as the list of samples must not fail
+            return 0
         return self.sources.get("default", 0) + self.sources.get("none", 0)
 
     @property

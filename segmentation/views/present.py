@@ -267,8 +267,10 @@ class Result(Sizes):
 
     @property
     def warnings(self) -> list[Flag]:
-        """All but that the scale is not known, as its banner says so."""
-        return [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
+        """What is doubtful, without repeating the banner of the scale or the heading of an empty result."""
+        every = [each for each in flags_of(self.summary, self.job.micrograph) if each.text != NO_SCALE]
+        heading = f"No {self.task.things} were found. "
+        return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 
     @property
     def quantities(self) -> list[Measure]:

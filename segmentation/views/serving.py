@@ -37,7 +37,7 @@ def files_of(row: Any, of: Of, task: str, address: str) -> dict[str, Any]:
     stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
     urls = {name: reverse(address, args=[row.pk, name]) for name in stored}
     offered = [
-        {"url": urls[name], "title": export.title, "what": export.holds(of), "size": stored[name].size}
+        {"name": name, "url": urls[name], "title": export.title, "what": export.holds(of), "size": stored[name].size}
         for name, export in exports.listed(of, tasks.find(task)).items()
         if name in stored and not export.for_the_page
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..core.measure.budget import ANSWERS, lines, said
+from ..core.measure.budget import answers_of, lines, said
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import (
     COLUMNS,
@@ -97,7 +97,7 @@ def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
 class Budget:
     """The uncertainty budget: contributions, their sources and effects on both answers, and what they come to."""
 
-    rows: list[tuple[str, str, str, str]]
+    rows: list[tuple[str, str, list[str]]]
     sentences: list[str]
 
 
@@ -235,8 +235,9 @@ class Sizes:
         told = self.statistics.get("budget")
         if not told:
             return None
-        rows = [(title, source, said(u), said(v, "fraction_100nm")) for title, source, u, v in lines(told)]
-        return Budget(rows, [told[answer]["sentence"] for answer in ANSWERS])
+        names = answers_of(self.statistics.get("nano"))
+        rows = [(title, source, list(map(said, effects, names))) for title, source, *effects in lines(told)]
+        return Budget(rows, [told[answer]["sentence"] for answer in names])
 
     @property
     def convergence(self) -> Convergence | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
 
+from ..core.measure.quantities import LONG_NM
 from .words import per_cent, significant
 
 THRESHOLD = 0.5
@@ -123,10 +124,14 @@ class Convergence:
 
     @classmethod
     def of(cls, statistics: dict[str, Any]) -> Convergence | None:
-        """None where the result has no such curve."""
+        """None where the result has no such curve. Lengths are in µm where the last median is 1 µm or more."""
         found = statistics.get("convergence")
         if not found or len(found["n"]) < 2 or None in found["median"]:
             return None
+        unit = statistics["unit"]
+        if unit == "nm" and found["median"][-1] >= LONG_NM:
+            unit = "µm"
+            found = found | {name: [each and each / 1000 for each in found[name]] for name in ("median", "low", "high")}
         last, wanted = found["median"][-1], found.get("wanted") or 0.05
         lows = [median if low is None else low for low, median in zip(found["low"], found["median"], strict=True)]
         highs = [median if high is None else high for high, median in zip(found["high"], found["median"], strict=True)]
@@ -136,7 +141,6 @@ class Convergence:
         def down(value: float) -> float:
             return round(100 * (top - value) / (top - bottom), 2)
 
-        unit = statistics["unit"]
         points = tuple(
             Point(
                 round(100 * n / most, 2),

@@ -12,6 +12,7 @@ export class ParticleList {
     this.scroller = section.querySelector(".table-box");
     this.shown = section.querySelector("[data-shown]");
     this.particles = data.particles;
+    this.lengths = shownLengths(data);
     this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
     this.order = sorted(data.particles, "state"); // what is kept first
@@ -30,7 +31,7 @@ export class ParticleList {
   // Columns that an older stored file does not hold are not shown.
   offer(data) {
     const [first] = data.particles;
-    for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.unit;
+    for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = this.lengths.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
     const told = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
     for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) : head.dataset.key === "class";
@@ -150,7 +151,7 @@ export class ParticleList {
     row.setAttribute("aria-rowindex", place + 2);
     row.setAttribute("aria-selected", String(particle === this.selected));
     for (const key of this.keys) {
-      const box = (CELLS[key] ?? number)(particle, key);
+      const box = CELLS[key]?.(particle, key) ?? cell(this.lengths.said(particle, key), "number");
       box.dataset.key = key; // narrow tables leave some out
       row.append(box);
     }
@@ -167,17 +168,17 @@ const CELLS = {
     return cell(button, "number");
   },
   class: (particle) => cell(particle.class, ""),
-  min_feret: number,
-  max_feret: number,
-  ecd: number,
-  area: number,
   circularity: (particle, key) => cell(fraction(particle[key]), "number"),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
   state: (particle) => cell(particle.kept ? "kept" : particle.reason, particle.kept ? "" : "aside"),
 };
 
-function number(particle, key) {
-  return cell(Number.isFinite(particle[key]) ? significant(particle[key], 3) : "–", "number");
+// The unit in which people read the sizes, µm where the median is 1 µm or more, and a size written in it.
+export function shownLengths({ unit, particles }) {
+  const sizes = particles.map((each) => each.min_feret ?? each.ecd ?? Math.sqrt(each.area)).filter(Number.isFinite).sort((a, b) => a - b);
+  const long = unit === "nm" && sizes[sizes.length >> 1] >= 1000;
+  const shown = (value, power) => (Number.isFinite(value) ? significant(long ? value / 1000 ** power : value, 3) : "–");
+  return { unit: long ? "µm" : unit, said: (particle, key) => shown(particle[key], key === "area" ? 2 : 1) };
 }
 
 const fraction = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");

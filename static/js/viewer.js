@@ -3,8 +3,7 @@
 import { Histogram } from "./chart.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { Drawing } from "./viewer-drawing.js";
-import { ParticleList } from "./viewer-table.js";
-import { digits } from "./width.js";
+import { ParticleList, shownLengths } from "./viewer-table.js";
 
 const section = document.getElementById("viewer");
 const listing = document.getElementById("table"); // not where nothing was found
@@ -17,15 +16,16 @@ async function outlines(address) {
 }
 
 // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
-function sentence(object, unit) {
-  const { min_feret: least, ecd, area, confidence } = object;
-  const facts = !Number.isFinite(least) ? [] : [`minimum Feret ${digits(least, 3)} ${unit}`, `ECD ${digits(ecd, 3)} ${unit}`];
+function sentence(object, { unit, said }) {
+  const { min_feret: least, area, confidence } = object;
+  const length = (words, key) => `${words} ${said(object, key)} ${unit}`;
+  const facts = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
   const own = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
-  if (own && Number.isFinite(object[own.dataset.key])) facts.unshift(`${own.dataset.own} ${digits(object[own.dataset.key], 3)} ${unit}`);
-  if (!facts.length && Number.isFinite(area)) facts.push(`area ${digits(area, 3)} ${unit}²`);
+  if (own && Number.isFinite(object[own.dataset.key])) facts.unshift(length(own.dataset.own, own.dataset.key));
+  if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
   if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
-  const said = [object.class, ...facts].filter(Boolean).join(", ");
-  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${said}; ${object.kept ? "kept" : `set aside: ${object.reason}. ${meaning(object.reason)}`}`;
+  const told = [object.class, ...facts].filter(Boolean).join(", ");
+  return `${section.dataset.thing ?? "Particle"} ${object.id}: ${told}; ${object.kept ? "kept" : `set aside: ${object.reason}. ${meaning(object.reason)}`}`;
 }
 
 const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((chip) => chip.dataset.state === reason)?.title ?? "";
@@ -33,12 +33,13 @@ const meaning = (reason) => [...listing.querySelectorAll("[data-state]")].find((
 function start(drawing, canvas, data, choice, unchoose) {
   const readout = section.querySelector("[data-readout]");
   const hint = readout.textContent;
+  const lengths = shownLengths(data);
   let [selected, pointed, quiet] = [null, null, hint];
 
   const describe = (particle) => {
     pointed = particle;
     const shown = particle ?? selected;
-    readout.textContent = shown ? sentence(shown, data.unit) : quiet;
+    readout.textContent = shown ? sentence(shown, lengths) : quiet;
     readout.classList.toggle("told", readout.textContent !== hint);
   };
   const select = (particle, { centre = false } = {}) => {

@@ -37,6 +37,7 @@ CASES = {
     "one": lambda: make_analysis(1, (24, 32)),
     "all set aside": lambda: analysis_of(np.ones((20, 30), np.int32)),
     "pixels": lambda: make_analysis(40, calibration=Calibration.absent()),
+    "long": lambda: make_analysis(150, (400, 500), calibration=Calibration(400.0, "metadata")),
     "data bar": lambda: make_analysis(12, data_bar=30),
     "wide": lambda: make_analysis(10, (40, 900)),
     "tall": lambda: make_analysis(10, (900, 60)),

@@ -22,7 +22,7 @@ from .bootstrap import median_interval, undefined
 from .distribution import Floats, Sizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
-from .quantities import significant
+from .quantities import Value, readable, significant
 
 COVERAGE = 2  # k
 ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
@@ -122,6 +122,11 @@ def effect(told: Mapping[str, Any] | None, name: str) -> Effect:
     return next((Effect(row["median"], row["fraction_100nm"]) for row in rows), Effect())
 
 
+def answers_of(nano: Any) -> list[str]:
+    """The answers that a budget is shown for. nano: the stored nano card; without one only the median."""
+    return [name for name in ANSWERS if nano or name == "median"]
+
+
 def lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
     """The table of a budget: contribution, where it is from, and its effect on both answers."""
     for row in told["rows"]:
@@ -151,8 +156,11 @@ def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) 
     total = sqrt(sum(u**2 for u in known.values()))
     largest = max(known, key=lambda row: known[row])
     of_median = answer == "median"
-    shown = f"{significant(value)} nm" if of_median else f"{100 * value:.1f} %"
-    length = f" or {significant(float(f'{COVERAGE * total * value:.2g}'), 2)} nm" if of_median else ""
+    shown, length = f"{100 * value:.1f} %", ""
+    if of_median:
+        size = readable(Value(value, 0.0, COVERAGE * total * value, "nm"))
+        shown = f"{significant(size.value)} {size.unit}"
+        length = f" or {significant(float(f'{size.high:.2g}'), 2)} {size.unit}"
     missing = f", without {'; '.join(map(_inside, without))}" if without else ""
     return {
         "value": value,

@@ -12,7 +12,7 @@ from functools import cache
 from math import floor, log10
 from typing import Any, Literal
 
-Unit = Literal["nm", "px"]
+Unit = Literal["nm", "px", "µm"]  # µm: only where people read it, in no table and no file
 Kind = Literal["number", "fraction", "integer", "truth", "text"]
 Registry = dict[str, "Quantity"]
 
@@ -86,7 +86,7 @@ class Value:
         return asdict(self)
 
 
-LONG_NM = 1000.0  # from which on a length is shown in µm
+LONG_NM = 1000.0  # longer lengths are shown in µm
 _MICROMETRES = {f"nm{MARKS[power]}": power for power in (1, 2)}
 _PER_MICROMETRE = {f"nm{MARKS[power]}": (f"µm{MARKS[power]}", 1e3**-power) for power in (-1, -2, -3)}
 

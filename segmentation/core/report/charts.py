@@ -16,6 +16,7 @@ from ..measure.quantities import DOUBTFUL_FRACTIONS, significant
 from ..measure.statistics import Statistics
 from ..sample import Sample
 from ..tasks.base import Task
+from .lengths import in_readable_unit, nanometre_in, sizes_in
 from .wording import counted_from, per_cent
 
 INK = "#22262b"
@@ -45,14 +46,16 @@ class Distribution:
 
     @classmethod
     def of(cls, sample: Sample) -> Distribution | None:
-        """None without a size distribution."""
+        """None without a size distribution. Lengths are in the unit that people read."""
+        sample = in_readable_unit(sample)
         found = sample.pooled
         if found is None:
             return None
-        sizes = Sizes.of(*(member.table for _, member in sample.counted), edge=found.edge)
+        tables = [member.table for _, member in sample.counted]
+        sizes = sizes_in(found.unit, Sizes.of(*tables, edge=found.edge))
         bars = None
         if len(sizes):
-            edges = auto_edges(sizes.size, sizes.unit, sample.grain)
+            edges = auto_edges(sizes.size, sizes.unit, sample.grain * nanometre_in(found.unit))
             bars = histogram(sizes.size, sizes.weights["number"], edges)
         return cls(found, sizes, bars, sample.task)
 
@@ -60,6 +63,11 @@ class Distribution:
     def few(self) -> bool:
         """Whether the sizes themselves say more than curves."""
         return len(self.sizes) < LEAST
+
+    @property
+    def nano(self) -> float:
+        """100 nm in the unit of the sizes."""
+        return NANO_NM * nanometre_in(self.found.unit)
 
     @property
     def size_words(self) -> str:
@@ -117,8 +125,8 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
     )
     if found.fraction_100nm is not None:
         lines.append(_nano_words(found, things))
-        if ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
-            ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
+        if ax.get_xlim()[0] < shown.nano < ax.get_xlim()[1]:
+            ax.axvline(shown.nano, color=INK, linestyle="dotted", linewidth=1.2, label="100 nm")
     if found.fit is not None and not unfit(found.fit):
         size = np.linspace(max(ax.get_xlim()[0], 1e-3 * bars.edges[-1]), bars.edges[-1], 300)
         expected = density(size, found.fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
@@ -161,8 +169,8 @@ def draw_cumulative(ax: Axes, shown: Distribution) -> None:
         )
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    if shown.found.fraction_100nm is not None and ax.get_xlim()[0] < NANO_NM < ax.get_xlim()[1]:
-        ax.axvline(NANO_NM, color=INK, linestyle="dotted", linewidth=1)
+    if shown.found.fraction_100nm is not None and ax.get_xlim()[0] < shown.nano < ax.get_xlim()[1]:
+        ax.axvline(shown.nano, color=INK, linestyle="dotted", linewidth=1)
     ax.legend(frameon=False, fontsize=7.5, loc="lower right", handlelength=2.4)
 
 

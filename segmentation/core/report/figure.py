@@ -20,6 +20,7 @@ from .charts import INK, TITLE, WARNED, Distribution, draw_histogram
 from .facts import brief, model_words
 from .fonts import writable
 from .images import draw_by_image, draw_multiples, draw_numbers
+from .lengths import in_readable_unit
 from .method import left_out_words
 from .panels import PANELS, Scene
 from .pdf import draw_figure, new_canvas
@@ -59,7 +60,7 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
             _text(figure, 0.035, 0.55, "B  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
             draw_numbers(figure, sample)
         else:
-            _draw_images(figure, sample)
+            _draw_images(figure, in_readable_unit(sample))
         return figure
     rows, columns = sample.analysis.micrograph.shape
     size = f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"

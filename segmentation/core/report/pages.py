@@ -34,6 +34,7 @@ from .document import (
 from .exports.result import versions
 from .facts import common, differing, lines, model_label, reported, text, unknown
 from .images import MOST_ABREAST, draw_by_image
+from .lengths import in_readable_unit
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
@@ -54,7 +55,7 @@ def write_report(context: Context, file: Path | BinaryIO) -> None:
 
 
 def _story(context: Context) -> Iterator[Flowable]:
-    sample, shown = context.sample, context.distribution
+    sample, shown = in_readable_unit(context.sample), context.distribution
     yield words(one_line(sample.name), TITLE)
     yield words(_scale(sample), LEAD)
     if warnings := shorts(sample.flags):
@@ -123,7 +124,8 @@ def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
     if not found.n_kept:
         yield words(f"{shown.size_words}.", LEAD)
         return
-    yield abreast(*filter(None, (sections.key_numbers(found, things), sections.nano_card(found, things))))
+    parts = list(filter(None, (sections.key_numbers(found, things), sections.nano_card(found, things))))
+    yield from [abreast(*parts)] if len(parts) > 1 else parts[0]
     yield space(4)
     yield from sections.distribution(shown)
     yield from sections.sensitivity(found)

@@ -20,7 +20,7 @@ from ..measure.distribution import Sizes
 from ..measure.fields import whole
 from ..measure.filters import DOUBTFUL
 from ..measure.fitting import LEAST
-from ..measure.quantities import column, of_class, significant
+from ..measure.quantities import column, in_micrometres, of_class, significant
 from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..measure.together import mean_and_median
@@ -29,6 +29,7 @@ from ..tasks.base import Task
 from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
 from .cracks import Cracks, find_cracks
+from .lengths import nanometre_in, readable_unit, sizes_in
 from .objects import Objects
 from .outlines import smooth_outlines
 from .pasted import Pasted, Print
@@ -213,13 +214,15 @@ def draw_fractions(ax: Axes, scene: Scene, letter: str) -> None:
 def draw_thickness(ax: Axes, scene: Scene, letter: str) -> None:
     """The thickness of the layer along its length, with the mean and its 95 % interval."""
     layer, readings = readings_of(scene.analysis.segmentation)
-    mean, unit = scene.sample.quantities[of_class("thickness_mean", layer)], scene.analysis.table.unit
+    mean = scene.sample.quantities[of_class("thickness_mean", layer)]
+    unit = readable_unit(scene.analysis.table.unit, mean.value)
+    mean = in_micrometres(mean) if unit == "µm" else mean
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:
         ax.set_axis_off()
         ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top")
         return
-    size = scene.analysis.calibration.nm_per_pixel or 1.0
+    size = nanometre_in(unit) * (scene.analysis.calibration.nm_per_pixel or 1.0)
     along = (np.arange(len(readings.thickness)) + 0.5) * readings.step * size
     ax.plot(along, readings.thickness * size, color=BAR, linewidth=1.2)
     ax.axhline(mean.value, color=MEAN, linewidth=1.6, label=f"mean {significant(mean.value)} {unit}")
@@ -252,9 +255,12 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
     table, measure = whole(scene.analysis.table), column(scene.task.size)
     edge = scene.analysis.settings.measurement.border_correction
-    sizes = Sizes.of(table, edge=edge, by=measure.name)
+    mean, median = mean_and_median([table], measure.name, edge)
+    unit = readable_unit(table.unit, median)
+    nanometre = nanometre_in(unit)
+    sizes = sizes_in(unit, Sizes.of(table, edge=edge, by=measure.name))
     weighted = ",\nedge-weighted" if edge == "weight" else ""
-    ax.set(xlabel=f"{measure.title} ({table.unit})", ylabel=f"Number of {scene.task.things}{weighted}")
+    ax.set(xlabel=f"{measure.title} ({unit})", ylabel=f"Number of {scene.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)
     set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}")
     numbers = quantity_words(scene.sample.quantities)
@@ -269,18 +275,18 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     if len(sizes) < LEAST:
         ax.set_axis_off()
         listed = ", ".join(map(significant, sizes.size.tolist()))
-        said = f"{measure.title}s ({table.unit}): {listed}" if listed else f"No whole {scene.task.things} were found"
+        said = f"{measure.title}s ({unit}): {listed}" if listed else f"No whole {scene.task.things} were found"
         across = room(ax)[0] * (1.0 if is_narrow(ax) else 0.5)
         ax.text(0, 0.95, fill(said, int(across / (1.15 * LETTER))), transform=ax.transAxes, va="top")
         return
-    edges = auto_edges(sizes.size, table.unit, table.nm_per_pixel or 1.0)
+    edges = auto_edges(sizes.size, unit, nanometre * (table.nm_per_pixel or 1.0))
     bars = histogram(sizes.size, sizes.weights["number"], edges)
     ax.bar(bars.edges[:-1], bars.sums, np.diff(bars.edges), align="edge", color=BAR, edgecolor="white", linewidth=0.5)
     ax.set_ylim(0, 1.3 * float(bars.sums.max()))
     ax.ticklabel_format(style="plain", useOffset=False)
-    mean, median = mean_and_median([table], measure.name, edge)
     for name, value, colour, style in (("mean", mean, MEAN, "solid"), ("median", median, MEDIAN, "dashed")):
-        ax.axvline(value or 0.0, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(value)}")
+        place = nanometre * (value or 0.0)
+        ax.axvline(place, color=colour, linestyle=style, linewidth=1.6, label=f"{name} {significant(place)}")
     ax.legend(loc="upper right", fontsize=8, edgecolor="none")
 
 

@@ -9,7 +9,7 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag
 from ..labels.segmentation import MASKS
-from ..measure.budget import ANSWERS, lines, said
+from ..measure.budget import answers_of, lines, said
 from ..measure.convergence import more_images_words
 from ..measure.distribution import FIGURES
 from ..measure.filters import LEAST_CONFIDENCE, Reason
@@ -62,6 +62,10 @@ BUDGET = (
     " the fraction in one image the assumed variation between fields. Particles too small to count are not in the sum;"
     " the verdict treats them as a bound."
 )
+BUDGET_OF_MEDIAN = (
+    "Standard uncertainties in per cent of the median. Known contributions add in quadrature; unknown ones are not in"
+    " the sum. The intervals above include only sampling and the scale."
+)
 
 
 def too_few(found: Statistics) -> str:
@@ -96,13 +100,11 @@ def _whole(found: Statistics) -> str:
 
 
 def nano_card(found: Statistics, things: str) -> list[Flowable]:
-    """What can be said about the share from 1 to 100 nm; nothing of pixels."""
-    if found.unit == "px":
-        return []
-    head = heading("Nanomaterial screening (2022/C 229/01)")
+    """The share from 1 to 100 nm; nothing in pixels, or where a pixel is wider than 100 nm."""
     nano = found.nano
     if nano is None:
-        return [head, words(f"There are no {things} to judge.")]
+        return []
+    head = heading("Nanomaterial screening (2022/C 229/01)")
     counted = f"{things}{counted_from(nano)}"
     why = f" ({nano['reason']})" if nano["reason"] else ""
     verdict = f"{per_cent(nano['fraction'])} of the {counted} are from 1 to 100 nm: {VERDICTS[nano['verdict']]}{why}"
@@ -214,24 +216,26 @@ def sensitivity(found: Statistics) -> list[Flowable]:
 
 def budget(found: Statistics) -> list[Flowable]:
     """The uncertainty budget of both answers; nothing of pixels."""
-    told = found.budget
+    told, names = found.budget, answers_of(found.nano)
     if told is None:
         return []
+    heads = {"median": "Median", "fraction_100nm": "1 to 100 nm"}
+    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(names)]
     shown = [
-        [title, source, said(median), said(fraction, "fraction_100nm")]
-        for title, source, median, fraction in lines(told)
+        [title, source, *map(said, effects, names)]  # as many as there are answers
+        for title, source, *effects in lines(told)
     ]
     return [
         heading("Uncertainty budget (JCGM 100:2008, GUM)"),
-        table(["Contribution", "Source", "Median", "1 to 100 nm"], shown, (1.5, 3, 0.6, 0.7), 2),
-        *(words(told[answer]["sentence"]) for answer in ANSWERS),
-        words(BUDGET, SMALL),
+        table(["Contribution", "Source", *(heads[name] for name in names)], shown, widths, 2),
+        *(words(told[answer]["sentence"]) for answer in names),
+        words(BUDGET if found.nano else BUDGET_OF_MEDIAN, SMALL),
     ]
 
 
 def recommendation(found: Statistics) -> list[Flowable]:
     """What an image can say of each point of the recommendation."""
-    if found.recommendation is None:
+    if found.recommendation is None or found.nano is None:
         return []
     return [
         heading("EC Recommendation 2022/C 229/01, point by point"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.budget import ANSWERS, NOT_KNOWN, lines
+from ...measure.budget import NOT_KNOWN, answers_of, lines
 from ..wording import version
 from .base import Export
 from .images_csv import numbers_of
@@ -57,7 +57,7 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
         _add_sheet(book, "summary", summary, numbers.rows(sample), (36, 44, 16, 8, 18, 16))
         if sample.pooled is not None and sample.pooled.budget is not None:
             head = ["contribution", "from", "of the median, relative", "of the fraction 1-100 nm"]
-            _add_sheet(book, "uncertainty", head, _budget(sample.pooled.budget), BUDGET)
+            _add_sheet(book, "uncertainty", head, _budget(sample.pooled.budget, sample.pooled.nano), BUDGET)
         width = 4 if sample.analysis is None else 3
         said = (line[:width] for line in _metadata(sample))
         _add_sheet(book, "metadata", ["group", "name", "value", "image"][:width], said, METADATA[:width])
@@ -114,10 +114,10 @@ def _remarks(image: Image) -> tuple[float | None, str, str, str]:
     return pixel, image.outlier, image.excluded, image.warning
 
 
-def _budget(told: dict[str, Any]) -> Iterator[Sequence[Any]]:
+def _budget(told: dict[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
     for title, source, *uncertainties in lines(told):
         yield title, source, *(NOT_KNOWN if each is None else each for each in uncertainties)
-    for answer in ANSWERS:
+    for answer in answers_of(nano):
         yield "", told[answer]["sentence"]
 
 
