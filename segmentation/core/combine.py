@@ -16,7 +16,7 @@ from .measure.budget import Evidence, effect
 from .measure.distribution import Edge
 from .measure.pooling import Pooled, notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
-from .measure.table import Table, aligned
+from .measure.table import aligned
 from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
 from .micrograph.types import SOURCES, Calibration
@@ -50,7 +50,7 @@ def combine(
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     counted = [each for each in members if each.calibration.is_known] or members  # others cannot count beside these
     doubtful = common_calibration([each.calibration for each in counted])
-    if tasks.find(members[0].found.task).together:
+    if not tasks.find(members[0].found.task).screened:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
     pooled = pool(
         tables,
@@ -72,7 +72,7 @@ def combine(
     ]
     sample = Sample(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
     quantities = {name: pooled.value(name) for name in sample.task.quantities}
-    return replace(sample, histogram=_histogram(tables, pooled, sample.grain), quantities=quantities)
+    return replace(sample, histogram=_histogram(members, pooled, sample.grain), quantities=quantities)
 
 
 def _of_numbers(
@@ -84,7 +84,7 @@ def _of_numbers(
     filter: bool,
     calibration: Calibration,
 ) -> Sample:
-    """Members of a kind of analysis whose numbers are no size distribution; the parameters are those of `combine`."""
+    """Members of a kind of analysis with numbers of its own; the parameters are those of `combine`."""
     task, fields = tasks.find(members[0].found.task), [_field(each, edge) for each in members]
     excluded = without_scale([each.table for each in members])
     scaled = [number for number, why in enumerate(excluded) if not why]
@@ -97,6 +97,9 @@ def _of_numbers(
         values = together(chosen, task.together, chosen[0].table.unit, uncertainty)
     elif used:
         values = dict(members[used[0]].quantities)
+    pooled = _distribution(members, names, excluded, edge, calibration)
+    if pooled is not None and len(used) > 1:
+        values |= {own: pooled.value(figure) for own, figure in task.figures.items() if own in values}
     images = [
         Image(named, each.sha256, each, **each.counts, excluded=why)
         for named, each, why in zip(names, members, excluded, strict=False)
@@ -106,7 +109,27 @@ def _of_numbers(
         images.append(Image(named, each.sha256, each.member, **counts, excluded=each.reason))
     known = calibration_of(members)
     said = (*notes_on([each.table for each in chosen], excluded, task.things), *_flags_of(members, names))
-    return Sample(name, tuple(members), None, None, known, said, filter, tuple(images), quantities=values)
+    sample = Sample(name, tuple(members), pooled, None, known, said, filter, tuple(images), quantities=values)
+    return sample if pooled is None else replace(sample, histogram=_histogram(members, pooled, sample.grain))
+
+
+def _distribution(
+    members: Sequence[Member], names: Sequence[str], excluded: Sequence[str], edge: Edge, calibration: Calibration
+) -> Pooled | None:
+    """The sizes in all images together; None where there are none, or pixels belong to classes."""
+    task, tables = tasks.find(members[0].found.task), [each.sized for each in members]
+    if task.of_classes or not any(each.kept.any() and not why for each, why in zip(tables, excluded, strict=True)):
+        return None
+    return pool(
+        tables,
+        names=names[: len(members)],
+        size=task.size,
+        screened=False,
+        excluded=excluded,
+        edge=edge,
+        seed=SEED,
+        calibration=calibration,
+    )
 
 
 def _field(member: Member, edge: Edge) -> FieldOfView:
@@ -139,7 +162,7 @@ def _absent(name: str, left_out: LeftOut, pooled: Pooled) -> Image:
     member = left_out.member
     if member is None:
         return Image(name, left_out.sha256, excluded=left_out.reason)
-    row = row_of(member.table, name, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
+    row = row_of(member.table, name, pooled.size, edge=pooled.edge, seed=SEED, excluded=left_out.reason)
     return _image(row, member, pooled.unit)
 
 
@@ -153,9 +176,10 @@ def unlike(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _histogram(tables: Sequence[Table], pooled: Pooled, grain: float) -> dict[str, Any] | None:
-    """Minimum Feret diameters of every pooled image in bins common to all."""
-    sizes = [table.length("min_feret")[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
+def _histogram(members: Sequence[Member], pooled: Pooled, grain: float) -> dict[str, Any] | None:
+    """The sizes in every image, in bins common to all."""
+    tables = [each.sized for each in members]
+    sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
     if not len(everything):
         return None

@@ -94,6 +94,14 @@ class Member:
         return cls(micrograph.name, analysis.table, analysis.calibration, *known)
 
     @property
+    def sized(self) -> Table:
+        """Its table with only the objects kept whose sizes are in the distribution."""
+        from .measure.fields import whole
+
+        task = tasks.find(self.found.task)
+        return self.table if task.screened or task.of_classes else whole(self.table)
+
+    @property
     def counts(self) -> dict[str, Any]:
         """Objects kept and set aside, as of `Image`; none where pixels belong to classes."""
         if tasks.find(self.found.task).of_classes:
@@ -155,9 +163,9 @@ class Image:
 class Sample:
     """A pooled sample, or one image, which is a sample of one.
 
-    members: in the order given, their names made unlike each other. pooled: their statistics, None where their kind
-        of analysis has no size distribution. quantities: the numbers that it answers with, by name, those of one image
-        or of all together. histogram: {"edges": bin edges, "counts": one list per member},
+    members: in the order given, their names made unlike each other. pooled: their statistics, None where pixels
+        belong to classes or nothing was found. quantities: the numbers that it answers with, by name, of one image or
+        of all together. histogram: {"edges": bin edges, "counts": one list per member},
         None without objects.
     calibration: {"low", "high": nm per pixel or None, "sources": images by source}. flags: warnings for the user.
     filter: as asked for. images: of all members and, after them, of those that were left out. analysis: of the one
@@ -204,7 +212,7 @@ class Sample:
 
     def by_image(self, name: str) -> list[Value]:
         """This number of each image, without a value where it has none or has it in another unit."""
-        if self.pooled is not None:  # of sizes, and by sampling alone
+        if self.pooled is not None and not self.task.own_quantities:  # of sizes, by sampling alone
             return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
         own = [image.member.quantities.get(name) if image.member else None for image in self.images]
         unit = self.quantities[name].unit
@@ -255,7 +263,8 @@ class Sample:
             "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
         }
-        made = {**(self.pooled.as_dict() if self.pooled else numbers), **own, **as_json(self.flags)}
+        found = self.pooled.as_dict() if self.pooled else {}
+        made = {**(numbers if self.task.own_quantities else {}), **found, **own, **as_json(self.flags)}
         every = self.images[: len(self.members)]
         rows = made.get("images") or [{"name": image.name, "excluded": image.excluded} for image in every]
         return made | {"images": [{**row, "warning": each.warning} for row, each in zip(rows, every, strict=True)]}

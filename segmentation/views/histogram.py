@@ -27,8 +27,8 @@ from ..services import tables
 from .access import visible, visible_job
 from .present import is_assumed, used_calibration
 
-LENGTHS = ("min_feret", "max_feret", "ecd")
-MEASURES = (*LENGTHS, "area", "aspect_ratio", "circularity")
+SHAPES = ("aspect_ratio", "circularity", "edge_weight")
+MEASURES = ("min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity")
 WEIGHTINGS = ("number", "area", "volume")
 OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
 CHUNK = 1 << 18  # bytes of a file that are read at once
@@ -77,20 +77,23 @@ class Particles:
         )
 
     @classmethod
-    def pooled(cls, tables: Sequence[Table], unit: str, weighted: bool) -> Particles:
-        """Those of the images of a sample, from their tables in `unit`; weighted: whether edge weights count."""
+    def of(cls, tables: Sequence[Table], statistics: Mapping[str, Any]) -> Particles:
+        """The objects in the tables of one image or of several, as far as they have the unit of their statistics."""
+        unit, weighted = statistics.get("unit", "nm"), statistics.get("edge") == "weight"
+        size, screened = statistics.get("size", "min_feret"), statistics.get("screened", True)
         found = [table for table in tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in found}
         grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
 
         def column(name: str) -> Floats:
-            length = name in LENGTHS or name == "area"
+            length = name not in SHAPES
             parts = [table.length(name) if length else table[name] for table in found]
             return np.concatenate(parts) if parts else np.zeros(0)
 
-        known = {name: values for name in MEASURES if np.isfinite(values := column(name)).any() or not found}
+        names = dict.fromkeys((size, *MEASURES))
+        known = {name: values for name in names if np.isfinite(values := column(name)).any() or not found}
         weights = column("edge_weight")
-        kept = np.concatenate([table.kept for table in found]) if found else np.zeros(0, bool)
+        kept = np.concatenate([each.kept if screened else each.whole for each in found] or [np.zeros(0, bool)])
         return cls(unit, grain, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
 
 
@@ -116,11 +119,16 @@ def _numbers(rows: list[dict[str, Any]]) -> Floats:
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible_job(request, pk)
-    stored = Artifact.objects.filter(job=job, name="outlines.json").first()
+    named = {each.name: each for each in Artifact.objects.filter(job=job, name__in=(tables.NAME, "outlines.json"))}
+    stored = named.get("outlines.json")
     if stored is None or is_assumed(job.summary):
         raise Http404
+    statistics = job.summary.get("statistics") or {}
     try:
-        particles = _opened(stored.file.storage, stored.file.name)
+        if statistics.get("screened", True):
+            particles = _opened(stored.file.storage, stored.file.name)
+        else:
+            particles = _pooled(stored.file.storage, (named[tables.NAME].file.name,), *_said(statistics))
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET, used_calibration(job).nm_per_pixel or 1.0))
@@ -137,20 +145,25 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     if not names:
         raise Http404
     try:
-        storage, weighted = stored.model._meta.get_field("file").storage, sample.pooled.get("edge") == "weight"
-        particles = _pooled(storage, names, sample.pooled.get("unit", "nm"), weighted)
+        storage = stored.model._meta.get_field("file").storage
+        particles = _pooled(storage, names, *_said(sample.pooled))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET, 0.0))
 
 
 @lru_cache(OPEN_AT_ONCE)
-def _pooled(storage: Storage, names: tuple[str, ...], unit: str, weighted: bool) -> Particles:
+def _pooled(storage: Storage, names: tuple[str, ...], *statistics: tuple[str, Any]) -> Particles:
     found = []
     for name in names:
         with storage.open(name, "rb") as file:
             found.append(tables.load(file)[0])
-    return Particles.pooled(found, unit, weighted)
+    return Particles.of(found, dict(statistics))
+
+
+def _said(statistics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What `Particles.of` asks of statistics, in a form that a cache can hold."""
+    return ((name, statistics[name]) for name in ("unit", "edge", "size", "screened") if name in statistics)
 
 
 @lru_cache(OPEN_AT_ONCE)
@@ -188,7 +201,7 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
     }
     if not len(sizes):
         return {**said, "edges": [], "problem": ""}
-    lengths = (particles.unit, particles.grain or pixel) if measure in LENGTHS else ("", 0.0)
+    lengths = (particles.unit, particles.grain or pixel) if measure not in (*SHAPES, "area") else ("", 0.0)
     automatic = bins.log_edges(sizes) if chosen.get("log") else bins.auto_edges(sizes, *lengths)
     edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     found = bins.histogram(sizes, weights, edges)
@@ -206,7 +219,7 @@ def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[
         "shares": found.shares.tolist(),
         "cumulative": found.cumulative.tolist(),
         "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
-        "unfit": unfit(fit) if measure in (*LENGTHS, "area") else "",
+        "unfit": unfit(fit) if measure not in SHAPES else "",
         "problem": problem,
     }
 

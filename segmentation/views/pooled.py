@@ -86,7 +86,9 @@ class Pooled(Sizes):
             self.said = {}
         told = bool(self.said.get("of"))
         super().__init__(self.said if told and "n_kept" in self.said else {})
-        self.quantities: list[Measure] = answers(quantities_of(self.said)) if told and not self.statistics else []
+        self.quantities: list[Measure] = []
+        if told and not (self.statistics and self.screened):
+            self.quantities = answers(quantities_of(self.said))
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -134,7 +136,7 @@ class Pooled(Sizes):
     @property
     def of_sizes(self) -> bool:
         """Whether its kind of analysis has a distribution of sizes."""
-        return self.task.together is None
+        return not self.task.own_quantities
 
     @property
     def of_all(self) -> list[Measure]:

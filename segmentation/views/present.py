@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
-from ..core.measure.quantities import COLUMNS, OF, Quantity, column
+from ..core.measure.quantities import OF, Quantity, Value, column, readable
 from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
@@ -169,6 +169,7 @@ class Result(Sizes):
         self.summary: dict[str, Any] = job.summary
         self.task = find(self.summary.get("task", DEFAULT_TASK))
         super().__init__(self.summary.get("statistics") or {})
+        self.things = self.task.things
         self.unit: str = self.statistics.get("unit", "px")
         self.calibration = used_calibration(job)
 
@@ -179,7 +180,7 @@ class Result(Sizes):
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to show but the image; results of earlier versions say so of particles only."""
-        if self.statistics:
+        if self.statistics and self.screened:
             return not self.kept and not self.set_aside_count
         return self.summary.get("found") == 0
 
@@ -249,7 +250,7 @@ class Result(Sizes):
     @property
     def figure_words(self) -> str:
         """The figure for those who do not see it."""
-        if not self.statistics:
+        if not self.statistics or not self.screened:
             return "The image, what was found in it, and the numbers."
         return (
             f"Four panels: the image with its scale bar, the segmentation in colours, {self.task.things} kept and set"
@@ -274,8 +275,8 @@ class Result(Sizes):
 
     @property
     def quantities(self) -> list[Measure]:
-        """The numbers that a kind of analysis without a size distribution answers with."""
-        return [] if self.statistics else answers(quantities_of(self.summary))
+        """The numbers that a kind of analysis answers with, where the size distribution alone is not the answer."""
+        return [] if self.statistics and self.screened else answers(quantities_of(self.summary))
 
     @property
     def classes(self) -> list[ClassRow]:
@@ -301,14 +302,9 @@ class Result(Sizes):
         return super().convergence if self.has_curves else None
 
     @property
-    def size_definition(self) -> str:
-        definition = COLUMNS["min_feret"].definition
-        return f"{definition[:1].lower()}{definition[1:]}"
-
-    @property
     def chips(self) -> list[Chip]:
         """Every state that something in this result has, kept ones first."""
-        if not self.statistics:
+        if not self.statistics or not self.screened:
             return []
         kept = Chip("", "Kept", self.kept, "Counted in every number of this page.")
         return [kept, *(Chip(name, capital(name), count, _reason(name)) for name, count in self._set_aside)]
@@ -452,9 +448,9 @@ def main_number(summary: dict[str, Any]) -> str:
     if is_assumed(summary):
         return ""
     statistics = summary.get("statistics")
-    if statistics:
-        median = statistics.get("median")
-        return f"median {significant(median)} {statistics['unit']}" if median is not None else ""
+    if statistics and statistics.get("screened", True):
+        median = readable(Value(statistics.get("median"), unit=statistics["unit"]))
+        return f"median {significant(median.value)} {median.unit}" if median.value is not None else ""
     first = next(iter(answers(quantities_of(summary))), None)
     return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
 

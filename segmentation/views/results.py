@@ -210,8 +210,9 @@ def _samples(request: HttpRequest) -> list[tuple[str, str]]:
 def _numbers(job: Job) -> dict[str, Any]:
     done = job.has_answer
     statistics = job.summary.get("statistics") if done else None
+    screened = statistics and statistics.get("screened", True)
     return {
-        "kept": statistics["n_kept"] if statistics else "",
+        "kept": statistics["n_kept"] if statistics and screened else "",
         "median": main_number(job.summary).removeprefix("median ") if done else "",
         "unscaled": bool(statistics and statistics["n_kept"]) and not is_scaled(job.summary),
         "warning": one_line(flags_of(job.summary, job.micrograph)) if done else "",

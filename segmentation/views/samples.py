@@ -227,7 +227,8 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median, first = pooled.statistics.get("median"), next(iter(pooled.of_all), None)
+    median = pooled.statistics.get("median") if pooled.screened else None
+    first = next(iter(pooled.of_all), None)
     return {
         "sample": found,
         "active": pooled.active,
@@ -236,7 +237,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "done": counts.get(Job.State.DONE, 0),
         "failed": counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
         "per_cent": round(100 * ended / total) if total else 0,
-        "kept": pooled.kept if pooled.statistics else "",
+        "kept": pooled.kept if pooled.statistics and pooled.screened else "",
         "median": pooled.length(median) if median is not None else "",
         "first": first,
         "unscaled": pooled.unscaled,

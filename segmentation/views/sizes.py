@@ -80,6 +80,11 @@ def known(name: str) -> Quantity:
         return Quantity(name, capital(name.replace("_", " ")), "")
 
 
+def known_column(name: str) -> Quantity:
+    """The quantity of a column, also where the kind of analysis that measured it is gone."""
+    return COLUMNS.get(name) or Quantity(name, capital(name.replace("_", " ")), "", 1)
+
+
 def _answer(quantity: Quantity, found: dict[str, Any]) -> Measure:
     shown = readable(Value(found["value"], found["low"], found["high"], found["unit"]))
     value, low, high = shown.value, shown.low, shown.high
@@ -102,11 +107,18 @@ class Budget:
 
 
 class Sizes:
-    """The numbers of an image or of a sample. statistics: as a worker stored them, of earlier versions with less in
-    them; {} where there is no size distribution."""
+    """The numbers of an image or of a sample.
+
+    statistics: as a worker stored them, of earlier versions with less in them; {} where there is no size distribution.
+    screened: whether the objects are judged as nanomaterials. size: which of their measures is the size.
+    """
+
+    things = "particles"
 
     def __init__(self, statistics: dict[str, Any]) -> None:
         self.statistics = statistics
+        self.screened: bool = statistics.get("screened", True)
+        self.size = known_column(statistics.get("size", "min_feret"))
         if statistics.get("unit") == "px":  # without what looks like a measurement
             none = {"intervals": {}, "note": NO_INTERVALS}
             weighted = {way: {**of, **none} for way, of in (statistics.get("weighted") or {}).items()}
@@ -124,6 +136,8 @@ class Sizes:
         if not self.kept:
             return []
         *lengths, fraction = MAIN if self.kept > 1 else ("median", "ecd_median", "fraction_100nm")
+        if self.size.name == "ecd":
+            lengths.remove("ecd_median")
         shares = answers({fraction: self._by_number(fraction)})
         found = answers({name: self._by_number(name) for name in lengths})
         found += [replace(each, term=f"{each.term}{self._counted}", below=self._doubtful) for each in shares]
@@ -208,7 +222,7 @@ class Sizes:
     @property
     def _few(self) -> str:
         """Why a figure by number may have no interval."""
-        return f"too few {'images' if self.statistics.get('interval_basis') == 'by image' else 'particles'}"
+        return f"too few {'images' if self.statistics.get('interval_basis') == 'by image' else self.things}"
 
     @property
     def interval_line(self) -> str:
@@ -218,7 +232,7 @@ class Sizes:
             return ""
         if note := known.get("interval_note"):
             return str(note)
-        basis = "images" if known.get("interval_basis") == "by image" else "particles"
+        basis = "images" if known.get("interval_basis") == "by image" else self.things
         doubt = known.get("relative_uncertainty")
         told = doubt and doubt >= LEAST_DOUBT
         scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if told else ""
@@ -228,6 +242,19 @@ class Sizes:
     @property
     def nano(self) -> NanoCard | None:
         return NanoCard.of(self.statistics) if self.kept else None
+
+    @property
+    def measures(self) -> list[Quantity]:
+        """What the histogram may show, the size first."""
+        every = (self.size.name, "min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity")
+        return [known_column(name) for name in dict.fromkeys(every)]
+
+    @property
+    def size_line(self) -> str:
+        """What the sizes are."""
+        definition = self.size.definition
+        which = "" if self.screened else f" of the whole {self.things}"
+        return f"Sizes{which} are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
 
     @property
     def budget(self) -> Budget | None:
@@ -242,7 +269,7 @@ class Sizes:
     @property
     def convergence(self) -> Convergence | None:
         """How the median settles; None where there are too few points for a curve."""
-        return Convergence.of(self.statistics) if self.kept else None
+        return Convergence.of(self.statistics, self.things) if self.kept else None
 
     @property
     def weighted(self) -> list[Row]:

@@ -123,7 +123,7 @@ class Convergence:
     wanted: str
 
     @classmethod
-    def of(cls, statistics: dict[str, Any]) -> Convergence | None:
+    def of(cls, statistics: dict[str, Any], things: str = "particles") -> Convergence | None:
         """None where the result has no such curve. Lengths are in µm where the last median is 1 µm or more."""
         found = statistics.get("convergence")
         if not found or len(found["n"]) < 2 or None in found["median"]:
@@ -147,7 +147,7 @@ class Convergence:
                 down(median),
                 down(low),
                 down(high),
-                f"{n} particles: median {significant(median)} {unit}, {significant(low)}–{significant(high)} {unit}",
+                f"{n} {things}: median {significant(median)} {unit}, {significant(low)}–{significant(high)} {unit}",
             )
             for n, median, low, high in zip(found["n"], found["median"], lows, highs, strict=True)
         )
@@ -158,7 +158,7 @@ class Convergence:
             round(band[1] - band[0], 2),
             tuple(Tick(round(100 * n / most, 2), f"{n:g}") for n in _round_steps(0, most)),
             tuple(Tick(down(size), f"{size:g}") for size in _round_steps(bottom, top)),
-            more_words(found.get("more"), wanted, statistics["n_kept"]),
+            more_words(found.get("more"), wanted, statistics["n_kept"], things),
             unit,
             per_cent(wanted),
         )
@@ -176,15 +176,15 @@ class Convergence:
         return "M" + " L".join(f"{point.x} {point.y}" for point in self.points)
 
 
-def more_words(more: int | None, wanted: float, n: int) -> str:
-    """How many more particles would give the median to within `wanted` of it."""
+def more_words(more: int | None, wanted: float, n: int, things: str = "particles") -> str:
+    """How many more objects would give the median to within `wanted` of it."""
     aim = f"± {per_cent(wanted)} %"
     if more is None:
-        return f"There are too few particles to predict how many give the median within {aim}."
+        return f"There are too few {things} to predict how many give the median within {aim}."
     if more <= 0:
-        return f"{n} particles are enough to know the median within {aim}."
+        return f"{n} {things} are enough to know the median within {aim}."
     about = round(more, 2 - len(str(more)))
-    return f"About {about:,} more particles would give the median within {aim}."
+    return f"About {about:,} more {things} would give the median within {aim}."
 
 
 def _room(low: float, high: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ export function holder({ edges }, { measure, all }, bin) {
   const [from, to, last] = [edges[bin], edges[bin + 1], bin === edges.length - 2];
   return (particle) => {
     const size = particle[measure];
-    return (particle.kept || all) && size >= from && (size < to || (last && size === to));
+    return ((particle.kept && !particle.cut) || all) && size >= from && (size < to || (last && size === to));
   };
 }
 

@@ -81,7 +81,7 @@ def extent(of: Outlines) -> Floats:
     return np.minimum(of.area / (of.min_feret * of.max_feret), 1.0)
 
 
-@descriptor("Short axis / long axis of the ellipse with the particle's second moments of area.")
+@descriptor("Short axis / long axis of the ellipse with the object's second moments of area.")
 def ellipse_ratio(of: Outlines) -> Floats:
     runs, n = of.runs, len(of.area)
 
@@ -100,7 +100,7 @@ def ellipse_ratio(of: Outlines) -> Floats:
     return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
 
 
-@descriptor("Width / length of the rectangle with the particle's area and perimeter (fibres); 1 where there is none.")
+@descriptor("Width / length of the rectangle with the object's area and perimeter (fibres); 1 where there is none.")
 def elongation(of: Outlines) -> Floats:
     quarter = of.perimeter / 4
     apart = np.sqrt(np.maximum(quarter**2 - of.area, 0))

@@ -16,12 +16,12 @@ from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shapes
-from .bootstrap import median_interval, undefined
-from .distribution import Edge, Floats, Sizes, effective_number, quantile
+from .bootstrap import undefined
+from .distribution import Edge, Floats, Sizes, effective_number
 from .drawn import t95, with_scale
 from .filters import Reason, set_aside, with_reasons_lifted
 from .quantities import NUMBERS, Value, column
-from .statistics import seed_of
+from .statistics import Statistics, by_reason, seed_of, summarise
 from .table import Table
 from .together import jackknife_error
 
@@ -50,30 +50,42 @@ def table_of(
 
 def whole(table: Table) -> Table:
     """The table with all that touches the frame set aside."""
-    cut = table.kept & table["touches_frame"].astype(bool)
-    return table.judged(np.where(cut, str(Reason.FRAME), table.reasons))
+    return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
 
-def sizes_of(table: Table, by: str, edge: Edge, calibration: Calibration, sha256: str) -> dict[str, Value]:
-    """Mean and median of a measure of the whole objects, by number, with their 95 % intervals.
+def distribution(
+    table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
+) -> Statistics:
+    """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
+    found = summarise(
+        whole(table),
+        size=size,
+        screened=False,
+        calibration=calibration,
+        edge=settings.border_correction,
+        seed=seed_of(micrograph.sha256),
+    )
+    return replace(found, n_set_aside=int((~table.kept).sum()), set_aside=by_reason([table]))
 
-    That of the mean is Student's t, that of the median the interval between order statistics; both carry the
-    uncertainty of the calibration. None where they are not defined (`bootstrap.undefined`).
+
+def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Value:
+    """Mean of a measure of the whole objects, by number, with Student's 95 % interval.
+
+    The interval includes the uncertainty of the calibration. It is missing where it is not defined
+    (`bootstrap.undefined`).
     """
     sizes = Sizes.of(whole(table), edge=edge, by=by)
     power = column(by).power
     unit, spread = column(by).unit(table.unit), (calibration.standard_uncertainty or 0.0) * power
     if not len(sizes):
-        return {"mean": Value(None, unit=unit), "median": Value(None, unit=unit)}
+        return Value(None, unit=unit)
     weights, n = sizes.weights["number"], effective_number(sizes.weights["number"])
     mean = float(np.average(sizes.size, weights=weights))
-    median = quantile(sizes.size, weights, 0.5) if len(sizes) > 1 else float(sizes.size[0])
     if undefined(sizes):
-        return {"mean": Value(mean, unit=unit), "median": Value(median, unit=unit)}
+        return Value(mean, unit=unit)
     error = float(np.sqrt(np.average((sizes.size - mean) ** 2, weights=weights) / (n - 1)))
     half = t95(int(n) - 1) * np.hypot(error, mean * spread)
-    low, high = median_interval(sizes, np.random.default_rng(seed_of(sha256)), spread) or (None, None)
-    return {"mean": Value(mean, max(0.0, mean - half), mean + half, unit), "median": Value(median, low, high, unit)}
+    return Value(mean, max(0.0, mean - half), mean + half, unit)
 
 
 def per_area(

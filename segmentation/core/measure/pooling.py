@@ -62,6 +62,9 @@ def pool(
     tables: Sequence[Table],
     *,
     names: Sequence[str],
+    size: str = "min_feret",
+    screened: bool = True,
+    excluded: Sequence[str] = (),
     edge: Edge = "exclude",
     seed: int = 0,
     calibration: Calibration | None = None,
@@ -71,20 +74,23 @@ def pool(
 ) -> Pooled:
     """Pool the judged tables of several images of one specimen.
 
-    names: one for each table. calibration: that all images share the error of: its uncertainty is carried once for
-    all. filter: whether the filter was on. field_spread, evidence: as of `summarise`, the former for a sample of one
+    names: one for each table. size, screened: as of `summarise`. excluded: for each table "" or why it is left out; by
+    default images without a scale. calibration: all images share its error, so its uncertainty counts once. filter:
+    whether the filter was on. field_spread, evidence: as of `summarise`, the former for a sample of one
     image. An image without a calibration is left out where others have one.
     Raises ValueError where tables and names differ in number or there are none.
     """
     if len(tables) != len(names) or not tables:
         raise ValueError(f"{len(tables)} tables and {len(names)} names")
-    excluded = without_scale(tables)
+    excluded = excluded or without_scale(tables)
     # In an order of their own, so that the draws do not depend on the one in which the images are listed.
     used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
     described, sizes = describe(
         chosen,
+        size=size,
+        screened=screened,
         obstacle=_obstacle(chosen, pixels, excluded),
         edge=edge,
         filter=filter,
@@ -93,7 +99,7 @@ def pool(
         evidence=evidence,
         seed=seed,
     )
-    rows = [row_of(tables[i], names[i], edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
+    rows = [row_of(tables[i], names[i], size, edge=edge, seed=seed, excluded=excluded[i]) for i in range(len(tables))]
     for i, reason in zip(used, find_outliers(sizes, len(used)), strict=True):
         rows[i]["outlier"] = reason
     if sizes.images > 1:
@@ -119,9 +125,11 @@ def without_scale(tables: Sequence[Table]) -> list[str]:
     return [NO_PIXEL_SIZE if known and each.nm_per_pixel is None else "" for each in tables]
 
 
-def row_of(table: Table, name: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = "") -> dict[str, Any]:
+def row_of(
+    table: Table, name: str, size: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
+) -> dict[str, Any]:
     """One image's row of `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
-    sizes = Sizes.of(table, edge=edge)
+    sizes = Sizes.of(table, edge=edge, by=size)
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
     low, high = limits or (None, None)
     return {

@@ -230,23 +230,23 @@ add(
 )
 add(
     NUMBERS,
-    Quantity("median", "Median", "Half of the particles, by number, are smaller and half are larger.", 1),
-    Quantity("mean", "Mean", "Sum of the sizes divided by their number; large particles increase it.", 1),
+    Quantity("median", "Median", "By number, half of the sizes are smaller and half are larger.", 1),
+    Quantity("mean", "Mean", "Sum of the sizes divided by their number; a few large sizes increase it.", 1),
     Quantity(
         "sd",
         "SD (sample)",
         "Sample standard deviation (divided by n − 1) of the sizes: how widely they spread around the mean.",
         1,
     ),
-    Quantity("d10", "D10", "One particle in ten, by number, is smaller than this size.", 1, source=ISO_SIZES),
+    Quantity("d10", "D10", "By number, one size in ten is smaller.", 1, source=ISO_SIZES),
     Quantity(
         "d50",
         "D50",
-        "Half of the amount is in smaller particles. By number this is the median.",
+        "Half of the amount is in smaller objects. By number this is the median.",
         1,
         source=ISO_SIZES,
     ),
-    Quantity("d90", "D90", "Nine particles in ten, by number, are smaller than this size.", 1, source=ISO_SIZES),
+    Quantity("d90", "D90", "By number, nine sizes in ten are smaller.", 1, source=ISO_SIZES),
     Quantity("span", "Span", "(D90 − D10) / D50: the width of the distribution beside its middle."),
     Quantity("mode", "Mode", "The most frequent size: the peak of the smoothed distribution.", 1),
     Quantity(
@@ -289,7 +289,7 @@ add(
     Quantity(
         "ecd_median",
         "Median ECD",
-        "Median of the diameters of discs with the particles' areas.",
+        "Median of the diameters of discs with the objects' areas.",
         1,
     ),
     Quantity(

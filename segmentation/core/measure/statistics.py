@@ -22,24 +22,29 @@ from .filters import ALWAYS, FILTERED, Reason, with_reasons_lifted
 from .fitting import Fit, log_normal
 from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
-from .quantities import NUMBERS, Unit, Value
+from .quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, Unit, Value
 from .recommendation import recommendation
 from .table import Table
 
 ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
 PER_IMAGE = "by particle"
+# What only particles are asked for, as they are screened as nanomaterials.
+UNSCREENED = ("fraction_100nm", "fraction_low", "fraction_high", "without_filter", "agglomerates")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """The size distribution of the minimum Feret diameter of the kept particles; docs/statistics.md has the methods.
+    """The size distribution of the kept objects; docs/statistics.md has the methods.
 
-    unit: of every size here, "nm" or "px". edge: the border correction; with "weight" every figure is edge-weighted.
+    size: column of the sizes, "min_feret" for particles.
+    screened: whether the objects were judged as nanomaterials.
+    unit: unit of every size here, "nm" or "px".
+    edge: the border correction; with "weight" every figure is edge-weighted.
     n_kept, n_set_aside: particles; set_aside counts the latter by reason, in the order of judging.
     mean, median, sd: by number; sd is the sample standard deviation (n - 1); None where undefined (n = 0; sd: n < 2).
     d10, d50, d90: percentiles by linear interpolation between order statistics (numpy's default).
     fraction_100nm: fraction by number of sizes from 1 to 100 nm, and its 95 % interval (Wilson, and the calibration);
-        None in pixels.
+        None in pixels, and for all objects but particles.
     fraction_100nm_with_doubtful, fraction_100nm_without_doubtful: the same with and without outlines
         of low confidence.
     ecd_median: median of the equivalent circular diameter.
@@ -77,13 +82,20 @@ class Statistics:
     weighted: dict[str, dict[str, Any]] = field(default_factory=dict)
     fit: Fit | None = None
     convergence: Convergence | None = None
-    agglomerates: dict[str, int] = field(default_factory=dict)
+    agglomerates: dict[str, int] | None = None
     shape: dict[str, dict[str, float]] = field(default_factory=dict)
     nano: dict[str, Any] | None = None
     budget: dict[str, Any] | None = None
     recommendation: dict[str, Any] | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
+    size: str = "min_feret"
+    screened: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the size is: "Minimum Feret diameter"."""
+        return COLUMNS[self.size].title
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -103,6 +115,8 @@ def seed_of(sha256: str) -> int:
 def summarise(
     table: Table,
     *,
+    size: str = "min_feret",
+    screened: bool = True,
     calibration: Calibration | None = None,
     edge: Edge = "exclude",
     filter: bool = False,
@@ -113,13 +127,18 @@ def summarise(
 ) -> Statistics:
     """The statistics of a table whose particles have been judged (`filters.set_aside`).
 
-    calibration: the table's, for its uncertainty. filter: whether the filter was on; alternatives: judged tables of
-    the same image under other settings, by name; both for the sensitivity of the nano card. field_spread: SD of
-    ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm. evidence: for the budget. seed: of
-    all draws.
+    size: column of the sizes. screened: whether the objects are judged as nanomaterials, with a budget; only particles
+        are.
+    calibration: the table's, for its uncertainty.
+    filter: whether the filter was on. alternatives: judged tables of the same image under other settings, by name.
+        Both are for the sensitivity of the nano card.
+    field_spread: SD of ln(size) that is assumed from field to field, for the fraction from 1 to 100 nm.
+    evidence: for the budget. seed: of all draws.
     """
     described, _ = describe(
         [table],
+        size=size,
+        screened=screened,
         edge=edge,
         filter=filter,
         calibration=calibration,
@@ -134,6 +153,8 @@ def summarise(
 def describe(
     tables: Sequence[Table],
     *,
+    size: str,
+    screened: bool,
     edge: Edge,
     filter: bool,
     calibration: Calibration | None,
@@ -149,14 +170,29 @@ def describe(
     """
     known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
+    sizes = Sizes.of(*tables, edge=edge, by=size)
+    described = {
+        **_of_sizes(sizes, uncertainty, np.random.default_rng(seed)),
+        "size": size,
+        "screened": screened,
+        "unit": sizes.unit,
+        "edge": edge,
+        "relative_uncertainty": known,
+        "n_kept": len(sizes),
+        "n_set_aside": sum(len(each) for each in tables) - len(sizes),
+        "set_aside": by_reason(tables),
+        "shape": _shape(tables),
+        **dict.fromkeys(UNSCREENED),
+    }
+    if not screened:
+        described["intervals"] |= dict.fromkeys(("fraction_100nm", *DOUBTFUL_FRACTIONS))
+        return described, sizes
     checked = calibration is not None and calibration.instrument_uncertainty is not None
     doubts = calibration_doubts(known, checked)
     variants = variants_of(*tables, edge=edge, filter=filter, doubts=doubts, alternatives=alternatives)
-    sizes = variants["as analysed"]
     pixels = [each.nm_per_pixel for each in tables if each.nm_per_pixel is not None]
     coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > ALIKE * min(pixels)
     terms = Terms(uncertainty, field_spread, coarsest, filter, checked, obstacle, mixed)
-    said = _of_sizes(sizes, uncertainty, np.random.default_rng(seed))
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     reach = {name: [each.low, each.high] if each else None for name, each in shares.items()}
     low, high = reach["fraction_100nm"] or (None, None)
@@ -164,23 +200,16 @@ def describe(
     known_scale, rests_on = calibration or Calibration.absent(), evidence or Evidence()
     case = Case(variants, known_scale, field_spread, coarsest or 0.0, terms.counted, rests_on)
     return {
-        **said,
-        "unit": sizes.unit,
-        "edge": edge,
-        "relative_uncertainty": known,
+        **described,
         "nano": nano_card(variants, terms),
         "budget": budget(case),
         "recommendation": recommendation(sizes, lengths, groups, terms),
-        "n_kept": len(sizes),
-        "n_set_aside": sum(len(each) for each in tables) - len(sizes),
-        "set_aside": by_reason(tables),
         "without_filter": _without_filter(tables, edge),
         **{name: each.fraction if each else None for name, each in shares.items()},
         "fraction_low": low,
         "fraction_high": high,
-        "intervals": {**said["intervals"], **reach},
+        "intervals": {**described["intervals"], **reach},
         "agglomerates": groups,
-        "shape": _shape(tables),
     }, sizes
 
 

@@ -73,6 +73,12 @@ class Table:
         return self.columns["kept"]
 
     @property
+    def whole(self) -> NDArray[np.bool_]:
+        """(n,) whether the object is kept and does not touch the frame, so that its size is known."""
+        touching: NDArray[np.bool_] = self.columns["touches_frame"].astype(bool)
+        return self.kept & ~touching
+
+    @property
     def reasons(self) -> NDArray[np.str_]:
         return self.columns["reason"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .distribution import Edge, Floats, Sizes, quantile
+from .distribution import Edge, Floats, Sizes
 from .drawn import Z95, t95
 from .quantities import Unit, Value, number
 from .table import Table
@@ -69,13 +69,10 @@ def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float 
     return sum(value * weight for value, weight in known) / whole if whole else None
 
 
-def mean_and_median(tables: Sequence[Table], by: str, edge: Edge) -> tuple[float | None, float | None]:
-    """Of a measure of the kept objects of all tables, by number."""
+def pooled_mean(tables: Sequence[Table], by: str, edge: Edge) -> float | None:
+    """Mean of a measure over the kept objects of all tables, by number; None without any."""
     sizes = Sizes.of(*tables, edge=edge, by=by)
-    if not len(sizes):
-        return None, None
-    weights = sizes.weights["number"]
-    return float(np.average(sizes.size, weights=weights)), quantile(sizes.size, weights, 0.5)
+    return float(np.average(sizes.size, weights=sizes.weights["number"])) if len(sizes) else None
 
 
 def jackknife_error(without: Floats) -> Floats:

@@ -51,8 +51,8 @@ class Distribution:
         found = sample.pooled
         if found is None:
             return None
-        tables = [member.table for _, member in sample.counted]
-        sizes = sizes_in(found.unit, Sizes.of(*tables, edge=found.edge))
+        tables = [member.sized for _, member in sample.counted]
+        sizes = sizes_in(found.unit, Sizes.of(*tables, edge=found.edge, by=found.size))
         bars = None
         if len(sizes):
             edges = auto_edges(sizes.size, sizes.unit, sample.grain * nanometre_in(found.unit))
@@ -75,7 +75,7 @@ class Distribution:
         aside, task = self.found.n_set_aside, self.task
         if len(self.sizes):
             sizes = ", ".join(significant(size) for size in self.sizes.size.tolist())
-            return f"Minimum Feret diameters ({self.found.unit}): {sizes}"
+            return f"{self.found.title}s ({self.found.unit}): {sizes}"
         if not aside:
             return f"No {task.things} were found"
         return f"All {aside} {task.things} were set aside" if aside > 1 else f"The only {task.thing} was set aside"
@@ -98,9 +98,9 @@ def set_title(ax: Axes, words: str) -> None:
 
 
 def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
-    """The minimum Feret diameters of what was kept, with the log-normal law where it fits; few as they are."""
+    """The sizes of what was kept, with the log-normal law where it fits; few as they are."""
     found, things, bars = shown.found, shown.task.things, shown.bars
-    ax.set_xlabel(f"Minimum Feret diameter ({found.unit})")
+    ax.set_xlabel(f"{found.title} ({found.unit})")
     ax.set_ylabel(f"Number of {things}" + (", edge-weighted" if found.edge == "weight" else ""))
     ax.spines[["top", "right"]].set_visible(False)
     set_title(ax, f"{letter}{_histogram_title(found)}")
@@ -152,7 +152,7 @@ def _nano_words(found: Statistics, things: str) -> str:
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:
     """The share by number, of the area and of the volume up to each size."""
-    _prepare(ax, f"Minimum Feret diameter ({shown.found.unit})", "Share up to this size")
+    _prepare(ax, f"{shown.found.title} ({shown.found.unit})", "Share up to this size")
     sizes = shown.sizes
     for (weighting, weights), colour, style in zip(
         sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True

@@ -14,7 +14,7 @@ from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.filters import ALWAYS, BY_IMAGE, FILTERED, LEAST_CONFIDENCE
 from ..measure.pooling import WHY
-from ..measure.quantities import significant
+from ..measure.quantities import COLUMNS, significant
 from ..measure.resampling import REPEATS
 from ..measure.statistics import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
@@ -79,7 +79,7 @@ def _sentences(sample: Sample) -> Iterator[str]:
             ways = {sample.task.method.format(**_known(member.found)) for member in members}
             yield from ways if len(ways) == 1 else ()
     yield from _dropped(members)
-    if sample.pooled is not None:
+    if sample.pooled is not None and sample.pooled.screened:
         yield from _after_outlining(sample, sample.pooled)
         return
     if (
@@ -90,6 +90,9 @@ def _sentences(sample: Sample) -> Iterator[str]:
         yield BLOCKS
     if not sample.task.of_classes and any(edge_of(sample, member) == "weight" for member in members):
         yield f"Sizes leave out what touches the frame{WEIGHTED}."
+    if sample.pooled is not None:
+        yield f"The size of a {sample.task.thing} is its {COLUMNS[sample.pooled.size].label}."
+        yield from _intervals(sample, sample.pooled)
     if len(members) > 1:
         yield f"{TOGETHER} They {_included(sample)}; fractions, counts and what follows from a scale do not."
 
@@ -177,6 +180,11 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
             f"The share from 1 to 100 nm is {per_cent(both[0])} with and {per_cent(both[1])} without outlines of a"
             f" calibrated chance under {100 * LEAST_CONFIDENCE:.0f} %."
         )
+    yield from _intervals(sample, found)
+
+
+def _intervals(sample: Sample, found: Statistics) -> Iterator[str]:
+    """How the intervals of the distribution were found, or why there are none."""
     if found.interval_note:
         yield f"There are no intervals of sizes: {found.interval_note[:1].lower()}{found.interval_note[1:]}"
     law = "the beta-binomial law and the fractions of the images"
@@ -187,9 +195,10 @@ def _after_outlining(sample: Sample, found: Statistics) -> Iterator[str]:
         if found.fraction_low is not None:
             yield f"The fraction has a 95 % interval by {law}. It {_included(sample, 'includes', 'does')}."
         return
+    fractions = f", for fractions by {law}" if found.fraction_low is not None else ""
     yield (
         f"The 95 % intervals are by resampling ({REPEATS:,} draws, {found.interval_basis}, the same draws for the same"
-        f" files), for fractions by {law}. They {_included(sample)}."
+        f" files){fractions}. They {_included(sample)}."
     )
     yield from found.cautions
 

@@ -30,12 +30,15 @@ def rows(sample: Sample) -> list[Row]:
     """Every number of the statistics, in the order of reading."""
     found, things = sample.pooled, sample.task.things
     warnings = [Row("warning", each, None, "", None, None) for each in shorts(sample.flags)]
+    own = [
+        Row("quantities", number(name).title, each.value, each.unit, each.low, each.high)
+        for name, each in sample.quantities.items()
+        if sample.task.own_quantities
+    ]
     if found is None:
-        return warnings + [
-            Row("quantities", number(name).title, each.value, each.unit, each.low, each.high)
-            for name, each in sample.quantities.items()
-        ]
-    return [*warnings, *_counts(found, things), *_sizes(found), *_others(found, things), *_shapes(found)]
+        return warnings + own
+    counts = [] if own else _counts(found, things)
+    return [*warnings, *own, *counts, *_sizes(found), *_others(found, things), *_shapes(found)]
 
 
 def pair(interval: Any) -> tuple[float | None, float | None]:
@@ -55,7 +58,7 @@ def _sizes(found: Statistics) -> Iterator[Row]:
         figures = found.weighted[weighting]
         for name in FIGURES:
             quantity, ends = NUMBERS[name], pair(figures["intervals"][name])
-            group = f"minimum Feret diameter {words}"
+            group = f"{COLUMNS[found.size].label} {words}"
             yield Row(group, quantity.label, figures[name], quantity.unit(found.unit), *ends)
 
 
@@ -64,8 +67,9 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
     yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
     counted = f", of {things}{counted_from(found.nano)}" if found.nano else ""
-    yield Row("other sizes", f"fraction by number from 1 to 100 nm{counted}", *nano)
-    for name in DOUBTFUL_FRACTIONS:
+    if found.screened:
+        yield Row("other sizes", f"fraction by number from 1 to 100 nm{counted}", *nano)
+    for name in DOUBTFUL_FRACTIONS if found.screened else ():
         yield Row("other sizes", NUMBERS[name].label, getattr(found, name), "", *pair(found.intervals.get(name)))
     if found.recommendation is not None:
         vssa = found.recommendation["vssa"]
@@ -83,8 +87,8 @@ def _others(found: Statistics, things: str) -> Iterator[Row]:
         "primaries_in_groups": f"{things} in groups",
         "largest": f"{things} in the largest group",
     }
-    for name, words in names.items():
-        yield Row("agglomerates", words, found.agglomerates[name], "", None, None)
+    for name, count in (found.agglomerates or {}).items():
+        yield Row("agglomerates", names[name], count, "", None, None)
 
 
 def _shapes(found: Statistics) -> Iterator[Row]:

@@ -62,12 +62,12 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield words(f"Warning: {'; '.join(warnings)}. The notes say more.", WARNING)
     yield space(4)
     yield from _pictures(context)
-    if shown is not None:
-        yield from _numbers(sample, shown)
-    elif sample.quantities:
+    if sample.task.own_quantities and sample.quantities:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
         yield facts(list(quantity_words(sample.quantities).items()))
+    if shown is not None:
+        yield from _numbers(sample, shown)
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
@@ -162,7 +162,7 @@ def _models(sample: Sample) -> Iterator[Flowable]:
 
 def _images(sample: Sample) -> Iterator[Flowable]:
     yield heading("Images")
-    if sample.pooled is None:
+    if sample.pooled is None or sample.task.own_quantities:
         yield from _numbers_of_images(sample)
         return
     between = sample.between

@@ -23,7 +23,6 @@ from ..measure.fitting import LEAST
 from ..measure.quantities import column, in_micrometres, of_class, significant
 from ..measure.statistics import by_reason
 from ..measure.table import Table
-from ..measure.together import mean_and_median
 from ..sample import Sample
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
@@ -255,7 +254,8 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     """The distribution of the column that is the task's size, of what is kept and whole, and the numbers beside it."""
     table, measure = whole(scene.analysis.table), column(scene.task.size)
     edge = scene.analysis.settings.measurement.border_correction
-    mean, median = mean_and_median([table], measure.name, edge)
+    found = scene.sample.pooled
+    mean, median = (None, None) if found is None else (found.mean, found.median)
     unit = readable_unit(table.unit, median)
     nanometre = nanometre_in(unit)
     sizes = sizes_in(unit, Sizes.of(table, edge=edge, by=measure.name))

@@ -154,7 +154,12 @@ def _statistics(kind: type[Statistics], **more: Any) -> Any:
         weighted=model("Weighted", **_each(WEIGHTINGS, weighted)),
         fit=layout(Fit, law=Literal["log-normal"], word=Literal["good", "fair", "poor"]) | None,
         convergence=_convergence() | None,
-        agglomerates=model("Agglomerates", **_each(("groups", "singles", "primaries_in_groups", "largest"), Count)),
+        size=(str, "name of the measure that is the size"),
+        screened=(bool, "whether the objects were judged as nanomaterials"),
+        agglomerates=(
+            model("Agglomerates", **_each(("groups", "singles", "primaries_in_groups", "largest"), Count)) | None,
+            "groups of touching particles; null for other objects",
+        ),
         shape=(dict[str, spread], "descriptors of shape, by name"),  # type: ignore[valid-type]
         nano=_nano() | None,
         budget=(_budget() | None, "of the uncertainty, after JCGM 100:2008; null of pixels"),

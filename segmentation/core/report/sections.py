@@ -68,9 +68,9 @@ BUDGET_OF_MEDIAN = (
 )
 
 
-def too_few(found: Statistics) -> str:
+def too_few(found: Statistics, things: str) -> str:
     """What there are too few of for an interval that anyone could use."""
-    return f"too few {'particles' if found.interval_basis == PER_IMAGE else 'images'}"
+    return f"too few {things if found.interval_basis == PER_IMAGE else 'images'}"
 
 
 def key_numbers(found: Statistics, things: str) -> list[Flowable]:
@@ -78,8 +78,10 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     unit = found.unit
     limits = found.intervals
     note = found.interval_note
-    missing = "" if note else too_few(found)
-    lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
+    missing = "" if note else too_few(found, things)
+    lines = [(f"Whole {things}", f"{found.n_kept:,}")]
+    if found.screened:
+        lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
     for name in ("median", "mean", "sd", "d10", "d90") if found.n_kept > 1 else ("median",):
         lines.append((NUMBERS[name].title, interval(getattr(found, name), pair(limits[name]), unit, missing)))
     basis = (
@@ -88,7 +90,7 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
         else f"In brackets: 95 % interval, by resampling {BASIS[found.interval_basis]}. {_whole(found)}"
     )
     said = (words(sentence, SMALL) for sentence in (basis, *found.cautions))
-    return [heading("Minimum Feret diameter, by number"), facts(lines, HALF), *said]
+    return [heading(f"{found.title}, by number"), facts(lines, HALF), *said]
 
 
 def _whole(found: Statistics) -> str:
@@ -127,10 +129,10 @@ def distribution(shown: Distribution) -> list[Flowable]:
     return [
         Chart(drawn_alone(lambda ax: draw_histogram(ax, shown), HISTOGRAM)),
         heading("Size distribution"),
-        _weighted(found),
+        _weighted(found, shown.task.things),
         *(words(note, SMALL) for note in dict.fromkeys(each["note"] for each in found.weighted.values()) if note),
         words(_fit(found, shown.task.things), SMALL),
-        words(f"{' '.join(_definitions())} {WEIGHTED}", SMALL),
+        words(f"{' '.join(_definitions(found))} {WEIGHTED}", SMALL),
         space(4),
         together(
             abreast(*charts),
@@ -139,16 +141,17 @@ def distribution(shown: Distribution) -> list[Flowable]:
     ]
 
 
-def _definitions() -> Iterator[str]:
+def _definitions(found: Statistics) -> Iterator[str]:
     """Of what its name does not explain."""
-    for quantity in (COLUMNS["min_feret"], COLUMNS["ecd"], *(NUMBERS[name] for name in ("span", "geometric_sd"))):
+    columns = dict.fromkeys((found.size, "ecd"))
+    for quantity in (*(COLUMNS[name] for name in columns), *(NUMBERS[name] for name in ("span", "geometric_sd"))):
         yield f"{quantity.title}: {quantity.definition}"
 
 
-def _weighted(found: Statistics) -> Flowable:
-    head = [f"Minimum Feret diameter ({found.unit})", *WEIGHTINGS.values()]
+def _weighted(found: Statistics, things: str) -> Flowable:
+    head = [f"{found.title} ({found.unit})", *WEIGHTINGS.values()]
     lines = []
-    few = {"number": too_few(found)}  # by area and volume some figures never have an interval
+    few = {"number": too_few(found, things)}  # by area and volume some figures never have an interval
     for name in FIGURES:
         cells = [
             interval(each[name], pair(each["intervals"][name]), "", "" if each["note"] else few.get(by, ""))
@@ -279,13 +282,16 @@ def shape(found: Statistics, things: str) -> list[Flowable]:
         if all(of in values for values in found.shape.values())
     ]
     groups = found.agglomerates
-    said = (
-        f"Primary {things} {found.n_kept:,}: {groups['singles']:,} touch no other, {groups['primaries_in_groups']:,}"
-        f" lie in {groups['groups']:,} groups of touching ones, the largest of {groups['largest']:,}."
-    )
+    said = ""
+    if groups:
+        said = (
+            f"Primary {things} {found.n_kept:,}: {groups['singles']:,} touch no other,"
+            f" {groups['primaries_in_groups']:,} lie in {groups['groups']:,} groups of touching ones, the largest of"
+            f" {groups['largest']:,}."
+        )
     return [
         together(
-            heading("Shape and agglomeration"),
+            heading("Shape and agglomeration" if groups else "Shape"),
             table(head, lines, (0.6, *[1] * len(found.shape))),
             words(" ".join(f"{each.title}: {each.definition}" for each in known) + NO_SHAPE_INTERVALS, SMALL),
             words(said),

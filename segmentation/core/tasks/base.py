@@ -6,7 +6,7 @@ The web process reads tasks, too: what needs scipy, scikit-image, matplotlib or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,6 +111,8 @@ class Task:
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
     table: name of its table's file: "classes" where each pixel belongs to a class and the table has a row per class.
     size: column of its table that the size distribution shows.
+    figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
+    screened: whether its objects are judged as nanomaterials, with an uncertainty budget.
     together(fields): its numbers for several images as one sample; None where the size distributions are pooled.
     options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
         best, where a setting names a typical size.
@@ -140,6 +142,8 @@ class Task:
     method: str = ""
     table: str = "objects"
     size: str = "min_feret"
+    figures: Mapping[str, str] = field(default_factory=dict, hash=False)
+    screened: bool = False
     together: Together | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = no_facts
     options: type[ModelOptions] = ModelOptions
@@ -156,6 +160,11 @@ class Task:
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
         """Names of the classes that a model tells apart."""
         return self.class_names or self.channels(card).names
+
+    @property
+    def own_quantities(self) -> tuple[str, ...]:
+        """Names of the numbers that it answers with, where the size distribution alone is not the answer."""
+        return () if self.screened else self.quantities
 
     @property
     def of_classes(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic import Field
 from ..flags import Flag
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, by_area, mean_and_median
+from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -92,19 +92,19 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     from ..analysis import Measured
-    from ..measure.fields import counted, if_enough, over_blocks, per_area, per_block, sizes_of, table_of
+    from ..measure.fields import counted, distribution, if_enough, over_blocks, per_area, per_block, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
     if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
     shape = segmentation.rows, micrograph.shape[1]
-    sizes = sizes_of(table, "ecd", settings.border_correction, calibration, micrograph.sha256)
+    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     inside = np.isin(segmentation.dense[: shape[0]], np.flatnonzero(table.kept) + 1)
     sums = np.stack([per_block(inside), per_block(np.ones(shape))], axis=1)
     thickness = segmentation.provenance.settings.get("thickness")
     values = (
         *(counted(int(table.kept.sum())), counted(len(np.unique(table["group"][table.kept])))),
-        *(sizes["mean"], sizes["median"], per_area("bubble_density", table, shape, calibration)),
+        *(sizes.value("mean"), sizes.value("median"), per_area("bubble_density", table, shape, calibration)),
         *(
             if_enough(over_blocks(lambda each: each[0] / each[1], sums), table),
             swelling(table, shape, thickness, calibration),
@@ -112,15 +112,12 @@ def measure(
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
     said = (*defects.doubts(segmentation), *unscaled)
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together: diameters over all bubbles, swelling from the sums of the volumes."""
-    from ..measure.fields import whole
-
-    found, tables = by_area(fields), [whole(each.table) for each in fields]
-    found["bubble_diameter_mean"], found["bubble_diameter_median"] = mean_and_median(tables, "ecd", fields[0].edge)
+    """Numbers of several images together; swelling comes from the sums of the volumes."""
+    found = by_area(fields)
     told = [each for each in fields if each.values["swelling"] is not None]
     gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in told)
     foil = sum(each.area * each.settings["thickness"] for each in told)
@@ -180,5 +177,6 @@ TASK = defects.task_of(
     ),
     golden=golden,
     method=METHOD,
+    figures={"bubble_diameter_mean": "mean", "bubble_diameter_median": "median"},
     together=together,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from math import log10
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from ..flags import Flag
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, averaged, by_area, mean_and_median
+from ..measure.together import FieldOfView, averaged, by_area, pooled_mean
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -106,7 +105,7 @@ def measure(
 ) -> Measured:
     from ..analysis import Measured
     from ..labels.grains import are_convex
-    from ..measure.fields import counted, per_area, sizes_of, table_of, whole
+    from ..measure.fields import counted, distribution, mean_of, per_area, table_of, whole
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
@@ -114,19 +113,19 @@ def measure(
         return nothing
     kept = whole(table).kept
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
-    size = partial(
-        sizes_of, by="ecd", edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256
-    )
-    every, density = size(table), per_area("grain_density", table, (rows, labels.shape[1]), calibration)
+    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
+    density = per_area("grain_density", table, (rows, labels.shape[1]), calibration)
     values = (
         *(counted(int(each.sum())) for each in (table.kept, kept, kept & table["convex"])),
-        *(every["mean"], every["median"], size(convex)["mean"]),
+        *(sizes.value("mean"), sizes.value("median")),
+        mean_of(convex, TASK.size, settings.border_correction, calibration),
         *(_intercept(labels[:rows], table, calibration), density, grain_number(density, calibration.nm_per_pixel)),
     )
     share = float((kept & table["convex"]).sum()) / max(1, int(kept.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Joined grains: only {100 * share:.0f} % are convex")
     few = (joined,) if kept.sum() and share < FEW_CONVEX else ()
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), (*defects.doubts(segmentation), *few))
+    flags = (*defects.doubts(segmentation), *few)
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), flags)
 
 
 def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
@@ -142,14 +141,13 @@ def _intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Of several images: diameters of the grains of all of them, intercepts by the length of the test lines."""
+    """Numbers of several images together; intercepts are weighted by the length of the test lines."""
     from ..measure.fields import whole
 
     found, first = by_area(fields), fields[0]
     tables = [whole(each.table) for each in fields]
-    found["grain_diameter_mean"], found["grain_diameter_median"] = mean_and_median(tables, "ecd", first.edge)
     convex = [each.judged(np.where(each["convex"], each.reasons, "not convex")) for each in tables]
-    found["convex_diameter_mean"], _ = mean_and_median(convex, "ecd", first.edge)
+    found["convex_diameter_mean"] = pooled_mean(convex, "ecd", first.edge)
     intercepts = [each.values["grain_intercept"] for each in fields]
     # The lines are all rows and columns: their length goes as the area by the size of a pixel.
     lines = [each.area / (each.table.nm_per_pixel or 1.0) for each in fields]
@@ -194,5 +192,6 @@ TASK = defects.task_of(
     panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
     method=METHOD,
+    figures={"grain_diameter_mean": "mean", "grain_diameter_median": "median"},
     together=together,
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..measure import quantities
 from ..measure.quantities import Quantity
-from ..measure.together import FieldOfView, by_area, mean_and_median
+from ..measure.together import FieldOfView, by_area, pooled_mean
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -70,7 +69,7 @@ def measure(
 ) -> Measured:
     from ..analysis import Measured
     from ..labels.lines import box_diagonals, skeleton_lengths
-    from ..measure.fields import counted, per_area, sizes_of, table_of
+    from ..measure.fields import counted, distribution, mean_of, per_area, table_of
 
     labels = segmentation.dense
     lengths = skeleton_lengths(labels)
@@ -79,24 +78,23 @@ def measure(
     )
     if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
-    size = partial(sizes_of, edge=settings.border_correction, calibration=calibration, sha256=micrograph.sha256)
-    by_length, shape = size(table, "line_length"), (segmentation.rows, micrograph.shape[1])
+    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
+    shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction
     seen = table.length("line_length")
     values = (
-        *(counted(int(table.kept.sum())), by_length["mean"], by_length["median"]),
-        *(size(table, "box_diagonal")["mean"], per_area("line_density", table, shape, calibration, seen)),
+        *(counted(int(table.kept.sum())), sizes.value("mean"), sizes.value("median")),
+        *(mean_of(table, "box_diagonal", edge, calibration), per_area("line_density", table, shape, calibration, seen)),
     )
     said = tuple(defects.doubts(segmentation))
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Of several images: lengths of the lines of all of them."""
+    """Numbers of several images together."""
     from ..measure.fields import whole
 
-    found, tables, edge = by_area(fields), [whole(each.table) for each in fields], fields[0].edge
-    found["line_length_mean"], found["line_length_median"] = mean_and_median(tables, "line_length", edge)
-    found["box_diagonal_mean"], _ = mean_and_median(tables, "box_diagonal", edge)
+    found, tables = by_area(fields), [whole(each.table) for each in fields]
+    found["box_diagonal_mean"] = pooled_mean(tables, "box_diagonal", fields[0].edge)
     return found
 
 
@@ -121,5 +119,6 @@ TASK = defects.task_of(
     method=METHOD,
     size="line_length",
     corners=True,
+    figures={"line_length_mean": "mean", "line_length_median": "median"},
     together=together,
 )

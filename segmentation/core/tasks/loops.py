@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..measure import quantities
 from ..measure.quantities import Quantity, Value
-from ..measure.together import FieldOfView, by_area, mean_and_median
+from ..measure.together import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -85,21 +85,21 @@ def measure(
 ) -> Measured:
     from ..analysis import Measured
     from ..labels.loops import longest
-    from ..measure.fields import counted, per_area, sizes_of, table_of
+    from ..measure.fields import counted, distribution, per_area, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration, loop_diameter=longest(segmentation.dense))
     if nothing := defects.untold(segmentation, table, TASK, settings):
         return nothing
-    sizes = sizes_of(table, "loop_diameter", settings.border_correction, calibration, micrograph.sha256)
+    sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]), calibration)
     thickness = segmentation.provenance.settings.get("thickness")
     values = (
-        *(counted(int(table.kept.sum())), sizes["mean"], sizes["median"], density),
+        *(counted(int(table.kept.sum())), sizes.value("mean"), sizes.value("median"), density),
         per_volume(density, thickness, calibration.nm_per_pixel),
     )
     unscaled = (NO_SCALE,) if thickness and calibration.nm_per_pixel is None else ()
     said = (*defects.doubts(segmentation), *unscaled)
-    return Measured(table, None, dict(zip(TASK.quantities, values, strict=True)), said)
+    return Measured(table, sizes, dict(zip(TASK.quantities, values, strict=True)), said)
 
 
 def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | None) -> Value:
@@ -113,12 +113,8 @@ def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | No
 
 
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Of several images: diameters of the loops of all of them, numbers by area and by volume."""
-    from ..measure.fields import whole
-
-    found, tables = by_area(fields), [whole(each.table) for each in fields]
-    diameters = mean_and_median(tables, "loop_diameter", fields[0].edge)
-    found["loop_diameter_mean"], found["loop_diameter_median"] = diameters
+    """Numbers of several images together; the number per volume is weighted by the volumes."""
+    found = by_area(fields)
     told = [each for each in fields if each.values["loop_volume_density"] is not None]
     volume = sum(each.area * each.settings["thickness"] for each in told)
     count = sum((each.values["loop_density"] or 0.0) * each.area for each in told)
@@ -153,5 +149,6 @@ TASK = defects.task_of(
     golden=golden,
     method=METHOD,
     size="loop_diameter",
+    figures={"loop_diameter_mean": "mean", "loop_diameter_median": "median"},
     together=together,
 )

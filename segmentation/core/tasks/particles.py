@@ -365,6 +365,7 @@ TASK = Task(
         *("fraction_100nm_with_doubtful", "fraction_100nm_without_doubtful", "ecd_median"),
     ),
     panels=("image", "segmentation", "doubts", "histogram"),
+    screened=True,
     golden=golden,
     method=METHOD,
     table="particles",

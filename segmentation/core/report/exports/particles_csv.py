@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...measure.quantities import DOUBTFUL_FRACTIONS
+from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
 from ..wording import counted_from, doubt_words, instrument_words, quantity_words, version
@@ -101,18 +101,22 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
 
 def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
+    own = sample.task.own_quantities
+    if own:
+        yield from quantity_words(sample.quantities, number).items()
     if found is None:
         from ..facts import edge_of
 
         if edge_of(sample, sample.members[0]) == "weight":
             yield "edges", WEIGHTED.format(thing=sample.task.thing)
-        yield from quantity_words(sample.quantities, number).items()
         return
-    yield f"{things} kept", found.n_kept
-    yield f"{things} set aside", found.n_set_aside
-    for reason, count in found.set_aside.items():
-        yield f"set aside because: {reason}", count
-    yield "the sizes below", f"minimum Feret diameters of the kept {things} by number"
+    if not own:
+        yield f"{things} kept", found.n_kept
+        yield f"{things} set aside", found.n_set_aside
+        for reason, count in found.set_aside.items():
+            yield f"set aside because: {reason}", count
+    which = "whole" if own else "kept"
+    yield "the sizes below", f"{COLUMNS[found.size].label}s of the {which} {things} by number"
     if found.edge == "weight":
         yield "edges", WEIGHTED.format(thing=sample.task.thing)
     for name in ("mean", "median", "sd", "d10", "d50", "d90"):

@@ -43,7 +43,8 @@ def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
     {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
     "outline"}]}, of SIZES, the task's own size and SHAPES those that are known, and "class" where there are several;
     sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
-    is no number; grain: the size of a pixel in `unit`; weight: of the border correction, only where it has weights;
+    is no number; cut: the object is kept but touches the frame, so that its size is not known; grain: the size of a
+    pixel in `unit`; weight: of the border correction, only where it has weights;
     outline [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, closed by a line to its first point and
     true to about a pixel. Where pixels belong to classes, each class has its "colour" in the figure, and in "rings"
     its further pieces and its holes, the largest first, as far as there is room: "left_out" is how many are missing.
@@ -52,22 +53,24 @@ def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
     rows, columns = analysis.micrograph.shape
     found, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
     known = _columns(analysis) if len(table) == len(used) else {}
-    of_classes = tasks.find(used.provenance.task).of_classes
+    task = tasks.find(used.provenance.task)
     cracks = scene.cracks if scene else find_cracks(used.dense[: used.rows])
     lines = scene.outlines if scene else smooth_outlines(cracks, len(used))
+    cut = table.kept & ~table.whole if known and not (task.screened or task.of_classes) else np.zeros(len(lines), bool)
     particles: list[dict[str, Any]] = [
         {
             "id": int(found.ids[i]),
             **({"class": found.classes[i]} if len(used.class_names) > 1 else {}),
             "kept": bool(found.kept[i]),
             "reason": found.reasons[i],
+            **({"cut": True} if cut[i] else {}),
             **{name: values[i] for name, values in known.items()},
             "outline": _whole(thinned(line, TOLERANCE)),
         }
         for i, line in enumerate(lines)
     ]
     frame = {"width": columns, "height": rows, "rows": used.rows}
-    if of_classes:
+    if task.of_classes:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
