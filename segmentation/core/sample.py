@@ -212,7 +212,7 @@ class Sample:
 
     def by_image(self, name: str) -> list[Value]:
         """This number of each image, without a value where it has none or has it in another unit."""
-        if self.pooled is not None and not self.task.own_quantities:  # of sizes, by sampling alone
+        if self.pooled is not None and self.task.screened:  # of sizes, by sampling alone
             return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
         own = [image.member.quantities.get(name) if image.member else None for image in self.images]
         unit = self.quantities[name].unit
@@ -264,7 +264,7 @@ class Sample:
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
         }
         found = self.pooled.as_dict() if self.pooled else {}
-        made = {**(numbers if self.task.own_quantities else {}), **found, **own, **as_json(self.flags)}
+        made = {**({} if self.task.screened else numbers), **found, **own, **as_json(self.flags)}
         every = self.images[: len(self.members)]
         rows = made.get("images") or [{"name": image.name, "excluded": image.excluded} for image in every]
         return made | {"images": [{**row, "warning": each.warning} for row, each in zip(rows, every, strict=True)]}

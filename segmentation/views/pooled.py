@@ -136,7 +136,7 @@ class Pooled(Sizes):
     @property
     def of_sizes(self) -> bool:
         """Whether its kind of analysis has a distribution of sizes."""
-        return not self.task.own_quantities
+        return self.task.screened
 
     @property
     def of_all(self) -> list[Measure]:

@@ -33,7 +33,7 @@ def test_one_particle():
     found = summarise(table_of([50]), calibration=SURE)
     assert found.nano["verdict"] == "undecided"
     assert found.nano["decides"] == "More particles: a verdict needs at least 30, and there are 1."
-    assert "at least 6 particles" in found.interval_note
+    assert "at least 6 sizes" in found.interval_note
 
 
 def test_all_sizes_equal():

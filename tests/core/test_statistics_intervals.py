@@ -29,7 +29,7 @@ def ratio(interval):
 def test_too_few_particles_have_no_interval_but_that_of_the_fraction(n):
     found = summarise(table_of(log_normal(n)))
     assert (
-        found.interval_note == f"95 % intervals need at least {LEAST} particles; there {'is' if n == 1 else 'are'} {n}."
+        found.interval_note == f"95 % intervals need at least {LEAST} sizes; there {'is' if n == 1 else 'are'} {n}."
     )
     fractions = {name: limits for name, limits in found.intervals.items() if name.startswith("fraction_100nm")}
     assert {found.intervals[name] for name in found.intervals.keys() - fractions.keys()} == {None}
@@ -205,7 +205,7 @@ def test_figures_whose_intervals_are_too_narrow_are_named():
     assert len(said) == 1
     for each in names.replace(" and", ",").split(", "):
         assert each.split()[-1] in said[0]
-    assert said[0].endswith(" and number 1–100 nm may be too narrow: fewer than 30 particles were kept.")
+    assert said[0].endswith(" and number 1–100 nm may be too narrow: there are fewer than 30 sizes.")
     assert summarise(table_of(log_normal(400))).cautions == []
 
 

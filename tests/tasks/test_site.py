@@ -111,6 +111,10 @@ class TestSite:
         assert answer.status_code == 200 and "Traceback" not in page and kind.card.title in page
         statistics = job.summary["statistics"]
         assert ('id="histogram"' in page) == (statistics is not None and statistics["n_kept"] >= 10)
+        if 'id="histogram"' in page:
+            bars = client.get(f"/jobs/{job.pk}/histogram").json()
+            assert bars["measures"][0] == statistics["size"] == kind.task.size
+            assert bars["n"] == sum(bars["counts"]) == statistics["n_kept"]
         assert f"Table of {kind.task.things}" in page
         if kind.task.name != "particles":
             text = re.sub(r"<form.*?</form>|<option.*?</option>", "", page.lower()).replace('class="particles"', "")

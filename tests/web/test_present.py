@@ -100,7 +100,7 @@ class TestSizes:
         assert (Sizes(old).fit, Sizes(old).groups, Sizes(old).interval_line) == ("", "", "")
 
     def test_why_there_is_no_interval(self):
-        note = "95 % intervals need at least 5 particles; there are 2."
+        note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
         assert Sizes(none).interval_line == note
         assert {one.interval for one in Sizes(none).sizes[:6]} == {""}

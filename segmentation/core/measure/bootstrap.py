@@ -99,7 +99,7 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     if sizes.unit == "px":
         return NO_INTERVALS
     if n < LEAST:
-        return f"95 % intervals need at least {LEAST} particles; there {'is' if n == 1 else 'are'} {n}."
+        return f"95 % intervals need at least {LEAST} sizes; there {'is' if n == 1 else 'are'} {n}."
     if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
     if 1 < sizes.images < FEWEST_IMAGES:
@@ -108,14 +108,14 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
         return "95 % intervals are not defined: all images have the same sizes."
     counting = effective_number(sizes.weights["number"])
     if counting < LEAST:
-        return f"95 % intervals need at least {LEAST} particles; by edge weights these {n} equal {counting:.1f}."
+        return f"95 % intervals need at least {LEAST} sizes; by edge weights these {n} equal {counting:.1f}."
     if way == "volume" and 1 < sizes.images < LEAST_IMAGES:
         return f"95 % intervals by volume need at least {LEAST_IMAGES} images; there are {sizes.images}."
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (
-            f"95 % intervals by {way} are not given: a few large particles carry most of it. They equal {carrying:.0f}"
-            f" particles of one size, and intervals need at least {CARRYING:g}."
+            f"95 % intervals by {way} are not given: a few large sizes carry most of it. They equal {carrying:.0f}"
+            f" equal sizes, and intervals need at least {CARRYING:g}."
         )
     return ""
 

@@ -32,11 +32,11 @@ def doubted(sizes: Sizes) -> Iterator[Caution]:
         return
     n = len(sizes)
     if n < FEW:
-        yield MOST, f"fewer than {FEW} particles were kept"
+        yield MOST, f"there are fewer than {FEW} sizes"
     elif n < FEWER:
-        yield SPREAD, f"fewer than {FEWER} particles were kept"
+        yield SPREAD, f"there are fewer than {FEWER} sizes"
     if 1 < sizes.images < FEW_IMAGES:
-        why = "images cannot show whether images of larger particles hold fewer of them"
+        why = "images cannot show whether images of larger objects hold fewer of them"
         yield LOCATION, f"fewer than {FEW_IMAGES} {why}"
     if 1 < sizes.images < MANY_IMAGES and poor(sizes):
         yield ("d10", "d90", "span"), "the sizes of few images are not log-normal"

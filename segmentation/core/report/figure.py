@@ -55,7 +55,7 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
         _text(figure, 0.035, 0.929, f"Warning: {warning}", fontsize=8.5, fontweight="bold", color=WARNED)
     if sample.analysis is None:
         _text(figure, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
-        if sample.task.own_quantities:
+        if not sample.task.screened:
             _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
             _text(figure, 0.035, 0.55, "B  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
             draw_numbers(figure, sample)

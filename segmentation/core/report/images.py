@@ -45,10 +45,10 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
         )
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
-    if sample.task.own_quantities and whole.low is not None and whole.high is not None:
+    if not sample.task.screened and whole.low is not None and whole.high is not None:
         ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
     title = number(name).title
-    if sample.pooled is not None and not sample.task.own_quantities:
+    if sample.pooled is not None and sample.task.screened:
         title = sample.pooled.title
     ax.set_xlabel(f"{writable(title)} ({whole.unit})" if whole.unit else writable(title)).set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)

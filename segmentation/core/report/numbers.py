@@ -33,7 +33,7 @@ def rows(sample: Sample) -> list[Row]:
     own = [
         Row("quantities", number(name).title, each.value, each.unit, each.low, each.high)
         for name, each in sample.quantities.items()
-        if sample.task.own_quantities
+        if not sample.task.screened
     ]
     if found is None:
         return warnings + own
@@ -64,7 +64,8 @@ def _sizes(found: Statistics) -> Iterator[Row]:
 
 def _others(found: Statistics, things: str) -> Iterator[Row]:
     ecd = pair(found.intervals["ecd_median"])
-    yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
+    if found.size != "ecd":
+        yield Row("other sizes", "median equivalent circular diameter", found.ecd_median, found.unit, *ecd)
     nano = (found.fraction_100nm, "", found.fraction_low, found.fraction_high)
     counted = f", of {things}{counted_from(found.nano)}" if found.nano else ""
     if found.screened:

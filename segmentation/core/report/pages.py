@@ -62,7 +62,7 @@ def _story(context: Context) -> Iterator[Flowable]:
         yield words(f"Warning: {'; '.join(warnings)}. The notes say more.", WARNING)
     yield space(4)
     yield from _pictures(context)
-    if sample.task.own_quantities and sample.quantities:
+    if not sample.task.screened and sample.quantities:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
         yield facts(list(quantity_words(sample.quantities).items()))
@@ -162,7 +162,7 @@ def _models(sample: Sample) -> Iterator[Flowable]:
 
 def _images(sample: Sample) -> Iterator[Flowable]:
     yield heading("Images")
-    if sample.pooled is None or sample.task.own_quantities:
+    if sample.pooled is None or not sample.task.screened:
         yield from _numbers_of_images(sample)
         return
     between = sample.between

@@ -42,11 +42,10 @@ MOST_LINES = 12
 MOST_SCORES = 8
 HISTOGRAM = (WIDTH / 72, 2.8)
 SENSITIVITY = (0.6, 0.115)  # inches in all and for each row
-BASIS = {"by particle": "the particles", "by image": "the images"}
 VERDICTS = {"above": "above 50 %", "below": "below 50 %", "undecided": "undecided"}
 WEIGHTED = (
-    "By number every particle counts once, by area as its projected area, by volume as the sphere of that area. Some"
-    " spreads by area and volume have no interval, because they depend on the few largest particles."
+    "By number all sizes have the same weight; by area, the weight of the projected area; by volume, of the sphere of"
+    " that area. Some spreads by area and volume have no interval, because they depend on the few largest sizes."
 )
 SENSITIVITY_WORDS = (
     "Each line changes one setting. These intervals include sampling only. Doubtful: confidence under"
@@ -79,6 +78,7 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     limits = found.intervals
     note = found.interval_note
     missing = "" if note else too_few(found, things)
+    resampled = things if found.interval_basis == PER_IMAGE else "images"
     lines = [(f"Whole {things}", f"{found.n_kept:,}")]
     if found.screened:
         lines = [(things.capitalize(), f"{found.n_kept:,} kept, {found.n_set_aside:,} set aside")]
@@ -87,10 +87,10 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
     basis = (
         f"Without intervals: {note}"
         if note
-        else f"In brackets: 95 % interval, by resampling {BASIS[found.interval_basis]}. {_whole(found)}"
+        else f"In brackets: 95 % interval, by resampling the {resampled}. {_whole(found)}"
     )
     said = (words(sentence, SMALL) for sentence in (basis, *found.cautions))
-    return [heading(f"{found.title}, by number"), facts(lines, HALF), *said]
+    return [heading(f"{found.title}, by number"), facts(lines, HALF if found.nano else WIDTH), *said]
 
 
 def _whole(found: Statistics) -> str:
@@ -158,8 +158,9 @@ def _weighted(found: Statistics, things: str) -> Flowable:
             for by, each in ((by, found.weighted[by]) for by in WEIGHTINGS)
         ]
         lines.append([NUMBERS[name].label + ("" if NUMBERS[name].power else " (no unit)"), *cells])
-    ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")
-    lines.append([NUMBERS["ecd_median"].label, ecd, "", ""])
+    if found.size != "ecd":
+        ecd = interval(found.ecd_median, pair(found.intervals["ecd_median"]), "")
+        lines.append([NUMBERS["ecd_median"].label, ecd, "", ""])
     return table(head, lines, (1.5, 1, 1, 1))
 
 

@@ -112,7 +112,8 @@ class Task:
     table: name of its table's file: "classes" where each pixel belongs to a class and the table has a row per class.
     size: column of its table that the size distribution shows.
     figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
-    screened: whether its objects are judged as nanomaterials, with an uncertainty budget.
+    screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
+        then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
     together(fields): its numbers for several images as one sample; None where the size distributions are pooled.
     options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
         best, where a setting names a typical size.
@@ -160,11 +161,6 @@ class Task:
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
         """Names of the classes that a model tells apart."""
         return self.class_names or self.channels(card).names
-
-    @property
-    def own_quantities(self) -> tuple[str, ...]:
-        """Names of the numbers that it answers with, where the size distribution alone is not the answer."""
-        return () if self.screened else self.quantities
 
     @property
     def of_classes(self) -> bool:

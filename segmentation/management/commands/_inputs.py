@@ -133,7 +133,7 @@ def settings(task: Task, known: Iterable[Setting], options: dict[str, Any], **va
 def outcome(analysis: Any) -> str:
     """What came of an analysis, in a line."""
     task, statistics = find(analysis.settings.task), analysis.statistics
-    if statistics is None:
+    if statistics is None or not statistics.screened:
         aside = int((~analysis.table.kept).sum())
         return f"{len(analysis.segmentation)} {task.things} found{f', {aside} set aside' if aside else ''}"
     return f"{statistics.n_kept} {task.things} kept, {statistics.n_set_aside} set aside"

@@ -51,7 +51,7 @@ def _lines(sample: Sample) -> Iterator[tuple[Any, ...]]:
 
 def numbers_of(sample: Sample) -> tuple[list[str], list[tuple[float | None, ...]]]:
     """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with."""
-    if not sample.task.own_quantities:
+    if sample.task.screened:
         heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
         return heads, [tuple(getattr(image, name) for name in NUMBERS) for image in sample.images]
     heads, columns = ["n", "n_set_aside"], []

@@ -101,7 +101,7 @@ def _summary(sample: Sample) -> Iterator[tuple[str, object]]:
 
 def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
-    own = sample.task.own_quantities
+    own = not sample.task.screened
     if own:
         yield from quantity_words(sample.quantities, number).items()
     if found is None:

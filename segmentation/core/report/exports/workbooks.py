@@ -42,7 +42,7 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
     with _workbook(file) as book:
         if sample.analysis is None:
             heads, rows = numbers_of(sample)
-            if sample.pooled is not None and not sample.task.own_quantities:
+            if sample.pooled is not None and sample.task.screened:
                 heads = ["kept", "set aside", f"median ({sample.pooled.unit})", "95 % from", "to"]
             told = ((image.name, *row, *_remarks(image)) for image, row in zip(sample.images, rows, strict=True))
             widths = (*IMAGES[:1], *[max(12, len(head)) for head in heads], *IMAGES[1:])
