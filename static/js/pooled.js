@@ -9,9 +9,10 @@ if (section) new Histogram(section);
 const scale = document.getElementById("scale");
 if (scale) chooseByTyping(scale);
 
-// When all has ended the server asks for the page anew; not while somebody is filling in one of its forms.
+// When all has ended the server asks for the page anew; not while somebody is filling in one of its forms. The controls
+// of the histogram are no such form: its script sets them, too.
 const stateOf = (field) => (field.type === "file" ? field.files.length : ["checkbox", "radio"].includes(field.type) ? field.checked : field.value);
-const fields = document.querySelectorAll("main form :is(input:not([type=hidden]), select, textarea)");
+const fields = document.querySelectorAll("main form:not([data-chart]) :is(input:not([type=hidden]), select, textarea)");
 const first = new Map([...fields].map((field) => [field, stateOf(field)]));
 const filled = () => [...first].some(([field, state]) => field.isConnected && stateOf(field) !== state);
 
