@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..core import tasks
 from ..core.measure.table import Table
 
 NAME = "table.npz"
@@ -28,6 +29,7 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 
     Raises ValueError where it is damaged or has a column that this version does not know.
     """
+    tasks.every()  # which register their columns
     with np.load(file, allow_pickle=False) as stored:
         columns = {name.removeprefix(COLUMN): stored[name] for name in stored.files if name.startswith(COLUMN)}
         scale = float(stored[SCALE])

@@ -27,6 +27,7 @@ from ..services import tables
 from .access import visible, visible_job
 from .present import is_assumed, used_calibration
 
+SIZE = "min_feret"  # of particles, and of results of earlier versions
 SHAPES = ("aspect_ratio", "circularity", "edge_weight")
 MEASURES = ("min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity")
 WEIGHTINGS = ("number", "area", "volume")
@@ -53,18 +54,18 @@ class Particles:
     weighted: bool
 
     @classmethod
-    def read(cls, file: IO[bytes]) -> Particles:
+    def read(cls, file: IO[bytes], size: str = SIZE) -> Particles:
         """What the viewer's file holds but the outlines. Raises ValueError, KeyError or TypeError for another file."""
-        parts = _parts(file)
+        parts, names = _parts(file), _measures(size)
         head = next(parts)
-        table = np.concatenate([_numbers(part["particles"]) for part in chain([head], parts)]).T.copy()
+        table = np.concatenate([_numbers(part["particles"], names) for part in chain([head], parts)]).T.copy()
         *measures, kept, weights = table
         known = {
             name: column
-            for name, column in zip(MEASURES, measures, strict=True)
+            for name, column in zip(names, measures, strict=True)
             if not len(column) or np.isfinite(column).any()
         }
-        if "min_feret" not in known:
+        if size not in known:
             raise ValueError("the particles have no sizes")
         missing = np.isnan(weights)
         return cls(
@@ -80,7 +81,7 @@ class Particles:
     def of(cls, tables: Sequence[Table], statistics: Mapping[str, Any]) -> Particles:
         """The objects in the tables of one image or of several, as far as they have the unit of their statistics."""
         unit, weighted = statistics.get("unit", "nm"), statistics.get("edge") == "weight"
-        size, screened = statistics.get("size", "min_feret"), statistics.get("screened", True)
+        size, screened = statistics.get("size", SIZE), statistics.get("screened", True)
         found = [table for table in tables if table.unit == unit]
         pixels = {table.nm_per_pixel or 1.0 for table in found}
         grain = pixels.pop() if len(pixels) == 1 else 0.0  # as of core.sample.Sample, for the bins of the figure
@@ -90,8 +91,7 @@ class Particles:
             parts = [table.length(name) if length else table[name] for table in found]
             return np.concatenate(parts) if parts else np.zeros(0)
 
-        names = dict.fromkeys((size, *MEASURES))
-        known = {name: values for name in names if np.isfinite(values := column(name)).any() or not found}
+        known = {name: values for name in _measures(size) if np.isfinite(values := column(name)).any() or not found}
         weights = column("edge_weight")
         kept = np.concatenate([each.kept if screened else each.whole for each in found] or [np.zeros(0, bool)])
         return cls(unit, grain, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
@@ -108,10 +108,15 @@ def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     yield json.loads(before + rest)
 
 
-def _numbers(rows: list[dict[str, Any]]) -> Floats:
-    """(n, columns): the measures, whether the particle is kept, and its edge weight."""
-    found = [[*map(row.get, MEASURES), row["kept"], row.get("weight")] for row in rows]
-    return np.array(found, np.float64).reshape(len(rows), len(MEASURES) + 2)
+def _measures(size: str) -> tuple[str, ...]:
+    """What may be shown, the size first."""
+    return tuple(dict.fromkeys((size, *MEASURES)))
+
+
+def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
+    """(n, columns): the measures, whether the size of the object counts, and its edge weight."""
+    found = [[*map(row.get, names), row["kept"] and not row.get("cut"), row.get("weight")] for row in rows]
+    return np.array(found, np.float64).reshape(len(rows), len(names) + 2)
 
 
 @require_safe
@@ -119,16 +124,12 @@ def _numbers(rows: list[dict[str, Any]]) -> Floats:
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
     job = visible_job(request, pk)
-    named = {each.name: each for each in Artifact.objects.filter(job=job, name__in=(tables.NAME, "outlines.json"))}
-    stored = named.get("outlines.json")
+    stored = Artifact.objects.filter(job=job, name="outlines.json").first()
     if stored is None or is_assumed(job.summary):
         raise Http404
-    statistics = job.summary.get("statistics") or {}
+    size = (job.summary.get("statistics") or {}).get("size", SIZE)
     try:
-        if statistics.get("screened", True):
-            particles = _opened(stored.file.storage, stored.file.name)
-        else:
-            particles = _pooled(stored.file.storage, (named[tables.NAME].file.name,), *_said(statistics))
+        particles = _opened(stored.file.storage, stored.file.name, size)
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(bars(particles, request.GET, used_calibration(job).nm_per_pixel or 1.0))
@@ -167,10 +168,10 @@ def _said(statistics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 @lru_cache(OPEN_AT_ONCE)
-def _opened(storage: Storage, name: str) -> Particles:
+def _opened(storage: Storage, name: str, size: str) -> Particles:
     """A file's name holds job and attempt: its content never changes."""
     with storage.open(name, "rb") as file:
-        return Particles.read(file)
+        return Particles.read(file, size)
 
 
 def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[str, Any]:

@@ -27,8 +27,8 @@ THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
 BY_FIELD = (
-    "Each number has its 95 % interval (Student's t over {images} images, weighted by area or objects). It shows how"
-    " the images differ, not how wrong the model is."
+    "Each number has its 95 % interval: Student's t over {images} images, weighted by area or objects, and resampling of"
+    " the images for sizes. It shows how the images differ, not how wrong the model is."
 )
 ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
 ASSUMED = (
@@ -132,6 +132,10 @@ class Pooled(Sizes):
     def task(self) -> Task:
         """The kind of analysis; raises UnknownTask."""
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
+
+    @property
+    def things(self) -> str:  # type: ignore[override]
+        return self.task.things
 
     @property
     def of_sizes(self) -> bool:

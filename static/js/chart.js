@@ -31,7 +31,8 @@ export function holder({ edges }, { measure, all }, bin) {
 // without it nothing can be chosen.
 export class Histogram {
   constructor(section, choose) {
-    Object.assign(this, { section, choose });
+    const { thing, things } = section.dataset;
+    Object.assign(this, { section, choose, thing, things });
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
     this.quiet = this.readout.textContent;
@@ -140,7 +141,8 @@ export class Histogram {
     const pixels = this.bins?.unit === "px";
     this.field("unit").closest(".field").hidden = pixels || power === 0;
     this.field("fit").closest(".choice").hidden = power === 0;
-    this.field("nano").closest(".choice").hidden = pixels || power !== 1;
+    const nano = this.field("nano"); // disabled where objects are not screened as nanomaterials
+    nano.closest(".choice").hidden = nano.disabled || pixels || power !== 1;
     this.section.querySelector("[data-bins-label]").textContent = log ? "Bins per decade" : "Bin width";
     this.section.querySelector("[data-bins-unit]").textContent = log ? "" : unit;
   }
@@ -190,7 +192,7 @@ export class Histogram {
       log: state.log,
       factor: state.factor,
       xTitle: state.unit ? `${state.title}, ${state.unit}` : state.title,
-      yTitle: asShare ? `Share by ${state.weighting}, %` : `Number of particles${bins.weighted ? ", edge-weighted" : ""}`,
+      yTitle: asShare ? `Share by ${state.weighting}, %` : `Number of ${this.things}${bins.weighted ? ", edge-weighted" : ""}`,
       asShare,
       labels: bins.counts.map((_, bin) => this.words(bin)),
       chosen: this.chosen,
@@ -199,7 +201,7 @@ export class Histogram {
 
   title() {
     const { title, weighting } = this.state;
-    return `Histogram: ${within(title)} of ${this.bins.n} particles, by ${weighting}. Arrow keys go from bin to bin${this.choose ? ", Enter shows its particles" : ""}.`;
+    return `Histogram: ${within(title)} of ${this.bins.n} ${this.things}, by ${weighting}. Arrow keys go from bin to bin${this.choose ? `, Enter shows its ${this.things}` : ""}.`;
   }
 
   range(bin) {
@@ -212,8 +214,8 @@ export class Histogram {
 
   words(bin) {
     const { counts, shares, cumulative } = this.bins;
-    const particles = counts[bin] === 1 ? "1 particle" : `${counts[bin]} particles`;
-    return `${this.range(bin)}: ${particles}, ${perCent(shares[bin])} by ${this.state.weighting}; ${perCent(cumulative[bin])} up to here`;
+    const found = `${counts[bin]} ${counts[bin] === 1 ? this.thing : this.things}`;
+    return `${this.range(bin)}: ${found}, ${perCent(shares[bin])} by ${this.state.weighting}; ${perCent(cumulative[bin])} up to here`;
   }
 
   // ---- pointing and choosing --------------------------------------------------------------------

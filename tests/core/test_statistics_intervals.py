@@ -28,9 +28,7 @@ def ratio(interval):
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_too_few_particles_have_no_interval_but_that_of_the_fraction(n):
     found = summarise(table_of(log_normal(n)))
-    assert (
-        found.interval_note == f"95 % intervals need at least {LEAST} sizes; there {'is' if n == 1 else 'are'} {n}."
-    )
+    assert found.interval_note == f"95 % intervals need at least {LEAST} sizes; there {'is' if n == 1 else 'are'} {n}."
     fractions = {name: limits for name, limits in found.intervals.items() if name.startswith("fraction_100nm")}
     assert {found.intervals[name] for name in found.intervals.keys() - fractions.keys()} == {None}
     assert (fractions["fraction_100nm"] is None) == (n == 0)

@@ -112,7 +112,7 @@ class TestSite:
         statistics = job.summary["statistics"]
         assert ('id="histogram"' in page) == (statistics is not None and statistics["n_kept"] >= 10)
         if 'id="histogram"' in page:
-            bars = client.get(f"/jobs/{job.pk}/histogram").json()
+            bars = client.get(f"/jobs/{job.pk}/histogram/").json()
             assert bars["measures"][0] == statistics["size"] == kind.task.size
             assert bars["n"] == sum(bars["counts"]) == statistics["n_kept"]
         assert f"Table of {kind.task.things}" in page

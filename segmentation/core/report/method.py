@@ -42,8 +42,8 @@ REFERENCES = (
 )
 TOGETHER = (
     "For all images together, numbers per area are means weighted by the analysed area, and sizes are those of all"
-    " objects. The 95 % intervals are Student's t from the jackknife over the images (for fractions of equal images:"
-    " ASTM E562). They show how the images differ, not how wrong the model is."
+    " objects. The other 95 % intervals are Student's t from the jackknife over the images (for fractions of equal"
+    " images: ASTM E562). They show how the images differ, not how wrong the model is."
 )
 IMAGES = (
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
