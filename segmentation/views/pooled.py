@@ -27,8 +27,8 @@ THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
 BY_FIELD = (
-    "Each number has its 95 % interval: Student's t over {images} images, weighted by area or objects, and resampling of"
-    " the images for sizes. It shows how the images differ, not how wrong the model is."
+    "Each number has its 95 % interval: Student's t over {images} images, weighted by area or objects; for sizes,"
+    " resampling of the images. It shows how the images differ, not how wrong the model is."
 )
 ONE_FIELD = "Each number has its 95 % interval, by blocks of the only image that counts."
 ASSUMED = (
