@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.micrograph import clip_outliers, data_bar, read
 from ..core.micrograph.kinds import SUFFIXES
-from ..core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, textures
+from ..core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, known, textures
 from ..core.truth import BadDataset
 from .settings import keep_apart
 
@@ -24,13 +24,17 @@ FLOOR = 0.05  # of the variance of all images together: what is added to each va
 def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
     """Write FILE for these folders of images by model, and say how left-out images would be taken.
 
-    Raises BadDataset where a folder has fewer than three images.
+    Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
+    folder has fewer than three images.
     """
     found = {model: _of_folder(folder) for model, folder in folders.items()}
     every = np.concatenate(list(found.values()))
     middle, spread = every.mean(0), every.std(0) + 1e-6
+    before = {each.model: each for each in known().models if each.model not in found}
+    if before:
+        middle, spread = known().middle, known().spread
     scaled = {model: (each - middle) / spread for model, each in found.items()}
-    models = {model: _fitted(model, each) for model, each in scaled.items()}
+    models = before | {model: _fitted(model, each) for model, each in scaled.items()}
     for model, each in scaled.items():
         said(_left_out(model, each, models))
     entries = [_entry(each) for each in models.values()]

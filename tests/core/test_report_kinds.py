@@ -44,6 +44,7 @@ def phases(monkeypatch):
         quantities=("mean",),
         panels=("image", "classes", "doubts", "quantities"),
         method="Pixels were told apart by {way}.",
+        screened=False,
     )
     monkeypatch.setitem(tasks._added, task.name, task)
     made = refound(make_analysis(6), card=CARD, way="brightness")

@@ -143,7 +143,7 @@ def test_large_particles_that_carry_the_volume_give_no_interval_by_volume():
     sizes = np.r_[log_normal(300, 50, 1.1), [900.0, 950.0]]
     found = summarise(table_of(sizes)).weighted
     assert set(found["volume"]["intervals"].values()) == {None}
-    assert "equal 2 particles" in found["volume"]["note"] and "at least 400" in found["volume"]["note"]
+    assert "count as 2 equal sizes" in found["volume"]["note"] and "at least 400" in found["volume"]["note"]
     assert found["number"]["note"] == "" and found["number"]["intervals"]["mean"] is not None
 
 

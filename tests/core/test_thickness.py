@@ -84,3 +84,16 @@ def test_the_scale_enters_the_interval():
     sure, unsure = (figures(Readings(rough, 1.0, np.zeros((400, 2, 2))), each)["mean"] for each in (0.0, 0.1))
     assert unsure.high - unsure.value == pytest.approx(np.hypot(sure.high - sure.value, 1.96 * 0.1 * 50), rel=0.01)
     assert figures(Readings(np.full(40, 7.0), 1.0, np.zeros((40, 2, 2))))["mean"] == Value(7.0)
+
+
+def test_what_looks_like_the_layer_beside_it_does_not_count():
+    layer = straight(25, 0)
+    beside = (ROWS < 70) & (ROWS > 30) & (COLUMNS > 200) & (COLUMNS < 280)
+    alone, found = (figures(measure_layer(each)) for each in (layer, layer | beside))
+    assert found["mean"].value == pytest.approx(alone["mean"].value)
+
+
+def test_an_interrupted_tilted_layer_keeps_its_pieces():
+    layer = straight(25, 20) & ~((COLUMNS > 200) & (COLUMNS < 260))
+    found = measure_layer(layer)
+    assert found.length > 300 and figures(found)["mean"].value == pytest.approx(25, rel=0.03)

@@ -114,7 +114,7 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
     carrying = carriers(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (
-            f"95 % intervals by {way} are not given: a few large sizes carry most of it. They equal {carrying:.0f}"
+            f"95 % intervals by {way} are not given: a few large sizes carry most of it. They count as {carrying:.0f}"
             f" equal sizes, and intervals need at least {CARRYING:g}."
         )
     return ""

@@ -87,15 +87,36 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
 
 
 def whole_layer(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The large pieces of a layer (H, W), their holes filled: pores within the layer are part of its thickness."""
+    """The large pieces of a layer (H, W), their holes filled: pores within the layer are part of its thickness.
+
+    Pieces beside the line of the largest one are left out: they are something else that looks like the layer.
+    """
     from scipy import ndimage
 
     pieces, _ = ndimage.label(inside)
     areas = np.bincount(pieces.ravel())
     areas[0] = 0
     large = (areas > 0) & (areas >= LARGE * areas.max())
+    if large.sum() > 1:
+        large &= _in_line(pieces, int(areas.argmax()))
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(large[pieces])
     return filled
+
+
+def _in_line(pieces: NDArray[np.int32], largest: int) -> NDArray[np.bool_]:
+    """(n,): which labels of `pieces` (H, W) lie in line with the largest one, to within its own width across."""
+    places = np.argwhere(pieces == largest).astype(float)
+    middle = places.mean(0)
+    across = np.linalg.eigh(np.cov((places - middle).T))[1][:, 0]
+    off = (places - middle) @ across
+    places = np.argwhere(pieces)
+    labels = pieces[pieces > 0]
+    count = np.maximum(np.bincount(labels), 1)
+    distance = np.bincount(labels, (places - middle) @ across) / count
+    low, high = off.min(), off.max()
+    width: NDArray[np.float64] = high - low
+    found: NDArray[np.bool_] = (distance > low - width / 2) & (distance < high + width / 2)
+    return found
 
 
 def _middle_line(along: Floats, across: Floats) -> tuple[Floats, float]:
