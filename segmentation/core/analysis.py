@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .flags import Flag
 from .labels.segmentation import Segmentation
 from .measure.quantities import Value as Value
-from .measure.statistics import Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
 from .settings import AnalysisSettings
+
+if TYPE_CHECKING:
+    from .measure.statistics import Statistics
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..core.measure.budget import answers_of, lines, said
+from ..core.measure.budget_table import answers_of, lines, said
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import (
     COLUMNS,

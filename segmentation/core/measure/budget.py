@@ -10,7 +10,7 @@ sizes exp(u) larger and smaller (GUM 5.1.3, note 2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import exp, sqrt
 from typing import Any, NamedTuple
@@ -19,14 +19,12 @@ import numpy as np
 
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
+from .budget_table import ANSWERS, COVERAGE, said
 from .distribution import Floats, Sizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
 from .quantities import Value, readable, significant
 
-COVERAGE = 2  # k
-ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
-NOT_KNOWN = "not known"
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
@@ -120,27 +118,6 @@ def effect(told: Mapping[str, Any] | None, name: str) -> Effect:
     """The effect of a contribution of a stored budget; of none where there is no budget."""
     rows = (row for row in (told or {}).get("rows", ()) if row["name"] == name)
     return next((Effect(row["median"], row["fraction_100nm"]) for row in rows), Effect())
-
-
-def answers_of(nano: Any) -> list[str]:
-    """The answers that a budget is shown for. nano: the stored nano card; without one only the median."""
-    return [name for name in ANSWERS if nano or name == "median"]
-
-
-def lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
-    """The table of a budget: contribution, where it is from, and its effect on both answers."""
-    for row in told["rows"]:
-        yield row["title"], row["source"], row["median"], row["fraction_100nm"]
-    for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
-        source = (
-            "Square root of the sum of squares of the known contributions." if key == "standard" else f"k = {COVERAGE}"
-        )
-        yield title, source, told["median"][key], told["fraction_100nm"][key]
-
-
-def said(value: float | None, answer: str = "median") -> str:
-    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
-    return NOT_KNOWN if value is None else f"{100 * value:.1f} {'%' if answer == 'median' else 'points'}"
 
 
 def _answers(sizes: Sizes) -> tuple[float, float]:

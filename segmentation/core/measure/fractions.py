@@ -7,6 +7,8 @@ from math import exp, hypot, sqrt
 from statistics import NormalDist
 
 import numpy as np
+from scipy import special
+from scipy.special import gammaln
 
 from .bins import NANO_NM
 from .distribution import Floats, Sizes, effective_number
@@ -20,9 +22,7 @@ NODES = 7  # calibrations at which the fraction of few images is looked at
 LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # of particles of one image, as their intraclass correlation
 COARSE = 1 / (1 + np.exp(np.linspace(9, -9, 90)))
 SELDOM, RARE = 0.1, 0.3
-ANGLES = 4000
 SURELY = 1e-8  # variance
-STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,11 @@ def _by_field(sizes: Sizes, share: float) -> tuple[float, float]:
 
 
 def _beta_limits(mean: float, variance: float) -> tuple[float, float]:
-    """The middle 95 % of the beta distribution, as that of sin^2 of an angle, whose density ends nowhere."""
+    """The middle 95 % of the beta distribution of this mean and variance."""
     if variance <= SURELY:
         return mean, mean
     total = mean * (1 - mean) / variance - 1
-    angle = (np.arange(ANGLES) + 0.5) * np.pi / 2 / ANGLES
-    density = (2 * mean * total - 1) * np.log(np.sin(angle)) + (2 * (1 - mean) * total - 1) * np.log(np.cos(angle))
-    reached = np.cumsum(np.exp(density - density.max()))
-    low, high = np.sin(np.interp([0.025, 0.975], reached / reached[-1], angle + np.pi / 4 / ANGLES)) ** 2
+    low, high = special.betaincinv(mean * total, (1 - mean) * total, [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -199,17 +196,8 @@ def _posterior(inside: Floats, count: Floats, means: Floats) -> Floats:
     """(k,) the probability of each of `means` (k,), for `inside` of `count` (m,) particles of each image."""
     mean, total = means[:, None, None], ((1 - LIKENESS) / LIKENESS)[None, :, None]
     one, other = mean * total, (1 - mean) * total
-    each = log_gamma(one + inside) - log_gamma(one) + log_gamma(other + count - inside) - log_gamma(other)
-    each += log_gamma(total) - log_gamma(total + count)
+    each = gammaln(one + inside) - gammaln(one) + gammaln(other + count - inside) - gammaln(other)
+    each += gammaln(total) - gammaln(total + count)
     likely = (each * count * (count.sum() / (count**2).sum())).sum(2) - np.log(mean * (1 - mean))[..., 0] / 2
     shown = (np.exp(likely - likely.max()) * np.gradient(LIKENESS)).sum(1) * np.gradient(means)
     return np.asarray(shown / shown.sum(), np.float64)
-
-
-def log_gamma(x: Floats) -> Floats:
-    """ln Γ of positive numbers to 1e-9: Stirling's series (Abramowitz and Stegun 1964, 6.1.41), eight to the right."""
-    ahead, pairs = x + 8, x * (x + 7)
-    inverse = 1 / ahead
-    series = inverse * np.polynomial.polynomial.polyval(inverse**2, STIRLING)
-    ratio = pairs * (pairs + 6) * (pairs + 10) * (pairs + 12)  # x (x + 1) ... (x + 7)
-    return np.asarray((ahead - 0.5) * np.log(ahead) - ahead + np.log(2 * np.pi) / 2 + series - np.log(ratio))

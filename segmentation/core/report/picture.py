@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis import Analysis
 from ..micrograph import preview
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
 
 # Okabe and Ito's colour-blind-safe palette, without black, and white.
 COLOURS = np.array(

@@ -15,7 +15,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..flags import Flag
-from ..measure.budget import ANSWERS, Contribution
+from ..measure.budget import Contribution
+from ..measure.budget_table import ANSWERS
 from ..measure.convergence import Convergence
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.distribution import FIGURES, WEIGHTINGS

@@ -9,7 +9,7 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag
 from ..labels.segmentation import MASKS
-from ..measure.budget import answers_of, lines, said
+from ..measure.budget_table import answers_of, lines, said
 from ..measure.convergence import more_images_words
 from ..measure.distribution import FIGURES
 from ..measure.filters import LEAST_CONFIDENCE, Reason

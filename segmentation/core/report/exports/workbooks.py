@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.budget import NOT_KNOWN, answers_of, lines
+from ...measure.budget_table import NOT_KNOWN, answers_of, lines
 from ..wording import version
 from .base import Export
 from .images_csv import numbers_of

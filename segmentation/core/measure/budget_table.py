@@ -1,0 +1,31 @@
+"""A stored uncertainty budget (`measure.budget`) as a table, for pages and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+COVERAGE = 2  # k
+ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
+NOT_KNOWN = "not known"
+
+
+def answers_of(nano: Any) -> list[str]:
+    """The answers that a budget is shown for. nano: the stored nano card; without one only the median."""
+    return [name for name in ANSWERS if nano or name == "median"]
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
+    """The table of a budget: contribution, where it is from, and its effect on both answers."""
+    for row in told["rows"]:
+        yield row["title"], row["source"], row["median"], row["fraction_100nm"]
+    for title, key in (("Combined standard uncertainty", "standard"), ("Expanded uncertainty", "expanded")):
+        source = (
+            "Square root of the sum of squares of the known contributions." if key == "standard" else f"k = {COVERAGE}"
+        )
+        yield title, source, told["median"][key], told["fraction_100nm"][key]
+
+
+def said(value: float | None, answer: str = "median") -> str:
+    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
+    return NOT_KNOWN if value is None else f"{100 * value:.1f} {'%' if answer == 'median' else 'points'}"
