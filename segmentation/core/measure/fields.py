@@ -19,9 +19,9 @@ from . import shapes
 from .bootstrap import undefined
 from .distribution import Edge, Floats, Sizes, effective_number
 from .drawn import t95, with_scale
-from .filters import Reason, set_aside, with_reasons_lifted
+from .filters import Reason, by_reason, set_aside, with_reasons_lifted
 from .quantities import NUMBERS, Value, column
-from .statistics import Statistics, by_reason, seed_of, summarise
+from .statistics import Statistics, seed_of, summarise
 from .table import Table
 from .together import jackknife_error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -134,3 +135,10 @@ def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:
     """The table with all kept that was set aside for one of `reasons`."""
     lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
     return table.judged(np.where(lifted, "", table.reasons).astype(REASON_TYPE))
+
+
+def by_reason(tables: Sequence[Table]) -> dict[str, int]:
+    """How many particles were set aside, by reason, in the order of judging."""
+    counts = Counter(reason for each in tables for reason in each.reasons[~each.kept].tolist())
+    known = [str(reason) for reason in Reason if reason in counts]
+    return {reason: counts[reason] for reason in [*known, *sorted(set(counts) - set(known))]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,7 +17,7 @@ from .cautions import cautions
 from .convergence import Convergence, converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures, quantile
-from .filters import ALWAYS, FILTERED, Reason, with_reasons_lifted
+from .filters import ALWAYS, FILTERED, by_reason, with_reasons_lifted
 from .fitting import Fit, log_normal
 from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
@@ -232,13 +231,6 @@ def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dic
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
     }
-
-
-def by_reason(tables: Sequence[Table]) -> dict[str, int]:
-    """How many particles were set aside, by reason, in the order of judging."""
-    counts = Counter(reason for each in tables for reason in each.reasons[~each.kept].tolist())
-    known = [str(reason) for reason in Reason if reason in counts]
-    return {reason: counts[reason] for reason in [*known, *sorted(set(counts) - set(known))]}
 
 
 def _without_filter(tables: Sequence[Table], edge: Edge) -> dict[str, Any] | None:

@@ -18,10 +18,9 @@ from ..analysis import Analysis
 from ..measure.bins import auto_edges, histogram
 from ..measure.distribution import Sizes
 from ..measure.fields import whole
-from ..measure.filters import DOUBTFUL
+from ..measure.filters import DOUBTFUL, by_reason
 from ..measure.fitting import LEAST
 from ..measure.quantities import column, in_micrometres, of_class, significant
-from ..measure.statistics import by_reason
 from ..measure.table import Table
 from ..sample import Sample
 from ..tasks.base import Task

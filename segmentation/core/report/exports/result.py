@@ -17,7 +17,7 @@ from segmentation import __version__
 
 from ... import flags
 from ...analysis import Analysis
-from ...measure.statistics import by_reason
+from ...measure.filters import by_reason
 from ...settings import DEFAULT_TASK
 from ..wording import write_json
 from .base import Export
