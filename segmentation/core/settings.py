@@ -58,7 +58,7 @@ class MeasurementSettings(Settings):
     filter: bool = Field(
         False,
         title="Segmentation filter",
-        description="Set objects aside that are small, unresolved, unlike what is looked for or of low confidence.",
+        description="Set aside objects that are small, unresolved, of an odd shape or of low confidence.",
         json_schema_extra={"main": True},
     )
     faint_limit: float | None = Field(
@@ -67,8 +67,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Faint outlines",
         description=(
-            "Set outlines aside that stand out from their surroundings by less than this share of what is typical of"
-            " the image, and gaps between particles; 0 counts them all, and by default the model's own share holds."
+            "Set aside outlines whose contrast is below this share of the typical contrast in the image, and gaps"
+            " between particles. 0 counts them all. The default is the model's own share."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "the model's own"}},
     )
@@ -77,8 +77,8 @@ class MeasurementSettings(Settings):
         validation_alias=AliasChoices("border_correction", "edge"),
         title="Border correction",
         description=(
-            "Sizes never include what touches the frame. The other objects count once (exclude), or by the inverse of"
-            " their chance to touch it (weight; Miles 1974, Lantuejoul 1978). Grains, bubbles and lines at the frame"
+            "Objects that touch the frame have no size. The other objects have equal weight (exclude), or the inverse"
+            " of their chance to touch it (weight; Miles 1974, Lantuejoul 1978). Grains, bubbles and lines at the frame"
             " still count in numbers per area."
         ),
         json_schema_extra={
@@ -91,7 +91,7 @@ class MeasurementSettings(Settings):
     measure_unlike: bool = Field(
         False,
         title="Measure images unlike the data",
-        description="Give numbers also of an image that looks unlike those that the model was taught on.",
+        description="Give numbers even if the image looks unlike the training images of the model.",
     )
     field_spread: float = Field(
         15.0,
@@ -99,9 +99,9 @@ class MeasurementSettings(Settings):
         le=100,
         title="Spread between fields",
         description=(
-            "By how much the typical size is assumed to differ from field to field of the specimen, of which one image"
-            " says nothing: it enters the interval of the fraction from 1 to 100 nm, and so the verdict. Several images"
-            " pooled as a sample show it themselves."
+            "How much the typical size differs from field to field of the specimen. One image cannot show this, so we"
+            " assume it. It widens the interval of the fraction from 1 to 100 nm, on which the verdict depends. A"
+            " sample of several images shows it."
         ),
         json_schema_extra={"unit": "%"},
     )
@@ -111,8 +111,8 @@ class MeasurementSettings(Settings):
         le=100,
         title="Repeatability",
         description=(
-            "Relative standard deviation of the median when specimens of the material are prepared and measured anew,"
-            " for the uncertainty budget."
+            "Relative standard deviation of the median between specimens of the same material that were prepared and"
+            " measured separately. It enters the uncertainty budget."
         ),
         json_schema_extra={"unit": "%", "labels": {"auto": "not known"}},
     )
