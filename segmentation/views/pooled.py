@@ -134,7 +134,7 @@ class Pooled(Sizes):
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
 
     @property
-    def things(self) -> str:  # type: ignore[override]
+    def things(self) -> str:
         return self.task.things
 
     @property
