@@ -14,14 +14,16 @@ from .. import services
 from ..core.micrograph import parse_width
 from ..models import Job
 from ..services import Refused
+from ..services.calibration import calibration_for, refuse_tall_bar
 from ..views.access import visible
-from ..views.present import ASSUMED, is_assumed, unwritten
+from ..views.present import ASSUMED, is_assumed, stated_calibration, unwritten
 from ..views.serving import serve_artifact
 from . import schemas
 from .auth import identify, key_of, own, secret_of
-from .sending import A_FILE, FILE, SIDE, WIDTH, form_of, refusals, valid_settings
+from .sending import A_FILE, FILE, SIDE, WIDTH, changed_settings, form_of, refusals, sent_fields, valid_settings
 
 READING = "reading the image"
+NOT_READ = "The image has not been read yet: ask again when the job runs."
 router = Router(tags=["Jobs"])
 
 
@@ -74,6 +76,34 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a job with its files."""
     services.delete_job(job=own(request, _job(pk), "delete"))
     return Status(204, None)
+
+
+@router.post(
+    "/{uuid:pk}/revisions",
+    url_name="revisions",
+    response={202: schemas.Job, **refusals(403, 404, 409, 413, 422)},
+    openapi_extra=form_of(WIDTH),
+)
+def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
+    """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
+
+    What is not sent stays as it was. Outlines are measured again where the new settings only concern measuring.
+    """
+    found = own(request, _job(pk))
+    if not found.micrograph.is_read:
+        raise Refused(NOT_READ, 409)
+    sent = sent_fields(request)
+    calibration = stated_calibration(found)
+    try:
+        if "width" in sent:
+            calibration = calibration_for(sent.pop("width"), "typed", found.micrograph)
+        settings = changed_settings(found.get_settings(), sent, calibration)
+        refuse_tall_bar(settings, found.micrograph)
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
+    new = services.rerun_job(job=found, settings=settings, key=key_of(request), **identify(request))
+    response["Location"] = reverse("api:job", args=[new.pk])
+    return Status(202, described(request, new))
 
 
 @router.post("/{uuid:pk}/cancel", url_name="cancel", response={200: schemas.Job, **refusals(403, 404, 409)})

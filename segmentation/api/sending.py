@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.http import HttpRequest
 
+from ..core.micrograph.types import Calibration
 from ..core.settings import AnalysisSettings
 from ..core.tasks import every
 from ..core.typed import Setting, settings_of_task
@@ -77,3 +79,32 @@ def valid_settings(request: HttpRequest) -> AnalysisSettings:
     if not form.is_valid():
         raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
     return form.settings()
+
+
+def sent_fields(request: HttpRequest) -> dict[str, str]:
+    """The fields of a request, sent as a form or as a JSON object with plain values; Refused where it is neither."""
+    if request.content_type != "application/json":
+        return request.POST.dict()
+    try:
+        sent = json.loads(request.body)
+    except (ValueError, RecursionError):
+        sent = None
+    if not isinstance(sent, dict) or any(isinstance(value, dict | list) for value in sent.values()):
+        raise Refused('Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.')
+    return {name: _written(value) for name, value in sent.items()}
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "" if value is None else str(value)
+
+
+def changed_settings(old: AnalysisSettings, sent: dict[str, str], calibration: Calibration | None) -> AnalysisSettings:
+    """Settings with some of them as sent, by the names of the form; Refused with what is wrong with them."""
+    form = SettingsForm({**SettingsForm(stands_for=old).initial, **sent}, kept=old)
+    if unknown := sorted(set(sent) - set(form.fields)):
+        raise Refused(f"There is no setting named {unknown[0]}.")
+    if not form.is_valid():
+        raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
+    return form.settings(calibration)

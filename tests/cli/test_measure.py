@@ -5,24 +5,29 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pypdf
 import pytest
 import tifffile
+from django.core.management import call_command
 from PIL import Image
 
 from segmentation.core.combine import combine
 from segmentation.core.label_images import read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS as MASKS_OF_OTHERS
+from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.report import figure
 from segmentation.core.sample import Member
 from segmentation.core.settings import AnalysisSettings
 from segmentation.management.commands.measure import MASKS
+from tests.core.builders import segmentation_of
 from tests.core.test_labelled import TWO
 from tests.shell import manage
 
@@ -189,3 +194,40 @@ def test_an_empty_folder_says_so(tmp_path):
     (tmp_path / "empty").mkdir()
     done = manage("analyse", tmp_path / "empty", "--out", tmp_path / "out", "--sample", "None")
     assert "There is no image in this folder" in done.stderr and "nothing to pool" in done.stderr
+
+
+class TestStored:
+    """A stored segmentation is measured without its model."""
+
+    @pytest.fixture
+    def stored(self, tmp_path, coarse):
+        micrograph = read(SAMPLE)
+        labels = np.zeros(micrograph.shape, np.int32)
+        for place in range(9):
+            labels[100 : 120 + place, 40 + 60 * place : 70 + 60 * place] = place + 1
+        found = segmentation_of(labels)
+        provenance = replace(found.provenance, micrograph=micrograph.sha256)
+        (tmp_path / "images").mkdir()
+        shutil.copy(SAMPLE, tmp_path / "images" / "named otherwise.tif")
+        path = tmp_path / "segmentation.npz"
+        with path.open("wb") as file:
+            replace(found, provenance=provenance).save(file)
+        return path
+
+    def test_with_its_image(self, stored, tmp_path):
+        folders = ("--images", str(tmp_path / "images"), "--out", str(tmp_path / "out"))
+        call_command("measure", str(stored), *folders, "--faint-limit", "0")
+        assert result_of(tmp_path / "out" / "segmentation")["statistics"]["n_kept"] == 9
+
+    def test_without_it(self, stored, tmp_path, capsys):
+        (tmp_path / "images" / "named otherwise.tif").write_bytes(b"something else")
+        for more, told in (((), "give the folder"), (("--images", str(tmp_path / "images")), "No image in")):
+            with pytest.raises(SystemExit):
+                call_command("measure", str(stored), *more, "--out", str(tmp_path / "out"))
+            assert told in capsys.readouterr().err
+
+    def test_damaged(self, tmp_path, capsys):
+        (tmp_path / "bad.npz").write_bytes(b"PK not really")
+        with pytest.raises(SystemExit):
+            call_command("measure", str(tmp_path / "bad.npz"), "--out", str(tmp_path / "out"))
+        assert "damaged" in capsys.readouterr().err

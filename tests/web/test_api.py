@@ -221,6 +221,52 @@ class TestChange:
         assert Job.objects.get().state == Job.State.QUEUED
 
 
+class TestRevisions:
+    """The same image again, with some settings changed."""
+
+    def revise(self, script, job, body, **sent):
+        sent.setdefault("headers", basic("alice"))
+        return script.post(f"{JOBS}/{job.pk}/revisions", body, **sent)
+
+    def test_what_is_not_sent_stays_as_it_was(self, script, make_job, alice):
+        job = make_job(owner=alice, state=Job.State.DONE, settings=AnalysisSettings.of(threshold=0.4, field_spread=8.0))
+        answer = self.revise(script, job, {"filter": True, "width": "5 um"}, content_type="application/json")
+        new = Job.objects.get(pk=answer.json()["id"])
+        assert answer.status_code == 202 and answer["Location"] == f"{JOBS}/{new.pk}"
+        settings = new.get_settings()
+        assert settings.measurement.filter and settings.measurement.field_spread == 8.0
+        assert settings.segmentation.threshold == 0.4
+        assert settings.measurement.calibration.width_nm(new.micrograph.width) == pytest.approx(5000)
+        assert new.parent == job and new.owner == alice
+
+    def test_a_form_does_the_same(self, script, make_job, alice):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        said = self.revise(script, job, {"filter": "on"}).json()
+        assert said["settings"]["filter"] is True
+
+    @pytest.mark.parametrize(
+        ("body", "sentence"),
+        [
+            ("[1]", "Send a JSON object"),
+            ("{", "Send a JSON object"),
+            ('{"filter": {}}', "Send a JSON object"),
+            ('{"filters": true}', "There is no setting named filters."),
+            ('{"threshold": "x"}', "hreshold"),
+            ('{"width": "7 miles"}', "nm"),
+        ],
+    )
+    def test_bad_bodies_have_a_sentence(self, script, make_job, alice, body, sentence):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        answer = self.revise(script, job, body, content_type="application/json")
+        assert answer.status_code == 400 and sentence in answer.json()["error"], answer.content
+        assert Job.objects.count() == 1
+
+    def test_only_its_maker_may(self, script, make_job, alice, charlie):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        assert self.revise(script, job, {"filter": "on"}, headers=basic("charlie")).status_code == 404
+        assert self.revise(script, make_job(), {"filter": "on"}).status_code == 403
+
+
 class TestSignIn:
     @pytest.mark.parametrize(
         "header",
@@ -278,7 +324,7 @@ class TestReference:
         assert fields["polarity"]["enum"] == ["auto", "bright", "dark"]
         assert "0.05 to 0.95" in fields["threshold"]["description"]
         routes = {(method, path) for path, methods in said["paths"].items() for method in methods}
-        assert len(routes) == 14 and ("delete", "/api/v1/samples/{pk}") in routes
+        assert len(routes) == 15 and ("delete", "/api/v1/samples/{pk}") in routes
         schemas = said["components"]["schemas"]
         assert schemas["Job"]["properties"]["recipe"]["deprecated"] is True
         for methods in said["paths"].values():

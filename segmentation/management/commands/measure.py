@@ -1,8 +1,10 @@
-"""Masks that other tools made, measured and reported as our own outlines are: no network, no database."""
+"""Measures masks of other tools, and stored segmentations, as our own outlines: no network, no database."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,23 @@ from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs
 
-MASKS = (".tif", ".tiff", ".png", ".bmp", ".npy")
+STORED = ".npz"
+MASKS = (".tif", ".tiff", ".png", ".bmp", ".npy", STORED)
+NO_IMAGE = "This file holds outlines without their image: give the folder of the image with --images."
+OTHER_IMAGES = "No image in {folder} is the one with these outlines (SHA-256 {sha256}…)."
 
 
 class Command(inputs.Measuring):
     help = (
-        "Measure label images or binary masks made by other tools; writes DIR/<stem>/ for each,"
-        " and with --sample the pooled files into DIR."
+        "Measure label images or binary masks made by other tools, or segmentation.npz of a result; writes DIR/<stem>/"
+        " for each, and with --sample the pooled files into DIR."
     )
 
     what = "mask"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "labels", nargs="+", type=Path, metavar="LABELS", help="TIFF, PNG or npy, or folders of them"
+            "labels", nargs="+", type=Path, metavar="LABELS", help="TIFF, PNG, npy or npz, or folders of them"
         )
         super().add_arguments(parser)
         objects = [task.name for task in every() if not task.of_classes]
@@ -54,6 +59,8 @@ class Command(inputs.Measuring):
         return sorted(file for file in files if file.suffix.lower() in MASKS)
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        if file.suffix.lower() == STORED:
+            return self._stored(file, folder, settings, options)
         from segmentation.core.label_images import read_mask
         from segmentation.core.labelled import analyse_mask
 
@@ -68,6 +75,37 @@ class Command(inputs.Measuring):
             self.stderr.write(f"{file}: {note}")
         self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
         return analysis
+
+    def _stored(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+        """A segmentation as a worker stored it, measured without its model; it knows its kind of analysis itself."""
+        from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+        from segmentation.core.pipeline import measure
+
+        try:
+            found = Segmentation.load(file)
+        except UnusableSegmentation as error:
+            raise UnreadableImage(str(error)) from error
+        micrograph = _image_of(found.provenance.micrograph, options)
+        origin = found.provenance
+        asked = AnalysisSettings.of(origin.task, **origin.settings)
+        asked = replace(asked, measurement=settings.measurement)
+        asked = asked.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
+        with inputs.progress_bar(file.name) as bar:
+            analysis = measure(micrograph, found, asked, bar)
+            inputs.write(analysis, folder, bar, keep_all=options["all"])
+        self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
+        return analysis
+
+
+def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:
+    """The micrograph with this checksum in the folder of the images."""
+    folder: Path | None = options["images"]
+    if folder is None:
+        raise UnreadableImage(NO_IMAGE)
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            return inputs.with_reading(read(path, side=inputs.beside(path)), options)
+    raise UnreadableImage(OTHER_IMAGES.format(folder=folder, sha256=sha256[:12]))
 
 
 def _settings() -> list[Setting]:
