@@ -30,7 +30,8 @@ def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
     found = {model: _of_folder(folder) for model, folder in folders.items()}
     every = np.concatenate(list(found.values()))
     middle, spread = every.mean(0), every.std(0) + 1e-6
-    before = {each.model: each for each in known().models if each.model not in found}
+    every_known = known().models if FILE.is_file() else ()
+    before = {each.model: each for each in every_known if each.model not in found}
     if before:
         middle, spread = known().middle, known().spread
     scaled = {model: (each - middle) / spread for model, each in found.items()}
@@ -40,6 +41,7 @@ def fit(folders: Mapping[str, Path], said: Callable[[str], None]) -> None:
     entries = [_entry(each) for each in models.values()]
     content = {"middle": _rounded(middle), "spread": _rounded(spread), "models": entries}
     FILE.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    known.cache_clear()
 
 
 def _of_folder(folder: Path) -> Floats:

@@ -1,5 +1,6 @@
 """Which kind of micrograph a picture looks like."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,20 @@ def test_each_picture_is_known_by_those_of_its_own_kind(taught):
         assert textures.looked_at(grain(seed, 1.5), fine) == (None, False)
         assert textures.looked_at(grain(seed, 8.0), fine)[0] is coarse
         assert textures.looked_at(grain(seed, 1.5), coarse)[0] is fine
+
+
+def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
+    before = json.loads(textures.FILE.read_text())
+    for seed in range(4):
+        Image.fromarray((grain(seed, 4.0) * 255).astype(np.uint8)).save(tmp_path / f"{seed}.png")
+    try:
+        learning.fit({"between": tmp_path}, str)
+        after = json.loads(textures.FILE.read_text())
+        assert [each["model"] for each in after["models"]] == ["particles", "coarse", "between"]
+        assert after["models"][:2] == before["models"] and after["middle"] == before["middle"]
+    finally:
+        textures.FILE.write_text(json.dumps(before))
+        textures.known.cache_clear()
 
 
 def test_nothing_is_said_of_a_users_model(taught):
