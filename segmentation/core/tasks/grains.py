@@ -29,9 +29,9 @@ E112 = "ASTM E112-13"
 NM2_PER_MM2 = 1e12
 METHOD = (
     "A convolutional network gave for every pixel the probability that it belongs to a grain boundary; its map was"
-    " flooded, regions were joined where the mean probability along their border stayed below {threshold:.3g}, and what"
-    " lies between the borders, drawn 5 px wide and opened with a square of 3 px, are grains; convex are those that"
-    " CHAC takes for convex (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
+    " flooded, and regions were joined where the mean probability along their border stayed below {threshold:.3g}. The"
+    " regions between the borders, drawn 5 px wide and opened with a square of 3 px, are grains. Grains are convex by"
+    " the rule of CHAC (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
 )
 OPEN = (
     "Only {share:.0f} % of the whole grains are convex, so many boundaries were missed and grains are joined. Lower the"

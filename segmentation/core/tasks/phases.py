@@ -70,13 +70,13 @@ add(
     Quantity("area_fraction_high", "Area fraction, to", "Upper end of its 95 % interval.", kind="fraction"),
     Quantity("boundary_density", "Boundary per area", "Length of its boundary per area.", -1, source=SOURCE),
     Quantity("mean_intercept", "Mean intercept", "Mean length that test lines lie in it.", 1, source=SOURCE),
-    Quantity("objects", "Objects", "Its connected pieces of 4 px or more, whose pixels share sides.", kind="integer"),
+    Quantity("objects", "Objects", "Its connected pieces of 4 px or more; their pixels share sides.", kind="integer"),
     Quantity("object_density", "Objects per area", "Such pieces of it per analysed area.", -2),
     *(
         Quantity(
             f"object_ecd_{name}",
             f"{title} object diameter",
-            f"{title} equivalent circular diameter of those pieces that do not touch the frame.",
+            f"{title} equivalent circular diameter of the pieces that do not touch the frame.",
             1,
         )
         for name, title in (("d10", "D10"), ("median", "Median"), ("d90", "D90"))
