@@ -34,8 +34,8 @@ quantities.add(
     Quantity(
         "loop_diameter",
         "Loop diameter",
-        "Long axis of the ellipse with the loop's second moments: a circular loop seen at an angle is an ellipse, and its"
-        " long axis is its diameter.",
+        "Long axis of the ellipse with the loop's second moments: a circular loop seen at an angle is an ellipse, and"
+        " its long axis is its diameter.",
         1,
         source=JENKINS,
     ),
