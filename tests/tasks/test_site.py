@@ -85,7 +85,7 @@ class TestSite:
 
     def test_the_form_has_its_settings_and_words(self, client, kind):
         page = words(client.get(f"/?model={kind.card.name}"))
-        assert f'<option value="{kind.card.name}" selected' in page and kind.task.things in page
+        assert f'<option value="{kind.card.name}" selected' in page and kind.task.title.lower() in page
         for each in settings_of(kind.task.settings):
             if each.name not in ("model", "data_bar"):
                 assert f"{each.title}</l" in page or f">{each.title}" in page, each.name
