@@ -156,7 +156,9 @@ class Search:
             found.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
         elif unfamiliar:
             found.used["unfamiliar"] = True
-        return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, found)
+        names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
+        kept = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
+        return _segmentation(self.micrograph, task, self.asked, card, view, self.rows, found, kept)
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
         """What the first model finds or, where the image is perhaps not of its kind, another one that finds more.
@@ -230,6 +232,7 @@ def _segmentation(
     view: View,
     rows: int,
     found: Found,
+    maps: Mapping[str, NDArray[np.uint8]],
 ) -> Segmentation:
     used = asdict(view)
     return Segmentation(
@@ -243,6 +246,7 @@ def _segmentation(
         {**used, **found.used},
         {name: _whole(each, micrograph) for name, each in found.alternatives.items()},
         {name: _whole(each, micrograph) for name, each in found.layers.items()},
+        {name: _whole(each, micrograph) for name, each in maps.items()},
     )
 
 

@@ -208,7 +208,7 @@ def tidy() -> Purged:
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
         broken.delete()
-        Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None).delete()
+        Segmentation.objects.filter(created__lt=an_hour_ago, jobs=None, corrections=None).delete()
     Arrival.objects.filter(created__lt=an_hour_ago).delete()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)

@@ -22,6 +22,10 @@ FOUND = Segmentation(
     ORIGIN,
     {"polarity": "dark", "scale": 0.7},
     {"threshold +0.1": LABELS % 2},
+    maps={"foreground": (LABELS * 30).astype(np.uint8)},
+    next_id=9,
+    by_hand=frozenset({7}),
+    set_aside={3: "a satellite"},
 )
 
 
@@ -57,6 +61,19 @@ def same(one, other):
 def test_everything_comes_back():
     same(Segmentation.load(stored(FOUND), ORIGIN), FOUND)
     assert stored(FOUND).read() == stored(FOUND).read()
+
+
+def test_files_of_the_first_format_can_be_read():
+    with np.load(stored(FOUND)) as data:
+        said = json.loads(data["header"].tobytes())
+        arrays = {name: data[name] for name in data.files if not name.startswith("map ")}
+    first = {name: said[name] for name in ("rows", "class_names", "used", "provenance")}
+    first["format"] = "deepsegm-segmentation/1"
+    arrays["header"] = np.frombuffer(json.dumps(first).encode(), np.uint8)
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    file.seek(0)
+    same(Segmentation.load(file, ORIGIN), replace(FOUND, maps={}, next_id=8, by_hand=frozenset(), set_aside={}))
 
 
 def test_measuring_counts_the_objects_in_the_order_of_their_ids():
@@ -126,7 +143,9 @@ def test_a_disk_in_trouble_is_no_damage(monkeypatch, tmp_path):
         (lambda: changed(classes=np.array([0, 2], np.int32)), "damaged"),
         (lambda: changed(confidence=np.ones(3, np.float32)), "damaged"),
         (lambda: changed(header=header(rows=3)), "damaged"),
-        (lambda: changed(header=header(format="deepsegm-segmentation/2")), "newer version"),
+        (lambda: changed(header=header(next_id=7)), "damaged"),
+        (lambda: changed(header=header(by_hand=[4])), "damaged"),
+        (lambda: changed(header=header(format="deepsegm-segmentation/3")), "newer version"),
         (lambda: changed(header=header(provenance={**ORIGIN.as_dict(), "micrograph": "ef" * 32})), "another image"),
     ],
 )

@@ -328,3 +328,11 @@ def test_tidying_removes_segmentations_of_no_job_after_an_hour(
         services.tidy()
     assert set(Segmentation.objects.all()) == {measured, young}
     assert [(own_storage / found.folder).exists() for found in (measured, unused, young)] == [True, False, True]
+
+
+def test_tidying_leaves_what_a_correction_stands_on(make_segmentation):
+    parent, child = (make_segmentation(created=ago(minutes=61)) for _ in range(2))
+    Segmentation.objects.filter(pk=child.pk).update(parent=parent)
+    Job.objects.filter(segmentation=parent).update(segmentation=None)
+    services.tidy()
+    assert set(Segmentation.objects.all()) == {parent, child}

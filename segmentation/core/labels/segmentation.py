@@ -13,9 +13,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = "deepsegm-segmentation/1"
+FORMAT = "deepsegm-segmentation/2"
+FIRST = "deepsegm-segmentation/1"  # without next_id, maps and what people did
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
-ALTERNATIVE, LAYER = "alternative ", "layer "  # begin the names of other labels and of layers in the file
+# They begin the names of other labels, of layers and of the network's maps in the file.
+ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
 MASKS = "masks of other tools"  # stands in the place of a model's name where no model was used
 NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image anew."
@@ -67,15 +69,20 @@ class Segmentation:
     """The objects of a micrograph, or its regions.
 
     labels: (H, W) int32 of the uploaded image's full size; 0 is background, other numbers are ids.
-    ids: (n,) int32, ascending, those in `labels`; an id is never given to another object.
+    ids: (n,) int32, ascending, those in `labels`; an id is never given to another object (`next_id`).
     classes: (n,) int32, place of each object's class in `class_names`.
-    confidence: (n,) float32, how likely each object is right; NaN where that is not known.
+    confidence: (n,) float32, how likely the network's outline is right; NaN where that is not known, and of objects
+        `by_hand`.
     rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
     used: what was used where the settings leave it open, and what finding was like, by name (plain JSON types), as the
         task says: of particles polarity, scale, threshold, clarity, expected, dropped and second_scale.
     alternatives: other labels (H, W) int32 of the same image by what was changed: how much a number depends on a
         setting is told by measuring them too.
     layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.
+    maps: the network's maps (H, W) uint8 by name, from which objects can be split or added later.
+    next_id: the lowest number that was never an id here; 0 stands for the one after the highest id.
+    by_hand: ids of the objects that a person drew, changed or found right; no filter sets them aside.
+    set_aside: ids of the objects that a person set aside, with the reason.
     """
 
     labels: NDArray[np.int32]
@@ -88,6 +95,14 @@ class Segmentation:
     used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     layers: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    maps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    next_id: int = 0
+    by_hand: frozenset[int] = frozenset()
+    set_aside: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.next_id:
+            object.__setattr__(self, "next_id", int(self.ids.max(initial=0)) + 1)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,6 +123,9 @@ class Segmentation:
             "rows": self.rows,
             "class_names": list(self.class_names),
             "used": self.used,
+            "next_id": self.next_id,
+            "by_hand": sorted(self.by_hand),
+            "set_aside": {str(number): self.set_aside[number] for number in sorted(self.set_aside)},
             "provenance": self.provenance.as_dict(),
         }
         arrays: dict[str, NDArray[np.generic]] = {
@@ -119,6 +137,7 @@ class Segmentation:
         }
         arrays |= {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
         arrays |= {f"{LAYER}{name}": layer for name, layer in self.layers.items()}
+        arrays |= {f"{MAP}{name}": each for name, each in self.maps.items()}
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
@@ -143,7 +162,7 @@ class Segmentation:
 
 def _current(data: Any) -> Segmentation:
     header = json.loads(data["header"].tobytes())
-    if header["format"] != FORMAT:
+    if header["format"] not in (FIRST, FORMAT):
         raise UnusableSegmentation(NEWER)
     found = Segmentation(
         data["labels"],
@@ -156,6 +175,10 @@ def _current(data: Any) -> Segmentation:
         {"second_scale" if name == "closer" else name: value for name, value in header["used"].items()},
         _named(data, ALTERNATIVE),
         _named(data, LAYER),
+        _named(data, MAP),
+        header.get("next_id", 0),
+        frozenset(header.get("by_hand", ())),
+        {int(number): reason for number, reason in header.get("set_aside", {}).items()},
     )
     _check(found)
     return found
@@ -167,11 +190,14 @@ def _check(found: Segmentation) -> None:
     arrays = [found.labels, *found.alternatives.values()]
     if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
         raise ValueError("the label images are not alike")
-    if any(each.dtype != np.uint8 or each.shape != shape for each in found.layers.values()):
-        raise ValueError("the layers are not those of the labels")
+    if any(each.dtype != np.uint8 or each.shape != shape for each in (found.layers | found.maps).values()):
+        raise ValueError("the layers or maps are not those of the labels")
     highest = int(found.ids.max(initial=0))
     if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() <= highest <= MOST_IDS:
         raise ValueError("the labels are not those of the ids")
+    touched = sorted(found.by_hand | found.set_aside.keys())
+    if found.next_id <= highest or not np.isin(touched, found.ids).all():
+        raise ValueError("what people did is not of these ids")
     present = np.flatnonzero(np.bincount(found.labels.ravel()))
     if not np.array_equal(present[present > 0], found.ids) or not 0 < found.rows <= shape[0]:
         raise ValueError("the labels are not those of the ids")

@@ -19,7 +19,7 @@ from . import shapes
 from .bootstrap import undefined
 from .distribution import Edge, Floats, Sizes, effective_number
 from .drawn import t95, with_scale
-from .filters import Reason, by_reason, set_aside, with_reasons_lifted
+from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
 from .quantities import NUMBERS, Value, column
 from .statistics import Statistics, seed_of, summarise
 from .table import Table
@@ -44,7 +44,7 @@ def table_of(
         known = column(name)
         scaled = values * (size or 1.0) ** known.power if known.power else values
         table = replace(table, columns={**table.columns, known.column(table.unit): scaled})
-    judged = with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME])
+    judged = with_reasons_lifted(set_aside(corrected(table, segmentation), settings.filter), [Reason.FRAME])
     return judged.identified(segmentation.ids)
 
 

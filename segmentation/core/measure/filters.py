@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .table import REASON_TYPE, Table
 
+if TYPE_CHECKING:
+    from ..labels.segmentation import Segmentation
+
+BY_HAND = "by_hand"  # the column of what a person vouches for
 SLIP_PX = 9
 SMALL_PX = 16
 RESOLVED_PX = 5.0
@@ -81,8 +86,8 @@ def set_aside(table: Table, filter: bool) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
     The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
-    calibration changes no judgement. A NaN confidence (none was measured) is not a low one. What was set aside for a
-    reason of BY_IMAGE stays so.
+    calibration changes no judgement. A NaN confidence (none was measured) is not a low one. What was set aside by a
+    person, or for a reason of BY_IMAGE, stays so; what a person vouches for is not filtered.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
@@ -98,7 +103,23 @@ def set_aside(table: Table, filter: bool) -> Table:
     }
     judges = (*BY_IMAGE, *(FILTERED if filter else ALWAYS))
     reasons = np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
-    return table.judged(reasons.astype(REASON_TYPE))
+    if BY_HAND in table.columns:  # NaN in a sample's images without it
+        always = [str(reason) for reason in ALWAYS]
+        reasons = np.where((table[BY_HAND] == 1) & ~np.isin(reasons, always), "", reasons)
+    given = ~np.isin(table.reasons, ["", *map(str, Reason)])
+    return table.judged(np.where(given, table.reasons, reasons).astype(REASON_TYPE))
+
+
+def corrected(table: Table, segmentation: Segmentation) -> Table:
+    """The table of a segmentation with what a person decided: rows in the order of its ids."""
+    if not segmentation.by_hand and not segmentation.set_aside:
+        return table
+    reasons = [
+        segmentation.set_aside.get(number, why)
+        for number, why in zip(segmentation.ids.tolist(), table.reasons, strict=True)
+    ]
+    by_hand = np.isin(segmentation.ids, list(segmentation.by_hand))
+    return replace(table, columns={**table.columns, BY_HAND: by_hand}).judged(np.array(reasons, REASON_TYPE))
 
 
 def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:

@@ -214,6 +214,7 @@ add(
         "How far the object stands out from its surroundings, relative to the typical object of the image: 1 is"
         " typical, 0 does not stand out, and a negative value has the opposite sign.",
     ),
+    Quantity("by_hand", "By hand", "Whether a person drew, changed or confirmed the outline.", kind="truth"),
     Quantity("touches_frame", "Touches the frame", "Whether it reaches the edge of the analysed area.", kind="truth"),
     Quantity(
         "group",

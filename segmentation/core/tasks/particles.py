@@ -199,7 +199,7 @@ def measure(
     from ..analysis import Measured
     from ..labels.contrast import contrasts
     from ..measure.budget import Evidence
-    from ..measure.filters import set_aside, set_faint_aside
+    from ..measure.filters import corrected, set_aside, set_faint_aside
     from ..measure.shapes import measure as measured
     from ..measure.shapes import under, without_corners
     from ..measure.statistics import seed_of, summarise
@@ -218,7 +218,7 @@ def measure(
         return set_aside(_with_second_kind(set_faint_aside(found, limit, gap > 0.5)), settings.filter)
 
     of_each = (segmentation.confidence, stand_out.relative, stand_out.gap.astype(float))
-    table = judged(own, *of_each)
+    table = set_aside(corrected(judged(own, *of_each), segmentation), settings.filter)
     alternatives = {}
     if not _no_number(segmentation, settings):
         alternatives = {

@@ -1,0 +1,283 @@
+"""Corrections: every operation does what it says, a patch and its inverse leave no trace, and ids never come back."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segmentation.core.labels import edits
+from segmentation.core.labels.edits import BadEdit, Patch, apply, inverse
+from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.pipeline import measure
+from segmentation.core.settings import AnalysisSettings
+from tests.core.builders import grey_of, segmentation_of
+
+SHAPE = (40, 50)
+
+
+def drawn(shape=SHAPE):
+    """Three objects: 2 with a hole, 5 and 9 side by side."""
+    labels = np.zeros(shape, np.int32)
+    labels[4:14, 4:14] = 2
+    labels[8:10, 8:10] = 0
+    labels[20:30, 10:20] = 5
+    labels[20:30, 20:25] = 9
+    return Segmentation(
+        labels,
+        np.array([2, 5, 9], np.int32),
+        np.array([0, 1, 0], np.int32),
+        ("round", "long"),
+        np.array([0.9, 0.25, 0.5], np.float32),
+        36,
+        Provenance("ab" * 32, "particles"),
+        alternatives={"threshold +0.1": labels},
+        maps={"foreground": np.zeros(shape, np.uint8)},
+        next_id=12,
+    )
+
+
+FOUND = drawn()
+
+
+def area(found, number):
+    return int((found.labels == number).sum())
+
+
+def test_deleting_takes_the_object_and_nothing_else():
+    after = apply(FOUND, [edits.delete(FOUND, [5])])
+    assert after.ids.tolist() == [2, 9]
+    assert after.confidence.tolist() == [pytest.approx(0.9), 0.5]
+    assert area(after, 9) == 50
+    assert not after.alternatives
+    assert after.maps.keys() == FOUND.maps.keys()
+    assert (FOUND.labels == drawn().labels).all()
+
+
+def test_deleted_objects_come_back_where_there_is_room():
+    gone = apply(FOUND, [edits.delete(FOUND, [5])])
+    over = apply(gone, [edits.draw(gone, [(10, 20), (14, 20), (14, 30), (10, 30)])])
+    back = apply(over, [edits.restore(over, [5], FOUND)])
+    assert (area(back, 5), area(back, 12), area(back, 9)) == (60, 40, 50)
+    assert back.confidence[1] == 0.25
+    full = apply(gone, [edits.draw(gone, [(0, 15), (50, 15), (50, 35), (0, 35)])])
+    with pytest.raises(BadEdit, match="object 5 can be restored"):
+        edits.restore(full, [5], FOUND)
+
+
+def test_what_a_person_sets_aside_and_takes_back_is_remembered():
+    aside = apply(FOUND, [edits.set_aside(FOUND, [2, 9], "a satellite")])
+    assert aside.set_aside == {2: "a satellite", 9: "a satellite"}
+    back = apply(aside, [edits.restore(aside, [9], FOUND)])
+    assert back.set_aside == {2: "a satellite"}
+    assert back.by_hand == {9}
+    assert np.isnan(back.confidence[2])
+
+
+def test_merged_objects_are_one_under_the_id_of_the_largest():
+    after = apply(FOUND, [edits.merge(FOUND, [9, 5])])
+    assert after.ids.tolist() == [2, 5]
+    assert area(after, 5) == 150
+    assert after.by_hand == {5}
+    assert np.isnan(after.confidence[1])
+
+
+def test_a_line_splits_an_object_and_the_largest_part_keeps_its_id():
+    after = apply(FOUND, [edits.split(FOUND, 5, [(9, 26.5), (22, 26.5)])])
+    assert after.ids.tolist() == [2, 5, 9, 12]
+    assert (area(after, 5), area(after, 12)) == (70, 30) or (area(after, 5), area(after, 12)) == (60, 40)
+    assert area(after, 5) + area(after, 12) == 100
+    assert after.classes.tolist() == [0, 1, 0, 1]
+    assert after.next_id == 13
+
+
+@pytest.mark.parametrize("line", [[(9, 18), (22, 18)], [(10, 25), (15, 25)], [(10.5, 19), (10.5, 31)]])
+def test_a_line_that_splits_nothing_is_refused(line):
+    split = drawn()
+    split.labels[20:30, 10] = 0
+    split.labels[20:24, 10] = 5
+    with pytest.raises(BadEdit, match="does not split object 5"):
+        edits.split(split, 5, line)
+
+
+def test_only_the_piece_under_the_line_is_split():
+    labels = FOUND.labels.copy()
+    labels[20:30, 30:36] = 5
+    found = replace(FOUND, labels=labels)
+    after = apply(found, [edits.split(found, 5, [(15.5, 18), (15.5, 32)])])
+    assert area(after, 5) + area(after, 12) == 160
+    assert (after.labels[20:30, 30:36] == 5).all()
+
+
+def test_a_polygon_takes_the_pixels_whose_centres_it_holds():
+    after = apply(FOUND, [edits.draw(FOUND, [(30, 2), (40, 2), (40, 7), (30, 7)], name="long")])
+    assert area(after, 12) == 50
+    assert (after.labels[2:7, 30:40] == 12).all()
+    assert after.classes.tolist() == [0, 1, 0, 1]
+    assert after.by_hand == {12}
+    triangle = apply(FOUND, [edits.draw(FOUND, [(30, 2), (40, 2), (30, 12)])])
+    assert area(triangle, 12) == 45
+
+
+def test_drawing_takes_from_others_or_from_the_ground_alone():
+    square = [(15, 22), (30, 22), (30, 28), (15, 28)]
+    over = apply(FOUND, [edits.draw(FOUND, square)])
+    assert (area(over, 5), area(over, 9), area(over, 12)) == (70, 20, 90)
+    assert over.by_hand == {5, 9, 12}
+    ground = apply(FOUND, [edits.draw(FOUND, square, ground=True)])
+    assert (area(ground, 5), area(ground, 9), area(ground, 12)) == (100, 50, 30)
+    grown = apply(FOUND, [edits.draw(FOUND, square, 9, ground=True)])
+    assert (area(grown, 9), grown.next_id) == (80, 12)
+    all_of_it = apply(FOUND, [edits.draw(FOUND, [(20, 20), (25, 20), (25, 30), (20, 30)])])
+    assert all_of_it.ids.tolist() == [2, 5, 12]
+
+
+def test_nothing_is_drawn_on_the_data_bar():
+    after = apply(FOUND, [edits.draw(FOUND, [(30, 30), (40, 30), (40, 45), (30, 45)])])
+    assert area(after, 12) == 60
+    with pytest.raises(BadEdit, match="outside the image"):
+        edits.draw(FOUND, [(30, 36), (40, 36), (40, 40)])
+
+
+def test_erasing_filling_reclassifying_and_reviewing():
+    erased = apply(FOUND, [edits.erase(FOUND, [(10, 20), (20, 20), (20, 25), (10, 25)])])
+    assert (area(erased, 5), area(erased, 9)) == (50, 50)
+    filled = apply(FOUND, [edits.fill(FOUND, [2, 5])])
+    assert (area(filled, 2), filled.by_hand) == (100, {2})
+    other = apply(FOUND, [edits.reclassify(FOUND, [9], "long")])
+    assert (other.classes.tolist(), other.by_hand) == ([0, 1, 1], {9})
+    assert apply(FOUND, [edits.reviewed(FOUND, [2])]).by_hand == {2}
+
+
+@pytest.mark.parametrize(
+    ("operation", "sentence"),
+    [
+        (lambda: edits.delete(FOUND, [3]), "no object 3"),
+        (lambda: edits.delete(FOUND, []), "at least one"),
+        (lambda: edits.merge(FOUND, [2, 2]), "at least two"),
+        (lambda: edits.set_aside(FOUND, [2], " "), "1 to 40"),
+        (lambda: edits.reclassify(FOUND, [2], "flat"), "no class flat"),
+        (lambda: edits.draw(FOUND, [(1, 1), (9, 9)]), "3 to 2000 points"),
+        (lambda: edits.draw(FOUND, [(1, 1), (9, 9), (1, float("nan"))]), "3 to 2000 points"),
+        (lambda: edits.draw(FOUND, [(1, 1), (9, 9), "no"]), "list of points"),
+        (lambda: edits.draw(FOUND, [(0, 0), (9, 9), (9, 0), (0, 9)]), "crosses itself"),
+        (lambda: edits.draw(FOUND, [(10, 20), (20, 20), (20, 30)], ground=True), "no pixel that could be taken"),
+        (lambda: edits.draw(FOUND, [(60, 2), (70, 2), (70, 9)]), "outside the image"),
+        (lambda: edits.erase(FOUND, [(40, 0), (49, 0), (49, 9)]), "nothing to erase"),
+        (lambda: edits.fill(FOUND, [5]), "no holes"),
+    ],
+)
+def test_what_cannot_be_done_says_why(operation, sentence):
+    with pytest.raises(BadEdit, match=sentence) as caught:
+        operation()
+    assert str(caught.value).count(". ") == 0
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        Patch((0, 0, 2, 2), ((1, 3),), {}, 12),
+        Patch((0, 0, 2, 2), ((1, 2), (0, 3)), {}, 12),
+        Patch((0, 0, 99, 2), ((0, 198),), {}, 12),
+        Patch((0, 0, 2, 2), ((12, 4),), {}, 12),
+        Patch((0, 0, 2, 2), ((-1, 4),), {}, 12),
+    ],
+)
+def test_patches_that_do_not_fit_are_refused(patch):
+    with pytest.raises(BadEdit):
+        apply(FOUND, [patch])
+
+
+@pytest.mark.parametrize("said", [{}, {"box": [1, 2]}, {"box": [0] * 4, "runs": [], "objects": {"x": 1}, "next": 1}, 7])
+def test_what_is_no_patch_is_refused(said):
+    with pytest.raises(BadEdit):
+        Patch.from_dict(said)
+
+
+def operations(found, rng):
+    """One operation drawn at random; None where the draw gives one that is refused."""
+    ids = found.ids.tolist()
+    some = rng.choice(ids, min(len(ids), int(rng.integers(1, 4))), replace=False).tolist() if ids else [1]
+    x, y, w, h = rng.integers(0, 45), rng.integers(0, 35), rng.integers(2, 12), rng.integers(2, 12)
+    square = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+    ways = [
+        lambda: edits.delete(found, some[:1]),
+        lambda: edits.restore(found, some, FOUND),
+        lambda: edits.restore(found, [2, 5, 9], FOUND),
+        lambda: edits.set_aside(found, some, "odd"),
+        lambda: edits.merge(found, some),
+        lambda: edits.split(found, some[0], rng.uniform(0, 50, (3, 2)).tolist()),
+        lambda: edits.draw(found, square),
+        lambda: edits.draw(found, square, ground=True),
+        lambda: edits.draw(found, square, some[0]),
+        lambda: edits.erase(found, square),
+        lambda: edits.fill(found, some),
+        lambda: edits.reclassify(found, some, "long"),
+        lambda: edits.reviewed(found, some),
+    ]
+    try:
+        return ways[rng.integers(len(ways))]()
+    except BadEdit:
+        return None
+
+
+def same(one, other):
+    for name in ("labels", "ids", "classes", "confidence", "by_hand", "set_aside"):
+        np.testing.assert_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_thousand_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
+    rng, now, done, backwards = np.random.default_rng(seed), FOUND, [], []
+    highest = now.next_id
+    while len(done) < 1000:
+        patch = operations(now, rng)
+        if patch is None:
+            continue
+        patch = Patch.from_dict(json.loads(json.dumps(patch.as_dict())))
+        new = set(patch.objects) - set(now.ids.tolist()) - {2, 5, 9}
+        assert all(number >= highest for number in new)
+        backwards.append(inverse(now, patch))
+        done.append(patch)
+        now, before = apply(now, [patch]), now
+        assert now.next_id >= before.next_id > int(before.ids.max(initial=0))
+        assert not now.labels[now.rows :].any()
+        assert now.ids.tolist() == np.unique(now.labels[now.labels > 0]).tolist()
+        highest = now.next_id
+    now.save(tmp_path / "now.npz")
+    same(Segmentation.load(tmp_path / "now.npz"), now)
+    same(apply(FOUND, done), now)
+    first = apply(now, backwards[::-1])
+    same(first, FOUND)
+    assert first.next_id == highest
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_components_are_those_of_scipy(corners):
+    from scipy import ndimage
+
+    rng = np.random.default_rng(3)
+    for share in (0.0, 0.3, 0.6, 1.0):
+        mask = rng.random((37, 53)) < share
+        found, count = edits.components(mask, corners=corners)
+        true, many = ndimage.label(mask, np.ones((3, 3)) if corners else None)
+        assert count == many
+        np.testing.assert_array_equal(found, true)
+
+
+def test_what_a_person_decided_is_what_is_measured():
+    labels = np.zeros((120, 160), np.int32)
+    for number, (y, x) in enumerate([(30, 30), (30, 80), (30, 130), (85, 40), (85, 110)], 1):
+        rows, columns = np.ogrid[:120, :160]
+        labels[np.hypot(rows - y, columns - x) <= 12] = number
+    found = segmentation_of(labels, np.array([0.9, 0.2, 0.9, 0.9, 0.9], np.float32))
+    micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, Calibration(None, "none"))
+    settings = AnalysisSettings.of(filter=True)
+    assert measure(micrograph, found, settings).table.reasons.tolist()[1] == "low confidence"
+    patched = apply(found, [edits.set_aside(found, [5], "a satellite"), edits.reviewed(found, [2])])
+    table = measure(micrograph, patched, settings).table
+    assert table.reasons.tolist() == ["", "", "", "", "a satellite"]
+    assert table["by_hand"].tolist() == [False, True, False, False, False]
+    split = apply(patched, [edits.split(patched, 1, [(30.5, 0), (30.5, 60)])])
+    assert measure(micrograph, split, settings).table["label"].tolist() == [1, 2, 3, 4, 5, 6]
