@@ -12,7 +12,7 @@ from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.tasks import UnknownTask
-from segmentation.models import Attempted, Job, Micrograph, Sample
+from segmentation.models import Attempted, ExportJob, Job, Micrograph, Sample
 
 from .inspection import Unreadable
 
@@ -27,7 +27,12 @@ BROKEN = (
     "administrator the number of this {what}, {id}."
 )
 
-WHAT: dict[type[Attempted], str] = {Job: "analysis", Sample: "sample", Micrograph: "upload"}
+WHAT: dict[type[Attempted], str] = {
+    Job: "analysis",
+    Sample: "sample",
+    Micrograph: "upload",
+    ExportJob: "writing of files",
+}
 
 
 def sentence_for(row: Attempted, error: Exception) -> str:

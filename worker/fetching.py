@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.core.files.storage import default_storage
 
+from segmentation import services
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Micrograph
 from segmentation.services.limits import most_pixels
@@ -44,6 +45,18 @@ def _is_away(stored: str) -> bool:
     else was uploaded last is not there either, and no image is to blame."""
     others = Micrograph.objects.exclude(file__in=("", stored)).order_by("-created").values_list("file", flat=True)[:3]
     return bool(others) and not any(default_storage.exists(name) for name in others)
+
+
+def show_in_squares(stored: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
+    """Store the picture and the tiles that the viewer shows of a micrograph, unless they are there."""
+    from segmentation.core.report.exports import viewer
+
+    if stored.viewer_tiles:
+        return
+    picture, tiles = folder / viewer.PICTURE, folder / viewer.TILES
+    picture.write_bytes(viewer.image_webp(micrograph))
+    viewer.write_tiles(micrograph, tiles)
+    services.keep_picture(micrograph=stored, picture=picture, tiles=tiles)
 
 
 def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:

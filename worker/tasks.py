@@ -8,17 +8,17 @@
       │                                        │
     segment, unless that is done: store it ────┼──UnreadableImage, UnknownModel, time limit, ...──> fail
       │                                        │
-    measure, and show the numbers ─────────────┤
+    measure ───────────────────────────────────┤
       │                                        │
-    write the files ───────────────────────────┘
+    write what is stored with every result ────┘
       │
     publish (files and state in one transaction)
 
     Superseded, from any report: cancelled, deleted, changed or given to another attempt; stop without a trace.
     Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
 
-A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so does a
-micrograph that is to be looked into (`inspecting`).
+A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
+micrograph that is to be looked into (`inspecting`) and the further files of a result (`exporting`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `max_tasks_per_child` renews.
@@ -45,15 +45,16 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
+from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.models import AGAIN, Attempted, Job, Micrograph, Sample, Superseded
+from segmentation.models import AGAIN, Attempted, ExportJob, Job, Micrograph, Sample, Superseded
 from segmentation.services import tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
+from .exporting import stored_segmentation, write_further
 from .failures import sentence_for
-from .fetching import GONE, pixels_of
+from .fetching import GONE, pixels_of, show_in_squares
 from .heartbeat import Heartbeat
 from .inspecting import inspect
 from .inspection import Killed, Unreadable
@@ -85,6 +86,12 @@ def run_sample(pk: str) -> None:
     _run(Sample, pk, pool_sample)
 
 
+@shared_task(name="worker.write_files")
+def write_files(pk: str) -> None:
+    """Write the files of a finished job that are not stored with every result."""
+    _run(ExportJob, pk, write_further)
+
+
 @shared_task(name="worker.inspect_uploads")
 def inspect_uploads() -> None:
     """Look into what has come in, in turn; after a while let another message go on, so that a worker can stop."""
@@ -96,7 +103,7 @@ def inspect_uploads() -> None:
     services.enqueue_inspection()
 
 
-IN_A_CHILD: dict[str, type[Attempted]] = {run_job.name: Job, run_sample.name: Sample}
+IN_A_CHILD: dict[str, type[Attempted]] = {run_job.name: Job, run_sample.name: Sample, write_files.name: ExportJob}
 
 
 @task_failure.connect
@@ -167,27 +174,20 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     progress("reading the image", 0.0)
     micrograph = pixels_of(job.micrograph, folder)
     clock, reused = pipeline.Clock(), job.segmentation is not None
-    found = _stored(job) if reused else _segment(job, micrograph, progress, clock, folder)
+    found = stored_segmentation(job) if reused else _segment(job, micrograph, progress, clock, folder)
     analysis = pipeline.measure(micrograph, found, job.get_settings(), progress, clock=clock)
     # The page shows the numbers while the files are being written.
     summary = summarise(analysis, reused=reused)
     job.change(summary=summary)
     progress("drawing the figure", WRITING)
-    out, taken = folder / "results", folder / "taken"
-    out.mkdir()
-    taken.mkdir()
-
-    def answer(files: dict[str, Path]) -> None:
-        for name, path in files.items():  # the storage takes a file away, and the bundle still needs it
-            (taken / name).hardlink_to(path)
-        services.answer(job=job, files={name: taken / name for name in files}, summary=summary)
-
+    out = folder / "results"
     files = write_all(
         analysis,
         out,
+        stored_only=True,
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
-        answer=answer,
     )
+    show_in_squares(job.micrograph, micrograph, folder)
     if Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists():  # it may come to count there
         files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
     progress("storing the results", STORING)
@@ -204,15 +204,6 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     found.save(file)
     services.keep_segmentation(job=job, file=file, provenance=found.provenance)
     return found
-
-
-def _stored(job: Job) -> Segmentation:
-    """What was found before; raises UnusableSegmentation."""
-    try:
-        with job.segmentation.file.open("rb") as file:
-            return Segmentation.load(file, job.segmentation.get_provenance())
-    except FileNotFoundError as error:
-        raise UnusableSegmentation(DAMAGED) from error
 
 
 def _end(row: Attempted, error: Exception) -> None:

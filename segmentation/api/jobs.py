@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from .. import services
 from ..core.micrograph import parse_width
-from ..models import Job
+from ..core.report.exports.viewer import PICTURE
+from ..models import Artifact, Job
 from ..services import Refused
 from ..services.calibration import calibration_for, refuse_tall_bar
 from ..views.access import visible
-from ..views.present import ASSUMED, is_assumed, stated_calibration, unwritten
-from ..views.serving import serve_artifact
+from ..views.present import ASSUMED, is_assumed, stated_calibration
+from ..views.serving import serve_artifact, serve_shown
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .sending import A_FILE, FILE, SIDE, WIDTH, changed_settings, form_of, refusals, sent_fields, valid_settings
 
 READING = "reading the image"
 NOT_READ = "The image has not been read yet: ask again when the job runs."
+WAIT = "Seconds to wait for a file that is still to be written, at most 30."
 router = Router(tags=["Jobs"])
 
 
@@ -113,20 +114,41 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "/{uuid:pk}/files/{str:name}", url_name="artifact", response=refusals(404), openapi_extra=A_FILE
+    ["GET", "HEAD"],
+    "/{uuid:pk}/files/{str:name}",
+    url_name="artifact",
+    response={202: schemas.BeingWritten, **refusals(404, 503)},
+    openapi_extra=A_FILE,
 )
-def artifact(request: HttpRequest, pk: UUID, name: str) -> Any:
-    """A file that a job made."""
-    stored = get_object_or_404(visible(request, _job(pk)).artifacts, name=name)
-    return serve_artifact(request, stored, download=True)
+def artifact(
+    request: HttpRequest,
+    response: HttpResponse,
+    pk: UUID,
+    name: str,
+    wait: float = Query(0.0, ge=0.0, description=WAIT),
+) -> Any:
+    """A file of a finished job. Most are written when they are first asked for: 202 until then."""
+    job = visible(request, _job(pk))
+    if name == PICTURE and job.micrograph.viewer_image:
+        return serve_shown(request, job.micrograph)
+    found = services.file_of(job, name, wait)
+    if found is None:
+        raise Http404
+    if isinstance(found, Artifact):
+        return serve_artifact(request, found, download=True)
+    response["Retry-After"] = "1"
+    if found.error:
+        raise Refused(found.error, 503)
+    return Status(202, {"state": found.state, "progress": found.progress})
 
 
 def described(request: HttpRequest, job: Job) -> dict[str, Any]:
     """A job in JSON."""
     address = request.build_absolute_uri
     assumed = is_assumed(job.summary)
-    shown = job.has_answer and not assumed
-    names = list(job.artifacts.values_list("name", flat=True)) if shown else []
+    shown = job.is_done and not assumed
+    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)] if shown else []
+    names += [PICTURE] if shown and job.micrograph.viewer_image else []
     return {
         "id": str(job.pk),
         "url": address(reverse("api:job", args=[job.pk])),
@@ -146,7 +168,6 @@ def described(request: HttpRequest, job: Job) -> dict[str, Any]:
         "recipe": job.settings,
         "result": job.summary if shown else None,
         "files": {name: address(reverse("api:artifact", args=[job.pk, name])) for name in names},
-        "being_written": [] if assumed else [export.name for export in unwritten(job, names)],
     }
 
 

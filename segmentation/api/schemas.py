@@ -13,8 +13,7 @@ RESULT = (
     "What the result page shows; null until there is a result. Its entry flags has the warnings, each with a short form"
     " to show beside the numbers, and doubt: whether it puts them in doubt."
 )
-BEING_WRITTEN = "The names of the files that are still to come: a job answers before its state is done."
-FILES = "The address of each file by its name."
+FILES = "The address of each file by its name. Most are written when they are first asked for."
 
 
 class Error(Schema):
@@ -48,9 +47,15 @@ class Job(Analysis):
     state: State
     stage: str = Field(description="What it is doing, in words.")
     progress: float = Field(description="From 0 to 1.")
-    being_written: list[str] = Field(description=BEING_WRITTEN)
     position: int | None = Field(description="Its place in the queue, 1 for the next one.")
     image: Micrograph
+
+
+class BeingWritten(Schema):
+    """A file that is not there yet: ask again after as many seconds as Retry-After says."""
+
+    state: State
+    progress: float = Field(description="From 0 to 1.")
 
 
 class JobStarted(Job):

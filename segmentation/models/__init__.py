@@ -10,8 +10,8 @@ The Job row is the truth and the broker only carries its id. A job's life:
                        │                            │       │
                        └───────────retry────────────┴───────┘
 
-A running job answers before it ends: once figure, table and viewer are published (`answered`), the result is shown,
-whatever becomes of the attempt; the other files come with DONE, or with the next attempt where a worker dies.
+DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
+when one of them is first asked for, by an ExportJob of the same states.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt), so of two
 processes that want the same arrow exactly one gets it. `attempt` only ever grows: a worker that was given up
@@ -28,7 +28,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 """
 
 from .base import AFRESH, AGAIN, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
-from .jobs import Artifact, Job, recent_pace
+from .jobs import Artifact, ExportJob, Job, recent_pace
 from .micrographs import Arrival, Micrograph, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .segmentations import Segmentation

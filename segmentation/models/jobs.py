@@ -26,6 +26,10 @@ class JobQuerySet(AttemptedQuerySet):
         return super().waiting().filter(ready=True)
 
 
+class ExportJobQuerySet(AttemptedQuerySet):
+    related = ("job__micrograph", "job__segmentation")
+
+
 class Job(Owned, Attempted):
     """One analysis of one micrograph; see the top of this package for the states.
 
@@ -35,7 +39,7 @@ class Job(Owned, Attempted):
     sample, included: the sample that the image belongs to, and whether it counts there.
     submission: what makes a second submission of the same form the same job. content: hash of what was submitted.
     ready: whether its upload has been looked into. asked: what the sender said of the scale, until then.
-    summary: what the result page shows without opening a file. answered: when its first files were published.
+    summary: what the result page shows without opening a file.
     ends: when the attempt under way will probably be done.
     """
 
@@ -64,7 +68,6 @@ class Job(Owned, Attempted):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     summary = models.JSONField(default=dict, blank=True)
-    answered = models.DateTimeField(null=True, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = JobQuerySet.as_manager()
@@ -85,9 +88,8 @@ class Job(Owned, Attempted):
         return self.state not in self.UNFINISHED
 
     @property
-    def has_answer(self) -> bool:
-        """Whether its numbers, figure and table are there, and nothing but further files may be missing."""
-        return self.answered is not None or self.state == self.State.DONE
+    def is_done(self) -> bool:
+        return self.state == self.State.DONE
 
     @property
     def can_retry(self) -> bool:
@@ -163,8 +165,30 @@ def recent_pace() -> Pace:
     )
 
 
+class ExportJob(Attempted):
+    """Writes the files of a finished job that are not stored with every result; made when one of them is asked for."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    job = models.OneToOneField(Job, models.CASCADE, related_name="export")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ExportJobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"files of {self.job}"
+
+
 class Artifact(StoredFile):
-    """A file that a job's successful attempt made."""
+    """A file of a finished job: stored with its result, or written later by its `ExportJob`."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="artifacts")
 

@@ -82,6 +82,8 @@ class Micrograph(Owned, Attempted):
     reading: what was read in data bar or picture (core's `BarReading`), {} when there is nothing. read_bar: whether it
         is to be read even where the file says its scale.
     side: the files of the microscope that came beside it, as {"name", "sha256", "file": where it is stored}.
+    viewer_image, viewer_tiles: it as the viewer shows it, whole and in squares (core.report.exports.viewer);
+        viewer_size: of both.
     is_archive: whether it holds the images and is none itself; archive: the one that it came in.
     sample: the sample that it is for, until it is taken in there.
     asked: what the sender said of its scale and, for images of an archive, of all else (services.settling).
@@ -98,6 +100,9 @@ class Micrograph(Owned, Attempted):
 
     file = models.FileField(upload_to=upload_path, max_length=200)
     preview = models.FileField(upload_to=preview_path, max_length=200)
+    viewer_image = models.FileField(max_length=200, blank=True, default="", editable=False)
+    viewer_tiles = models.FileField(max_length=200, blank=True, default="", editable=False)
+    viewer_size = models.BigIntegerField("size of the viewer's files in bytes", default=0, editable=False)
     name = models.CharField(max_length=SHOWN_NAME + 12)
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.BigIntegerField("size in bytes")

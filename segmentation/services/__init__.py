@@ -4,10 +4,11 @@ A rule that the user broke raises `Refused`: one sentence and an HTTP status.
 """
 
 from .archives import Note, is_archive
+from .exports import ask_for_files, file_of, publish_export, unwritten
 from .intake import Intake, receive_files
 from .jobs import cancel_job, create_job, delete_job, rerun_job, retry_job
 from .pooling import refresh_sample
-from .publishing import answer, fail, postpone, publish, publish_sample, requeue
+from .publishing import fail, keep_picture, postpone, publish, publish_sample, requeue
 from .queue import enqueue_inspection
 from .refusal import Refused
 from .samples import (

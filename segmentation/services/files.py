@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ..models import Job, Micrograph, Sample, Segmentation
+from ..models import Job, Micrograph, Sample, Segmentation, StoredFile
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,15 @@ def _remove(folder: str, keep: frozenset[str]) -> None:
         _remove(f"{folder}/{name}", keep)
     if not kept and isinstance(default_storage._wrapped, FileSystemStorage):
         default_storage.delete(folder)
+
+
+def remove_files_of(stored: Iterable[StoredFile]) -> None:
+    """Remove the files of rows that were not saved in the end."""
+    for each in stored:
+        try:
+            default_storage.delete(each.file.name)
+        except Exception:
+            logger.exception("The file %s could not be removed.", each.file.name)
 
 
 @receiver(post_delete, sender=Job)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..core.report import exports
-from ..models import AGAIN, Artifact, Attempted, Job, Sample, SampleArtifact
+from ..models import AGAIN, Artifact, Attempted, Job, Micrograph, Sample, SampleArtifact
 from . import bundles
 from .archives import LocalFile
 from .files import remove_folder
@@ -24,8 +24,8 @@ from .segmentations import NAME
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
-def answer(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Publish what a result begins with, its segmentation among it, while its other files are being written.
+def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
+    """Publish the files that are stored with a result, its segmentation among them, and set the job done.
 
     Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
     """
@@ -34,14 +34,8 @@ def answer(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None
     if found is not None:
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": found.file.name}
         known = [Artifact(**row, size=found.size, content_type="application/octet-stream")]
-    change = partial(job.change, summary=summary, answered=timezone.now())
-    _publish(job, Artifact, {"job": job}, files, change, known)
-
-
-def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Publish all files and set the job done; `answer` may have published some before. Raises as `answer` does."""
     change = partial(job.finish, "done", stage="", progress=1.0, error="", summary=summary)
-    _publish(job, Artifact, {"job": job}, files, change)
+    _publish(job, Artifact, {"job": job}, files, change, known)
     refresh_after_commit(job.sample_id)
 
 
@@ -49,6 +43,16 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
     """Store the files of a pooling and set the sample done, as `publish` does for a job."""
     change = partial(sample.finish, "done", stage="", progress=1.0, pooled=pooled)
     _publish(sample, SampleArtifact, {"sample": sample}, files, change)
+
+
+def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
+    """Store a micrograph as the viewer shows it, whole and in squares."""
+    size = picture.stat().st_size + tiles.stat().st_size
+    names = {}
+    for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
+        with path.open("rb") as opened:
+            names[field] = default_storage.save(f"{micrograph.folder}/{path.name}", LocalFile(opened))
+    Micrograph.objects.filter(pk=micrograph.pk).update(**names, viewer_size=size)
 
 
 def fail(*, row: Job | Sample, sentence: str, **fields: Any) -> None:
@@ -80,28 +84,26 @@ def _publish(
     change: Callable[[], None],
     known: Sequence[Any] = (),
 ) -> None:
-    """Store the files that this attempt has not published yet, change the row, replace what earlier attempts published.
+    """Store the files, change the row, replace what earlier attempts published.
 
     known: rows of files that are stored elsewhere.
     """
     folder = f"{row.folder}/{row.attempt}"
-    there = dict(kind.objects.filter(**of, attempt=row.attempt).values_list("name", "file"))
     try:
-        new = (path for name, path in files.items() if name not in there)
-        stored = [kind(**of, attempt=row.attempt, **_store(folder, path, files)) for path in new]
+        stored = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             change()
-            kind.objects.filter(**of).exclude(attempt=row.attempt).delete()
+            kind.objects.filter(**of).delete()
             kind.objects.bulk_create([*known, *stored])
     except BaseException:
-        remove_folder(folder, keep=there.values())
+        remove_folder(folder)
         raise
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 
 
-def _store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
-    """Put one file into the storage; on the same disk it is moved there, which takes no more room."""
+def store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
+    """Put one file into the storage; returns the fields of its row. On the same disk the file is moved."""
     size = source.stat().st_size
     if source.name == bundles.NAME:
         stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))

@@ -11,20 +11,24 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Job, Sample
+from ..models import Attempted, ExportJob, Job, Sample
 
 logger = logging.getLogger(__name__)
-TASKS = {Job: "worker.run_job", Sample: "worker.run_sample"}
+TASKS: dict[type[Attempted], str] = {
+    Job: "worker.run_job",
+    Sample: "worker.run_sample",
+    ExportJob: "worker.write_files",
+}
 INSPECT = "worker.inspect_uploads"
 
 
-def enqueue_after_commit(pk: Any) -> None:
-    """Enqueue a job once its row can be seen by the worker."""
-    transaction.on_commit(lambda: enqueue([pk]))
+def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
+    """Enqueue a row once the worker can see it."""
+    transaction.on_commit(lambda: enqueue([pk], kind))
 
 
-def enqueue(pks: Iterable[Any], kind: type[Job] | type[Sample] = Job) -> int:
-    """Send each queued job or sample to the broker and note when; returns how many."""
+def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
+    """Send each queued row of a kind to the broker and note when; returns how many."""
     enqueued = []
     for pk in pks:
         if not _send(TASKS[kind], str(pk)):

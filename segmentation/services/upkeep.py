@@ -19,6 +19,7 @@ from ..models import (
     Arrival,
     Artifact,
     Attempted,
+    ExportJob,
     Job,
     Micrograph,
     Sample,
@@ -45,12 +46,14 @@ _DIED = "stopped {deaths} times without finishing, most likely because the compu
 GAVE_UP: dict[type[Attempted], str] = {
     Job: f"The analysis {_DIED}try a smaller or cropped image, or ask the administrator.",
     Sample: f"The pooling {_DIED}exclude images, or ask the administrator.",
+    ExportJob: f"Writing the files {_DIED}crop the image, or ask the administrator.",
 }
 TOO_LONG: dict[type[Attempted], str] = {
     Job: "The analysis took longer than is allowed and could not be stopped: crop the image, or ask the administrator.",
     Sample: "The pooling took longer than is allowed and could not be stopped: exclude images, or make two samples.",
+    ExportJob: "Writing the files took longer than is allowed: crop the image, or ask the administrator.",
 }
-ATTEMPTED: tuple[type[Attempted], ...] = (Job, Sample, Micrograph)
+ATTEMPTED: tuple[type[Attempted], ...] = (Job, Sample, Micrograph, ExportJob)
 
 
 class Purged(NamedTuple):
@@ -97,7 +100,8 @@ def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
-    _enqueue(_unheard(limit), Sample.objects.waiting().filter(Q(enqueued=None) | Q(enqueued__lte=limit)))
+    lost = Q(enqueued=None) | Q(enqueued__lte=limit)
+    _enqueue(_unheard(limit), Sample.objects.waiting().filter(lost), ExportJob.objects.waiting().filter(lost))
     if Micrograph.objects.waiting().filter(created__lte=timezone.now() - UNHEARD).exists() and not _is_busy(Micrograph):
         enqueue_inspection()
     return rescued
@@ -162,20 +166,24 @@ def enqueue_all() -> int:
     waiting.exclude(sample=None).update(enqueued=None)
     if Micrograph.objects.waiting().exists():
         enqueue_inspection()
-    return _enqueue(waiting.filter(sample=None).order_by("queued"), Sample.objects.waiting())
+    return _enqueue(
+        waiting.filter(sample=None).order_by("queued"), Sample.objects.waiting(), ExportJob.objects.waiting()
+    )
 
 
 def _is_busy(kind: type[Attempted]) -> bool:
     return kind.objects.filter(state="running").exists()
 
 
-def _enqueue(jobs: QuerySet, samples: QuerySet) -> int:
-    """These jobs, the next images of every sample with images that wait and were not enqueued, these samples."""
+def _enqueue(jobs: QuerySet, samples: QuerySet, written: QuerySet) -> int:
+    """These jobs, the next images of every sample with images that wait and were not enqueued, these samples and
+    exports."""
     count = enqueue(list(jobs.values_list("pk", flat=True)))
     stuck().update(state=Sample.State.QUEUED, enqueued=None)
     images = Job.objects.waiting().filter(enqueued=None, sample__isnull=False)
     count += sum(enqueue_next(pk) for pk in set(images.values_list("sample", flat=True)))
-    return count + enqueue(list(samples.values_list("pk", flat=True)), Sample)
+    count += enqueue(list(samples.values_list("pk", flat=True)), Sample)
+    return count + enqueue(list(written.values_list("pk", flat=True)), ExportJob)
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
@@ -223,7 +231,8 @@ def tidy() -> Purged:
 
 def storage_used() -> int:
     """Bytes of all micrographs and results (previews, a few kB each, left out)."""
-    return sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
+    shown = Micrograph.objects.aggregate(total=Sum("viewer_size"))["total"] or 0
+    return shown + sum(_bytes(kind.objects.all()) for kind in (Micrograph, Artifact, SampleArtifact))
 
 
 def _unheard(limit: object) -> QuerySet:

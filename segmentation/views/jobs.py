@@ -14,11 +14,12 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
+from ..core.report.exports.viewer import PICTURE, TILES
 from ..core.settings import AnalysisSettings
 from ..forms.settings import SettingsForm
 from ..middleware import sender
-from ..models import Job
-from ..services import Refused, cancel_job, delete_job, rerun_job, retry_job
+from ..models import Artifact, Job
+from ..services import Refused, cancel_job, delete_job, file_of, rerun_job, retry_job, unwritten
 from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
 from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
 from .calibration import acquired
@@ -30,15 +31,13 @@ from .present import (
     settings_calibration,
     stated_calibration,
     status_of,
-    unwritten,
     used_calibration,
 )
 from .revisions import revisions, sample_of
-from .serving import files_of, serve_artifact, serve_tile
+from .serving import files_of, serve_artifact, serve_shown, serve_tile
 from .words import scale_words
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
-FILES = "files-panel"  # id of the list of files
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
@@ -52,20 +51,14 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What the waiting page asks for again and again, until there is an answer or none will come: then it loads anew.
-
-    The page of an answer asks for its list of files, until the last is written.
-    """
+    """What the waiting page asks for again and again, until the job has ended: then it loads anew."""
     try:
         found = visible_job(request, pk)
     except Http404:
         if not request.htmx:
             raise
         return gone()
-    if found.has_answer and request.htmx.target == FILES:
-        state = {**_state(found), "may_change": found.is_changeable_by(request.user, request.visitor), "swapped": True}
-        return render(request, "_files.html", state | _files(found))
-    if (found.is_finished or found.has_answer) and request.htmx:
+    if found.is_finished and request.htmx:
         return HttpResponseClientRefresh()
     return render(request, "_status.html", _state(found))
 
@@ -157,19 +150,27 @@ def width(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """A file that a job made."""
-    stored = get_object_or_404(visible_job(request, pk).artifacts, name=name)
-    return serve_artifact(request, stored, download="download" in request.GET)
+    """A file of a finished job; while it is being written a page that asks again, and 202."""
+    found = visible_job(request, pk)
+    if name == PICTURE and found.micrograph.viewer_image:
+        return serve_shown(request, found.micrograph)
+    stored = file_of(found, name)
+    if stored is None:
+        raise Http404
+    if isinstance(stored, Artifact):
+        return serve_artifact(request, stored, download="download" in request.GET)
+    context = {"export": stored, "name": name, "back": reverse("job", args=[pk])}
+    response = render(request, "preparing.html", context, status=503 if stored.error else 202)
+    response["Retry-After"] = "1"
+    return response
 
 
 @require_safe
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
-    """A square of the picture in the viewer; nothing, and no error, while it is still to be written."""
+    """A square of the picture in the viewer."""
     found = visible_job(request, pk)
-    if not found.is_finished and found.artifact("tiles.zip") is None:
-        return HttpResponse(status=204)
-    stored = get_object_or_404(found.artifacts, name="tiles.zip")
-    return serve_tile(request, stored, f"{level}/{column}-{row}.png")
+    tiles = found.micrograph.viewer_tiles or get_object_or_404(found.artifacts, name=TILES).file
+    return serve_tile(request, tiles, f"{level}/{column}-{row}.png")
 
 
 def _change(request: HttpRequest, pk: UUID, service: Any) -> HttpResponse:
@@ -226,7 +227,7 @@ def _text(calibration: Calibration, found: Job) -> str:
 
 def _state(found: Job) -> dict[str, Any]:
     """What is said of a job under way, with its numbers as soon as they are there."""
-    measured = found.state == Job.State.RUNNING and bool(found.summary) and not found.has_answer
+    measured = found.state == Job.State.RUNNING and bool(found.summary)
     numbers = Result(found) if measured else None
     return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}
 
@@ -250,7 +251,7 @@ def _page(request: HttpRequest, found: Job, *, status: int = 200, **extra: Any) 
         "model_changed": _model_changed(found),
         **extra,
     }
-    if not found.has_answer:
+    if not found.is_done:
         return render(request, "job.html", context, status=status)
     if is_assumed(found.summary):
         return render(request, "assumed.html", {**context, "assumed": ASSUMED}, status=status)
@@ -274,7 +275,6 @@ def _model_changed(found: Job) -> bool:
 
 
 def _files(found: Job) -> dict[str, Any]:
-    """The result, its files, and the files that are still being written."""
-    stored = {each.name for each in found.artifacts.all()}
-    listed = files_of(found, "image", found.get_settings().task, "artifact")
-    return {**listed, "result": Result(found), "being_written": unwritten(found, stored)}
+    """The result and its files."""
+    further = [*unwritten(found), *([PICTURE] if found.micrograph.viewer_image else [])]
+    return {**files_of(found, "image", found.get_settings().task, "artifact", further), "result": Result(found)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +17,6 @@ from ..core.micrograph.types import NO_SCALE, Calibration
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
 from ..core.pace import about
-from ..core.report import exports
-from ..core.report.exports.base import Export
 from ..core.report.picture import COLOURS
 from ..core.settings import DEFAULT_TASK, AnalysisSettings
 from ..core.tasks import find
@@ -124,14 +122,6 @@ def _waiting(job: Job) -> str:
 def _line(now: str, job: Job) -> str:
     seconds = job.expected_seconds()
     return capital(now if seconds is None else f"{now}, {about(seconds)} left")
-
-
-def unwritten(job: Job, stored: Collection[str]) -> list[Export]:
-    """The files that an attempt at a job which has answered is still to write."""
-    if job.is_finished or not job.has_answer:
-        return []
-    listed = exports.listed("image", find(job.get_settings().task))
-    return [export for name, export in listed.items() if name not in stored and not export.for_the_page]
 
 
 def used_calibration(job: Job) -> Calibration:

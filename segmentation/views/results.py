@@ -22,7 +22,7 @@ from ..core.archive import streamed_zip
 from ..core.flags import one_line
 from ..core.report import exports
 from ..models import Artifact, Job, Micrograph, Sample
-from ..services import Refused, bundles, delete_job
+from ..services import Refused, ask_for_files, bundles, delete_job, unwritten
 from ..services.claiming import claim_results
 from .access import ask_to_delete, refused
 from .present import flags_of, is_assumed, is_scaled, main_number
@@ -114,6 +114,10 @@ def selected(request: HttpRequest) -> HttpResponse:
     stored = [(job, files) for job in heads if (files := _files(job))]
     if not stored:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
+    writing = [ask_for_files(job) for job, _ in stored if unwritten(job)]
+    if any(not export.error for export in writing):
+        context = {"written": len(stored) - len(writing), "of": len(stored), "back": reverse("results")}
+        return render(request, "preparing.html", context, status=202)
     ready = {job.pk for job, _ in stored}
     others = [job for job in heads if job.pk not in ready]
     response = StreamingHttpResponse(streamed_zip(_entries(stored, others)), content_type="application/zip")
@@ -191,10 +195,6 @@ def _older(request: HttpRequest, newest: Iterable[Job]) -> dict[Any, list[dict[s
     return found
 
 
-def _state(job: Job) -> str:
-    return "Writing files" if job.has_answer and not job.is_finished else capital(job.get_state_display())
-
-
 def _archives(request: HttpRequest) -> list[Micrograph]:
     """Archives of images for single analyses that are being unpacked, or that left something out."""
     mine = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
@@ -208,7 +208,7 @@ def _samples(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _numbers(job: Job) -> dict[str, Any]:
-    done = job.has_answer
+    done = job.is_done
     statistics = job.summary.get("statistics") if done else None
     screened = statistics and statistics.get("screened", True)
     return {
@@ -224,7 +224,7 @@ def _row(job: Job, pictured: bool) -> dict[str, Any]:
     return {
         "job": job,
         "active": not job.is_finished,
-        "state": _state(job),
+        "state": capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
         "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
         **_numbers(job),
@@ -283,7 +283,7 @@ def _files(job: Job) -> list[Artifact]:
 
 
 def _why_none(job: Job) -> str:
-    return "Its scale was not checked" if is_assumed(job.summary) else _state(job)
+    return "Its scale was not checked" if is_assumed(job.summary) else capital(job.get_state_display())
 
 
 def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> Iterator[tuple[str, bytes]]:

@@ -63,7 +63,7 @@ def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
 def _revision(number: int, jobs: list[Job], known: dict[UUID, Job], here: Job) -> Revision:
     job = jobs[number - 1]
     before = known.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
-    done = job.has_answer
+    done = job.is_done
     statistics = job.summary.get("statistics") if done else None
     # Of one under way its page says more, and anew every second.
     outcome = capital(job.get_state_display()) if job.is_finished else "Under way"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from django.core.files.storage import Storage
+from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.urls import reverse
@@ -30,16 +31,18 @@ OPEN_AT_ONCE = 4  # files of tiles
 Opened = Callable[[], IO[bytes]]
 
 
-def files_of(row: Any, of: Of, task: str, address: str) -> dict[str, Any]:
+def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
     """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
-    underscore, and "file_list", the files to download. address: the name of the view that sends them.
+    underscore, and "file_list", the files to download. address: the name of the view that sends them. further: names
+    of files that are written when they are asked for, and have no size yet.
     """
     stored: dict[str, StoredFile] = {each.name: each for each in row.artifacts.all()}
-    urls = {name: reverse(address, args=[row.pk, name]) for name in stored}
+    urls = {name: reverse(address, args=[row.pk, name]) for name in (*stored, *further)}
+    sizes = {name: each.size for name, each in stored.items()}
     offered = [
-        {"name": name, "url": urls[name], "title": export.title, "what": export.holds(of), "size": stored[name].size}
+        {"name": name, "url": urls[name], "title": export.title, "what": export.holds(of), "size": sizes.get(name)}
         for name, export in exports.listed(of, tasks.find(task)).items()
-        if name in stored and not export.for_the_page
+        if name in urls and not export.for_the_page
     ]
     return {"files": {re.sub("[.-]", "_", name): url for name, url in urls.items()}, "file_list": offered}
 
@@ -61,13 +64,20 @@ def serve_artifact(request: HttpRequest, artifact: Artifact, *, download: bool) 
     return GZipMiddleware(lambda _: response)(request) if packed else response
 
 
-def serve_tile(request: HttpRequest, artifact: Artifact, name: str) -> HttpResponse:
+def serve_shown(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
+    """A micrograph as the viewer shows it at first."""
+    name = f"{file_stem(micrograph.name)}_image.webp"
+    tag = f"{micrograph.pk}-picture"
+    return serve(request, lambda: micrograph.viewer_image.open("rb"), "image/webp", name, True, tag=tag)
+
+
+def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpResponse:
     """A square of a picture by its name in the file of tiles."""
-    tag = f"{artifact.pk}-{artifact.attempt}-{name}"
+    tag = f"{tiles.name}-{name}"
 
     def opened() -> IO[bytes]:
         try:
-            return io.BytesIO(_tiles(artifact.file.storage, artifact.file.name).read(name))
+            return io.BytesIO(_tiles(tiles.storage, tiles.name).read(name))
         except (KeyError, zipfile.BadZipFile):
             raise Http404 from None
 
@@ -76,7 +86,7 @@ def serve_tile(request: HttpRequest, artifact: Artifact, name: str) -> HttpRespo
 
 @lru_cache(OPEN_AT_ONCE)
 def _tiles(storage: Storage, name: str) -> zipfile.ZipFile:
-    """A file's name holds job and attempt: its content never changes."""
+    """A stored file's name is its own: its content never changes."""
     return zipfile.ZipFile(storage.open(name, "rb"))
 
 

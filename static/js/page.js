@@ -19,3 +19,31 @@ document.addEventListener("htmx:afterSettle", () => localise(document));
 
 // A definition is shown while its term is pointed at or focused; Escape puts it away.
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());
+
+// Files are written when they are first asked for: the page waits for them, then the download begins.
+const ASK_AGAIN = 700; // ms
+
+async function isWritten(address) {
+  for (;;) {
+    const answer = await fetch(address, { method: "HEAD" });
+    if (answer.status !== 202) return;
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+  }
+}
+
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest?.('a[download][href*="/files/"]');
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
+  event.preventDefault();
+  if (link.getAttribute("aria-busy") === "true") return;
+  link.setAttribute("aria-busy", "true");
+  try {
+    await isWritten(link.href);
+    location.assign(link.href);
+  } finally {
+    link.removeAttribute("aria-busy");
+  }
+});
+
+const unfinished = document.querySelector("form[data-again]");
+if (unfinished) setTimeout(() => unfinished.submit(), 2000);

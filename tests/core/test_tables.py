@@ -244,7 +244,7 @@ def test_two_thousand_outlines_are_less_than_a_megabyte():
 
 def test_pictures_for_the_browser():
     analysis = make_analysis(12, data_bar=30)
-    whole = Image.open(io.BytesIO(viewer.image_webp(analysis)))
+    whole = Image.open(io.BytesIO(viewer.image_webp(analysis.micrograph)))
     assert (whole.format, whole.size) == ("WEBP", (256, 192))
     error = np.asarray(whole.convert("L"), float) - displayed(analysis.micrograph)
     assert np.abs(error).mean() < 6
@@ -256,7 +256,7 @@ def test_pictures_for_the_browser():
 
 def test_pictures_of_large_images_are_limited():
     flat = analysis_of(np.zeros((50, 9000), np.int32), pixels=np.zeros((50, 9000), np.uint8))
-    assert Image.open(io.BytesIO(viewer.image_webp(flat))).size == (1024, 6)
+    assert Image.open(io.BytesIO(viewer.image_webp(flat.micrograph))).size == (1024, 6)
     figure = np.zeros((2700, 3600, 3), np.uint8)
     assert Image.open(io.BytesIO(viewer.figure_webp(figure))).size == (1200, 900)
 
@@ -264,7 +264,7 @@ def test_pictures_of_large_images_are_limited():
 def test_tiles_hold_every_pixel_and_coarser_levels():
     pixels = np.random.default_rng(1).integers(0, 256, (700, 2100)).astype(np.uint8)
     analysis = analysis_of(np.zeros((700, 2100), np.int32), pixels=pixels)
-    made = {name: np.asarray(Image.open(io.BytesIO(png))) for name, png in viewer.tiles(analysis)}
+    made = {name: np.asarray(Image.open(io.BytesIO(png))) for name, png in viewer.tiles(analysis.micrograph)}
     assert [name for name in made if name.endswith("-0.png")] == [
         *(f"0/{column}-0.png" for column in range(5)),
         *(f"1/{column}-0.png" for column in range(3)),
@@ -277,7 +277,7 @@ def test_tiles_hold_every_pixel_and_coarser_levels():
 
 
 def test_a_small_picture_has_one_level_of_tiles():
-    assert [name for name, _ in viewer.tiles(make_analysis(12))] == ["0/0-0.png"]
+    assert [name for name, _ in viewer.tiles(make_analysis(12).micrograph)] == ["0/0-0.png"]
 
 
 def test_all_files_are_written_and_told(tmp_path):

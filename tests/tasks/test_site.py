@@ -102,8 +102,13 @@ class TestSite:
         assert said["settings"]["task"] == kind.task.name
         assert kinds(said["result"]["quantities"]) == list(kind.task.quantities)
         stored = {artifact.name for artifact in job.artifacts.all()}
-        assert stored == {*exports.listed("image", kind.task), "segmentation.npz"}
-        for name in stored:
+        every = exports.listed("image", kind.task)
+        assert stored == {*(name for name, each in every.items() if each.stored), "segmentation.npz"}
+        assert said["files"].keys() == {*every, "segmentation.npz", "image.webp"}
+        further = every.keys() - stored
+        assert {client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code for name in further} == {202}
+        worker.write_files(job.export.pk)
+        for name in said["files"]:
             assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
         answer = client.get(f"/jobs/{job.pk}/")
         page = words(answer)
@@ -134,7 +139,7 @@ class TestSite:
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"This image looks more like the training images of {other.title}" in page
-        for name in ("outlines.json", "image.webp", "result.json", "report.pdf", "figure.png"):
+        for name in ("outlines.json", "image.webp", "result.json", "figure-small.webp"):
             assert client.get(f"/jobs/{job.pk}/files/{name}").status_code == 200, name
         outlines = json.loads(client.get(f"/jobs/{job.pk}/files/outlines.json").getvalue())
         refuses = kind.task.name != "brightness"  # which looks at no kind

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
-from django.utils import timezone
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.types import Calibration
@@ -77,26 +76,6 @@ class TestWaiting:
         summary = {**SUMMARY, "task": "grains", "statistics": None, "quantities": numbers}
         page = words(maker.get(address(job(Job.State.RUNNING, stage="drawing the figure", summary=summary))))
         assert "<dd>1,234</dd>" in page and "kept" not in page and "The numbers are final" in page
-
-    def test_an_answer_is_a_page_before_the_last_file_is_written(self, maker, job):
-        known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "progress": 0.9}
-        answered = job(Job.State.RUNNING, files=("figure.png", "particles.csv", "outlines.json"), **known)
-        page = words(maker.get(address(answered)))
-        assert "261" in page and "Download figure" in page and "Report, PDF" in page
-        assert page.count("being written") > 10 and f'href="/jobs/{answered.pk}/files/bundle.zip' not in page
-        assert maker.get(address(answered, "status/"), headers=HTMX)["HX-Refresh"] == "true"
-        asked = {**HTMX, "HX-Target": "files-panel"}
-        fragment = words(maker.get(address(answered, "status/"), headers=asked))
-        assert 'hx-trigger="every 1s"' in fragment and "<html" not in fragment
-        Job.objects.filter(pk=answered.pk).update(state=Job.State.DONE)
-        fragment = words(maker.get(address(answered, "status/"), headers=asked))
-        assert "hx-trigger" not in fragment and "being written" not in fragment and 'hx-swap-oob="true"' in fragment
-
-    def test_an_answer_without_its_other_files_says_why(self, maker, job):
-        known = {"summary": SUMMARY, "answered": timezone.now(), "attempt": 1, "error": "There was no memory left."}
-        page = words(maker.get(address(job(Job.State.FAILED, files=("figure.png",), **known))))
-        assert "The other files are missing. There was no memory left." in page
-        assert "Write them now" in page and "261" in page
 
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         response = maker.get(address(job(Job.State.RUNNING), "status/"), headers=HTMX)
@@ -578,9 +557,6 @@ class TestTiles:
         assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
         made.artifacts.filter(name="tiles.zip").delete()
         assert maker.get(address(made, "tiles/0/0-0.png")).status_code == 404
-
-    def test_those_still_to_be_written_are_no_error(self, maker, job):
-        assert maker.get(address(job(Job.State.RUNNING), "tiles/0/0-0.png")).status_code == 204
 
     def test_a_result_of_an_earlier_version_has_one_picture(self, maker, job):
         page = words(maker.get(address(job(files=("image.png", "outlines.json", "figure.png")))))

@@ -65,12 +65,6 @@ def test_rows_in_every_state(maker, make_job):
         assert told in page, told
 
 
-def test_numbers_stand_while_files_are_being_written(maker, make_job):
-    make_job(visitor=VISITOR, state=Job.State.RUNNING, summary=SUMMARY, answered=timezone.now())
-    row = maker.get("/results/").context["rows"][0]
-    assert (row["state"], row["kept"], row["median"]) == ("Writing files", 261, "155 nm")
-
-
 def test_nothing_kept_has_no_median(maker, make_job):
     make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(n_kept=0, median=None))
     row = maker.get("/results/").context["rows"][0]

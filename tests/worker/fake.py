@@ -15,8 +15,8 @@ from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.settings import AnalysisSettings
 
-FILES = ("figure.png", "particles.csv", "bundle.txt")
-FIRST = FILES[:2]
+FILES = ("figure-small.webp", "particles.csv", "outlines.json")  # stored with every result
+FURTHER = ("figure.png", "report.pdf")
 NAMES = (*FILES, "segmentation.npz")
 
 CARD = ModelCard("particles", "Particles", "Finds particles.", "1", {"name": "none"}, "a" * 64, Path("none"))
@@ -64,13 +64,14 @@ def measure_again(micrograph, segmentation, recipe, progress, *, clock=None):
     return analysis(micrograph, recipe, segmentation)
 
 
-def write_all(found, folder: Path, *, progress=None, answer=None) -> dict[str, Path]:
-    for number, name in enumerate(FILES):
-        if number == len(FIRST):
-            answer({each: folder / each for each in FIRST})
-        progress("drawing the figure", number / len(FILES))
-        (folder / name).write_bytes(b"content of " + name.encode())
-    return {name: folder / name for name in FILES}
+def write_all(found, folder: Path, *, progress=None, stored_only=False, there=()) -> dict[str, Path]:
+    folder.mkdir(exist_ok=True)
+    names = FILES if stored_only else (*FILES, *FURTHER)
+    for number, name in enumerate(names):
+        progress("drawing the figure", number / len(names))
+        if name not in there:
+            (folder / name).write_bytes(b"content of " + name.encode())
+    return {name: folder / name for name in names}
 
 
 def modules() -> dict[str, ModuleType]:

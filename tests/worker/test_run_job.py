@@ -53,7 +53,7 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
     assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)
     assert stored_files(own_storage / job.folder) == [f"1/{name}" for name in sorted(fake.FILES)]
     assert job.artifact("particles.csv").content_type == "text/csv"
-    assert job.artifact("figure.png").file.read() == b"content of figure.png"
+    assert job.artifact("figure-small.webp").file.read() == b"content of figure-small.webp"
     assert job.summary["statistics"] == {"n_kept": 1, "median": 12.5, "sd": None}
     assert job.summary["image"] == {"width": 64, "height": 48}
     assert job.summary["data_bar"] is None
@@ -290,10 +290,10 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
             raise ZeroDivisionError
         return fake.segment(micrograph, recipe, progress)
 
-    def write_all(found, folder, *, progress, answer):
+    def write_all(found, folder, **how):
         if when == "writing":
             strike()
-        return fake.write_all(found, folder, progress=progress, answer=answer)
+        return fake.write_all(found, folder, **how)
 
     science.segment = segment
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
@@ -302,91 +302,6 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(
     assert stored_files(own_storage / "jobs") == []
     now = Job.objects.filter(pk=job.pk).first()
     assert now is None or (now.state in ("cancelled", "queued") and not now.artifacts.exists() and now.error == "")
-
-
-@pytest.fixture
-def after_answer(monkeypatch):
-    """Let something happen once a job has answered and before its other files are written."""
-
-    def patch(event):
-        def write_all(found, folder, *, progress, answer):
-            def answered(files):
-                answer(files)
-                event()
-
-            return fake.write_all(found, folder, progress=progress, answer=answered)
-
-        monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", write_all)
-
-    return patch
-
-
-def names_of(job):
-    return sorted(each.name for each in job.artifacts.all())
-
-
-def test_a_job_answers_before_its_last_files_are_written(science, make_job, after_answer):
-    job, seen = make_job(), []
-
-    def look():
-        now = Job.objects.get(pk=job.pk)
-        figure = now.artifact("figure.png").file.read()
-        seen.append((now.state, now.has_answer, names_of(now), now.summary["statistics"]["median"], figure))
-
-    after_answer(look)
-    run_job(str(job.pk))
-    first = sorted((*fake.FIRST, "segmentation.npz"))
-    assert seen == [("running", True, first, 12.5, b"content of figure.png")]
-    job.refresh_from_db()
-    assert (job.state, names_of(job)) == ("done", sorted(fake.NAMES))
-
-
-def test_a_worker_killed_after_the_answer_leaves_it_there_for_the_next_attempt(
-    science, make_job, own_storage, after_answer
-):
-    class Killed(BaseException):
-        """What no `except Exception` sees, as SIGKILL is seen by none."""
-
-    def kill():
-        raise Killed
-
-    job = make_job()
-    after_answer(kill)
-    with pytest.raises(Killed):
-        run_job(str(job.pk))
-    services.rescue(died=(Job,))
-    job.refresh_from_db()
-    assert (job.state, job.has_answer, job.summary["statistics"]["median"]) == ("queued", True, 12.5)
-    assert job.artifact("figure.png").file.read() == b"content of figure.png"
-    science.segment = None  # measuring is enough
-    after_answer(lambda: None)
-    run_job(str(job.pk))
-    job.refresh_from_db()
-    assert (job.state, job.attempt, names_of(job)) == ("done", 2, sorted(fake.NAMES))
-    assert stored_files(own_storage / job.folder) == [f"2/{name}" for name in sorted(fake.FILES)]
-
-
-def test_trouble_after_the_answer_fails_the_job_and_keeps_the_answer(science, make_job, own_storage, after_answer):
-    def fail():
-        raise MemoryError
-
-    job = make_job()
-    after_answer(fail)
-    run_job(str(job.pk))
-    job.refresh_from_db()
-    assert (job.state, job.has_answer) == ("failed", True)
-    assert "needs more memory" in job.error
-    assert stored_files(own_storage / job.folder) == [f"1/{name}" for name in sorted(fake.FIRST)]
-
-
-def test_a_job_deleted_after_its_answer_leaves_no_trace(
-    science, make_job, own_storage, after_answer, django_capture_on_commit_callbacks
-):
-    job = make_job()
-    after_answer(lambda: services.delete_job(job=Job.objects.get(pk=job.pk)))
-    with django_capture_on_commit_callbacks(execute=True):
-        run_job(str(job.pk))
-    assert stored_files(own_storage / "jobs") == [] and not Job.objects.exists()
 
 
 def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_job, own_storage, tmp_path):

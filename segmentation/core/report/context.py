@@ -39,14 +39,15 @@ class Context:
         self.holds = {name: each.image or each.sample for name, each in taken.items()}
         self._scene = None if sample.analysis is None else Scene.of(sample)
         self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
-        self._packing = packing
+        self._packing, self._names = packing, exports.keys()
         self._packed: dict[str, Future[Deflated]] = {}
 
     def draw(self) -> None:
         """Draw the figure, and begin to compress it."""
         self.figure = figure.draw(self.sample, self._scene)
         self.pixels = figure.rendered(self.figure)
-        self._packed["figure.png"] = self._packing.submit(figure.packed, self.pixels)
+        if "figure.png" in self._names:
+            self._packed["figure.png"] = self._packing.submit(figure.packed, self.pixels)
 
     @property
     def analysis(self) -> Analysis:
@@ -64,7 +65,7 @@ class Context:
 
     def pack_panels(self) -> None:
         """Cut the panels of an image from its figure, and begin to compress them."""
-        if self.sample.analysis is not None:
+        if self._panel_of and self.sample.analysis is not None:
             panels = figure.panels(self.sample, self.scene, self.figure, self.pixels)
             for name, panel in self._panel_of.items():
                 self._packed[name] = self._packing.submit(figure.packed, panels[panel])

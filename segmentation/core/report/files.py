@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +13,8 @@ from ..analysis import Analysis
 from ..sample import Sample
 from . import exports
 from .context import Context
-from .exports.base import FIGURE, FIRST, Export
+from .exports.base import FIRST, Export
 
-Answer = Callable[[dict[str, Path]], None]
 Progress = Callable[[str, float], None]
 
 
@@ -25,41 +24,38 @@ def write_all(
     *,
     for_the_page: bool = True,
     keep_all: bool = False,
+    stored_only: bool = False,
+    there: Collection[str] = (),
     progress: Progress | None = None,
-    answer: Answer | None = None,
 ) -> dict[str, Path]:
     """Write every file a user takes away into `folder` (made if need be): file name -> path.
 
     for_the_page: whether to write the files that only the result page needs.
     keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
-    progress(stage, fraction): told before each file, fraction being the part of this writing that is done;
-    it may raise to stop. answer(files): called once with the files that answer the question, when these are written and
-    the others are not yet. An exception leaves the files written so far.
+    stored_only: write only the files that are stored with every result. there: names of files that are in the folder
+    already, and stay as they are. progress(stage, fraction): told before each file, fraction being the part of this
+    writing that is done; it may raise to stop. An exception leaves the files written so far.
     """
     sample = Sample.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
     listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
+    listed = {name: each for name, each in listed.items() if each.stored or not stored_only}
     written: dict[str, Path] = {}
-    asked = True
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:
         context = Context(sample, listed, packing, keep_all=keep_all)
-        first = {name: each for name, each in listed.items() if each.turn == FIRST}
+        first = {name: each for name, each in listed.items() if each.turn == FIRST and name not in there}
         ahead = {name: packing.submit(each.write, context, folder / name) for name, each in first.items()}
         context.draw()
+        context.pack_panels()
         for name, export in sorted(listed.items(), key=_turn):
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
                 progress(stage, len(written) / len(listed))
-            if asked and export.turn > FIGURE:
-                asked = False
-                if answer is not None:
-                    answer(dict(written))
-                context.pack_panels()
             path = folder / name
             if name in ahead:
                 ahead[name].result()
-            else:
+            elif name not in there:
                 export.write(context, path)
             written[name] = path
             if name in context.holds:

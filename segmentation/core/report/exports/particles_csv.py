@@ -174,6 +174,7 @@ EXPORTS = (
         _write,
         image="summary and one row per {thing}",
         sample="one row per {thing} with the name of its image",
+        stored=True,
         turn=FIRST,
     ),
 )

@@ -156,6 +156,7 @@ EXPORTS = (
         _write,
         image="settings, statistics with intervals, calibration, model and versions, for programs",
         sample="pooled numbers with intervals and one entry per image, for programs",
+        stored=True,
     ),
     Export(
         "result.schema.json",

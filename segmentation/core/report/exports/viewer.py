@@ -1,4 +1,4 @@
-"""What the pages show: the picture whole and in tiles, outlines of what was found, small pictures."""
+"""What the pages show: outlines of what was found and small pictures; of a micrograph itself the picture and tiles."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from ..objects import Objects
 from ..outlines import smooth_outlines, smooth_rings, thinned
 from ..picture import COLOURS
 from ..wording import write_json
-from .base import FIGURE, FIRST, NORMAL, Export
+from .base import FIGURE, FIRST, Export
 
 if TYPE_CHECKING:
+    from ...micrograph.types import Micrograph
     from ..context import Context
     from ..panels import Scene
 
+PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
@@ -112,14 +114,19 @@ def _whole(line: NDArray[np.float64]) -> list[float]:
     return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
 
 
-def image_webp(analysis: Analysis) -> bytes:
+def image_webp(micrograph: Micrograph) -> bytes:
     """The whole upload for display, hot and cold pixels clipped, no side over 1024 px."""
     from ...micrograph import preview
 
-    return _webp(preview(analysis.micrograph, LONGEST))
+    return _webp(preview(micrograph, LONGEST))
 
 
-def tiles(analysis: Analysis) -> Iterator[tuple[str, bytes]]:
+def write_tiles(micrograph: Micrograph, path: Path) -> None:
+    """A ZIP of `tiles`."""
+    write_zip(path, tiles(micrograph))
+
+
+def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
     """The whole upload for display as PNG squares of 512 px "level/column-row.png", less at the far edges.
 
     Level 0 has every pixel and each further one half as many a side, as long as it has more than `image_webp`.
@@ -129,7 +136,7 @@ def tiles(analysis: Analysis) -> Iterator[tuple[str, bytes]]:
     from ...micrograph import displayed
     from ..png import deflated
 
-    level, whole = 0, displayed(analysis.micrograph)
+    level, whole = 0, displayed(micrograph)
     while not level or max(whole.shape) > LONGEST:
         for top in range(0, whole.shape[0], TILE):
             for left in range(0, whole.shape[1], TILE):
@@ -169,14 +176,6 @@ def _write_outlines(context: Context, path: Path) -> None:
     write_json(outlines(context.analysis, context.scene), path)
 
 
-def _write_image(context: Context, path: Path) -> None:
-    path.write_bytes(image_webp(context.analysis))
-
-
-def _write_tiles(context: Context, path: Path) -> None:
-    write_zip(path, tiles(context.analysis))
-
-
 def _write_figure(context: Context, path: Path) -> None:
     path.write_bytes(figure_webp(context.pixels))
 
@@ -188,13 +187,12 @@ def _write_thumbnail(context: Context, path: Path) -> None:
 def _shown(
     name: str, kind: str, place: int, write: Callable[[Any, Path], object], turn: int, sample: str = ""
 ) -> Export:
-    return Export(name, "", kind, place, write, image="shown on the page", sample=sample, for_the_page=True, turn=turn)
+    line = "shown on the page"
+    return Export(name, "", kind, place, write, image=line, sample=sample, for_the_page=True, stored=True, turn=turn)
 
 
 EXPORTS = (
     _shown("outlines.json", "application/json", 300, _write_outlines, FIRST),
-    _shown("image.webp", "image/webp", 310, _write_image, FIRST),
-    _shown("tiles.zip", "application/zip", 311, _write_tiles, NORMAL),
     _shown("thumbnail.png", "image/png", 320, _write_thumbnail, FIRST),
     _shown("figure-small.webp", "image/webp", 330, _write_figure, FIGURE, sample="shown on the page"),
 )

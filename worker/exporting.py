@@ -1,0 +1,47 @@
+"""The further files of a result, measured once more from what is stored: no network is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from segmentation import services
+from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
+from segmentation.models import ExportJob, Job
+
+from .fetching import fetch, pixels_of
+
+Progress = Callable[[str, float], None]
+MEASURED = 0.1
+
+
+def stored_segmentation(job: Job) -> Segmentation:
+    """What a job found before; raises UnusableSegmentation."""
+    if job.segmentation is None:
+        raise UnusableSegmentation(DAMAGED)
+    try:
+        with job.segmentation.file.open("rb") as file:
+            return Segmentation.load(file, job.segmentation.get_provenance())
+    except FileNotFoundError as error:
+        raise UnusableSegmentation(DAMAGED) from error
+
+
+def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
+    """Write the files that are not stored with the result, beside those that are, and publish them."""
+    from segmentation.core import pipeline
+    from segmentation.core.report.files import write_all
+
+    job, out = export.job, folder / "results"
+    progress("reading the image", 0.0)
+    analysis = pipeline.measure(pixels_of(job.micrograph, folder), stored_segmentation(job), job.get_settings())
+    out.mkdir()
+    stored = {each.name: each.file.name for each in job.artifacts.all()}
+    for name, file in stored.items():
+        (out / name).symlink_to(fetch(file, folder))
+    files = write_all(
+        analysis,
+        out,
+        there=stored.keys(),
+        progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
+    )
+    services.publish_export(export=export, files=files)
