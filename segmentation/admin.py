@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from . import services
 from .core import tasks
+from .core.report.exports.viewer import THUMBNAILS
 from .core.typed import settings_of_task
 from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
 from .views.present import main_number
@@ -26,7 +27,7 @@ admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"
 admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
 
-THUMBNAIL, FIGURE = "thumbnail.png", "figure.png"
+FIGURE = "figure.png"
 
 
 class LookOnly(admin.ModelAdmin):
@@ -135,7 +136,7 @@ class JobAdmin(LookOnly):
     actions = ("retry", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        pictures = Artifact.objects.filter(name__in=(THUMBNAIL, FIGURE))
+        pictures = Artifact.objects.filter(name__in=(*THUMBNAILS, FIGURE))
         shown = Prefetch("artifacts", queryset=pictures, to_attr="pictures")
         return super().get_queryset(request).select_related("micrograph", "owner").prefetch_related(shown)
 
@@ -156,7 +157,7 @@ class JobAdmin(LookOnly):
 
     @admin.display(description="")
     def thumbnail(self, job: Job) -> SafeString:
-        address = _address(job, THUMBNAIL)
+        address = _address(job, *THUMBNAILS)
         return _image(address) if address else _preview(job.micrograph)
 
     @admin.display(ordering="micrograph__name")
@@ -295,10 +296,10 @@ class SegmentationAdmin(LookOnly):
         return found.measured
 
 
-def _address(job: Any, name: str) -> str | None:
-    """Where a picture of a job is served, None when it has none."""
-    names = [artifact.name for artifact in job.pictures]
-    return reverse("artifact", args=[job.pk, name]) if name in names else None
+def _address(job: Any, *names: str) -> str | None:
+    """Where the first of these pictures that a job has is served, None when it has none."""
+    there = [artifact.name for artifact in job.pictures]
+    return next((reverse("artifact", args=[job.pk, name]) for name in names if name in there), None)
 
 
 def _preview(micrograph: Micrograph) -> SafeString | str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from segmentation import services
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.models import ExportJob, Job
+from segmentation.services import bundles
 
-from .fetching import fetch, pixels_of
+from .fetching import pixels_of
 
 Progress = Callable[[str, float], None]
 MEASURED = 0.1
@@ -35,13 +37,15 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     progress("reading the image", 0.0)
     analysis = pipeline.measure(pixels_of(job.micrograph, folder), stored_segmentation(job), job.get_settings())
     out.mkdir()
-    stored = {each.name: each.file.name for each in job.artifacts.all()}
-    for name, file in stored.items():
-        (out / name).symlink_to(fetch(file, folder))
+    there = []
+    for stored in job.artifacts.exclude(name=services.segmentations.NAME):
+        with bundles.opened(stored) as file, (out / stored.name).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        there.append(stored.name)
     files = write_all(
         analysis,
         out,
-        there=stored.keys(),
+        there=there,
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
     )
     services.publish_export(export=export, files=files)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from segmentation import services
 from segmentation.core.micrograph.pairing import place
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.exports.viewer import THUMBNAILS
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Sample
 from segmentation.plain import plain, quantities_of
@@ -128,7 +129,7 @@ def _member(job: Job) -> Member | None:
 
 def _picture(job: Job) -> bytes:
     """The small picture of an image with what was found, b"" where it cannot be read: a report may do without."""
-    stored = job.artifact("thumbnail.png")
+    stored = job.artifacts.filter(name__in=THUMBNAILS).first()
     try:
         return stored.file.open("rb").read() if stored else b""
     except OSError:

@@ -48,7 +48,7 @@ from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import AGAIN, Attempted, ExportJob, Job, Micrograph, Sample, Superseded
-from segmentation.services import tables
+from segmentation.services import outlines, tables
 from segmentation.services.space import is_scarce
 from segmentation.services.upkeep import MAX_DEATHS
 
@@ -181,14 +181,16 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     job.change(summary=summary)
     progress("drawing the figure", WRITING)
     out = folder / "results"
+    in_sample = Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists()
     files = write_all(
         analysis,
         out,
         stored_only=True,
+        besides=[outlines.FILE] if in_sample else [],
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     show_in_squares(job.micrograph, micrograph, folder)
-    if Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists():  # it may come to count there
+    if in_sample:  # it may come to count there
         files[tables.NAME] = tables.save(analysis.table, found.used.get("clarity", 1.0), out / tables.NAME)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)

@@ -1,13 +1,14 @@
-"""A result's bundle is stored as its plan and put together when it is asked for: all its files lie beside it anyway."""
+"""How files lie in the storage: texts compressed, and a bundle as its plan, as all its files lie beside it anyway."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 import zipfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 
@@ -16,6 +17,15 @@ from ..models import StoredFile
 
 NAME = "bundle.zip"
 PLAN = "bundle.json"  # the end of the stored file's name
+TEXTS = (".csv", ".json", ".geojson", ".svg")
+PACKED = ".gz"
+LEVEL = 6
+MOST_IN_MEMORY = 2**20
+
+
+def packed(content: bytes) -> bytes:
+    """A text as it is stored; the same gives the same."""
+    return gzip.compress(content, LEVEL, mtime=0)
 
 
 def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
@@ -26,15 +36,24 @@ def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
 
 
 def opened(stored: StoredFile) -> IO[bytes]:
-    """A stored file's content, from its start; the same bundle as was made, byte for byte. Raises OSError."""
+    """A stored file's content, from its start, byte for byte as it was made. Raises OSError."""
+    if stored.file.name.endswith(PACKED):
+        with stored.file.open("rb") as file:
+            return _rewound(lambda whole: whole.write(gzip.decompress(file.read())))
     if not stored.file.name.endswith(PLAN):
         return stored.file.open("rb")
     with stored.file.open("rb") as file:
         entries = json.load(file)
     beside = {each.name: each for each in stored.siblings()}
-    whole = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115  the response closes it
+    content = ((name, _content(beside, name) if text is None else text.encode()) for name, text in entries)
+    return _rewound(lambda whole: write_zip(whole, content))
+
+
+def _rewound(write: Callable[[IO[bytes]], object]) -> IO[bytes]:
+    """A temporary file with what was written, from its start; whoever reads it closes it."""
+    whole: Any = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
     try:
-        write_zip(whole, ((name, _content(beside, name) if text is None else text.encode()) for name, text in entries))
+        write(whole)
     except BaseException:
         whole.close()
         raise
@@ -45,5 +64,5 @@ def opened(stored: StoredFile) -> IO[bytes]:
 def _content(beside: dict[str, StoredFile], name: str) -> bytes:
     if name not in beside:
         raise FileNotFoundError(name)
-    with beside[name].file.open("rb") as file:
+    with opened(beside[name]) as file:
         return file.read()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..models import Artifact, Sample
+from . import bundles
 
 FILE = "coco.json"
 
@@ -27,7 +28,7 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     yield '{"annotations": ['
     for artifact in stored:
         try:
-            with artifact.file.open("rb") as file:
+            with bundles.opened(artifact) as file:
                 said = json.load(file)
             ours = {each["id"]: _numbered(categories, each) for each in said["categories"]}
             image = {**said["images"][0], "id": len(images) + 1, "sha256": said.get("info", {}).get("sha256", "")}

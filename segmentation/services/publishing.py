@@ -107,6 +107,9 @@ def store(folder: str, source: Path, files: dict[str, Path]) -> dict[str, Any]:
     size = source.stat().st_size
     if source.name == bundles.NAME:
         stored = default_storage.save(f"{folder}/{bundles.PLAN}", ContentFile(bundles.plan_of(source, files)))
+    elif source.suffix in bundles.TEXTS:
+        packed = ContentFile(bundles.packed(source.read_bytes()))
+        stored = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
     else:
         with source.open("rb") as opened:
             stored = default_storage.save(f"{folder}/{source.name}", LocalFile(opened))

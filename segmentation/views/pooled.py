@@ -16,14 +16,14 @@ from ..core.micrograph.pairing import place
 from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.tasks.base import Task
-from ..models import Artifact, Job, Micrograph, Sample
+from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
 from .present import ClassRow, class_rows, shown_settings
+from .serving import thumbnails
 from .sizes import Measure, Sizes, answers, between
 from .smallcharts import Convergence
 from .words import capital, per_cent, significant, trimmed
 
-THUMBNAIL = "thumbnail.png"
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
 BY_FIELD = (
@@ -244,20 +244,22 @@ class Pooled(Sizes):
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
         jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
-        pictured = Artifact.objects.filter(job__sample=self.sample, name=THUMBNAIL).values_list("job_id", flat=True)
-        return self._rows(jobs, set(pictured))
+        return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     @property
     def pictured(self) -> list[Image]:
         """Those with a picture and a page of their own."""
         return [image for image in self.images if image.picture and image.address]
 
-    def _rows(self, jobs: list[Job], pictured: set[Any]) -> list[Image]:
+    def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[Image]:
         counts = (self.said.get("histogram") or {}).get("counts") or [[]] * len(self.said.get("of", []))
         rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
         others = self._unpooled([job.pk for job in jobs if str(job.pk) not in pooled and job.state == Job.State.DONE])
-        rows = [_image(job, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit) for job in jobs]
+        rows = [
+            _image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk)), others.get(job.pk), self.unit)
+            for job in jobs
+        ]
         if self.said.get("chief"):
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
             rows = [replace(row, numbers=self.chief(own.get(row.job.pk) or {})) for row in rows if row.job]
@@ -290,8 +292,7 @@ def _state(job: Job) -> str:
     return capital(job.get_state_display())
 
 
-def _image(job: Job, pictured: bool, pooled: Any, other: Any, unit: str) -> Image:
-    picture = reverse("artifact", args=[job.pk, THUMBNAIL]) if pictured else ""
+def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> Image:
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     known = (job, job.micrograph.name, picture, job.state, _state(job))

@@ -26,7 +26,7 @@ from ..services import Refused, ask_for_files, bundles, delete_job, unwritten
 from ..services.claiming import claim_results
 from .access import ask_to_delete, refused
 from .present import flags_of, is_assumed, is_scaled, main_number
-from .serving import file_stem
+from .serving import file_stem, thumbnails
 from .upload import to_uuid
 from .words import capital
 
@@ -82,9 +82,8 @@ def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
     page = Paginator(_found(request, request.GET), A_PAGE).get_page(request.GET.get("page"))
     older = _older(request, page)
-    pictured = Artifact.objects.filter(job__in=[job.pk for job in page], name="thumbnail.png")
-    pictures = set(pictured.values_list("job_id", flat=True))
-    rows = [{**_row(job, job.pk in pictures), "older": older[job.micrograph_id]} for job in page]
+    pictures = thumbnails([job.pk for job in page])
+    rows = [{**_row(job, pictures.get(job.pk)), "older": older[job.micrograph_id]} for job in page]
     archives = _archives(request)
     context = {
         "page": page,
@@ -219,14 +218,14 @@ def _numbers(job: Job) -> dict[str, Any]:
     }
 
 
-def _row(job: Job, pictured: bool) -> dict[str, Any]:
+def _row(job: Job, picture: str | None) -> dict[str, Any]:
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     return {
         "job": job,
         "active": not job.is_finished,
         "state": capital(job.get_state_display()),
         "per_cent": round(100 * job.progress),
-        "picture": reverse("artifact", args=[job.pk, "thumbnail.png"]) if pictured else preview,
+        "picture": picture or preview,
         **_numbers(job),
     }
 
@@ -293,7 +292,7 @@ def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> It
         folder = f"{number:03d} {file_stem(job.micrograph.name)}"
         for artifact in files:
             try:
-                with artifact.file.open("rb") as file:
+                with bundles.opened(artifact) as file:
                     content = file.read()
             except (OSError, ValueError):
                 missing.append(f"{folder}/{artifact.name}: it could not be read.")

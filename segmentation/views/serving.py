@@ -20,6 +20,7 @@ from django.utils.cache import get_conditional_response
 from ..core import tasks
 from ..core.report import exports
 from ..core.report.exports.base import Of
+from ..core.report.exports.viewer import THUMBNAILS
 from ..models import Artifact, Micrograph, SampleArtifact, StoredFile
 from ..services import bundles
 from ..services.trouble import trouble
@@ -45,6 +46,12 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
         if name in urls and not export.for_the_page
     ]
     return {"files": {re.sub("[.-]", "_", name): url for name, url in urls.items()}, "file_list": offered}
+
+
+def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
+    """The addresses of the small pictures of these jobs, by their ids, of those that have one."""
+    stored = Artifact.objects.filter(job__in=jobs, name__in=THUMBNAILS).values_list("job_id", "name")
+    return {pk: reverse("artifact", args=[pk, name]) for pk, name in stored}
 
 
 def file_stem(name: str) -> str:

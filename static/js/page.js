@@ -26,20 +26,24 @@ const ASK_AGAIN = 700; // ms
 async function isWritten(address) {
   for (;;) {
     const answer = await fetch(address, { method: "HEAD" });
-    if (answer.status !== 202) return;
+    if (answer.status !== 202) return answer.ok;
     await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
   }
 }
 
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.('a[download][href*="/files/"]');
-  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || link.dataset.written) return;
   event.preventDefault();
   if (link.getAttribute("aria-busy") === "true") return;
   link.setAttribute("aria-busy", "true");
   try {
-    await isWritten(link.href);
-    location.assign(link.href);
+    if (await isWritten(link.href)) {
+      link.dataset.written = "true";
+      link.click();
+    } else {
+      location.assign(link.href); // a page that says why
+    }
   } finally {
     link.removeAttribute("aria-busy");
   }

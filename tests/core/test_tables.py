@@ -248,10 +248,10 @@ def test_pictures_for_the_browser():
     assert (whole.format, whole.size) == ("WEBP", (256, 192))
     error = np.asarray(whole.convert("L"), float) - displayed(analysis.micrograph)
     assert np.abs(error).mean() < 6
-    small = Image.open(io.BytesIO(viewer.thumbnail_png(make_analysis(12, (600, 800)))))
+    small = Image.open(io.BytesIO(viewer.thumbnail(make_analysis(12, (600, 800)))))
     assert (small.size, small.mode) == ((320, 240), "RGB")
     nothing = analysis_of(np.zeros((60, 80), np.int32), pixels=np.full((60, 80), 128, np.uint8))
-    assert set(Image.open(io.BytesIO(viewer.thumbnail_png(nothing))).getdata()) == {128}  # no darker than it is
+    assert set(Image.open(io.BytesIO(viewer.thumbnail(nothing))).getdata()) == {128}  # no darker than it is
 
 
 def test_pictures_of_large_images_are_limited():

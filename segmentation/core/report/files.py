@@ -25,6 +25,7 @@ def write_all(
     for_the_page: bool = True,
     keep_all: bool = False,
     stored_only: bool = False,
+    besides: Collection[str] = (),
     there: Collection[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Path]:
@@ -32,14 +33,15 @@ def write_all(
 
     for_the_page: whether to write the files that only the result page needs.
     keep_all: whether labels.tif and rois.zip include what was set aside; README.txt says so.
-    stored_only: write only the files that are stored with every result. there: names of files that are in the folder
-    already, and stay as they are. progress(stage, fraction): told before each file, fraction being the part of this
-    writing that is done; it may raise to stop. An exception leaves the files written so far.
+    stored_only: write only the files that are stored with every result, and those named in `besides`. there: names of
+    files that are in the folder already, and stay as they are. progress(stage, fraction): told before each file,
+    fraction being the part of this writing that is done; it may raise to stop. An exception leaves the files written so
+    far.
     """
     sample = Sample.of(reported) if isinstance(reported, Analysis) else reported
     listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, all=keep_all)
     listed = {name: each for name, each in listed.items() if for_the_page or not each.for_the_page}
-    listed = {name: each for name, each in listed.items() if each.stored or not stored_only}
+    listed = {name: each for name, each in listed.items() if each.stored or not stored_only or name in besides}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _uncollected(), ThreadPoolExecutor(1) as packing:

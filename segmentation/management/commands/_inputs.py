@@ -201,7 +201,7 @@ class Measuring(BaseCommand):
         A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
         command exits with BAD_INPUT.
         """
-        from segmentation.core.report.exports.viewer import thumbnail_png
+        from segmentation.core.report.exports.viewer import thumbnail
         from segmentation.core.sample import Member
 
         members: list[Member] = []
@@ -215,7 +215,7 @@ class Measuring(BaseCommand):
                 failed.append((path, reason))
                 continue
             if options["sample"]:  # what pooling needs of it: its pictures may go
-                members.append(Member.of(analysis, thumbnail_png(analysis)))
+                members.append(Member.of(analysis, thumbnail(analysis)))
         if options["sample"]:
             self._pool(options["sample"], options["out"], settings.measurement, members, failed)
         if failed:

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from ..panels import Scene
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
+THUMBNAILS = "thumbnail.webp", "thumbnail.png"  # the second of results of version 0.2 and earlier
 TOLERANCE = 0.6
 LONGEST = 1024  # px of the picture that is seen at first
 TILE = 512  # px
 THUMBNAIL = 320
-LONGEST_FIGURE = 1200
+LONGEST_FIGURE = 1000
 QUALITY = 80
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
@@ -146,30 +147,29 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
 
 
 def figure_webp(pixels: NDArray[np.uint8]) -> bytes:
-    """The figure's pixels (h, w, 3) for the page, no side over 1200 px."""
-    return _webp(pixels, LONGEST_FIGURE)
+    """The figure's pixels (h, w, 3) for the page, no side over 1000 px."""
+    return _webp(pixels, LONGEST_FIGURE, 60)
 
 
-def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST) -> bytes:
+def _webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
     from PIL import Image
 
     picture, file = Image.fromarray(pixels), io.BytesIO()
     picture.thumbnail((longest, longest), reducing_gap=2.0)
-    picture.save(file, "WEBP", quality=QUALITY, method=METHOD)
+    picture.save(file, "WEBP", quality=quality, method=METHOD)
     return file.getvalue()
 
 
-def thumbnail_png(analysis: Analysis) -> bytes:
-    """The analysed area, with what was found in colour where there is anything, no side over 320 px, as a PNG."""
+def thumbnail(analysis: Analysis) -> bytes:
+    """The analysed area, with what was found in colour where there is anything, no side over 320 px, as WebP."""
     from ..picture import analysed, painted, sampled
-    from ..png import deflated
 
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     if not len(used):
-        return deflated(picture).png()
+        return _webp(picture)
     numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).of_classes else None
-    return deflated(painted(picture, labels, 0.6, numbers)).png()
+    return _webp(painted(picture, labels, 0.6, numbers))
 
 
 def _write_outlines(context: Context, path: Path) -> None:
@@ -181,7 +181,7 @@ def _write_figure(context: Context, path: Path) -> None:
 
 
 def _write_thumbnail(context: Context, path: Path) -> None:
-    path.write_bytes(thumbnail_png(context.analysis))
+    path.write_bytes(thumbnail(context.analysis))
 
 
 def _shown(
@@ -193,6 +193,6 @@ def _shown(
 
 EXPORTS = (
     _shown("outlines.json", "application/json", 300, _write_outlines, FIRST),
-    _shown("thumbnail.png", "image/png", 320, _write_thumbnail, FIRST),
+    _shown(THUMBNAILS[0], "image/webp", 320, _write_thumbnail, FIRST),
     _shown("figure-small.webp", "image/webp", 330, _write_figure, FIGURE, sample="shown on the page"),
 )
