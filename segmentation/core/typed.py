@@ -178,7 +178,7 @@ def analysis_settings(task: Task, **values: Any) -> AnalysisSettings:
 
 
 def document() -> str:
-    """docs/settings.md."""
+    """docs/use/settings.md."""
     parts = [INTRODUCTION]
     for task in every():
         parts.append(f"## {task.title}\n\n{task.summary}\n\n{_table(settings_of(task.settings))}")

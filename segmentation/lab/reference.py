@@ -1,4 +1,4 @@
-"""docs/recipes.md: every entry of a training's recipe, from the settings that read it."""
+"""docs/development/recipes.md: every entry of a training's recipe, from the settings that read it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sections() -> dict[str, type[Settings]]:
 
 
 def document() -> str:
-    """docs/recipes.md."""
+    """docs/development/recipes.md."""
     tables = (f"## {heading}\n\n{table(model)}" for heading, model in sections().items())
     return "\n\n".join([INTRODUCTION, *tables]) + "\n"
 

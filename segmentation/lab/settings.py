@@ -174,7 +174,7 @@ class FolderEntry(Settings):
 class RenderedEntry(Settings):
     """Pictures of our renderer."""
 
-    kind: Literal["rendered"] = Field("rendered", description="see docs/synthesis.md")
+    kind: Literal["rendered"] = Field("rendered", description="see docs/development/synthesis.md")
     count: Count = Field(1500, description="pictures, made once")
     blank: Share = Field(0.05, description="share without particles")
     weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")

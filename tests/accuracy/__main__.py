@@ -1,4 +1,4 @@
-"""The tables of docs/statistics.md: python -m tests.accuracy [columns] [numbers] [shapes] ..., or all of TABLES."""
+"""The tables of docs/method/accuracy.md: python -m tests.accuracy [columns] [numbers] ..., or all of TABLES."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segmentation.core.tasks import every
 
 from . import coverage, golden, reference, shapes
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "method" / "accuracy.md"
 SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
 
 

@@ -1,4 +1,4 @@
-"""`PYTHONPATH=. python -m tests.core.read_bars [IMAGE...]`: how many data bars are read right; for docs/calibration.md.
+"""`PYTHONPATH=. python -m tests.core.read_bars [IMAGE...]`: data bars read right; for docs/method/calibration.md.
 
 Without images, the rendered bars of five makers in four fonts. An image's reading is compared with its own header, or,
 where it has none, with the printed magnification (a field of 127 mm at magnification 1 for Hitachi, else of 120 mm).

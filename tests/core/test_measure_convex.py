@@ -225,7 +225,7 @@ def test_edge_weight_counts_the_analysed_rows():
     assert table["edge_weight"][0] == pytest.approx(50 * 200 / (29 * 159))
 
 
-# Mean errors that docs/statistics.md tells of, in per cent of the size above 20 px, with a margin for 24 trials.
+# Mean errors that docs/method/accuracy.md tells of, in per cent of the size above 20 px, with a margin for 24 trials.
 PERIMETER = {"disc": 1.0, "ellipse 2:1": 1.0, "rectangle 3:1": 1.0, "square": 1.6, "triangle": 2.6}
 
 

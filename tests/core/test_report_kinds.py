@@ -150,7 +150,7 @@ def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
 
 
 def test_names_are_unlike_and_documented():
-    page = (ROOT / "docs" / "exports.md").read_text()
+    page = (ROOT / "docs" / "use" / "exports.md").read_text()
     for of in ("image", "sample"):
         listed = exports.listed(of, tasks.find("particles"))
         assert len({each.place for each in listed.values()}) == len(listed)

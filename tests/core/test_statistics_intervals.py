@@ -160,7 +160,7 @@ def test_t(free):
 
 
 def test_intervals_cover():
-    """A short run of the simulation in docs/statistics.md: 120 samples, so 3 standard errors are 6 %."""
+    """A short run of the simulation in docs/method/accuracy.md: 120 samples, so 3 standard errors are 6 %."""
     shares = of_law(LAWS["log-normal, GSD 1.5"], 60, 120)["number"]
     for name in ("mean", "d10", "d50", "d90", "geometric_mean", "geometric_sd", "fraction_100nm"):
         assert shares[name].known == 1 and shares[name].held > 0.89, name

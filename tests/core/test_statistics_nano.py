@@ -358,7 +358,7 @@ def test_without_doubtful_outlines_nothing_is_said_of_them():
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda each: each.name)
 def test_golden_specimens(specimen):
-    """A short run of the table in docs/statistics.md: of 200 acquisitions 95 % are right and 2.5 % wrong and firm."""
+    """A short run of the table in docs/method/accuracy.md: of 200 acquisitions 95 % right, 2.5 % wrong and firm."""
     found = verdicts(specimen, 12)
     assert sum(found[word] for word in specimen.right) >= 10
     assert found[specimen.wrong] == 0

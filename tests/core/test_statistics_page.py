@@ -1,4 +1,4 @@
-"""The page of the methods: its tables can be made again, and it names what the code has."""
+"""The pages of methods and accuracy: the tables can be made again, and the methods name what the code has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_definitions_are_those_of_the_registry(name):
 
 
 def test_limits_are_those_of_the_code():
-    text = " ".join(page().split())
+    text = " ".join((PAGE.parent / "statistics.md").read_text(encoding="utf-8").split())
     assert f"p ≥ {CHANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
     assert f"fewer than {LEAST} particles" in text
     assert f"fewer than {CARRYING:g} effective particles" in text

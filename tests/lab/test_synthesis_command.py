@@ -17,7 +17,7 @@ from segmentation.lab.synthesis.bodies import FAMILIES
 from segmentation.lab.synthesis.settings import every_setting
 from segmentation.lab.synthesis.write import Order
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "development"
 
 
 def synthesise(out, *arguments):

@@ -100,8 +100,8 @@ def test_the_released_recipes_are_valid(file):
 
 
 def test_the_reference_of_recipes_is_what_the_settings_say():
-    stale = "run: python -m segmentation.lab.reference > docs/recipes.md"
-    assert (ROOT / "docs/recipes.md").read_text(encoding="utf-8") == reference.document(), stale
+    stale = "run: python -m segmentation.lab.reference > docs/development/recipes.md"
+    assert (ROOT / "docs/development/recipes.md").read_text(encoding="utf-8") == reference.document(), stale
     for heading, model in reference.sections().items():
         undescribed = [name for name, field in model.model_fields.items() if not field.description]
         assert not undescribed, heading

@@ -43,7 +43,7 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = F
     neighbours leave no such pixels, less the median of all bare ones.
     Typical is the 0.7 quantile of the absolute contrasts, weighted by area. A gap stands out by less than half of what
     is typical, and all around it, other outlines included, stands out by 0.6 of it more. An outline whose contrast is
-    clearly of the other sign is a gap, too. The rules are ours (docs/experiments.md).
+    clearly of the other sign is a gap, too. The rules are ours (docs/development/experiments.md).
     """
     n = int(labels.max(initial=0))
     if not n:

@@ -59,7 +59,7 @@ def limit_for(size: float, usual: float) -> float:
     """The limit of an image whose outlines are `size` px wide: below the usual one where they are SMALL.
 
     Of small particles a contact is but a few pixels, which show no cut to be likely: with the usual limit most of what
-    is wrong is two in one outline, with a lower one there are hardly more halves (docs/experiments.md).
+    is wrong is two in one outline, with a lower one there are hardly more halves (docs/development/experiments.md).
     """
     return float(np.interp(size, SMALL, (min(usual, LOW_LIMIT), usual)))
 

@@ -2,7 +2,7 @@
 
 Each contribution is a standard uncertainty, brought to both answers: relative for the median, in parts of the whole
 for the fraction. The known ones add in quadrature (GUM 5.1.2) and are expanded by k = 2. One that is not known says
-so, never counts as zero, and is named wherever the sum is. docs/uncertainty.md has the definitions and an example.
+so, never counts as zero, and is named wherever the sum is. docs/method/uncertainty.md: the definitions, an example.
 
 An error u common to all sizes, as that of the scale, is brought to an answer as half the difference of the answers with
 sizes exp(u) larger and smaller (GUM 5.1.3, note 2).

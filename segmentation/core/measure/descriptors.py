@@ -1,6 +1,6 @@
 """The dimensionless descriptors of shape: a new one is one more function here, and its test.
 
-From here it goes into the table and its files, the statistics, the page, the JSON Schema and docs/statistics.md.
+From here it goes into the table and its files, the statistics, the page, the JSON Schema and docs/method/accuracy.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The registry of quantities: what every column of a table and every number of a result is, said once.
 
-Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/statistics.md take
-names, units and definitions from here. Descriptors of shape add themselves (`descriptors`); a task adds what only it
-measures with `add`.
+Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/method/accuracy.md
+take names, units and definitions from here. Descriptors of shape add themselves (`descriptors`); a task adds what only
+it measures with `add`.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ UNSCREENED = ("fraction_100nm", "fraction_low", "fraction_high", "without_filter
 
 @dataclass(frozen=True)
 class Statistics:
-    """The size distribution of the kept objects; docs/statistics.md has the methods.
+    """The size distribution of the kept objects; docs/method/statistics.md has the methods.
 
     size: column of the sizes, "min_feret" for particles.
     screened: whether the objects were judged as nanomaterials.
@@ -54,7 +54,7 @@ class Statistics:
         carried into the intervals; None where it is not known.
     weighted: all figures and their intervals by number, area and volume.
     fit, convergence, agglomerates, shape, nano, budget, recommendation: see the modules of these names, and
-        docs/statistics.md.
+        docs/method/statistics.md.
     """
 
     unit: Unit

@@ -19,7 +19,7 @@ NAMED = ("family", "kind", "polarity")
 class Command(LabCommand):
     help = (
         "Render N micrographs into DIR: images/, labels/ (uint16 PNG), depth/ (float TIFF), settings.csv, sheet.png. "
-        "Whatever is not given is drawn at random (docs/synthesis.md)."
+        "Whatever is not given is drawn at random (docs/development/synthesis.md)."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -15,7 +15,7 @@ RECIPE = Path(__file__).resolve().parents[2] / "lab" / "recipes" / "gan.toml"
 
 
 class Command(LabCommand):
-    help = "Train a stage of the GAN route (or all of them) into RUN; see docs/gan.md."
+    help = "Train a stage of the GAN route (or all of them) into RUN; see docs/development/gan.md."
     resumes = True
 
     def add_arguments(self, parser: CommandParser) -> None:
