@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .hulls import Hulls, areas
+from .hulls import Hulls, areas, cross
 from .runs import around
 
 Floats = NDArray[np.float64]
@@ -71,23 +71,19 @@ def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Fl
     while True:
         before, after = around(owner)
         # Hulls run clockwise where y points up, and so the normals turn.
-        cross = _cross(normal[after], normal[before])
+        turns = cross(normal[after], normal[before])
         at = _crossing(normal[before], distance[before], normal[after], distance[after])
         with np.errstate(invalid="ignore"):  # parallel neighbours cross nowhere
-            needless = (cross > TINY) & ((normal * at).sum(1) <= distance + TINY)
+            needless = (turns > TINY) & ((normal * at).sum(1) <= distance + TINY)
         if not needless.any():
             return normal, distance, owner
         normal, distance, owner = normal[~needless], distance[~needless], owner[~needless]
 
 
-def _cross(a: Floats, b: Floats) -> Floats:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
 def _crossing(n: Floats, d: Floats, m: Floats, e: Floats) -> Floats:
     """Where the lines n x = d and m x = e cross, (v, 2)."""
-    cross = _cross(n, m)
+    determinant = cross(n, m)
     with np.errstate(divide="ignore", invalid="ignore"):
-        x = (d * m[:, 1] - e * n[:, 1]) / cross
-        y = (n[:, 0] * e - m[:, 0] * d) / cross
+        x = (d * m[:, 1] - e * n[:, 1]) / determinant
+        y = (n[:, 0] * e - m[:, 0] * d) / determinant
     return np.stack([x, y], axis=1)

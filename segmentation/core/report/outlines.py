@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..measure.hulls import cross
 from ..measure.runs import around, first_of_each
 
 # Along +x, +y, -x, -y (y points down); the object is always on the right hand.
@@ -50,7 +51,7 @@ class Cracks:
         """The signed area of each ring, positive of an outer outline and negative of a hole."""
         if not len(self.start):
             return np.zeros(0)
-        return np.add.reduceat(_cross(self.start, self.start[self.after]), self.bounds[:-1]) / 2
+        return np.add.reduceat(cross(self.start, self.start[self.after]), self.bounds[:-1]) / 2
 
     def rings(self, points: NDArray[Any], kept: NDArray[np.bool_]) -> list[NDArray[Any]]:
         """Of each ring the points (k, 2) of its edges that are kept (k,)."""
@@ -126,7 +127,7 @@ def smooth_outlines(cracks: Cracks, n: int) -> list[Points]:
 def smooth_rings(cracks: Cracks, n: int) -> list[list[Points]]:
     """Of each of the objects 1..n the lines around its pieces and its holes, the largest first."""
     middles = cracks.start + STEPS[cracks.direction] / 2
-    bends = np.abs(_cross(middles - middles[cracks.before], middles[cracks.after] - middles)) > 1e-9
+    bends = np.abs(cross(middles - middles[cracks.before], middles[cracks.after] - middles)) > 1e-9
     owners, lines = cracks.owners, cracks.rings(middles, bends)
     rings: list[list[Points]] = [[] for _ in range(n)]
     for ring in np.argsort(-np.abs(cracks.areas()), kind="stable").tolist():
@@ -142,7 +143,7 @@ def thinned(outline: Points, tolerance: float) -> Points:
             break
         before, after = np.concatenate([outline[-1:], outline[:-1]]), np.concatenate([outline[1:], outline[:1]])
         along = after - before
-        off = np.abs(_cross(outline - before, along)) / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
+        off = np.abs(cross(outline - before, along)) / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
         goes = off < tolerance
         goes[:-1:2] = False
         goes[-1] = False
@@ -164,12 +165,7 @@ def polygons(labels: NDArray[np.int32], n: int, cracks: Cracks | None = None) ->
 
 def area(ring: Ints) -> float:
     """The signed area of a ring (k, 2), positive where it runs clockwise on the screen."""
-    return float(_cross(ring, np.roll(ring, -1, axis=0)).sum()) / 2
-
-
-def _cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    crossed: NDArray[Any] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    return crossed
+    return float(cross(ring, np.roll(ring, -1, axis=0)).sum()) / 2
 
 
 def _simple(ring: Ints) -> list[Ints]:
