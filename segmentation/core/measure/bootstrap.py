@@ -136,12 +136,13 @@ def _of_weighting(
     if undefined(sizes, way):
         return dict.fromkeys(figures)
     drawn = _draws(sizes, way, figures, resamples, rng)
-    found = {name: drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration) for name in figures}
+    without = () if way == "number" else SPREAD if way == "volume" and resamples.images > 1 else ("sd",)
+    found: Intervals = dict.fromkeys(figures)
+    for name in (each for each in figures if each not in without):
+        found[name] = drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration)
     if resamples.images > 1:
         found = _with_random_effects(found, figures, sizes, way, resamples, rng)
-    if way != "number":
-        return {**found, **dict.fromkeys(SPREAD if way == "volume" and resamples.images > 1 else ("sd",))}
-    if _law_may_hold(sizes) and (sd := found["sd"]):
+    if way == "number" and _law_may_hold(sizes) and (sd := found["sd"]):
         found["sd"] = _hull(sd, Drawn(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd)
     return found
 

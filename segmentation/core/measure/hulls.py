@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,11 +99,16 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
 
 def _turns_inwards(points: NDArray[np.int64], chain: NDArray[np.int64]) -> NDArray[np.bool_]:
     step = np.diff(points, axis=0)
-    cross = step[:-1, 0] * step[1:, 1] - step[:-1, 1] * step[1:, 0]
     inner = (chain[1:-1] == chain[:-2]) & (chain[1:-1] == chain[2:])
     turns = np.zeros(len(points), bool)
-    turns[1:-1] = inner & (cross >= 0)
+    turns[1:-1] = inner & (cross(step[:-1], step[1:]) >= 0)
     return turns
+
+
+def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """The cross product (...,) of each two vectors a and b (..., 2)."""
+    found: NDArray[Any] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return found
 
 
 def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -124,9 +130,7 @@ def areas(hulls: Hulls) -> NDArray[np.float64]:
     """Area (n,) of the hulls in px², at least that of the particle's pixels."""
     found = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():
-        following = np.roll(corners, -1, axis=1)
-        cross = corners[..., 0] * following[..., 1] - corners[..., 1] * following[..., 0]
-        found[particles] = np.abs(cross.sum(1)) / 2
+        found[particles] = np.abs(cross(corners, np.roll(corners, -1, axis=1)).sum(1)) / 2
     return found
 
 

@@ -59,3 +59,13 @@ def first_of_each(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:
     new = np.ones(len(sorted_keys), bool)
     new[1:] = sorted_keys[1:] != sorted_keys[:-1]
     return np.flatnonzero(new)
+
+
+def around(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The index of the member before and of the one after each (k,), around its group of consecutive equal `keys`."""
+    first = first_of_each(keys)
+    after = np.arange(1, len(keys) + 1)
+    after[np.r_[first, len(keys)][1:] - 1] = first
+    before = np.empty_like(after)
+    before[after] = np.arange(len(keys))
+    return before, after

@@ -219,7 +219,7 @@ def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dic
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, found, rng, uncertainty)
-    number = found["number"]
+    number, number_weights = found["number"], sizes.weights["number"]
     return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
@@ -228,8 +228,9 @@ def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dic
         "interval_note": undefined(sizes),
         "cautions": cautions(sizes),
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
-        "fit": log_normal(sizes.size, sizes.weights["number"]),
-        "convergence": converge(sizes.size, sizes.weights["number"], rng) if sizes.unit == "nm" else None,
+        "fit": log_normal(sizes.size, number_weights),
+        # That of several images is by image (`pooling.pool`).
+        "convergence": converge(sizes.size, number_weights, rng) if sizes.unit == "nm" and sizes.images < 2 else None,
     }
 
 

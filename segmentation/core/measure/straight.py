@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .hulls import Hulls, areas
+from .hulls import Hulls, areas, cross
+from .runs import around
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,7 +23,7 @@ TINY = 1e-9
 def convex_outlines(hulls: Hulls) -> Hulls:
     """Each particle's convex outline; the corner hull itself where a particle is a line."""
     owner = np.repeat(np.arange(len(hulls.count)), hulls.count)
-    edge = hulls.vertices[_following(hulls.first, hulls.count)] - hulls.vertices
+    edge = hulls.vertices[around(owner)[1]] - hulls.vertices
     solid = (_centre_areas(hulls) > 0)[owner]
     # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.
     step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
@@ -31,19 +32,12 @@ def convex_outlines(hulls: Hulls) -> Hulls:
         return hulls
     normal, distance = _lines(edge[kept], hulls.vertices[kept], owner[kept], _middles(hulls))
     normal, distance, bound = _bounding(normal, distance, owner[kept])
-    _, after = _neighbours(bound)
+    _, after = around(bound)
     corner = _crossing(normal, distance, normal[after], distance[after]) + _middles(hulls)[bound]
     whose = np.r_[bound, owner[~solid]]
     order = np.argsort(whose, kind="stable")
     count = np.bincount(whose, minlength=len(hulls.count))
     return Hulls(np.r_[corner, hulls.vertices[~solid]][order], np.cumsum(count) - count, count)
-
-
-def _following(first: Ints, count: Ints) -> Ints:
-    """For each of the (v,) members of consecutive groups the index of the next one around."""
-    index = np.arange(int(count.sum())) + 1
-    index[first + count - 1] = first
-    return index
 
 
 def _middles(hulls: Hulls) -> Floats:
@@ -75,34 +69,21 @@ def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[
 def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Floats, Ints]:
     """Only the lines that bound: one behind the crossing of its neighbours bounds nothing, whatever happens to them."""
     while True:
-        before, after = _neighbours(owner)
+        before, after = around(owner)
         # Hulls run clockwise where y points up, and so the normals turn.
-        cross = _cross(normal[after], normal[before])
+        turns = cross(normal[after], normal[before])
         at = _crossing(normal[before], distance[before], normal[after], distance[after])
         with np.errstate(invalid="ignore"):  # parallel neighbours cross nowhere
-            needless = (cross > TINY) & ((normal * at).sum(1) <= distance + TINY)
+            needless = (turns > TINY) & ((normal * at).sum(1) <= distance + TINY)
         if not needless.any():
             return normal, distance, owner
         normal, distance, owner = normal[~needless], distance[~needless], owner[~needless]
 
 
-def _neighbours(owner: Ints) -> tuple[Ints, Ints]:
-    """The index of the line before and of the line after each (v,), around its owner's polygon."""
-    new = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    after = _following(new, np.diff(np.r_[new, len(owner)]))
-    before = np.empty_like(after)
-    before[after] = np.arange(len(after))
-    return before, after
-
-
-def _cross(a: Floats, b: Floats) -> Floats:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
 def _crossing(n: Floats, d: Floats, m: Floats, e: Floats) -> Floats:
     """Where the lines n x = d and m x = e cross, (v, 2)."""
-    cross = _cross(n, m)
+    determinant = cross(n, m)
     with np.errstate(divide="ignore", invalid="ignore"):
-        x = (d * m[:, 1] - e * n[:, 1]) / cross
-        y = (n[:, 0] * e - m[:, 0] * d) / cross
+        x = (d * m[:, 1] - e * n[:, 1]) / determinant
+        y = (n[:, 0] * e - m[:, 0] * d) / determinant
     return np.stack([x, y], axis=1)

@@ -16,9 +16,9 @@ from .exports.base import LAST, Export
 from .facts import model_words
 from .figure import Pixels
 from .method import left_out_words
+from .outlines import Polygon, polygons
 from .panels import Scene
 from .png import Deflated
-from .rings import Polygon, polygons
 from .wording import calibration_words
 
 

@@ -26,10 +26,9 @@ from ..sample import Sample
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
-from .cracks import Cracks, find_cracks
 from .lengths import nanometre_in, readable_unit, sizes_in
 from .objects import Objects
-from .outlines import smooth_outlines
+from .outlines import Cracks, find_cracks, smooth_outlines
 from .pasted import Pasted, Print
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar

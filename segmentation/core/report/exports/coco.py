@@ -9,9 +9,8 @@ import numpy as np
 
 from ... import tasks
 from ...analysis import Analysis
-from ..cracks import Ints
 from ..objects import Objects
-from ..rings import Polygon, area
+from ..outlines import Ints, Polygon, area
 from ..wording import version, write_json
 from .base import Export
 

@@ -14,9 +14,8 @@ import numpy as np
 from ... import tasks
 from ...analysis import Analysis
 from ...measure.table import column_name
-from ..cracks import Ints
 from ..objects import Objects
-from ..rings import Polygon
+from ..outlines import Ints, Polygon
 from ..wording import version, write_json
 from .base import Export
 

@@ -14,7 +14,7 @@ import numpy as np
 from ...analysis import Analysis
 from ...archive import write_zip
 from ..objects import Objects
-from ..rings import Polygon
+from ..outlines import Polygon
 from .base import Export
 
 if TYPE_CHECKING:

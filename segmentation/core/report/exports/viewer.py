@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
-from ..cracks import Points, find_cracks
 from ..objects import Objects
-from ..outlines import smooth_outlines, smooth_rings, thinned
+from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import COLOURS
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
