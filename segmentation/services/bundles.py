@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tempfile
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.files.storage import Storage
 
 from ..core.archive import write_zip
 from ..models import StoredFile
@@ -20,7 +22,6 @@ PLAN = "bundle.json"  # the end of the stored file's name
 TEXTS = (".csv", ".json", ".geojson", ".svg")
 PACKED = ".gz"
 LEVEL = 6
-MOST_IN_MEMORY = 2**20
 
 
 def packed(content: bytes) -> bytes:
@@ -38,8 +39,7 @@ def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
 def opened(stored: StoredFile) -> IO[bytes]:
     """A stored file's content, from its start, byte for byte as it was made. Raises OSError."""
     if stored.file.name.endswith(PACKED):
-        with stored.file.open("rb") as file:
-            return _rewound(lambda whole: whole.write(gzip.decompress(file.read())))
+        return unpacked(stored.file.storage, stored.file.name)
     if not stored.file.name.endswith(PLAN):
         return stored.file.open("rb")
     with stored.file.open("rb") as file:
@@ -49,9 +49,16 @@ def opened(stored: StoredFile) -> IO[bytes]:
     return _rewound(lambda whole: write_zip(whole, content))
 
 
+def unpacked(storage: Storage, name: str) -> IO[bytes]:
+    """The content of a text by the name of its stored file, which version 0.2 and earlier did not compress."""
+    with storage.open(name, "rb") as file:
+        content = file.read()
+    return io.BytesIO(gzip.decompress(content) if name.endswith(PACKED) else content)
+
+
 def _rewound(write: Callable[[IO[bytes]], object]) -> IO[bytes]:
     """A temporary file with what was written, from its start; whoever reads it closes it."""
-    whole: Any = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    whole: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
     try:
         write(whole)
     except BaseException:

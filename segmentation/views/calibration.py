@@ -120,10 +120,10 @@ def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
 
 
 def _picture(micrograph: Micrograph) -> tuple[str, Any]:
-    """Our own picture of the micrograph, the larger one of a finished analysis before the preview, and its tag.
-
-    Results of earlier versions have a PNG.
-    """
+    """Our own picture of the micrograph, the viewer's before the preview, and its tag; earlier versions stored it with
+    each result."""
+    if micrograph.viewer_image:
+        return f"{micrograph.pk}-viewer", micrograph.viewer_image
     drawn = Artifact.objects.filter(job__micrograph=micrograph, name__in=("image.webp", "image.png")).first()
     return (f"{drawn.pk}-{drawn.attempt}", drawn.file) if drawn else (f"{micrograph.pk}-preview", micrograph.preview)
 

@@ -23,7 +23,7 @@ from ..core.measure.bins import Floats
 from ..core.measure.fitting import log_normal, unfit
 from ..core.measure.table import Table
 from ..models import Artifact, Sample
-from ..services import tables
+from ..services import bundles, tables
 from .access import visible, visible_job
 from .present import is_assumed, used_calibration
 
@@ -170,7 +170,7 @@ def _said(statistics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 @lru_cache(OPEN_AT_ONCE)
 def _opened(storage: Storage, name: str, size: str) -> Particles:
     """A file's name holds job and attempt: its content never changes."""
-    with storage.open(name, "rb") as file:
+    with bundles.unpacked(storage, name) as file:
         return Particles.read(file, size)
 
 

@@ -16,7 +16,7 @@ from segmentation import services
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Artifact, Job, Sample
-from segmentation.services import tables
+from segmentation.services import bundles, tables
 from worker.tasks import run_job, run_sample
 
 from . import fake
@@ -92,7 +92,7 @@ def test_all_images_are_pooled_and_their_files_stored(pooled):
     assert said["of"] == [str(job.pk) for job in sample.jobs.filter(state=DONE).order_by("created")]
     assert [row["n"] for row in said["images"]] == [3, 2]
     assert [sum(column) for column in said["histogram"]["counts"]] == [3, 2]
-    files = {artifact.name: artifact.file.read() for artifact in sample.artifacts.all()}
+    files = {artifact.name: bundles.opened(artifact).read() for artifact in sample.artifacts.all()}
     assert {"figure.png", "particles.csv", "images.csv", "report.pdf", "result.json"} <= set(files)
     rows = list(csv.DictReader(io.StringIO(files["particles.csv"].decode("utf-8-sig"))))
     assert [row["image"] for row in rows] == ["0.png"] * 3 + ["2.png"] * 2
@@ -109,7 +109,7 @@ MODEL = {"name": "particles", "title": "Particles", "version": "1.2", "sha256": 
 
 
 def files_of(sample):
-    return {artifact.name: artifact.file.read() for artifact in sample.artifacts.all()}
+    return {artifact.name: bundles.opened(artifact).read() for artifact in sample.artifacts.all()}
 
 
 def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):
