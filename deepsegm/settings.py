@@ -197,11 +197,12 @@ if DEEPSEGM_BUCKET:
     _BUCKET["OPTIONS"]["client_config"] = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
 STORAGES = {
     "default": _BUCKET if DEEPSEGM_BUCKET else _LOCAL,
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "segmentation.static_files.CollectedFiles"},
 }
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# WhiteNoise serves static/ and the admin's files where they lie: nothing to collect before a start.
+STATIC_ROOT = DEEPSEGM_DATA / "static"
+# Where nothing was collected WhiteNoise serves static/ and the admin's files where they lie.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 300

@@ -12,7 +12,7 @@ from segmentation import services
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
-from segmentation.services import Note, Refused, Scale
+from segmentation.services import Note, Refused, Scale, bundles
 
 from .finished import SUMMARY, ZEISS
 
@@ -350,7 +350,7 @@ class TestPooling:
             claimed = Sample.objects.claim(sample.pk)
             services.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
         stored = SampleArtifact.objects.get()
-        assert stored.file.read() == b"new"
+        assert bundles.opened(stored).read() == b"new"
         assert stored.content_type == "text/csv"
         assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
 

@@ -27,8 +27,9 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 
 from segmentation import services
-from segmentation.models import Attempted, Job, Micrograph, Sample
+from segmentation.models import Attempted, ExportJob, Job, Micrograph, Sample
 from segmentation.services.space import keep_reserve
+from segmentation.static_files import collect
 from segmentation.views.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from worker import data_directory
 from worker.child import ANALYSES, INSPECTIONS
@@ -39,7 +40,7 @@ logger = logging.getLogger("worker.up")
 
 THREADS = 16
 RESCUE_SECONDS = 3.0
-KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample), INSPECTIONS: (Micrograph,)}
+KINDS: dict[str, tuple[type[Attempted], ...]] = {ANALYSES: (Job, Sample, ExportJob), INSPECTIONS: (Micrograph,)}
 TIDY_SECONDS = 3600.0
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -81,6 +82,7 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
+        collect()
         self._check()
 
     def _check(self) -> None:
