@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segmentation import __version__
 
 from . import tasks
-from .analysis import Analysis
+from .analysis import Analysis, AnalysisSettings
 from .flags import Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.quantities import Value, number
@@ -29,7 +29,7 @@ from .network.runtime import Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, known_of, looked_at, nearest
 from .pace import BEGINS
-from .settings import AnalysisSettings, SegmentationSettings
+from .settings import SegmentationSettings
 from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]

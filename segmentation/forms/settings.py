@@ -9,9 +9,10 @@ from typing import Any
 
 from django import forms
 
+from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of

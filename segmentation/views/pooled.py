@@ -9,11 +9,11 @@ from typing import Any
 
 from django.urls import reverse
 
+from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
 from ..core.measure.quantities import OF
 from ..core.micrograph.pairing import place
-from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.tasks.base import Task
 from ..models import Artifact, Job, Micrograph, Sample

@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html
 
+from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, readable
@@ -20,7 +21,7 @@ from ..core.pace import about
 from ..core.report import exports
 from ..core.report.exports.base import Export
 from ..core.report.picture import COLOURS
-from ..core.settings import DEFAULT_TASK, AnalysisSettings
+from ..core.settings import DEFAULT_TASK
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph

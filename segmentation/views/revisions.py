@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ..core.settings import DEFAULT_TASK, AnalysisSettings
+from ..core.analysis import AnalysisSettings
+from ..core.settings import DEFAULT_TASK
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..forms.settings import model_choices

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.analysis import Measured
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.pooling import pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import foreign, particles
+from segmentation.core.tasks.base import Measured
 from segmentation.core.tasks.foreign import is_foreign
 
 from .builders import segmentation_of

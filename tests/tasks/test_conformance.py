@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from segmentation.core import pipeline, tasks
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration
@@ -21,7 +22,6 @@ from segmentation.core.report.exports import geojson, viewer
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
-from segmentation.core.settings import AnalysisSettings
 from segmentation.lab import tasks as taught
 
 from . import brightness, taught_brightness

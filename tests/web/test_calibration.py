@@ -15,9 +15,9 @@ from django.template.loader import render_to_string
 from django.test import Client
 from PIL import Image
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Artifact, Job, Micrograph
 from segmentation.services.calibration import badge, calibration_for, disagreements, width_text, with_site_uncertainty
 from segmentation.views.calibration import acquired

@@ -12,9 +12,9 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Segmentation
 from segmentation.views.present import Change
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.quantities import OF, number
+from ..flags import Flag
+from ..measure.quantities import OF, Value, number
 from ..measure.together import Together, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import ModelOptions
@@ -21,8 +22,9 @@ from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
+    from ..measure.statistics import Statistics
+    from ..measure.table import Table
     from ..network.cards import ModelCard
 
 Maps = NDArray[np.uint8]
@@ -57,6 +59,21 @@ class Found:
     used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     layers: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a task measures.
+
+    table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
+    quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
+    flags: warnings for the user.
+    """
+
+    table: Table
+    statistics: Statistics | None = None
+    quantities: dict[str, Value] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True)

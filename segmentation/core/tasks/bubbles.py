@@ -18,10 +18,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps
+from .base import Found, Golden, Maps, Measured
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
 
@@ -91,7 +90,6 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSe
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..analysis import Measured
     from ..measure.fields import counted, distribution, if_enough, over_blocks, per_area, per_block, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)

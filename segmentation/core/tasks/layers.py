@@ -17,11 +17,10 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings
 from . import phases
-from .base import Channels, Golden
+from .base import Channels, Golden, Measured
 from .foreign import withheld
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.thickness import Readings
     from ..network.cards import ModelCard

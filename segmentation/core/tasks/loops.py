@@ -16,10 +16,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps
+from .base import Found, Golden, Maps, Measured
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
 
 JENKINS = "Jenkins and Kirk (2001)"
@@ -83,7 +82,6 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSett
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..analysis import Measured
     from ..labels.loops import longest
     from ..measure.fields import counted, distribution, per_area, table_of
 

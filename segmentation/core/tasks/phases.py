@@ -17,11 +17,10 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, told
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Golden, Maps, Predict, Task
+from .base import Channels, Found, Golden, Maps, Measured, Predict, Task
 from .foreign import WITHHELD, is_foreign, refused, withheld
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.areas import Counts
     from ..measure.table import Table
@@ -189,7 +188,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image."""
-    from ..analysis import Measured
     from ..measure.areas import boundary_density, count, fractions, mean_intercept, with_interval
 
     names = segmentation.class_names

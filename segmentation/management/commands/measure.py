@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
+from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find
 from segmentation.core.typed import Setting, settings_of
 
