@@ -99,12 +99,12 @@ class Member:
         from .measure.fields import whole
 
         task = tasks.find(self.found.task)
-        return self.table if task.screened or task.of_classes else whole(self.table)
+        return self.table if task.screened or not task.size else whole(self.table)
 
     @property
     def counts(self) -> dict[str, Any]:
         """Objects kept and set aside, as of `Image`; none where pixels belong to classes."""
-        if tasks.find(self.found.task).of_classes:
+        if tasks.find(self.found.task).semantic:
             return {}
         kept = int(self.table.kept.sum())
         return {"n": kept, "n_set_aside": len(self.table) - kept}

@@ -6,6 +6,7 @@ MeasurementSettings say how what was found is measured. Stored and sent they are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,11 @@ from .validation import Settings
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
 DEFAULT_WIDTH_NM = 7520.0
+
+
+def task_of(stored: Mapping[str, Any]) -> str:
+    """The task of stored settings or of a stored summary; those of versions that knew one task do not name it."""
+    return str(stored.get("task", DEFAULT_TASK))
 
 
 def _calibration(value: Any) -> Any:

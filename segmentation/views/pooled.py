@@ -155,12 +155,12 @@ class Pooled(Sizes):
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        told = self.task.of_classes and bool(self.quantities)
+        told = self.task.semantic and bool(self.quantities)
         return class_rows(quantities_of(self.said), lengths=self.unit != "px") if told else []
 
     @property
     def images_pooled(self) -> int:
-        """Images whose particles are in the numbers."""
+        """Images whose objects are in the numbers."""
         return sum(not row.get("excluded") for row in self.said.get("images", []))
 
     @property
@@ -169,7 +169,7 @@ class Pooled(Sizes):
 
     @property
     def kept_words(self) -> str:
-        return f"particles of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
+        return f"{self.things} of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
 
     @property
     def interval_line(self) -> str:

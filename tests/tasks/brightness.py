@@ -118,6 +118,7 @@ TASK = Task(
     summary="Tells bright from dark and measures the area of either.",
     thing="class",
     things="classes",
+    semantic=True,
     table="classes",
     class_names=CLASSES,
     settings=BrightnessSettings,

@@ -126,8 +126,9 @@ class Task:
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
-    table: name of its table's file: "classes" where each pixel belongs to a class and the table has a row per class.
-    size: column of its table that the size distribution shows.
+    semantic: whether each pixel belongs to a class and the table has a row per class; else objects have numbers.
+    table: name of its table's file.
+    size: column of its table that the size distribution shows; "" where there is none.
     figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
     screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
         then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
@@ -158,8 +159,9 @@ class Task:
     panels: tuple[str, str, str, str]
     golden: Callable[[], Golden]
     method: str = ""
+    semantic: bool = False
     table: str = "objects"
-    size: str = "min_feret"
+    size: str = ""
     figures: Mapping[str, str] = field(default_factory=dict, hash=False)
     screened: bool = False
     together: Together | None = by_area
@@ -178,11 +180,6 @@ class Task:
     def classes_of(self, card: ModelCard) -> tuple[str, ...]:
         """Names of the classes that a model tells apart."""
         return self.class_names or self.channels(card).names
-
-    @property
-    def of_classes(self) -> bool:
-        """Whether each pixel belongs to a class, instead of to an object or to none."""
-        return self.table == "classes"
 
     def chief(self, names: Iterable[str]) -> list[str]:
         """Names of the numbers that best tell one image from another: the first that is no count, for every class."""

@@ -367,6 +367,7 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     table="particles",
+    size="min_feret",
     together=None,
     unsure=unsure,
     better=better,

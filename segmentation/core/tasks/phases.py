@@ -333,6 +333,7 @@ TASK = Task(
     panels=("image", "classes", "certainty", "fractions"),
     golden=golden,
     method=METHOD,
+    semantic=True,
     table="classes",
     together=together,
     facts=facts,

@@ -38,7 +38,7 @@ class Command(inputs.Measuring):
             "labels", nargs="+", type=Path, metavar="LABELS", help="TIFF, PNG, npy or npz, or folders of them"
         )
         super().add_arguments(parser)
-        objects = [task.name for task in every() if not task.of_classes]
+        objects = [task.name for task in every() if not task.semantic]
         parser.add_argument("--task", choices=objects, default=DEFAULT_TASK, help="what the masks show")
         parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
         inputs.add_settings(parser, _settings())

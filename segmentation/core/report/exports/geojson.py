@@ -45,7 +45,7 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     """
     found, table = Objects.of(analysis), analysis.table
     measures = dict.fromkeys((*MEASURES, tasks.find(analysis.segmentation.provenance.task).size))
-    names = [column_name(measure, table.unit) for measure in measures] if len(table) == len(shapes) else []
+    names = [column_name(measure, table.unit) for measure in measures if measure] if len(table) == len(shapes) else []
     columns = {name: _plain(table[name]) for name in names if name in table.columns}
     columns = {
         "label": found.ids.tolist(),
