@@ -222,7 +222,7 @@ class TestConvergence:
     @pytest.mark.parametrize("found", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
     def test_none_where_there_is_no_curve(self, found):
         assert Convergence.of(statistics(convergence=found), "particles") is None
-        assert Convergence.of(SUMMARY["statistics"]) is None
+        assert Convergence.of(SUMMARY["statistics"], "particles") is None
 
     @pytest.mark.parametrize(
         ("more", "told"),
