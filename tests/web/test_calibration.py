@@ -177,7 +177,7 @@ class TestUncertainty:
     def test_jobs_of_an_assumed_width_forget_it(self, make_job):
         assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
         old, kept = make_job(settings=assumed), make_job(settings=typed)
-        import_module("segmentation.migrations.0006_squashed_0012_no_assumed_scale").of_jobs(apps, None)
+        import_module("segmentation.migrations.0009_squashed_0012_no_assumed_scale").of_jobs(apps, None)
         for job in (old, kept):
             job.refresh_from_db()
         assert old.get_settings() == AnalysisSettings.of() and kept.get_settings() == typed
