@@ -280,7 +280,7 @@ def measure(
     """Measure what was found; no model is needed, nor need the one that found it still exist."""
     clock, task = clock or Clock(), tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
-    settings = replace(settings, measurement=task.heeded(settings.measurement))
+    settings = replace(settings, measurement=task.effective(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)

@@ -173,7 +173,7 @@ class Task:
     ignores: frozenset[str] = frozenset()
     tem: bool = False
 
-    def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
+    def effective(self, settings: MeasurementSettings) -> MeasurementSettings:
         """The settings, with the default for each setting that this kind ignores."""
         return settings.replaced(**{name: MeasurementSettings.model_fields[name].default for name in self.ignores})
 
