@@ -206,9 +206,9 @@ class Sample:
         return tasks.find(self.members[0].found.task)
 
     @property
-    def chief(self) -> list[str]:
+    def headline_quantities(self) -> list[str]:
         """The numbers that are shown for each image."""
-        return self.task.chief(self.quantities)
+        return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
         """This number of each image, without a value where it has none or has it in another unit."""
@@ -259,7 +259,7 @@ class Sample:
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         numbers = {
             "unit": self.unit,
-            "chief": self.chief,
+            "chief": self.headline_quantities,
             "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
         }

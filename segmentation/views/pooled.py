@@ -145,9 +145,9 @@ class Pooled(Sizes):
     @property
     def of_all(self) -> list[Measure]:
         """Numbers of each image and of all together; none for kinds of analysis with a size distribution."""
-        return self.chief(quantities_of(self.said)) if self.quantities else []
+        return self.headline_quantities(quantities_of(self.said)) if self.quantities else []
 
-    def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
+    def headline_quantities(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
         """The main numbers of all images or of one, by which images are compared."""
         found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
         return [each[0] if each else Measure("", "–", "") for each in found]
@@ -260,7 +260,9 @@ class Pooled(Sizes):
         rows = [_image(job, job.pk in pictured, pooled.get(str(job.pk)), others.get(job.pk), self.unit) for job in jobs]
         if self.said.get("chief"):
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
-            rows = [replace(row, numbers=self.chief(own.get(row.job.pk) or {})) for row in rows if row.job]
+            rows = [
+                replace(row, numbers=self.headline_quantities(own.get(row.job.pk) or {})) for row in rows if row.job
+            ]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
 

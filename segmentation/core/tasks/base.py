@@ -181,7 +181,7 @@ class Task:
         """Names of the classes that a model tells apart."""
         return self.class_names or self.channels(card).names
 
-    def chief(self, names: Iterable[str]) -> list[str]:
+    def headline_quantities(self, names: Iterable[str]) -> list[str]:
         """Names of the numbers that best tell one image from another: the first that is no count, for every class."""
         first = next((name for name in self.quantities if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == first]

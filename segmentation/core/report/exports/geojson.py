@@ -38,7 +38,7 @@ MEASURES = (
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
-    """Plain JSON types: one feature per object, the chief columns of its table row as properties, None for what is
+    """Plain JSON types: one feature per object, the main columns of its table row as properties, None for what is
     not a number.
 
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
