@@ -84,10 +84,10 @@ class Pooled(Sizes):
         self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
         if self.assumed:
             self.said = {}
-        told = bool(self.said.get("of"))
-        super().__init__(self.said if told and "n_kept" in self.said else {})
+        reported = bool(self.said.get("of"))
+        super().__init__(self.said if reported and "n_kept" in self.said else {})
         self.quantities: list[Measure] = []
-        if told and not (self.statistics and self.screened):
+        if reported and not (self.statistics and self.screened):
             self.quantities = answers(quantities_of(self.said))
         self.unit: str = self.said.get("unit", "nm")
 
@@ -155,8 +155,8 @@ class Pooled(Sizes):
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        told = self.task.semantic and bool(self.quantities)
-        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if told else []
+        shown = self.task.semantic and bool(self.quantities)
+        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if shown else []
 
     @property
     def images_pooled(self) -> int:

@@ -281,8 +281,8 @@ class Result(Sizes):
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        told = self.task.semantic and not self.statistics
-        return class_rows(quantities_of(self.summary), lengths=self.calibration.is_known) if told else []
+        shown = self.task.semantic and not self.statistics
+        return class_rows(quantities_of(self.summary), lengths=self.calibration.is_known) if shown else []
 
     @property
     def own_size(self) -> Quantity | None:

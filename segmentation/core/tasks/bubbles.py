@@ -93,7 +93,7 @@ def measure(
     from ..measure.fields import counted, distribution, if_enough, over_blocks, per_area, per_block, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     shape = segmentation.rows, micrograph.shape[1]
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
@@ -116,10 +116,10 @@ def measure(
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; swelling comes from the sums of the volumes."""
     found = by_area(fields)
-    told = [each for each in fields if each.values["swelling"] is not None]
-    gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in told)
-    foil = sum(each.area * each.settings["thickness"] for each in told)
-    found["swelling"] = gas / (foil - gas) if told and foil > gas else None
+    reported = [each for each in fields if each.values["swelling"] is not None]
+    gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in reported)
+    foil = sum(each.area * each.settings["thickness"] for each in reported)
+    found["swelling"] = gas / (foil - gas) if reported and foil > gas else None
     return found
 
 

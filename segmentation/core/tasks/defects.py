@@ -1,4 +1,4 @@
-"""What grains, bubbles and lines have in common: a network that predicts one mask, and when its numbers are told."""
+"""What grains, bubbles and lines have in common: a network that predicts one mask; when numbers are withheld."""
 
 from __future__ import annotations
 
@@ -90,9 +90,11 @@ def found_by(
     return Found(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
 
-def untold(segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings) -> Measured | None:
+def withheld_result(
+    segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
+) -> Measured | None:
     """No number, and nothing kept that could be taken for one, where the image shows nothing or is of another kind;
-    None where numbers can be told."""
+    None where numbers are reported."""
     from ..labels.segmentation import MASKS, NONE_IN_MASK
 
     if len(segmentation) and not withheld(segmentation, settings):

@@ -107,7 +107,7 @@ def measure(
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     kept = whole(table).kept
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))

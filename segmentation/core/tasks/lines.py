@@ -74,7 +74,7 @@ def measure(
     table = table_of(
         segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
     )
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction

@@ -72,8 +72,8 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
 
 def _answers(quantities: Mapping[str, Value], found: Found) -> Any:
     """The quantities: by name, as programs know them, where objects are screened; else a list of them."""
-    told = {name: value.as_dict() for name, value in quantities.items()}
-    return told if tasks.find(found.task).screened else [{"name": name, **value} for name, value in told.items()]
+    named = {name: value.as_dict() for name, value in quantities.items()}
+    return named if tasks.find(found.task).screened else [{"name": name, **value} for name, value in named.items()]
 
 
 def _of_samples(sample: Sample) -> dict[str, Any]:
