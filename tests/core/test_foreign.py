@@ -49,7 +49,7 @@ def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
     pooled = pool([each.table for each in found], names=["steel", "powder"], filter=True)
     assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
     assert {each["n"] for each in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
-    assert "1 of 2 images contributes no particle." in pooled.notes
+    assert "1 of 2 images contributes no object." in pooled.notes
 
 
 def test_who_knows_better_has_them_measured():
