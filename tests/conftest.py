@@ -15,8 +15,8 @@ import pytest
 from django.core.files.base import ContentFile
 from PIL import Image
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network.cards import ModelCard, UnknownModel
-from segmentation.core.settings import AnalysisSettings
 
 # What is said of a file of words, by its first bytes.
 TEXT_FILE = (

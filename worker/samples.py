@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.pairing import place
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAILS
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Sample
 from segmentation.plain import plain, quantities_of
 from segmentation.services import tables

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
-from ..core.settings import AnalysisSettings
 from ..core.tasks import every
 from ..core.typed import Setting, settings_of_task
 from ..forms.settings import SettingsForm

@@ -1,34 +1,64 @@
-"""What an analysis gives back: the type that the pipeline fills and the report room reads."""
+"""What is asked of an analysis, and what it gives back: the types that the pipeline takes and fills."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
+from . import tasks
 from .flags import Flag
 from .labels.segmentation import Segmentation
-from .measure.quantities import Value as Value
+from .measure.quantities import Value
 from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
-from .settings import AnalysisSettings
+from .settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
+from .validation import Settings, entry_names
 
 if TYPE_CHECKING:
     from .measure.statistics import Statistics
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What a task measures.
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """One analysis, fully specified."""
 
-    table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
-    quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
-    flags: warnings for the user.
-    """
+    segmentation: SegmentationSettings
+    measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
+    task: str = DEFAULT_TASK
 
-    table: Table
-    statistics: Statistics | None = None
-    quantities: dict[str, Value] = field(default_factory=dict)
-    flags: tuple[Flag, ...] = ()
+    @classmethod
+    def of(cls, task: str = DEFAULT_TASK, **settings: Any) -> Self:
+        """The settings of a task by their names, defaults for the others.
+
+        Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
+        """
+        measuring = _names(MeasurementSettings)
+        measurement = {name: value for name, value in settings.items() if name in measuring}
+        others = {name: value for name, value in settings.items() if name not in measuring}
+        return cls(tasks.find(task).settings(**others), MeasurementSettings(**measurement), task)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The settings written by `as_dict`, also by versions that knew particles only and called them a recipe."""
+        return cls.of(**data)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types in one flat table; `from_dict` is its inverse."""
+        return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump()}
+
+    def with_(self, **changes: Any) -> Self:
+        """The same with some settings changed, given by their names."""
+        measured = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
+        found = {name: value for name, value in changes.items() if name not in measured}
+        return replace(
+            self,
+            segmentation=self.segmentation.replaced(**found) if found else self.segmentation,
+            measurement=self.measurement.replaced(**measured) if measured else self.measurement,
+        )
+
+
+def _names(model: type[Settings]) -> set[str]:
+    return {name for field in model.model_fields for name in entry_names(model, field)}
 
 
 @dataclass(frozen=True, eq=False)

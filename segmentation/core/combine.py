@@ -50,11 +50,14 @@ def combine(
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     counted = [each for each in members if each.calibration.is_known] or members  # others cannot count beside these
     doubtful = common_calibration([each.calibration for each in counted])
-    if not tasks.find(members[0].found.task).screened:
+    task = tasks.find(members[0].found.task)
+    if not task.screened:
         return _of_numbers(name, members, names, left_out, edge, filter, doubtful)
     pooled = pool(
         tables,
         names=names[: len(members)],
+        things=task.things,
+        size=task.size,
         edge=edge,
         seed=SEED,
         calibration=doubtful,
@@ -64,14 +67,14 @@ def combine(
     )
     calibration = calibration_of(members)
     counted_tables = [table for table, row in zip(tables, pooled.images, strict=True) if not row["excluded"]]
-    notes = notes_on(counted_tables, [row["excluded"] for row in pooled.images])
+    notes = notes_on(counted_tables, [row["excluded"] for row in pooled.images], task.things)
     flags = (*notes, *_flags_of(members, names))
     images = [
         *(_image(row, member, pooled.unit) for row, member in zip(pooled.images, members, strict=True)),
         *(_absent(named, each, pooled) for named, each in zip(names[len(members) :], left_out, strict=True)),
     ]
     sample = Sample(name, tuple(members), pooled, None, calibration, flags, filter, tuple(images))
-    quantities = {name: pooled.value(name) for name in sample.task.quantities}
+    quantities = {name: pooled.value(name) for name in task.quantities}
     return replace(sample, histogram=_histogram(members, pooled, sample.grain), quantities=quantities)
 
 
@@ -116,13 +119,14 @@ def _of_numbers(
 def _distribution(
     members: Sequence[Member], names: Sequence[str], excluded: Sequence[str], edge: Edge, calibration: Calibration
 ) -> Pooled | None:
-    """The sizes in all images together; None where there are none, or pixels belong to classes."""
+    """The sizes in all images together; None where there are none."""
     task, tables = tasks.find(members[0].found.task), [each.sized for each in members]
-    if task.of_classes or not any(each.kept.any() and not why for each, why in zip(tables, excluded, strict=True)):
+    if not task.size or not any(each.kept.any() and not why for each, why in zip(tables, excluded, strict=True)):
         return None
     return pool(
         tables,
         names=names[: len(members)],
+        things=task.things,
         size=task.size,
         screened=False,
         excluded=excluded,

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from .analysis import Analysis
+from .analysis import Analysis, AnalysisSettings
 from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
 from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage, own_calibration
 from .pipeline import MASK, Progress, analysed_rows, measure, quiet
-from .settings import AnalysisSettings
 from .tasks import find
 
 _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_columns} × {mask_rows}: they must agree."

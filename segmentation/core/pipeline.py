@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segmentation import __version__
 
 from . import tasks
-from .analysis import Analysis
+from .analysis import Analysis, AnalysisSettings
 from .flags import Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.quantities import Value, number
@@ -29,7 +29,7 @@ from .network.runtime import Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, shown
 from .network.textures import clearly_of, known_of, looked_at, nearest
 from .pace import BEGINS
-from .settings import AnalysisSettings, SegmentationSettings
+from .settings import SegmentationSettings
 from .tasks.base import Found, Task
 
 Progress = Callable[[str, float], None]
@@ -280,7 +280,7 @@ def measure(
     """Measure what was found; no model is needed, nor need the one that found it still exist."""
     clock, task = clock or Clock(), tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
-    settings = replace(settings, measurement=task.heeded(settings.measurement))
+    settings = replace(settings, measurement=task.effective(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
         measured = task.measure(segmentation, micrograph, settings.measurement, calibration)

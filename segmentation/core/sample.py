@@ -99,12 +99,12 @@ class Member:
         from .measure.fields import whole
 
         task = tasks.find(self.found.task)
-        return self.table if task.screened or task.of_classes else whole(self.table)
+        return self.table if task.screened or not task.size else whole(self.table)
 
     @property
     def counts(self) -> dict[str, Any]:
         """Objects kept and set aside, as of `Image`; none where pixels belong to classes."""
-        if tasks.find(self.found.task).of_classes:
+        if tasks.find(self.found.task).semantic:
             return {}
         kept = int(self.table.kept.sum())
         return {"n": kept, "n_set_aside": len(self.table) - kept}
@@ -206,9 +206,9 @@ class Sample:
         return tasks.find(self.members[0].found.task)
 
     @property
-    def chief(self) -> list[str]:
+    def headline_quantities(self) -> list[str]:
         """The numbers that are shown for each image."""
-        return self.task.chief(self.quantities)
+        return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
         """This number of each image, without a value where it has none or has it in another unit."""
@@ -259,7 +259,7 @@ class Sample:
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         numbers = {
             "unit": self.unit,
-            "chief": self.chief,
+            "chief": self.headline_quantities,
             "order": list(self.quantities),
             "quantities": {name: each.as_dict() for name, each in self.quantities.items()},
         }

@@ -6,17 +6,23 @@ MeasurementSettings say how what was found is measured. Stored and sent they are
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 
 from .micrograph.types import Calibration
-from .validation import Settings, entry_names
+from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
 DEFAULT_WIDTH_NM = 7520.0
+
+
+def task_of(stored: Mapping[str, Any]) -> str:
+    """The task of stored settings or of a stored summary; those of versions that knew one task do not name it."""
+    return str(stored.get("task", DEFAULT_TASK))
 
 
 def _calibration(value: Any) -> Any:
@@ -165,48 +171,3 @@ class MeasurementSettings(Settings):
         expanded = f"U = {per_cent:g} %, k = {k:g}" if k != 1 else ""
         said = ", ".join(each for each in (note, expanded) if each)
         return replace(known, instrument_uncertainty=per_cent / k / 100, instrument_note=said)
-
-
-@dataclass(frozen=True)
-class AnalysisSettings:
-    """One analysis, fully specified."""
-
-    segmentation: SegmentationSettings
-    measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
-    task: str = DEFAULT_TASK
-
-    @classmethod
-    def of(cls, task: str = DEFAULT_TASK, **settings: Any) -> Self:
-        """The settings of a task by their names, defaults for the others.
-
-        Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
-        """
-        from .tasks import find
-
-        measuring = _names(MeasurementSettings)
-        measurement = {name: value for name, value in settings.items() if name in measuring}
-        others = {name: value for name, value in settings.items() if name not in measuring}
-        return cls(find(task).settings(**others), MeasurementSettings(**measurement), task)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The settings written by `as_dict`, also by versions that knew particles only and called them a recipe."""
-        return cls.of(**data)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types in one flat table; `from_dict` is its inverse."""
-        return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump()}
-
-    def with_(self, **changes: Any) -> Self:
-        """The same with some settings changed, given by their names."""
-        measured = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
-        found = {name: value for name, value in changes.items() if name not in measured}
-        return replace(
-            self,
-            segmentation=self.segmentation.replaced(**found) if found else self.segmentation,
-            measurement=self.measurement.replaced(**measured) if measured else self.measurement,
-        )
-
-
-def _names(model: type[Settings]) -> set[str]:
-    return {name for field in model.model_fields for name in entry_names(model, field)}

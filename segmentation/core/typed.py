@@ -20,7 +20,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .settings import AnalysisSettings, MeasurementSettings
+from .analysis import AnalysisSettings
+from .settings import MeasurementSettings
 from .tasks import every
 from .tasks.base import Task
 from .validation import Settings, entry_names, sentence

@@ -9,9 +9,10 @@ from typing import Any
 
 from django import forms
 
+from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
+from ..core.settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, Setting, analysis_settings, number_of, settings_of
@@ -30,7 +31,8 @@ def models_by_task() -> list[tuple[Task, list[tuple[str, str]]]]:
             found[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         found.setdefault(card.task, []).append((card.name, card.title))
     known = [(task, found[task.name]) for task in every() if task.name in found]
-    return known or [(find(DEFAULT_TASK), [(DEFAULT_MODEL, "Particles")])]
+    usual = every()[0]
+    return known or [(usual, [(DEFAULT_MODEL, usual.title)])]
 
 
 def model_choices() -> list[tuple[str, str]]:

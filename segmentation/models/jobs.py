@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ..core.analysis import AnalysisSettings
 from ..core.pace import BEGINS, MEASURING, Forecast, Pace
-from ..core.settings import AnalysisSettings
 from .base import Attempted, AttemptedQuerySet, Owned, StoredFile
 from .micrographs import Micrograph
 from .samples import Sample

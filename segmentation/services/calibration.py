@@ -8,13 +8,14 @@ from typing import Any
 
 from django.conf import settings
 
+from ..core.analysis import AnalysisSettings
 from ..core.micrograph import parse_length, parse_width
 from ..core.micrograph.crosscheck import crosscheck_sources
 from ..core.micrograph.readings import calibration_of, confirmed, contradictions
 from ..core.micrograph.types import Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
 from ..core.micrograph.width import question
-from ..core.settings import DEFAULT_WIDTH_NM, AnalysisSettings
+from ..core.settings import DEFAULT_WIDTH_NM
 from ..models import Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals

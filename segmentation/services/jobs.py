@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from ..core.analysis import AnalysisSettings
 from ..core.network import cards
-from ..core.settings import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph, Segmentation
 from . import tables
 from .calibration import asked_calibration, refuse_tall_bar, waits_for_reading

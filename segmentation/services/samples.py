@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.settings import AnalysisSettings
+from ..core.analysis import AnalysisSettings
 from ..models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ..models.samples import TYPED
 from . import limits, tables

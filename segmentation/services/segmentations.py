@@ -7,8 +7,8 @@ from pathlib import Path
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from ..core.analysis import AnalysisSettings
 from ..core.labels.segmentation import Provenance
-from ..core.settings import AnalysisSettings
 from ..models import Job, Segmentation
 from .archives import LocalFile
 from .files import remove_folder

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from ..core.settings import AnalysisSettings
+from ..core.analysis import AnalysisSettings
 from ..models import AFRESH, Job, Micrograph
 from .archives import Note
 from .calibration import waits_for_reading

@@ -12,10 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
-from ..core.settings import AnalysisSettings
 from ..forms.settings import SettingsForm
 from ..middleware import sender
 from ..models import Artifact, Job

@@ -91,7 +91,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "figures": _figures(card),
         "scores": _scores(card),
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),
-        "layers": _pictures(card, cards.LAYERS),
+        "feature_maps": _pictures(card, cards.LAYERS),
     }
     return render(request, "model.html", said)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.urls import reverse
 
+from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.convergence import more_images_words
 from ..core.measure.quantities import OF
 from ..core.micrograph.pairing import place
-from ..core.settings import AnalysisSettings
 from ..core.tasks import find
 from ..core.tasks.base import Task
 from ..models import Job, Micrograph, Sample
@@ -84,10 +84,10 @@ class Pooled(Sizes):
         self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
         if self.assumed:
             self.said = {}
-        told = bool(self.said.get("of"))
-        super().__init__(self.said if told and "n_kept" in self.said else {})
+        reported = bool(self.said.get("of"))
+        super().__init__(self.said if reported and "n_kept" in self.said else {})
         self.quantities: list[Measure] = []
-        if told and not (self.statistics and self.screened):
+        if reported and not (self.statistics and self.screened):
             self.quantities = answers(quantities_of(self.said))
         self.unit: str = self.said.get("unit", "nm")
 
@@ -145,9 +145,9 @@ class Pooled(Sizes):
     @property
     def of_all(self) -> list[Measure]:
         """Numbers of each image and of all together; none for kinds of analysis with a size distribution."""
-        return self.chief(quantities_of(self.said)) if self.quantities else []
+        return self.headline_quantities(quantities_of(self.said)) if self.quantities else []
 
-    def chief(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
+    def headline_quantities(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
         """The main numbers of all images or of one, by which images are compared."""
         found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
         return [each[0] if each else Measure("", "–", "") for each in found]
@@ -155,12 +155,12 @@ class Pooled(Sizes):
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        told = self.task.of_classes and bool(self.quantities)
-        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if told else []
+        shown = self.task.semantic and bool(self.quantities)
+        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if shown else []
 
     @property
     def images_pooled(self) -> int:
-        """Images whose particles are in the numbers."""
+        """Images whose objects are in the numbers."""
         return sum(not row.get("excluded") for row in self.said.get("images", []))
 
     @property
@@ -169,7 +169,7 @@ class Pooled(Sizes):
 
     @property
     def kept_words(self) -> str:
-        return f"particles of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
+        return f"{self.things} of {self.images_pooled} image{'' if self.images_pooled == 1 else 's'}"
 
     @property
     def interval_line(self) -> str:
@@ -262,7 +262,9 @@ class Pooled(Sizes):
         ]
         if self.said.get("chief"):
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
-            rows = [replace(row, numbers=self.chief(own.get(row.job.pk) or {})) for row in rows if row.job]
+            rows = [
+                replace(row, numbers=self.headline_quantities(own.get(row.job.pk) or {})) for row in rows if row.job
+            ]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
 

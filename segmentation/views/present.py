@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html
 
+from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
 from ..core.measure.quantities import OF, Quantity, Value, column, readable
@@ -18,7 +19,7 @@ from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
 from ..core.pace import about
 from ..core.report.picture import COLOURS
-from ..core.settings import DEFAULT_TASK, AnalysisSettings
+from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
@@ -157,7 +158,7 @@ class Result(Sizes):
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
-        self.task = find(self.summary.get("task", DEFAULT_TASK))
+        self.task = find(task_of(self.summary))
         super().__init__(self.summary.get("statistics") or {})
         self.things = self.task.things
         self.unit: str = self.statistics.get("unit", "px")
@@ -218,8 +219,7 @@ class Result(Sizes):
     @property
     def asks_scale(self) -> bool:
         """Whether sizes wait for the scale: fractions need none, and where no number is given there is no size."""
-        told = not (self.nothing or self.refused or self.task.of_classes)
-        return told and self.in_pixels
+        return bool(self.task.size) and self.in_pixels and not (self.nothing or self.refused)
 
     @property
     def has_curves(self) -> bool:
@@ -271,13 +271,13 @@ class Result(Sizes):
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
-        told = self.task.of_classes and not self.statistics
-        return class_rows(quantities_of(self.summary), lengths=self.calibration.is_known) if told else []
+        shown = self.task.semantic and not self.statistics
+        return class_rows(quantities_of(self.summary), lengths=self.calibration.is_known) if shown else []
 
     @property
     def own_size(self) -> Quantity | None:
         """The size of this kind of analysis, where the table of objects has no column of it for all kinds."""
-        return None if self.task.size in LISTED else column(self.task.size)
+        return None if self.task.size in ("", *LISTED) else column(self.task.size)
 
     @property
     def edge_line(self) -> str:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from .. import services
-from ..core.settings import DEFAULT_TASK
+from ..core.settings import task_of
 from ..forms.samples import ScaleForm
 from ..middleware import sender
 from ..models import Job, Sample
@@ -251,7 +251,7 @@ def _images_context(request: HttpRequest, found: Sample, pooled: Pooled) -> dict
 
 def _page(request: HttpRequest, found: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     found.refresh_from_db()
-    pooled, task = Pooled(found), found.settings.get("task", DEFAULT_TASK)
+    pooled, task = Pooled(found), task_of(found.settings)
     context = {
         **_images_context(request, found, pooled),
         **({} if pooled.assumed else files_of(found, "sample", task, "sample-file")),

@@ -113,7 +113,7 @@ class Sizes:
     screened: whether the objects are judged as nanomaterials. size: which of their measures is the size.
     """
 
-    things = "particles"
+    things = "objects"
 
     def __init__(self, statistics: dict[str, Any]) -> None:
         self.statistics = statistics

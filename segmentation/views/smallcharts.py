@@ -123,7 +123,7 @@ class Convergence:
     wanted: str
 
     @classmethod
-    def of(cls, statistics: dict[str, Any], things: str = "particles") -> Convergence | None:
+    def of(cls, statistics: dict[str, Any], things: str) -> Convergence | None:
         """None where the result has no such curve. Lengths are in µm where the last median is 1 µm or more."""
         found = statistics.get("convergence")
         if not found or len(found["n"]) < 2 or None in found["median"]:
@@ -176,7 +176,7 @@ class Convergence:
         return "M" + " L".join(f"{point.x} {point.y}" for point in self.points)
 
 
-def more_words(more: int | None, wanted: float, n: int, things: str = "particles") -> str:
+def more_words(more: int | None, wanted: float, n: int, things: str) -> str:
     """How many more objects would give the median to within `wanted` of it."""
     aim = f"± {per_cent(wanted)} %"
     if more is None:

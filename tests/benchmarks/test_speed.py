@@ -14,6 +14,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import ParticleOptions
 from segmentation.core.labels.outline import particles
 from segmentation.core.micrograph import read
@@ -24,7 +25,6 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import Clock, analyse, measure, segment
 from segmentation.core.report.files import write_all
-from segmentation.core.settings import AnalysisSettings
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.tif"

@@ -16,6 +16,7 @@ import tifffile
 from django.core.management import call_command
 from PIL import Image
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.label_images import read_mask
 from segmentation.core.labelled import analyse_mask
@@ -25,7 +26,6 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.report import figure
 from segmentation.core.sample import Member
-from segmentation.core.settings import AnalysisSettings
 from segmentation.management.commands.measure import MASKS
 from tests.core.builders import segmentation_of
 from tests.core.test_labelled import TWO

@@ -8,14 +8,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.analysis import Analysis
+from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.settings import AnalysisSettings
 from segmentation.core.tasks import particles
 
 METADATA = Calibration(7.34375, "metadata", "Zeiss tag 34118, Image Pixel Size", 0.02)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.contrast import contrasts
 from segmentation.core.labels.options import FAINT
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.settings import AnalysisSettings
 from tests.core.builders import METADATA, segmentation_of
 
 GROUND = 60

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import edits
 from segmentation.core.labels.edits import BadEdit, Patch, apply, inverse
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.settings import AnalysisSettings
 from tests.core.builders import grey_of, segmentation_of
 
 SHAPE = (40, 50)

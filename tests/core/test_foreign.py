@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.analysis import Measured
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.pooling import pool
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import foreign, particles
+from segmentation.core.tasks.base import Measured
 from segmentation.core.tasks.foreign import is_foreign
 
 from .builders import segmentation_of
@@ -49,7 +49,7 @@ def test_pooled_with_others_it_adds_nothing_and_leaves_them_without_a_verdict():
     pooled = pool([each.table for each in found], names=["steel", "powder"], filter=True)
     assert pooled.n_kept == 15 and pooled.without_filter is None and pooled.nano is not None
     assert {each["n"] for each in pooled.nano["sensitivity"]} == {15} and pooled.nano["verdict"] == "undecided"
-    assert "1 of 2 images contributes no particle." in pooled.notes
+    assert "1 of 2 images contributes no object." in pooled.notes
 
 
 def test_who_knows_better_has_them_measured():

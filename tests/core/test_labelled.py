@@ -9,12 +9,12 @@ import pytest
 import tifffile
 from PIL import Image
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.label_images import Mask, as_labels, read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.report.exports.labels import write_tiff
-from segmentation.core.settings import AnalysisSettings
 
 TWO = np.zeros((40, 60), np.uint8)
 TWO[5:15, 5:15] = 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.label_images import Mask, as_labels
 from segmentation.core.labelled import analyse_mask
@@ -19,7 +20,6 @@ from segmentation.core.report.facts import settings as said_settings
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import method
 from segmentation.core.sample import Member, Sample
-from segmentation.core.settings import AnalysisSettings
 from segmentation.core.tasks.bubbles import swelling
 
 from .test_labelled import TWO, discs

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.analysis import Measured
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
@@ -16,7 +15,7 @@ from segmentation.core.network.likeness import describe, learn
 from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
-from segmentation.core.tasks.base import Found
+from segmentation.core.tasks.base import Found, Measured
 from segmentation.core.tasks.foreign import WITHHELD
 from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
 

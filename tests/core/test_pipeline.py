@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core import pipeline
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.separate import separate
@@ -14,7 +15,6 @@ from segmentation.core.network.cards import available, check_weights, find
 from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import analyse, measure
-from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.synthesis.bodies import make_body
 from segmentation.lab.synthesis.render import render_blank, render_settings
 from segmentation.lab.synthesis.sample import data_bar

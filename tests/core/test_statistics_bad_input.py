@@ -54,7 +54,7 @@ def test_one_image_in_ten_without_particles(reason):
     found = sample([*images(9), empty])
     assert found.nano["verdict"] == "undecided"
     assert found.nano["decides"].startswith("A check of the images without particles")
-    assert "1 of 10 images contributes no particle." in found.notes
+    assert "1 of 10 images contributes no object." in found.notes
 
 
 def test_mixed_scales():

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.shapes import under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.settings import AnalysisSettings
 from worker.summary import summarise as job_summary
 
 from .builders import disc_labels, grey_of, segmentation_of

@@ -141,7 +141,7 @@ def test_empty_images_count_nothing():
     assert found.n_kept == 180 and found.n_set_aside == 1
     assert [row["n"] for row in found.images] == [60, 60, 60, 0, 0]
     assert found.images[3]["median"] is None
-    assert any("2 of 5 images contribute no particle" in note for note in found.notes)
+    assert any("2 of 5 images contribute no object" in note for note in found.notes)
 
 
 def test_nothing_at_all():

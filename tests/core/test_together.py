@@ -14,9 +14,8 @@ import pytest
 from scipy import stats
 
 from segmentation.core import tasks
-from segmentation.core.analysis import Value
 from segmentation.core.combine import combine
-from segmentation.core.measure.quantities import Quantity
+from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.measure.table import Table
 from segmentation.core.measure.together import NO_NUMBER, OTHER_NUMBERS, FieldOfView, by_area, together
 from segmentation.core.micrograph.types import Calibration

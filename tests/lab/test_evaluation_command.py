@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 from scipy import ndimage
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import INTERCEPT, TRAITS, ParticleOptions
 from segmentation.core.labels.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -18,7 +19,6 @@ from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.pipeline import Clock, segment
-from segmentation.core.settings import AnalysisSettings
 from segmentation.lab.check import inspect
 from segmentation.lab.data import load_folder
 from segmentation.lab.evaluation.predictions import Predictor, Seen

@@ -14,10 +14,9 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.card_entries import ModelOptions
 from segmentation.core.network.scale_search import View
 from segmentation.core.settings import MeasurementSettings, SegmentationSettings
-from segmentation.core.tasks.base import Channels, Found, Golden, Maps, Task, as_is
+from segmentation.core.tasks.base import Channels, Found, Golden, Maps, Measured, Task, as_is
 
 if TYPE_CHECKING:
-    from segmentation.core.analysis import Measured
     from segmentation.core.labels.segmentation import Segmentation
     from segmentation.core.network.cards import ModelCard
 
@@ -74,7 +73,6 @@ def decode(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: Bright
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from segmentation.core.analysis import Measured
     from segmentation.core.measure.table import Table
 
     rows, count = segmentation.rows, len(segmentation)
@@ -120,6 +118,7 @@ TASK = Task(
     summary="Tells bright from dark and measures the area of either.",
     thing="class",
     things="classes",
+    semantic=True,
     table="classes",
     class_names=CLASSES,
     settings=BrightnessSettings,

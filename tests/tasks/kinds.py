@@ -13,10 +13,10 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
-from segmentation.core.settings import AnalysisSettings
 from segmentation.core.tasks.base import Task
 from segmentation.lab import tasks as taught
 

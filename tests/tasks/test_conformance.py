@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from segmentation.core import pipeline, tasks
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.micrograph.types import Calibration
@@ -21,7 +22,6 @@ from segmentation.core.report.exports import geojson, viewer
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.panels import PANELS
-from segmentation.core.settings import AnalysisSettings
 from segmentation.lab import tasks as taught
 
 from . import brightness, taught_brightness
@@ -91,7 +91,7 @@ def test_another_width_changes_lengths_and_no_shares(kind, golden):
 
 
 def test_the_page_and_geojson_tell_its_size(kind, golden):
-    if not kind.task.of_classes:
+    if not kind.task.semantic:
         assert all(each[kind.task.size] > 0 for each in outlines(golden)["particles"] if each["kept"])
         shapes = [[] for _ in golden.segmentation.ids]
         name = quantities.column(kind.task.size).column("px")
@@ -99,7 +99,7 @@ def test_the_page_and_geojson_tell_its_size(kind, golden):
 
 
 def test_the_viewer_has_every_piece_and_hole_of_a_class(kind, golden, monkeypatch):
-    if not kind.task.of_classes:
+    if not kind.task.semantic:
         assert all("rings" not in each and "colour" not in each for each in outlines(golden)["particles"])
         return
     used, shown = golden.segmentation, outlines(golden)
@@ -159,7 +159,7 @@ def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, 
     assert all(each.panel and each.panel not in kind.task.panels for each in left_out)
     assert {"labels.tif", "result.json", "report.pdf", "figure.png", "bundle.zip", "coco.json"} <= set(files)
     labels, used = tifffile.imread(files["labels.tif"]), golden.segmentation
-    if kind.task.of_classes:  # the place in the card's list
+    if kind.task.semantic:  # the place in the card's list
         np.testing.assert_array_equal(labels, used.classes[used.labels - 1])
         assert labels.dtype == np.uint8 and "classes.csv" in files
     else:

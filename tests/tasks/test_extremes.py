@@ -45,14 +45,14 @@ def squares(shape: tuple[int, int], count: int) -> NDArray[np.int32]:
 
 def as_found(kind: Kind, golden: Segmentation, labels: NDArray[np.int32]) -> Segmentation:
     """What the kind of analysis would have found: these objects, or its first two classes, one on the other."""
-    if kind.task.of_classes:
+    if kind.task.semantic:
         labels = np.where(labels > 0, 2, 1).astype(np.int32)
     n = int(labels.max(initial=0))
     return replace(
         golden,
         labels=labels,
         ids=np.arange(1, n + 1, dtype=np.int32),
-        classes=np.arange(n, dtype=np.int32) if kind.task.of_classes else np.zeros(n, np.int32),
+        classes=np.arange(n, dtype=np.int32) if kind.task.semantic else np.zeros(n, np.int32),
         confidence=np.full(n, 0.9, np.float32),
         rows=len(labels),
         alternatives={},

@@ -112,7 +112,7 @@ class TestSite:
             assert client.get(f"/api/v1/jobs/{job.pk}/files/{name}").status_code == 200, name
         answer = client.get(f"/jobs/{job.pk}/")
         page = words(answer)
-        assert f'data-key="{kind.task.size}"' in page or kind.task.of_classes
+        assert f'data-key="{kind.task.size}"' in page or kind.task.semantic
         assert answer.status_code == 200 and "Traceback" not in page and kind.card.title in page
         statistics = job.summary["statistics"]
         assert ('id="histogram"' in page) == (statistics is not None and statistics["n_kept"] >= 10)

@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture

@@ -15,9 +15,9 @@ from django.template.loader import render_to_string
 from django.test import Client
 from PIL import Image
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.readings import calibration_of, confirmed
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Artifact, Job, Micrograph
 from segmentation.services.calibration import badge, calibration_for, disagreements, width_text, with_site_uncertainty
 from segmentation.views.calibration import acquired
@@ -177,7 +177,7 @@ class TestUncertainty:
     def test_jobs_of_an_assumed_width_forget_it(self, make_job):
         assumed, typed = (AnalysisSettings.of(calibration=each) for each in (ASSUMED, Calibration.of_width(1024, 1024)))
         old, kept = make_job(settings=assumed), make_job(settings=typed)
-        import_module("segmentation.migrations.0012_no_assumed_scale").of_jobs(apps, None)
+        import_module("segmentation.migrations.0009_squashed_0012_no_assumed_scale").of_jobs(apps, None)
         for job in (old, kept):
             job.refresh_from_db()
         assert old.get_settings() == AnalysisSettings.of() and kept.get_settings() == typed

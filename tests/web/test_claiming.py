@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused
 from segmentation.services.claiming import claim_results, claimable

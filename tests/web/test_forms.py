@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph

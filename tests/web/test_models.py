@@ -13,6 +13,8 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from segmentation.core.pace import FIXED_MEGAPIXELS
@@ -20,10 +22,27 @@ from segmentation.models import Artifact, Job, Micrograph, Superseded, shown_nam
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
+FIRST_RELEASE = [("segmentation", "0001_squashed_0005_sample_typed")]
 
 
 def test_no_migration_is_missing():
     call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+
+
+@pytest.mark.parametrize(
+    ("last", "left"), [("0005_sample_typed", 3), ("0012_no_assumed_scale", 1), ("0013_message", 0)]
+)
+def test_a_database_of_a_released_state_goes_on_from_there(monkeypatch, last, left):
+    """Its table of migrations names those of its time: all that one squashed migration replaces, or none of them."""
+    squashed = [name for each in MigrationLoader(connection).replacements.values() for _, name in each.replaces]
+    done = [name for name in (*squashed, "0013_message") if name <= last]
+    others = {
+        key: each for key, each in MigrationRecorder(connection).applied_migrations().items() if "segm" not in key[0]
+    }
+    applied = others | {("segmentation", name): None for name in done}
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda recorder: applied)
+    executor = MigrationExecutor(connection)
+    assert len(executor.migration_plan(executor.loader.graph.leaf_nodes())) == left
 
 
 @pytest.mark.parametrize(
@@ -195,10 +214,10 @@ def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, dja
 
 @pytest.mark.django_db(transaction=True)
 def test_what_was_there_before_uploads_had_a_state_has_been_read():
-    """The migration of version 0005: nothing is looked into again, and jobs count against their sender."""
+    """From the first release: nothing is looked into again, and jobs count against their sender."""
     executor = MigrationExecutor(connection)
-    executor.migrate([("segmentation", "0005_sample_typed")])
-    old = executor.loader.project_state([("segmentation", "0005_sample_typed")]).apps
+    executor.migrate(FIRST_RELEASE)
+    old = executor.loader.project_state(FIRST_RELEASE).apps
     micrograph = old.get_model("segmentation", "Upload").objects.create(
         name="a.png", sha256="a" * 64, size=1, width=64, height=48, address="hash"
     )
@@ -212,21 +231,22 @@ def test_what_was_there_before_uploads_had_a_state_has_been_read():
 
 
 class TestSegmentationsAreCarriedOver:
-    """Migration 0009 moves stored outlines out of the folders of the jobs that found them."""
+    """An upgrade from the first release moves stored outlines out of the folders of the jobs that found them."""
 
     NAMES = ("jobs/a/1/segmentation.npz", "jobs/b/1/segmentation.npz")
 
     @pytest.fixture
     def before(self, transactional_db, own_storage):
-        """A database as of 0008 with two done jobs, one of whose files may be gone."""
+        """A database of the first release with two done jobs, one of whose files may be gone."""
         executor = MigrationExecutor(connection)
-        executor.migrate([("segmentation", "0008_micrographs")])
-        old = executor.loader.project_state([("segmentation", "0008_micrographs")]).apps
-        image = old.get_model("segmentation", "Micrograph").objects.create(name="a.png", sha256="a" * 64, size=1)
+        executor.migrate(FIRST_RELEASE)
+        old = executor.loader.project_state(FIRST_RELEASE).apps
+        of_image = {"name": "a.png", "sha256": "a" * 64, "size": 1, "width": 64, "height": 48}
+        image = old.get_model("segmentation", "Upload").objects.create(**of_image)
         for number, name in enumerate(self.NAMES):
             summary = {"model": {"name": "p", "sha256": "c" * 64}}
             fields = {"recipe": {"threshold": 0.4}, "submission": str(number), "state": "done", "summary": summary}
-            job = old.get_model("segmentation", "Job").objects.create(micrograph=image, **fields)
+            job = old.get_model("segmentation", "Job").objects.create(upload=image, **fields)
             default_storage.save(name, ContentFile(b"outlines"))
             said = {"name": "segmentation.npz", "file": name, "size": 8, "attempt": 1}
             old.get_model("segmentation", "Artifact").objects.create(job=job, **said)
@@ -251,7 +271,7 @@ class TestSegmentationsAreCarriedOver:
         self.forward()
         Job.objects.update(segmentation=Job.objects.first().segmentation)
         Artifact.objects.update(file=Job.objects.first().segmentation.file.name)
-        MigrationExecutor(connection).migrate([("segmentation", "0008_micrographs")])
+        MigrationExecutor(connection).migrate(FIRST_RELEASE)
         self.forward()
         assert len({job.segmentation_id for job in Job.objects.all()}) == 1
         assert all(job.segmentation.file.open("rb").read() == b"outlines" for job in Job.objects.all())

@@ -113,8 +113,8 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "by resampling the particles, including 1.3 % uncertainty of the scale."),
-            ({"relative_uncertainty": None}, "by resampling the particles."),
+            ({}, "by resampling the objects, including 1.3 % uncertainty of the scale."),
+            ({"relative_uncertainty": None}, "by resampling the objects."),
             ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
         ],
     )
@@ -196,7 +196,7 @@ class TestNanoCard:
 
 class TestConvergence:
     def test_everything_lies_within_the_picture(self):
-        chart = Convergence.of(statistics())
+        chart = Convergence.of(statistics(), "particles")
         places = [place for point in chart.points for place in (point.x, point.y, point.low, point.high)]
         ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
         assert all(0 <= place <= 100 for place in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
@@ -205,7 +205,7 @@ class TestConvergence:
         assert 3 <= len(chart.y_ticks) <= 9
 
     def test_larger_is_higher(self):
-        ticks = Convergence.of(statistics()).y_ticks
+        ticks = Convergence.of(statistics(), "particles").y_ticks
         assert [float(tick.text) for tick in ticks] == sorted(float(tick.text) for tick in ticks)
         assert [tick.at for tick in ticks] == sorted((tick.at for tick in ticks), reverse=True)
 
@@ -213,14 +213,16 @@ class TestConvergence:
     @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
     def test_ticks_of_any_size(self, n, scale):
         found = {"n": [5, n], "median": [1.0 * scale, 1.1 * scale], "low": [0.9 * scale, 1.0 * scale]}
-        chart = Convergence.of(statistics(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}))
+        chart = Convergence.of(
+            statistics(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}), "particles"
+        )
         assert 2 <= len(chart.x_ticks) <= 9
         assert 2 <= len(chart.y_ticks) <= 9
 
     @pytest.mark.parametrize("found", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
     def test_none_where_there_is_no_curve(self, found):
-        assert Convergence.of(statistics(convergence=found)) is None
-        assert Convergence.of(SUMMARY["statistics"]) is None
+        assert Convergence.of(statistics(convergence=found), "particles") is None
+        assert Convergence.of(SUMMARY["statistics"], "particles") is None
 
     @pytest.mark.parametrize(
         ("more", "told"),
@@ -233,7 +235,7 @@ class TestConvergence:
         ],
     )
     def test_how_many_more(self, more, told):
-        assert more_words(more, 0.05, 261) == told
+        assert more_words(more, 0.05, 261, "particles") == told
 
 
 @pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.utils import timezone
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job
 from segmentation.views.revisions import revisions, setting_changes
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from segmentation import services
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services import Refused
 

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services import Note, Refused, Scale, bundles
 

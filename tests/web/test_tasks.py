@@ -13,8 +13,9 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from segmentation.core import tasks
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
-from segmentation.core.settings import AnalysisSettings, SegmentationSettings
+from segmentation.core.settings import SegmentationSettings
 from segmentation.core.tasks import particles
 from segmentation.forms.settings import SettingsForm
 from segmentation.management.commands import _inputs, analyse

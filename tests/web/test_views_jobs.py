@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 from django.core.files.base import ContentFile
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Segmentation
 from segmentation.views.present import Change
 

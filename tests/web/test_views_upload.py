@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED

@@ -9,11 +9,11 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import ModelCard
-from segmentation.core.settings import AnalysisSettings
 
 FILES = ("figure-small.webp", "particles.csv", "outlines.json")  # stored with every result
 FURTHER = ("figure.png", "report.pdf")

@@ -118,7 +118,7 @@ def main(word: str) -> None:
 def _create() -> str:
     """One waiting job, enqueued by the service that the site uses."""
     from segmentation import services
-    from segmentation.core.settings import AnalysisSettings
+    from segmentation.core.analysis import AnalysisSettings
 
     micrograph = _upload("b")
     return str(
@@ -129,7 +129,7 @@ def _create() -> str:
 def _create_sample() -> str:
     """A sample of three images."""
     from segmentation import services
-    from segmentation.core.settings import AnalysisSettings
+    from segmentation.core.analysis import AnalysisSettings
 
     uploads = [_upload(letter) for letter in "abc"]
     sample = services.create_sample(

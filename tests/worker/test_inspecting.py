@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from segmentation import services
-from segmentation.core.settings import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.services import Refused, Scale
 from segmentation.services.limits import most_pixels

@@ -20,9 +20,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
-from segmentation.core.settings import AnalysisSettings
 from segmentation.models import Job, Superseded
 from worker.tasks import give_back, run_job
 

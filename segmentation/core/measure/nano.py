@@ -41,7 +41,6 @@ MOST = 100_000  # particles; asking for more is no advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
-PARTICLES, IMAGES = "particles", "images"
 OTHERS = " Images of other fields may decide."
 LIMIT = "minimum Feret diameter from 1 to 100 nm"
 
@@ -225,13 +224,13 @@ def _deciding(sizes: Sizes, terms: Terms) -> str:
             "Images of other fields, pooled as a sample. We assume that sizes differ by"
             f" {100 * terms.field_spread:g} % between fields, so one field cannot decide."
         )
-    things = IMAGES if by_image else PARTICLES
+    thing = "image" if by_image else "particle"
     more = images_to_decide(certain, sizes.images) if by_image else particles_to_decide(certain)
     if more is None:
-        return f"More {things} would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
+        return f"More {thing}s would hardly help: the fraction is too close to 50 %.{'' if by_image else OTHERS}"
     ends = [share_between(sizes.size * exp(z * terms.uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
-    counted = things.removesuffix("s") if more == 1 else things
+    counted = thing if more == 1 else f"{thing}s"
     where = "" if by_image or not terms.field_spread else ", of other fields"
     return f"About {more:,} more {counted}{where}{also}, if the fraction stays as it is."
 

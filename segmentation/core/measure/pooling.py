@@ -62,6 +62,7 @@ def pool(
     tables: Sequence[Table],
     *,
     names: Sequence[str],
+    things: str = "objects",
     size: str = "min_feret",
     screened: bool = True,
     excluded: Sequence[str] = (),
@@ -74,10 +75,10 @@ def pool(
 ) -> Pooled:
     """Pool the judged tables of several images of one specimen.
 
-    names: one for each table. size, screened: as of `summarise`. excluded: for each table "" or why it is left out; by
-    default images without a scale. calibration: all images share its error, so its uncertainty counts once. filter:
-    whether the filter was on. field_spread, evidence: as of `summarise`, the former for a sample of one
-    image. An image without a calibration is left out where others have one.
+    names: one for each table. things: what the notes call the objects. size, screened: as of `summarise`. excluded: for
+    each table "" or why it is left out; by default images without a scale. calibration: all images share its error, so
+    its uncertainty counts once. filter: whether the filter was on. field_spread, evidence: as of `summarise`, the
+    former for a sample of one image. An image without a calibration is left out where others have one.
     Raises ValueError where tables and names differ in number or there are none.
     """
     if len(tables) != len(names) or not tables:
@@ -111,7 +112,7 @@ def pool(
         interval_basis=BY_IMAGE if sizes.images > 1 else PER_IMAGE,
         between=between_images(sizes),
         images=rows,
-        notes=[each.text for each in notes_on(chosen, excluded)],
+        notes=[each.text for each in notes_on(chosen, excluded, things)],
     )
 
 
@@ -165,7 +166,7 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
     return None
 
 
-def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str = "particles") -> list[Flag]:
+def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
     """Warnings on the scales of the images that count and on why others do not."""
     notes: list[Flag] = []
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
+from ..settings import DEFAULT_MODEL, DEFAULT_TASK, task_of
 from ..validation import Refused, sentence
 from . import card_entries as may_be
 
@@ -75,7 +76,7 @@ class ModelCard:
     architecture: Annotated[may_be.Table, may_be.fit_for(may_be.Architecture)]
     sha256: may_be.Sha256
     weights: Annotated[Path, may_be.told("the name of a file beside the card")]
-    task: may_be.Name = "particles"
+    task: may_be.Name = DEFAULT_TASK
     threshold: may_be.Between = 0.5
     smallest: may_be.Px = 12.0
     largest: may_be.Px = 80.0
@@ -115,7 +116,7 @@ def renewed(entries: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     the usual."""
     former = {new: value for old, new in FORMER.items() if (value := entries.pop(old, None))}
     options = entries.get("options", {})
-    if former and entries.get("task", "particles") == "particles" and isinstance(options, Mapping):
+    if former and task_of(entries) == DEFAULT_TASK and isinstance(options, Mapping):
         entries["options"] = {**former, **options}
     return entries
 
@@ -193,7 +194,7 @@ def available(folder: Path | None = None) -> list[ModelCard]:
 
 
 def _in_order(known: Mapping[str, ModelCard]) -> list[ModelCard]:
-    return sorted(known.values(), key=lambda card: (card.name != "particles", card.name))
+    return sorted(known.values(), key=lambda card: (card.name != DEFAULT_MODEL, card.name))
 
 
 def find(name: str, folder: Path | None = None) -> ModelCard:

@@ -82,7 +82,7 @@ def edge_of(sample: Sample, member: Member) -> str:
 
 
 def brief(sample: Sample) -> dict[str, str]:
-    """The chief settings of a sample's first image, as texts."""
+    """The main settings of a sample's first image, as texts."""
     said = settings(sample, sample.members[0])
     return {
         name: f"{value:.3g}" if isinstance(value, float) else str(value)

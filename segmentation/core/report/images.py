@@ -70,7 +70,7 @@ def draw_numbers(figure: Figure, sample: Sample) -> None:
         for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
             figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
     first = None
-    for place, name in enumerate(shown := sample.chief[:MOST_ABREAST]):
+    for place, name in enumerate(shown := sample.headline_quantities[:MOST_ABREAST]):
         wide = 0.82 / len(shown)
         ax = figure.add_axes((0.155 + wide * place, 0.12, 0.88 * wide, 0.4), sharey=first)
         draw_by_image(ax, sample, name)

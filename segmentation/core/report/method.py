@@ -82,13 +82,9 @@ def _sentences(sample: Sample) -> Iterator[str]:
     if sample.pooled is not None and sample.pooled.screened:
         yield from _after_outlining(sample, sample.pooled)
         return
-    if (
-        alone is not None
-        and any(value.low is not None for value in alone.quantities.values())
-        and sample.task.of_classes
-    ):
+    if alone is not None and any(value.low is not None for value in alone.quantities.values()) and sample.task.semantic:
         yield BLOCKS
-    if not sample.task.of_classes and any(edge_of(sample, member) == "weight" for member in members):
+    if sample.task.size and any(edge_of(sample, member) == "weight" for member in members):
         yield f"Sizes leave out what touches the frame{WEIGHTED}."
     if sample.pooled is not None:
         yield f"The size of a {sample.task.thing} is its {COLUMNS[sample.pooled.size].label}."

@@ -196,7 +196,7 @@ def _remark(image: Image) -> str:
 
 def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
     """Of a kind of analysis without a size distribution: what tells the images apart; images.csv has all numbers."""
-    names = sample.chief[:MOST_ABREAST]
+    names = sample.headline_quantities[:MOST_ABREAST]
     yield words(
         "Each image with its own 95 % interval. Dashed and shaded: all images together. Red: see the remark.", SMALL
     )

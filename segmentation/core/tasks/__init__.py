@@ -9,6 +9,7 @@ from importlib import import_module
 from pydantic import ValidationError
 
 from ..network import cards
+from ..settings import DEFAULT_TASK
 from ..validation import sentence
 from .base import Task
 
@@ -26,8 +27,8 @@ def _own() -> dict[str, Task]:
 
 
 def every() -> list[Task]:
-    """All tasks, particles first."""
-    return sorted({**_own(), **_added}.values(), key=lambda task: (task.name != "particles", task.name))
+    """All tasks, the usual one first."""
+    return sorted({**_own(), **_added}.values(), key=lambda task: (task.name != DEFAULT_TASK, task.name))
 
 
 def find(name: str) -> Task:

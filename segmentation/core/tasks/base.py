@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.quantities import OF, number
+from ..flags import Flag
+from ..measure.quantities import OF, Value, number
 from ..measure.together import Together, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import ModelOptions
@@ -21,8 +22,9 @@ from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
+    from ..measure.statistics import Statistics
+    from ..measure.table import Table
     from ..network.cards import ModelCard
 
 Maps = NDArray[np.uint8]
@@ -57,6 +59,21 @@ class Found:
     used: dict[str, Any] = field(default_factory=dict)
     alternatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     layers: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a task measures.
+
+    table: a row for each object. statistics: of their sizes; None for a task without a size distribution.
+    quantities: the numbers that the task answers with, by name in the order of `task.quantities`.
+    flags: warnings for the user.
+    """
+
+    table: Table
+    statistics: Statistics | None = None
+    quantities: dict[str, Value] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,8 +126,9 @@ class Task:
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
-    table: name of its table's file: "classes" where each pixel belongs to a class and the table has a row per class.
-    size: column of its table that the size distribution shows.
+    semantic: whether each pixel belongs to a class and the table has a row per class; else objects have numbers.
+    table: name of its table's file.
+    size: column of its table that the size distribution shows; "" where there is none.
     figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
     screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
         then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
@@ -141,8 +159,9 @@ class Task:
     panels: tuple[str, str, str, str]
     golden: Callable[[], Golden]
     method: str = ""
+    semantic: bool = False
     table: str = "objects"
-    size: str = "min_feret"
+    size: str = ""
     figures: Mapping[str, str] = field(default_factory=dict, hash=False)
     screened: bool = False
     together: Together | None = by_area
@@ -154,7 +173,7 @@ class Task:
     ignores: frozenset[str] = frozenset()
     tem: bool = False
 
-    def heeded(self, settings: MeasurementSettings) -> MeasurementSettings:
+    def effective(self, settings: MeasurementSettings) -> MeasurementSettings:
         """The settings, with the default for each setting that this kind ignores."""
         return settings.replaced(**{name: MeasurementSettings.model_fields[name].default for name in self.ignores})
 
@@ -162,12 +181,7 @@ class Task:
         """Names of the classes that a model tells apart."""
         return self.class_names or self.channels(card).names
 
-    @property
-    def of_classes(self) -> bool:
-        """Whether each pixel belongs to a class, instead of to an object or to none."""
-        return self.table == "classes"
-
-    def chief(self, names: Iterable[str]) -> list[str]:
+    def headline_quantities(self, names: Iterable[str]) -> list[str]:
         """Names of the numbers that best tell one image from another: the first that is no count, for every class."""
         first = next((name for name in self.quantities if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == first]

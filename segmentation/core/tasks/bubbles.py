@@ -18,10 +18,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps
+from .base import Found, Golden, Maps, Measured
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
 
@@ -91,11 +90,10 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: BubbleSe
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..analysis import Measured
     from ..measure.fields import counted, distribution, if_enough, over_blocks, per_area, per_block, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration)
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     shape = segmentation.rows, micrograph.shape[1]
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
@@ -118,10 +116,10 @@ def measure(
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; swelling comes from the sums of the volumes."""
     found = by_area(fields)
-    told = [each for each in fields if each.values["swelling"] is not None]
-    gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in told)
-    foil = sum(each.area * each.settings["thickness"] for each in told)
-    found["swelling"] = gas / (foil - gas) if told and foil > gas else None
+    reported = [each for each in fields if each.values["swelling"] is not None]
+    gas = sum(float(_gas(each.table)[each.table.kept].sum()) for each in reported)
+    foil = sum(each.area * each.settings["thickness"] for each in reported)
+    found["swelling"] = gas / (foil - gas) if reported and foil > gas else None
     return found
 
 

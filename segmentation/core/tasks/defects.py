@@ -1,4 +1,4 @@
-"""What grains, bubbles and lines have in common: a network that predicts one mask, and when its numbers are told."""
+"""What grains, bubbles and lines have in common: a network that predicts one mask; when numbers are withheld."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pydantic import Field
 from ..flags import Flag
 from ..measure.quantities import Value
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Maps, Task, as_is
+from .base import Channels, Found, Maps, Measured, Task, as_is
 from .foreign import WITHHELD, refused, withheld
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
@@ -91,10 +90,11 @@ def found_by(
     return Found(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
 
-def untold(segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings) -> Measured | None:
+def withheld_result(
+    segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
+) -> Measured | None:
     """No number, and nothing kept that could be taken for one, where the image shows nothing or is of another kind;
-    None where numbers can be told."""
-    from ..analysis import Measured
+    None where numbers are reported."""
     from ..labels.segmentation import MASKS, NONE_IN_MASK
 
     if len(segmentation) and not withheld(segmentation, settings):

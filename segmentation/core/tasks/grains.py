@@ -18,10 +18,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps
+from .base import Found, Golden, Maps, Measured
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
 
@@ -103,13 +102,12 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..analysis import Measured
     from ..labels.grains import are_convex
     from ..measure.fields import counted, distribution, mean_of, per_area, table_of, whole
 
     labels, rows = segmentation.dense, segmentation.rows
     table = table_of(segmentation, micrograph, settings, calibration, convex=are_convex(labels))
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     kept = whole(table).kept
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))

@@ -17,11 +17,10 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..settings import MeasurementSettings
 from . import phases
-from .base import Channels, Golden
+from .base import Channels, Golden, Measured
 from .foreign import withheld
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.thickness import Readings
     from ..network.cards import ModelCard
@@ -91,10 +90,10 @@ def measure(
 
     found = phases.measure(segmentation, micrograph, settings, calibration)
     layer, readings = readings_of(segmentation)
-    told = bool(len(segmentation)) and not withheld(segmentation, settings)
+    reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
-    if readings and told:
+    if readings and reported:
         every = figures(readings, calibration.standard_uncertainty or 0.0)
         values = {name: _scaled(every[figure], size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(readings.length * size, unit=unit)
@@ -103,7 +102,7 @@ def measure(
         COLUMNS[name].column(found.table.unit): np.where(rows, np.nan if each.value is None else each.value, np.nan)
         for name, each in values.items()
     }
-    said = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if told and not readings else ()
+    said = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not readings else ()
     return replace(
         found,
         table=replace(found.table, columns={**found.table.columns, **columns}),

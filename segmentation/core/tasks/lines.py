@@ -15,10 +15,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps
+from .base import Found, Golden, Maps, Measured
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
 
 METHOD = (
@@ -67,7 +66,6 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: defects.
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..analysis import Measured
     from ..labels.lines import box_diagonals, skeleton_lengths
     from ..measure.fields import counted, distribution, mean_of, per_area, table_of
 
@@ -76,7 +74,7 @@ def measure(
     table = table_of(
         segmentation, micrograph, settings, calibration, line_length=lengths, box_diagonal=box_diagonals(labels)
     )
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     shape, edge = (segmentation.rows, micrograph.shape[1]), settings.border_correction

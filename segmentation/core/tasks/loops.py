@@ -16,10 +16,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings
 from . import defects
-from .base import Found, Golden, Maps
+from .base import Found, Golden, Maps, Measured
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
 
 JENKINS = "Jenkins and Kirk (2001)"
@@ -83,12 +82,11 @@ def find(maps: Maps, grey: Maps, view: View, card: ModelCard, settings: LoopSett
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    from ..analysis import Measured
     from ..labels.loops import longest
     from ..measure.fields import counted, distribution, per_area, table_of
 
     table = table_of(segmentation, micrograph, settings, calibration, loop_diameter=longest(segmentation.dense))
-    if nothing := defects.untold(segmentation, table, TASK, settings):
+    if nothing := defects.withheld_result(segmentation, table, TASK, settings):
         return nothing
     sizes = distribution(table, TASK.size, micrograph, settings, calibration)
     density = per_area("loop_density", table, (segmentation.rows, micrograph.shape[1]), calibration)
@@ -115,10 +113,10 @@ def per_volume(density: Value, thickness: float | None, nm_per_pixel: float | No
 def together(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; the number per volume is weighted by the volumes."""
     found = by_area(fields)
-    told = [each for each in fields if each.values["loop_volume_density"] is not None]
-    volume = sum(each.area * each.settings["thickness"] for each in told)
-    count = sum((each.values["loop_density"] or 0.0) * each.area for each in told)
-    found["loop_volume_density"] = count / volume if told else None
+    reported = [each for each in fields if each.values["loop_volume_density"] is not None]
+    volume = sum(each.area * each.settings["thickness"] for each in reported)
+    count = sum((each.values["loop_density"] or 0.0) * each.area for each in reported)
+    found["loop_volume_density"] = count / volume if reported else None
     return found
 
 

@@ -17,11 +17,10 @@ from ..labels.segmentation import MASKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import CLEAR, LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Golden, Maps, Predict, Task
+from .base import Channels, Found, Golden, Maps, Measured, Predict, Task
 from .foreign import WITHHELD, refused, withheld
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.table import Table
     from ..network.cards import ModelCard
@@ -196,7 +195,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, what they say together, and how much that depends on the settings."""
-    from ..analysis import Measured
     from ..labels.contrast import contrasts
     from ..measure.budget import Evidence
     from ..measure.filters import corrected, set_aside, set_faint_aside
@@ -369,6 +367,7 @@ TASK = Task(
     golden=golden,
     method=METHOD,
     table="particles",
+    size="min_feret",
     together=None,
     unsure=unsure,
     better=better,

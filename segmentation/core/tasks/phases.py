@@ -17,11 +17,10 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, told
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
-from .base import Channels, Found, Golden, Maps, Predict, Task
+from .base import Channels, Found, Golden, Maps, Measured, Predict, Task
 from .foreign import WITHHELD, is_foreign, refused, withheld
 
 if TYPE_CHECKING:
-    from ..analysis import Measured
     from ..labels.segmentation import Segmentation
     from ..measure.areas import Counts
     from ..measure.table import Table
@@ -189,7 +188,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image."""
-    from ..analysis import Measured
     from ..measure.areas import boundary_density, count, fractions, mean_intercept, with_interval
 
     names = segmentation.class_names
@@ -200,14 +198,14 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
         "mean_intercept": with_interval(mean_intercept, counts),
     }
-    told = bool(len(segmentation)) and not withheld(segmentation, settings)
+    reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
-        of_class(figure, name): _calibrated(figure, each, calibration) if told else Value(None)
+        of_class(figure, name): _calibrated(figure, each, calibration) if reported else Value(None)
         for figure, every in found.items()
         for name, each in zip(names, every, strict=True)
     }
     table = _table(segmentation, classes, found, counts, micrograph).rescaled(calibration.nm_per_pixel)
-    if len(segmentation) and not told:
+    if len(segmentation) and not reported:
         figures = {name: np.full(len(table), np.nan) for name, each in table.columns.items() if each.dtype.kind == "f"}
         table = replace(refused(table), columns={**refused(table).columns, **figures})
     return Measured(table, None, values, tuple(_flags(segmentation, settings)))
@@ -300,8 +298,8 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
         for found, share in zip(card.maps, row, strict=False)
         if found != true and share > CONFUSED
     ]
-    told = [("Taken for another", ", ".join(confused))] if confused else []
-    return [("Phases", ", ".join(card.maps)), *told]
+    found = [("Phases", ", ".join(card.maps))]
+    return [*found, ("Taken for another", ", ".join(confused))] if confused else found
 
 
 def golden() -> Golden:
@@ -335,6 +333,7 @@ TASK = Task(
     panels=("image", "classes", "certainty", "fractions"),
     golden=golden,
     method=METHOD,
+    semantic=True,
     table="classes",
     together=together,
     facts=facts,

@@ -17,6 +17,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import data_bar, parse_width, read_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
@@ -24,7 +25,7 @@ from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.network.cards import AlteredWeights, NoDevice
-from segmentation.core.settings import AnalysisSettings, MeasurementSettings
+from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import Setting, analysis_settings, number_of, settings_of_task

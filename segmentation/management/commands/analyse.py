@@ -8,9 +8,10 @@ from typing import Any
 from django.conf import settings as configured
 from django.core.management.base import CommandError, CommandParser
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import read
 from segmentation.core.network import cards
-from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings
+from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
 

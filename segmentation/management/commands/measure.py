@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.settings import DEFAULT_TASK, AnalysisSettings, MeasurementSettings, SegmentationSettings
+from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find
 from segmentation.core.typed import Setting, settings_of
 
@@ -37,7 +38,7 @@ class Command(inputs.Measuring):
             "labels", nargs="+", type=Path, metavar="LABELS", help="TIFF, PNG, npy or npz, or folders of them"
         )
         super().add_arguments(parser)
-        objects = [task.name for task in every() if not task.of_classes]
+        objects = [task.name for task in every() if not task.semantic]
         parser.add_argument("--task", choices=objects, default=DEFAULT_TASK, help="what the masks show")
         parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the micrographs, of the masks' stems")
         inputs.add_settings(parser, _settings())

@@ -78,10 +78,10 @@ class Command(LabCommand):
         self.stdout.write(f"{card.name} ({card.size / 1e6:.1f} MB) is offered in the form now.")
 
     def _picture(self, options: dict[str, Any]) -> None:
+        from segmentation.core.analysis import AnalysisSettings
         from segmentation.core.micrograph import read
         from segmentation.core.pipeline import analyse
         from segmentation.core.report.example import example_picture
-        from segmentation.core.settings import AnalysisSettings
 
         card, micrograph = cards.find(options["name"]), read(options["image"])
         caption = options["caption"] or options["image"].stem

@@ -52,7 +52,7 @@ class Export:
     def said(self, of: Of, task: Task, *, all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
-        of_classes = self.image_classes if of == "image" and task.of_classes else ""
+        of_classes = self.image_classes if of == "image" and task.semantic else ""
         line = (of_classes or self.holds(of, all=all)).format(**names)
         own = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
         return replace(

@@ -37,14 +37,14 @@ MEASURES = (
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
-    """Plain JSON types: one feature per object, the chief columns of its table row as properties, None for what is
+    """Plain JSON types: one feature per object, the main columns of its table row as properties, None for what is
     not a number.
 
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
     """
     found, table = Objects.of(analysis), analysis.table
     measures = dict.fromkeys((*MEASURES, tasks.find(analysis.segmentation.provenance.task).size))
-    names = [column_name(measure, table.unit) for measure in measures] if len(table) == len(shapes) else []
+    names = [column_name(measure, table.unit) for measure in measures if measure] if len(table) == len(shapes) else []
     columns = {name: _plain(table[name]) for name in names if name in table.columns}
     columns = {
         "label": found.ids.tolist(),

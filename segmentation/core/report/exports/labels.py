@@ -41,7 +41,7 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, all: bool = False) -> 
     import tifffile
 
     written: NDArray[Any]
-    if tasks.find(analysis.segmentation.provenance.task).of_classes:
+    if tasks.find(analysis.segmentation.provenance.task).semantic:
         written = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
     else:
         found = Objects.of(analysis)

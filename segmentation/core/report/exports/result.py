@@ -15,10 +15,9 @@ import numpy as np
 
 from segmentation import __version__
 
-from ... import flags
+from ... import flags, tasks
 from ...analysis import Analysis
 from ...measure.filters import by_reason
-from ...settings import DEFAULT_TASK
 from ..wording import write_json
 from .base import Export
 
@@ -72,9 +71,9 @@ def _of_image(analysis: Analysis, sample: Sample) -> dict[str, Any]:
 
 
 def _answers(quantities: Mapping[str, Value], found: Found) -> Any:
-    """The quantities: of particles, as programs know them, by name; of any other kind a list of them."""
-    told = {name: value.as_dict() for name, value in quantities.items()}
-    return told if found.task == DEFAULT_TASK else [{"name": name, **value} for name, value in told.items()]
+    """The quantities: by name, as programs know them, where objects are screened; else a list of them."""
+    named = {name: value.as_dict() for name, value in quantities.items()}
+    return named if tasks.find(found.task).screened else [{"name": name, **value} for name, value in named.items()]
 
 
 def _of_samples(sample: Sample) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
     task = tasks.find(used.provenance.task)
     cracks = scene.cracks if scene else find_cracks(used.dense[: used.rows])
     lines = scene.outlines if scene else smooth_outlines(cracks, len(used))
-    cut = table.kept & ~table.whole if known and not (task.screened or task.of_classes) else np.zeros(len(lines), bool)
+    cut = table.kept & ~table.whole if known and task.size and not task.screened else np.zeros(len(lines), bool)
     particles: list[dict[str, Any]] = [
         {
             "id": int(found.ids[i]),
@@ -72,7 +72,7 @@ def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
         for i, line in enumerate(lines)
     ]
     frame = {"width": columns, "height": rows, "rows": used.rows}
-    if task.of_classes:
+    if task.semantic:
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
         for each, number in zip(particles, used.classes.tolist(), strict=True):
             each["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
@@ -167,7 +167,7 @@ def thumbnail(analysis: Analysis) -> bytes:
     labels = sampled(used.dense[: used.rows], picture.shape)
     if not len(used):
         return _webp(picture)
-    numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).of_classes else None
+    numbers = np.r_[0, used.classes].astype(np.intp) if tasks.find(used.provenance.task).semantic else None
     return _webp(painted(picture, labels, 0.6, numbers))
 
 

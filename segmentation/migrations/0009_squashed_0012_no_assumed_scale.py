@@ -1,14 +1,19 @@
 import logging
 import uuid
 
-import django.db.models.deletion
-import django.utils.timezone
 from django.core.files.storage import default_storage
 from django.db import migrations, models, transaction
 
 logger = logging.getLogger(__name__)
 NAME = "segmentation.npz"
 MEASURING = ("filter", "edge", "calibration", "task")
+
+
+def count_against_uploader(apps, schema_editor):
+    """Until now the jobs of an upload counted against its sender."""
+    job, micrograph = apps.get_model("segmentation", "Job"), apps.get_model("segmentation", "Micrograph")
+    sender = micrograph.objects.filter(pk=models.OuterRef("micrograph")).values("address")[:1]
+    job.objects.update(address=models.Subquery(sender))
 
 
 def carry_over(apps, schema_editor):
@@ -73,55 +78,26 @@ def provenance(job):
     }
 
 
+def of_jobs(apps, schema_editor):
+    """What rests on the default width, which nobody stated, is measured in pixels from now on.
+
+    Finished results keep their numbers and the word "default" beside them, by which pages know what not to show.
+    """
+    job = apps.get_model("segmentation", "Job")
+    changed = []
+    for each in job.objects.filter(settings__calibration__source="default").only("settings").iterator(500):
+        each.settings["calibration"] = None
+        changed.append(each)
+    job.objects.bulk_update(changed, ["settings"], batch_size=500)
+
+
 class Migration(migrations.Migration):
-    dependencies = [("segmentation", "0008_micrographs")]
+    """From the rows of the first released version to those of 629a0a7. They have a transaction of their own, because
+    PostgreSQL alters no table of which a row was changed twice in the same one."""
+
+    replaces = [("segmentation", name) for name in ("0009_segmentations", "0012_no_assumed_scale")]
+    dependencies = [("segmentation", "0006_squashed_0011_answered")]
 
     operations = [
-        migrations.RenameField("Job", "recipe", "settings"),
-        migrations.RenameField("Sample", "recipe", "settings"),
-        migrations.CreateModel(
-            name="Segmentation",
-            fields=[
-                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("task", models.CharField(max_length=100)),
-                ("model_name", models.CharField(db_index=True, max_length=100, verbose_name="model")),
-                ("weights", models.CharField(max_length=64, verbose_name="SHA-256 of the weights")),
-                ("provenance", models.JSONField(default=dict)),
-                ("file", models.FileField(max_length=200, upload_to="")),
-                ("size", models.BigIntegerField(verbose_name="size in bytes")),
-                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                (
-                    "micrograph",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="segmentations",
-                        to="segmentation.micrograph",
-                    ),
-                ),
-                (
-                    "parent",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="corrections",
-                        to="segmentation.segmentation",
-                    ),
-                ),
-            ],
-            options={"ordering": ["-created"]},
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="segmentation",
-            field=models.ForeignKey(
-                blank=True,
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="jobs",
-                to="segmentation.segmentation",
-            ),
-        ),
-        migrations.RunPython(carry_over, migrations.RunPython.noop),
+        migrations.RunPython(each, migrations.RunPython.noop) for each in (count_against_uploader, of_jobs, carry_over)
     ]
