@@ -19,10 +19,10 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
+from .contract import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import against_threshold, pixel_sweep
-from .tasks.base import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
 
 if TYPE_CHECKING:
     from .data import Labelled
@@ -80,7 +80,7 @@ def scoring(classes: Sequence[str]) -> Scoring:
 
 
 class Classifier:
-    """The Examiner of classes: what an analysis makes of the maps; see `tasks.base.Examiner`."""
+    """The Examiner of classes: what an analysis makes of the maps; see `contract.Examiner`."""
 
     def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
         self.classes, self.predictor = classes, predictor

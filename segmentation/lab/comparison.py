@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from .contract import Definition, Floats, Picture, Scoring
 from .files import write_picture, write_whole
-from .tasks.base import Definition, Floats, Picture, Scoring
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 ACROSS = 4  # plots

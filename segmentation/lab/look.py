@@ -18,7 +18,6 @@ from ..core.truth import Pair
 from .agreement import CHANCE, agreement, has_shape_of_gaps
 from .data import eight_bits
 from .instances.targets import boundary
-from .sheets import SHEET
 from .slips import FEW_NUMBERS, contrast, is_wrapped, network
 from .synthesis.scene import split_pieces
 
@@ -27,6 +26,7 @@ NOISE = 100  # specks in an image, from which on they are no slips where most la
 CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
 EXCESS = 0.45
 THUMBNAIL = 48
+SHEET = 220  # px, longest side of a picture on the contact sheet
 FLAT = 3  # grey values; less is no picture
 CLIPPED = 0.4  # share of black and white pixels that is worth a word
 BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored

@@ -20,10 +20,10 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
+from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
-from .tasks.base import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
@@ -157,7 +157,7 @@ class MaskScoring:
 
 
 class Comparer:
-    """The Examiner of masks; see `tasks.base.Examiner`."""
+    """The Examiner of masks; see `contract.Examiner`."""
 
     def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor = scoring, predictor

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from ...core.report.picture import COLOURS as OF_CLASSES
-from ..tasks.base import Picture, Scoring
+from ..contract import Picture, Scoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

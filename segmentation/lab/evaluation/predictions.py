@@ -20,7 +20,7 @@ from ...core.network.scale_search import View, as_shown
 from ...core.pipeline import predict_maps
 from ...core.settings import SegmentationSettings
 from ...core.tasks.base import Task
-from ..tasks.base import Labels
+from ..contract import Labels
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import tifffile
 from ...core.network.cards import ModelCard, check_weights
 from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
+from ..contract import Floats, Scoring
 from ..files import fingerprint, write_whole
-from ..tasks.base import Floats, Scoring
 from .page import Shown, page
 from .predictions import Options, Predictor, padded
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..contract import COUNT_OFF, Definition, Floats
 from ..evaluation.report import plain, share
-from ..tasks.base import COUNT_OFF, Definition, Floats
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 from .matching import Kind
 

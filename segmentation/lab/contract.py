@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.micrograph.types import Micrograph
-    from ..data import Labelled
-    from ..evaluation.predictions import Options, Predictor, Seen
+    from ..core.micrograph.types import Micrograph
+    from .data import Labelled
+    from .evaluation.predictions import Options, Predictor, Seen
 
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
