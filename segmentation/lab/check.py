@@ -50,8 +50,11 @@ class Finding:
 
 @dataclass
 class Checked:
-    """entry: how the folder is to be read. classes: as of `Pair`. task: what is to be trained, where that is known.
-    pairs: what was seen of each readable pair. findings: in file order."""
+    """The result of a check.
+
+    entry: how to read the folder. classes: see `Pair`. task: the task to train, if it is known. pairs: all readable
+    pairs. findings: in file order.
+    """
 
     entry: FolderEntry
     classes: tuple[int, ...] = ()
@@ -129,9 +132,9 @@ def inspect(
     task: str = "",
     say: Callable[[str], None] = lambda line: None,
 ) -> Checked:
-    """Everything worth saying about `folder`; names of its parts that are not given are found out.
+    """Check a folder. The names of its parts are found out where they are not given.
 
-    classes, count: as of `find_pairs`. task: what is to be trained, where that is known. say: is told how far it is.
+    classes, count: see `find_pairs`. task: the task to train, if it is known. say: gets the progress.
     """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
     checked = Checked(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes, task)
@@ -161,8 +164,8 @@ def inspect(
 def check_sources(recipe: TrainingRecipe, base: Path, say: Callable[[str], None]) -> None:
     """Look at every folder of a recipe as a training would read it, and say what is odd.
 
-    base: the folder from which the recipe's paths go out. Raises BadDataset, with the first thing and the number of
-    things to mend, where a folder is not fit to train on; BadRecipe where it may not be used.
+    base: the recipe's paths are relative to it. Raises BadDataset where a folder is not fit to train on, with the first
+    error and the number of errors; BadRecipe where it may not be used.
     """
     for entry in recipe.sources:
         if isinstance(entry, FolderEntry):
@@ -337,7 +340,7 @@ def _objects(checked: Checked) -> None:
 
 
 def _exchanged(checked: Checked) -> set[str]:
-    """The images whose labels do not fit them and plainly fit another one, after saying so."""
+    """Report labels that do not fit their own image and plainly fit another one; returns the names of the images."""
     astray, found = [pair for pair in checked.pairs if pair.astray], set()
     for pair in astray:
         others = [other for other in astray if other is not pair and other.shape == pair.shape]

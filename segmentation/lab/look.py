@@ -1,4 +1,4 @@
-"""One image with its labels, looked at: what is plainly wrong, what is odd, and what the whole folder is judged by."""
+"""One image with its labels: plain errors, oddities, and the values that the check of the whole folder needs."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def look_at(pair: Pair) -> Looked:
 
 
 def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:
-    """What is told of every pair, whatever its labels are."""
+    """The entries of every pair, whatever its labels are."""
     scale = SHEET / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     return {
@@ -159,7 +159,7 @@ def _flat(pair: Pair, grey: NDArray[np.uint8]) -> list[str]:
 
 
 def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) area of each piece 1..n over that of its hull, about 1 for convex pieces of any size.
+    """(n,) area of each piece 1..n over the area of its hull, about 1 for convex pieces of any size.
 
     A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
     """
@@ -173,7 +173,7 @@ def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
 def surroundings(labels: NDArray[np.int32]) -> int:
     """The label that lies around everything as a background does, 0 when none does.
 
-    It has a pixel on every side of the frame and most of the frame; what it leaves is more convex than itself.
+    It has a pixel on every side of the frame and most of the frame. The rest is more convex than the label itself.
     """
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     label = int(np.bincount(frame).argmax())
@@ -252,7 +252,7 @@ def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
 
 
 def are_lines(labels: NDArray[np.int32]) -> bool:
-    """Whether what is labelled is one thin net that spans the picture, as boundaries between grains are drawn.
+    """Whether the labels are one thin net that spans the picture, as boundaries between grains are drawn.
 
     Thin is a width of at most THIN px in 512 (or 3 px) at nine pixels of ten. A net has MESHES at least, and at least
     as many as there are pieces.
