@@ -34,7 +34,7 @@ PIECES = 5  # of a number in an image, from which it is no single particle
 MOST = 0.8  # of the files
 CLASSES_FIT = 5.0  # SD, as of `agreement`; classes of another image reach 3.5 on 54 images of three materials
 MERGED = 0.2  # share of the labelled area in pieces like several particles that is worth a word
-FULL_BINARY, FULL = 0.75, 0.98  # labelled share of an image that is worth a word
+FULL = 0.75  # labelled share of an image from which a mask looks inverted
 
 
 @dataclass(frozen=True)
@@ -311,22 +311,17 @@ def _objects(checked: Checked) -> None:
             f"The masks are binary, and {share:.0%} of their area are pieces shaped like several particles in one: "
             "give each particle a number of its own, or the network learns to merge those that touch."
         )
-    limit = FULL_BINARY if binary else FULL
-    if full := [pair.name for pair in pairs if pair.labelled > limit and not pair.wrong]:
-        (checked.mend if binary and len(full) > len(pairs) / 2 else look)(
-            f"{len(full)} labels cover more than {limit:.0%} of their image, as inverted ones do; background is 0: "
-            f"{_some(full)}."
+    full = {pair.name for pair in pairs if pair.labels_used == 1 and pair.labelled > FULL and not pair.wrong}
+    if inverted := [pair.name for pair in pairs if pair.gaps or pair.name in full]:
+        (checked.mend if len(inverted) > len(pairs) / 2 else look)(
+            f"{len(inverted)} masks look inverted: they cover more than {FULL:.0%} of the image, or have the shapes of "
+            f"gaps between particles. Background is 0: {_some(inverted)}."
         )
     empty = [pair.name for pair in pairs if not len(pair.diameters)]
     if 0 < len(empty) < len(pairs):
         look(f"{len(empty)} images have no particles and are left out of training: {_some(empty)}.")
     if astray := [pair.name for pair in pairs if pair.astray and pair.name not in odd]:
         look(ASTRAY.format(number=len(astray), names=_some(astray)))
-    if gaps := [pair.name for pair in pairs if pair.gaps]:
-        (checked.mend if len(gaps) > len(pairs) / 2 else look)(
-            f"{len(gaps)} masks have the shapes of gaps between particles, as inverted ones do; background is 0: "
-            f"{_some(gaps)}."
-        )
     shared = {pair.name: pair.shared for pair in pairs if pair.shared}
     if shared and not binary:
         count = sum(shared.values())
