@@ -469,7 +469,7 @@ def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, chang
 
 
 def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
-    """A background of 255, a suffix and images without labels are the recipe's to say; shared numbers are its to know."""
+    """A background of 255, a suffix and images without labels are in the recipe; shared numbers are found."""
     for number in range(3):
         labels = np.asarray(Image.open(folder / "labels" / f"{number}.png")).astype(np.uint8)
         labels[:3, :3] = 1
