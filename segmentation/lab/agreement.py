@@ -1,8 +1,8 @@
 """Whether labels and their image belong together: outlines lie on edges, and particles have the shapes of particles.
 
 Everything is measured on pictures of at most SIDE px. The limits were found on the 409 labelled images of EMPS, AMPIS
-powder and spheroidite, and nanocomposite agglomerates: 5 of them (all of EMPS) do not reach CHANCE, none seems moved
-or inverted. Of labels of the next image 10 are missed, of labels moved by 40 px one.
+powder and spheroidite, and nanocomposite agglomerates: 5 images (all from EMPS) do not reach CHANCE, none seems moved
+or inverted. With the labels of the next image 10 are missed; with labels moved by 40 px one is.
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ def agreement(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> Agreement |
 
 
 def has_shape_of_gaps(labels: NDArray[np.int32]) -> bool:
-    """Whether what is labelled has the tips of gaps between particles, and what is not the roundness of particles.
+    """Whether the labels have the tips of gaps between particles, and the background is round as particles are.
 
-    Tips are what no disc of TIP (or NECK) px within a class reaches. Those of labelled pixels must outweigh the
-    others' by GAPS of their sum, and by TIPS of the length of the outlines; so little as to be sparse is not judged.
+    A tip is a part of a class that no disc of TIP (or NECK) px inside the class covers. The tips of the labels must
+    exceed those of the background by GAPS of their sum, and by TIPS of the length of the outlines. Sparse labels are
+    not judged.
     """
     inside = reduced(labels) > 0
     length = int(boundary(inside.astype(np.int32)).sum())

@@ -1,4 +1,4 @@
-"""Pixels of which each belongs to a class: what a network is asked to predict, what its maps say, how they are scored.
+"""Each pixel belongs to a class: the targets of the network, the meaning of its maps, and the scores.
 
 Scored are IoU, Dice and boundary F1 of each class, and the error of its fraction.
 """
@@ -19,10 +19,10 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.network.likeness import describe, learn
 from ..core.report.picture import COLOURS, sampled
+from .contract import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import against_threshold, pixel_sweep
-from .tasks.base import Definition, Floats, Followed, Labels, Maps, Picture, Scoring
 
 if TYPE_CHECKING:
     from .data import Labelled
@@ -47,7 +47,7 @@ def targets(labels: Labels, channels: Sequence[str]) -> NDArray[np.float32]:
 
 
 def learnt(pictures: Sequence[Labelled]) -> dict[str, Any]:
-    """What the pictures look like, by which an image of another kind is told."""
+    """A description of the pictures, which tells images of another kind from them."""
     return learn([describe(each.grey) for each in pictures], [each.pair.group for each in pictures])
 
 
@@ -80,7 +80,7 @@ def scoring(classes: Sequence[str]) -> Scoring:
 
 
 class Classifier:
-    """The Examiner of classes: what an analysis makes of the maps; see `tasks.base.Examiner`."""
+    """The Examiner of classes: what an analysis makes of the maps; see `contract.Examiner`."""
 
     def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
         self.classes, self.predictor = classes, predictor
@@ -152,7 +152,7 @@ def confusion(found: Labels, truth: Labels, count: int) -> Confusion:
 
 
 def _rim(inside: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of a class that share a side with another, of what is labelled."""
+    """The pixels of a class that share a side with another class; unlabelled pixels do not count."""
     rim: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled
     return rim
 
@@ -250,7 +250,7 @@ def rank(image: Mapping[str, Any]) -> float:
 
 
 def panels(micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
-    """(h, w, 3) uint8 pictures: the image, its true classes, those found, and what is wrong.
+    """(h, w, 3) uint8 pictures: the image, its true classes, the found classes, and the errors.
 
     found, truth: (R, W) classes of the image's first R rows; only those are shown.
     """

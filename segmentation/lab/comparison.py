@@ -1,4 +1,4 @@
-"""What trainings reach over folds and seeds, and what one kind of them gains over another: tables, plots, pictures."""
+"""Scores of trainings over folds and seeds, and the gain of one setting over another: tables, plots, pictures."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from .contract import Definition, Floats, Picture, Scoring
 from .files import write_picture, write_whole
-from .tasks.base import Definition, Floats, Picture, Scoring
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 ACROSS = 4  # plots
@@ -44,9 +44,9 @@ class Summary(NamedTuple):
 def over_trainings(
     rows: Sequence[Trained], known: Mapping[str, Definition]
 ) -> Iterator[tuple[Setting, dict[str, Summary]]]:
-    """For each setting the summaries of its figures, over the trainings in which they are defined.
+    """For each setting the summaries of its figures, over the trainings that define them.
 
-    Of counts the sums over folds are told, of the seeds that have most folds.
+    Counts are summed over the folds; only the seeds with the most folds are used.
     """
     for setting in dict.fromkeys(row.setting for row in rows):
         some = [row for row in rows if row.setting == setting]
@@ -64,7 +64,7 @@ def over_trainings(
 
 
 def gains(rows: Sequence[Trained]) -> list[Trained]:
-    """What each training has more than that of the first setting with the same fold and seed."""
+    """The difference between each training and the training of the first setting with the same fold and seed."""
     first = {(row.fold, row.seed): row.figures for row in rows if row.setting == rows[0].setting}
     paired = [row for row in rows if row.setting != rows[0].setting and (row.fold, row.seed) in first]
     return [
@@ -76,7 +76,7 @@ def gains(rows: Sequence[Trained]) -> list[Trained]:
 def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring, out: Path) -> None:
     """Write `runs.csv`, `table.md`, `metrics.png` and, where there are classes, `classes.png`.
 
-    names: of what the settings are, the variant first.
+    names: names of the settings, the variant first.
     """
     text = io.StringIO()
     writer = csv.writer(text)
@@ -140,7 +140,7 @@ def _gained(names: Sequence[str], rows: Sequence[Trained], known: Mapping[str, D
 
 
 def _table(names: Sequence[str], rows: Sequence[Trained], known: Mapping[str, Definition], sign: str = "") -> str:
-    """A line of Markdown for each setting; sign: "+" shows that of every value."""
+    """A line of Markdown for each setting; sign: "+" shows the sign of every value."""
     figures = list(rows[0].figures)
     lines = [f"| {' | '.join([*names, 'trainings', *figures])} |", "|---" * (len(names) + 1 + len(figures)) + "|"]
     for setting, found in over_trainings(rows, known):

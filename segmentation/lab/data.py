@@ -132,7 +132,7 @@ def _draw(group: str, fold: int) -> float:
 def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
     """The groups that are held out: a share of them, or with `folds` the fold-th of so many equal parts.
 
-    Of two groups or more at least one is held out and at least one is not.
+    At least one group is held out and at least one is not, if there are two or more.
     """
     everything = sorted(set(groups))
     if folds:

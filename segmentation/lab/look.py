@@ -1,4 +1,4 @@
-"""One image with its labels, looked at: what is plainly wrong, what is odd, and what the whole folder is judged by."""
+"""One image with its labels: plain errors, oddities, and the values that the check of the whole folder needs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from ..core.measure.hulls import areas, find_hulls
 from ..core.measure.runs import find_runs
 from ..core.micrograph.databar import find_data_bar
 from ..core.truth import Pair
-from .agreement import CHANCE, agreement, has_shape_of_gaps
+from .agreement import CHANCE, agreement, has_shape_of_gaps, reduced
 from .data import eight_bits
 from .instances.targets import boundary
-from .sheets import SHEET
-from .slips import FEW_NUMBERS, contrast, is_wrapped, network
 from .synthesis.scene import split_pieces
 
 SPECK = 9  # px; smaller pieces are slips of a pen
@@ -27,8 +25,10 @@ NOISE = 100  # specks in an image, from which on they are no slips where most la
 CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
 EXCESS = 0.45
 THUMBNAIL = 48
+SHEET = 220  # px, longest side of a picture on the contact sheet
 FLAT = 3  # grey values; less is no picture
-CLIPPED = 0.4  # share of black and white pixels that is worth a word
+FEW_NUMBERS = 10  # numbers in all files together, up to which they may be classes
+SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10  # see `are_lines`
 BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
 SHIFTED = "{name} fits its image when moved by {move}: the labels are shifted."
 MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
@@ -36,14 +36,16 @@ MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bot
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """One pair; of labels that are classes no more is told than what every picture has. diameters: (n,) ECD in px.
-    thumbnail: (48, 48) of mean 0 and norm 1. small: the picture for the contact sheet, and small_labels its labels.
-    labels_used: values but 0. merged_area: px of pieces that look like several particles, of labelled_area in all.
-    specks: pieces under SPECK px. shared: labels in several pieces. bar_rows: of a data bar. clipped: see `is_clipped`.
-    astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`, of masks alone. wrong: sentences on
-    what must be mended. classes: whether labels are classes. shares: of the labelled pixels, by class. strange: pixels
-    by their number in the file, where it stands for no class. numbers: in the file of labels but the background, where
-    they are few; pieces: of labels; contrast, net, lines, wrapped: see `slips`."""
+    """One pair. Labels that are classes have only what every picture has, and `shares` and `strange`.
+
+    thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the contact sheet.
+    labels_used: how many numbers but 0 the file has. labelled_area: px. bar_rows: rows of a data bar. diameters: (n,)
+    ECD in px. merged_area: px of pieces that look like several particles. shared: how many labels are in several
+    pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
+    sentences on what must be mended. shares: of the labelled pixels, by class. strange: pixels by their number in the
+    file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
+    many the labels have. lines: see `are_lines`; for masks only.
+    """
 
     name: str
     group: str
@@ -54,10 +56,8 @@ class Looked:
     labels_used: int
     labelled_area: int
     bar_rows: int
-    clipped: bool
     diameters: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     merged_area: int = 0
-    specks: int = 0
     shared: int = 0
     astray: bool = False
     gaps: bool = False
@@ -65,10 +65,7 @@ class Looked:
     classes: bool = False
     numbers: tuple[int, ...] = ()
     pieces: int = 0
-    contrast: float = 0.0
-    net: bool = False
     lines: bool = False
-    wrapped: bool = False
     shares: tuple[float, ...] = ()
     strange: dict[int, int] = field(default_factory=dict)
 
@@ -117,8 +114,7 @@ def look_at(pair: Pair) -> Looked:
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
     merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
-    wrong, shared = _flat(pair, grey), _shared(labels, pieces)
-    net, lines = network(labels)
+    wrong, lines = _flat(pair, grey), are_lines(labels)
     if not lines:
         wrong += _wrong_labels(truth.name, grey, labels, values) or _wrong_pieces(truth.name, sizes, len(values) - 1)
     agreed = None if wrong else agreement(grey, labels)
@@ -129,22 +125,18 @@ def look_at(pair: Pair) -> Looked:
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
-        specks=int((sizes < SPECK).sum()),
-        shared=shared,
+        shared=_shared(labels, pieces),
         astray=agreed is not None and agreed.score < CHANCE and not wrong,
         gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
         numbers=tuple(values[1:].tolist()) if len(values) <= FEW_NUMBERS + 1 else (),
         pieces=len(sizes),
-        contrast=contrast(grey, labels),
-        net=net and len(values) <= 2,
         lines=lines and len(values) <= 2,
-        wrapped=is_wrapped(values, shared),
     )
 
 
 def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> dict[str, Any]:
-    """What is told of every pair, whatever its labels are."""
+    """The entries of every pair, whatever its labels are."""
     scale = SHEET / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     return {
@@ -156,7 +148,6 @@ def _picture(pair: Pair, grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> 
         "small_labels": np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)),
         "labelled_area": int((labels > 0).sum()),
         "bar_rows": grey.shape[0] - find_data_bar(grey),
-        "clipped": is_clipped(grey),
     }
 
 
@@ -168,7 +159,7 @@ def _flat(pair: Pair, grey: NDArray[np.uint8]) -> list[str]:
 
 
 def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) area of each piece 1..n over that of its hull, about 1 for convex pieces of any size.
+    """(n,) area of each piece 1..n over the area of its hull, about 1 for convex pieces of any size.
 
     A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
     """
@@ -182,7 +173,7 @@ def solidities(pieces: NDArray[np.int32]) -> NDArray[np.float64]:
 def surroundings(labels: NDArray[np.int32]) -> int:
     """The label that lies around everything as a background does, 0 when none does.
 
-    It has a pixel on every side of the frame and most of the frame; what it leaves is more convex than itself.
+    It has a pixel on every side of the frame and most of the frame. The rest is more convex than the label itself.
     """
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     label = int(np.bincount(frame).argmax())
@@ -260,9 +251,23 @@ def mirrored(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
     return best if found[best] > BETTER * max(straight, 1e-6) else ""
 
 
-def is_clipped(grey: NDArray[np.uint8]) -> bool:
-    """Whether a picture is mostly pure black and white."""
-    return float(((grey == 0) | (grey == 255)).mean()) > CLIPPED
+def are_lines(labels: NDArray[np.int32]) -> bool:
+    """Whether the labels are one thin net that spans the picture, as boundaries between grains are drawn.
+
+    Thin is a width of at most THIN px in 512 (or 3 px) at nine pixels of ten. A net has MESHES at least, and at least
+    as many as there are pieces.
+    """
+    inside = reduced(labels) > 0
+    pieces, count = ndimage.label(inside, np.ones((3, 3)))
+    if not count or inside.all():
+        return False
+    sizes = np.bincount(pieces.ravel())[1:]
+    window = ndimage.find_objects(pieces)[int(sizes.argmax())]
+    spans = all(side.stop - side.start >= SPAN * n for side, n in zip(window, inside.shape, strict=True))
+    if not spans or sizes.max() < LARGEST * inside.sum() or ndimage.label(~inside)[1] < max(count, MESHES):
+        return False
+    width = 2 * float(np.percentile(ndimage.distance_transform_edt(inside)[inside], 90))
+    return width <= max(3.0, THIN * max(inside.shape) / 512)
 
 
 def _shared(labels: NDArray[np.int32], pieces: NDArray[np.int32]) -> int:

@@ -95,8 +95,9 @@ def _write(folder: Path, name: str, grey: Picture, mask: Picture) -> None:
 
 
 def score(data: Path, out: Path, card: Path, recipe: Path) -> Iterator[str]:
-    """Lines that say how many of the held-out loops a model finds: those of TEM by their outlines and by their boxes,
-    those of STEM by their boxes alone, which are not all that there are: there what is found beyond them may be right.
+    """Lines on how many of the held-out loops a model finds: in TEM by outlines and boxes, in STEM by boxes alone.
+
+    Not every STEM loop has a box, so further finds there may be right.
     """
     predictor = Predictor(read_card(card), Runtime("cpu"))
     for kind in ("tem-held-out", "stem"):

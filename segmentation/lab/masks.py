@@ -1,4 +1,4 @@
-"""Pixels that belong to a thing or do not: what a network is asked to predict, and how that is scored.
+"""Each pixel belongs to a thing or does not: the targets of the network, and the scores.
 
 Scored are the eight metrics of Ochoa, Xu & Wang (arXiv 2507.16779, 2025): precision, recall and F1 of pixels; certainty
 and abundance of the predicted values, whose definition is ours; and of the objects that the analysis makes of the
@@ -20,10 +20,10 @@ from ..core.micrograph import preview
 from ..core.micrograph.types import Micrograph
 from ..core.report.picture import sampled
 from .classes import learnt
+from .contract import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
 from .evaluation.predictions import Options, Predictor, Seen, padded
 from .evaluation.report import share
 from .evaluation.thresholds import OF_PIXELS, against_threshold, pixel_sweep
-from .tasks.base import COUNT_OFF, Definition, Floats, Followed, Labels, LearningTask, Maps, Picture, Scoring
 
 LONGEST = 640  # px of a panel's longest side
 BINS = 20
@@ -44,9 +44,12 @@ def preview_of(maps: Maps) -> Labels:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """One image. pixels: those found, invented and missed, of how many. values: sum of the predicted values of the
-    pixels that are taken. objects: px that are in true and found ones, and in either. numbers: true and found objects
-    that count. every: all true and found objects. true, found: sizes of those that count."""
+    """One image.
+
+    pixels: hits, spurious, missed, all. values: sum of the predicted values of the found pixels. objects: px in both
+    true and found objects, and px in either. numbers: true and found objects that count. every: all true and found
+    objects. true, found: sizes of the objects that count.
+    """
 
     pixels: Floats
     values: float
@@ -62,7 +65,7 @@ class MaskScoring:
     """How masks of one kind are scored.
 
     things: several objects. counting(labels): (n,) of those that count as objects. size(labels): (n,) px of each.
-    between: whether the mask is what lies between the objects. measure: what their size is called.
+    between: whether the mask lies between the objects. measure: the name of their size.
     """
 
     things: str
@@ -141,7 +144,7 @@ class MaskScoring:
         }
 
     def panels(self, micrograph: Micrograph, found: Labels, truth: Labels) -> list[Picture]:
-        """(h, w, 3) uint8 pictures: the image, the annotation, what was found, and what is wrong.
+        """(h, w, 3) uint8 pictures: the image, the annotation, the result, and the errors.
 
         found: (R, W) labels of objects, truth: the mask, of the image's first R rows.
         """
@@ -157,7 +160,7 @@ class MaskScoring:
 
 
 class Comparer:
-    """The Examiner of masks; see `tasks.base.Examiner`."""
+    """The Examiner of masks; see `contract.Examiner`."""
 
     def __init__(self, scoring: MaskScoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor = scoring, predictor

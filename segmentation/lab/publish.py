@@ -49,8 +49,8 @@ TRIAL = 64  # px, side of the picture that a model must be able to take
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
     """Write `folder/<name>.safetensors` and `folder/<name>.toml`; returns the card's path.
 
-    extra: further entries of the card, such as threshold, options, scores and limits. The card comes last, so that
-    what is half written is no model. Raises CannotWrite.
+    extra: further entries of the card, such as threshold, options, scores and limits. The card is written last, so
+    that a half-written model has none. Raises CannotWrite.
     """
     task = tasks.find(recipe.task)
     state = network.state_dict().items()
@@ -94,9 +94,9 @@ def _inherited(recipe: TrainingRecipe) -> dict[str, Any]:
 
 
 def publish_run(run: Run, folder: Path, base: Path) -> Path:
-    """Publish the run in `folder`, with what its card says of the pictures that it was taught; returns the card's path.
+    """Publish the run in `folder`; its card describes the training pictures. Returns the card's path.
 
-    base: the folder from which the recipe's paths go out. Raises as `publish` and `taught`.
+    base: the recipe's paths are relative to it. Raises as `publish` and `taught`.
     """
     recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
     pictures = taught(recipe, base)
@@ -142,7 +142,7 @@ def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
-    """One source of pictures: what it is, under which licence, and which part was held out."""
+    """One source of pictures: its kind, its licence, and the part that was held out."""
     if not isinstance(entry, FolderEntry):
         fixed = ", ".join(f"{name} {value}" for name, value in entry.settings.items())
         count = entry.count * len(recipe.schedule.ends(recipe.steps))

@@ -87,7 +87,7 @@ class Row(NamedTuple):
 
 
 def read_metrics(file: Path, last: int) -> list[Row]:
-    """The rows up to step `last`: what was noted after the checkpoint that a run resumes from is left out.
+    """The rows up to step `last`. A resumed run leaves out later rows, which are newer than its checkpoint.
 
     Raises ValueError for a file that is not ours.
     """

@@ -124,7 +124,7 @@ class Schedule(Settings):
     )
 
     def ends(self, steps: int) -> list[int]:
-        """The steps with which the cycles of a run of so many steps end."""
+        """The last step of each cycle, in a run of so many steps."""
         return [*(step for step in self.restarts if step < steps), steps]
 
     def cycle(self, step: int) -> int:
@@ -393,7 +393,7 @@ class TrainingRecipe(Settings):
 
     @property
     def rule(self) -> str:
-        """By what the published checkpoint is chosen; "" where it is the last."""
+        """The rule that chooses the published checkpoint; "" where it is the last."""
         return self.choose_by or ("loss" if self.patience else "")
 
 

@@ -22,10 +22,10 @@ from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 @dataclass(eq=False)
 class Run:
-    """All that changes while training, and so all that a checkpoint holds (but `rows`, which metrics.csv does).
+    """All that changes while training. A checkpoint holds it, except `rows`, which are in metrics.csv.
 
     network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
-    may stop early. before: those from which the last restart began. rows: what was measured at each checkpoint.
+    may stop early. before: the weights at the last restart. rows: the figures of each checkpoint.
     """
 
     network: nn.Module
@@ -64,8 +64,8 @@ class Run:
 
 
 def settled(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
-    """The recipe with what it leaves open decided: the base model's architecture and maps, and the precision, which is
-    that of the `frozen` recipe where a run has begun.
+    """The recipe with its open entries decided: architecture and maps come from the base model, the precision from the
+    `frozen` recipe where a run has begun.
 
     Raises BadRecipe when there is no such model or device.
     """
@@ -122,8 +122,10 @@ def _try(network: nn.Module, recipe: TrainingRecipe) -> None:
 
 @torch.no_grad()
 def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[list[nn.Module]]:
-    """The encoder's modules with weights of their own, in the order in which they work, a stage for each resolution of
-    their maps from a crop (px); raises BadRecipe where the network has no encoder."""
+    """The encoder's modules with weights of their own, in working order, one stage for each resolution of their maps.
+
+    crop: side in px. Raises BadRecipe where the network has no encoder.
+    """
     encoder = getattr(network, "encoder", None)
     if encoder is None:
         raise BadRecipe("freeze and unfreeze need a network with an encoder.")

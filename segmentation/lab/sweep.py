@@ -1,4 +1,4 @@
-"""Comparisons of trainings: variants of a recipe, a grid of values, folds and seeds, each scored on what is held out.
+"""Comparisons of trainings: variants of a recipe, a grid of values, folds and seeds, each scored on held-out images.
 
 One variant over folds and seeds is a cross-validation.
 """
@@ -109,7 +109,7 @@ def names_of(sweep: Sweep) -> list[str]:
 def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planned]:
     """Every training, seed by seed and fold by fold so that whole rows are there early; raises BadRecipe, BadDataset.
 
-    base: the folder from which the recipe's paths go out.
+    base: the recipe's paths are relative to it.
     """
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))

@@ -66,7 +66,7 @@ def _fitted(model: str, scaled: Floats) -> Textures:
 
 
 def _left_out(model: str, scaled: Floats, models: Mapping[str, Textures]) -> str:
-    """How many images would be told that they look like another model's, each with a fit to the others of its own."""
+    """How many images would look like another model's images; each is compared with the other images of its model."""
     others, own, far = 0, 0, 0
     for place, image in enumerate(scaled):
         rest = _fitted(model, np.delete(scaled, place, axis=0))

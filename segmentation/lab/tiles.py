@@ -25,7 +25,7 @@ def forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generi
 
 
 def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The whole squares of `side` px in reading order, with what their names end in; what is left over is dropped."""
+    """The whole squares of `side` px in reading order, with the ends of their names; the rest is dropped."""
     rows, columns = (length // side for length in picture.shape)
     for number in range(rows * columns):
         top, left = side * (number // columns), side * (number % columns)
@@ -42,7 +42,7 @@ def write_tiles(
 ) -> int:
     """Write `out/images` and `out/labels` of 8-bit PNGs, labels with the numbers of their files; returns the number.
 
-    say: is told how far it is. Raises BadDataset, CannotWrite.
+    say: gets the progress. Raises BadDataset, CannotWrite.
     """
     count = 0
     for pair in followed(pairs, len(pairs), say):

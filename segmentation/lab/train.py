@@ -45,8 +45,8 @@ def train(
 ) -> Run:
     """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
 
-    base: the folder from which the recipe's paths go out. device: None takes the recipe's. time_is_up: asked after
-    every step; the run stops with a checkpoint when it is.
+    base: the recipe's paths are relative to it. device: None takes the recipe's. time_is_up: called after every step;
+    the run stops with a checkpoint when it returns True.
     Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
@@ -113,7 +113,7 @@ def patience_is_over(rows: list[Row], patience: int, rule: str = "loss") -> bool
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """What the card says of the run itself: figures of the validation crops, of the weights that are published."""
+    """The card's entry about the run: the figures of the published weights on the validation crops."""
     row = best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None:
         return []
@@ -124,7 +124,7 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
-    """What the card says of the checkpoints: which each rule would have chosen, what it reached, which is published."""
+    """The card's lines on checkpoints: each rule's choice, its figures, and the published one."""
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
     titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.followed[1:])]
     told = []

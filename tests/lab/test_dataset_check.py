@@ -142,7 +142,7 @@ def test_a_folder_of_inverted_masks_must_be_mended(folder):
             mask[corner : corner + 30, 10 + number : 15 + number] = 0
             mask[corner + 25 : corner + 30, 10 + number : 50 + number] = 0
         relabel(folder, lambda labels, mask=mask: mask, number)
-    assert "6 labels cover more than 75%" in sentences(folder, mend=True)[0]
+    assert "6 masks look inverted" in sentences(folder, mend=True)[0]
 
 
 def test_separate_discs_in_binary_masks_are_fine(folder):
@@ -157,9 +157,7 @@ def test_separate_discs_in_binary_masks_are_fine(folder):
         (0, {}, "holds no files of the kinds"),
         (1, {}, "One image with particles"),
         (3, {"count": 20, "radius": 6}, "3 images with particles are few"),
-        (6, {"count": 3}, "18 particles in all are few"),
         (6, {"count": 60, "radius": 2, "side": 128}, "median particle is under 6 px"),
-        (6, {"count": 1, "radius": 40, "side": 100}, "fills more than half"),
     ],
 )
 def test_too_few_and_too_small_is_said(tmp_path, count, options, reason):
@@ -169,13 +167,11 @@ def test_too_few_and_too_small_is_said(tmp_path, count, options, reason):
     assert any(reason in str(finding) for finding in inspect(tmp_path).findings)
 
 
-def test_specks_shared_numbers_and_empty_labels_are_worth_a_look(folder):
-    relabel(folder, lambda labels: np.where(np.indices(labels.shape).sum(0) == 3, 99, labels))
+def test_shared_numbers_and_empty_labels_are_worth_a_look(folder):
     relabel(folder, lambda labels: np.where(labels == 2, 1, labels), 1)
     relabel(folder, np.zeros_like, 2)
     assert [sentence.partition(":")[0] for sentence in sentences(folder, mend=False)] == [
         "1 images have no particles and are left out of training",
-        "4 labelled pieces are under 9 px, probably slips of the pen",
         "1 numbers belong to several separate pieces, each taken as a particle",
     ]
 
@@ -203,41 +199,6 @@ def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
     assert not sentences(folder, mend=False)
     with pytest.raises(BadDataset, match=r"The labels of 1\.png fit 4\.png"):
         fine_tuning(folder, str(base))
-
-
-def test_one_mask_among_numbered_labels_must_be_mended(folder):
-    relabel(folder, lambda labels: ((labels > 0) * 255).astype(np.uint8))
-    (found,) = sentences(folder, mend=True)
-    assert "0.png are black and white among files with a number for each particle" in found
-    relabel(folder, lambda labels: (np.indices(labels.shape).sum(0) < 40).astype(np.uint16))
-    assert not any("black and white" in sentence for sentence in sentences(folder, mend=True)), "one particle is one"
-
-
-def test_numbers_that_went_on_from_0_behind_255_must_be_mended(folder):
-    """300 squares on a grid, numbered in eight bits and in sixteen."""
-    rows, columns = np.indices((200, 200)) // 10
-    numbers = np.where((np.indices((200, 200)) % 10 < 6).all(0), rows * 20 + columns + 1, 0)
-    numbers[numbers > 300] = 0
-    rng = np.random.default_rng(0)
-    save(
-        folder / "images" / "0.png",
-        (rng.normal(60, 8, numbers.shape) + 100 * (numbers > 0)).clip(0, 255).astype(np.uint8),
-    )
-    save(folder / "labels" / "0.png", (numbers % 256).astype(np.uint8))
-    (found,) = sentences(folder, mend=True)
-    assert "0.png use nearly every number up to 255" in found and "16 bits" in found
-    save(folder / "labels" / "0.png", numbers.astype(np.uint16))
-    assert not sentences(folder, mend=True)
-
-
-def test_a_single_inverted_mask_is_named_and_not_its_neighbours(tmp_path):
-    for number in range(6):
-        mask = dense(pitch=24 + 2 * number, shift=number, missing=5)
-        rng = np.random.default_rng(number)
-        save(tmp_path / "images" / f"{number}.png", (rng.normal(60, 10, mask.shape) + 90 * mask).astype(np.uint8))
-        save(tmp_path / "masks" / f"{number}.png", (255 * (mask if number != 2 else 1 - mask)).astype(np.uint8))
-    found = sentences(tmp_path, mend=True)
-    assert [("2.png" in sentence, "inverted" in sentence) for sentence in found] == [(True, True)], found
 
 
 def test_maps_of_classes_are_told_from_particles(folder, base):
@@ -317,11 +278,11 @@ def test_inverted_masks_of_a_dense_layer_must_be_mended(tmp_path):
         rng = np.random.default_rng(number)
         save(tmp_path / "images" / f"{number}.png", (rng.normal(60, 10, mask.shape) + 90 * mask).astype(np.uint8))
         save(tmp_path / "masks" / f"{number}.png", (255 * (1 - mask)).astype(np.uint8))
-    assert "6 masks have the shapes of gaps between particles" in sentences(tmp_path, mend=True)[0]
+    assert "6 masks look inverted" in sentences(tmp_path, mend=True)[0]
     for number in range(6):
         relabelled = 255 - np.asarray(Image.open(tmp_path / "masks" / f"{number}.png"))
         save(tmp_path / "masks" / f"{number}.png", relabelled)
-    assert not any("gaps" in str(finding) for finding in inspect(tmp_path).findings)
+    assert not any("inverted" in str(finding) for finding in inspect(tmp_path).findings)
 
 
 @pytest.mark.skipif(not PARTICLES.is_dir(), reason="needs ../shared/data/particles, which is not here")

@@ -13,10 +13,10 @@ from PIL import Image
 
 from segmentation.lab import tasks
 from segmentation.lab.comparison import COLUMN, Trained, draw, gains, over_trainings, write_tables
+from segmentation.lab.contract import Definition
 from segmentation.lab.finetune import fine_tuning
 from segmentation.lab.settings import BadRecipe, read_recipe
 from segmentation.lab.sweep import Sweep, changed, planned, read_sweep
-from segmentation.lab.tasks.base import Definition
 from tests.lab.folders import make_folder, save, tiny
 
 RECIPES = Path("segmentation/lab/recipes")

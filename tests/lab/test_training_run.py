@@ -469,16 +469,16 @@ def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, chang
 
 
 def test_a_recipe_is_read_as_it_says_and_warned_of(folder, tmp_path, capsys):
-    """A background of 255, a suffix and images without labels are the recipe's to say; few specks are its to know."""
+    """A background of 255, a suffix and images without labels are in the recipe; shared numbers are found."""
     for number in range(3):
         labels = np.asarray(Image.open(folder / "labels" / f"{number}.png")).astype(np.uint8)
-        labels[0, 0] = 77
+        labels[:3, :3] = 1
         save(folder / "labels" / f"{number}_m.png", np.where(labels, labels, 255).astype(np.uint8))
     source = {"kind": "folder", "path": str(folder), "label_suffix": "_m", "background": 255, "only_labelled": True}
     (tmp_path / "recipe.toml").write_text(tomlkit.dumps(tiny(folder, sources=[source]).model_dump()))
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     said = capsys.readouterr().out
-    assert "look: 3 labelled pieces are under 9 px" in said and "mend" not in said and "step 4/4" in said
+    assert "look: 3 numbers belong to several separate pieces" in said and "mend" not in said and "step 4/4" in said
     assert "step 4 is published: the last" in said
     call_command("train", tmp_path / "recipe.toml", "--out", tmp_path / "run")
     assert "look:" not in capsys.readouterr().out

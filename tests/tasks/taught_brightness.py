@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segmentation.lab.classes import activation, likeliest, scoring, targets
-from segmentation.lab.tasks.base import LearningTask
+from segmentation.lab.contract import LearningTask
 
 from .brightness import CLASSES
 

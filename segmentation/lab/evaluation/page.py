@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from ...core.report.picture import COLOURS as OF_CLASSES
-from ..tasks.base import Picture, Scoring
+from ..contract import Picture, Scoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ class Shown:
 
 
 def page(report: Mapping[str, Any], scoring: Scoring, shown: Sequence[Shown]) -> str:
-    """The page of a report (the dictionary that the JSON holds) with its pictures; what has no data is left out."""
+    """The page of a report (the dictionary that the JSON holds) with its pictures; parts without data are left out."""
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -91,7 +91,7 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
 
 
 def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
-    """Colours tell figures apart and strokes what they are of; of classes, where no threshold is used, the reverse."""
+    """Colours stand for figures, strokes for scored things. For classes, which have no threshold, it is reversed."""
     told = report["thresholds"]
     at = [point["threshold"] for point in told["points"]]
     for number, (key, name) in enumerate(told["curves"].items()):
@@ -128,7 +128,7 @@ def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
 
 
 def _values(axes: Axes, report: Mapping[str, Any]) -> None:
-    """Histogram of what the network predicts, from which certainty and abundance come."""
+    """Histogram of the network's values; certainty and abundance follow from it."""
     told = report["values"]
     for name, label, colour in (("annotated", "annotated pixels", GREEN), ("others", "other pixels", GREY)):
         axes.stairs(told[name], told["edges"], color=colour, label=label)

@@ -20,18 +20,20 @@ from ...core.network.scale_search import View, as_shown
 from ...core.pipeline import predict_maps
 from ...core.settings import SegmentationSettings
 from ...core.tasks.base import Task
-from ..tasks.base import Labels
+from ..contract import Labels
 
 
 @dataclass(frozen=True)
 class Options:
-    """rows: only the first so many of every image are compared. nm: per pixel; None takes what the files say, and
-    pixels unless all of them say something. threshold: None takes the card's. chains: further post-processings of
-    the same maps, names in CHAINS. truth_through: also show what every chain makes of perfect maps.
-    pictures: how many of the best, of the median and of the worst images to show. before: the card as it was before
-    something in it was fitted, which is scored, too. thresholds: whether other thresholds are tried, too, where that
-    takes long. reliability: of the objects' confidence, where it was told by one
-    that was fitted on other images."""
+    """How an evaluation is done.
+
+    rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
+    all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
+    CHAINS. truth_through: also show the result of every chain on perfect maps. pictures: how many of the best, of the
+    median and of the worst images to show. before: the card before something in it was fitted; it is scored, too.
+    thresholds: whether to try other thresholds even if that takes long. reliability: of the objects' confidence, from
+    fits on other images.
+    """
 
     rows: int | None = None
     nm: float | None = None

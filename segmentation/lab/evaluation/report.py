@@ -1,4 +1,4 @@
-"""The evaluation itself: every image seen once, compared in all ways, and told in one JSON and one page."""
+"""The evaluation itself: each image is predicted once, compared in all ways, and reported in one JSON and one page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import tifffile
 from ...core.network.cards import ModelCard, check_weights
 from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
+from ..contract import Floats, Scoring
 from ..files import fingerprint, write_whole
-from ..tasks.base import Floats, Scoring
 from .page import Shown, page
 from .predictions import Options, Predictor, padded
 
@@ -89,7 +89,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a model on examples; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
 
-    title: what the report calls the data. Returns what is in the JSON.
+    title: the report's name for the data. Returns the content of the JSON.
     Raises BadDataset, AlteredWeights, UnknownArchitecture or OSError, the first three before any prediction.
     """
     card = predictor.card

@@ -1,4 +1,4 @@
-"""Precision and recall against the threshold, of pixels and of objects, and the rule by which one is chosen."""
+"""Precision and recall of pixels and objects against the threshold, and the rule that chooses a threshold."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def against_threshold(
     choosing: Sequence[str] = (),
     used: float | None = None,
 ) -> dict[str, Any]:
-    """What a report says of thresholds: points of the curves, what each name means, the one in use (None: none is), the
-    best by the rule for the F1 of `choosing` (None: there is none)."""
+    """A report's entry about thresholds: points and names of the curves, the threshold in use, and the best threshold
+    by the rule for the F1 of `choosing`. None stands for no threshold."""
     points = curve(sweeps, list(curves))
     best = choose(points, choosing) if choosing else None
     return {"points": points, "curves": dict(curves), "rule": rule, "best": best, "used": used}

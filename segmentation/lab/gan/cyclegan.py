@@ -77,7 +77,7 @@ def initialised(network: nn.Sequential) -> nn.Sequential:
 
 
 class ImagePool:
-    """The last `size` translations shown to a critic: half of what it is shown are older ones (Shrivastava 2017).
+    """The last `size` translations. Half of the pictures that a critic sees are older ones (Shrivastava 2017).
 
     pictures: (n, 1, H, W) on the CPU, n up to `size`.
     """

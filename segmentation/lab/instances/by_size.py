@@ -25,8 +25,8 @@ Counts = NDArray[np.int64]
 def count_by_size(overlap: Overlap) -> Counts:
     """(classes, COLUMNS) of one image, by the ECD of the true particles and of the found ones.
 
-    right: true particles that were found at IoU 0.5; the others by their fate. false: found ones that are no true one
-    at IoU 0.5; bare: those of them that lie on the background.
+    right: true particles that were found at IoU 0.5; the others by their fate. false: found particles that match no
+    true one at IoU 0.5. bare: false particles that lie on the background.
     """
     places = pairs(overlap.iou, RIGHT)
     true_area, found_area, common = overlap.true_area, overlap.found_area, overlap.common

@@ -50,7 +50,7 @@ class Judged(NamedTuple):
 
 
 class TooFew(Refused):
-    """Not enough examples to fit; the message says of what."""
+    """Not enough examples to fit; the message names them."""
 
 
 def fit_logistic(values: Floats, yes: NDArray[np.bool_], shares: Floats | None = None) -> tuple[Floats, float]:
@@ -84,9 +84,10 @@ def calibrate(
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """The weights of the card's option `confidence`, and their `reliability` on the examples.
 
-    They are fitted on all outlines in the examples and in rendered pictures with and without particles; of the latter
-    but on those that are right or lie on the background, as far more are merged there than in real ones.
-    The reliability is that of outlines that are not hopeless, each judged by a fit on other groups. Raises TooFew.
+    They are fitted on all outlines in the examples and on outlines in rendered pictures with and without particles.
+    Rendered outlines count only if they are right or lie on the background, because far more of them are merged than
+    in real pictures. The reliability leaves out hopeless outlines; each outline is judged by a fit on other groups.
+    Raises TooFew.
     """
     some = some_of(examples)
     own = [
@@ -127,7 +128,7 @@ def _judged(
     *,
     drawn: bool = False,
 ) -> Judged:
-    """All that is outlined in an image; what would be dropped is learnt from, too."""
+    """All outlines of an image, also those that an analysis would drop."""
     seen, options = predictor.see(micrograph, len(truth)), ParticleOptions.of(predictor.card)
     found = particles(seen.maps, seen.grey, seen.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(found, truth.shape)), without_specks(truth))

@@ -1,4 +1,4 @@
-"""What one image contributes: sums from which every pooled figure follows."""
+"""The sums of one image; every pooled figure follows from them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ImageCounts:
 
 
 def count_image(found: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
-    """Compare two label images (H, W), 0 background. unit: size of a pixel in that of the sizes."""
+    """Compare two label images (H, W), 0 background. unit: size of a pixel, in the unit of the sizes."""
     whole_found, whole_true = without_specks(found), without_specks(truth)
     overlap = overlap_of(whole_found, whole_true)
     iou = overlap.iou
@@ -95,7 +95,7 @@ def _pixels(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Floats:
 
 
 def _best(overlap: Overlap) -> Floats:
-    """Images in which one side has no particles have no best partners, and are left out."""
+    """Images without true or without found particles have no best partners, and are left out."""
     iou = overlap.iou
     if not iou.size:
         return np.zeros(4)

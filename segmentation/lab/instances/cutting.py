@@ -64,7 +64,7 @@ def fit_cuts(
     rows: int | None = None,
     say: Say = lambda line: None,
 ) -> Fitted:
-    """Where to cut, and what that is worth on the examples.
+    """Where to cut, and the gain on the examples.
 
     Raises TooFew when hardly any particles touch in the examples and the rendered pictures.
     """

@@ -14,10 +14,10 @@ from skimage.segmentation import watershed
 
 from ...core.labels.options import ParticleOptions
 from ...core.labels.outline import Outlines, outline, particles, that_count
+from ..contract import Scoring
 from ..evaluation.predictions import Options, Predictor, Seen, padded
 from ..evaluation.report import pooled
 from ..evaluation.thresholds import RULE, THRESHOLDS, against_threshold
-from ..tasks.base import Scoring
 from .by_size import by_size
 from .calibrating import reliability
 from .counts import ImageCounts, count_image
@@ -86,7 +86,7 @@ CHAINS: dict[str, Callable[[Map], Labels]] = {"published": published, "published
 
 
 class Outliner:
-    """The Examiner of objects that are outlined; see `tasks.base.Examiner`.
+    """The Examiner of objects that are outlined; see `contract.Examiner`.
 
     sweeps, confidence: of each image. chains, through: ImageCounts of each image, by chain.
     """

@@ -1,4 +1,4 @@
-"""The figures by which found objects are told from true ones: what each means, and how it follows from sums."""
+"""The figures that compare found objects with true ones: their definitions, and how they follow from sums."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..contract import COUNT_OFF, Definition, Floats
 from ..evaluation.report import plain, share
-from ..tasks.base import COUNT_OFF, Definition, Floats
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 from .matching import Kind
 
@@ -99,7 +99,7 @@ def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) ->
 
 
 def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
-    """What was counted in some images together: objects, and those of each kind of error."""
+    """Counts over some images: all objects, and the objects of each kind of error."""
     true, found = np.sum([i.sums.particles for i in images], axis=0)
     kinds = {str(kind): sum(image.kinds[kind] for image in images) for kind in Kind}
     return {"particles": int(true), "found": int(found), "errors": kinds}

@@ -119,7 +119,7 @@ class Judged:
 
 
 def judge(overlap: Overlap) -> Judged:
-    """The kind of every object; those of no pair are told apart by where most of their area lies."""
+    """The kind of every object; for an object without a partner the place of most of its area decides."""
     true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou

@@ -29,7 +29,7 @@ Picture = NDArray[np.uint8]
 
 
 def panels(micrograph: Micrograph, found: Labels, truth: Labels, longest: int = LONGEST) -> list[Picture]:
-    """(h, w, 3) uint8 pictures: the image, its truth, what was found, and what is wrong.
+    """(h, w, 3) uint8 pictures: the image, its truth, the result, and the errors.
 
     found, truth: (R, W) labels of the image's first R rows; only those are shown.
     """

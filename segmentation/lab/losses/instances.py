@@ -1,4 +1,4 @@
-"""The loss of maps from which touching objects are told apart: foreground, inner distance, contacts if asked for."""
+"""The loss of maps that separate touching objects: foreground, inner distance, and contacts if asked for."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A height-field renderer of particles on a substrate, with exact labels of what is visible."""
+"""A height-field renderer of particles on a substrate, with exact labels of all visible particles."""

@@ -127,8 +127,8 @@ def _primary(diameter: float, rng: np.random.Generator, form: Form) -> Body:
 
 
 class _Pile:
-    """Bodies at places in space; (h, w) fields: the highest surface, the one below it, the lowest, whose the highest
-    is (-1: nobody's)."""
+    """Bodies at places in space; (h, w) fields: the highest surface, the one below it, the lowest, and the number of
+    the highest body (-1: none)."""
 
     def __init__(self, bodies: list[Body], centres: Floats, margin: int) -> None:
         sizes = np.array([body.top.shape for body in bodies])
@@ -186,7 +186,7 @@ def _filled(
 
 
 def any_body(family: str, diameter: float, rng: np.random.Generator, form: Form) -> Body:
-    """A body of any family; `diameter` px is that of the primaries in an aggregate."""
+    """A body of any family with a diameter in px; in an aggregate it is the diameter of the primaries."""
     if family == "aggregate":
         return aggregate(diameter, rng, form)
     if family == "sintered":
@@ -208,7 +208,7 @@ def with_core(body: Body, diameter: float, rng: np.random.Generator, form: Form,
 
 
 def _placed(field: NDArray[np.float32], shape: tuple[int, ...], shift: Floats) -> NDArray[np.float32]:
-    """(shape) float32: the field about the middle plus `shift` px, 0 around it; what reaches beyond is cut off."""
+    """(shape) float32: the field about the middle plus `shift` px, 0 around it, cut off at the borders."""
     out = np.zeros(shape, np.float32)
     first = [round((n - m) / 2 + s) for n, m, s in zip(shape, field.shape, shift, strict=True)]
     target = tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(first, field.shape, strict=True))

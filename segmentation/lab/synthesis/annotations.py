@@ -1,4 +1,4 @@
-"""What is burnt into pictures: letters, scale bars, data bars. It hides what lies under it and is never labelled."""
+"""Annotations in pictures: letters, scale bars, data bars. They hide the scene under them and are never labelled."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 u
 def annotate(
     grey: NDArray[np.uint8], kind: str, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of what it hides.
+    """The (H, W) uint8 picture with a "letter", "scale-bar" or "data-bar", and the (H, W) mask of hidden pixels.
 
-    A box hides all that is under it, letters without one hide only their strokes and leave the mask empty.
+    A box hides everything under it, letters without one hide only their strokes and leave the mask empty.
     """
     image = Image.fromarray(grey)
     hidden = Image.new("L", image.size, 0)

@@ -90,7 +90,7 @@ def _surroundings(particle: NDArray[np.bool_], settings: RenderSettings) -> Fiel
 def shade_transmission(
     scene: Scene, settings: RenderSettings, rng: np.random.Generator, support: Field | float = 0.0
 ) -> Field:
-    """What passes (bright field, particles dark) or what is scattered (dark field, particles bright).
+    """The transmitted beam (bright field, particles dark) or the scattered one (dark field, particles bright).
 
     support: (H, W) matter under the particles, 1 where it is as thick as usual.
     """
@@ -120,10 +120,10 @@ def scattered(scene: Scene, settings: RenderSettings) -> Field:
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """A picture and what is true of it.
+    """A picture and its truth.
 
     grey: (H, W) uint8. labels: (H, W) int32, 0 background, 1..n visible particles. depth: (H, W) float32 height in px
-    of the visible surface above the substrate, 0 where that is seen.
+    of the visible surface above the substrate, 0 on the substrate.
     """
 
     grey: NDArray[np.uint8]

@@ -22,7 +22,7 @@ TRIALS = 4  # places tried for one particle before it is left out
 
 
 def draw_diameters(shape: tuple[int, int], scene: SceneSettings, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(n,) float64 diameters in px whose discs would cover `scene.cover` of the picture, the largest up to 4 x typical.
+    """(n,) float64 diameters in px, at most 4 x typical. Discs of these diameters cover `scene.cover` of the picture.
 
     An aggregate counts as its primaries.
     """

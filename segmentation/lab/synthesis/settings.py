@@ -67,7 +67,7 @@ class SceneSettings(Settings):
 
 
 class SubstrateSettings(Settings):
-    """What lies under the particles and is no particle. Contrasts are relative to that of the particles."""
+    """The substrate under the particles. Contrasts are relative to the contrast of the particles."""
 
     ground: float = number(0, 1, "grey of the bare substrate")
     gradient: float = number(0, 2, "grey difference across the picture")

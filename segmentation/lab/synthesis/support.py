@@ -1,6 +1,6 @@
-"""What particles lie on in a transmission microscope: thick, uneven supports; lattices on amorphous films.
+"""Supports of particles in a transmission microscope: thick, uneven supports; lattices on amorphous films.
 
-Intensities of what lies along the beam add up (Z-contrast of thin matter; Pennycook & Jesson, Ultramicroscopy 1991).
+Intensities along the beam add up (Z-contrast of thin matter; Pennycook & Jesson, Ultramicroscopy 1991).
 """
 
 from __future__ import annotations

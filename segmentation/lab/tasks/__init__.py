@@ -7,7 +7,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from ...core.tasks import UnknownTask
-from .base import LearningTask
+from ..contract import LearningTask
 
 _added: dict[str, LearningTask] = {}
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels.grains import are_convex, at_frame
+from ..contract import Labels
 from ..masks import MaskScoring, equal_circles, learning_task
-from .base import Labels
 
 
 def as_chac_counts(labels: Labels) -> NDArray[np.bool_]:

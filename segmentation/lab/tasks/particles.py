@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from ...core.labels.separate import separate
+from ..contract import Followed, Labels, LearningTask, Maps, Scoring
 from ..evaluation.predictions import Options, Predictor
 from ..instances import figures
 from ..instances.examine import Outliner
 from ..instances.matching import Kind
 from ..instances.pictures import COLOURS, panels
 from ..instances.targets import CHANNELS, OPTIONAL, targets
-from .base import Followed, Labels, LearningTask, Maps, Scoring
 
 
 def preview(maps: Maps) -> Labels:

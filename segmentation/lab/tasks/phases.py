@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..classes import activation, learnt, likeliest, scoring, targets
-from .base import LearningTask
+from ..contract import LearningTask
 
 TASK = LearningTask(
     name="phases",

@@ -61,7 +61,7 @@ class Command(LabCommand):
     def _check(self, options: dict[str, Any]) -> None:
         from segmentation.core.truth import ANY
         from segmentation.lab.check import NOT_CAUGHT, inspect
-        from segmentation.lab.sheets import write_pictures
+        from segmentation.lab.check_sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         said = options["classes"]

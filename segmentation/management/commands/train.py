@@ -52,8 +52,8 @@ class Command(LabCommand):
         """Say what the training brought on the images held out, where it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
         from segmentation.core.network.runtime import Runtime
+        from segmentation.lab.before_after import before_and_after
         from segmentation.lab.data import held_out
-        from segmentation.lab.evaluation.progress import before_and_after
         from segmentation.lab.pretrained import base_card
         from segmentation.lab.settings import FolderEntry
 

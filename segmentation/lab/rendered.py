@@ -13,13 +13,13 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core.truth import IMAGE_KINDS, files_in, load_image
-from ...core.validation import Refused
-from ..data import eight_bits
-from ..sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
-from .draw import DIAMETERS
-from .render import Rendering, render_settings
-from .settings import every_setting
+from ..core.truth import IMAGE_KINDS, files_in, load_image
+from ..core.validation import Refused
+from .data import eight_bits
+from .sheets import as_grey, contact_sheet, in_colour, outlined, side_by_side
+from .synthesis.draw import DIAMETERS
+from .synthesis.render import Rendering, render_settings
+from .synthesis.settings import every_setting
 
 FOLDERS = ("images", "labels", "depth")
 ON_SHEET = 24

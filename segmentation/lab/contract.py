@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.micrograph.types import Micrograph
-    from ..data import Labelled
-    from ..evaluation.predictions import Options, Predictor, Seen
+    from ..core.micrograph.types import Micrograph
+    from .data import Labelled
+    from .evaluation.predictions import Options, Predictor, Seen
 
 Labels = NDArray[np.int32]
 Maps = NDArray[np.uint8]
@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]
 
 class Definition(NamedTuple):
     """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group.
-    counted: of several parts of the data the sum is told, not the mean. unit: where the title does not have it."""
+    counted: several parts of the data are summed, not averaged. unit: where the title does not have it."""
 
     title: str
     text: str
@@ -47,8 +47,8 @@ COUNT_OFF = Definition(
 
 
 class Followed(NamedTuple):
-    """The figures that are measured on the validation crops of a training: Dice, the score by which the task is best
-    judged, and the error, 0 at best and never below, of the quantity that it measures."""
+    """The figures measured on the validation crops of a training: Dice, the task's best score, and the error of the
+    quantity that the task measures. The error is 0 at best and never negative."""
 
     dice: str
     score: str
@@ -59,9 +59,9 @@ class Examiner(Protocol):
     """What becomes of the maps of one image after the other, and what else they say."""
 
     def find(self, seen: Seen, truth: Labels, unit: float) -> tuple[Labels, Any]:
-        """The labels (H, W) found in an image, and what it contributes to the figures (see `Scoring.metrics`).
+        """The labels (H, W) found in an image, and its part of the figures (see `Scoring.metrics`).
 
-        truth: (H, W) labels. unit: size of a pixel in that of lengths.
+        truth: (H, W) labels. unit: size of a pixel, in the unit of lengths.
         """
         ...
 

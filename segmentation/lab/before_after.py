@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ...core.network.cards import ModelCard
-from ...core.network.runtime import Runtime
-from ...core.pace import time_left
-from ...core.truth import Pair
-from .. import tasks
-from ..pretrained import maps_of
-from .predictions import Options, Predictor
-from .report import summarise
+from ..core.network.cards import ModelCard
+from ..core.network.runtime import Runtime
+from ..core.pace import time_left
+from ..core.truth import Pair
+from . import tasks
+from .evaluation.predictions import Options, Predictor
+from .evaluation.report import summarise
+from .pretrained import maps_of
 
 ALONE = 3  # figures told of each image
 
