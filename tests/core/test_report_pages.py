@@ -86,7 +86,7 @@ def test_every_case_takes_two_to_six_pages(case):
 
 
 def decoded(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
 
 
 def test_pictures_are_in_it_as_they_are():

@@ -18,7 +18,6 @@ from .figure import Pixels
 from .method import left_out_words
 from .outlines import Polygon, polygons
 from .panels import Scene
-from .png import Deflated
 from .wording import calibration_words
 
 
@@ -40,14 +39,14 @@ class Context:
         self._scene = None if sample.analysis is None else Scene.of(sample)
         self._panel_of = {name: each.panel for name, each in exports.items() if each.panel}
         self._packing, self._names = packing, exports.keys()
-        self._packed: dict[str, Future[Deflated]] = {}
+        self._packed: dict[str, Future[bytes]] = {}
 
     def draw(self) -> None:
         """Draw the figure, and begin to compress it."""
         self.figure = figure.draw(self.sample, self._scene)
         self.pixels = figure.rendered(self.figure)
         if "figure.png" in self._names:
-            self._packed["figure.png"] = self._packing.submit(figure.packed, self.pixels)
+            self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels)
 
     @property
     def analysis(self) -> Analysis:
@@ -68,13 +67,13 @@ class Context:
         if self._panel_of and self.sample.analysis is not None:
             panels = figure.panels(self.sample, self.scene, self.figure, self.pixels)
             for name, panel in self._panel_of.items():
-                self._packed[name] = self._packing.submit(figure.packed, panels[panel])
+                self._packed[name] = self._packing.submit(figure.as_png, panels[panel])
 
-    def panel(self, name: str) -> Deflated | None:
+    def panel(self, name: str) -> bytes | None:
         """After `pack_panels` a panel of the figure, by its name in PANELS; None of several images."""
         return self.picture(next((file for file, panel in self._panel_of.items() if panel == name), ""))
 
-    def picture(self, name: str) -> Deflated | None:
+    def picture(self, name: str) -> bytes | None:
         """The figure, or after `pack_panels` one of its panels, by file name; None where there is no such panel."""
         return self._packed[name].result() if name in self._packed else None
 

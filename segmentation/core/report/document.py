@@ -5,22 +5,23 @@ A document written twice from the same content is the same file: no date, no ran
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image as Pixels
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import Flowable, Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from .charts import WARNED
 from .fonts import BOLD, REGULAR, markup, use_fonts, writable
-from .pdf import draw_figure, draw_words, place
-from .png import Deflated
+from .pdf import draw_figure, draw_words
 from .wording import one_line, version
 
 INK, FAINT, RULE = HexColor("#22262b"), HexColor("#5b6670"), HexColor("#c9d0d6")
@@ -137,16 +138,12 @@ class Chart(Flowable):  # type: ignore[misc]
         draw_figure(self.canv, self.figure)
 
 
-class Picture(Flowable):  # type: ignore[misc]
-    """A picture within a box of `width` x `height` points, as large as fits."""
-
-    def __init__(self, picture: Deflated, width: float, height: float) -> None:
-        super().__init__()
-        scale = min(width / picture.width, height / picture.height)
-        self.picture, self.width, self.height = picture, picture.width * scale, picture.height * scale
-
-    def draw(self) -> None:
-        place(self.canv, self.picture, 0, 0, self.width, self.height)
+def picture(content: bytes, width: float, height: float) -> Image:
+    """A picture file (PNG, WebP) within a box of `width` x `height` points, as large as fits."""
+    with Pixels.open(io.BytesIO(content)) as opened:
+        columns, rows = opened.size
+    scale = min(width / columns, height / rows)
+    return Image(io.BytesIO(content), columns * scale, rows * scale)
 
 
 def chart(draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART) -> Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -13,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..flags import one_line as warning_of
 from ..sample import Sample
@@ -23,8 +26,6 @@ from .images import draw_by_image, draw_multiples, draw_numbers
 from .lengths import in_readable_unit
 from .method import left_out_words
 from .panels import PANELS, Scene
-from .pdf import draw_figure, new_canvas
-from .png import Deflated, deflated
 from .wording import calibration_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
@@ -40,8 +41,8 @@ ROOM = {
     "stacked beside the chart": (0.48, 0.21),
     "stacked": (0.95, 0.105),
 }
-# Without a salt the ids in an SVG differ from run to run.
-matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"
+# Without a salt the ids in an SVG differ from run to run. Fonts of type 42 can be edited in a PDF.
+matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
 
 
 def draw(sample: Sample, scene: Scene | None = None) -> Figure:
@@ -94,12 +95,13 @@ def _pooled(sample: Sample) -> str:
 def write(figure: Figure, file: Path | BinaryIO, format: Format = "png") -> None:
     """Write a drawn figure; the same figure gives the same bytes (no dates are written)."""
     if format == "png":
-        data = as_png(packed(rendered(figure)))
+        data = as_png(rendered(figure))
         _ = file.write_bytes(data) if isinstance(file, Path) else file.write(data)
     elif format == "svg":
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": version()})
     else:
-        _write_pdf(figure, file)
+        title = figure.texts[0].get_text()
+        figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": version(), "Title": title})
 
 
 def rendered(figure: Figure) -> Pixels:
@@ -130,24 +132,17 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float] = PANE
     return figure
 
 
-def packed(pixels: Pixels) -> Deflated:
-    """The pixels ready for a file, with one channel where there is no colour."""
-    return deflated(pixels[..., 0] if _is_grey(pixels[::31]) and _is_grey(pixels) else pixels)
+def as_png(pixels: Pixels) -> bytes:
+    """A PNG of the pixels, with one channel where there is no colour."""
+    facts, file = PngInfo(), io.BytesIO()
+    facts.add_text("Software", version())
+    grey = _is_grey(pixels[::31]) and _is_grey(pixels)
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", dpi=(DPI, DPI), pnginfo=facts)
+    return file.getvalue()
 
 
 def _is_grey(pixels: Pixels) -> bool:
     return bool((pixels == pixels[..., :1]).all())
-
-
-def as_png(picture: Deflated) -> bytes:
-    return picture.png(dpi=DPI, software=version())
-
-
-def _write_pdf(figure: Figure, file: Path | BinaryIO) -> None:
-    width, height = figure.get_size_inches() * 72
-    canvas = new_canvas(file, (float(width), float(height)), figure.texts[0].get_text())
-    draw_figure(canvas, figure)
-    canvas.save()
 
 
 def _cut(ax: Axes, pixels: Pixels) -> Pixels:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
-import numpy as np
-from PIL import Image as Pixels
 from reportlab.platypus import Flowable
 
 from ..sample import Sample
-from .document import SMALL, WIDTH, Picture, abreast, heading, space, together, words
-from .png import deflated
+from .document import SMALL, WIDTH, abreast, heading, picture, space, together, words
 from .wording import one_line
 
 ABREAST = 3
@@ -33,11 +29,9 @@ def micrographs(sample: Sample) -> Iterator[Flowable]:
     width = WIDTH / ABREAST - 8
     for place in range(0, min(len(shown), MOST), ABREAST):
         cells: list[Flowable | list[Flowable]] = []
-        for image, png in shown[place : min(place + ABREAST, MOST)]:
-            with Pixels.open(io.BytesIO(png)) as opened:
-                picture = Picture(deflated(np.asarray(opened.convert("RGB"))), width, TALLEST)
+        for image, content in shown[place : min(place + ABREAST, MOST)]:
             remark = " (not counted)" if image.excluded else ""
-            cells.append([picture, words(one_line(image.name, 45) + remark, SMALL), space(5)])
+            cells.append([picture(content, width, TALLEST), words(one_line(image.name, 45) + remark, SMALL), space(5)])
         cells += [[] for _ in range(ABREAST - len(cells))]
         yield together(*first, abreast(*cells))
         first = []

@@ -21,11 +21,11 @@ from .document import (
     SMALL,
     TITLE,
     WARNING,
-    Picture,
     abreast,
     chart,
     facts,
     heading,
+    picture,
     space,
     table,
     words,
@@ -111,10 +111,10 @@ def _scale(sample: Sample) -> str:
 def _pictures(context: Context) -> Iterator[Flowable]:
     """The first and the last of the task's panels that are pictures for the report."""
     shown = [(context.panel(name), PANELS[name].caption) for name in context.sample.task.panels]
-    told = [(picture, caption) for picture, caption in shown if picture is not None and caption]
+    told = [(content, caption) for content, caption in shown if content is not None and caption]
     if told:
         ends = (told[0], told[-1])
-        yield abreast(*(Picture(picture, HALF, TALLEST) for picture, _ in ends))
+        yield abreast(*(picture(content, HALF, TALLEST) for content, _ in ends))
         yield words("Left: {}. Right: {}.".format(*(caption for _, caption in ends)), SMALL)
         yield space(4)
 

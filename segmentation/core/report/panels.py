@@ -29,12 +29,12 @@ from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogr
 from .lengths import nanometre_in, readable_unit, sizes_in
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
-from .pasted import Pasted, Print
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar
 from .wording import per_cent, quantity_words
 
-LONGEST = 2000
+LONGEST = 1100  # px of a picture; over 200 dpi in a panel of the figure
+SMALL = 400  # px; pictures up to this are enlarged as squares, so that single pixels stay visible
 MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture
 SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
@@ -52,7 +52,7 @@ class Scene:
     sample: Sample
     analysis: Analysis
     shape: tuple[int, int]
-    picture: Print
+    picture: NDArray[np.uint8]
     labels: NDArray[np.int32]
     cracks: Cracks
     outlines: list[NDArray[np.float64]]
@@ -70,7 +70,7 @@ class Scene:
         outlines = smooth_outlines(cracks, len(analysis.segmentation))
         rows, columns = labels.shape
         small = sampled(labels, picture.shape)
-        return cls(sample, analysis, (rows, columns), Print(picture), small, cracks, outlines)
+        return cls(sample, analysis, (rows, columns), picture, small, cracks, outlines)
 
     @property
     def task(self) -> Task:
@@ -97,9 +97,10 @@ class Panel:
     caption: str = ""
 
 
-def _show(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
+def _show(ax: Axes, scene: Scene, picture: NDArray[np.uint8], title: str) -> None:
     rows, columns = scene.shape
-    Pasted(ax, picture)
+    how = "nearest" if max(picture.shape[:2]) <= SMALL else "auto"
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, columns, rows, 0), interpolation=how, zorder=0)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     ax.patch.set_visible(False)
     for spine in ax.spines.values():
@@ -115,13 +116,13 @@ def draw_image(ax: Axes, scene: Scene, letter: str) -> None:
 
 def draw_boundaries(ax: Axes, scene: Scene, letter: str) -> None:
     """The image with what lies between its objects in colour."""
-    picture = np.repeat(scene.picture.pixels[..., None], 3, axis=2)
+    picture = np.repeat(scene.picture[..., None], 3, axis=2)
     if len(scene.analysis.segmentation):
         picture[between(scene.labels)] = BOUNDARY
-    _show_scaled(ax, scene, Print(picture), f"{letter}Image with the boundaries found")
+    _show_scaled(ax, scene, picture, f"{letter}Image with the boundaries found")
 
 
-def _show_scaled(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
+def _show_scaled(ax: Axes, scene: Scene, picture: NDArray[np.uint8], title: str) -> None:
     excluded = ", data bar excluded" if scene.shape[0] < scene.analysis.micrograph.shape[0] else ""
     _show(ax, scene, picture, f"{title}{excluded}")
     nm_per_pixel = scene.analysis.calibration.nm_per_pixel
@@ -129,7 +130,7 @@ def _show_scaled(ax: Axes, scene: Scene, picture: Print, title: str) -> None:
         rows, columns = scene.shape
         scale = _inches_per_pixel(ax, scene.shape)
         inches = columns * scale, rows * scale
-        draw_scale_bar(ax, inches, columns * nm_per_pixel, scene.picture.pixels, scene.labels > 0)
+        draw_scale_bar(ax, inches, columns * nm_per_pixel, scene.picture, scene.labels > 0)
 
 
 def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
@@ -144,15 +145,15 @@ def draw_segmentation(ax: Axes, scene: Scene, letter: str) -> None:
     count = f"no {task.things}" if n == 0 else f"1 {task.thing}" if n == 1 else f"{n:,} {task.things}"
     grey = "; grey: set aside" if aside else ""
     numbers = np.where(np.r_[True, kept], colour_numbers(scene.labels, len(kept)), NO_COLOUR)
-    picture = painted(scene.picture.pixels, scene.labels, 0.82, numbers)
-    _show(ax, scene, Print(picture), f"{letter}{count[0].upper()}{count[1:]}{grey}")
+    picture = painted(scene.picture, scene.labels, 0.82, numbers)
+    _show(ax, scene, picture, f"{letter}{count[0].upper()}{count[1:]}{grey}")
 
 
 def draw_classes(ax: Axes, scene: Scene, letter: str) -> None:
     """What was found in the colour of its class, with the names of the classes and the area that they cover."""
     used = scene.analysis.segmentation
     numbers = np.r_[0, used.classes].astype(np.intp)
-    _show(ax, scene, Print(painted(scene.picture.pixels, scene.labels, 0.6, numbers)), f"{letter}Classes")
+    _show(ax, scene, painted(scene.picture, scene.labels, 0.6, numbers), f"{letter}Classes")
     told = any(value.value is not None for value in scene.sample.quantities.values())  # no number, not here either
     handles = [
         Patch(facecolor=COLOURS[i % len(COLOURS)] / 255, label=f"{name}: {per_cent(share)}" if told else name)
@@ -172,7 +173,7 @@ def draw_certainty(ax: Axes, scene: Scene, letter: str) -> None:
     level = np.digitize(sampled(whole, scene.labels.shape), limits)
     unsure = np.where(scene.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    _show(ax, scene, Print(painted(scene.picture.pixels, unsure, 0.7, colours)), f"{letter}Where the model is unsure")
+    _show(ax, scene, painted(scene.picture, unsure, 0.7, colours), f"{letter}Where the model is unsure")
     handles = [
         Patch(
             facecolor=COLOURS[colour] / 255,
@@ -317,7 +318,7 @@ def draw_doubts(ax: Axes, scene: Scene, letter: str) -> None:
     """Outlines over the image, solid where kept, red and, unless they are many, dashed where set aside; the reasons."""
     keep = Objects.of(scene.analysis).kept
     many = len(keep) > MANY
-    picture = Print(rimmed(scene.picture.pixels, scene.labels, keep)) if many else scene.picture
+    picture = rimmed(scene.picture, scene.labels, keep) if many else scene.picture
     _show(ax, scene, picture, f"{letter}Kept and set aside")
     if not many:
         width = _line_width(ax, scene)

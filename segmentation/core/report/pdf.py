@@ -1,27 +1,18 @@
-"""PDF pages through reportlab: a canvas without dates, and matplotlib figures drawn on it as lines and text.
-
-matplotlib's own PDF backend compresses every picture anew; here the bytes of the PNG files are used again, and the
-charts of the report are the very drawings of the figure.
-"""
+"""The charts of a report: matplotlib's drawings on a page of reportlab, as lines and text."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from reportlab import rl_config
-from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.pathobject import PDFPathObject
 
-from .fonts import BOLD, REGULAR, runs, writable
-from .png import Deflated
-from .wording import version
+from .fonts import BOLD, REGULAR, runs
 
 # Binary streams: a quarter smaller than reportlab's text ones.
 rl_config.useA85 = 0
@@ -30,14 +21,6 @@ MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79
 VERBS = {MOVE: " m", LINE: " l", CUBIC: " c"}
 CAPS = {"butt": 0, "round": 1, "projecting": 2}
 JOINS = {"miter": 0, "round": 1, "bevel": 2}
-
-
-def new_canvas(file: Path | BinaryIO, size: tuple[float, float], title: str) -> Canvas:
-    """A canvas of `size` in points that writes no date and no random number."""
-    canvas = Canvas(str(file) if isinstance(file, Path) else file, pagesize=size, invariant=1, pageCompression=1)
-    canvas.setTitle(writable(title))
-    canvas.setCreator(version())
-    return canvas
 
 
 def draw_figure(canvas: Canvas, figure: Figure, x: float = 0.0, y: float = 0.0) -> None:
@@ -62,46 +45,6 @@ def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.
         x += canvas.stringWidth(part, name, size)
 
 
-def place(canvas: Canvas, picture: Deflated, x: float, y: float, width: float, height: float) -> None:
-    """Put a picture on the canvas, lower left corner at (x, y), all in points; it is stored once however often
-    it is placed."""
-    use = hashlib.sha256(picture.data, usedforsecurity=False).hexdigest()[:32]
-    if not canvas.hasForm(use):
-        canvas._doc.Reference(_Embedded(picture), canvas._doc.getXObjectName(use))
-        canvas._doc.addForm(use, canvas._doc.idToObject[canvas._doc.getXObjectName(use)])
-    canvas.saveState()
-    canvas.translate(x, y)
-    canvas.scale(width, height)
-    canvas.doForm(use)
-    canvas.restoreState()
-
-
-class _Embedded(pdfdoc.PDFObject):  # type: ignore[misc]
-    """A picture as PDF holds it: deflated lines with PNG's filters."""
-
-    __RefOnly__ = 1
-
-    def __init__(self, picture: Deflated) -> None:
-        self.picture = picture
-
-    def format(self, document: Any) -> bytes:
-        picture = self.picture
-        stream = pdfdoc.PDFStream(content=picture.data)
-        reading = {"Predictor": 15, "Colors": picture.channels, "BitsPerComponent": 8, "Columns": picture.width}
-        stream.dictionary.dict.update(
-            Type=pdfdoc.PDFName("XObject"),
-            Subtype=pdfdoc.PDFName("Image"),
-            Width=picture.width,
-            Height=picture.height,
-            BitsPerComponent=8,
-            ColorSpace=pdfdoc.PDFName("DeviceGray" if picture.channels == 1 else "DeviceRGB"),
-            Filter=pdfdoc.PDFName("FlateDecode"),
-            DecodeParms=pdfdoc.PDFDictionary(reading),
-        )
-        written: bytes = stream.format(document)
-        return written
-
-
 class _PdfRenderer(RendererBase):
     """What matplotlib draws, on a reportlab canvas; one unit is one point, y points up."""
 
@@ -114,9 +57,6 @@ class _PdfRenderer(RendererBase):
 
     def flipy(self) -> bool:
         return False
-
-    def place(self, picture: Deflated, x: float, y: float, width: float, height: float) -> None:
-        place(self.canvas, picture, x, y, width, height)
 
     def draw_path(self, gc: GraphicsContextBase, path: Any, transform: Any, rgbFace: Any = None) -> None:  # noqa: N803
         self.canvas.saveState()

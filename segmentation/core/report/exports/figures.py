@@ -18,11 +18,10 @@ def _write_vector(context: Context, path: Path) -> None:
 
 
 def _write_picture(context: Context, path: Path) -> None:
-    from .. import figure
 
     picture = context.picture(path.name)
     assert picture is not None
-    path.write_bytes(figure.as_png(picture))
+    path.write_bytes(picture)
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:

@@ -134,14 +134,15 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
     from PIL import Image
 
     from ...micrograph import displayed
-    from ..png import deflated
 
     level, whole = 0, displayed(micrograph)
     while not level or max(whole.shape) > LONGEST:
         for top in range(0, whole.shape[0], TILE):
             for left in range(0, whole.shape[1], TILE):
                 tile = whole[top : top + TILE, left : left + TILE]
-                yield f"{level}/{left // TILE}-{top // TILE}.png", deflated(tile).png()
+                file = io.BytesIO()
+                Image.fromarray(tile).save(file, "PNG", compress_level=1)
+                yield f"{level}/{left // TILE}-{top // TILE}.png", file.getvalue()
         level, whole = level + 1, np.asarray(Image.fromarray(whole).reduce(2))
 
 
