@@ -11,7 +11,7 @@ from segmentation.core.measure.table import Table
 def table_of(sizes, reasons=None, nm_per_pixel=1.0, **measures):
     """A table of particles with these minimum Ferets (px), twice them as ECD, and nothing else of interest."""
     n = len(sizes)
-    columns = {name: np.ones(n) for name in COLUMNS if name not in ("class", "area_fraction")}
+    columns = {name: np.ones(n) for name in COLUMNS if name not in ("class", "area_fraction", "by_hand")}
     columns |= {"min_feret": np.array(sizes, float), "ecd": np.array(sizes, float) * 2, "area": np.full(n, 1e4)}
     columns |= {"touches_frame": np.zeros(n, bool), "group": np.arange(1, n + 1)}
     columns |= {name: np.asarray(values) for name, values in measures.items()}
