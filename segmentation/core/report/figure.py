@@ -56,12 +56,8 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
         _text(figure, 0.035, 0.929, f"Warning: {warning}", fontsize=8.5, fontweight="bold", color=WARNED)
     if sample.analysis is None:
         _text(figure, 0.035, 0.948, _pooled(sample), fontsize=9.5, color=INK)
-        if not sample.task.screened:
-            _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
-            _text(figure, 0.035, 0.55, "B  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
-            draw_numbers(figure, sample)
-        else:
-            _draw_images(figure, in_readable_unit(sample))
+        draw_sample = _draw_images if sample.task.screened else _draw_numbers
+        draw_sample(figure, in_readable_unit(sample))
         return figure
     rows, columns = sample.analysis.micrograph.shape
     size = f"{columns} × {rows} px, {calibration_words(sample.analysis.calibration)}"
@@ -72,6 +68,17 @@ def draw(sample: Sample, scene: Scene | None = None) -> Figure:
     for ax, name, letter in zip(_lay_out(figure, scene.shape), sample.task.panels, "ABCD", strict=True):
         PANELS[name].draw(ax, scene, f"{letter}  ")
     return figure
+
+
+def _draw_numbers(figure: Figure, sample: Sample) -> None:
+    """The numbers of all images together and, where there is one, their size distribution; each image below."""
+    shown = Distribution.of(sample)
+    if shown is not None:
+        draw_histogram(figure.add_axes((0.57, 0.66, 0.415, 0.225)), shown, "B  ")
+    _text(figure, 0.035, 0.91, "A  All images together, with 95 % intervals", fontsize=TITLE, color=INK)
+    below = "B" if shown is None else "C"
+    _text(figure, 0.035, 0.55, f"{below}  Each image; dashed and shaded: all together", fontsize=TITLE, color=INK)
+    draw_numbers(figure, sample, 2 if shown is None else 1)
 
 
 def _draw_images(figure: Figure, sample: Sample) -> None:

@@ -61,12 +61,13 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
         ax.set_ylabel("Image, in the order given")
 
 
-def draw_numbers(figure: Figure, sample: Sample) -> None:
-    """A: the numbers of all images together, in two columns. B: the main numbers of each image, side by side."""
+def draw_numbers(figure: Figure, sample: Sample, columns: int) -> None:
+    """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
+    side."""
     said = list(quantity_words(sample.quantities).items())
-    half = -(-len(said) // 2)
+    lines = -(-len(said) // columns)
     for place, (title, words) in enumerate(said):
-        left, y = 0.035 + 0.485 * (place // half), 0.885 - 0.3 / max(half, 6) * (place % half)
+        left, y = 0.035 + 0.485 * (place // lines), 0.885 - 0.3 / max(lines, 6) * (place % lines)
         for x, text, side in ((left, title, "left"), (left + 0.455, words, "right")):
             figure.text(x, y, writable(text), ha=side, va="center", fontsize=9, color=INK).set_parse_math(False)
     first = None
