@@ -175,7 +175,7 @@ def test_work_goes_on_with_what_is_stored(folder, before, now):
         sizes = [said["statistics"]["median"] for said in (job["result"], old["result"])]
         assert sizes[0] == pytest.approx(factor * sizes[1])
         assert job["result"]["statistics"]["n_kept"] == old["result"]["statistics"]["n_kept"]
-        assert before["jobs"][pk]["files"].keys() - {"image.png"} <= job["files"].keys()
+        assert before["jobs"][pk]["files"].keys() - {"image.png", "thumbnail.png"} <= job["files"].keys()
         assert {"image.webp", "report.pdf", "bundle.zip"} <= job["files"].keys()
     for pk, sample in later["samples"].items():
         old = before["samples"][pk]["api"]

@@ -46,7 +46,10 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
     if whole.value is not None:
         ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
     if not sample.task.screened and whole.low is not None and whole.high is not None:
+        left, right = ax.get_xlim()
+        wide = right - left  # the interval of few images may be so wide that the images would be one point
         ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
+        ax.set_xlim(max(left - wide, min(left, whole.low)), min(right + wide, max(right, whole.high)))
     title = number(name).title
     if sample.pooled is not None and sample.task.screened:
         title = sample.pooled.title
