@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..core.measure import bins
 from ..core.measure.bins import Floats
+from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.fitting import log_normal, unfit
 from ..core.measure.table import Table
 from ..models import Artifact, Sample
@@ -28,8 +29,7 @@ from .access import visible, visible_job
 from .present import is_assumed, used_calibration
 
 SIZE = "min_feret"  # of particles, and of results of earlier versions
-SHAPES = ("aspect_ratio", "circularity", "edge_weight")
-MEASURES = ("min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity")
+SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
 WEIGHTINGS = ("number", "area", "volume")
 OPEN_AT_ONCE = 4  # results whose sizes are kept in memory, 1.3 MB for 20,000 particles
 CHUNK = 1 << 18  # bytes of a file that are read at once
@@ -56,7 +56,7 @@ class Particles:
     @classmethod
     def read(cls, file: IO[bytes], size: str = SIZE) -> Particles:
         """What the viewer's file holds but the outlines. Raises ValueError, KeyError or TypeError for another file."""
-        parts, names = _parts(file), _measures(size)
+        parts, names = _parts(file), measures_of(size)
         head = next(parts)
         table = np.concatenate([_numbers(part["particles"], names) for part in chain([head], parts)]).T.copy()
         *measures, kept, weights = table
@@ -91,7 +91,7 @@ class Particles:
             parts = [table.length(name) if length else table[name] for table in found]
             return np.concatenate(parts) if parts else np.zeros(0)
 
-        known = {name: values for name in _measures(size) if np.isfinite(values := column(name)).any() or not found}
+        known = {name: values for name in measures_of(size) if np.isfinite(values := column(name)).any() or not found}
         weights = column("edge_weight")
         kept = np.concatenate([each.kept if screened else each.whole for each in found] or [np.zeros(0, bool)])
         return cls(unit, grain, known, kept, np.where(weighted & np.isfinite(weights), weights, 1.0), weighted)
@@ -106,11 +106,6 @@ def _parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
             yield json.loads(before + whole + b"}]}")
             before = b'{"particles":[{'
     yield json.loads(before + rest)
-
-
-def _measures(size: str) -> tuple[str, ...]:
-    """What may be shown, the size first."""
-    return tuple(dict.fromkeys((size, *MEASURES)))
 
 
 def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:

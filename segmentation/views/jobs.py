@@ -277,4 +277,5 @@ def _model_changed(found: Job) -> bool:
 def _files(found: Job) -> dict[str, Any]:
     """The result and its files."""
     further = [*unwritten(found), *([PICTURE] if found.micrograph.viewer_image else [])]
-    return {**files_of(found, "image", found.get_settings().task, "artifact", further), "result": Result(found)}
+    files = files_of(found, "image", found.get_settings().task, "artifact", further)
+    return {**files, "further": further, "result": Result(found)}

@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Lower, NullIf
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -114,9 +114,14 @@ def selected(request: HttpRequest) -> HttpResponse:
     if not stored:
         return refused(request, Refused(NO_FILES, 409), reverse("results"))
     writing = [ask_for_files(job) for job, _ in stored if unwritten(job)]
+    asked = "X-Prepare" in request.headers  # by the page's script, which waits in place
     if any(not export.error for export in writing):
-        context = {"written": len(stored) - len(writing), "of": len(stored), "back": reverse("results")}
-        return render(request, "preparing.html", context, status=202)
+        how_far = {"written": len(stored) - len(writing), "of": len(stored)}
+        if asked:
+            return JsonResponse(how_far, status=202)
+        return render(request, "preparing.html", {**how_far, "back": reverse("results")}, status=202)
+    if asked:
+        return HttpResponse(status=204)
     ready = {job.pk for job, _ in stored}
     others = [job for job in heads if job.pk not in ready]
     response = StreamingHttpResponse(streamed_zip(_entries(stored, others)), content_type="application/zip")

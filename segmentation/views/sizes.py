@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..core.measure.budget_table import answers_of, lines, said
+from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.fitting import chance_words
 from ..core.measure.quantities import (
     COLUMNS,
@@ -246,8 +247,12 @@ class Sizes:
     @property
     def measures(self) -> list[Quantity]:
         """What the histogram may show, the size first."""
-        every = (self.size.name, "min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity")
-        return [known_column(name) for name in dict.fromkeys(every)]
+        return [known_column(name) for name in measures_of(self.size.name)]
+
+    @property
+    def shapes(self) -> list[Quantity]:
+        """The descriptors of shape, as columns of the table of objects."""
+        return [known_column(name) for name in DESCRIPTORS]
 
     @property
     def size_line(self) -> str:

@@ -32,14 +32,15 @@ async function isWritten(address) {
 }
 
 document.addEventListener("click", async (event) => {
-  const link = event.target.closest?.('a[download][href*="/files/"]');
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || link.dataset.written) return;
+  const link = event.target.closest?.("a[data-further]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   if (link.getAttribute("aria-busy") === "true") return;
   link.setAttribute("aria-busy", "true");
   try {
-    if (await isWritten(link.href)) {
-      link.dataset.written = "true";
+    const written = await isWritten(link.href);
+    if (written) {
+      for (const other of document.querySelectorAll("a[data-further]")) other.removeAttribute("data-further");
       link.click();
     } else {
       location.assign(link.href); // a page that says why

@@ -39,4 +39,26 @@ document.addEventListener("htmx:afterSwap", () => {
   count();
 });
 
+// The files of many results are written before they are packed: the list stays and says how far that is.
+document.addEventListener("submit", async (event) => {
+  const button = event.submitter;
+  if (button?.id !== "do-download" || button.dataset.ready) return;
+  event.preventDefault();
+  const form = event.target;
+  const title = button.textContent;
+  button.disabled = true;
+  for (;;) {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form, button), headers: { "X-Prepare": "1" } });
+    if (answer.status !== 202) break;
+    const { written, of } = await answer.json();
+    button.textContent = `Writing files, ${written} of ${of}`;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  button.disabled = false;
+  button.textContent = title;
+  button.dataset.ready = "true";
+  form.requestSubmit(button);
+  delete button.dataset.ready;
+});
+
 count();

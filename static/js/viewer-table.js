@@ -20,6 +20,12 @@ export class ParticleList {
     this.rowHeight = GUESS;
     this.selected = null;
     this.offer(data);
+    const all = section.querySelector("[data-all-shapes]");
+    all.hidden = !this.heads.some((head) => "more" in head.dataset && data.particles[0]?.[head.dataset.key] !== undefined);
+    all.addEventListener("change", (event) => {
+      this.offer(data, event.target.checked);
+      this.fill();
+    });
     for (const head of this.heads) head.addEventListener("click", () => this.sort(head));
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("keydown", (event) => this.key(event));
@@ -28,13 +34,14 @@ export class ParticleList {
     this.show(() => true);
   }
 
-  // Columns that an older stored file does not hold are not shown.
-  offer(data) {
+  // Columns that an older stored file does not hold are not shown, and of those of shape the first alone but on request.
+  offer(data, all = false) {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = this.lengths.unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
     const told = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
-    for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) : head.dataset.key === "class";
+    for (const head of this.heads) head.hidden = first ? !told(head.dataset.key) || (!all && "more" in head.dataset) : head.dataset.key === "class";
+    this.shapes = new Set(this.heads.filter((head) => "shape" in head.dataset).map((head) => head.dataset.key));
     this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
     this.table.setAttribute("aria-colcount", this.keys.length);
   }
@@ -151,7 +158,8 @@ export class ParticleList {
     row.setAttribute("aria-rowindex", place + 2);
     row.setAttribute("aria-selected", String(particle === this.selected));
     for (const key of this.keys) {
-      const box = CELLS[key]?.(particle, key) ?? cell(this.lengths.said(particle, key), "number");
+      const said = () => (this.shapes.has(key) ? fraction(particle[key]) : this.lengths.said(particle, key));
+      const box = CELLS[key]?.(particle, key) ?? cell(said(), "number");
       box.dataset.key = key; // narrow tables leave some out
       row.append(box);
     }
@@ -168,7 +176,6 @@ const CELLS = {
     return cell(button, "number");
   },
   class: (particle) => cell(particle.class, ""),
-  circularity: (particle, key) => cell(fraction(particle[key]), "number"),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
   state: (particle) => cell(particle.kept ? "kept" : particle.reason, particle.kept ? "" : "aside"),
 };

@@ -1,6 +1,7 @@
 """The dimensionless descriptors of shape: a new one is one more function here, and its test.
 
-From here it goes into the table and its files, the statistics, the page, the JSON Schema and docs/method/accuracy.md.
+From here it goes into the table and its files, the statistics, the histogram and the table of the page, the JSON
+Schema and docs/method/accuracy.md.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class Outlines:
 
 Descriptor = Callable[[Outlines], Floats]
 DESCRIPTORS: dict[str, Descriptor] = {}
+SIZES = ("min_feret", "max_feret", "ecd", "area")
+
+
+def measures_of(size: str) -> list[str]:
+    """The columns by which objects can be shown and compared: the size of their kind first, then all others."""
+    return list(filter(None, dict.fromkeys((size, *SIZES, *DESCRIPTORS))))
 
 
 def descriptor(definition: str, source: str = ISO_SHAPE) -> Callable[[Descriptor], Descriptor]:

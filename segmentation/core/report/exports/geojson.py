@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import tasks
 from ...analysis import Analysis
+from ...measure.descriptors import measures_of
 from ...measure.table import column_name
 from ..objects import Objects
 from ..outlines import Ints, Polygon
@@ -22,19 +23,6 @@ from .base import Export
 if TYPE_CHECKING:
     from ..context import Context
 
-MEASURES = (
-    "kept",
-    "reason",
-    "min_feret",
-    "max_feret",
-    "ecd",
-    "area",
-    "circularity",
-    "aspect_ratio",
-    "solidity",
-    "confidence",
-)
-
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     """Plain JSON types: one feature per object, the main columns of its table row as properties, None for what is
@@ -43,8 +31,9 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     Rings obey the right-hand rule in (x, y) and repeat their first corner.
     """
     found, table = Objects.of(analysis), analysis.table
-    measures = dict.fromkeys((*MEASURES, tasks.find(analysis.segmentation.provenance.task).size))
-    names = [column_name(measure, table.unit) for measure in measures if measure] if len(table) == len(shapes) else []
+    task = tasks.find(analysis.segmentation.provenance.task)
+    measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(shapes) else ()
+    names = [column_name(measure, table.unit) for measure in measures]
     columns = {name: _plain(table[name]) for name in names if name in table.columns}
     columns = {
         "label": found.ids.tolist(),

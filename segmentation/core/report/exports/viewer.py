@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
+from ...measure.descriptors import DESCRIPTORS, measures_of
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import COLOURS
@@ -35,15 +36,13 @@ LONGEST_FIGURE = 1000
 QUALITY = 80
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
-SIZES = ("min_feret", "max_feret", "ecd", "area")
-SHAPES = ("circularity", "aspect_ratio", "confidence")
 
 
 def outlines(analysis: Analysis, scene: Scene | None = None) -> dict[str, Any]:
     """The particles for the viewer and the histogram of the result page, as plain JSON types.
 
-    {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *SIZES, *SHAPES, "weight",
-    "outline"}]}, of SIZES, the task's own size and SHAPES those that are known, and "class" where there are several;
+    {"width", "height", "rows", "unit", "grain", "particles": [{"id", "kept", "reason", *measures_of(task.size),
+    "confidence", "weight", "outline"}]}, of the measures those that are known, and "class" where there are several;
     sizes in `unit` with all their digits, so that the page puts them into the same bins as the figure, None where there
     is no number; cut: the object is kept but touches the frame, so that its size is not known; grain: the size of a
     pixel in `unit`; weight: of the border correction, only where it has weights;
@@ -93,9 +92,11 @@ def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> in
 def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     table = analysis.table
     measured = {each.name for each in table.quantities}
-    sizes = dict.fromkeys((*SIZES, tasks.find(analysis.segmentation.provenance.task).size))
+    own = tasks.find(analysis.segmentation.provenance.task).size
+    sizes = [name for name in measures_of(own) if name not in DESCRIPTORS]
     found = {name: [_finite(value) for value in table.length(name).tolist()] for name in sizes if name in measured}
-    found |= {name: _short(table[name]) for name in SHAPES if name in measured and np.isfinite(table[name]).any()}
+    shapes = [name for name in (*DESCRIPTORS, "confidence") if name in measured and np.isfinite(table[name]).any()]
+    found |= {name: _short(table[name]) for name in shapes}
     weighted = analysis.settings.measurement.border_correction == "weight"
     return found | ({"weight": _short(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
 
