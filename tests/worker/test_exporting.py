@@ -61,7 +61,7 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     export.refresh_from_db()
     assert (export.state, export.error) == ("done", "")
     assert services.unwritten(done) == {}
-    at_once = write_all(analysis(), tmp_path / "all")
+    at_once = write_all(analysis(), tmp_path / "all", for_the_page=False)
     assert {name for name, path in at_once.items() if content(done, name) != path.read_bytes()} == set()
 
 

@@ -44,6 +44,8 @@ class Context:
     def draw(self) -> None:
         """Draw the figure, and begin to compress it."""
         self.figure = figure.draw(self.sample, self._scene)
+        if "figure.png" not in self._names:  # the page's preview alone
+            self.figure.set_dpi(figure.PREVIEW_DPI)
         self.pixels = figure.rendered(self.figure)
         if "figure.png" in self._names:
             self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels)

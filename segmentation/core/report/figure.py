@@ -30,7 +30,7 @@ from .wording import calibration_words, one_line, version
 
 Format = Literal["png", "svg", "pdf"]
 Pixels = NDArray[np.uint8]
-DPI = 200
+DPI, PREVIEW_DPI = 200, 83
 INCHES = (12.0, 9.0)
 PANEL_INCHES = (6.4, 4.2)
 # The most that a picture may be wide and high, as shares of the page, by how A, B and C stand.
