@@ -42,7 +42,7 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
-    settings, scale = valid_settings(request), _scale(request)
+    settings, scale = valid_settings(request, NAME, WIDTHS, PIXELS, OTHERWISE), _scale(request)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
     name, uploads, notes = request.POST.get("name", ""), intake.uploads, intake.notes

@@ -73,9 +73,12 @@ def refusals(*statuses: int) -> dict[int, Any]:
     return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 
 
-def valid_settings(request: HttpRequest) -> AnalysisSettings:
-    """The settings of a request; Refused with what is wrong with them."""
+def valid_settings(request: HttpRequest, *others: Field) -> AnalysisSettings:
+    """The settings of a request; Refused with what is wrong with them. others: fields that may stand beside them."""
     form = SettingsForm(request.POST)
+    older = {name for task in every() for each in settings_of_task(task) for name in each.names}
+    if unknown := sorted(set(request.POST) - set(form.fields) - older - {name for name, _ in others}):
+        raise Refused(f"There is no field named {unknown[0]}.")
     if not form.is_valid():
         raise Refused(" ".join(sentence for errors in form.errors.values() for sentence in errors))
     return form.settings()

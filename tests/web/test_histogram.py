@@ -91,7 +91,7 @@ def test_the_first_bars_are_those_of_the_figure(ask):
     assert (said["n"], said["unit"], said["problem"], set(said["aside"])) == (len(kept), "nm", "", {0})
     fit = log_normal(kept, np.ones(len(kept)))
     assert said["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and said["unfit"] == ""
-    assert said["measures"] == ["min_feret", "max_feret", "ecd", "area", "aspect_ratio", "circularity"]
+    assert said["measures"] == ["min_feret", "max_feret", "ecd", "area", "circularity", "aspect_ratio"]
     assert (said["weightings"], said["weighted"]) == (["number", "area", "volume"], False)
 
 

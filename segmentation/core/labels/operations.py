@@ -1,0 +1,100 @@
+"""Corrections as people and scripts write them: a list of operations in plain JSON types, done one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import edits
+from .edits import BadEdit, Patch
+from .segmentation import Segmentation
+
+Operation = Mapping[str, Any]
+Reads = Mapping[str, Callable[[str, Any], Any]]
+UNDO = "undo"
+
+
+def _number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
+        raise BadEdit(f"{name} is the number of an object.")
+    return value
+
+
+def _numbers(name: str, value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise BadEdit(f"{name} is a list of numbers of objects.")
+    return [_number(name, each) for each in value]
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadEdit(f"{name} is a text.")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadEdit(f"{name} is true or false.")
+    return value
+
+
+def _points(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadEdit(f"{name} is a list of points [x, y].")
+    return value
+
+
+# name of the operation: what does it, the entries that it needs, and those that it may have
+OPERATIONS: dict[str, tuple[Callable[..., Patch], Reads, Reads]] = {
+    "delete": (edits.delete, {"ids": _numbers}, {}),
+    "restore": (edits.restore, {"ids": _numbers}, {}),
+    "set_aside": (edits.set_aside, {"ids": _numbers, "reason": _text}, {}),
+    "reviewed": (edits.reviewed, {"ids": _numbers}, {}),
+    "merge": (edits.merge, {"ids": _numbers}, {}),
+    "split": (edits.split, {"id": _number, "line": _points}, {}),
+    "draw": (edits.draw, {"polygon": _points}, {"id": _number, "class": _text, "ground": _flag}),
+    "erase": (edits.erase, {"polygon": _points}, {}),
+    "fill": (edits.fill, {"ids": _numbers}, {}),
+    "class": (edits.reclassify, {"ids": _numbers, "class": _text}, {}),
+}
+ARGUMENTS = {"id": "number", "class": "name"}  # of the functions, where they are called otherwise
+
+
+def patch_of(segmentation: Segmentation, operation: Operation, original: Segmentation) -> Patch:
+    """What one operation changes; original: where deleted objects come back from. Raises BadEdit."""
+    name = operation.get("op") if isinstance(operation, Mapping) else None
+    if name not in OPERATIONS:
+        raise BadEdit(f"op is one of {', '.join(OPERATIONS)} or {UNDO}.")
+    do, needed, possible = OPERATIONS[name]
+    reads, said = {**needed, **possible}, {key: value for key, value in operation.items() if key != "op"}
+    if missing := [key for key in needed if key not in said]:
+        raise BadEdit(f"{name} needs {missing[0]}.")
+    if unknown := [key for key in said if key not in reads]:
+        raise BadEdit(f"{name} has no {unknown[0]}.")
+    values = {ARGUMENTS.get(key, key): reads[key](key, value) for key, value in said.items() if value is not None}
+    if do is edits.restore:
+        values["earlier"] = original
+    return do(segmentation, **values)
+
+
+def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segmentation:
+    """The segmentation after all operations, which its provenance names; "undo" takes the last one back.
+
+    Raises BadEdit, which says which of them cannot be done; nothing is done then.
+    """
+    now, done = segmentation, list[Patch]()
+    for place, operation in enumerate(operations, 1):
+        try:
+            if isinstance(operation, Mapping) and operation.get("op") == UNDO:
+                if not done:
+                    raise BadEdit("There is nothing to undo.")
+                now = edits.apply(now, [done.pop()])
+                continue
+            patch = patch_of(now, operation, segmentation)
+        except BadEdit as problem:
+            raise BadEdit(f"Operation {place}: {problem}") from problem
+        done.append(edits.inverse(now, patch))
+        now = edits.apply(now, [patch])
+    origin = segmentation.provenance
+    return replace(now, provenance=replace(origin, edits=(*origin.edits, *operations)))

@@ -1,0 +1,52 @@
+"""Corrects a stored segmentation by a list of operations: no network, no database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from segmentation.core.labels.edits import BadEdit
+from segmentation.core.labels.operations import OPERATIONS, UNDO, correct
+from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+
+LIST = 'The operations are a JSON list, such as [{"op": "delete", "ids": [7]}].'
+
+
+class Command(BaseCommand):
+    help = (
+        "Correct segmentation.npz of a result by the operations in FILE.json, a list such as"
+        ' [{"op": "delete", "ids": [7]}, {"op": "split", "id": 9, "line": [[10, 4], [10, 30]]}], and write it to OUT;'
+        f" `measure OUT --images DIR` measures it. Operations: {', '.join(OPERATIONS)}, {UNDO}."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("segmentation", type=Path, metavar="FILE.npz")
+        parser.add_argument("--operations", type=Path, required=True, metavar="FILE.json")
+        parser.add_argument("--out", type=Path, required=True, metavar="OUT.npz")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            found = Segmentation.load(options["segmentation"])
+            corrected = correct(found, _operations(options["operations"]))
+            corrected.save(options["out"])
+        except (BadEdit, UnusableSegmentation) as problem:
+            raise CommandError(str(problem)) from problem
+        except OSError as problem:
+            raise CommandError(f"{problem.filename}: {problem.strerror}") from problem
+        self.stdout.write(
+            f"{options['out']}: {len(corrected):,} objects ({len(found):,} before), {len(corrected.by_hand):,} by hand"
+        )
+
+
+def _operations(file: Path) -> list[Any]:
+    try:
+        said = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as problem:
+        raise BadEdit(LIST) from problem
+    if not isinstance(said, list):
+        raise BadEdit(LIST)
+    return said
