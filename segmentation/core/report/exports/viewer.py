@@ -98,11 +98,11 @@ def _columns(analysis: Analysis) -> dict[str, list[float | None]]:
     shapes = [name for name in (*DESCRIPTORS, "confidence") if name in measured and np.isfinite(table[name]).any()]
     found |= {name: _short(table[name]) for name in shapes}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return found | ({"weight": _short(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
+    return found | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
 
 
-def _short(values: NDArray[np.float64]) -> list[float | None]:
-    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.tolist()]
+def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
+    return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
 def _finite(value: float) -> float | None:
