@@ -22,12 +22,14 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && docume
 
 // Files are written when they are first asked for: the page waits for them, then the download begins.
 const ASK_AGAIN = 700; // ms
+const SETTLED = 150; // ms; Chromium may cancel a download that begins right after a request for the same address
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function isWritten(address) {
   for (;;) {
     const answer = await fetch(address, { method: "HEAD" });
     if (answer.status !== 202) return answer.ok;
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+    await pause(ASK_AGAIN);
   }
 }
 
@@ -41,6 +43,7 @@ document.addEventListener("click", async (event) => {
     const written = await isWritten(link.href);
     if (written) {
       for (const other of document.querySelectorAll("a[data-further]")) other.removeAttribute("data-further");
+      await pause(SETTLED);
       link.click();
     } else {
       location.assign(link.href); // a page that says why
