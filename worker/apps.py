@@ -1,4 +1,4 @@
-"""What a worker and the children of its pool do first; connected by Celery's signals, so that nothing here imports
+"""The first steps of a worker and of its pool's children. Celery's signals call them, so that nothing here imports
 the Celery application."""
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class WorkerConfig(AppConfig):
 @worker_init.connect
 @worker_process_init.connect
 def clear_up(**kwargs: Any) -> None:
-    """What killed processes left behind goes at the start of a worker, and of the child that follows a killed one."""
+    """Remove remains of killed processes at the start of a worker, and of the child that follows a killed one."""
     sweep()
 
 
 @worker_process_init.connect
 def prepare_pool_child(**kwargs: Any) -> None:
-    """Before anything heavy is imported: how many threads and how much memory it may use, and whose child it is."""
+    """Before heavy imports: set the number of threads, the memory limit and the parent of this process."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(settings.DEEPSEGM_THREADS))
     # Threads that spin while they wait stand in each other's way wherever something else is running, too.

@@ -27,9 +27,9 @@ _in_pool = threading.Event()
 
 
 def enter_pool(parent: int, megabytes: int) -> None:
-    """Make this process a child of a worker's pool: it dies with its parent, and takes so much memory at most.
+    """Make this process a child of a worker's pool: it dies with its parent, and its memory is limited.
 
-    What counts is memory of its own (RLIMIT_DATA): libraries mapped into a process that uses a GPU have many times it.
+    Only its own memory counts (RLIMIT_DATA), because a process with a GPU maps libraries many times larger.
     """
     _in_pool.set()
     die_with_parent(parent)
@@ -40,15 +40,15 @@ def enter_pool(parent: int, megabytes: int) -> None:
 
 
 def end_pool_child() -> None:
-    """End this process at once, whatever it is at, if it is a pool's child: the pool makes another."""
+    """End this process at once if it is a pool's child: the pool starts another."""
     if _in_pool.is_set():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_with_parent(parent: int) -> None:
-    """Kill this process soon after its parent, `parent` by pid, is gone: an orphan would work on in secret.
+    """Kill this process soon after its parent (pid `parent`) is gone: an orphan would continue unnoticed.
 
-    By polling, as prctl's death signal is Linux's own and tied to the parent's thread, not to its process.
+    It polls, because prctl's death signal exists only on Linux and depends on the parent's thread, not its process.
     """
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""What `manage.py up` needs before it can start: a data directory of its own and a secret key."""
+"""Preparations for `manage.py up`: its own data directory and a secret key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prepare(folder: Path) -> None:
 def lock(folder: Path) -> TextIO:
     """Hold the folder for this process as long as the file that is returned stays open.
 
-    The kernel lets go of the lock when the process ends, however it ends.
+    The kernel releases the lock when the process ends for any reason.
     """
     file = (folder / "up.lock").open("a+", encoding="utf-8")
     try:
@@ -54,7 +54,7 @@ def lock(folder: Path) -> TextIO:
 
 
 def lasting_key(file: Path) -> str:
-    """The secret key in the file, which is made if need be, readable for its owner only and never half written."""
+    """The secret key in the file; a missing file is made, readable only for its owner and never half written."""
     if not file.exists():
         aside = file.with_name(f"{file.name}.{os.getpid()}")
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -65,6 +65,6 @@ def lasting_key(file: Path) -> str:
 
 
 def empty_spool(folder: Path) -> None:
-    """Forget old messages and half-written ones; whoever still waits is enqueued anew. Quarantine is kept."""
+    """Delete old and half-written messages; waiting rows are enqueued again. Quarantine is kept."""
     for file in [*folder.glob("*.msg"), *folder.glob("*.part"), *folder.glob("taken/*.msg")]:
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The further files of a result, measured once more from what is stored: no network is loaded."""
+"""The further files of a result, measured again from the stored segmentation: no network is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user is told when an attempt fails."""
+"""The messages to the user when an attempt fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHAT: dict[type[Attempted], str] = {
 
 
 def sentence_for(row: Attempted, error: Exception) -> str:
-    """What the user is told; whatever is not the image's or the settings' fault goes to the log as well."""
+    """The message to the user; errors not caused by the image or the settings are also logged."""
     if isinstance(error, (UnreadableImage, Unreadable, UnusableSegmentation, services.Refused)):
         return str(error)
     what = WHAT[type(row)]

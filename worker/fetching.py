@@ -1,4 +1,4 @@
-"""Local copies of what lies in the storage, which may be far away."""
+"""Local copies of files in the storage, which may be remote."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ GONE = "The stored file of this image is gone: upload it again."
 
 
 def fetch(stored: str, folder: Path) -> Path:
-    """A file of the storage as a local one: where it lies, else a copy in `folder`; raises UnreadableImage if gone,
-    OSError where the whole storage is."""
+    """A local path of a file in the storage: the file itself, or a copy in `folder`. Raises UnreadableImage if the
+    file is gone, OSError if the whole storage is."""
     try:
         with suppress(NotImplementedError):
             local = Path(default_storage.path(stored))
@@ -41,8 +41,8 @@ def fetch(stored: str, folder: Path) -> Path:
 
 
 def _is_away(stored: str) -> bool:
-    """Whether the storage itself is missing, such as a disk that is not mounted or a bucket of another name: then what
-    else was uploaded last is not there either, and no image is to blame."""
+    """Whether the storage itself is missing, such as an unmounted disk or a bucket of another name: then other recent
+    uploads are missing too, and the fault is not the image's."""
     others = Micrograph.objects.exclude(file__in=("", stored)).order_by("-created").values_list("file", flat=True)[:3]
     return bool(others) and not any(default_storage.exists(name) for name in others)
 
@@ -60,7 +60,7 @@ def show_in_squares(stored: Micrograph, micrograph: types.Micrograph, folder: Pa
 
 
 def pixels_of(micrograph: Micrograph, folder: Path) -> types.Micrograph:
-    """The micrograph as read, with what the files beside it and its own bar say; raises UnreadableImage."""
+    """The micrograph as read, with the data of its side files and its data bar; raises UnreadableImage."""
     from segmentation.core.micrograph import read
     from segmentation.core.micrograph.readings import with_scale_read
 

@@ -24,8 +24,8 @@ GRACE_SECONDS = 0.5
 class Heartbeat:
     """A thread that beats for a row as long as the `with` block lasts.
 
-    `superseded` is set once a beat finds that the row is no longer this attempt's. Whoever works on it should stop;
-    one that is in the middle of a long computation and has not noticed after GRACE_SECONDS is stopped by `end`.
+    `superseded` is set when a beat finds that the row no longer belongs to this attempt. The attempt should then stop;
+    if a long computation has not noticed this after GRACE_SECONDS, `end` stops it.
     """
 
     def __init__(self, row: Attempted, seconds: float | None = None, end: Callable[[], None] = end_pool_child) -> None:
@@ -59,7 +59,7 @@ class Heartbeat:
             self._end()
 
     def _remove_what_is_nobodys(self) -> None:
-        """Files that were stored after the row and its folder had been deleted: nobody else would remove them."""
+        """Remove files stored after the row and its folder were deleted: nobody else would remove them."""
         if not type(self._row).objects.filter(pk=self._row.pk).exists():
             remove_folder(self._row.folder)
         connection.close()
@@ -74,6 +74,6 @@ class Heartbeat:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
 
     def _is_published(self) -> bool:
-        """Whether this attempt itself has ended the row, and is only tidying up."""
+        """Whether this attempt itself has ended the row and only cleans up."""
         row = self._row
         return type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed")).exists()

@@ -27,9 +27,9 @@ READING_BAR = "reading the scale in the image"
 
 
 def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
-    """Look into one micrograph and publish what was found; raises Unreadable where it is of no use, Superseded.
+    """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Superseded.
 
-    An image is looked into twice: what takes seconds, the text of its data bar, is read after all images that wait.
+    An image is inspected twice: reading the text of its data bar takes seconds, so it is done after all waiting images.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
@@ -55,9 +55,9 @@ def inspect(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
-    """Store what is in an archive; what an attempt that was cut short has stored is not stored again.
+    """Store the content of an archive; files stored by an interrupted attempt are not stored again.
 
-    After each image other senders that wait have their turn. A turn takes at least as long as fetching the archive.
+    After each image other waiting senders have their turn. A turn takes at least as long as fetching the archive.
     """
     progress(UNPACKING, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):

@@ -1,6 +1,6 @@
-"""Looking into an uploaded file in a child process, so that no file can harm the worker.
+"""Inspection of an uploaded file in a child process, so that no file can harm the worker.
 
-A child that takes too long is killed; one that dies (of memory, or of a fault in a decoder) takes nothing with it.
+A child that takes too long is killed. If a child dies (lack of memory, fault in a decoder), the worker is not affected.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def inspect(
     later: bool = False,
     alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
-    """What the file at `path` is, its uploader calling it `name`; raises Unreadable.
+    """The facts about the file at `path`, called `name` by its uploader; raises Unreadable.
 
     side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
     is read too, as a suggestion: some seconds of work. later: not now. alive: called now and then; whatever it raises
@@ -88,7 +88,7 @@ def _command(
 
 
 def _run(command: list[str], alive: Callable[[], None]) -> bytes:
-    """The child's standard output; its death and its slowness are the file's fault as far as the user can help."""
+    """The child's standard output; if the child dies or is too slow, the file is reported as the cause."""
     end = time.monotonic() + settings.DEEPSEGM_INSPECTION_SECONDS
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=settings.BASE_DIR, **pipes) as child:
@@ -106,7 +106,7 @@ def _run(command: list[str], alive: Callable[[], None]) -> bytes:
 
 
 def _heard(child: subprocess.Popen[bytes], end: float, alive: Callable[[], None]) -> tuple[bytes, bytes]:
-    """What the child says until it ends by itself; raises Unreadable at `end`."""
+    """The child's output until it ends by itself; raises Unreadable at the time `end`."""
     while True:
         try:
             return child.communicate(timeout=LOOK_SECONDS)

@@ -35,7 +35,7 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 
 
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
-    """Pool what counts, write the files, publish both; `Superseded` where the sample changed meanwhile."""
+    """Pool the included images, write the files, publish both; raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.combine import combine
     from segmentation.core.flags import Flag, as_json
     from segmentation.core.report.files import write_all
@@ -67,7 +67,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:
-    """The jobs that count with their tables, the images that do not, and a sentence for each unlike the rest."""
+    """The included jobs with their tables, the excluded images, and a sentence for each that differs from the rest."""
     from segmentation.core.sample import LeftOut
 
     settings = AnalysisSettings.from_dict(sample.settings)
@@ -128,7 +128,7 @@ def _member(job: Job) -> Member | None:
 
 
 def _picture(job: Job) -> bytes:
-    """The small picture of an image with what was found, b"" where it cannot be read: a report may do without."""
+    """The small picture of an image with its objects; b"" if it cannot be read, because a report does not need it."""
     stored = job.artifacts.filter(name__in=THUMBNAILS).first()
     try:
         return stored.file.open("rb").read() if stored else b""
@@ -137,7 +137,7 @@ def _picture(job: Job) -> bytes:
 
 
 def _found(job: Job) -> Found:
-    """How the particles of an image were found, as far as its summary says: those of older versions say less."""
+    """How the particles of an image were found, from its summary; summaries of older versions contain less."""
     from segmentation.core.sample import Found
 
     said, micrograph = job.summary, job.micrograph

@@ -1,6 +1,6 @@
-"""Folders for work in progress. They hold customers' images, so what a killed process leaves behind is removed.
+"""Folders for work in progress. They hold customers' images, so the remains of killed processes are removed.
 
-Each is locked as long as its process lives: the kernel lets go of the lock however that ends.
+Each folder is locked as long as its process lives; the kernel releases the lock when the process ends.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def scratch() -> Iterator[Path]:
 
 
 def sweep() -> int:
-    """Remove what killed processes left in the folder for temporary files; returns how many things."""
+    """Remove the remains of killed processes from the folder for temporary files; returns their number."""
     place = _place()
     left = [folder for folder in place.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder)]
     for folder in left:

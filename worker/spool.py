@@ -2,8 +2,8 @@
 
 The stock transport writes a message in place, so that a reader can meet half of it: messages get lost and workers
 die (celery/kombu#1551). Here a message is written aside and renamed into the queue, and renamed out of it by the one
-reader that gets it. A file that is no message is put into quarantine instead of stopping the worker. The spool is
-no place of truth: what is lost with a crash here is enqueued again by `services.rescue`.
+reader that gets it. A file that is no message is put into quarantine and does not stop the worker. The spool is
+not the reference: `services.rescue` enqueues messages again that are lost in a crash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the result page shows without opening a file."""
+"""The data that the result page shows without opening a file."""
 
 from __future__ import annotations
 

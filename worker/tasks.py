@@ -94,7 +94,7 @@ def write_files(pk: str) -> None:
 
 @shared_task(name="worker.inspect_uploads")
 def inspect_uploads() -> None:
-    """Look into what has come in, in turn; after a while let another message go on, so that a worker can stop."""
+    """Inspect new uploads in turn; after a while continue with a new message, so that a worker can stop."""
     for _ in range(AT_A_STRETCH):
         micrograph = Micrograph.objects.next_in_turn()
         if micrograph is None:
@@ -108,9 +108,9 @@ IN_A_CHILD: dict[str, type[Attempted]] = {run_job.name: Job, run_sample.name: Sa
 
 @task_failure.connect
 def child_died(sender: Any, task_id: str, exception: BaseException, **signal: Any) -> None:
-    """In the worker's own process: a child of its pool is dead, and what it worked on is queued again or fails.
+    """In the worker's own process: a child of its pool is dead; its row is queued again or fails.
 
-    Nobody learns this way of a child that died with its worker: `services.rescue` finds what it left.
+    A child that died together with its worker is not reported here: `services.rescue` finds its row.
     """
     kind = IN_A_CHILD.get(sender.name)
     if kind and isinstance(exception, WorkerLostError | TimeLimitExceeded):
@@ -120,7 +120,7 @@ def child_died(sender: Any, task_id: str, exception: BaseException, **signal: An
 
 @worker_shutting_down.connect
 def give_back(**signal: Any) -> None:
-    """Queue again what this worker is at when it is told to stop: that is no death, however often it comes."""
+    """Queue this worker's present row again when the worker must stop; this never counts as a death."""
     for request in list(state.active_requests):
         kind = IN_A_CHILD.get(request.name)
         if kind and request.args:
@@ -197,7 +197,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
 
 
 def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:
-    """What the model finds in the image, stored at once: another attempt at the job need only measure it."""
+    """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
 
     runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
@@ -209,9 +209,9 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 
 
 def _end(row: Attempted, error: Exception) -> None:
-    """End an attempt that met an error: put it off where the machine is in trouble, else fail it with a sentence.
+    """End an attempt after an error: postpone it if the machine has a fault, otherwise fail it with a sentence.
 
-    Where even that cannot be stored it is tried until it can: nothing else could be done meanwhile.
+    If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
     """
     why = services.trouble(error)
     if why:
@@ -235,7 +235,7 @@ def _end(row: Attempted, error: Exception) -> None:
 
 
 def _failing(row: Attempted, error: Exception) -> Callable[[], None]:
-    """How the row fails; what turned out to be unusable, a file or a segmentation, is not kept for another try."""
+    """Fail the row; an unusable file or segmentation is not kept for another try."""
     sentence = sentence_for(row, error)
     if isinstance(row, Micrograph):
         unreadable = isinstance(error, (Unreadable, UnreadableImage, services.Refused)) and str(error) != GONE

@@ -1,4 +1,4 @@
-"""Many analyses of one specimen become one result: what a worker pools, and the command line too."""
+"""Combine many analyses of one specimen into one result, for the worker and the command line."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ def combine(
     field_spread: float = 0.0,
     left_out: Sequence[LeftOut] = (),
 ) -> Sample:
-    """Pool the members, at least one; deterministic: the same members in any order give the same result.
+    """Pool the members, at least one. The same members in any order give the same result.
 
-    edge, filter, field_spread: of the members' settings, as `pool` takes them. The largest uncertainty of their
-    calibrations counts once for all, as images of one instrument share its error. left_out: images that the files
-    must name though they count nothing; a command hands each file that failed as `LeftOut.failed(path.name,
-    sentence)`, with its SHA-256 where it has one. What says how the particles were found comes with
-    `Member.of`; a member made by hand needs its `found`.
+    edge, filter, field_spread: of the members' settings, see `pool`. The largest uncertainty of their calibrations
+    counts once for all, because images of one instrument share its error. left_out: images that the files name but
+    that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
+    known. `Member.of` records how the particles were found; a member made by hand needs its `found`.
     """
     members = sorted(members, key=lambda each: place(each.name, each.sha256))
     left_out = sorted(left_out, key=lambda each: place(each.name, each.sha256))
     names = unlike([*(each.name for each in members), *(each.name for each in left_out)])
     tables = aligned([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
-    counted = [each for each in members if each.calibration.is_known] or members  # others cannot count beside these
+    counted = [
+        each for each in members if each.calibration.is_known
+    ] or members  # other members cannot count together with these
     doubtful = common_calibration([each.calibration for each in counted])
     task = tasks.find(members[0].found.task)
     if not task.screened:
@@ -87,7 +88,7 @@ def _of_numbers(
     filter: bool,
     calibration: Calibration,
 ) -> Sample:
-    """Members of a kind of analysis with numbers of its own; the parameters are those of `combine`."""
+    """Pool members of a kind of analysis with its own numbers; the parameters are those of `combine`."""
     task, fields = tasks.find(members[0].found.task), [_field(each, edge) for each in members]
     excluded = without_scale([each.table for each in members])
     scaled = [number for number, why in enumerate(excluded) if not why]
@@ -144,7 +145,7 @@ def _field(member: Member, edge: Edge) -> FieldOfView:
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:
-    """What a budget of all images together rests on; what is not known of one of them is not known of all."""
+    """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
     cards = {card.get("sha256"): card for card in (member.found.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
     repeated = [member.found.settings.get("repeatability") for member in members]
@@ -171,7 +172,7 @@ def _absent(name: str, left_out: LeftOut, pooled: Pooled) -> Image:
 
 
 def unlike(names: Sequence[str]) -> list[str]:
-    """The names, the second "a.tif" as "a.tif (2)": two images may have one name."""
+    """Unique names: two images may have the same name, then the second "a.tif" becomes "a.tif (2)"."""
     seen: Counter[str] = Counter()
     made = []
     for name in names:
@@ -181,7 +182,7 @@ def unlike(names: Sequence[str]) -> list[str]:
 
 
 def _histogram(members: Sequence[Member], pooled: Pooled, grain: float) -> dict[str, Any] | None:
-    """The sizes in every image, in bins common to all."""
+    """The histogram of the sizes in every image, with common bins."""
     tables = [each.sized for each in members]
     sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
     everything = np.concatenate(sizes) if sizes else np.zeros(0)
@@ -192,7 +193,7 @@ def _histogram(members: Sequence[Member], pooled: Pooled, grain: float) -> dict[
 
 
 def _flags_of(members: Sequence[Member], names: Sequence[str]) -> Iterator[Flag]:
-    """How the scales of the images are known, and which images are in doubt, the first of them by name."""
+    """Flags about the source of the scales and about doubtful images; the first of these are named."""
     sources = calibration_of(members)["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{number} {SOURCES[source]}" for source, number in sorted(sources.items()))

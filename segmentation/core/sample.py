@@ -1,4 +1,4 @@
-"""Several images of one specimen as one result, or one image, which is a sample of one (`combine` pools them)."""
+"""Several images of one specimen as one result; one image is a sample of one (`combine` pools them)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FAILED = "Not analysed"
 
 @dataclass(frozen=True)
 class Found:
-    """How the objects of one image were found; None or {} for what is not known.
+    """How the objects of one image were found; None or {} if not known.
 
-    task: the kind of analysis. settings: all as asked for, by name. card: the entries of the ModelCard as it was.
-    used: what was used where the settings leave it open, as of `Segmentation`. width, height: of the image in px;
-    data_bar: its first row, None where there is none. instrument: what the file says of it, by name.
+    task: the kind of analysis. settings: all requested settings, by name. card: the entries of the ModelCard at that
+    time. used: values that the settings left open, see `Segmentation`. width, height: of the image in px. data_bar:
+    its first row, None without a data bar. instrument: data about it from the file, by name.
     """
 
     task: str = DEFAULT_TASK
@@ -60,7 +60,7 @@ class Found:
 
     @property
     def by_model(self) -> bool:
-        """Whether it is not known that another tool found them."""
+        """False only if another tool is known to have found them."""
         return self.card.get("name") != MASKS
 
 
@@ -68,10 +68,10 @@ class Found:
 class Member:
     """One analysed image of a sample.
 
-    table: judged objects. calibration: the one that was used. clarity: how clearly the image shows what is looked for.
-    sha256: of the file. found: how its objects were found; nothing is known of it unless it is given. picture: a small
-    PNG of it with what was found, b"" where there is none. budget: of its own uncertainty, where there is one.
-    quantities: the numbers that its kind of analysis answers with, by name. flags: as of its `Analysis`.
+    table: judged objects. calibration: the one that was used. clarity: how clearly the image shows its objects.
+    sha256: of the file. found: how its objects were found, if known. picture: a small PNG of the image with its
+    objects, b"" if there is none. budget: the image's own uncertainty budget, if there is one.
+    quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Member:
 
     @property
     def sized(self) -> Table:
-        """Its table with only the objects kept whose sizes are in the distribution."""
+        """Its table, in which only the objects of the size distribution are kept."""
         from .measure.fields import whole
 
         task = tasks.find(self.found.task)
@@ -103,7 +103,7 @@ class Member:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """Objects kept and set aside, as of `Image`; none where pixels belong to classes."""
+        """Numbers of objects kept and set aside, as in `Image`; empty if pixels belong to classes."""
         if tasks.find(self.found.task).semantic:
             return {}
         kept = int(self.table.kept.sum())
@@ -112,9 +112,9 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """An image of the sample that is not in its pooled numbers, though the files name it; made by the two below.
+    """An image that the files of the sample name, but that is not in the pooled numbers; made by the two methods below.
 
-    reason: the sentence that says why. member: its analysis, None where there is none.
+    reason: a sentence that says why. member: its analysis, None if there is none.
     """
 
     name: str
@@ -124,12 +124,12 @@ class LeftOut:
 
     @classmethod
     def by_user(cls, member: Member) -> LeftOut:
-        """An analysed image that the user does not want to count."""
+        """An analysed image that the user has left out."""
         return cls(member.name, BY_USER, member.sha256, member)
 
     @classmethod
     def failed(cls, name: str, sentence: str, sha256: str = "") -> LeftOut:
-        """An image without a result; sentence: what the user was told of it. sha256: of its file, "" if not known."""
+        """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
         return cls(name, f"{FAILED}: {' '.join(sentence.split())}", sha256)
 
 
@@ -137,8 +137,8 @@ class LeftOut:
 class Image:
     """One image as the files of its sample list it.
 
-    n, n_set_aside: objects, None where the image was not analysed or pixels belong to classes. median, low, high: as in
-    `Pooled.images`, None also where the image has another unit than the sample or sizes have no statistics. excluded:
+    n, n_set_aside: objects, None if the image was not analysed or pixels belong to classes. median, low, high: as in
+    `Pooled.images`; also None if the unit differs from that of the sample or sizes have no statistics. excluded:
     "" or why it is not in the pooled numbers.
     """
 
@@ -155,21 +155,20 @@ class Image:
 
     @property
     def warning(self) -> str:
-        """The short forms of what it is flagged with, "" where it is not."""
+        """The short forms of its flags, "" without flags."""
         return "; ".join(shorts(self.member.flags)) if self.member else ""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A pooled sample, or one image, which is a sample of one.
+    """A pooled sample, or one image as a sample of one.
 
-    members: in the order given, their names made unlike each other. pooled: their statistics, None where pixels
-        belong to classes or nothing was found. quantities: the numbers that it answers with, by name, of one image or
-        of all together. histogram: {"edges": bin edges, "counts": one list per member},
-        None without objects.
+    members: in the order given, with unique names. pooled: their statistics, None if pixels belong to classes or
+        nothing was found. quantities: the results by name, of one image or of all together.
+        histogram: {"edges": bin edges, "counts": one list per member}, None without objects.
     calibration: {"low", "high": nm per pixel or None, "sources": images by source}. flags: warnings for the user.
-    filter: as asked for. images: of all members and, after them, of those that were left out. analysis: of the one
-    image where it is a sample of one, with its pixels.
+    filter: as requested. images: first all members, then the images left out. analysis: with pixels, only for a
+    sample of one.
     """
 
     name: str
@@ -207,11 +206,11 @@ class Sample:
 
     @property
     def headline_quantities(self) -> list[str]:
-        """The numbers that are shown for each image."""
+        """The main numbers, shown for each image."""
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
-        """This number of each image, without a value where it has none or has it in another unit."""
+        """This number for each image, without a value if the image has none or has another unit."""
         if self.pooled is not None and self.task.screened:  # of sizes, by sampling alone
             return [Value(image.median, image.low, image.high, self.pooled.unit) for image in self.images]
         own = [image.member.quantities.get(name) if image.member else None for image in self.images]
@@ -220,14 +219,14 @@ class Sample:
 
     @property
     def extent(self) -> str:
-        """How many images there are in the numbers, and how many objects: "3 images, 1,024 grains kept"."""
+        """How many images and objects the numbers include: "3 images, 1,024 grains kept"."""
         counts = [image.n for image, _ in self.counted if image.n is not None]
         kept = f", {sum(counts):,} {self.task.things} kept" if counts else ""
         return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{kept}"
 
     @property
     def between(self) -> dict[str, float] | None:
-        """As of `Pooled`."""
+        """See `Pooled`."""
         return self.pooled.between if isinstance(self.pooled, Pooled) else None
 
     @property
@@ -237,25 +236,25 @@ class Sample:
 
     @property
     def unit(self) -> Unit:
-        """Of the lengths in the numbers of all images together."""
+        """The unit of the lengths in the numbers of all images together."""
         return self.pooled.unit if self.pooled else next((m.table.unit for _, m in self.counted), "px")
 
     @property
     def grain(self) -> float:
-        """The size of a pixel in the unit of the images' tables, if all pooled images share it; else 0."""
+        """The pixel size in the unit of the images' tables, if all pooled images share it; else 0."""
         pixels = {member.table.nm_per_pixel or 1.0 for _, member in self.counted}
         return pixels.pop() if len(pixels) == 1 else 0.0
 
     @property
     def models(self) -> list[Mapping[str, Any]]:
-        """The card of every model that found objects of the pooled numbers, in the order of the images; one for all
-        masks of other tools, whose files have nothing to do with any model."""
+        """The cards of the models that found the pooled objects, in the order of the images. All masks of other tools
+        together have one card, because no model made them."""
         cards = [member.found.card for _, member in self.counted if member.found.card]
         found = [{"name": MASKS} if card["name"] == MASKS else card for card in cards]
         return list({(card["name"], card.get("sha256")): card for card in found}.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types: the pooled statistics' keys and those of this class but the members and all images."""
+        """Plain JSON types: the keys of the pooled statistics and of this class, without members and all images."""
         own = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         numbers = {
             "unit": self.unit,
@@ -271,9 +270,9 @@ class Sample:
 
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
-    """The least certain one: that with the largest uncertainty, or one of unknown uncertainty
-    where the others are only well rounded. The microscope's uncertainty is that of all only where all have one; else
-    rounding alone counts."""
+    """The least certain calibration: the one with the largest uncertainty, or one with unknown uncertainty if the
+    others have only small rounding errors. The microscope's uncertainty is used only if all images have one; otherwise
+    only the rounding counts."""
     if any(each.instrument_uncertainty is None for each in calibrations):
         calibrations = [replace(each, instrument_uncertainty=None, instrument_note="") for each in calibrations]
     worst = max(calibrations, key=lambda each: each.standard_uncertainty or 0.0)

@@ -1,6 +1,6 @@
-"""Every write of more than one row, and every rule about who may have how much. Keyword-only and atomic.
+"""Every write of more than one row, and every limit per user. Keyword-only and atomic.
 
-A rule that the user broke raises `Refused`: one sentence and an HTTP status.
+If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status.
 """
 
 from .archives import Note, is_archive

@@ -1,7 +1,7 @@
-"""ZIP archives of micrographs: unpacked one file at a time, whatever is in them accounted for.
+"""ZIP archives of micrographs: unpacked one file at a time; every entry is either used or reported.
 
-Nothing of an archive is believed: its directory's size is checked before it is read, no name in it ever becomes a
-path, no bytes are taken twice, and what an entry unpacks to, and the time that it takes, are counted on the way.
+An archive is never trusted: the size of its directory is checked before reading, no name in it becomes a path, no
+bytes are used twice, and the unpacked bytes and the time of each entry are limited while unpacking.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ SYSTEM = "{count} {files} left out because only the operating system needs {them
 
 
 class Note(NamedTuple):
-    """A sentence about a file that came in; "" for the name where it is about no single one. status: as of HTTP."""
+    """A sentence about an uploaded file; the name is "" if it is not about a single file. status: of HTTP."""
 
     name: str
     sentence: str
@@ -78,7 +78,7 @@ class Incoming(NamedTuple):
 
 
 class LocalFile(File):
-    """A file of ours on this disk, where it can be read without another copy."""
+    """Our own file on this disk, which can be read without another copy."""
 
     def temporary_file_path(self) -> str:
         return str(self.file.name)
@@ -86,9 +86,9 @@ class LocalFile(File):
 
 @dataclass
 class Unpacked:
-    """How far an archive is unpacked: another turn goes on from there.
+    """How far an archive is unpacked; the next turn continues from there.
 
-    entries: how many of its images were looked at. images, bytes: how much came out. seconds: time spent.
+    entries: number of its images examined. images, bytes: amount unpacked. seconds: time spent.
     """
 
     entries: int = 0
@@ -112,9 +112,9 @@ def is_archive(file: Any) -> bool:
 def unpacked(path: Path, folder: Path, done: Unpacked | None = None) -> Iterator[Incoming | Note]:
     """The images of an archive, each with its side files, and a Note for everything that was not taken.
 
-    The files of an Incoming lie in `folder` and are gone when the next one is asked for. done: how far it was unpacked
-    before, kept up to date; what was said before is not said again.
-    Raises Refused where nothing of the archive can be used (422).
+    The files of an Incoming lie in `folder` and are removed when the next one is requested. done: the progress so far,
+    kept up to date; earlier notes are not repeated.
+    Raises Refused if nothing in the archive can be used (422).
     """
     done, began = done or Unpacked(), time.monotonic()
     _check_directory(path)
@@ -201,7 +201,7 @@ def _counted(count: int) -> dict[str, str]:
 
 
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """The places of entries that begin within the bytes of another one; of several at one place the first stays."""
+    """The places of entries that begin within the bytes of another one; the first of several at one place stays."""
     found, end = set(), 0
     for place, info in sorted(enumerate(entries), key=lambda each: each[1].header_offset):
         if info.header_offset < end:
@@ -212,9 +212,9 @@ def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
 
 
 def _unlike(name: str, taken: Any, numbers: Counter[str]) -> str:
-    """The name, made unlike those taken: an archive may hold one name twice, and both are files.
+    """The name, made unique: an archive may hold one name twice, and both are files.
 
-    numbers: of each name the last that was tried, so that thousands of one name take no longer than others.
+    numbers: the last number tried for each name, so that thousands of equal names are as fast as others.
     """
     suffix, unlike = PurePosixPath(name).suffix, name
     while unlike in taken:
@@ -224,7 +224,7 @@ def _unlike(name: str, taken: Any, numbers: Counter[str]) -> str:
 
 
 def _unusable(info: zipfile.ZipInfo, name: str) -> str:
-    """Why an entry is not even opened; "" when it may be."""
+    """Why an entry is not opened at all; "" if it may be opened."""
     if info.flag_bits & 0x1:
         return ENCRYPTED
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -237,7 +237,7 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
 
 
 def _unlike_an_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """What the entry is instead of an image, by its first bytes."""
+    """The kind of an entry that is not an image, by its first bytes."""
     try:
         with archive.open(info) as entry:
             recognise(entry.read(HEAD_BYTES))
@@ -295,7 +295,7 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, done: 
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The entry's name; many programs write UTF-8 without saying so, which then reads as code page 437."""
+    """The entry's name; many programs write UTF-8 without marking it, so it was decoded as code page 437."""
     name = info.filename
     if not info.flag_bits & 0x800:
         with suppress(UnicodeError):
@@ -320,9 +320,9 @@ def _points_outside(name: str) -> bool:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse an archive whose directory would fill the memory: zipfile reads all of it at once.
+    """Refuse an archive with a directory too large for the memory, because zipfile reads all of it at once.
 
-    By zipfile's own reading of the record at the archive's end, so that both speak of the same directory.
+    The record at the archive's end is read by zipfile's own function, so that both use the same directory.
     """
     try:
         with path.open("rb") as file:

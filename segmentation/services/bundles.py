@@ -1,4 +1,4 @@
-"""How files lie in the storage: texts compressed, and a bundle as its plan, as all its files lie beside it anyway."""
+"""How files are stored: texts compressed, and a bundle only as a list, because its files are stored beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEVEL = 6
 
 
 def packed(content: bytes) -> bytes:
-    """A text as it is stored; the same gives the same."""
+    """The stored form of a text; equal texts give equal bytes."""
     return gzip.compress(content, LEVEL, mtime=0)
 
 
@@ -50,7 +50,7 @@ def opened(stored: StoredFile) -> IO[bytes]:
 
 
 def unpacked(storage: Storage, name: str) -> IO[bytes]:
-    """The content of a text by the name of its stored file, which version 0.2 and earlier did not compress."""
+    """The content of a text, by the name of its stored file; version 0.2 and earlier did not compress it."""
     with storage.open(name, "rb") as file:
         content = file.read()
     return io.BytesIO(gzip.decompress(content) if name.endswith(PACKED) else content)

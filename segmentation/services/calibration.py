@@ -39,18 +39,18 @@ BADGES = {
 
 
 def width_text(width_nm: float) -> str:
-    """A width as it stands in the field: plain digits, at most two decimals."""
+    """A width as shown in the field: plain digits, at most two decimals."""
     return f"{width_nm:.2f}".rstrip("0").rstrip(".")
 
 
 def file_calibration(micrograph: Micrograph) -> Calibration | None:
-    """What the file itself says, or None where it says nothing."""
+    """The calibration in the file itself, or None."""
     own = micrograph.file_calibration
     return own if own.nm_per_pixel else None
 
 
 def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
-    """The settings with the calibration uncertainty that is set for this site, where none is typed."""
+    """The settings with the site's calibration uncertainty, if the user typed none."""
     if asked.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
         return asked
     standard, note = settings.DEEPSEGM_SCALE_UNCERTAINTY, settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE
@@ -58,15 +58,15 @@ def with_site_uncertainty(asked: AnalysisSettings) -> AnalysisSettings:
 
 
 def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibration | None:
-    """The calibration meant by the text of a width field; None where it states nothing: what file or image say counts.
+    """The calibration from the text of a width field; None if it states nothing: then file or image decide.
 
-    An empty field states nothing unless its origin is "typed", which means pixels.
+    An empty field states nothing, except with the origin "typed": then it means pixels.
 
-    origin: how the page says that the text came about: "file", "read", "default" (nobody touched it), "typed", "data
-    bar" (what was read was confirmed), "metadata" (what the file says was), "drawn:PIXELS:ERROR:LENGTH" (a line of so
-    many px, read to so many px), or "" where it noted nothing. A text that is not what a page shows at first has been
-    typed, whatever a page without scripts says. Raises ValueError with a sentence where the text is not a width, or
-    the line no line.
+    origin: the origin of the text as reported by the page: "file", "read", "default" (unchanged), "typed", "data bar"
+    (the reading was confirmed), "metadata" (the value in the file was confirmed), "drawn:PIXELS:ERROR:LENGTH" (a line
+    of so many px, read to within so many px), or "" if unknown. A text that differs from the initial text of the page
+    counts as typed, also from a page without scripts. Raises ValueError with a sentence if the text is not a width or
+    the line is not valid.
     """
     offered = _offered(origin, micrograph)
     if offered and _means(text, offered, micrograph):
@@ -78,18 +78,18 @@ def calibration_for(text: str, origin: str, micrograph: Micrograph) -> Calibrati
 
 
 def asked_calibration(asked: dict[str, Any], micrograph: Micrograph) -> Calibration | None:
-    """The calibration meant by what was asked for before the image had been read: {"width": text, "origin": origin}.
+    """The calibration requested before the image was read: {"width": text, "origin": origin}.
 
-    No text states nothing. Raises ValueError as `calibration_for`.
+    Without a text it states nothing. Raises ValueError like `calibration_for`.
     """
     text = asked.get("width")
     return None if text is None else calibration_for(text, asked.get("origin", ""), micrograph)
 
 
 def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str = Sample.Rule.OWN) -> bool:
-    """Whether the scale of an image hangs on its data bar, which is still to be read: it may contradict the file.
+    """Whether the scale of an image depends on its data bar, not read yet, which may contradict the file.
 
-    asked: as for `asked_calibration`, {} where nothing was said. rule: of its sample.
+    asked: as for `asked_calibration`, {} if nothing was stated. rule: of its sample.
     """
     if micrograph.is_finished:
         return False
@@ -98,7 +98,7 @@ def waits_for_reading(micrograph: Micrograph, asked: dict[str, Any], rule: str =
 
 
 def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
-    """Raises ValueError where the data bar leaves no row to analyse."""
+    """Raises ValueError if the data bar leaves no row to analyse."""
     if settings.segmentation.data_bar != "auto" and settings.segmentation.data_bar >= micrograph.height:
         raise ValueError(
             f"The data bar cannot take {settings.segmentation.data_bar} rows: the image has only {micrograph.height}."
@@ -106,19 +106,19 @@ def refuse_tall_bar(settings: AnalysisSettings, micrograph: Micrograph) -> None:
 
 
 def _shown(origin: str, micrograph: Micrograph) -> set[str]:
-    """What a field of this origin shows while nobody has edited it."""
+    """The text of an unedited field with this origin."""
     own = micrograph.own_calibration.width_nm(micrograph.width)
     shown = {""} if own is None else {"", width_text(own)}
     return shown if origin in {"file", "read"} else shown | {width_text(DEFAULT_WIDTH_NM)}
 
 
 def accepted(origin: str) -> str:
-    """The origin of a width if it says that a suggestion was accepted or a line drawn, else ""."""
+    """The origin of a width if a suggestion was accepted or a line drawn, else ""."""
     return origin if origin in ("data bar", CONFIRMED) or origin.startswith("drawn") else ""
 
 
 def _offered(origin: str, micrograph: Micrograph) -> Calibration | None:
-    """What was accepted or drawn, whatever stands in the field."""
+    """The accepted or drawn calibration, independent of the text in the field."""
     if not accepted(origin):
         return None
     if origin == CONFIRMED:
@@ -155,10 +155,10 @@ def _means(text: str, calibration: Calibration, micrograph: Micrograph) -> bool:
 
 
 def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> list[str]:
-    """A sentence for each two of file, reading and the calibration in use that are more than 2 % apart.
+    """A sentence for each pair of file, reading and used calibration that differs by more than 2 %.
 
-    used: where the user says nothing, the image's own counts. The first sentence is about a data bar that contradicts
-    itself, or whose ticks were miscounted.
+    used: if the user states nothing, the image's own calibration. The first sentence is about a data bar that
+    contradicts itself, or with miscounted ticks.
     """
     read, used = calibration_of(micrograph.reading), used or micrograph.own_calibration
     found = crosscheck_sources(micrograph.file_calibration, read, used)
@@ -166,7 +166,7 @@ def disagreements(micrograph: Micrograph, used: Calibration | None = None) -> li
 
 
 def own_badge(micrograph: Micrograph) -> str:
-    """Where the scale of an image that nobody has stated comes from, and what it is; "" where it is not known."""
+    """The source and value of an image's scale if the user has stated none; "" if not known."""
     own = micrograph.own_calibration
     if own.nm_per_pixel is None:
         return ""
@@ -177,7 +177,7 @@ def own_badge(micrograph: Micrograph) -> str:
 
 
 def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
-    """What the text of a width field means, as its badge says it; `static/js/width.js` says the same."""
+    """The meaning of the text in a width field, for its badge; `static/js/width.js` gives the same."""
     try:
         calibration = calibration_for(text, origin, micrograph)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who asks: an account, a browser by its cookie, or a script by its secret."""
+"""Who sends a request: an account, a browser by its cookie, or a script by its secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def new_secret() -> str:
 
 
 def visitor_of(secret: str) -> UUID:
-    """The visitor that a script's secret stands for; the secret itself is stored nowhere."""
+    """The visitor that belongs to a script's secret; the secret itself is stored nowhere."""
     return UUID(bytes=salted_hmac("segmentation.secret", secret, algorithm="sha256").digest()[:16])
 
 
@@ -29,10 +29,10 @@ def fingerprint(*said: Any) -> str:
 
 
 def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
-    """What makes two submissions of one caller the same, and those of two callers never.
+    """An identifier: equal for repeated submissions of one caller, never equal for two callers.
 
-    token: of a form, which its content belongs to. key: an Idempotency-Key, which stands for itself, so that other
-    content under it can be noticed. Without either, or without a caller, every submission is another.
+    token: of a form, combined with its content. key: an Idempotency-Key, used without the content, so that different
+    content with the same key is noticed. Without both, or without a caller, every submission is new.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account is not None else f"visitor {visitor}" if visitor else ""

@@ -1,4 +1,4 @@
-"""Results that a browser made before its user signed in, taken into the account when the user says so."""
+"""Results that a browser made before its user signed in; the user can move them into the account."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def claimable(*, user: Any, visitor: UUID | None) -> int:
 def claim_results(*, user: Any, visitor: UUID | None) -> int:
     """Give what this browser made without an account to the account; returns how many results.
 
-    Only rows of nobody's with this browser's number are touched. A micrograph that another browser also analysed
-    stays nobody's, as that result needs it. Raises Refused for those who are not signed in.
+    Only rows without an account and with this browser's number are changed. A micrograph that another browser also
+    analysed stays without an account, because that result needs it. Raises Refused if the user is not signed in.
     """
     if user is None or not user.is_authenticated:
         raise Refused("Sign in first: results can only be kept in an account.", 403)

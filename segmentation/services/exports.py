@@ -34,7 +34,7 @@ def unwritten(job: Job) -> dict[str, Export]:
 
 
 def ask_for_files(job: Job) -> ExportJob:
-    """Have the files of a finished job written, once; a writing that failed begins anew after a moment."""
+    """Start writing the files of a finished job, once; after a failure it starts again after a moment."""
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(job=job)
         failed = ExportJob.objects.filter(
@@ -49,7 +49,7 @@ def ask_for_files(job: Job) -> ExportJob:
 
 
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
-    """A file of a job, or what is writing it after so many seconds of waiting; None where there is no such file."""
+    """A file of a job, or its running export after so many seconds of waiting; None if there is no such file."""
     stored = job.artifact(name)
     if stored is not None or name not in unwritten(job):
         return stored

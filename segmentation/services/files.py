@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def remove_folder(folder: str, keep: Iterable[str] = ()) -> None:
-    """Remove what is under a folder of the storage; a storage in trouble is logged and does not stop us.
+    """Remove the content of a folder in the storage; errors of the storage are logged and do not stop us.
 
     keep: files, as the storage names them, that stay.
     """
@@ -42,7 +42,7 @@ def _remove(folder: str, keep: frozenset[str]) -> None:
 
 
 def remove_files_of(stored: Iterable[StoredFile]) -> None:
-    """Remove the files of rows that were not saved in the end."""
+    """Remove the files of rows that were not saved after all."""
     for each in stored:
         try:
             default_storage.delete(each.file.name)
@@ -62,6 +62,6 @@ def remove_files(instance: Job | Sample | Micrograph | Segmentation, **kwargs: A
 
 @receiver(post_delete, sender=Job)
 def remove_unused_segmentation(instance: Job, **kwargs: Any) -> None:
-    """What was found goes with the last job that measured it."""
+    """Delete a segmentation together with the last job that measured it."""
     unused = Segmentation.objects.filter(pk=instance.segmentation_id, jobs=None)
     transaction.on_commit(lambda: unused.delete())

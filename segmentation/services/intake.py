@@ -1,4 +1,4 @@
-"""What came in one drop: archives unpacked, side files beside their images, and a word on everything else."""
+"""The files of one upload: archives unpacked, side files assigned to their images, notes on all other files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEW = 12  # images of one drop, up to which data bars are read: more would keep 
 
 @dataclass
 class Intake:
-    """The images of a drop, stored, and what there is to say about the rest."""
+    """The stored images of one upload, and notes on the rest."""
 
     uploads: list[Micrograph] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -29,9 +29,9 @@ class Intake:
 
 
 def receive_files(*, files: Sequence[Any], **sender: Any) -> Intake:
-    """Store the files of one drop, one at a time; what cannot be taken becomes a Note and stops nothing.
+    """Store the files of one upload, one at a time; an unusable file becomes a Note and stops nothing.
 
-    An archive is stored as it is, and unpacked by the worker. sender: user, visitor, address as of `receive_upload`.
+    An archive is stored unchanged, and the worker unpacks it. sender: user, visitor, address, see `receive_upload`.
     """
     by_name = {file.name or "": file for file in files}
     pairing = pair([file.name or "" for file in files])

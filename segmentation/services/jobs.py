@@ -44,14 +44,13 @@ def create_job(
     segmentation: Segmentation | None = None,
     shelve: bool = False,
 ) -> Job:
-    """Make an analysis, and enqueue it once the image has been looked into.
+    """Make an analysis, and enqueue it after the image was inspected.
 
-    token, key: what makes two submissions one (`submission_of`), so that a double click or a reload makes no second
-    job; the surplus micrograph is then removed. asked: what was said of the scale (`asked_calibration`), where the
-    calibration of the settings is not to count. segmentation: what is to be measured, where it is known. shelve: what
-    its maker's limits do not allow becomes a failed job, to be tried again later, and is not refused. Raises Refused
-    (409 where the key stands for another submission, 422 where the image has turned out to be none, 429 too many),
-    ValueError where image and request do not go together.
+    token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
+    surplus micrograph is then removed. asked: the stated scale (`asked_calibration`), used instead of the calibration
+    in the settings. segmentation: the one to measure, if known. shelve: a job beyond its maker's limits is stored as
+    failed, to be tried again later, instead of being refused. Raises Refused (409 if the key belongs to another
+    submission, 422 if the file is no image, 429 too many), ValueError if image and request do not fit.
     """
     if segmentation is None:
         check_model(settings.segmentation.model)
@@ -78,7 +77,7 @@ def _created(
     shelve: bool,
     fields: dict[str, Any],
 ) -> Job:
-    """A new job, or the one that was made at the same moment. The micrograph is locked: it cannot end unnoticed."""
+    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
     micrograph = Micrograph.objects.select_for_update().get(pk=micrograph.pk)
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
@@ -115,7 +114,7 @@ def _created(
 
 
 def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
-    """The settings with the calibration that was asked for; raises ValueError where the image does not suit it."""
+    """The settings with the requested calibration; raises ValueError if the image does not fit it."""
     if asked is not None:
         settings = settings.with_(calibration=asked_calibration(asked, micrograph))
     refuse_tall_bar(settings, micrograph)
@@ -123,7 +122,7 @@ def fitting(settings: AnalysisSettings, asked: dict[str, Any] | None, micrograph
 
 
 def make_ready(job: Job) -> None:
-    """Let a job run after its image was read, or fail it with a sentence. Its settings stay for another try."""
+    """Let a job run after its image was read, or fail it with a sentence. Its settings are kept for another try."""
     try:
         settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
         check_megapixels(job.micrograph, **job.maker)
@@ -136,7 +135,7 @@ def make_ready(job: Job) -> None:
 
 
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
-    """Analyse a job's micrograph with other settings; what was found is measured anew where only that is asked for.
+    """Analyse a job's micrograph with other settings; the stored objects are measured again if that is enough.
 
     again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
     """
@@ -161,7 +160,7 @@ def cancel_job(*, job: Job) -> Job:
 def retry_job(*, job: Job) -> Job:
     """Queue a failed or cancelled job once more; retrying twice is once.
 
-    Raises Refused (409 where it cannot be tried again, 429 where its maker has too many under way).
+    Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs running).
     """
     job.micrograph = _locked(job)
     if job.micrograph.is_useless:
@@ -195,7 +194,7 @@ def delete_job(*, job: Job) -> None:
         micrograph = _locked(job)
     except Refused:  # a second click
         return
-    # In a sample the latest of an image counts: what was made of this one takes its place, or the one before does.
+    # In a sample the latest result of an image counts: a later or an earlier result replaces this one.
     superseded = job.reruns.filter(sample=job.sample_id).exists()
     job.reruns.update(parent=job.parent_id)
     if job.sample_id and not superseded:
@@ -205,7 +204,7 @@ def delete_job(*, job: Job) -> None:
 
 
 def _give_way_to_the_one_before(job: Job) -> None:
-    """Let the result that a sample's was made of count; it may have been put beside the sample for this one."""
+    """Let the previous result, from which this one was made, count again in the sample."""
     before = job.parent
     if before is None or before.sample_id not in (None, job.sample_id):
         return
@@ -219,7 +218,7 @@ def _give_way_to_the_one_before(job: Job) -> None:
 
 
 def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> Job:
-    """One arrow of the state machine; already being there is as good as going."""
+    """One transition of the state machine; if the target state is already reached, nothing happens."""
     moved = Job.objects.filter(pk=job.pk, state__in=states).update(**fields)
     try:
         job.refresh_from_db()
@@ -232,9 +231,9 @@ def _move(job: Job, states: tuple[str, ...], otherwise: str, **fields: Any) -> J
 
 
 def _locked(job: Job) -> Micrograph:
-    """The upload of a job, locked before the job itself is: a worker that has read it takes them in that order, too.
+    """The upload of a job, locked before the job itself: a worker locks them in the same order.
 
-    Raises Refused where it is gone.
+    Raises Refused if it is gone.
     """
     found = Micrograph.objects.select_for_update().filter(pk=job.micrograph_id).first()
     if found is None:

@@ -1,4 +1,4 @@
-"""How much one visitor may ask for."""
+"""Limits for each visitor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AN_HOUR = timedelta(hours=1)
 
 
 def most_pixels() -> int:
-    """The most pixels of an image that is taken at all: what the limits of this site allow an analysis to cost."""
+    """The largest accepted image in pixels, from the limits of this site on the cost of an analysis."""
     limit = settings.DEEPSEGM_MAX_MEGAPIXELS * 1_000_000
     return min(limit, affordable_pixels(settings.DEEPSEGM_JOB_MEMORY_MB, settings.DEEPSEGM_SOFT_LIMIT_SECONDS))
 
@@ -35,7 +35,7 @@ def check_size(size: int) -> None:
 
 
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse more than the hourly number of uploads, saying when to come back."""
+    """Refuse more than the hourly number of uploads, and state when to try again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
     recent = Arrival.objects.filter(_sender(user, visitor, address), created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
@@ -71,7 +71,7 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse an image with which more pixels of one sender would wait than permitted, those of samples among them."""
+    """Refuse an image if too many pixels of one sender would then wait, including those of samples."""
     limit = settings.DEEPSEGM_WAITING_MEGAPIXELS
     waiting = Job.objects.filter(_sender(user, visitor, address), ready=True, state__in=Job.UNFINISHED)
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
@@ -84,7 +84,7 @@ def check_megapixels(micrograph: Micrograph, *, user: Any, visitor: UUID | None,
 
 
 def _sender(user: Any, visitor: UUID | None, address: str) -> Q:
-    """Rows of this account; for the anonymous those of this browser or, as cookies are easily dropped, address."""
+    """Rows of this account; without an account, of this browser or address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)
     mine = Q(pk__in=[])

@@ -14,16 +14,16 @@ from .queue import enqueue, enqueue_next
 
 
 def refresh_after_commit(pk: Any) -> None:
-    """Note a change of a sample, by its id, once it can be seen; None (a job of no sample) is nothing.
+    """Register a change of a sample, by its id, after the commit; None (a job without a sample) does nothing.
 
-    After the commit and not in it: of two images that end at once, the last must see that the other has ended.
+    It must be after the commit: if two images end at once, the last one must see that the other has ended.
     """
     if pk is not None:
         transaction.on_commit(lambda: refresh_sample(pk))
 
 
 def refresh_sample(pk: Any) -> None:
-    """Fence off any pooling that runs, enqueue the images that wait, or the pooling when none does."""
+    """Invalidate a running pooling; enqueue the waiting images, or the pooling if no image waits."""
     under_way = (
         Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
@@ -38,7 +38,7 @@ def refresh_sample(pk: Any) -> None:
 
 
 def stuck() -> QuerySet:
-    """Samples that wait for images although none is under way: the process that should have told them died."""
+    """Samples that wait for images although none is running: the process that should have notified them died."""
     under_way = Job.objects.filter(sample=OuterRef("pk"), state__in=Job.UNFINISHED)
     arriving = Micrograph.objects.filter(sample=OuterRef("pk"), state__in=Micrograph.UNFINISHED)
     return Sample.objects.filter(~Exists(under_way), ~Exists(arriving), state=Sample.State.WAITING)

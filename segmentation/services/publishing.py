@@ -1,4 +1,4 @@
-"""How an attempt ends: with its files published, or with a sentence why not."""
+"""The end of an attempt: its files are published, or a sentence gives the reason for the failure."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def fail(*, row: Job | Sample, sentence: str, **fields: Any) -> None:
 
 
 def postpone(*, row: Attempted, why: str) -> None:
-    """Queue an attempt's row again, to be taken a while later: the machine is in trouble, not the image.
+    """Queue an attempt's row again for later, because the machine has a fault, not the image.
 
-    This does not count as a death. why: the machine's trouble, for the page. Raises `Superseded`.
+    This does not count as a death. why: the machine's fault, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
     row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
@@ -84,7 +84,7 @@ def _publish(
     change: Callable[[], None],
     known: Sequence[Any] = (),
 ) -> None:
-    """Store the files, change the row, replace what earlier attempts published.
+    """Store the files, change the row, replace the files of earlier attempts.
 
     known: rows of files that are stored elsewhere.
     """

@@ -39,7 +39,7 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
 
 
 def enqueue_inspection() -> None:
-    """Have the uploads looked into that have not been: one message is for all of them."""
+    """Request the inspection of all new uploads with one message."""
     _send(INSPECT)
 
 
@@ -56,8 +56,8 @@ def _send(task: str, *args: str) -> bool:
 def enqueue_next(sample: Any) -> int:
     """Enqueue the next images of a sample, by its id, so that the broker holds one more than a worker can run at once.
 
-    The rest wait: an image that somebody else sends meanwhile stands behind two of them, not behind all. Those that
-    run are not counted, so that however many workers there are each finds one.
+    The rest wait, so that an image from another user waits behind two of them, not behind all. Running images are not
+    counted, so that every worker finds one, for any number of workers.
     """
     waiting = Job.objects.filter(sample=sample).waiting()
     room = settings.DEEPSEGM_CONCURRENCY + 1 - waiting.exclude(enqueued=None).count()

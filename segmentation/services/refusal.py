@@ -1,4 +1,4 @@
-"""How a service says no."""
+"""The exception by which a service refuses a request."""
 
 
 class Refused(Exception):

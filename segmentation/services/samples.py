@@ -67,11 +67,11 @@ def create_sample(
     notes: Iterable[Note] = (),
     asked: Mapping[Any, dict[str, Any]] | None = None,
 ) -> Sample:
-    """Queue an analysis of each image, to be pooled at the end; what is still to be read is taken in afterwards.
+    """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
 
-    asked: by the id of a micrograph, what was said of its scale (`asked_calibration`) where the rule is not to decide.
-    notes: what intake had to say. token, key: what makes two submissions one (`submission_of`). Raises Refused
-    (400 no images, 409 where the key stands for another submission, 429 too many).
+    asked: by the id of a micrograph, its stated scale (`asked_calibration`), used instead of the rule.
+    notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
+    (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model)
     scale.check()
@@ -102,13 +102,13 @@ def create_sample(
 
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
-    """Queue more images by the sample's own settings; returns what there is to say about this lot already."""
+    """Queue more images with the sample's own settings; returns the first notes on these images."""
     return take_in(sample, list(uploads), notes, {})
 
 
 @transaction.atomic
 def rename_sample(*, sample: Sample, name: str) -> None:
-    """Call a sample otherwise; its files, which say its name, are made anew."""
+    """Rename a sample; its files contain the name and are written again."""
     _locked(sample)
     if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
         refresh_after_commit(sample.pk)
@@ -116,7 +116,7 @@ def rename_sample(*, sample: Sample, name: str) -> None:
 
 @transaction.atomic
 def include_image(*, sample: Sample, job: Job, included: bool) -> None:
-    """Count an image in the pooled numbers, or leave it out of them; both twice are once."""
+    """Include an image in the pooled numbers, or leave it out; repeating it changes nothing."""
     _locked(sample)
     if sample.members.filter(pk=job.pk).exclude(included=included).update(included=included):
         refresh_after_commit(sample.pk)
@@ -124,9 +124,9 @@ def include_image(*, sample: Sample, job: Job, included: bool) -> None:
 
 @transaction.atomic
 def replace_image(*, sample: Sample, job: Job) -> None:
-    """Count this result of an image instead of the one that counts now; that one becomes a result of its own.
+    """Use this result of an image instead of the present one, which becomes a separate result.
 
-    Raises Refused where the image is none of the sample's (404) or one of the two is under way or failed (409).
+    Raises Refused if the image is not in the sample (404), or if one of the two results is running or failed (409).
     """
     _locked(sample)
     now = sample.members.filter(micrograph=job.micrograph_id).first()
@@ -149,7 +149,7 @@ def replace_image(*, sample: Sample, job: Job) -> None:
 def retry_failed(*, sample: Sample) -> int:
     """Queue the images that failed or were cancelled once more, and the pooling; returns how many images.
 
-    As many as their maker's limits allow: raises Refused (429) where he has too many samples under way.
+    As many as their maker's limits allow; raises Refused (429) if too many samples are running.
     """
     _locked(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
@@ -180,9 +180,9 @@ def cancel_sample(*, sample: Sample) -> int:
 
 @transaction.atomic
 def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
-    """Measure every image by another calibration rule, from its stored outlines; returns for how many that differs.
+    """Measure every image with another calibration rule, from its stored outlines; returns how many images change.
 
-    Each gets a new job. The job before it is its parent and stays as it was: a result is never rewritten.
+    Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
     """
     scale.check()
     _locked(sample)
@@ -240,13 +240,13 @@ def _visible(text: str) -> str:
 
 
 def _locked(sample: Sample) -> None:
-    """Of two changes at once one waits; raises Refused where the sample is gone."""
+    """The sample, locked: of two changes at once one waits; raises Refused if it is gone."""
     if not Sample.objects.select_for_update().filter(pk=sample.pk).exists():
         raise Refused("This sample has been deleted.", 404)
 
 
 def _same(sample: Sample, content: str, uploads: Iterable[Micrograph]) -> Sample:
-    """The sample that a submission has made already; the surplus uploads go. Raises Refused where that was another."""
+    """The sample that this submission already made; the surplus uploads are removed. Raises Refused if it differs."""
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
     for micrograph in uploads:
@@ -264,7 +264,7 @@ def remark(sample: Sample, notes: Iterable[Note]) -> None:
 
 
 def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
-    """Make the jobs of images that have been read; what is not taken is discarded and noted. Within a transaction."""
+    """Make the jobs of images that were read; unusable ones are discarded and noted. Within a transaction."""
     _locked(sample)
     known = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
@@ -305,9 +305,9 @@ def _enrolled(sample: Sample, micrograph: Micrograph, known: Mapping[str, str]) 
 def take_in(
     sample: Sample, uploads: list[Micrograph], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
 ) -> list[Note]:
-    """Enrol the images that have been read, and keep the others for when they have; returns all notes.
+    """Enrol the images that were read, and keep the others until they are read; returns all notes.
 
-    asked: as for `create_sample`; what was asked of an archive holds for its images. Within a transaction.
+    asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
     """
     now = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     ready, said = [], list(notes)
@@ -331,7 +331,7 @@ def take_in(
 
 
 def _with_contents(uploads: Iterable[Micrograph]) -> list[Micrograph]:
-    """The uploads, and of archives among them the images that have come out so far."""
+    """The uploads, and the images unpacked so far from archives among them."""
     found: dict[Any, Micrograph] = {}
     for micrograph in uploads:
         found[micrograph.pk] = micrograph

@@ -1,4 +1,4 @@
-"""What was found is stored as soon as it is there: a job that is tried again need only be measured."""
+"""Segmentations are stored as soon as they exist, so that a repeated job needs only measuring."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def keep_segmentation(*, job: Job, file: Path, provenance: Provenance) -> Segmen
 
 
 def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
-    """What a job found, where other settings would find it the same way: then only measuring is left to do."""
+    """The segmentation of a job, if other settings would give the same one: then only measuring is needed."""
     same = job.get_settings()
     alike = (same.task, same.segmentation) == (settings.task, settings.segmentation)
     return job.segmentation if alike else None

@@ -1,6 +1,6 @@
-"""What follows once an upload has been looked into: its jobs may run, its sample takes it in, or both are told why not.
+"""The steps after the inspection of an upload: its jobs may run and its sample adds it, or both get the reason why not.
 
-A sender need not wait for that: a job is made at once and `ready` later, and a sample takes in its images one by one.
+A sender need not wait for that: a job is made at once and `ready` later, and a sample adds its images one by one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .samples import enrol, remark, take_in
 
 
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
-    """Store what an image turned out to be, and let follow what waits for that.
+    """Store the facts about an image, and start the work that waits for them.
 
-    facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read, for which it waits once
-    more. Raises `Superseded` where the micrograph is no longer this attempt's.
+    facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read; then the image waits
+    again. Raises `Superseded` if the micrograph no longer belongs to this attempt.
     """
     micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
     try:
@@ -45,14 +45,14 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
 
 
 def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
-    """Store what was read in the data bar of an image, and let follow what waits for that; raises `Superseded`."""
+    """Store the reading of an image's data bar, and start the work that waits for it; raises `Superseded`."""
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, reading=reading)
         _follow(micrograph)
 
 
 def _follow(micrograph: Micrograph) -> None:
-    """Let run, or be taken in, what waited for an image, unless its scale hangs on what is still to be read."""
+    """Start jobs and samples that waited for an image, unless its scale depends on a data bar not yet read."""
     micrograph.refresh_from_db()
     for job in _held(micrograph):
         if not waits_for_reading(micrograph, job.asked):
@@ -62,17 +62,17 @@ def _follow(micrograph: Micrograph) -> None:
 
 
 def give_way(*, micrograph: Micrograph, metadata: dict[str, Any]) -> None:
-    """Queue an archive again that is unpacked in part, for its sender's next turn; raises `Superseded`.
+    """Queue a partly unpacked archive again for its sender's next turn; raises `Superseded`.
 
-    metadata: how far it is unpacked. `started` stays, as its sender has had a turn.
+    metadata: how far it is unpacked. `started` stays, because its sender has had a turn.
     """
     micrograph.change(state=Micrograph.State.QUEUED, enqueued=None, metadata=metadata)
 
 
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
-    """Note what was left out of an archive that has been unpacked; its own bytes are needed no more.
+    """Note the entries left out of an unpacked archive; its own bytes are no longer needed.
 
-    Where its images go may have been said while it was unpacked: whatever came out before or in that moment follows.
+    The user may choose a destination for its images while it is unpacked: images already unpacked then follow.
     """
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, stage="", progress=1.0, kind="ZIP archive", metadata={})
@@ -91,9 +91,9 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
 
 
 def start_images(archive: Micrograph) -> list[Note]:
-    """Start a job for each image that has come out of an archive, where that was asked for and is not done yet.
+    """Start a job for each image unpacked from an archive, if that was requested and is not done yet.
 
-    Returns a Note for each that cannot be. One that its sender's limits do not allow now fails, and may be tried again.
+    Returns a Note for each impossible job. A job beyond its sender's limits fails and may be tried again.
     """
     archive.refresh_from_db(fields=["asked", "owner"])
     if "recipe" not in archive.asked:
@@ -118,7 +118,7 @@ def start_images(archive: Micrograph) -> list[Note]:
 
 
 def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dict[str, Any], token: str) -> None:
-    """Analyse every image of an archive by itself, as they come out of it; the same token makes no second jobs."""
+    """Analyse every image of an archive separately, as it is unpacked; the same token makes no second jobs."""
     archive.asked = {**asked, "recipe": settings.as_dict(), "token": token}
     Micrograph.objects.filter(pk=archive.pk).update(asked=archive.asked)
     said = [{"name": note.name, "sentence": note.sentence} for note in start_images(archive)]
@@ -130,8 +130,8 @@ def start_archive(*, archive: Micrograph, settings: AnalysisSettings, asked: dic
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
     """Set an upload failed, with a sentence for its sender; raises `Superseded`.
 
-    Its jobs fail with the same sentence and its sample notes it. unreadable: its bytes are removed, as nobody can use
-    them here; else they stay for another try.
+    Its jobs fail with the same sentence, and its sample notes it. unreadable: its bytes are removed, because they are
+    useless here; otherwise they stay for another try.
     """
     with transaction.atomic():
         micrograph.finish(

@@ -1,7 +1,7 @@
-"""Room on the disk: uploads stop while some is left, and what frees room works even when none is.
+"""Space on the disk: uploads stop before it is full, and deleting works even when it is full.
 
-A full disk cannot even note in the database that a job is deleted. So a reserve, a file of zeros, lies in the data
-folder and is given up for that; it is made anew once there is room.
+On a full disk even the deletion of a job cannot be written to the database. So the data folder holds a reserve, a
+file of zeros, which is removed in that case and made again when there is space.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 def free_bytes() -> int | None:
-    """What is left where images come in and results go; None where no disk of this machine holds them."""
+    """Free bytes for incoming images and results; None if they are not on a disk of this machine."""
     left = [shutil.disk_usage(folder).free for folder in _folders() if folder.is_dir()]
     return min(left, default=None)
 
@@ -62,7 +62,7 @@ def keep_reserve() -> None:
 
 
 def frees_room(service: Callable[P, R]) -> Callable[P, R]:
-    """A service by which users free room: on a full disk it is tried once more at the cost of the reserve."""
+    """Decorates a service that frees space: on a full disk it removes the reserve and tries once more."""
 
     @wraps(service)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""A job's particle table as a file of ours: a sample is pooled from these, to the last digit."""
+"""A job's particle table as our own file; samples are pooled from these files without loss of digits."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def save(table: Table, clarity: float, path: Path) -> Path:
 
 
 def load(file: BinaryIO) -> tuple[Table, float]:
-    """What `save` wrote, by this version or an earlier one: a column that the file does not have is NaN in the table.
+    """The table that `save` wrote, in this or an earlier version; a column missing in the file is NaN in the table.
 
-    Raises ValueError where it is damaged or has a column that this version does not know.
+    Raises ValueError if the file is damaged or has a column unknown to this version.
     """
     tasks.every()  # which register their columns
     with np.load(file, allow_pickle=False) as stored:

@@ -1,4 +1,4 @@
-"""Faults of the machine (disk, storage, database, broker) told from faults of an image: they pass, and end no job."""
+"""Distinguish faults of the machine (disk, storage, database, broker) from faults of an image; they end no job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMOTE = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.") 
 
 
 def trouble(error: BaseException) -> str:
-    """What the machine suffers from, as a clause; "" where the error is not the machine's."""
+    """The machine's fault, as a clause; "" if the error is not the machine's."""
     return next(filter(None, map(_of, _chain(error))), "")
 
 
@@ -30,7 +30,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came of: a reader calls a file damaged that the disk could not deliver."""
+    """The error and its causes: a reader reports a damaged file even if the disk failed."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

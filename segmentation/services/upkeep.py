@@ -63,11 +63,11 @@ class Purged(NamedTuple):
 
 
 class Watch:
-    """Which running rows have been silent for too long, as seen by this process.
+    """Finds running rows that have been silent for too long, as seen by this process.
 
-    A row is silent as long as its heartbeat stays what it was. For how long, this process' own monotonic clock says:
-    the clocks of workers and server may jump. While the database could not be asked nobody could write to it either,
-    so that time does not count.
+    A row is silent as long as its heartbeat does not change. The time is measured by this process' own monotonic
+    clock, because the clocks of workers and server may jump. Time without access to the database does not count,
+    because then nobody could write a heartbeat.
     """
 
     LONGEST_GAP = 15.0  # seconds between two looks, from which on the database was away
@@ -91,12 +91,12 @@ _watches: dict[type[Attempted], Watch] = {}
 
 
 def rescue(*, died: Collection[type[Attempted]] = ()) -> int:
-    """Put rows whose worker has been silent too long back into the queue, and enqueue rows that nobody took.
+    """Put rows back into the queue if their worker was silent too long, and enqueue rows that nobody took.
 
-    Called every few seconds by one process, which `Watch`es the heartbeats; DEEPSEGM_SILENCE_SECONDS is too long.
-    died: kinds whose workers are gone, as the caller knows. That is no fault of a row, but one that loses its worker
-    again and again waits longer each time, so that others can be finished.
-    A second message for one row is harmless, as `claim` gives it to one worker only. Returns the number of rescued.
+    Called every few seconds by one process, which `Watch`es the heartbeats; the limit is DEEPSEGM_SILENCE_SECONDS.
+    died: kinds whose workers are known to be gone. This is not the row's fault, but a row that loses its worker
+    repeatedly waits longer each time, so that others can finish.
+    A second message for one row is harmless: `claim` gives the row to one worker only. Returns the number rescued.
     """
     rescued = sum(_rescue(kind, kind in died) for kind in ATTEMPTED)
     limit = timezone.now() - timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS)
@@ -137,9 +137,9 @@ def _after_a_loss(row: Attempted) -> dict[str, Any]:
 def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -> None:
     """A process of a worker's pool died while it worked on a row: queue the row again, and fail it the third time.
 
-    message: id of the message that the process worked on. A process that died before the first stage had not begun with
-    the row, so that is no death of the row's. too_long: it was killed for having taken too long, which fails the row.
-    Nothing happens where the row has been deleted or belongs to another attempt.
+    message: id of the message that the process worked on. A death before the first stage does not count, because the
+    work on the row had not begun. too_long: the process was killed because it took too long; this fails the row.
+    Nothing happens if the row was deleted or belongs to another attempt.
     """
     row = kind.objects.filter(state="running", message=message).first()
     if row is None:
@@ -156,7 +156,7 @@ def child_died(*, kind: type[Attempted], message: str, too_long: bool = False) -
 
 
 def put_back() -> int:
-    """Queue all that runs again, for the embedded worker's end: the next start takes it up. It counts as no death."""
+    """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
     return sum(kind.objects.filter(state="running").update(**AGAIN) for kind in ATTEMPTED)
 
 
@@ -187,7 +187,7 @@ def _enqueue(jobs: QuerySet, samples: QuerySet, written: QuerySet) -> int:
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
-    """Delete finished jobs older than that, and uploads as old that no job uses; a sample goes as a whole."""
+    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole."""
     limit = timezone.now() - older_than
     old = Job.objects.exclude(state__in=Job.UNFINISHED).filter(finished__lt=limit)
     young = Job.objects.filter(sample=OuterRef("pk")).exclude(pk__in=old)
@@ -210,8 +210,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 
 
 def tidy() -> Purged:
-    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS, uploads that were never analysed after a day, what a crash
-    left of uploads that never arrived, and segmentations that no job refers to any more, as they were unusable."""
+    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
+    uploads interrupted by a crash, and unusable segmentations that no job refers to any more."""
     an_hour_ago = timezone.now() - AN_HOUR
     broken = Micrograph.objects.filter(state=Micrograph.State.RECEIVING, created__lt=an_hour_ago)
     with transaction.atomic():
@@ -248,7 +248,7 @@ def _unheard(limit: object) -> QuerySet:
 
 
 def _bytes(rows: QuerySet) -> int:
-    """What the rows take in the storage; of a bundle only its plan lies there, which is next to nothing."""
+    """The bytes of the rows in the storage; a bundle is stored only as a list, which takes almost nothing."""
     if issubclass(rows.model, StoredFile):
         rows = rows.exclude(file__endswith=bundles.PLAN)
     return rows.aggregate(total=Sum("size"))["total"] or 0

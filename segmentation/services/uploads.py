@@ -1,4 +1,4 @@
-"""Files coming in: limits first, then storage; looking into them is a worker's work (settling has what follows)."""
+"""Incoming files: limits are checked first, then files are stored; a worker inspects them (`settling` continues)."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ def receive_upload(
     sample: Sample | None = None,
     asked: dict[str, Any] | None = None,
 ) -> Micrograph:
-    """Store one file, and the files of the microscope that came beside it, and enqueue that it is looked into.
+    """Store one file and its side files from the microscope, and enqueue its inspection.
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
-    read_bar: whether the text of the data bar is read, too, which takes seconds. The others: fields of `Micrograph`.
-    Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); nothing of the files
-    stays behind then.
+    read_bar: whether the text of the data bar is also read, which takes seconds. The others: fields of `Micrograph`.
+    Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); then no file remains.
     """
     for each in (file, *side):
         limits.check_size(each.size)
@@ -91,7 +90,7 @@ def discard_unused(micrograph: Micrograph) -> None:
 
 
 def _check_kind(file: Any) -> None:
-    """Refuse what is no image by its first bytes: all that can be told without decoding."""
+    """Refuse a file whose first bytes are not those of an image; nothing is decoded."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     file.seek(0)
@@ -102,7 +101,7 @@ def _check_kind(file: Any) -> None:
 
 
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
-    """The row is there first, so that whatever a crash leaves behind belongs to one; a failure leaves neither."""
+    """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
     try:
         micrograph.file.save(micrograph.name, file, save=False)
         micrograph.side = [_store_side(micrograph, number, each) for number, each in enumerate(side, 1)]

@@ -1,4 +1,4 @@
-"""Who may see and change what; a stranger is told that there is nothing here."""
+"""Permissions to see and change pages; a stranger gets "not found"."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def visible(request: HttpRequest, found: Thing | None) -> Thing:
 
 
 def own(request: HttpRequest, found: Thing | None, action: str = "change") -> Thing:
-    """What the caller made, or staff may change; 404 for strangers, 403 for those who merely have the link."""
+    """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link."""
     if not visible(request, found).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
     return found
@@ -43,7 +43,7 @@ def visible_job(request: HttpRequest, pk: UUID) -> Job:
 
 
 def own_job(request: HttpRequest, pk: UUID, action: str = "change") -> Job:
-    """The job of the one who made it; as `own`."""
+    """The job, only for its maker; as `own`."""
     return own(request, visible_job(request, pk), action)
 
 
@@ -72,13 +72,13 @@ def ask_to_delete(
     names: Sequence[str] = (),
     hidden: Sequence[tuple[str, str]] = (),
 ) -> HttpResponse:
-    """The page that asks once before something is deleted; what it is sent back with, `hidden`, says that it has."""
+    """The page that asks for confirmation before a deletion; it sends back `hidden`, which shows that it has asked."""
     context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden}
     return render(request, "delete.html", context)
 
 
 def gone() -> HttpResponse:
-    """What a page that asks for the progress of something deleted is told: load anew, and find nothing."""
+    """The answer to a page that asks for the progress of a deleted object: reload, and find nothing."""
     response: HttpResponse = HttpResponseClientRefresh()
     response.status_code = 404
     return response

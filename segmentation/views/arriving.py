@@ -1,4 +1,4 @@
-"""Files from the upload page's script, one at a time, and what becomes of them while the page is open."""
+"""Files from the upload page's script, one at a time, and their state while the page is open."""
 
 from __future__ import annotations
 

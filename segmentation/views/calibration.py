@@ -1,4 +1,4 @@
-"""What the data bar seems to say: offered with its picture, compared with what else is known."""
+"""The reading of the data bar: offered with its picture, and compared with other known scales."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ LONGEST_FACT = 80
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What was read in the bar of an image, beside the calibration that is in use.
+    """The reading of an image's data bar, beside the calibration in use.
 
-    state: "offered" to be accepted, "agrees" with what is in use, "read" where it is in use by itself, or "used" where
-    the user has confirmed it.
+    state: "offered" to be accepted, "agrees" with the calibration in use, "read" if it is in use automatically, or
+    "used" if the user has confirmed it.
     size, doubt, width, detail: pixel size, its uncertainty, width for the field, and how it was read, in words.
     """
 
@@ -54,7 +54,7 @@ class Suggestion:
 
 
 def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
-    """The suggestion for a micrograph, or for the calibration of its job; None where nothing was read."""
+    """The suggestion for a micrograph, or for the calibration of its job; None if nothing was read."""
     read = calibration_of(micrograph.reading)
     if read.nm_per_pixel is None:
         return None
@@ -67,7 +67,7 @@ def suggestion(micrograph: Micrograph, job: Job | None = None) -> Suggestion | N
 
 
 def filed(micrograph: Micrograph, job: Job | None = None) -> Suggestion | None:
-    """What the file says, to be accepted where the bar in the image contradicts it and nothing is in use."""
+    """The scale in the file, offered if the data bar contradicts it and no scale is in use."""
     file = file_calibration(micrograph)
     used = used_calibration(job) if job else micrograph.own_calibration
     if file is None or used.is_known or micrograph.own_calibration.is_known:
@@ -110,7 +110,7 @@ def check(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 
 def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
-    """Left, top, right and bottom of what was read, in px of the upload; None where that is not known."""
+    """Left, top, right and bottom of the text that was read, in px of the upload; None if not known."""
     try:
         x, y, width, height = map(float, (micrograph.reading or {}).get("box") or ())
     except (TypeError, ValueError):
@@ -154,7 +154,7 @@ def _widened(box: tuple[float, float, float, float], micrograph: Micrograph) -> 
 
 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
-    """What the file tells of its scale, instrument and settings, in words; well-known facts first."""
+    """The scale, instrument and settings from the file, in words; well-known facts first."""
     own = file_calibration(micrograph)
     scale = [("Scale in the file", scale_words(own) + (f": {own.detail}" if own.detail else ""))] if own else []
     said = {name: value for name, value in micrograph.metadata.items() if _is_short(value)}

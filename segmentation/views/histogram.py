@@ -1,4 +1,4 @@
-"""The bars of the result page's histogram, for whatever its reader chooses."""
+"""The bars of the result page's histogram, for the choices of its reader."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 
 @dataclass(frozen=True, eq=False)
 class Particles:
-    """The sizes of n particles: columns by name, (n,) each, NaN where unknown; which are kept; their edge weights.
+    """The sizes of n particles: columns by name, (n,) each, NaN if unknown; which are kept; their edge weights.
 
-    grain: the size of a pixel in `unit`; 0 where the file, an older one, does not say.
+    grain: the pixel size in `unit`; 0 if an older file does not contain it.
     """
 
     unit: str
@@ -55,7 +55,7 @@ class Particles:
 
     @classmethod
     def read(cls, file: IO[bytes], size: str = SIZE) -> Particles:
-        """What the viewer's file holds but the outlines. Raises ValueError, KeyError or TypeError for another file."""
+        """The viewer's file without the outlines. Raises ValueError, KeyError or TypeError for another file."""
         parts, names = _parts(file), measures_of(size)
         head = next(parts)
         table = np.concatenate([_numbers(part["particles"], names) for part in chain([head], parts)]).T.copy()
@@ -172,9 +172,9 @@ def _opened(storage: Storage, name: str, size: str) -> Particles:
 def bars(particles: Particles, chosen: Mapping[str, str], pixel: float) -> dict[str, Any]:
     """The histogram that was chosen, as plain JSON types.
 
-    chosen: "measure" and "weighting" by name, "log" and "all" (those set aside, too) where not empty, "bins" the width
-    of a bar, on a logarithmic axis how many a decade, "" for the automatic ones. What is unknown is as if not chosen.
-    pixel: its size, where the file does not say.
+    chosen: "measure" and "weighting" by name; "log" and "all" (include objects set aside) if not empty; "bins": the
+    width of a bar, or on a logarithmic axis the bars per decade, "" for automatic bins. Unknown values are ignored.
+    pixel: its size, if the file does not contain it.
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares

@@ -1,4 +1,4 @@
-"""A job's address: waiting, result, failure; and what can be done with it."""
+"""A job's address: waiting, result, failure; and the actions on it."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _again(request: HttpRequest, found: Job, settings: AnalysisSettings) -> Http
 
 
 def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
-    """A field left as it was keeps the calibration with its source; anything else was typed."""
+    """An unchanged field keeps the calibration with its source; any other text was typed."""
     text = request.POST.get("width", "").strip()
     if text == _text(settings_calibration(found), found):
         return stated_calibration(found)
@@ -205,7 +205,7 @@ def _calibration(request: HttpRequest, found: Job) -> Calibration | None:
 
 
 def _stated(request: HttpRequest, found: Job) -> str:
-    """The width that was sent; raises ValueError where there is none and the sizes are in pixels already."""
+    """The width that was sent; raises ValueError if there is none and the sizes are already in pixels."""
     text = request.POST.get("width", "")
     if not text.strip() and used_calibration(found).nm_per_pixel is None:
         raise ValueError(NO_WIDTH)
@@ -213,7 +213,7 @@ def _stated(request: HttpRequest, found: Job) -> str:
 
 
 def _chosen(text: str, found: Job, origin: str = "typed") -> Calibration | None:
-    """What was typed, accepted or drawn; typing the width that the file itself gives means the file."""
+    """The typed, accepted or drawn calibration; typing the same width as in the file means the file."""
     own = file_calibration(found.micrograph)
     if own and origin == "typed" and text.strip() == _text(own, found):
         return None if found.micrograph.own_calibration == own else own
@@ -226,7 +226,7 @@ def _text(calibration: Calibration, found: Job) -> str:
 
 
 def _state(found: Job) -> dict[str, Any]:
-    """What is said of a job under way, with its numbers as soon as they are there."""
+    """The state of a running job, with its numbers as soon as they are known."""
     measured = found.state == Job.State.RUNNING and bool(found.summary)
     numbers = Result(found) if measured else None
     return {"job": found, "active": not found.is_finished, "status": status_of(found), "numbers": numbers}

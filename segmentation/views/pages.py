@@ -46,7 +46,7 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def get_default_redirect_url(self) -> str:
-        """Where nothing else was asked for: to the results of this browser that could be kept, if there are any."""
+        """By default: the results of this browser that the account could keep, if there are any."""
         found = claimable(user=self.request.user, visitor=self.request.visitor)
         return reverse("results") if found else super().get_default_redirect_url()
 
@@ -179,14 +179,14 @@ def _read_by_task(card: cards.ModelCard) -> Sequence[tuple[str, str]]:
 
 
 def _beginning(training: dict[str, Any]) -> list[tuple[str, str]]:
-    """Which weights the training went on from, where it did not begin with random ones."""
+    """The weights from which the training started, if they were not random."""
     base = " ".join(training[name] for name in ("start_from", "start_version") if training.get(name))
     encoder = training.get("pretrained", "")
     return [(term, name) for term, name in (("Base model", base), ("Encoder started from", encoder)) if name]
 
 
 def _published(choices: Iterable[str]) -> list[tuple[str, str]]:
-    """The step of the training that the weights are from, and by what it was the best."""
+    """The training step of the weights, and the criterion by which it was the best."""
     found = [each.partition(":")[0] for each in choices if each.endswith("(published)")]
     return [("Weights are from", f"training {each.replace(' by ', ', the best by ', 1)}") for each in found]
 
@@ -224,7 +224,7 @@ def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
 
 
 def _pictures(card: cards.ModelCard, names: Iterable[str]) -> list[dict[str, Any]]:
-    """Those of these pictures that lie beside a card: name, size, and what their maker says they show."""
+    """The pictures that lie beside a card: name, size, and their maker's caption."""
     paths = [(name, cards.picture_of(card, name)) for name in names]
     return [{"which": name, **_look(path, card)} for name, path in paths if path.is_file()]
 

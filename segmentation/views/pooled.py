@@ -1,4 +1,4 @@
-"""What the pages of samples say, from the rows that the worker filled; no file is opened."""
+"""The content of the pages of samples, from the rows that the worker filled; no file is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the job and result pages say, from the rows that the worker filled."""
+"""The content of the job and result pages, from the rows that the worker filled."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ COUNTED_AGAIN = {
 
 @dataclass(frozen=True)
 class Aside:
-    """What was set aside for one reason, and what counts it all the same, where one click can."""
+    """The objects set aside for one reason, and the setting that counts them, if one click can change it."""
 
     reason: str
     count: int
@@ -134,7 +134,7 @@ def used_calibration(job: Job) -> Calibration:
 
 
 def stated_calibration(job: Job) -> Calibration | None:
-    """The calibration of a job's settings, or of what was asked for of one that never became ready."""
+    """The calibration in a job's settings, or the requested one if the job never became ready."""
     stated = job.get_settings().measurement.calibration
     if stated is None and not job.ready and job.micrograph.is_read:
         with suppress(ValueError):

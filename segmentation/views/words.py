@@ -1,4 +1,4 @@
-"""Numbers and times as the pages say them: few digits, always with a unit."""
+"""Numbers and times in words for the pages: few digits, always with a unit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def scale_words(calibration: Calibration) -> str:
 
 
 def doubt_line(calibration: Calibration) -> str:
-    """The two parts of a scale's uncertainty, each by itself."""
+    """The two parts of a scale's uncertainty, separately."""
     read = rounding_words(calibration) or "not known"
     own = instrument_words(calibration)
     return f"Uncertainty by reading and rounding: {read}; of the microscope's own calibration: {own}."
@@ -66,7 +66,7 @@ def trimmed(value: float) -> str:
 
 
 def rounding_words(calibration: Calibration) -> str:
-    """The relative standard uncertainty of a pixel's size by what was read or typed alone, "" where it is unknown."""
+    """The relative standard uncertainty of the pixel size from reading or typing alone, "" if unknown."""
     doubt = calibration.relative_uncertainty
     if not doubt:
         return ""

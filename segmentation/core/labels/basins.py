@@ -1,4 +1,4 @@
-"""Regions between lines of a map that may have gaps: a watershed, whose basins are joined where no line parts them."""
+"""Regions between lines of a map that may have gaps: a watershed joins basins that no line separates."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DEPTH = 15  # of 255; a shallower basin is noise of the map
 
 
 def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
-    """(H, W) int32 1..n, without gaps between regions: what lines, (H, W) uint8 0..255 for 0..1, part.
+    """(H, W) int32 1..n: the regions separated by lines, (H, W) uint8 0..255 for 0..1, without gaps between regions.
 
-    The weakest border is opened first, as long as the mean of the map along it is under the threshold; the borders of
-    joined regions become one, with the mean of both.
+    The weakest border is opened first, as long as the mean of the map along it is below the threshold. When regions
+    are joined, their borders to a common neighbour become one border with the mean of both.
     """
     smooth = ndimage.gaussian_filter(lines.astype(np.float32), SMOOTH)
     basins = _basins(smooth)
@@ -31,7 +31,7 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
 
 
 def _basins(smooth: NDArray[np.float32]) -> Labels:
-    """The basins of the map (H, W), which is the lower the farther from any line, so that a gap is a saddle."""
+    """The basins of the map (H, W). The map is lowered with distance from any line, so that a gap becomes a saddle."""
     clear = smooth < MIDDLE
     far = ndimage.distance_transform_edt(clear) if not clear.all() else np.zeros(smooth.shape)
     height = np.rint(smooth - SLOPE * np.minimum(far, FAR)).astype(np.int16)
@@ -48,7 +48,7 @@ def edges(labels: Labels) -> NDArray[np.bool_]:
 
 
 def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tuple[float, int]]]:
-    """Of each label its neighbours, and of the border to each the sum of the values along it and its length."""
+    """For each label its neighbours, and for each common border the sum of the values along it and its length."""
     pairs, along = [], []
     for one, other in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -68,7 +68,7 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
 
 
 def _joined(borders: list[dict[int, tuple[float, int]]], count: int, least: float) -> NDArray[np.int32]:
-    """(count + 1,): what each label becomes when borders weaker than `least` are opened, the weakest first."""
+    """(count + 1,): the new label of each label after borders weaker than `least` are opened, the weakest first."""
     into = np.arange(count + 1, dtype=np.int32)
     waiting = [(total / length, a, b) for a, each in enumerate(borders) for b, (total, length) in each.items() if a < b]
     heapq.heapify(waiting)

@@ -1,4 +1,4 @@
-"""Round things of a map: blobs by the Laplacian of Gaussian, each circle then fitted to its edge."""
+"""Round objects in a map: blobs by the Laplacian of Gaussian, then a circle is fitted to the edge of each blob."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ LEAST_RESPONSE = 0.4  # that of a whole disc is 2 / e
 TURN = np.linspace(0, 2 * np.pi, 48, endpoint=False)
 EDGE = (0.7, 1.3)  # radii of a blob between which its edge is looked for
 FEWEST = 10  # edge points of 48; with fewer the blob's own centre and radius stay
-FILLED = 0.88  # share of a circle within the map's outlines under which it rather holds several: others come first
-COVERED = 0.5  # share of a circle that lies in clearer ones from which it is none of its own
+FILLED = 0.88  # a circle with a smaller share inside the map's outlines may hold several objects: others come first
+COVERED = 0.5  # a circle with a larger share inside clearer circles is dropped
 
 
 def find_circles(shown: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     """The circles in a map (H, W) uint8, 0..255 for 0..1, whose edges lie where it crosses the threshold.
 
-    A blob is a maximum of the scale-normalised Laplacian of Gaussian in place and scale, its radius sigma sqrt 2
-    (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998). Its edge points, looked for along rays to a fraction of a pixel,
-    then give the circle of least squares (Kasa, IEEE Trans. Instrum. Meas. 25, 8, 1976).
+    A blob is a maximum of the scale-normalised Laplacian of Gaussian in place and scale; its radius is sigma sqrt 2
+    (Lindeberg, Int. J. Comput. Vis. 30, 79, 1998). Its edge points are found along rays with subpixel accuracy.
+    They give the least-squares circle (Kasa, IEEE Trans. Instrum. Meas. 25, 8, 1976).
     """
     values = shown.astype(np.float32) / 255
     if not (values >= threshold).any():
         return np.zeros((0, 3))
-    # A mask is as good as a map: what lies beyond the threshold counts, how far does not.
+    # Masks and maps give the same result: only the crossing of the threshold counts, not the distance from it.
     soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
     blobs = _blobs(soft)
     fitted = [_fitted(soft, blob) for blob in (*blobs, *_inscribed(soft))]
@@ -39,7 +39,7 @@ def find_circles(shown: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
 
 
 def _blobs(soft: NDArray[np.float32]) -> Circles:
-    """Maxima of the response in place and scale, the clearest first; each lies on what is to be found."""
+    """Maxima of the response in place and scale, the clearest first; each lies on the foreground."""
     count = int(np.ceil(np.log(RADII[1] / RADII[0]) / np.log(STEP))) + 1
     radii = RADII[0] * STEP ** np.arange(count)
     stack = _responses(soft, radii)
@@ -50,7 +50,7 @@ def _blobs(soft: NDArray[np.float32]) -> Circles:
 
 
 def _inscribed(soft: NDArray[np.float32]) -> Circles:
-    """The largest circles that fit into the outlines, for what blobs miss in a crowd."""
+    """The largest circles that fit into the outlines, for objects in a crowd that blobs miss."""
     distance = ndimage.distance_transform_edt(soft >= 0.5)
     peaks = (distance == ndimage.maximum_filter(distance, 5)) & (distance >= RADII[0])
     order = np.argsort(-distance[peaks], kind="stable")
@@ -99,13 +99,13 @@ def _least_squares(points: Floats) -> Floats | None:
 
 
 def _filled(soft: NDArray[np.float32], circle: Floats) -> float:
-    """The share of a circle that belongs to what is looked for."""
+    """The share of a circle that is foreground."""
     box, depth = _depth(circle, soft.shape)
     return float((soft[box] >= 0.5)[depth > 0].mean()) if (depth > 0).any() else 0.0
 
 
 def _apart(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
-    """Without circles that lie in clearer ones, which come before them; in reading order."""
+    """The circles, clearest first, without circles that lie in clearer ones; returned in reading order."""
     taken = np.zeros(shape, bool)
     kept = []
     for circle in circles:
@@ -128,7 +128,7 @@ def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice],
 
 
 def discs(circles: Circles, shape: tuple[int, int]) -> NDArray[np.int32]:
-    """(H, W) int32: n where a pixel's centre lies in the n-th circle; in several, of the one it lies deepest in."""
+    """(H, W) int32: n if a pixel's centre lies in the n-th circle; if in several, the one in which it lies deepest."""
     labels, deepest = np.zeros(shape, np.int32), np.zeros(shape)
     for number, circle in enumerate(circles, start=1):
         box, depth = _depth(circle, shape)

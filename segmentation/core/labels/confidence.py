@@ -1,4 +1,4 @@
-"""What the maps say of particles: how likely each is right, how clear they are together, and how large."""
+"""Properties of particles from the maps: the confidence of each, their overall clarity, and their size."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SURE = 230  # of 255; foreground above it
 SMALLEST_AREA = 9  # px
 RING = 1, 5  # px, as the network saw them: from where to where around a particle the ground is looked at
 FEWEST = 8  # px of ground around a particle that suffice
-CLEARLY = 4.0  # SD of the ground: what stands out more is no clearer
+CLEARLY = 4.0  # SD of the ground: a larger contrast counts as no clearer
 SAMPLED = 2**22  # px of ground that suffice to tell its grey
 NOTHING = 0.002  # share of the picture under which it shows no particles
 
 
 def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
-    """(n,) each, by the names of TRAITS: what maps and picture say of each particle.
+    """(n,) each, by the names of TRAITS: properties of each particle from maps and picture.
 
     maps: (2 or 3, H, W) uint8. grey: (H, W) uint8, the picture as the network saw it. labels: (H, W) 1..n. scale: at
-    which the network saw them. diameter: in px, what it likes best.
+    which the network saw them. diameter: the network's preferred diameter in px.
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
     of pixels whose probability is above 0.9. size: ln(ECD / diameter), and its square. others: mean of `foreground`
     over all particles of the image, weighted by area. contrast, glare: see `_ground`.
@@ -53,11 +53,11 @@ def traits(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float
 
 
 def _ground(grey: Grey, labels: Labels, areas: Floats, scale: float) -> tuple[Floats, Floats]:
-    """(n,) contrast: mean grey of the particle less that of the ground around it, in units of the ground's SD there,
-    -1 to CLEARLY. glare: by how much it is brighter than the particles of the image are on average, as a share of
-    what these are brighter than the ground, 0 to 1.
+    """(n,) contrast: mean grey of the particle minus that of the ground around it, in units of the ground's SD there,
+    -1 to CLEARLY. glare: its brightness above the average particle of the image, divided by the brightness of the
+    average particle above the ground, 0 to 1.
 
-    The ground around a particle is that of RING; where hardly any is left, that of the whole image.
+    The ground around a particle is taken from its RING, or from the whole image if the ring has too few pixels.
     """
     bare = labels == 0
     pixels, sums, squares = _rings(grey, labels, len(areas), scale)
@@ -83,14 +83,14 @@ def _rings(grey: Grey, labels: Labels, count: int, scale: float) -> Floats:
 
 
 def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """(n,) float32 probability that each particle is right; values as of `traits`, of which weights names some."""
+    """(n,) float32 probability that each particle is right; values: see `traits`; weights names some of them."""
     score = weights[INTERCEPT] + sum(weight * values[name] for name, weight in weights.items() if name != INTERCEPT)
     chance: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)
     return chance
 
 
 def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: ParticleOptions) -> NDArray[np.float32]:
-    """(n,) float32: how likely each particle is right; for a model without calibration the mean probability over it.
+    """(n,) float32: probability that each particle is right; without calibration its mean foreground probability.
 
     maps: (2 or 3, H, W), grey: (H, W), in the image's own pixels. scale: at which the network saw them.
     """
@@ -100,11 +100,11 @@ def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: Pa
 
 
 def clarity(maps: Maps, threshold: float, seed_threshold: float) -> tuple[float, float | None, int]:
-    """How clearly maps (2 or 3, H, W) show particles, how large these are and how many: the judge of a scale search.
+    """The clarity, size and number of particles in maps (2 or 3, H, W), used to judge a scale search.
 
-    threshold: foreground probability, seed_threshold: inner distance, from which pixels count.
+    Pixels count from these values on: threshold (foreground probability), seed_threshold (inner distance).
 
-    Clarity is how high the cores rise (area-weighted mean of their peaks) times how sure the foreground is, 0 to 1.
+    Clarity is the area-weighted mean of the cores' peaks times the certainty of the foreground, 0 to 1.
     """
     foreground, distance = maps[:2]
     inside = foreground >= threshold * 255
@@ -120,8 +120,8 @@ def clarity(maps: Maps, threshold: float, seed_threshold: float) -> tuple[float,
 def typical_diameter(maps: Maps, threshold: float, seed_threshold: float) -> float | None:
     """Median ECD in px, each particle weighted by its ECD; None where there are no particles.
 
-    By number specks would decide, by area a few large particles would, at the cost of all small ones. Cores stand for
-    particles: a core of inner distance above c is 1 - c times as wide as its particle.
+    By number, specks would dominate; by area, a few large particles. Cores represent particles: a core of inner
+    distance above c is 1 - c times as wide as its particle.
     """
     cores, _ = ndimage.label((maps[1] >= seed_threshold * 255) & (maps[0] >= threshold * 255))
     areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - seed_threshold) ** 2

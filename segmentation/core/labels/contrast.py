@@ -1,4 +1,4 @@
-"""How far outlines stand out from their surroundings: in one micrograph, particles of one kind do so about equally."""
+"""The contrast of outlines with their surroundings: in one micrograph, particles of one kind have similar contrast."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from .separate import areas_of
 
 Floats = NDArray[np.float64]
 RING = 1, 6  # px outside an outline, between which its surroundings are looked at
-FEWEST = 8  # px of a ring that tell its grey
-LEAST_GROUND = 0.02  # share of the picture that must be bare to tell the grey of the whole ground
+FEWEST = 8  # fewest px of a ring for its grey
+LEAST_GROUND = 0.02  # share of the picture that must be bare for the grey of the whole ground
 GAP = 0.5, 0.6  # of the typical contrast: that of a gap at most, and by how much more all around it stands out
 TYPICAL = 0.7  # quantile of the outlines' contrasts, weighted by area
 
 
 class Contrasts(NamedTuple):
-    """relative: (n,) how far each outline stands out, relative to what is typical of the image: 1 is typical, 0 does
-    not stand out, a negative one is of the other sign than the particles; NaN where the ground is not seen.
-    gap: (n,) bool, whether it looks like a gap between particles.
+    """relative: (n,) the contrast of each outline relative to the typical one of the image: 1 is typical, 0 is no
+    contrast, a negative value has the opposite sign to the particles; NaN if the ground is not visible.
+    gap: (n,) bool, whether the outline looks like a gap between particles.
     """
 
     relative: Floats
     gap: NDArray[np.bool_]
 
     def faint(self, limit: float) -> NDArray[np.bool_]:
-        """(n,) whether each stands out by less than `limit`, or is a gap; a limit of 0 names none."""
+        """(n,) whether the contrast is below `limit`, or the outline is a gap; with a limit of 0 none is."""
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
 def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = False) -> Contrasts:
-    """How far the outlines 1..n of an image stand out from their surroundings.
+    """The contrast of the outlines 1..n of an image with their surroundings.
 
     grey, labels: (H, W), of the analysed rows. dark: whether the particles are darker than their surroundings.
-    The contrast of an outline is its mean grey less the median of the bare pixels that lie 2 to 6 px outside; where
-    neighbours leave no such pixels, less the median of all bare ones.
-    Typical is the 0.7 quantile of the absolute contrasts, weighted by area. A gap stands out by less than half of what
-    is typical, and all around it, other outlines included, stands out by 0.6 of it more. An outline whose contrast is
-    clearly of the other sign is a gap, too. The rules are ours (docs/development/experiments.md).
+    The contrast of an outline is its mean grey minus the median of the bare pixels 2 to 6 px outside. If neighbours
+    leave no such pixels, the median of all bare pixels is used.
+    The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
+    typical contrast, and all pixels around it, other outlines included, exceed it by 0.6 of the typical contrast. An
+    outline with a clear contrast of the opposite sign is also a gap. Our own rules (docs/development/experiments.md).
     """
     n = int(labels.max(initial=0))
     if not n:
@@ -66,7 +66,7 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], dark: bool = F
 
 
 def _median_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], label: int, box: tuple[slice, slice]) -> float:
-    """Median grey of all pixels in the ring around one outline, those of other outlines included."""
+    """Median grey of all pixels in the ring around one outline, including pixels of other outlines."""
     far = RING[1]
     window = tuple(slice(max(0, each.start - far), each.stop + far) for each in box)
     mine = labels[window] == label
@@ -83,7 +83,7 @@ def _mean_inside(grey: NDArray[np.uint8], labels: NDArray[np.int32], areas: Floa
 
 
 def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) -> Floats:
-    """(n,) median grey of each outline's ring, else of the whole ground, else NaN."""
+    """(n,) median grey of each outline's ring; if there is none, of the whole ground; otherwise NaN."""
     histogram = np.bincount(grey[labels == 0], minlength=256)
     bare = histogram.sum()
     ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan

@@ -1,8 +1,9 @@
-"""Touching particles cut apart: a piece around every maximum of the inner distance, joined where no cut is likely.
+"""Cut touching particles apart: one piece around every maximum of the inner distance, joined where a cut is unlikely.
 
-The pieces are those of a watershed, too many at first (`pieces`). Neighbours are joined one after the other, the least
-likely cut first, as long as one is less likely than the model's limit. How likely a cut is says a logistic model,
-fitted on images with truth (lab/instances/cutting.py), of what maps and picture show of both pieces and their border.
+A watershed first gives too many pieces (`pieces`). Neighbours are then joined one after the other, the least likely
+cut first, as long as its probability is below the model's limit. The probability comes from a logistic model of
+properties of both pieces and their border in maps and picture. It was fitted on images with truth
+(lab/instances/cutting.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .options import INTERCEPT, LIMIT, LOW_LIMIT
 from .pieces import AREA, GREY, LENGTH, SEAM, TOUCHING, XX, XY, YY, Floats, Grey, Pieces, X, Y, oversegment
 from .separate import Labels, fill_holes, relabel, renumber
 
-SMALL = 16.0, 24.0  # px of the median ECD: from where on the limit begins to rise to the usual one, and reaches it
+SMALL = 16.0, 24.0  # px of the median ECD: here the limit begins to rise, and here it reaches the usual limit
 Places = NDArray[np.int64]
 
 
@@ -31,12 +32,12 @@ def cut_apart(
     diameter: float,
     weights: Mapping[str, float],
 ) -> Labels:
-    """Label the particles of two maps: every pixel of foreground belongs to one, and no lines are burnt in.
+    """Label the particles: every foreground pixel belongs to one particle, and no lines are left between particles.
 
-    maps: (2 or 3, H, W) uint8 foreground, inner distance and perhaps where particles touch, 0..255 for 0..1. grey: (H,
-    W) uint8, the picture as the network saw it. threshold: a pixel at or above it is particle. scale: at which the
-    network saw the picture. diameter: px that it likes best. weights: of the model of cuts, as among ParticleOptions.
-    Returns (H, W) int32 labels 1..n, 0 background.
+    maps: (2 or 3, H, W) uint8 foreground, inner distance and, optionally, contacts of particles, 0..255 for 0..1.
+    grey: (H, W) uint8, the picture as the network saw it. threshold: a pixel at or above it is particle. scale: at
+    which the network saw the picture. diameter: its preferred diameter in px. weights: of the model of cuts, see
+    ParticleOptions. Returns (H, W) int32 labels 1..n, 0 background.
     """
     labels, first, pieces = oversegment(maps, grey, threshold=threshold, scale=scale)
     if len(pieces.pairs):
@@ -50,30 +51,30 @@ def cut_apart(
 
 
 def typical_size(pieces: Pieces, ends: Places) -> float:
-    """Median ECD in px of what the pieces are joined to; ends: (n + 1,) as of `join`."""
+    """Median ECD in px of the joined pieces; ends: (n + 1,) from `join`."""
     areas = np.bincount(ends[1:], pieces.sums[1:, AREA])
     return float(np.median(np.sqrt(4 * areas[areas > 0] / np.pi)))
 
 
 def limit_for(size: float, usual: float) -> float:
-    """The limit of an image whose outlines are `size` px wide: below the usual one where they are SMALL.
+    """The limit for an image with outlines `size` px wide: below the usual limit if they are SMALL.
 
-    Of small particles a contact is but a few pixels, which show no cut to be likely: with the usual limit most of what
-    is wrong is two in one outline, with a lower one there are hardly more halves (docs/development/experiments.md).
+    The contact of small particles has only a few pixels, so no cut looks likely there. With the usual limit most errors
+    are merged particles; a lower limit splits hardly more particles (docs/development/experiments.md).
     """
     return float(np.interp(size, SMALL, (min(usual, LOW_LIMIT), usual)))
 
 
 def cut_traits(pieces: Pieces, one: Places, other: Places, at: Places, unit: float) -> dict[str, Floats]:
-    """What the chance of a cut depends on, (k,) each, by the names of CUT_TRAITS.
+    """The variables of the probability of a cut, (k,) each, by the names of CUT_TRAITS.
 
-    one, other: (k,) pieces. at: (k,) the places of their borders. unit: diameter that the network likes best, in the
+    one, other: (k,) pieces. at: (k,) the places of their borders. unit: the network's preferred diameter, in the
     same pixels.
     saddle: highest inner distance on the border. lower, higher: the peaks of both. size: ln(ECD of the smaller / unit).
-    ratio: ln(area of the larger / of the smaller). seam: asinh of how much darker the border is than what lies on both
-    sides, in units of the noise. step: ln(1 + difference of both mean greys, in the same units). roundness: shorter by
-    longer axis of the ellipse with the second moments of both together. touching: mean chance that particles touch,
-    along the border.
+    ratio: ln(area of the larger / of the smaller). seam: asinh of the darkness of the border relative to both sides, in
+    units of the noise. step: ln(1 + difference of both mean greys, in the same units). roundness: shorter over longer
+    axis of the ellipse with the second moments of both together. touching: mean probability along the border that
+    particles touch.
     """
     sums, peaks, lines = (
         (pieces.sums[one], pieces.sums[other]),
@@ -106,9 +107,9 @@ def _roundness(sums: Floats) -> Floats:
 
 
 def join(pieces: Pieces, weights: Mapping[str, float], unit: float) -> NDArray[np.int64]:
-    """(n + 1,) the piece in which each piece ends, when what is unlikely to be cut is joined.
+    """(n + 1,) the final piece of each piece, after pieces with an unlikely cut are joined.
 
-    unit: px that the network likes best, in the pixels of the pieces. weights: see `cut_apart`.
+    unit: the network's preferred diameter, in pixels of the pieces. weights: see `cut_apart`.
     """
     names = [name for name in weights if name not in (INTERCEPT, LIMIT)]
     least = np.log(weights[LIMIT] / (1 - weights[LIMIT]))
@@ -159,7 +160,7 @@ def join(pieces: Pieces, weights: Mapping[str, float], unit: float) -> NDArray[n
 
 
 def _followed(ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each chain of pieces taken in by one another followed to its last."""
+    """The last piece of each chain of joined pieces."""
     while (ends != ends[ends]).any():
         ends = ends[ends]
     return ends

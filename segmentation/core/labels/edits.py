@@ -1,8 +1,8 @@
 """Corrections of a Segmentation: every operation is a function that returns a Patch; numpy alone.
 
-A Patch holds the new ids of a box and what is then known of the objects that it touches. A Segmentation and its patches
-give the corrected one bit for bit (`apply`), and `inverse` undoes a patch. Positions are (x, y) in pixels of the image,
-x to the right, y down, (0, 0) at the top left corner of the first pixel, whose centre is (0.5, 0.5).
+A Patch holds the new ids of a box and the new data of the objects that it touches. A Segmentation and its patches give
+exactly the corrected one, bit for bit (`apply`); `inverse` undoes a patch. Positions are (x, y) in pixels of the image,
+x to the right, y down; (0, 0) is the top left corner of the first pixel, so its centre is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class BadEdit(ValueError):
 
 
 class Object(NamedTuple):
-    """What a Segmentation knows of one object: see there. reason: for which a person set it aside, "" if nobody did."""
+    """The data of one object, see Segmentation. reason: why a person set it aside, "" if nobody did."""
 
     place: int
     confidence: float
@@ -45,8 +45,8 @@ class Object(NamedTuple):
 class Patch:
     """What an operation changes.
 
-    box: the part of the labels that it writes. runs: its new ids, row by row, as (id, how many pixels). objects: of
-    every id that it touches, what is known of it afterwards; None: it is gone. next_id: the first that is free then.
+    box: the part of the labels that it writes. runs: its new ids, row by row, as (id, number of pixels). objects: the
+    new data of every id that it touches; None if the object is gone. next_id: the first free id afterwards.
     """
 
     box: Box = NOTHING
@@ -56,11 +56,11 @@ class Patch:
 
     @property
     def made(self) -> list[int]:
-        """Ids that stand after it, as far as it touches them."""
+        """The touched ids that still exist afterwards."""
         return [number for number, each in self.objects.items() if each is not None]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types; a confidence that is not known is None."""
+        """Plain JSON types; an unknown confidence is None."""
         known = {
             str(number): None if each is None else [each.place, _or_none(each.confidence), each.by_hand, each.reason]
             for number, each in self.objects.items()
@@ -93,7 +93,7 @@ def _object(said: Sequence[Any] | None) -> Object | None:
 def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
     """The segmentation after the patches, in their order.
 
-    Alternatives are dropped: they are of outlines that no longer stand. Raises BadEdit where a patch does not fit.
+    Alternatives are dropped, because they belong to the old outlines. Raises BadEdit if a patch does not fit.
     """
     labels, next_id, changed = segmentation.labels.copy(), segmentation.next_id, False
     known: dict[int, Object | None] = {}
@@ -135,7 +135,7 @@ def _with(segmentation: Segmentation, labels: Labels, known: Mapping[int, Object
 
 
 def inverse(segmentation: Segmentation, patch: Patch) -> Patch:
-    """The patch that undoes `patch` on the segmentation that it was made for; ids that it used stay used."""
+    """The patch that undoes `patch`, for the segmentation before `patch`; ids that it used stay used."""
     now = {number: _known(segmentation, number) for number in patch.objects}
     top, left, bottom, right = patch.box
     return Patch(patch.box, _runs(segmentation.labels[top:bottom, left:right]), now, patch.next_id)
@@ -148,8 +148,8 @@ def delete(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
 
 
 def restore(segmentation: Segmentation, ids: Sequence[int], earlier: Segmentation) -> Patch:
-    """Objects that were set aside are kept; those that were deleted come back from `earlier`, under their ids, where
-    their pixels are still background."""
+    """Objects that were set aside are kept again. Deleted objects come back from `earlier` with their ids, on pixels
+    that are still background."""
     standing = [number for number in ids if number in segmentation.ids]
     gone = [number for number in ids if number not in segmentation.ids]
     kept = {number: _by_hand(segmentation, number) for number in standing}
@@ -164,7 +164,7 @@ def restore(segmentation: Segmentation, ids: Sequence[int], earlier: Segmentatio
 
 
 def set_aside(segmentation: Segmentation, ids: Sequence[int], reason: str) -> Patch:
-    """The objects stay in the image, but do not count; reason: a word or two for the tables."""
+    """The objects stay in the image but do not count; reason: a word or two for the tables."""
     if not 0 < len(reason.strip()) <= 40:
         raise BadEdit("A reason has 1 to 40 characters.")
     _check(segmentation, ids)
@@ -173,14 +173,14 @@ def set_aside(segmentation: Segmentation, ids: Sequence[int], reason: str) -> Pa
 
 
 def reviewed(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
-    """A person has looked at the objects and found their outlines right, so they count."""
+    """A person has checked the outlines of the objects, so they count."""
     _check(segmentation, ids)
     known = {number: _by_hand(segmentation, number) for number in ids}
     return _patch(segmentation, NOTHING, np.zeros((0, 0), np.int32), known)
 
 
 def reclassify(segmentation: Segmentation, ids: Sequence[int], name: str) -> Patch:
-    """The objects become ones of the class of this name."""
+    """The objects get the class of this name."""
     if name not in segmentation.class_names:
         raise BadEdit(f"There is no class {name}; the classes are {', '.join(segmentation.class_names)}.")
     _check(segmentation, ids)
@@ -190,7 +190,7 @@ def reclassify(segmentation: Segmentation, ids: Sequence[int], name: str) -> Pat
 
 
 def merge(segmentation: Segmentation, ids: Sequence[int]) -> Patch:
-    """The objects become one, under the id of the largest of them."""
+    """The objects become one object with the id of the largest."""
     if len(set(ids)) < 2:
         raise BadEdit("Choose at least two objects to merge.")
     chosen, box, inside = _pixels_of(segmentation, ids)
@@ -305,7 +305,7 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
 
 
 def _cut(inside: Mask, barrier: Mask) -> Labels:
-    """Parts (h, w) int32 1..n of an object, 1 the largest with all pieces that the barrier does not divide."""
+    """Parts (h, w) int32 1..n of an object; part 1 is the largest, with all pieces that the barrier does not divide."""
     pieces, _ = components(inside)
     parts, count = components(inside & ~barrier)
     areas = np.bincount(parts.ravel(), minlength=count + 1)
@@ -431,12 +431,12 @@ def _changed(segmentation: Segmentation, number: int, **said: Any) -> Object:
 
 
 def _by_hand(segmentation: Segmentation, number: int) -> Object:
-    """An object that a person vouches for, so that it counts."""
+    """An object confirmed by a person, so that it counts."""
     return _changed(segmentation, number, confidence=nan, by_hand=True, reason="")
 
 
 def _patch(segmentation: Segmentation, box: Box, after: Labels, known: Mapping[int, Object | None]) -> Patch:
-    """The patch that makes `after` (h, w) of a box, without rows and columns at its rim that stay as they are."""
+    """The patch that turns a box into `after` (h, w), without unchanged rows and columns at its edges."""
     before = _crop(segmentation, box)
     changed = before != after
     objects: dict[int, Object | None] = dict(known)

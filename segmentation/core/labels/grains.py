@@ -1,4 +1,4 @@
-"""Grains: what a map of boundaries encloses, and which of them are convex."""
+"""Grains, enclosed by a map of boundaries, and which of them are convex."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BLOCK = np.ones((3, 3), bool)
 def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
     """(H, W) int32 1..n, 0 on boundaries: the grains between boundaries, (H, W) uint8 0..255 for 0..1.
 
-    threshold: mean probability along a border from which it parts two grains: where a boundary is seen only in parts,
-    its gaps are closed, and a piece of a boundary that ends nowhere parts nothing. Regions are opened with a square of
-    3 px, as those of CHAC (Xu et al., J. Nucl. Mater. 588, 154813, 2024), and grains at the frame stay.
+    threshold: least mean probability along a border that separates two grains. So gaps in a partly visible boundary
+    are closed, and a piece of boundary with a loose end separates nothing. Regions are opened with a square of
+    3 px, as in CHAC (Xu et al., J. Nucl. Mater. 588, 154813, 2024). Grains at the frame stay.
     """
     regions = closed_regions(boundary, threshold)
     # Along a straight border the blurred one has this value at REACH; a jagged one is straightened by it.
@@ -34,10 +34,10 @@ def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[
 
 
 def are_convex(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(n,): whether each grain 1..n is convex as CHAC has it.
+    """(n,): whether each grain 1..n is convex by the definition of CHAC.
 
-    Convex is the polygon of Douglas and Peucker (1973) that leaves the outline by TOLERANCE of its length at most:
-    one that bends inwards is several grains between which a boundary was not seen.
+    The polygon of Douglas and Peucker (1973), with a tolerance of TOLERANCE times the outline's length, must be convex.
+    A grain that bends inwards is probably several grains with an undetected boundary.
     """
     boxes = ndimage.find_objects(labels)
     return np.array([_is_convex(labels[box] == number) for number, box in enumerate(boxes, start=1)], bool)
@@ -60,8 +60,8 @@ def _is_convex(shape: NDArray[np.bool_]) -> bool:
 
 
 def crossings(labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(H, W): how many grains of labels (H, W) the rows and columns cross, counted where they enter and leave them
-    (ASTM E112): half at each, and so half for a grain at one end of a line."""
+    """(H, W): how many grains of labels (H, W) the rows and columns cross (ASTM E112). Entering and leaving a grain
+    count half each, so a grain at one end of a line counts half."""
     crossed = np.zeros(labels.shape)
     for lines, found in ((labels, crossed), (labels.T, crossed.T)):
         passed = lines[:, 1:] != lines[:, :-1]
@@ -71,6 +71,6 @@ def crossings(labels: NDArray[np.int32]) -> NDArray[np.float64]:
 
 
 def mean_intercept(crossed: float, pixels: float) -> float:
-    """Mean lineal intercept in px: the length of the rows and columns of an area of so many px over the number of
-    grains that they cross; NaN where no line leaves its grain."""
+    """Mean lineal intercept in px: the total length of rows and columns of an area given in px, divided by the number
+    of grains that they cross; NaN if no line leaves its grain."""
     return 2 * pixels / crossed if crossed > 0 else float("nan")

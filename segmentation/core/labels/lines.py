@@ -1,4 +1,4 @@
-"""Line defects, such as dislocations seen edge on: pieces of a map, and how long they are."""
+"""Line defects, such as dislocations seen edge on: connected pieces of a map, and their lengths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 def find_lines(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
-    """(H, W) int32 1..n: the pieces, joined over corners too, in which a map (H, W) uint8 reaches the threshold."""
+    """(H, W) int32 1..n: the pieces of a map (H, W) uint8 at or above the threshold; corners connect pixels."""
     pieces, count = ndimage.label(shown >= max(1, round(threshold * 255)), ALL_SIDES)
     keep = np.bincount(pieces.ravel(), minlength=count + 1) >= SMALLEST
     keep[0] = False
@@ -32,8 +32,8 @@ def find_lines(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.i
 
 
 def skeleton_lengths(labels: NDArray[np.int32]) -> Floats:
-    """(n,) px: the length of each line 1..n: of its smoothed skeleton without spurs, from one end of it to the other,
-    and of its branches."""
+    """(n,) px: the length of each line 1..n: its smoothed skeleton without spurs, from end to end, plus its
+    branches."""
     return np.array([_length(labels[box] == n) for n, box in enumerate(ndimage.find_objects(labels), start=1)], float)
 
 
@@ -74,7 +74,7 @@ def _tree(bone: NDArray[np.bool_]) -> sparse.csr_matrix:
 
 
 def _chains(tree: sparse.csr_matrix, depth: Floats) -> Iterator[Ints]:
-    """The longest path of a tree first, then its branches, each from the pixel where it leaves; spurs are left out."""
+    """The longest path of a tree, then its branches, each from the pixel where it begins; without spurs."""
     start = int(np.argmax(csgraph.dijkstra(tree, directed=False, indices=0)))
     order, before = csgraph.breadth_first_order(tree, start, directed=False)
     away = csgraph.dijkstra(tree, directed=False, indices=start)
@@ -127,8 +127,8 @@ def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
 
 
 def _middle(across: Floats, half: float) -> Floats:
-    """How much pixels count by how far they lie beside the middle: round ends reach farthest there, and a border that
-    is not sharp leaves the rows of pixels no steps to enter it by."""
+    """Weights of pixels by their distance from the middle line. Round ends reach farthest in the middle, and smooth
+    weights avoid steps between rows of pixels."""
     reach = max(0.8 * half, 2.0)
     return np.where(np.abs(across) < reach, np.cos(np.pi / 2 * across / reach) ** 2, 0.0)
 
@@ -155,8 +155,8 @@ def _polyline(points: Floats) -> float:
 def _end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
     """How far a line (H, W) goes on straight beyond the last point of its path (n, 2).
 
-    Counted are the pixels of a strip in the middle of the line, beyond the point and as far behind it: their ratio is
-    that of the lengths, whatever the width.
+    Pixels of a strip in the middle of the line are counted, beyond the point and equally far behind it. Their ratio is
+    the ratio of the lengths, for any width.
     """
     last = path[-max(6, round(4 * half)) :]
     direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]

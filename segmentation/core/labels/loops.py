@@ -1,4 +1,4 @@
-"""Dislocation loops of a map: its pieces, filled, and parted where they narrow."""
+"""Dislocation loops of a map: its connected pieces, filled, and separated where they narrow."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NARROWS = 0.25  # of the half width of a piece: by so much it must be narrower b
 def find_loops(shown: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
     """(H, W) int32 1..n: the loops in a map (H, W) uint8 that reach the threshold.
 
-    A ring is filled. A piece is parted, by a watershed of the distance to its edge (Vincent and Soille 1991), where
-    that distance falls by more than NARROWS between two maxima.
+    A ring is filled. A watershed of the distance to the edge (Vincent and Soille 1991) splits a piece where this
+    distance falls by more than NARROWS between two maxima.
     """
     pieces, _ = ndimage.label(shown >= max(1, round(threshold * 255)))
     inside = fill_holes(pieces.astype(np.int32)) > 0

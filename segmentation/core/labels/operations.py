@@ -62,7 +62,7 @@ ARGUMENTS = {"id": "number", "class": "name"}  # of the functions, where they ar
 
 
 def patch_of(segmentation: Segmentation, operation: Operation, original: Segmentation) -> Patch:
-    """What one operation changes; original: where deleted objects come back from. Raises BadEdit."""
+    """The patch of one operation; original: the source of restored objects. Raises BadEdit."""
     name = operation.get("op") if isinstance(operation, Mapping) else None
     if name not in OPERATIONS:
         raise BadEdit(f"op is one of {', '.join(OPERATIONS)} or {UNDO}.")
@@ -79,9 +79,9 @@ def patch_of(segmentation: Segmentation, operation: Operation, original: Segment
 
 
 def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segmentation:
-    """The segmentation after all operations, which its provenance names; "undo" takes the last one back.
+    """The segmentation after all operations, with these in its provenance; "undo" takes the last one back.
 
-    Raises BadEdit, which says which of them cannot be done; nothing is done then.
+    Raises BadEdit, which names the operation that is impossible; then nothing is changed.
     """
     now, done = segmentation, list[Patch]()
     for place, operation in enumerate(operations, 1):

@@ -1,4 +1,4 @@
-"""What the card of a model of particles says to their analysis alone."""
+"""Entries in the card of a particle model that only the analysis of particles reads."""
 
 from __future__ import annotations
 

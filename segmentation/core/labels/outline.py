@@ -1,4 +1,4 @@
-"""Maps -> particles with their confidence; the hopeless ones are dropped, and in mere noise the doubtful ones, too."""
+"""Maps -> particles with their confidence. Hopeless ones are dropped, and in pure noise also doubtful ones."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong
 class Outlines:
     """labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: outlines that were left out.
 
-    expected: share that is expected to be right of the outlines that stand out; of all these, where that makes the
-    image noise, else of those that are left; 1 without any, and where the model is not calibrated.
+    expected: expected share of right outlines among those with contrast: of all of them if the image is judged as
+    noise, otherwise of the remaining ones. 1 if there are none, or if the model is not calibrated.
     """
 
     labels: Labels
@@ -33,7 +33,7 @@ class Outlines:
 
 
 def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Labels:
-    """(H, W) int32 labels 1..n of the particles of maps (2 or 3, H, W), told apart as the model's options say.
+    """(H, W) int32 labels 1..n of the particles of maps (2 or 3, H, W), separated by the model's options.
 
     grey: (H, W) uint8, the picture as the network saw it.
     """
@@ -43,7 +43,7 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
 
 
 def that_count(found: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
-    """The outlines without those that measuring sets aside by default: the faint ones and gaps between particles.
+    """The outlines without faint ones and gaps between particles, which measuring sets aside by default.
 
     grey: (H, W) uint8, the picture as the network saw it.
     """
@@ -53,18 +53,18 @@ def that_count(found: Outlines, grey: Grey, options: ParticleOptions) -> Outline
 
 
 def least_chance(expected: float, options: Mapping[str, Any]) -> float:
-    """The chance of being right under which outlines of an image are dropped; options: of the model's stored card."""
+    """Outlines with a lower probability of being right are dropped; options: of the model's stored card."""
     return HOPELESS if expected >= float(options.get("noise", EVEN)) else EVEN
 
 
 def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Outlines:
     """The particles of maps (2 or 3, H, W) uint8 that a network made at `scale` of a picture, (H, W) uint8.
 
-    Outlines whose chance is under HOPELESS are dropped. Where a calibrated model expects most outlines of an image to
-    be wrong, the image shows noise rather than particles: all that are more likely wrong than right are dropped then.
-    Elsewhere those stay, for the filter. Faint outlines and gaps, which measuring sets aside, have no say in this.
-    The options say below which expected share that is so (`noise`): where faint things abound, most candidates are
-    wrong without the rest being noise.
+    Outlines with a probability of being right below HOPELESS are dropped. If a calibrated model expects most outlines
+    of an image to be wrong, the image shows noise, not particles: then all outlines that are more likely wrong than
+    right are dropped. Otherwise they stay, for the filter. Faint outlines and gaps, which measuring sets aside, are
+    not counted here. The option `noise` sets the limit of the expected share: with many faint objects most
+    candidates are wrong, but the rest is not noise.
     """
     labels = particles(maps, grey, scale, threshold, options)
     certainty = confidence(maps, grey, labels, scale, options)

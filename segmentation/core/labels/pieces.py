@@ -1,4 +1,4 @@
-"""Components of the foreground taken to pieces, one around every maximum of the inner distance; too many at first."""
+"""Foreground components divided into pieces, one around every maximum of the inner distance; too many at first."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Pieces:
 
     sums: (n + 1, 7) over the pixels of each: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner distance, 0
     to 1. pairs: (m, 2) int64 pieces that touch. saddles: (m,) highest inner distance, 0 to 1, on the border of each
-    pair. lines: (m, 3) over the pixels of each border: 1, by how much the grey a little inside both pieces exceeds
-    that on the border, and the chance that particles touch there (0 without such a map). noise: SD of the grey's.
+    pair. lines: (m, 3), sums over the pixels of each border: 1, the grey just inside both pieces minus the grey
+    on the border, and the probability that particles touch there (0 without such a map). noise: its SD in the grey.
     """
 
     sums: Floats
@@ -50,8 +50,8 @@ class Pieces:
 def oversegment(maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale: float) -> tuple[Labels, int, Pieces]:
     """Pieces around every maximum of the inner distance: labels (H, W) int32, the first piece's label, the pieces.
 
-    maps: (2 or 3, H, W) uint8. grey: (H, W) the picture as the network saw it. Smaller labels are components that have
-    one maximum or none, and are particles as they are.
+    maps: (2 or 3, H, W) uint8. grey: (H, W) the picture as the network saw it. Smaller labels are components with at
+    most one maximum, which stay as they are.
     """
     mask = maps[0] >= max(1, round(threshold * 255))
     components, count = ndimage.label(mask)
@@ -98,9 +98,9 @@ def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
 def _borders(
     labels: Labels, components: int, base: int, seen: tuple[NDArray[np.uint8], ...], inside: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Of every two pixels side by side that are of different pieces: key (as `gathered` wants it), saddle and line.
+    """For every two adjacent pixels of different pieces: key (for `gathered`), saddle and line.
 
-    seen: smoothed inner distance, grey and perhaps where particles touch. inside: px to where sides are read.
+    seen: smoothed inner distance, grey and, optionally, contacts of particles. inside: px to where sides are read.
     """
     distance, grey = seen[:2]
     found: list[tuple[NDArray[np.int64], Floats, Floats]] = []
@@ -120,7 +120,7 @@ def _borders(
 
 
 def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tuple[int, int]) -> Floats:
-    """The grey (k,) a step away from pixels, of those pixels themselves where their piece does not reach so far."""
+    """The grey (k,) one step away from pixels, or at the pixels themselves if their piece ends before."""
     y, x = (np.clip(place + far, 0, side - 1) for place, far, side in zip(at, step, labels.shape, strict=True))
     return np.where(labels[y, x] == labels[at], grey[y, x], grey[at]).astype(float)
 
@@ -128,7 +128,7 @@ def _deep(labels: Labels, grey: Grey, at: tuple[NDArray[np.intp], ...], step: tu
 def gathered(
     keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """`pairs`, `saddles` and `lines` of Pieces, of keys lower * base + higher that may occur many times."""
+    """`pairs`, `saddles` and `lines` of Pieces, from keys lower * base + higher, which may occur many times."""
     unique, place = np.unique(keys, return_inverse=True)
     highest, sums = np.zeros(len(unique)), np.zeros((len(unique), lines.shape[1]))
     np.maximum.at(highest, place, saddles)
@@ -137,7 +137,7 @@ def gathered(
 
 
 def joined(pieces: Pieces, ends: NDArray[np.int64]) -> Pieces:
-    """The pieces when each has gone into that of `ends` (n + 1,): those taken in have no area and no neighbours."""
+    """The pieces after each was joined to its entry in `ends` (n + 1,); joined ones have no area and no neighbours."""
     count = len(ends)
     sums, peaks = np.zeros_like(pieces.sums), np.zeros(count)
     np.add.at(sums, ends, pieces.sums)
@@ -149,7 +149,7 @@ def joined(pieces: Pieces, ends: NDArray[np.int64]) -> Pieces:
 
 
 def noise_of(grey: Grey) -> float:
-    """SD of the noise in grey levels: that of second differences along rows, by their median (after Immerkær 1996)."""
+    """SD of the noise in grey levels, from the median of second differences along rows (after Immerkær 1996)."""
     rows = grey[:: 1 + grey.size // SAMPLED].astype(np.int16)
     second = 2 * rows[:, 1:-1] - rows[:, :-2] - rows[:, 2:]
     return max(float(np.median(np.abs(second))) / (0.6745 * np.sqrt(6)), LEAST_NOISE) if second.size else LEAST_NOISE

@@ -1,4 +1,4 @@
-"""What was found in a micrograph: stored once with its whole provenance, and measured as often as one likes."""
+"""The objects found in a micrograph: stored once with their whole provenance, and measured as often as needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOREIGN = "The stored segmentation belongs to another image: try again to segmen
 
 
 class UnusableSegmentation(ValueError):
-    """A stored segmentation cannot be measured; the message is one sentence that says why and what to do."""
+    """A stored segmentation cannot be measured; the message is one sentence with the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Provenance:
     """Where a segmentation comes from.
 
     micrograph: SHA-256 of the image's file. task: the kind of analysis. settings: the SegmentationSettings as asked
-    for. card: the entries of the ModelCard as it was; {"name": MASKS} where no model was used. version: of DeepSegm,
-    "" where it is not known. parent: id of the segmentation that this one is a correction of. edits: the corrections.
+    for. card: the entries of the ModelCard at that time; {"name": MASKS} if no model was used. version: of DeepSegm,
+    "" if not known. parent: id of the segmentation before the corrections. edits: the corrections.
     """
 
     micrograph: str
@@ -74,14 +74,14 @@ class Segmentation:
     confidence: (n,) float32, how likely the network's outline is right; NaN where that is not known, and of objects
         `by_hand`.
     rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
-    used: what was used where the settings leave it open, and what finding was like, by name (plain JSON types), as the
-        task says: of particles polarity, scale, threshold, clarity, expected, dropped and second_scale.
-    alternatives: other labels (H, W) int32 of the same image by what was changed: how much a number depends on a
-        setting is told by measuring them too.
+    used: values that the settings left open, and diagnostics, by name (plain JSON types). They depend on the task;
+        for particles: polarity, scale, threshold, clarity, expected, dropped and second_scale.
+    alternatives: other labels (H, W) int32 of the same image, by the changed setting. Measuring them shows how much
+        a number depends on that setting.
     layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.
     maps: the network's maps (H, W) uint8 by name, from which objects can be split or added later.
-    next_id: the lowest number that was never an id here; 0 stands for the one after the highest id.
-    by_hand: ids of the objects that a person drew, changed or found right; no filter sets them aside.
+    next_id: the lowest number that was never an id here; 0 means the highest id plus one.
+    by_hand: ids of the objects that a person drew, changed or confirmed; no filter sets them aside.
     set_aside: ids of the objects that a person set aside, with the reason.
     """
 
@@ -109,7 +109,7 @@ class Segmentation:
 
     @cached_property
     def dense(self) -> NDArray[np.int32]:
-        """(H, W) int32 the labels numbered 1..n in the order of `ids`, as measuring and drawing count them."""
+        """(H, W) int32 the labels numbered 1..n in the order of `ids`, for measuring and drawing."""
         if np.array_equal(self.ids, np.arange(1, len(self) + 1)):
             return self.labels
         numbers = np.zeros(int(self.ids.max(initial=0)) + 1, np.int32)
@@ -142,10 +142,10 @@ class Segmentation:
 
     @classmethod
     def load(cls, file: Path | BinaryIO, known: Provenance | None = None) -> Segmentation:
-        """The segmentation in a file; raises UnusableSegmentation where it is damaged, newer or of another image.
+        """The segmentation in a file; raises UnusableSegmentation if it is damaged, newer or of another image.
 
-        known: what is known of it from elsewhere: files written before FORMAT do not say it themselves, and of the
-        others the image must be the same. Faults of the disk while reading are raised as they are.
+        known: its provenance from elsewhere. Files from before FORMAT do not contain it; for other files the image
+        must be the same. Disk errors while reading are raised unchanged.
         """
         content = io.BytesIO(file.read_bytes() if isinstance(file, Path) else file.read())
         try:
@@ -185,7 +185,7 @@ def _current(data: Any) -> Segmentation:
 
 
 def _check(found: Segmentation) -> None:
-    """Raise ValueError where the parts of a file do not fit together."""
+    """Raise ValueError if the parts of a file do not fit together."""
     shape, count = found.labels.shape, len(found.ids)
     arrays = [found.labels, *found.alternatives.values()]
     if len(shape) != 2 or any(each.dtype != np.int32 or each.shape != shape for each in arrays):
@@ -212,7 +212,7 @@ def _named(data: Any, kind: str) -> dict[str, NDArray[Any]]:
 
 
 def _before_formats(data: Any, known: Provenance | None) -> Segmentation:
-    """Particles as version 0.2 and earlier stored them: numbers and words without names, the latest of them missing."""
+    """Particles as stored by version 0.2 and earlier: numbers and words without names; newer values are missing."""
     if known is None:
         raise ValueError("nothing is known of this file")
     labels, confidence = data["labels"], data["confidence"]

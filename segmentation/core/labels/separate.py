@@ -1,4 +1,4 @@
-"""Foreground and inner-distance maps -> particles: every component keeps at least one, and all its pixels."""
+"""Foreground and inner-distance maps -> particles: every component gives at least one, and no pixel is lost."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def separate(
     """Label the particles of two probability maps.
 
     foreground, distance: (H, W) uint8, 0..255 for 0..1. threshold: a pixel at or above it is particle.
-    seed_threshold: inner distance at or above which pixels form the cores that become markers, per component; a
-    component without a core is one particle. No lines are burnt in between particles; holes of a particle are filled.
+    seed_threshold: pixels with at least this inner distance form cores, the markers of their component; a
+    component without a core is one particle. No lines are left between particles; holes of a particle are filled.
     Returns (H, W) int32 labels 1..n, 0 background.
     """
     mask = foreground >= max(1, round(threshold * 255))
@@ -65,11 +65,11 @@ def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDAr
 def grow(
     components: Labels, count: int, markers: Labels, owners: NDArray[np.int64], distance: NDArray[np.uint8]
 ) -> Labels:
-    """Components 1..count with at most one marker stay as they are; the others are shared out by watershed.
+    """Components 1..count with at most one marker stay as they are; the others are divided by watershed.
 
     markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each. A marker's particle is labelled with its
-    number + count. Of components with a box of more than LARGE px a part is shared out at a time, with OVERLAP px
-    around it: memory and a processor's cache hold no more.
+    number + count. Components with a box of more than LARGE px are divided part by part, with OVERLAP px around each
+    part, because of limited memory and processor cache.
     """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
@@ -95,7 +95,7 @@ def grow(
 
 
 def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
-    """What is shared out at a time, as the window that is looked at and the part of it that is kept."""
+    """The parts to divide one by one: for each the window to process and the part of it to keep."""
     if math.prod(each.stop - each.start for each in box) <= LARGE:
         yield box, box
         return
@@ -109,7 +109,7 @@ def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
 
 
 def _close(labels: Labels, components: Labels, number: int, box: Box, distance: NDArray[np.uint8]) -> None:
-    """Give what no marker of its own part has reached to the neighbours, in place."""
+    """Give pixels that no marker of their part has reached to the neighbours, in place."""
     left = (components[box] == number) & (labels[box] == 0)
     pieces, _ = ndimage.label(left)
     for place in ndimage.find_objects(pieces):
@@ -123,7 +123,7 @@ def _close(labels: Labels, components: Labels, number: int, box: Box, distance: 
 
 
 def fill_holes(labels: Labels) -> Labels:
-    """Give every background region that one single particle encloses to that particle.
+    """Give every background region enclosed by one single particle to that particle.
 
     labels: (H, W) int32, changed in place and returned. A gap between several particles stays a gap.
     """
@@ -147,7 +147,7 @@ def fill_holes(labels: Labels) -> Labels:
 
 
 def renumber(labels: Labels) -> Labels:
-    """The same regions numbered 1..n in the order in which a reader meets them, row by row; in place."""
+    """The same regions numbered 1..n in reading order, row by row; in place."""
     flat = labels.ravel()
     highest = int(flat.max(initial=0))
     first = np.full(highest + 1, flat.size, np.int64)
@@ -163,7 +163,7 @@ def renumber(labels: Labels) -> Labels:
 
 
 def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
-    """Labels (H, W), each become its entry in numbers (n + 1,), in place: all at once takes three times the memory.
+    """Replace each of labels (H, W) by its entry in numbers (n + 1,), in place, to save two thirds of the memory.
 
     The numbers must fit into the labels' dtype.
     """
@@ -183,7 +183,7 @@ def areas_of(labels: Labels, count: int) -> NDArray[np.int64]:
 
 
 def _rows(labels: Labels) -> int:
-    """How many rows at a time, so that a processor's cache holds what is made of them."""
+    """How many rows to process at a time, so that the results fit into the processor's cache."""
     return max(1, BAND // max(1, len(labels.T)))
 
 

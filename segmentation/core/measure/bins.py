@@ -1,4 +1,4 @@
-"""The one rule by which sizes are put into bins; the figure, the report and the result page share it."""
+"""The rule for the bins of a histogram; the figure, the report and the result page share it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MOST = 60
 MANY = 1000
 ROUND = (1.0, 2.0, 2.5, 5.0)
 MOST_TYPED = 500  # bars; narrower ones could not be told apart
-WHOLE = 1e-9  # by which a size may miss a bin's edge and still lie on it
+WHOLE = 1e-9  # tolerance within which a size lies on a bin's edge
 FARTHEST = 2.0**53  # places of bins; beyond it neighbours are the same number
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
     """edges: (k + 1,). counts: (k,) particles. sums: (k,) of their weights. shares, cumulative: (k,) of the weights
-    of all particles, those outside the edges included."""
+    of all particles, including particles outside the edges."""
 
     edges: Floats
     counts: NDArray[np.int64]
@@ -33,12 +33,12 @@ class Histogram:
 
 
 def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
-    """Round edges of 8 to 60 equal bins for `sizes` (n,), n at least 1, no wider than Freedman and Diaconis (1981) ask
-    if they can be; in nm 100 is one of them wherever sizes lie on both sides of it.
+    """Round edges of 8 to 60 equal bins for `sizes` (n,), n at least 1, if possible no wider than by Freedman and
+    Diaconis (1981). In nm, 100 is an edge if sizes lie on both sides of it.
 
-    grain: a pixel's size, for lengths. Widths of particles are mostly near whole pixels, and bins of other widths show
-    a comb that is not there, so bins that are no whole pixels wide are at least five wide if they can be, or three
-    where the sizes are fewer than MANY: there chance hides the comb.
+    grain: the pixel size, for lengths. Most widths of particles are near whole pixels, so other bin widths produce a
+    false comb. Bins that are not whole pixels wide are therefore, if possible, at least five pixels wide, or three if
+    there are fewer than MANY sizes: then random scatter hides the comb.
     """
     low, high, width = float(sizes.min()), float(sizes.max()), _spread(sizes)
     if high - low < 1e-9 * max(high, 1.0):
@@ -58,7 +58,7 @@ def auto_edges(sizes: Floats, unit: str = "", grain: float = 0.0) -> Floats:
 
 
 def log_edges(sizes: Floats) -> Floats:
-    """Edges of equal ratio for positive `sizes` (n,), at whole fractions of the decades, so that 100 may be one."""
+    """Edges of equal ratio for positive `sizes` (n,), at whole fractions of the decades, so that 100 may be an edge."""
     logs = np.log10(sizes)
     span = float(np.ptp(logs))
     if span < 1e-7:  # the logarithms are equal, and of either sign
@@ -72,7 +72,7 @@ def log_edges(sizes: Floats) -> Floats:
 
 
 def _spread(values: Floats) -> float:
-    """The width that Freedman and Diaconis ask for; 0 where half of the values are equal."""
+    """The bin width of Freedman and Diaconis; 0 if half of the values are equal."""
     low, high = np.percentile(values, (25, 75))
     return 2 * float(high - low) / float(np.cbrt(len(values)))
 
@@ -87,14 +87,14 @@ def typed_edges(sizes: Floats, width: float) -> Floats | None:
 
 @np.errstate(over="ignore")
 def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
-    """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None where
-    that is not positive and finite, or too many. So few that an edge is beyond all numbers make it infinite."""
+    """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None if
+    per_decade is not positive and finite, or too large. If it is too small, an edge may overflow to infinity."""
     found = _places(np.log10(sizes) * per_decade + WHOLE) if 0 < per_decade < np.inf else None
     return None if found is None else _around(sizes, 10.0 ** (found / per_decade))
 
 
 def _places(of_sizes: Floats) -> Floats | None:
-    """The whole numbers around places (n,) on an axis on which bins are 1 wide; None for more than MOST_TYPED bins."""
+    """The whole numbers around places (n,) on an axis with bins of width 1; None for more than MOST_TYPED bins."""
     low, high = float(of_sizes.min()), float(of_sizes.max())
     if not max(abs(low), abs(high)) < FARTHEST or floor(high) - floor(low) >= MOST_TYPED:
         return None
@@ -102,13 +102,13 @@ def _places(of_sizes: Floats) -> Floats | None:
 
 
 def _around(sizes: Floats, edges: Floats) -> Floats:
-    """The edges, the outer ones exact where rounding would lose the smallest or largest size."""
+    """The edges; an outer edge is moved if rounding would lose the smallest or largest size."""
     edges[0], edges[-1] = min(edges[0], sizes.min()), max(edges[-1], sizes.max())
     return edges
 
 
 def histogram(sizes: Floats, weights: Floats, edges: Floats) -> Histogram:
-    """Sizes (n,) with weights (n,) in bins; an upper edge belongs to the next bin, that of the last to the last."""
+    """Sizes (n,) with weights (n,) in bins; an upper edge belongs to the next bin, in the last bin to that bin."""
     counts = np.histogram(sizes, edges)[0].astype(np.int64)
     sums = np.asarray(np.histogram(sizes, edges, weights=weights)[0], np.float64)
     total = float(weights.sum())

@@ -1,32 +1,31 @@
 """95 % intervals of every figure of a size distribution.
 
-Every interval is the middle 95 % of REPEATS draws of the figure, multiplied each by a draw of the calibration,
-exp(N(0, u)) where the figure has a unit. How the figure is drawn:
+Every interval is the middle 95 % of REPEATS draws of the figure. If the figure has a unit, each draw is multiplied by
+a draw of the calibration, exp(N(0, u)). How the figure is drawn:
 
 - mean, SD, geometric mean and SD of one image: bootstrap-t on the logarithm of the figure (Efron and Tibshirani 1993,
-  chapter 12) with the standard errors of the delta method; particles are drawn with replacement.
-- D10, D50 and D90 of one image: the size at a place drawn from the binomial distribution of how many particles lie
-  below the quantile, spread evenly over the step: the interval between order statistics (Conover 1999, chapter 3).
+  chapter 12) with the standard errors of the delta method. Particles are drawn with replacement.
+- D10, D50 and D90 of one image: the interval between order statistics (Conover 1999, chapter 3). The number of
+  particles below the quantile is drawn from its binomial distribution and spread evenly over one step.
 - span and mode of one image: the figure of each resample (percentile bootstrap).
-- the SD of one image, where fewer than CARRYING particles have sizes that a log-normal law may have (p of the fit at
-  least 5 %): wide enough to hold the law's own interval (`law_sd`), too, since resampling cannot know of larger
-  particles than there are.
-- several images: whole images are drawn with replacement, of up to MOST_LISTED images all resamples that there are,
-  each as often as it is likely. Mean, SD, geometric mean and SD by bootstrap-t as above, the standard errors being
-  those between images; of fewer than LEAST_IMAGES images m, and for the other figures, that of each resample is taken,
-  and its distance from the estimate multiplied by sqrt(m / (m - 1)), and from LEAST_IMAGES on by t(m - 1) / z
-  (Hesterberg 2015). Few images know little of how images differ, so each interval is wide enough to hold that of the
-  model of random effects, too (`random_effects`).
+- SD of one image with fewer than CARRYING particles: if a log-normal law fits (p at least 5 %), the interval also
+  includes the law's own interval (`law_sd`). Resampling cannot draw particles larger than the largest one measured.
+- several images: whole images are drawn with replacement. For up to MOST_LISTED images all possible resamples are
+  used, each as often as its probability requires. Mean, SD, geometric mean and SD: bootstrap-t as above, with the
+  standard errors between images. Fewer than LEAST_IMAGES images m, and all other figures: the figure of each resample.
+  Its distance from the estimate is multiplied by sqrt(m / (m - 1)), and from LEAST_IMAGES on also by t(m - 1) / z
+  (Hesterberg 2015). Few images show little of how images differ, so each interval also includes the interval of the
+  model of random effects (`random_effects`).
 
-Sizes that several particles share, as those of small particles measured in whole pixels, tell no more of the truth
-than the step between them: a figure of which all draws are 22 nm, where the next sizes are 16.5 and 27.5 nm, is not
-known to be 22 nm but to lie from 19.25 to 24.75 nm. So wherever a limit of a quantile, the mode or the span is such a
-size, half a step is added to it (`half_steps`). Sizes that occur once have no step and are left as they are.
+Small particles measured in whole pixels often share a size. Such sizes are known only to within the step between them:
+if all draws are 22 nm and the next sizes are 16.5 and 27.5 nm, the figure lies between 19.25 and 24.75 nm. So if a
+limit of a quantile, the mode or the span is such a size, the interval is extended by half a step (`half_steps`).
+Sizes that occur once have no step and stay as they are.
 
-An interval is None where it would be nonsense: fewer than LEAST particles, equal sizes, images of the same sizes, an
-area or volume that fewer than CARRYING particles carry, a volume of fewer than LEAST_IMAGES images, the SD by area or
-volume, which hangs on the very largest, of several images by volume all that tells of the spread, a quantile that the
-smallest or largest particle may not bound.
+An interval is None where it would be nonsense: fewer than LEAST particles; equal sizes; images with the same sizes;
+an area or volume carried by fewer than CARRYING particles; volume with fewer than LEAST_IMAGES images; the SD by area
+or volume, which depends on the very largest particles; every measure of spread by volume of several images; a quantile
+that the smallest or largest particle may not bound.
 """
 
 from __future__ import annotations
@@ -62,18 +61,18 @@ from .resampling import REPEATS, Resamples, resample
 Intervals = dict[str, Interval]
 Draws = dict[str, Drawn]
 
-FEWEST_IMAGES = 3  # two may be alike by chance, whatever the specimen is
-FARTHEST = 100.0  # a limit of three images that differ may well be so many times the figure
-LEAST_IMAGES = 8  # for a bootstrap-t, and by volume; of fewer, too many resamples hold one image only
+FEWEST_IMAGES = 3  # two images may be alike by chance
+FARTHEST = 100.0  # with three unlike images a limit may be this many times the figure
+LEAST_IMAGES = 8  # for a bootstrap-t, and by volume; with fewer, too many resamples hold one image only
 LEAST = 6  # particles; the median of five has no 95 % interval between order statistics
-SPREAD = ("sd", "span", "geometric_sd")  # by volume of several images they hold the truth in 79 to 90 % of samples
-CARRYING = 400.0  # effective number of particles from which on resampling by area and volume covers
+SPREAD = ("sd", "span", "geometric_sd")  # by volume of several images their intervals cover only 79 to 90 %
+CARRYING = 400.0  # least effective number of particles for good coverage by area and volume
 
 
 def intervals(
     sizes: Sizes, figures: dict[Weighting, Figures], rng: np.random.Generator, uncertainty: float = 0.0
 ) -> dict[Weighting, Intervals]:
-    """The intervals of the `figures` of every weighting; uncertainty: of the calibration, relative."""
+    """The intervals of the `figures` for every weighting; uncertainty: of the calibration, relative."""
     if undefined(sizes):
         return {way: dict.fromkeys(figures[way]) for way in WEIGHTINGS}
     resamples = resample(sizes, rng, uncertainty)
@@ -81,7 +80,7 @@ def intervals(
 
 
 def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float, widest: float = WIDEST) -> Interval:
-    """The interval of the median by number alone; None where it is wider than `widest`, as of `Drawn.limits`."""
+    """The interval of the median by number only; None if it is wider than `widest` (see `Drawn.limits`)."""
     weights = sizes.weights["number"]
     if sizes.images < 2:
         drawn = order_drawn(sizes.size, weights, 0.5, half_steps(sizes.size), rng)
@@ -94,7 +93,7 @@ def median_interval(sizes: Sizes, rng: np.random.Generator, uncertainty: float, 
 
 
 def undefined(sizes: Sizes, way: Weighting = "number") -> str:
-    """Why no interval is defined at all, as a sentence; "" where they are."""
+    """A sentence that says why no interval is defined; "" if intervals are defined."""
     n = len(sizes)
     if sizes.unit == "px":
         return NO_INTERVALS
@@ -121,7 +120,7 @@ def undefined(sizes: Sizes, way: Weighting = "number") -> str:
 
 
 def _images_alike(sizes: Sizes) -> bool:
-    """Whether each of several images has the very sizes that the others have: then it is one image, many times."""
+    """Whether all of several images have exactly the same sizes: then they are copies of one image."""
     order = np.argsort(sizes.image_numbers, kind="stable")
     count = np.bincount(sizes.image_numbers)
     if len(count) < 2 or count.min() < count.max():
@@ -150,7 +149,7 @@ def _of_weighting(
 def _with_random_effects(
     found: Intervals, figures: Figures, sizes: Sizes, way: Weighting, resamples: Resamples, rng: np.random.Generator
 ) -> Intervals:
-    """The intervals of several images, wide enough for the model of random effects; None where it knows no end."""
+    """The intervals of several images, widened to include the model of random effects; None where it has no limit."""
     wider = dict(found)
     off = departures(sizes, way, REPEATS, rng)
     for name, limits in found.items():
@@ -168,7 +167,7 @@ def _hull(one: list[float], other: list[float]) -> list[float]:
 
 
 def _law_may_hold(sizes: Sizes) -> bool:
-    """Whether few sizes of one image may be those of a log-normal law."""
+    """Whether one image has few sizes and they may follow a log-normal law."""
     weights = sizes.weights["number"]
     if sizes.images > 1 or effective_number(weights) >= CARRYING:
         return False
@@ -191,7 +190,7 @@ def _draws(sizes: Sizes, way: Weighting, figures: Figures, resamples: Resamples,
 
 
 def _few(images: int) -> float:
-    """By how much resamples of few images vary too little; of very few the model of random effects knows better."""
+    """Factor that widens the too narrow draws of few images; below LEAST_IMAGES without Student's t."""
     widening = 1.0 if images < LEAST_IMAGES else t95(images - 1) / Z95
     return float(np.sqrt(images / (images - 1)) * widening)
 
@@ -219,14 +218,14 @@ def order_draws(
 ) -> tuple[Floats, tuple[float, float]]:
     """Draws (REPEATS,) of the logarithm of the quantile p, and the tails that its interval leaves out.
 
-    Where the smallest size may not bound the quantile with 97.5 %, the interval begins there and what is missing is
-    taken from the other tail; where not even with 95 %, the tail is negative: there is no interval.
+    If the smallest size does not bound the quantile with 97.5 %, the interval begins there and the other tail becomes
+    smaller. If it does not even with 95 %, a tail is negative: there is no interval. The largest size is treated alike.
     """
     if len(size) < 2:
         return np.full(REPEATS, np.nan), MIDDLE
     at = quantile(size, weights, p)
     below, above = _typical(weights[size <= at]), _typical(weights[size > at])
-    # What the variance of the weight below the quantile allows; the number of particles where all weigh the same.
+    # Effective number from the variance of the weight below the quantile; with equal weights the number of particles.
     n = float(weights.sum()) / ((1 - p) * (below or above) + p * (above or below))
     whole = max(round(n), 1)
     drawn = rng.binomial(whole, p, REPEATS) + rng.uniform(size=REPEATS)
@@ -238,7 +237,7 @@ def order_draws(
 
 
 def order_drawn(size: Floats, weights: Floats, p: float, half: Floats, rng: np.random.Generator) -> Drawn:
-    """The same for sizes whose half steps are `half` (n,)."""
+    """As `order_draws`, for sizes with the half steps `half` (n,)."""
     draws, tails = order_draws(size, weights, p, rng)
     return Drawn.of_logs(draws, np.interp(draws, np.log(size), half), tails)
 
@@ -259,7 +258,7 @@ class _Quantile(NamedTuple):
 
 
 def _quantile_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> dict[str, _Quantile]:
-    """By name, of each resample: the size of the group at which its weights reach the quantile."""
+    """For each quantile by name and each resample: the size of the group where the summed weights reach it."""
     groups = resamples.counts.shape[1]
     count = np.bincount(resamples.group)
     mean = np.bincount(resamples.group, weights) / count
@@ -271,7 +270,7 @@ def _quantile_draws(sizes: Sizes, weights: Floats, resamples: Resamples) -> dict
 
 
 def _span(tenths: dict[str, _Quantile]) -> Drawn:
-    """Draws of the span; where sizes have steps, it may be as small and as large as they allow."""
+    """Draws of the span; if sizes have steps, each draw is a range from the smallest to the largest possible span."""
     d10, d50, d90 = (tenths[name] for name in TENTHS)
     if not any(each.half.any() for each in (d10, d50, d90)):
         return Drawn(logs((d90.size - d10.size) / d50.size))
@@ -280,7 +279,7 @@ def _span(tenths: dict[str, _Quantile]) -> Drawn:
 
 
 def _modes(sizes: Sizes, weights: Floats, resamples: Resamples) -> Drawn:
-    """The mode of each resample, all with the bandwidth of the whole; its step is the mean one of the sizes there."""
+    """The mode of each resample, with the bandwidth of the whole sample; its step is the mean step of nearby sizes."""
     logs = np.log(sizes.size)
     width = bandwidth(logs, weights)
     if not width:

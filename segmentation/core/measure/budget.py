@@ -1,11 +1,11 @@
 """The uncertainty budget of the median and of the fraction from 1 to 100 nm, after JCGM 100:2008 (GUM).
 
-Each contribution is a standard uncertainty, brought to both answers: relative for the median, in parts of the whole
-for the fraction. The known ones add in quadrature (GUM 5.1.2) and are expanded by k = 2. One that is not known says
-so, never counts as zero, and is named wherever the sum is. docs/method/uncertainty.md: the definitions, an example.
+Each contribution is given as a standard uncertainty of both answers: relative for the median, absolute for the
+fraction. The known contributions add in quadrature (GUM 5.1.2) and are expanded by k = 2. An unknown contribution is
+never taken as zero; it is named beside the sum. docs/method/uncertainty.md has the definitions and an example.
 
-An error u common to all sizes, as that of the scale, is brought to an answer as half the difference of the answers with
-sizes exp(u) larger and smaller (GUM 5.1.3, note 2).
+For an error u common to all sizes, such as that of the scale, the uncertainty of an answer is half the difference
+between the answers with sizes exp(u) larger and smaller (GUM 5.1.3, note 2).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a budget rests on beside the sizes and their calibration.
+    """What a budget needs besides the sizes and their calibration.
 
-    scores: of the cards of the models that outlined. repeatability: of the median, relative, None where not provided.
-    thresholds: of several images, each one's own effect of the threshold with its number of particles.
+    scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
+    thresholds: for several images, the number of particles and the effect of the threshold of each image.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
@@ -52,7 +52,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Contribution:
-    """One line of the budget. median, fraction_100nm: as of `Effect`. source: how it was found, or why it is not known.
+    """One line of the budget. median, fraction_100nm: see `Effect`. source: how it was found, or why it is not known.
     remedy: what would reduce it."""
 
     name: str
@@ -65,8 +65,8 @@ class Contribution:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What contributions are computed from. variants: as of `nano.variants_of`. field_spread: as of `nano_fraction`;
-    pixel: nm, of the coarsest image; counted: as of `nano.Terms`."""
+    """The input of the contributions. variants: see `nano.variants_of`. field_spread: see `nano_fraction`.
+    pixel: nm, of the coarsest image. counted: see `nano.Terms`."""
 
     variants: Mapping[str, Sizes]
     calibration: Calibration
@@ -90,7 +90,7 @@ class Case:
         return Effect(u, self._half(self.sizes.size * exp(u), self.sizes.size * exp(-u)))
 
     def if_shifted(self, by: float) -> Effect:
-        """The effect of a standard uncertainty of so many nm, common to all sizes."""
+        """The effect of a standard uncertainty of `by` nm, common to all sizes."""
         size = self.sizes.size
         return Effect(by / self.answers[0], self._half(size + by, np.maximum(size - by, 0)))
 
@@ -100,7 +100,7 @@ class Case:
 
 
 def budget(case: Case) -> dict[str, Any] | None:
-    """The budget as plain JSON types: `rows`, and of each answer what they come to; None of pixels, or of nothing."""
+    """The budget as plain JSON types: `rows`, and the sum for each answer; None for sizes in pixels or no sizes."""
     if case.sizes.unit == "px" or not len(case.sizes):
         return None
     rows = [make(case) for make in CONTRIBUTIONS]
@@ -115,7 +115,7 @@ def budget(case: Case) -> dict[str, Any] | None:
 
 
 def effect(told: Mapping[str, Any] | None, name: str) -> Effect:
-    """The effect of a contribution of a stored budget; of none where there is no budget."""
+    """The effect of a contribution in a stored budget; an empty one if there is no budget."""
     rows = (row for row in (told or {}).get("rows", ()) if row["name"] == name)
     return next((Effect(row["median"], row["fraction_100nm"]) for row in rows), Effect())
 
@@ -126,8 +126,8 @@ def _answers(sizes: Sizes) -> tuple[float, float]:
 
 
 def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) -> dict[str, Any]:
-    """standard, expanded: of the known rows, which resolution and sampling are always among; without: titles of the
-    others; largest: name of the largest."""
+    """standard, expanded: of the known rows; resolution and sampling are always known. without: titles of the other
+    rows. largest: name of the largest."""
     known = {row: u for row in rows if (u := getattr(row, answer)) is not None}
     without = [row.title for row in rows if row not in known]
     total = sqrt(sum(u**2 for u in known.values()))
@@ -181,8 +181,8 @@ def _instrument(case: Case) -> Contribution:
 
 
 def _threshold(case: Case) -> Contribution:
-    """Of one image the greater change with the threshold 0.1 lower or higher, taken as the half width of a rectangle
-    (GUM 4.3.7); of several the mean of theirs by number, as the error is common to all."""
+    """One image: the larger change with the threshold 0.1 lower or higher, as half width of a rectangular distribution
+    (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
     others = [_answers(each) for name, each in case.variants.items() if name.startswith("threshold") and len(each)]
     median, fraction = case.answers
     found, source = Effect(), "Not known: another tool made the outlines, or no outlines at other thresholds were kept."
@@ -201,9 +201,9 @@ def _threshold(case: Case) -> Contribution:
 
 
 def _segmentation(case: Case) -> Contribution:
-    """Root mean square of the median's error over the labelled data of the card, as it is unknown which of them this
-    image resembles; over truth masks of the owner's alone where there are any. Brought to the fraction through the
-    sizes of this image."""
+    """Root mean square of the median's error over the labelled data in the card, because nobody knows which of these
+    data the image resembles. If the owner has truth masks, only these are used. The sizes of this image give the
+    effect on the fraction."""
     known = [each for each in case.evidence.scores if isinstance(each.get(ERROR), int | float)]
     own = [each for each in known if each.get("split") == OWN]
     scores = own or known
@@ -228,7 +228,7 @@ def _scored(score: Mapping[str, Any]) -> str:
 
 
 def _resolution(case: Case) -> Contribution:
-    """A diameter is known to within a pixel, alike for all particles: a rectangle one pixel wide."""
+    """All diameters share an error of up to one pixel: a rectangular distribution one pixel wide."""
     return Contribution(
         "resolution",
         "Resolution (size of a pixel)",
@@ -292,7 +292,7 @@ CONTRIBUTIONS: tuple[Callable[[Case], Contribution], ...] = (
 
 
 def _by_particle(sizes: Sizes) -> Effect:
-    """By the chance of particles alone, as if all came from one image."""
+    """From the sampling of particles alone, as if all came from one image."""
     alone = replace(sizes, image=None)
     n = effective_number(alone.weights["number"])
     low, high = wilson(share_between(alone.size, alone.weights["number"]) * n, n)
@@ -300,12 +300,12 @@ def _by_particle(sizes: Sizes) -> Effect:
 
 
 def _by_image(sizes: Sizes) -> Effect:
-    """By the chance of images and of the particles in them."""
+    """From the sampling of images and of the particles in them."""
     found = nano_fraction(sizes)
     return Effect(_of_interval(sizes), (found.high - found.low) / 2 / Z95 if found else None)
 
 
 def _of_interval(sizes: Sizes) -> float | None:
-    """Relative standard uncertainty of the median by sampling alone: half its interval, however wide, by 1.96."""
+    """Relative standard uncertainty of the median from sampling alone: half the width of its interval over 1.96."""
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, np.inf)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

@@ -1,4 +1,4 @@
-"""How the median settles as particles or images are counted, and how many more would do."""
+"""How the median converges as particles or images are counted, and how many more are needed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Point = tuple[int, float, float, float]  # n, median, low, high
 
 
 class Convergence(TypedDict):
-    """n: numbers of particles or images; median, low, high: of the first n in a random order, with the 95 % interval;
-    more: how many are still to count for an interval of +-`wanted`, 0 where there are enough; None where no number of
-    images would do. by: what is counted, particles where it is not said. The interval of particles is that of
-    sampling alone, that of images carries the calibration, too, as the one beside the median does."""
+    """n: numbers of particles or images. median, low, high: of the first n in a random order, with the 95 % interval.
+    more: how many more are needed for an interval of +-`wanted`; 0 if there are enough, None if no number of images is
+    enough. by: what is counted; if absent, particles. The interval by particle contains sampling alone; the interval
+    by image also contains the calibration, like the interval of the median."""
 
     n: list[int]
     median: list[float]
@@ -35,8 +35,8 @@ class Convergence(TypedDict):
 
 
 def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Convergence | None:
-    """The convergence of the median of sizes (n,); None for fewer particles than an interval needs, and for sizes that
-    are all equal, of which it is not defined."""
+    """The convergence of the median of sizes (n,); None for fewer particles than an interval needs, and if all sizes
+    are equal."""
     n = len(size)
     if n < LEAST or size[-1] - size[0] <= SAME * size[-1]:
         return None
@@ -64,9 +64,9 @@ def _curve(points: list[Point], more: int | None) -> Convergence:
 def converge_by_image(
     sizes: Sizes, whole: Interval, uncertainty: float, rng: np.random.Generator
 ) -> Convergence | None:
-    """The convergence of the median as whole images are counted; None where the median has no interval.
+    """The convergence of the median as whole images are counted; None if the median has no interval.
 
-    sizes: of several images. whole: the interval of the median of all of them, at which the curve ends. uncertainty:
+    sizes: of several images. whole: the interval of the median of all images, the end of the curve. uncertainty:
     of the calibration, relative.
     """
     images = sizes.images
@@ -96,11 +96,11 @@ def _of_images(sizes: Sizes, numbers: np.ndarray[tuple[int, ...], np.dtype[np.in
 
 
 def more_images(images: int, reach: float, wanted: float, fixed: float = 0.0) -> int | None:
-    """About how many more images bring `reach`, from a figure to the end of its interval by image, to `wanted`.
+    """About how many more images bring `reach`, the half width of an interval by image, to `wanted`.
 
-    fixed: the part of the reach that no image changes, the calibration's; both add in quadrature. 0 where there are
-    enough; None where more than MOST_IMAGES would be needed or no number does. The variance between the images stays
-    as it is: the reach is their standard error times Student's t.
+    fixed: the part from the calibration, which more images do not reduce; both add in quadrature. 0 if there are
+    enough; None if more than MOST_IMAGES would be needed or no number is enough. The variance between the images is
+    assumed constant: the reach is their standard error times Student's t.
     """
     spread = reach / _shrinking(images)
     enough = images
@@ -116,9 +116,9 @@ def _shrinking(images: int) -> float:
 
 
 def more_images_words(more: int | None, wanted: float, uncertainty: float | None) -> str:
-    """How many more images would give the median to within `wanted` of it, as a part of a sentence.
+    """How many more images would give the median to within `wanted`, as a part of a sentence.
 
-    more: as of `more_images`. uncertainty: of the calibration, relative; None where it is not known.
+    more: from `more_images`. uncertainty: of the calibration, relative; None if not known.
     """
     aim = f"±{100 * wanted:g} %"
     if more:
@@ -132,6 +132,6 @@ def more_images_words(more: int | None, wanted: float, uncertainty: float | None
 
 
 def rounded_up(number: int) -> int:
-    """To two significant digits, never down: a number of particles is advice and not a promise."""
+    """Rounded up to two significant digits, because such a number is only advice."""
     step = int(10 ** max(len(str(number)) - 2, 0))
     return -(-number // step) * step

@@ -28,11 +28,11 @@ SAME = 1e-9  # relative; sizes that differ by less are equal
 
 @dataclass(frozen=True, eq=False)
 class Sizes:
-    """The minimum Feret diameters of n kept particles in ascending order, and what else the statistics need.
+    """The minimum Feret diameters of n kept particles in ascending order, and other data for the statistics.
 
     weights: by weighting, (n,) each: the edge weight (1 unless the edges are weighted), times 1, the projected area,
         or the volume of the sphere of that area (ECD cubed), scaled to a mean of 1.
-    ecd: (n,). image: (n,) int64, from which of several images a particle comes; None for a single one.
+    ecd: (n,). image: (n,) int64, the image of each particle; None if there is only one image.
     """
 
     unit: Unit
@@ -46,9 +46,9 @@ class Sizes:
 
     @classmethod
     def of(cls, *tables: Table, edge: Edge, by: str = "min_feret") -> Sizes:
-        """The kept particles of the tables of one image or of several, all in the unit of the first.
+        """The kept particles of the tables of one or several images, all in the unit of the first table.
 
-        by: the measure that is their size.
+        by: the measure used as size.
         """
         kept = (_kept(each, edge, by) for each in tables)
         size, ecd, base = (np.concatenate(parts) for parts in zip(*kept, strict=True))
@@ -80,7 +80,7 @@ class Sizes:
 
 def _kept(table: Table, edge: Edge, by: str) -> tuple[Floats, Floats, Floats]:
     kept = table.kept
-    # Nothing is known of the chance of a particle that touches the frame and was kept all the same.
+    # For a kept particle that touches the frame the probability is not known.
     base = np.nan_to_num(table["edge_weight"][kept], nan=1.0) if edge == "weight" else np.ones(int(kept.sum()))
     return table.length(by)[kept], table.length("ecd")[kept], base
 
@@ -90,14 +90,14 @@ def _scaled(weights: Floats) -> Floats:
 
 
 def effective_number(weights: Floats) -> float:
-    """How many equally weighted particles would tell as much (Kish 1965): (sum w)^2 / sum w^2."""
+    """The number of equally weighted particles with the same information (Kish 1965): (sum w)^2 / sum w^2."""
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def carriers(sizes: Sizes, way: Weighting) -> float:
-    """How many equal particles the amount by number, area or volume counts like: those of the sample, or those of a
-    log-normal law with its spread where these are fewer, n exp(-(power SD of ln ECD)^2), as a sample without the large
-    particles that carry most looks better than it is."""
+    """The effective number of particles by number, area or volume: that of the sample or that of a log-normal law with
+    the sample's spread, n exp(-(power SD of ln ECD)^2), whichever is smaller. A sample that lacks the few large
+    particles looks better than it is."""
     n = effective_number(sizes.weights["number"])
     logs, weights = np.log(sizes.ecd), sizes.weights["number"]
     variance = float(np.average((logs - np.average(logs, weights=weights)) ** 2, weights=weights))
@@ -105,13 +105,13 @@ def carriers(sizes: Sizes, way: Weighting) -> float:
 
 
 def places(weights: Floats) -> Floats:
-    """The place 0..1 of each of n >= 2 sorted sizes in the distribution: i / (n - 1) where all weigh the same."""
+    """The place 0..1 of each of n >= 2 sorted sizes in the distribution: i / (n - 1) if all weights are equal."""
     total = np.cumsum(weights) - weights / 2
     return np.asarray((total - total[0]) / (total[-1] - total[0]), np.float64)
 
 
 def quantiles(size: Floats, weights: Floats, at: Floats | tuple[float, ...]) -> Floats:
-    """Quantiles of sorted sizes, linear between the sizes' places: numpy's own where all weigh the same."""
+    """Quantiles of sorted sizes, linear between the sizes' places: as numpy's if all weights are equal."""
     if len(size) == 1:
         return np.repeat(size, len(at))
     return np.asarray(np.interp(at, places(weights), size), np.float64)
@@ -122,16 +122,16 @@ def quantile(size: Floats, weights: Floats, at: float) -> float:
 
 
 def reached(size: Floats, weights: Floats, at: Floats | tuple[float, ...]) -> Floats:
-    """The sorted sizes at which the summed weights reach the shares `at`: the cumulative definition of ISO 9276-2, for
-    amounts that a few large particles may carry, between which there is nothing to interpolate."""
+    """The sorted sizes at which the summed weights reach the shares `at` (cumulative definition of ISO 9276-2).
+    There is no interpolation, because a few large particles may carry most of the amount."""
     shares = np.cumsum(weights) / weights.sum()
     return size[np.minimum(np.searchsorted(shares, np.asarray(at) - SAME), len(size) - 1)]
 
 
 def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures:
-    """All FIGURES of sorted sizes (n,), None where undefined: all for n = 0, those of spread, D10 and D90 for n = 1.
+    """All FIGURES of sorted sizes (n,); None if undefined: all for n = 0; spread, D10 and D90 for n = 1.
 
-    D10, D50 and D90 by area and volume are of the cumulative definition, those by number linear between the sizes.
+    D10, D50 and D90 by area and volume use the cumulative definition; by number they are interpolated linearly.
     """
     if not len(size):
         return dict.fromkeys(FIGURES)
@@ -152,8 +152,8 @@ def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures
 
 
 def mean_and_deviation(values: Floats, weights: Floats) -> tuple[float, float | None]:
-    """Weighted mean and standard deviation; the latter has n - 1 below it where all n weigh the same, and the
-    effective number of particles less one otherwise, and is None where that is nothing."""
+    """Weighted mean and standard deviation. The denominator of the variance is n - 1 for equal weights, otherwise the
+    effective number of particles minus one; None if that is zero."""
     total = weights.sum()
     mean = float((weights * values).sum() / total)
     free = total - (weights**2).sum() / total
@@ -163,8 +163,8 @@ def mean_and_deviation(values: Floats, weights: Floats) -> tuple[float, float | 
 
 
 def bandwidth(logs: Floats, weights: Floats) -> float:
-    """Silverman's (1986) width of the kernel for sorted ln(size): 0.9 min(SD, IQR / 1.34) n^(-1/5), n the effective
-    number; 0 where all are equal."""
+    """Silverman's (1986) kernel width for sorted ln(size): 0.9 min(SD, IQR / 1.34) n^(-1/5), n the effective number;
+    0 if all sizes are equal."""
     _, sd = mean_and_deviation(logs, weights)
     low, high = quantiles(logs, weights, (0.25, 0.75)).tolist()
     if sd is None or logs[-1] - logs[0] <= SAME:
@@ -174,12 +174,12 @@ def bandwidth(logs: Floats, weights: Floats) -> float:
 
 
 def mode_grid(logs: Floats, width: float) -> Floats:
-    """The (MODE_GRID,) places of ln(size) at which the density is looked at."""
+    """The (MODE_GRID,) values of ln(size) at which the density is computed."""
     return np.linspace(logs[0] - width, logs[-1] + width, MODE_GRID)
 
 
 def kernel(logs: Floats, grid: Floats, width: float) -> Floats:
-    """(n, g): the part of each particle in the density by SIZE at each place of the grid."""
+    """(n, g): the contribution of each particle to the density by SIZE at each point of the grid."""
     return np.asarray(np.exp(-0.5 * ((logs[:, None] - grid) / width) ** 2 - grid), np.float64)
 
 
@@ -198,7 +198,7 @@ def mode(size: Floats, weights: Floats) -> float:
 
 
 def peak(grid: Floats, density: Floats) -> Floats:
-    """Where each of (b, g) densities is highest, between grid points by the parabola through the highest three."""
+    """The maximum of each of (b, g) densities, between grid points by the parabola through the highest three."""
     top = np.clip(density.argmax(1), 1, len(grid) - 2)
     row = np.arange(len(density))
     before, here, after = (density[row, top + step] for step in (-1, 0, 1))

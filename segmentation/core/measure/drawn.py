@@ -1,8 +1,8 @@
-"""Draws of the figures of a distribution, and the intervals that they make.
+"""Draws of the figures of a distribution, and the intervals from these draws.
 
-Means and standard deviations of many resamples are drawn at once, each with its standard error by the delta method. All
-follow from sums over the units that are drawn (particles, or whole images): of w, w z and w z^2, and of the products of
-these three within each unit, z being the size or its logarithm, brought to mean 0 and SD 1.
+Means and standard deviations of many resamples are computed at once, each with its standard error by the delta method.
+All follow from sums over the drawn units (particles or whole images): of w, w z and w z^2, and of the products of these
+three within each unit. Here z is the size or its logarithm, scaled to mean 0 and SD 1.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .quantities import Value
 Interval = list[float] | None
 Tails = tuple[float, float]
 
-WIDEST = 10.0  # an interval that ends at more than so many times the figure tells nothing
-UNBOUNDED = 100.0  # ln(figure); a draw that far off comes of a resample of equal sizes
+WIDEST = 10.0  # an interval that ends at more than this many times the figure is useless
+UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
 MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054
-COMMON = 10  # a size is no neighbour of one that more than so many times as many particles share
+COMMON = 10  # a size with so many times fewer particles than another is not its neighbour
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
 PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, until the expansion below is good to 0.1 %.
@@ -32,7 +32,7 @@ T95 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469)
 
 
 def t95(free: int) -> float:
-    """The 97.5 % quantile of Student's t; beyond the table by the expansion of Cornish and Fisher (1938)."""
+    """The 97.5 % quantile of Student's t; beyond the table the expansion of Cornish and Fisher (1938)."""
     if free <= len(T95):
         return T95[free - 1]
     z = Z95
@@ -43,10 +43,10 @@ def t95(free: int) -> float:
 
 
 def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
-    """The same value, its interval widened by the relative standard uncertainty of the scale, None where not known.
+    """The value with its interval widened by the relative standard uncertainty of the scale (None if not known).
 
-    power: of the length of a pixel in the value. Both parts add in quadrature (GUM 5.1.2); an interval that ends at 0
-    or above does not reach below. A value without an interval stays without.
+    power: the power of the pixel size in the value. Both parts add in quadrature (GUM 5.1.2). A lower limit of 0 or
+    more never becomes negative. A value without an interval stays without one.
     """
     if value.value is None or value.low is None or value.high is None:
         return value
@@ -59,8 +59,8 @@ def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
 class Drawn(NamedTuple):
     """Draws (b,) of ln(figure), and the tails that their interval leaves out.
 
-    down (at most 0), up (at least 0): how far from each draw the figure may lie by the step of the sizes
-        (`half_steps`); -inf down where it may be 0.
+    down (at most 0), up (at least 0): the possible deviation from each draw because of the step of the sizes
+        (`half_steps`); down is -inf if the figure may be 0.
     """
 
     draws: Floats
@@ -70,7 +70,7 @@ class Drawn(NamedTuple):
 
     @classmethod
     def of_logs(cls, draws: Floats, half: Floats, tails: Tails = MIDDLE) -> Drawn:
-        """Draws of ln(size), where the true size is up to `half` (b,) a step away, but not below 0."""
+        """Draws of ln(size); the true size may differ by up to `half` (b,), but is not below 0."""
         if not half.any():
             return cls(draws, tails)
         share = half / np.exp(draws)
@@ -78,7 +78,7 @@ class Drawn(NamedTuple):
 
     @classmethod
     def between(cls, least: Floats, most: Floats) -> Drawn:
-        """Draws of a figure that may be anything from `least`, 0 or more, to `most`."""
+        """Draws of a figure that lies anywhere between `least` (0 or more) and `most`."""
         middle = (least + most) / 2
         with np.errstate(invalid="ignore"):
             down, up = logs(least / middle), logs(most / middle)
@@ -86,9 +86,9 @@ class Drawn(NamedTuple):
         return cls(logs(middle), MIDDLE, np.where(nothing, -np.inf, down), np.where(nothing, 0.0, up))
 
     def widened(self, figure: float | None, factor: float) -> Drawn:
-        """Draws `factor` times as far from the figure; the step of the sizes does not grow with them.
+        """Draws `factor` times as far from the figure; the step of the sizes does not change.
 
-        Nothing is a multiple as far from a span of 0, so its draws are left as they are.
+        For a span of 0 the draws stay as they are, because its logarithm is not finite.
         """
         if figure == 0:
             return self
@@ -118,10 +118,10 @@ def logs(values: Floats) -> Floats:
 
 
 def half_steps(size: Floats) -> Floats:
-    """(n,): half the step from each of n >= 1 sorted sizes to the next, 0 where no two particles share a size.
+    """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 if no particles share a size.
 
-    The next is the nearer of the two neighbours that at least a tenth as many particles share; rarer sizes come from
-    odd shapes and say nothing of the step. It is no more than the smallest size: a particle has a pixel at least.
+    Only sizes with at least a tenth as many particles count as neighbours; rarer sizes come from odd shapes and do not
+    show the step. The step is at most the smallest size, because a particle has at least one pixel.
     """
     first = np.concatenate([[True], np.diff(size) > SAME * size[1:]])
     distinct, group = size[first], np.cumsum(first) - 1
@@ -139,14 +139,14 @@ def half_steps(size: Floats) -> Floats:
 
 
 def _nearest(values: Floats, among: Floats) -> Floats:
-    """The distance of each of `values`, which are in sorted `among`, to the nearest other one there; inf without."""
+    """The distance of each of `values`, all contained in sorted `among`, to the nearest other entry; inf if none."""
     padded = np.concatenate([[-np.inf], among, [np.inf]])
     at = np.searchsorted(among, values) + 1
     return np.asarray(np.minimum(values - padded[at - 1], padded[at + 1] - values), np.float64)
 
 
 def unit_sums(size: Floats, weights: Floats, image: NDArray[np.int64] | None) -> Floats:
-    """(units, 19): what the sums of a resample need; image: (n,) 0..units - 1, None where the n particles are drawn."""
+    """(units, 19): the sums of each unit; image: (n,) 0..units - 1, None if the n particles are the units."""
     columns = [_gathered((weights**2)[:, None], image)]
     for values in (size, np.log(size)):
         z = (values - values.mean()) / values.std()
@@ -163,8 +163,8 @@ def _gathered(values: Floats, image: NDArray[np.int64] | None) -> Floats:
 
 
 def moments(sums: Floats, size: Floats) -> dict[str, tuple[Floats, Floats]]:
-    """Name -> logarithm of the figure (of the GSD the logarithm of its logarithm) and its standard error (b,), of
-    resamples whose units add up to `sums` (b, 19)."""
+    """Name -> logarithm of the figure (for the GSD the logarithm of its logarithm) and its standard error (b,), for
+    resamples with the summed units `sums` (b, 19)."""
     square, by_size, by_log = sums[:, 0], sums[:, 1:10], sums[:, 10:19]
     mean, mean_error, sd, sd_error = _mean_and_deviation(by_size, square, size)
     log_mean, log_mean_error, log_sd, log_sd_error = _mean_and_deviation(by_log, square, np.log(size))
@@ -194,8 +194,8 @@ def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[F
 
 
 def law_sd(sizes: Sizes, repeats: int, rng: np.random.Generator) -> Floats:
-    """(repeats,) draws of ln(SD) by number for the log-normal law of these sizes: sigma from the chi-squared and mu
-    from the normal distribution (Krishnamoorthy and Mathew 2003)."""
+    """(repeats,) draws of ln(SD) by number for the log-normal law of these sizes: sigma is drawn from the chi-squared
+    and mu from the normal distribution (Krishnamoorthy and Mathew 2003)."""
     logs, weights = np.log(sizes.size), sizes.weights["number"]
     n = effective_number(weights)
     mean = np.average(logs, weights=weights)

@@ -1,4 +1,4 @@
-"""The log-normal distribution of greatest likelihood, and how well it fits."""
+"""The log-normal distribution of maximum likelihood, and how well it fits."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Fit(TypedDict):
 
 
 def log_normal(size: Floats, weights: Floats) -> Fit | None:
-    """The fit to sorted sizes (n,); None for fewer than LEAST or equal sizes.
+    """The fit to sorted sizes (n,); None for fewer than LEAST sizes or equal sizes.
 
-    good: p is at least CHANCE, or the distance at most CLOSE (with many particles the least deviation is certain,
-    and yet none that matters); fair: the distance is at most NEAR; else poor.
+    good: p is at least CHANCE, or the distance is at most CLOSE (with many particles even a tiny deviation is
+    significant, but does not matter). fair: the distance is at most NEAR. Otherwise poor.
     """
     logs = np.log(size)
     if len(size) < LEAST or logs[-1] - logs[0] <= SAME:
         return None
     mean = float(np.average(logs, weights=weights))
     spread = float(np.sqrt(np.average((logs - mean) ** 2, weights=weights)))
-    # The law's spread as the test of Lilliefors takes it, with n - 1 below it.
+    # The law's spread as in the test of Lilliefors, with denominator n - 1.
     n = effective_number(weights)
     ks = distance((logs - mean) / (spread * np.sqrt(n / (n - 1))), weights)
     p = chance(ks, n)
@@ -55,12 +55,12 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
 
 
 def chance_words(p: float) -> str:
-    """Such as "p = 0.120"; a chance that would be rounded to 0 is said to be under 0.001."""
+    """Such as "p = 0.120"; a p that would be rounded to 0 is given as under 0.001."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def unfit(fit: Fit | None) -> str:
-    """Why no curve of the law is drawn though it was fitted, as a sentence; "" where one is, or none was fitted."""
+    """A sentence that says why a fitted law is not drawn; "" if it is drawn, or if no law was fitted."""
     if fit is None or fit["word"] == GOOD:
         return ""
     return f"No log-normal curve: the sizes are not log-normal ({chance_words(fit['p'])})."
@@ -82,7 +82,7 @@ def distance(deviates: Floats, weights: Floats) -> float:
 
 
 def chance(ks: float, n: float) -> float:
-    """The p of a distance `ks` of n particles from their own fit, between the tabulated ones (0.0001 to 0.999)."""
+    """The p of a distance `ks` of n particles from their own fit, interpolated in the table (0.0001 to 0.999)."""
     modified = ks * (np.sqrt(n) - 0.01 + 0.85 / np.sqrt(n))
     return float(np.interp(modified, MODIFIED, CHANCES))
 

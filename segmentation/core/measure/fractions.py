@@ -1,4 +1,4 @@
-"""The fraction by number from 1 to 100 nm and its 95 % interval: by particle of one image, by image of several."""
+"""The fraction by number from 1 to 100 nm and its 95 % interval: one image by particle, several images by image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .drawn import Z95, t95
 
 LEAST_NM = 1.0
 SCORES = 180  # so that 2.5 and 97.5 % are the middles of two of them
-SINGLY = 4  # images; of two or three the beta-binomial law alone reaches far enough
+SINGLY = 4  # images; for two or three the beta-binomial law alone is wide enough
 MANY_IMAGES = 30  # from here on the variance between images is known well enough for Wilson's formula
-NODES = 7  # calibrations at which the fraction of few images is looked at
-LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # of particles of one image, as their intraclass correlation
+NODES = 7  # number of calibrations at which the fraction of few images is computed
+LIKENESS = 1 / (1 + np.exp(np.linspace(7, -5, 24)))  # intraclass correlation of the particles of one image
 COARSE = 1 / (1 + np.exp(np.linspace(9, -9, 90)))
 SELDOM, RARE = 0.1, 0.3
 SURELY = 1e-8  # variance
@@ -27,7 +27,7 @@ SURELY = 1e-8  # variance
 
 @dataclass(frozen=True)
 class Fraction:
-    """A fraction by number with its 95 % interval; n: particles it was counted from."""
+    """A fraction by number with its 95 % interval; n: number of particles."""
 
     fraction: float
     low: float
@@ -47,9 +47,9 @@ def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
 def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 0.0) -> Fraction | None:
     """Fraction by number of sizes from 1 to 100 nm; None in pixels or without particles.
 
-    field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it and so is taken to
-    be off by it, as by its calibration; of several images the interval holds what they show, and this is not used. It
-    is wide enough for that of the images' own fractions (`_by_field`), too.
+    field_spread: SD of ln(size) from field to field of a specimen. A single image does not show it, so it is added to
+    the uncertainty of the calibration. With several images it is not used: the interval contains the spread that they
+    show, and also includes the interval from the images' own fractions (`_by_field`).
     """
     found = _fraction(sizes, uncertainty, field_spread)
     if found is None or sizes.images < 2:
@@ -59,12 +59,12 @@ def nano_fraction(sizes: Sizes, uncertainty: float = 0.0, field_spread: float = 
 
 
 def _by_field(sizes: Sizes, share: float) -> tuple[float, float]:
-    """The middle 95 % of what the fraction may be by the images' fractions alone, whatever kinds of field there are.
+    """The middle 95 % of the fraction, from the images' fractions alone, for any mixture of fields.
 
-    The Bayesian bootstrap (Rubin 1981), its law taken for the beta distribution of the same mean and variance. Few
-    images tell little of rare fields, so where one side's share is under RARE, half an image that shows nothing else
-    and half a one that shows none are added, Jeffreys' prior: of images of which none shows any the upper limit is that
-    of as many trials. From SELDOM on less is added, from RARE on nothing, and nothing to fewer than SINGLY images.
+    Method: the Bayesian bootstrap (Rubin 1981), approximated by the beta distribution with the same mean and variance.
+    Few images show little of rare fields. So if the fraction or its complement is below SELDOM, Jeffreys' prior is
+    added: half an image with fraction 1 and half an image with fraction 0. Then n images with fraction 0 have the upper
+    limit of n trials. From SELDOM to RARE less is added; above RARE, or for fewer than SINGLY images, nothing.
     """
     image, weights = sizes.image_numbers, sizes.weights["number"]
     total = np.bincount(image, weights)
@@ -88,10 +88,10 @@ def _beta_limits(mean: float, variance: float) -> tuple[float, float]:
 
 
 def unseen(found: Fraction, images: int) -> tuple[float, float, float] | None:
-    """What few images may all miss, None of one or many.
+    """What few images may all miss; None for one image or for many.
 
-    The share of the specimen that a kind of field must make up for one of the images to show it with 95 %, and from
-    where to where such fields could bring the fraction.
+    First the share of the specimen that a kind of field must cover to appear in at least one image with 95 %
+    probability; then the lowest and the highest fraction that such unseen fields could give.
     """
     if not 1 < images < MANY_IMAGES:
         return None
@@ -101,12 +101,12 @@ def unseen(found: Fraction, images: int) -> tuple[float, float, float] | None:
 
 
 def _fraction(sizes: Sizes, uncertainty: float, field_spread: float) -> Fraction | None:
-    """The same by particle or by image.
+    """The fraction and its interval, by particle or by image.
 
-    Of fewer than MANY_IMAGES images the interval is that of the beta-binomial law (`_of_few_images`). Else it is
-    Wilson's for the effective number of particles. With an uncertainty u of the calibration it is the middle 95 % of
-    what Wilson's formula gives at SCORES normal deviates, each for the fractions at SCORES draws of the calibration
-    exp(N(0, u)); without one that is Wilson's own interval.
+    For 2 to MANY_IMAGES - 1 images the interval comes from the beta-binomial law (`_of_few_images`). Otherwise it is
+    Wilson's interval for the effective number of particles. If the calibration has an uncertainty u, Wilson's formula
+    is evaluated at SCORES normal deviates for the fractions at SCORES values of the calibration exp(N(0, u)); the
+    interval is the middle 95 % of the results.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
@@ -125,7 +125,7 @@ def _fraction(sizes: Sizes, uncertainty: float, field_spread: float) -> Fraction
     shares = np.array([share_between(sizes.size * exp(uncertainty * score), weights) for score in scores])
     limits = _score_limits(shares[:, None], n, scores * z / Z95)
     low, high = np.clip(np.quantile(limits, (0.025, 0.975)), 0, 1).tolist()
-    # The grid is finite: it must not make a doubtful calibration look better than a certain one.
+    # The grid is finite: an uncertain calibration must not give a narrower interval than an exact one.
     return Fraction(share, min(low, surely[0]), max(high, surely[1]), len(sizes))
 
 
@@ -135,7 +135,7 @@ def share_between(size: Floats, weights: Floats) -> float:
 
 
 def _inside(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(n,) whether each size is 1 to 100 nm; going to nanometres and back may cost the last digit."""
+    """(n,) whether each size is 1 to 100 nm; with a tolerance, as converting units may change the last digit."""
     slack = 1 + 1e-12
     return (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
 
@@ -147,10 +147,10 @@ def _score_limits(p: Floats, n: float, z: Floats) -> Floats:
 
 
 def _trials(sizes: Sizes) -> tuple[float, float]:
-    """How many independent particles the fraction counts as much as, and the deviate of its 95 % interval.
+    """The equivalent number of independent particles, and the deviate of the fraction's 95 % interval.
 
-    Particles of one image are alike, so of several images it is what the variance between the images' shares allows,
-    never more than the effective number of particles.
+    Particles of one image are alike. So with several images the number follows from the variance between the images'
+    fractions, and is never more than the effective number of particles.
     """
     weights = sizes.weights["number"]
     n = effective_number(weights)
@@ -166,10 +166,10 @@ def _trials(sizes: Sizes) -> tuple[float, float]:
 
 
 def _of_few_images(sizes: Sizes, share: float, uncertainty: float) -> tuple[float, float]:
-    """The middle 95 % of what the fraction may be where each image has its own, of a beta distribution.
+    """The middle 95 % of the fraction if each image has its own fraction, drawn from a beta distribution.
 
-    Jeffreys' prior of the mean, an even one of how alike the particles of an image are (LIKENESS): few images that
-    look alike, or of which none shows any, do not prove that all do. Images count by their particles (the logarithm of
+    The mean has Jeffreys' prior. The likeness of the particles of one image (LIKENESS) has a uniform prior: a few
+    images that look alike do not prove that all images do. Images are weighted by their particles (the logarithm of
     an image's likelihood times n m' / sum n, m' = (sum n)^2 / sum n^2). The calibration is integrated over its normal
     distribution (Gauss and Hermite).
     """
@@ -184,7 +184,7 @@ def _of_few_images(sizes: Sizes, share: float, uncertainty: float) -> tuple[floa
     means = np.unique(np.clip(np.r_[COARSE, np.linspace(*near, len(COARSE))], COARSE[0], COARSE[-1]))
     densities = [_posterior(np.minimum(each * scale, count), count, means) for each in inside]
     edges = np.r_[0, (means[1:] + means[:-1]) / 2, 1]
-    # A doubtful calibration must not look better than a certain one, that of the middle node.
+    # An uncertain calibration must not give a narrower interval than an exact one (the middle node).
     both = np.average(densities, axis=0, weights=chances), densities[len(densities) // 2]
     reached = [np.r_[0, np.cumsum(density)] for density in both]
     ends = [np.interp([0.025, 0.975], each / each[-1], edges) for each in reached]

@@ -1,7 +1,7 @@
 """The nano card: the fraction that the EC Recommendation 2022/C 229/01 asks for, a verdict, and how firm it is.
 
-A screening aid: it counts minimum Feret diameters in a two-dimensional image, which stand for the smallest external
-dimension of the constituent particles. It is no certificate.
+A screening aid: it counts minimum Feret diameters in a two-dimensional image. They approximate the smallest external
+dimension of the constituent particles. It is not a certificate.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from .quantities import DOUBTFUL_FRACTIONS, significant
 from .table import Table
 
 THRESHOLD = 0.5
-LEAST_DOUBT = 0.001  # less is the rounding of a tag, which changes nothing
+LEAST_DOUBT = 0.001  # smaller errors come from rounding of a tag and change nothing
 ASSUMED = (0.01, 0.02, 0.05)  # errors of a magnification whose accuracy is not given, for the sensitivity
-LIKELY = 0.02  # the one of them that an unchecked microscope may well have
-MOST = 100_000  # particles; asking for more is no advice
+LIKELY = 0.02  # the error that an unchecked microscope may well have
+MOST = 100_000  # particles; to ask for more would be useless advice
 FEWEST = 30  # particles, under which no verdict is given
 WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
@@ -47,14 +47,13 @@ LIMIT = "minimum Feret diameter from 1 to 100 nm"
 
 @dataclass(frozen=True)
 class Terms:
-    """What a verdict rests on beside the sizes.
+    """What a verdict needs besides the sizes.
 
-    uncertainty: of the calibration, relative, 0 where it is not known. field_spread: see `nano_fraction`. pixel: nm, of
-    the coarsest image, None where there is no calibration. filter: whether it was on. checked: whether the accuracy of
-    the magnification is given, and not only how the scale was rounded. obstacle: what must be done before any verdict,
-    and in short why there is none.
-    mixed: whether other images have smaller pixels, so that no length is where counting begins. found: what `fraction`
-    has told.
+    uncertainty: of the calibration, relative, 0 if not known. field_spread: see `nano_fraction`. pixel: nm, of
+    the coarsest image, None without a calibration. filter: whether it was on. checked: whether the accuracy of
+    the magnification is given, not only the rounding of the scale. obstacle: what the user must do before any verdict,
+    and a short reason. mixed: whether other images have smaller pixels, so that counting begins at no single length.
+    found: earlier results of `fraction`.
     """
 
     uncertainty: float = 0.0
@@ -68,12 +67,12 @@ class Terms:
 
     @property
     def least_nm(self) -> float | None:
-        """The size from which on particles are counted, if it is one for all; without the filter an area decides."""
+        """The smallest size that is counted, if all images share it; without the filter an area decides."""
         return (self.pixel or 0.0) * RESOLVED_PX if self.filter and not self.mixed else None
 
     @property
     def counted(self) -> str:
-        """From which size on, in words: " of 25 nm and more"."""
+        """The smallest size that is counted, in words: " of 25 nm and more"."""
         return f" of {self._limit} and more{'' if self.filter else ' in area'}"
 
     @property
@@ -88,9 +87,9 @@ class Terms:
         return f"{RESOLVED_PX if self.filter else SLIP_PX:g} px"
 
     def fraction(self, sizes: Sizes) -> Fraction | None:
-        """As of `nano_fraction`; of few images that takes a while, and the same sizes are asked for again and again.
+        """`nano_fraction` with stored results: few images take long, and the same sizes are needed several times.
 
-        None where a pixel is larger than 100 nm: nothing so small can be seen.
+        None if a pixel is larger than 100 nm: nothing so small can be seen.
         """
         if self.pixel is not None and self.pixel > NANO_NM:
             return None
@@ -102,7 +101,7 @@ class Terms:
 def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
     """The card as plain JSON types, None without particles or calibration.
 
-    variants: the sizes by what was done differently, the analysed ones first.
+    variants: see `variants_of`; the analysed sizes come first.
     """
     sizes = next(iter(variants.values()))
     found = terms.fraction(sizes)
@@ -134,9 +133,9 @@ def variants_of(
     doubts: Sequence[float] = (),
     alternatives: Mapping[str, Table] | None = None,
 ) -> dict[str, Sizes]:
-    """The sizes of judged tables, first as they are and then under other settings, by name.
+    """The sizes of judged tables by name, first as analysed and then with other settings.
 
-    doubts: relative errors of the calibration to try. alternatives: judged tables of the same image under other
+    doubts: relative errors of the calibration to try. alternatives: judged tables of the same image with other
     settings, by name.
     """
     other: Edge = "exclude" if edge == "weight" else "weight"
@@ -172,13 +171,13 @@ def calibration_name(off: float) -> str:
 
 
 def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
-    """The relative errors to try of a calibration of this standard uncertainty; checked: see `Terms`."""
+    """The relative errors to try for a calibration with this standard uncertainty; checked: see `Terms`."""
     own = {uncertainty} if uncertainty and uncertainty >= LEAST_DOUBT else set()
     return sorted(own if checked else own | set(ASSUMED))
 
 
 def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str, str]:
-    """The verdict in a word; in short why there is none, and what would decide it, both "" where it is decided."""
+    """The verdict in a word; a short reason if there is none, and what would decide it (both "" if decided)."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
         nano = f"100 nm is only {NANO_NM / pixel:.1f} px"
@@ -212,7 +211,7 @@ def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tu
 
 
 def _deciding(sizes: Sizes, terms: Terms) -> str:
-    """What would bring the interval off the threshold."""
+    """What would move the interval away from the threshold."""
     certain = nano_fraction(sizes)
     assert certain is not None
     if (spread := nano_fraction(sizes, 0.0, terms.field_spread)) and _word(spread) != "undecided":
@@ -236,8 +235,8 @@ def _deciding(sizes: Sizes, terms: Terms) -> str:
 
 
 def asked_for(sizes: Sizes) -> str:
-    """How many particles the mean takes, after Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
-    by number, as ISO 13322-1 has it; "" where that is not defined."""
+    """How many particles the mean needs, by Masuda and Iinoya (J. Chem. Eng. Japan 4, 60, 1971) for a log-normal law
+    by number, as in ISO 13322-1; "" if not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
     if spread is None or spread < SAME:
         return ""
@@ -254,7 +253,7 @@ def _word(found: Fraction) -> str:
 
 
 def particles_to_decide(found: Fraction) -> int | None:
-    """About how many more particles would bring the interval off the threshold; None for more than MOST."""
+    """About how many more particles would move the interval away from the threshold; None if more than MOST."""
     off = abs(found.fraction - THRESHOLD)
     if off == 0:
         return None
@@ -264,14 +263,14 @@ def particles_to_decide(found: Fraction) -> int | None:
 
 
 def images_to_decide(found: Fraction, images: int) -> int | None:
-    """About how many more images would bring the interval by image off the threshold; None where hardly any would."""
+    """About how many more images would move the interval by image off the threshold; None if that is unlikely."""
     off = abs(found.fraction - THRESHOLD)
     more = more_images(images, _reach(found), off) if off else None
     return None if more is None else max(more, 1)
 
 
 def _reach(found: Fraction) -> float:
-    """From the fraction to the limit of its interval that lies beyond the threshold."""
+    """Distance from the fraction to the interval's limit on the other side of the threshold."""
     return found.fraction - found.low if found.fraction > THRESHOLD else found.high - found.fraction
 
 
@@ -297,7 +296,7 @@ def _sentence(found: Fraction, verdict: str, sizes: Sizes, terms: Terms) -> str:
 
 
 def _missed(found: Fraction, verdict: str, images: int) -> str:
-    """What few images may miss whatever they show."""
+    """A sentence about fields that few images may miss."""
     told = unseen(found, images)
     if told is None:
         return ""
@@ -327,7 +326,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
 
 
 def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
-    """The settings that would reverse the verdict: each alone moves the fraction across the threshold."""
+    """The settings that would reverse the verdict: each of them alone moves the fraction across the threshold."""
     if verdict == "undecided":
         return ""
     other = [row["name"] for row in sensitivity if (row["fraction"] >= THRESHOLD) != (verdict == "above")]
@@ -335,7 +334,7 @@ def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
 
 
 def _accuracy(verdict: str, variants: Mapping[str, Sizes], terms: Terms) -> str:
-    """A sentence where the accuracy of the magnification is not given and an error of LIKELY would end the verdict."""
+    """A sentence if the accuracy of the magnification is not given and an error of LIKELY would undo the verdict."""
     if verdict == "undecided" or terms.checked:
         return ""
     off = [variants[name] for name in map(calibration_name, (-LIKELY, LIKELY)) if name in variants]

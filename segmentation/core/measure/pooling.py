@@ -1,4 +1,4 @@
-"""Many images as one sample: pooled statistics, how much the images differ, and which of them do not belong."""
+"""Many images as one sample: pooled statistics, the difference between images, and the outliers among them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MORE = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If nothing is there to find, the numbers per area are too high",
 }
-LEAST_IMAGES = 4  # of two or three images nobody can say which one is the odd one
+LEAST_IMAGES = 4  # with two or three images nobody can say which one is the outlier
 LEAST_PARTICLES = 10
 CHANCE = 0.05
 SHIFT = 0.25  # relative, of the median
@@ -44,13 +44,13 @@ POINTS = 2000
 
 @dataclass(frozen=True)
 class Pooled(Statistics):
-    """The statistics of a sample; as those of one image, but the intervals resample whole images.
+    """The statistics of a sample, as for one image, but the intervals resample whole images.
 
-    between: variance, standard deviation and share of the total variance of ln(size) that lies between the images,
-        by a one-way analysis of variance; None where it is not defined. convergence: of two or more images, as whole
-        images are counted. images: one row per image, in the order given:
+    between: variance and standard deviation of ln(size) between the images, and their share of the total variance,
+        by a one-way analysis of variance; None where it is not defined. convergence: with two or more images it
+        counts whole images. images: one row per image, in the order given:
         name, n (kept), n_set_aside, median, low, high (95 %, by particle, sampling alone), outlier and excluded ("" or
-        the sentence that says why; an excluded image is not in the pooled numbers). notes: sentences for the user.
+        a sentence with the reason; an excluded image is not in the pooled numbers). notes: sentences for the user.
     """
 
     between: dict[str, float] | None = None
@@ -75,16 +75,16 @@ def pool(
 ) -> Pooled:
     """Pool the judged tables of several images of one specimen.
 
-    names: one for each table. things: what the notes call the objects. size, screened: as of `summarise`. excluded: for
-    each table "" or why it is left out; by default images without a scale. calibration: all images share its error, so
-    its uncertainty counts once. filter: whether the filter was on. field_spread, evidence: as of `summarise`, the
-    former for a sample of one image. An image without a calibration is left out where others have one.
-    Raises ValueError where tables and names differ in number or there are none.
+    names: one for each table. things: the word for the objects in the notes. size, screened: see `summarise`.
+    excluded: for each table "" or the reason why it is left out. By default an image without a scale is left out if
+    others have one. calibration: all images share its error, so its uncertainty counts once. filter: whether the
+    filter was on. field_spread, evidence: see `summarise`; field_spread is for a sample of one image.
+    Raises ValueError if tables and names differ in number or there are none.
     """
     if len(tables) != len(names) or not tables:
         raise ValueError(f"{len(tables)} tables and {len(names)} names")
     excluded = excluded or without_scale(tables)
-    # In an order of their own, so that the draws do not depend on the one in which the images are listed.
+    # Sorted by content, so that the draws do not depend on the order of the images.
     used = sorted((i for i in range(len(tables)) if not excluded[i]), key=lambda i: _content(tables[i]))
     chosen = [tables[i] for i in used]
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
@@ -121,7 +121,7 @@ def _content(table: Table) -> bytes:
 
 
 def without_scale(tables: Sequence[Table]) -> list[str]:
-    """Why each image is left out for its scale, "" where it is not."""
+    """For each image the reason why it is left out because of its scale, or ""."""
     known = any(each.nm_per_pixel is not None for each in tables)
     return [NO_PIXEL_SIZE if known and each.nm_per_pixel is None else "" for each in tables]
 
@@ -129,7 +129,7 @@ def without_scale(tables: Sequence[Table]) -> list[str]:
 def row_of(
     table: Table, name: str, size: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
 ) -> dict[str, Any]:
-    """One image's row of `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
+    """The row of one image in `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
     sizes = Sizes.of(table, edge=edge, by=size)
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
     low, high = limits or (None, None)
@@ -146,7 +146,7 @@ def row_of(
 
 
 def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> Flag | None:
-    """What must be done before the sample has a verdict, and in short why it has none; None where nothing must."""
+    """What the user must do before the sample gets a verdict, and a short reason; None if nothing."""
     if any(excluded):
         return Flag(
             "The scale of every image. Images without one are left out, and they might change the answer.",
@@ -167,7 +167,7 @@ def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequen
 
 
 def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> list[Flag]:
-    """Warnings on the scales of the images that count and on why others do not."""
+    """Warnings about the scales of the pooled images and about images that are not pooled."""
     notes: list[Flag] = []
     pixels = [each.nm_per_pixel for each in chosen if each.nm_per_pixel is not None]
     for reason, left_out in Counter(filter(None, excluded)).items():
@@ -191,13 +191,13 @@ def notes_on(chosen: Sequence[Table], excluded: Sequence[str], things: str) -> l
 
 
 def find_outliers(sizes: Sizes, images: int) -> list[str]:
-    """For each image "" or the sentence that says why its sizes do not belong to the others'.
+    """For each image "" or a sentence that says why its sizes do not fit those of the other images.
 
-    An image is an outlier where all three hold: its distribution differs from that of all others together by
-    Kolmogorov and Smirnov's distance (p below CHANCE after Holm's correction for the number of images); its median
-    differs from the middle of the images' medians by more than SHIFT; and by more than DEVIATIONS times their robust
-    standard deviation (1.4826 times the median absolute deviation). Images of fewer than LEAST_PARTICLES particles
-    are not judged, nor any where fewer than LEAST_IMAGES can be.
+    An image is an outlier if three conditions hold. Its distribution differs from that of all others together by
+    Kolmogorov and Smirnov's distance (p below CHANCE after Holm's correction for the number of images). Its median
+    differs from the median of the images' medians by more than SHIFT, and by more than DEVIATIONS times their robust
+    standard deviation (1.4826 times the median absolute deviation). Images with fewer than LEAST_PARTICLES particles
+    are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
     """
     said = [""] * images
     image = np.zeros(len(sizes), np.int64) if sizes.image is None else sizes.image
@@ -222,7 +222,7 @@ def find_outliers(sizes: Sizes, images: int) -> list[str]:
 
 
 def _chances(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
-    """(m,) p of each image's distance from all others together, seen at POINTS places of the sorted sizes."""
+    """(m,) p of each image's distance from all others together, computed at POINTS places of the sorted sizes."""
     points = np.minimum(np.arange(len(size)) * POINTS // len(size), POINTS - 1)
     table = np.bincount(image * POINTS + points, minlength=len(counts) * POINTS).reshape(len(counts), POINTS)
     reached = table.cumsum(1)
@@ -239,7 +239,7 @@ def _chances(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) 
 
 
 def kolmogorov(distance: float, n: float) -> float:
-    """How often the distance of Kolmogorov and Smirnov is at least this great by chance (Stephens 1970); n: particles,
+    """Probability that the Kolmogorov-Smirnov distance is at least this large by chance (Stephens 1970); n: particles,
     for two samples n m / (n + m)."""
     root = sqrt(n)
     return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
@@ -255,8 +255,8 @@ def holm(chances: Floats) -> Floats:
 
 
 def between_images(sizes: Sizes) -> dict[str, float] | None:
-    """Variance of ln(size) between the images by a one-way analysis of variance, its root (nearly the relative
-    standard deviation of the images' sizes), and its share of the total; None for fewer than two images."""
+    """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
+    standard deviation of the images' sizes), and its share of the total. None for fewer than two images."""
     if sizes.images < 2 or len(sizes) <= sizes.images:
         return None
     image = sizes.image_numbers

@@ -1,10 +1,10 @@
-"""What few images leave open of the figures of a specimen: the model of random effects.
+"""How uncertain the figures of a specimen are after few images: the model of random effects.
 
-Each image shifts ln(size) by a normal amount, the sizes in an image are log-normal about it, and images of larger
-particles may show more or fewer of them: ln(count) is linear in the shift. The model gives the reach of an interval and
-not the figure: only the differences from its own estimate are used. The draws are generalised pivotal quantities: the
-variances from the chi-squared distribution, of as many degrees of freedom as there are images (Weerahandi 1995; unequal
-counts after Thomas and Hultquist 1978).
+Each image shifts ln(size) by a normally distributed amount. The sizes in an image are log-normal around that shift.
+Images with larger particles may show more or fewer of them: ln(count) is linear in the shift. The model gives only the
+width of an interval, not the figure: only differences from its own estimate are used. The draws are generalised pivotal
+quantities: variances come from the chi-squared distribution, with as many degrees of freedom as images (Weerahandi
+1995; unequal counts after Thomas and Hultquist 1978).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Law(NamedTuple):
     variance: Floats
 
     def figures(self, way: Weighting) -> dict[str, Floats]:
-        """The logarithms of the figures by `way` (Hatch and Choate 1929); of the geometric SD twice the logarithm."""
+        """The logarithms of the figures by `way` (Hatch and Choate 1929); for the GSD the logarithm of ln(GSD)."""
         spread = np.sqrt(self.variance)
         middle = self.mean + POWER[way] * self.variance
         return {
@@ -45,9 +45,9 @@ class Law(NamedTuple):
 
 
 def departures(sizes: Sizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """(repeats,) draws of how far the logarithm of each figure may lie from its estimate; of two images or more.
+    """(repeats,) draws of the deviation of each figure's logarithm from its estimate; needs two images or more.
 
-    Of the geometric SD it is the logarithm of its logarithm.
+    For the geometric SD it is the logarithm of its logarithm.
     """
     estimate, drawn = laws(sizes, repeats, rng)
     there, here = drawn.figures(way), estimate.figures(way)
@@ -55,7 +55,7 @@ def departures(sizes: Sizes, way: Weighting, repeats: int, rng: np.random.Genera
 
 
 def laws(sizes: Sizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law]:
-    """The estimated law of the specimen, and draws of what it may be."""
+    """The estimated law of the specimen, and draws of its possible values."""
     image, weights, logs = sizes.image_numbers, sizes.weights["number"], np.log(sizes.size)
     count = np.bincount(image, weights)
     means = np.bincount(image, weights * logs) / count
@@ -78,8 +78,8 @@ def laws(sizes: Sizes, repeats: int, rng: np.random.Generator) -> tuple[Law, Law
 def _slopes(
     counts: Floats, off: Floats, between: float, repeats: int, rng: np.random.Generator
 ) -> tuple[float, Floats]:
-    """By how much ln(count) rises with the mean of ln(size) of an image, and draws (repeats,) of it: the particles of a
-    specimen are, on average, larger by that times the variance between its images."""
+    """The slope of ln(count) against an image's mean ln(size), and draws (repeats,) of it. The mean ln(size) of all
+    particles exceeds that of the images by this slope times the variance between images."""
     if len(counts) < REGRESSED:
         return 0.0, np.zeros(repeats)
     level = counts - counts.mean()

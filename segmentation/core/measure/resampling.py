@@ -1,4 +1,4 @@
-"""Resamples of a size distribution: of its particles, or of its images where there are several."""
+"""Resamples of a size distribution: of its particles, or of its images if there are several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .drawn import half_steps
 
 REPEATS = 2000
 GROUPS = 1200  # more particles than these are drawn as groups of neighbours in size
-LARGEST = 400  # of them, the largest ones that are drawn singly: they carry the volume
+LARGEST = 400  # the number of largest particles drawn one by one: they carry the volume
 MOST_LISTED = 6  # images: 462 resamples that are not alike
 
 
@@ -22,9 +22,9 @@ MOST_LISTED = 6  # images: 462 resamples that are not alike
 class Resamples:
     """REPEATS resamples of n sizes in g groups of neighbours.
 
-    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size;
-    steps: (n,) half the step of each. calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: how many
-    were drawn from, 1 for particles; drawn: (REPEATS, images) how often each was, None for particles.
+    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size.
+    steps: (n,) half the step of each size. calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: the
+    number of images, 1 if particles are drawn. drawn: (REPEATS, images) how often each was drawn, None for particles.
     """
 
     counts: NDArray[np.float32]
@@ -46,7 +46,7 @@ class Resamples:
 
 
 def resample(sizes: Sizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
-    """Draw from sorted sizes: particles, or images where there are several."""
+    """Draw from sorted sizes: particles, or images if there are several."""
     group, steps = _groups(len(sizes)), half_steps(sizes.size)
     calibration = uncertainty * rng.standard_normal(REPEATS)
     image, images = sizes.image_numbers, sizes.images
@@ -68,8 +68,8 @@ def _groups(n: int) -> NDArray[np.int64]:
 def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
     """(REPEATS, g): how many particles of each of g groups (n,) each resample has.
 
-    Groups of one: n draws. Larger ones: as many as Poisson's law gives (Poisson bootstrap, Chamandy et al. 2012), so
-    that the number of all varies a little; every figure is a ratio and does not depend on it.
+    Groups of one particle: n draws. Larger groups: a Poisson number (Poisson bootstrap, Chamandy et al. 2012). The
+    total number then varies a little, but every figure is a ratio and does not depend on it.
     """
     members = np.bincount(group)
     g = len(members)
@@ -80,7 +80,7 @@ def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.floa
 
 
 def _listed(images: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, images): every resample of few images as often as its chance asks for, in a random order."""
+    """(REPEATS, images): every resample of few images in proportion to its probability, in a random order."""
     every = list(combinations_with_replacement(range(images), images))
     drawn = np.array([[each.count(image) for image in range(images)] for each in every], np.float32)
     chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in drawn])

@@ -1,4 +1,4 @@
-"""What the kept particles say together."""
+"""The statistics of the kept particles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .table import Table
 
 ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
 PER_IMAGE = "by particle"
-# What only particles are asked for, as they are screened as nanomaterials.
+# Only for particles, because only they are screened as nanomaterials.
 UNSCREENED = ("fraction_100nm", "fraction_low", "fraction_high", "without_filter", "agglomerates")
 
 
@@ -49,9 +49,8 @@ class Statistics:
     ecd_median: median of the equivalent circular diameter.
     without_filter: n, median and fraction_100nm if the filter were off; None where it removes nothing.
     intervals: 95 % intervals of the figures by number, of ecd_median and fraction_100nm; None where undefined, and
-        interval_note says why. interval_basis: what was resampled. cautions: which intervals may be too narrow, as
-        sentences. relative_uncertainty: of the calibration, as
-        carried into the intervals; None where it is not known.
+        interval_note says why. interval_basis: what was resampled. cautions: sentences on intervals that may be too
+        narrow. relative_uncertainty: of the calibration, as included in the intervals; None if not known.
     weighted: all figures and their intervals by number, area and volume.
     fit, convergence, agglomerates, shape, nano, budget, recommendation: see the modules of these names, and
         docs/method/statistics.md.
@@ -107,7 +106,7 @@ class Statistics:
 
 
 def seed_of(sha256: str) -> int:
-    """The seed of an image's draws: its file gives the same intervals wherever it is analysed."""
+    """The seed of an image's draws: the same file gives the same intervals everywhere."""
     return int(sha256[:16] or "0", 16)
 
 
@@ -163,9 +162,9 @@ def describe(
     obstacle: Flag | None = None,
     seed: int,
 ) -> tuple[dict[str, Any], Sizes]:
-    """What one image and a sample of several say alike, as fields of Statistics, and the sizes that it is about.
+    """The fields of Statistics that one image and a sample of several images share, and their sizes.
 
-    The parameters are those of `summarise`, for the tables of one image or of several; obstacle: as of `Terms`.
+    The parameters are as in `summarise`, for the tables of one image or of several; obstacle: see `Terms`.
     """
     known = calibration.standard_uncertainty if calibration else None
     uncertainty = known or 0.0
@@ -213,7 +212,7 @@ def describe(
 
 
 def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
-    """The figures by number, area and volume with their intervals, and what the sizes alone say beside them."""
+    """The figures by number, area and volume with their intervals, and all else that needs only the sizes."""
     by_ecd = sizes.by_ecd()
     found = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
@@ -229,7 +228,7 @@ def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dic
         "cautions": cautions(sizes),
         "weighted": {way: {**found[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in found},
         "fit": log_normal(sizes.size, number_weights),
-        # That of several images is by image (`pooling.pool`).
+        # With several images convergence is by image (`pooling.pool`).
         "convergence": converge(sizes.size, number_weights, rng) if sizes.unit == "nm" and sizes.images < 2 else None,
     }
 
@@ -246,8 +245,8 @@ def _without_filter(tables: Sequence[Table], edge: Edge) -> dict[str, Any] | Non
 
 
 def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
-    """Groups of outlines that touch and hold kept particles, kept particles that touch no other outline, and the kept
-    particles of all groups and of the largest."""
+    """The number of groups of touching outlines with kept particles, of kept particles that touch no other outline, and
+    of the kept particles in all groups and in the largest group."""
     groups = [each["group"].astype(np.int64) for each in tables]
     outlines = np.concatenate([np.bincount(group) for group in groups])
     members = np.concatenate(
@@ -266,7 +265,7 @@ def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
 
 
 def _shape(tables: Sequence[Table]) -> dict[str, dict[str, float]]:
-    """Median, D10 and D90 by number of each descriptor of shape, of one particle no D10 and D90; nothing of none."""
+    """Median, D10 and D90 by number of each shape descriptor; one particle has no D10 and D90; empty without any."""
     found: dict[str, dict[str, float]] = {}
     for name in DESCRIPTORS:
         values = np.concatenate([each[name][each.kept] for each in tables])

@@ -1,4 +1,4 @@
-"""One row per object: the type that measuring fills and every report reads."""
+"""A table with one row per object: measuring fills it and every report reads it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Table:
         the end of a name that needs one. kept and reason are always there. label, class, group and the bounding box
         are int64, kept and touches_frame bool, reason text ("" while kept), everything else float64. Positions are
         always pixels of the upload, counted from the top left; the centre of the first pixel is at (0, 0). A column
-        that is asked for and was not measured is NaN, as one that files of earlier versions do not have.
-    nm_per_pixel: the calibration that the lengths were measured with, or None where they are pixels.
-    Raises UnknownQuantity for a column that is not registered, ValueError where columns do not fit together.
+        that was not measured is read as NaN, for example one that files of earlier versions lack.
+    nm_per_pixel: the calibration of the lengths, or None if they are in pixels.
+    Raises UnknownQuantity for a column that is not registered, ValueError if columns do not fit together.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -55,7 +55,7 @@ class Table:
 
     @property
     def quantities(self) -> list[Quantity]:
-        """Of the columns, in their order."""
+        """The quantities of the columns, in their order."""
         return [of_column(name, self.unit) for name in self.columns]
 
     def __len__(self) -> int:
@@ -101,13 +101,13 @@ class Table:
         return replace(self, columns={**self.columns, "label": ids.astype(np.int64)})
 
     def judged(self, reasons: NDArray[np.str_]) -> Table:
-        """The same objects, kept where `reasons` (n,) is "" and set aside where it is a word."""
+        """The same objects: kept if their entry in `reasons` (n,) is "", otherwise set aside."""
         reasons = reasons.astype(REASON_TYPE)
         return replace(self, columns={**self.columns, "kept": reasons == "", "reason": reasons})
 
 
 def aligned(tables: Sequence[Table]) -> list[Table]:
-    """The tables with the same columns in the same order, those of all of them; NaN where one was not measured."""
+    """The tables, each with the columns of all tables in the same order; NaN if a column was not measured."""
     widest_first = sorted(tables, key=lambda each: -len(each.columns))
     every = dict.fromkeys(quantity for each in widest_first for quantity in each.quantities)
     return [replace(each, columns={q.column(each.unit): each[q.column(each.unit)] for q in every}) for each in tables]

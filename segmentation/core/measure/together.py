@@ -1,8 +1,8 @@
-"""Several images as one sample, of kinds of analysis whose numbers are no size distribution.
+"""Several images as one sample, for kinds of analysis without a size distribution.
 
-A task says what its numbers are of all images together (`Together`). Their intervals are Student's, with the standard
-error of the jackknife that leaves out one image at a time (Tukey 1958; of medians Shao and Wu 1989): of a fraction and
-equal images this is the spread between fields of ASTM E562.
+A task defines its numbers for all images together (`Together`). Their intervals use Student's t and the standard error
+of the jackknife, which leaves out one image at a time (Tukey 1958; for medians Shao and Wu 1989). For a fraction and
+images of equal area this is the spread between fields of ASTM E562.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ NO_NUMBER = "It has no numbers; its page says why."
 class FieldOfView:
     """One image of several.
 
-    table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None where
-    it has none. area: analysed, in that unit squared. edge: what is done about objects that the frame cuts. settings:
-    with which it was found, by name.
+    table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None if
+    there is no value. area: the analysed area, in that unit squared. edge: the treatment of objects cut by the frame.
+    settings: the settings of the analysis, by name.
     """
 
     table: Table
@@ -39,7 +39,7 @@ class FieldOfView:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def rescaled(self, factor: float) -> FieldOfView:
-        """What the image would be if its pixels were so many times as long."""
+        """The same image with a pixel size larger by this factor."""
         values = {
             name: None if value is None else value * factor ** number(name).power for name, value in self.values.items()
         }
@@ -52,7 +52,7 @@ Together = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
 
 
 def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Counts added up, every other number averaged, each image weighing as its analysed area."""
+    """Counts are added up; every other number is averaged, weighted by the analysed area of each image."""
     areas = [each.area for each in fields]
     return {
         name: sum(each.values[name] or 0.0 for each in fields)
@@ -63,7 +63,7 @@ def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
-    """The weighted mean of what is known; None where nothing is."""
+    """The weighted mean of the known values; None if there are none."""
     known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
     whole = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / whole if whole else None
@@ -76,14 +76,14 @@ def pooled_mean(tables: Sequence[Table], by: str, edge: Edge) -> float | None:
 
 
 def jackknife_error(without: Floats) -> Floats:
-    """The standard error (n,) of n figures from what they are without each of m parts, (m, n)."""
+    """The standard error (n,) of n figures from their values (m, n) without each of m parts."""
     parts = len(without)
     error: Floats = np.sqrt((parts - 1) / parts * ((without - without.mean(0)) ** 2).sum(0))
     return error
 
 
 def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
-    """For each image "" or the sentence why it cannot be taken together with the others."""
+    """For each image "" or a sentence that says why it cannot be combined with the others."""
     told = [any(value is not None for value in each.values.values()) for each in fields]
     names = next((set(each.values) for each, some in zip(fields, told, strict=True) if some), set())
     return [
@@ -95,10 +95,10 @@ def cannot_join(fields: Sequence[FieldOfView]) -> list[str]:
 def together(fields: Sequence[FieldOfView], figures: Together, unit: Unit, uncertainty: float) -> dict[str, Value]:
     """The numbers of two or more images together, with their 95 % intervals.
 
-    figures: what the kind of analysis makes of some of them. unit: of their lengths. uncertainty: the relative standard
-    uncertainty of the calibration that all share; it is brought to each number as half the difference of the numbers
-    with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count is what it is, and where all images say the
-    same there is no spread to tell of: neither has an interval.
+    figures: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
+    uncertainty of the calibration, shared by all. Its effect on a number is half the difference between the numbers
+    with pixels exp(uncertainty) longer and shorter (GUM 5.1.3). A count has no interval, and neither has a number that
+    is the same in all images.
     """
     found = figures(fields)
     longer, shorter = (figures([each.rescaled(exp(u)) for each in fields]) for u in (uncertainty, -uncertainty))

@@ -1,4 +1,4 @@
-"""ModelCards: what a set of weights is, read without touching torch."""
+"""ModelCards: the description of a set of weights, read without torch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class AlteredWeights(Refused):
 
 
 class NoDevice(Refused):
-    """The processor that a network is to run on is not to be had."""
+    """The requested processor for a network is not available."""
 
 
 @dataclass(frozen=True, config=may_be.STRICT)
@@ -93,7 +93,7 @@ class ModelCard:
             raise ValueError(f"smallest ({self.smallest:g} px) is below largest ({self.largest:g} px).")
 
     def entries(self) -> dict[str, Any]:
-        """Everything but where the weights lie: what is kept with every segmentation."""
+        """All entries except the path of the weights; stored with every segmentation."""
         return {name: value for name, value in asdict(self).items() if name != "weights"}
 
     @property
@@ -150,7 +150,7 @@ def add_folder(folder: Path) -> None:
 
 
 def _signature(folder: Path) -> Signature:
-    """What changes when a model comes or goes, so that a long-running process notices."""
+    """Changes when a model is added or removed, so that a long-running process notices."""
     found = []
     for file in sorted([*folder.glob("*.toml"), *folder.glob("*.safetensors")]):
         try:
@@ -207,7 +207,7 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
 
 
 def automatic(task: str) -> str:
-    """The name that stands for the model of a task that fits an image best."""
+    """The name for the best fitting model of a task, chosen by the image."""
     return f"{AUTO}{task}"
 
 
@@ -235,7 +235,7 @@ def picture_of(card: ModelCard, which: str) -> Path:
 
 
 def sources(card: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """All that the weights go back to, as entries of `data`: the card's own, ImageNet weights, the base model's.
+    """All data behind the weights, as entries of `data`: the card's own, ImageNet weights, the base model's.
 
     A card that was written before these were written into it is completed from the base model's, while that is here.
     after: hashes of the models that led here, as two cards could name each other.
@@ -260,7 +260,7 @@ def pretrained_source(name: str) -> dict[str, Any]:
 
 
 def as_base(base: ModelCard, after: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """The entries of `data` that a model has from the one it started from."""
+    """The entries of `data` that a model inherits from its base model."""
     return [{"base": f"{base.name} {base.version}", **source} for source in sources(base, after)]
 
 

@@ -1,4 +1,4 @@
-"""A network over a whole picture: in tiles where it is large, and as often as test-time augmentation wants it."""
+"""Run a network over a whole picture: in tiles if it is large, and repeatedly for test-time augmentation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tile:
 
 
 def no_progress(fraction: float) -> None:
-    """A progress that nobody follows."""
+    """A progress function that does nothing."""
 
 
 def predict(
@@ -90,7 +90,7 @@ def tiles_of(shape: tuple[int, int], tile: int, halo: int) -> Iterator[Tile]:
 
 
 def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
-    """Windows of one size, as memory that one tile has given back then suits the next."""
+    """Windows of equal size, so that the memory of one tile can be used for the next."""
     count = max(1, math.ceil((length - 2 * halo) / tile))
     size = STRIDE * math.ceil((length + 2 * halo * (count - 1)) / count / STRIDE)
     begin = 0

@@ -1,4 +1,4 @@
-"""Whether an image looks like those that a model was taught on: by how its contrast is spread over lengths."""
+"""Whether an image resembles the training images of a model, by the distribution of its contrast over lengths."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
 
 
 def learn(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, Any]:
-    """The entry of a card from the descriptions of the images that a model was taught on."""
+    """The entry of a card, from the descriptions of a model's training images."""
     every, names = np.stack(descriptions), np.array(groups)
     apart = [distance(each, every[names != group]) for each, group in zip(every, names, strict=True)]
     limit = float(np.clip(ROOM * np.quantile(apart, 0.9), *LIMITS))
@@ -49,14 +49,14 @@ def learn(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, An
 
 
 def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
-    """Root mean square of the features' differences, in USUAL, from the nearest of the taught; infinite without any."""
+    """Root mean square difference of the features, in USUAL, from the nearest training image; infinite without any."""
     apart = (np.asarray(taught, float).reshape(-1, len(USUAL)) - description) / USUAL
     return float(np.sqrt((apart**2).mean(1)).min(initial=np.inf))
 
 
 def times_unlike(grey: NDArray[np.uint8], scale: float, card: ModelCard) -> float:
-    """How far a picture is from the nearest image that a model was taught on, in what its card allows; 0 where the card
-    says nothing or the picture shows nothing."""
+    """Distance of a picture from the nearest training image of a model, divided by the limit in its card; 0 if the card
+    has no limit or the picture shows nothing."""
     entry = card.options.get(ENTRY)
     if not entry or not grey.std():
         return 0.0

@@ -48,7 +48,7 @@ class Runtime:
 def fastest_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly.
 
-    Asked of the processor, not timed: what else runs on the machine must not decide on the last digits of a result.
+    The processor is queried, not timed: other programs on the machine must not change the last digits of a result.
     """
     known = torch.cpu.get_capabilities()
     able = device.type != "cpu" or any(known.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
@@ -59,8 +59,8 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 def keep_freed_memory() -> None:
     """Let the process keep memory that it frees, up to RETAINED bytes, for its next layer or array.
 
-    By default glibc gives every large block back to the system and asks for it anew: of a network's time up to a half
-    went into page faults. Other C libraries are left as they are.
+    By default glibc returns every large block to the system and requests it again: page faults took up to half of a
+    network's time. Other C libraries are not changed.
     """
     if libc := _glibc():
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
@@ -104,8 +104,8 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> nn.Module:
 def folded(network: nn.Module) -> nn.Module:
     """A copy whose batch normalisations are part of the convolutions before them, where that changes nothing.
 
-    It takes four fifths of the time and six tenths of the memory. Which convolution stands before which normalisation
-    is taken from the order of their registration; whether that is true, a picture shows that both networks are asked.
+    It takes four fifths of the time and six tenths of the memory. The order of registration shows which convolution
+    precedes which normalisation; this is verified by running both networks on one picture.
     """
     copy = deepcopy(network)
     for parent in list(copy.modules()):

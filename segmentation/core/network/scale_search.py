@@ -1,5 +1,5 @@
-"""The working scale: trial predictions on small copies of a picture tell the size of what it shows, and whether that
-is bright or dark."""
+"""The working scale: trial predictions on small copies of a picture show the size of its objects, and whether they
+are bright or dark."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class View:
     """How a picture is shown to the network.
 
     polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
-    what is looked for, 0 to 1; 1 where nobody looked. second_scale: how much larger it is shown once more, for the mean
-    of both maps; 1: it is not. other_polarity: how clear things are in the other polarity, relative to this one; 0
-    where nobody looked.
+    its objects, 0 to 1; 1 if not determined. second_scale: factor by which it is enlarged for a second prediction, to
+    average both maps; 1: no second one. other_polarity: clarity in the other polarity, relative to this one; 0 if not
+    determined.
     """
 
     polarity: Polarity = "bright"
@@ -78,7 +78,7 @@ def search(
     scale: float | None = None,
     coarsest: float = 0.0,
 ) -> View:
-    """Decide what is left open (None) of polarity and scale.
+    """Determine polarity and scale if they are open (None).
 
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
     (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
@@ -133,7 +133,7 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
 
 
 def clear_throughout(trials: list[Trial]) -> float:
-    """The clarity of the clearest trial, and a little of all of them: a single one may be a chance of its scale."""
+    """The clarity of the clearest trial, plus a little of all trials, because a single one may be clear by chance."""
     every = [each.clarity * (1 - ALONE / max(each.count, 1)) for each in trials]
     return max(every) + OTHERS * sum(every) / len(every)
 
@@ -147,9 +147,9 @@ def _finer(trial: Callable[[Picture, float], Trial], picture: Picture, finest: T
 
 
 def clearest(trials: list[Trial], card: ModelCard) -> Trial:
-    """The trial with the clearest objects, of about a size that the network was taught where there is one.
+    """The trial with the clearest objects, if possible with sizes similar to those in the training.
 
-    Of trials that are as clear the finest: from afar a dense heap is a clear particle, too.
+    Among equally clear trials the finest: at a coarse scale a dense heap also looks like a clear particle.
     """
     largest = BEYOND * card.largest
     useful = [each for each in trials if each.diameter and card.smallest <= each.diameter <= largest] or trials
@@ -160,7 +160,7 @@ def clearest(trials: list[Trial], card: ModelCard) -> Trial:
 def working_scale(best: Trial, diameter: float) -> float:
     """The factor that brings the objects of the clearest trial to the diameter, in px, that the network likes best.
 
-    Where nothing is clear, 1: a strong reduction would turn shades of the background into large objects.
+    If nothing is clear, 1: a strong reduction would turn background shading into large objects.
     """
     if best.diameter is None or best.clarity < CLEAR:
         return 1.0

@@ -1,7 +1,7 @@
-"""Which kind of micrograph a picture looks like, so that who chose the wrong kind of analysis is told.
+"""The kind of micrograph that a picture resembles, so that a user who chose the wrong kind of analysis gets a warning.
 
-Some figures of texture at octaves of scale are taken as normally distributed among the images that each model was
-taught on (`lab.textures` fits them); a picture belongs to the model that makes them likeliest.
+Texture features at octaves of scale are assumed to be normally distributed among the training images of each model
+(`lab.textures` fits them). A picture belongs to the model with the largest likelihood.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Textures:
-    """Those of the images that a model was taught on.
+    """The textures of a model's training images.
 
     model: its name. images: how many there were. centre: (d,). covariance: (d,) or (d, d), in units of `Known.spread`.
     """
@@ -54,13 +54,13 @@ class Textures:
         return float(off @ self._inverse[0] @ off / len(off))
 
     def likelihood(self, found: Floats) -> float:
-        """Its logarithm, less what is the same for all models."""
+        """The log-likelihood without terms that are equal for all models."""
         return -0.5 * (len(found) * self.distance(found) + self._inverse[1])
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """Of all models. middle, spread: (d,) of all images together, by which textures are put on one scale."""
+    """The textures of all models. middle, spread: (d,) of all images together, to normalise the textures."""
 
     middle: Floats
     spread: Floats
@@ -82,7 +82,7 @@ def known() -> Known:
 
 
 def known_of(cards: Sequence[ModelCard]) -> list[ModelCard]:
-    """Those models whose training images are known here."""
+    """The cards of models with known training images."""
     models = {each.model for each in known().models}
     return [each for each in cards if each.name in models]
 

@@ -1,4 +1,4 @@
-"""How the objects of an image or of a sample's images were found: what all have in common, and what differs."""
+"""How the objects of an image or of a sample's images were found: common and different settings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def model_words(card: Mapping[str, Any]) -> str:
 
 
 def settings(sample: Sample, member: Member) -> dict[str, Any]:
-    """Every setting that changes the numbers, "auto" replaced by what was used; what is not known is left out."""
+    """Every setting that changes the numbers, "auto" replaced by the used value; unknown settings are left out."""
     found = member.found
     said: dict[str, Any] = {"filter": on_off(found.settings.get("filter", sample.filter))}
     if found.by_model:
@@ -92,7 +92,7 @@ def brief(sample: Sample) -> dict[str, str]:
 
 
 def facts(sample: Sample, member: Member) -> Facts:
-    """What is known of one image, but its name and its numbers; what is not known is left out."""
+    """The known facts about one image, without its name and its numbers."""
     found, calibration = member.found, member.calibration
     said: Facts = {
         ("image", "width (px)"): found.width,
@@ -122,7 +122,7 @@ def common(sample: Sample) -> Facts:
 
 
 def differing(sample: Sample) -> list[tuple[Image, Facts]]:
-    """For each analysed image what is not as in `common`; images for which there is nothing to say are left out."""
+    """For each analysed image the facts that differ from `common`; images without any are left out."""
     shared = common(sample)
     own = [(image, facts(sample, image.member)) for image in sample.images if image.member is not None]
     told = [(image, {fact: value for fact, value in each.items() if shared.get(fact) != value}) for image, each in own]

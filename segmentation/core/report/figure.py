@@ -33,7 +33,7 @@ Pixels = NDArray[np.uint8]
 DPI, PREVIEW_DPI = 200, 83
 INCHES = (12.0, 9.0)
 PANEL_INCHES = (6.4, 4.2)
-# The most that a picture may be wide and high, as shares of the page, by how A, B and C stand.
+# The largest width and height of a picture, as shares of the page, by the arrangement of A, B and C.
 ROOM = {
     "two by two": (0.455, 0.36),
     "over the chart": (0.305, 0.415),
@@ -160,7 +160,7 @@ def _cut(ax: Axes, pixels: Pixels) -> Pixels:
 
 
 def _lay_out(figure: Figure, shape: tuple[int, int]) -> list[Axes]:
-    """Axes for A, B, C, D, in that arrangement in which the pictures are largest."""
+    """Axes for A, B, C, D, in the arrangement with the largest pictures."""
     flat = shape[0] / shape[1] * INCHES[0] / INCHES[1]  # height of a picture over its width, as shares of the page
     widths = {name: min(wide, high / flat) for name, (wide, high) in ROOM.items()}
     arrangement, wide = max(widths.items(), key=lambda each: each[1])

@@ -135,12 +135,12 @@ def _found(sample: Sample, found: Found) -> Iterator[str]:
 
 
 def _known(found: Found) -> dict[str, Any]:
-    """What was used, and what was asked for where that says it all."""
+    """The used values, or the requested settings where these are sufficient."""
     return {name: value for name, value in {**found.settings, **found.used}.items() if value is not None}
 
 
 def _dropped(members: list[Member]) -> Iterator[str]:
-    """How many outlines the files do not show, by the limit that they were under, and of how many images."""
+    """How many outlines were dropped from the files, by the limit, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
     for found in (member.found for member in members):
@@ -200,7 +200,7 @@ def _intervals(sample: Sample, found: Statistics) -> Iterator[str]:
 
 
 def _included(sample: Sample, include: str = "include", do: str = "do") -> str:
-    """Which relative standard uncertainties of the scale the intervals hold: those of the most doubtful one."""
+    """The relative standard uncertainties of the scale in the intervals: those of the least certain scale."""
     calibrations = [member.calibration for _, member in sample.counted]
     used = common_calibration(calibrations)
     read = used.relative_uncertainty

@@ -68,7 +68,7 @@ BUDGET_OF_MEDIAN = (
 
 
 def too_few(found: Statistics, things: str) -> str:
-    """What there are too few of for an interval that anyone could use."""
+    """Names what is too few for a useful interval."""
     return f"too few {things if found.interval_basis == PER_IMAGE else 'images'}"
 
 
@@ -94,7 +94,7 @@ def key_numbers(found: Statistics, things: str) -> list[Flowable]:
 
 
 def _whole(found: Statistics) -> str:
-    """The expanded uncertainty of the median by its whole budget, beside the interval that holds less."""
+    """The expanded uncertainty of the median from its whole budget; the interval includes fewer contributions."""
     if found.budget is None:
         return ""
     expanded = said(found.budget["median"]["expanded"])
@@ -219,7 +219,7 @@ def sensitivity(found: Statistics) -> list[Flowable]:
 
 
 def budget(found: Statistics) -> list[Flowable]:
-    """The uncertainty budget of both answers; nothing of pixels."""
+    """The uncertainty budget of both answers; nothing if sizes are in pixels."""
     told, names = found.budget, answers_of(found.nano)
     if told is None:
         return []
@@ -311,7 +311,7 @@ def notes(flags: Sequence[Flag]) -> list[Flowable]:
 
 
 def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the card of a model said when it was used, as names and values; nothing for masks of other tools."""
+    """The card of a model at the time of use, as names and values; nothing for masks of other tools."""
     if card.get("name") == MASKS:
         return
     yield "SHA-256 of the weights", card.get("sha256", "")

@@ -1,4 +1,4 @@
-"""How numbers, names and calibrations are said: the same in every file."""
+"""Numbers, names and calibrations in words, the same in every file."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def per_cent(fraction: float | None) -> str:
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """From which size on particles are in a fraction, " of 22.5 nm and more"; "" where none was set aside for it."""
+    """The smallest size counted in a fraction, " of 22.5 nm and more"; "" if none was set aside for its size."""
     least = (nano or {}).get("least_nm")
     return "" if least is None else f" of {significant(least, 3)} nm and more"
 
 
 def doubt_words(fraction: float | None) -> str:
-    """A relative standard uncertainty; what is far below any other is no more than that."""
+    """A relative standard uncertainty; a negligible one is given only as an upper limit."""
     return "not known" if fraction is None else f"{100 * fraction:.2g} %" if fraction >= LEAST_DOUBT else "under 0.1 %"
 
 
