@@ -11,7 +11,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-LEFT_OUT = ["ext"]  # of django-htmx: unused, and they import what is not there
+LEFT_OUT = ["ext"]  # a folder of django-htmx: we use no extension, and they import a file that does not exist
 
 
 class CollectedFiles(CompressedManifestStaticFilesStorage):

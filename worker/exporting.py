@@ -29,7 +29,7 @@ def stored_segmentation(job: Job) -> Segmentation:
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write the files that are not stored with the result, beside those that are, and publish them."""
+    """Write and publish the files that are not stored with every result."""
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 

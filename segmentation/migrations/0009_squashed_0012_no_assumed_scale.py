@@ -92,8 +92,8 @@ def of_jobs(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    """From the rows of the first released version to those of 629a0a7. They have a transaction of their own, because
-    PostgreSQL alters no table of which a row was changed twice in the same one."""
+    """From the rows of the first released version to those of 629a0a7. They have a transaction of their own:
+    PostgreSQL does not alter a table after one of its rows was changed twice in the same transaction."""
 
     replaces = [("segmentation", name) for name in ("0009_segmentations", "0012_no_assumed_scale")]
     dependencies = [("segmentation", "0006_squashed_0011_answered")]

@@ -16,28 +16,24 @@ from ..models import Job, Micrograph, Sample, Segmentation, StoredFile
 logger = logging.getLogger(__name__)
 
 
-def remove_folder(folder: str, keep: Iterable[str] = ()) -> None:
-    """Remove the content of a folder in the storage; errors of the storage are logged and do not stop us.
-
-    keep: files, as the storage names them, that stay.
-    """
+def remove_folder(folder: str) -> None:
+    """Remove the content of a folder in the storage; errors of the storage are logged and do not stop us."""
     try:
-        _remove(folder, frozenset(keep))
+        _remove(folder)
     except Exception:
         logger.exception("The files under %s could not be removed.", folder)
 
 
-def _remove(folder: str, keep: frozenset[str]) -> None:
+def _remove(folder: str) -> None:
     try:
         folders, names = default_storage.listdir(folder)
     except FileNotFoundError:
         return
-    kept = keep.intersection(f"{folder}/{name}" for name in names)
-    for path in {f"{folder}/{name}" for name in filter(None, names)} - kept:
-        default_storage.delete(path)
+    for name in filter(None, names):
+        default_storage.delete(f"{folder}/{name}")
     for name in filter(None, folders):
-        _remove(f"{folder}/{name}", keep)
-    if not kept and isinstance(default_storage._wrapped, FileSystemStorage):
+        _remove(f"{folder}/{name}")
+    if isinstance(default_storage._wrapped, FileSystemStorage):
         default_storage.delete(folder)
 
 

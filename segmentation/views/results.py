@@ -295,6 +295,9 @@ def _entries(results: list[tuple[Job, list[Artifact]]], others: list[Job]) -> It
     missing = [f"{job.micrograph.name}: {_why_none(job)}, so no files of it are here." for job in others]
     for number, (job, files) in enumerate(results, 1):
         folder = f"{number:03d} {file_stem(job.micrograph.name)}"
+        missing += [
+            f"{folder}/{name}: it could not be written. Ask for it on the result's page." for name in unwritten(job)
+        ]
         for artifact in files:
             try:
                 with bundles.opened(artifact) as file:

@@ -49,7 +49,7 @@ def files_of(row: Any, of: Of, task: str, address: str, further: Collection[str]
 
 
 def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
-    """The addresses of the small pictures of these jobs, by their ids, of those that have one."""
+    """The address of the small picture of each job that has one, by the job's id."""
     stored = Artifact.objects.filter(job__in=jobs, name__in=THUMBNAILS).values_list("job_id", "name")
     return {pk: reverse("artifact", args=[pk, name]) for pk, name in stored}
 

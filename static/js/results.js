@@ -47,15 +47,18 @@ document.addEventListener("submit", async (event) => {
   const form = event.target;
   const title = button.textContent;
   button.disabled = true;
-  for (;;) {
-    const answer = await fetch(form.action, { method: "POST", body: new FormData(form, button), headers: { "X-Prepare": "1" } });
-    if (answer.status !== 202) break;
-    const { written, of } = await answer.json();
-    button.textContent = `Writing files, ${written} of ${of}`;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+  try {
+    for (;;) {
+      const answer = await fetch(form.action, { method: "POST", body: new FormData(form, button), headers: { "X-Prepare": "1" } });
+      if (answer.status !== 202) break;
+      const { written, of } = await answer.json();
+      button.textContent = `Writing files, ${written} of ${of}`;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  } finally {
+    button.disabled = false;
+    button.textContent = title;
   }
-  button.disabled = false;
-  button.textContent = title;
   button.dataset.ready = "true";
   form.requestSubmit(button);
   delete button.dataset.ready;

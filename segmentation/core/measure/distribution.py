@@ -95,9 +95,9 @@ def effective_number(weights: Floats) -> float:
 
 
 def carriers(sizes: Sizes, way: Weighting) -> float:
-    """The effective number of particles by number, area or volume: that of the sample or that of a log-normal law with
-    the sample's spread, n exp(-(power SD of ln ECD)^2), whichever is smaller. A sample that lacks the few large
-    particles looks better than it is."""
+    """The effective number of particles by number, area or volume: the smaller of two numbers, because a sample without
+    the few large particles looks better than it is. One is counted in the sample. The other follows from a log-normal
+    law with the sample's spread: n exp(-(power SD of ln ECD)^2)."""
     n = effective_number(sizes.weights["number"])
     logs, weights = np.log(sizes.ecd), sizes.weights["number"]
     variance = float(np.average((logs - np.average(logs, weights=weights)) ** 2, weights=weights))
