@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from segmentation.models import Job, Micrograph
+from segmentation.models import ExportJob, Job, Micrograph
 
 from .finished import SUMMARY, summary, visit, words
 
@@ -241,6 +241,19 @@ class TestDownload:
             kept, missing = archive.namelist()
             assert (kept.split("/")[1], missing) == ("particles.csv", "NOT INCLUDED.txt")
             assert "figure.png: it could not be read" in archive.read(missing).decode()
+
+    def test_files_are_written_before_they_are_packed_and_those_that_failed_are_named(
+        self, maker, make_job, make_segmentation
+    ):
+        job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["particles.csv"])
+        Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation(micrograph=job.micrograph))
+        waiting = chosen(maker, "download", job)
+        assert (waiting.status_code, ExportJob.objects.get().job) == (202, job)
+        assert "0 of 1 results" in words(waiting)
+        ExportJob.objects.update(state="failed", error="No.", finished=timezone.now())
+        with opened(chosen(maker, "download", job)) as archive:
+            said = archive.read("NOT INCLUDED.txt").decode()
+        assert "report.pdf: it could not be written" in said and "particles.csv" not in said
 
     def test_of_others_nothing(self, maker, make_job, alice):
         mine = make_job(visitor=VISITOR, state=Job.State.DONE, files=["figure.png"])
