@@ -68,6 +68,8 @@ def own_storage(settings, tmp_path):
     files = settings.DEEPSEGM_DATA / "files"
     settings.STORAGES = {
         **settings.STORAGES,
+        # What `make run` collected in this checkout is not what is tested.
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": files}},
     }
     return files
