@@ -15,7 +15,7 @@ from .settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from .validation import Settings, entry_names
 
 if TYPE_CHECKING:
-    from .measure.statistics import Statistics
+    from .measure.results import Statistics
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from .flags import Flag
 from .measure.bins import auto_edges
 from .measure.budget import Evidence, effect
 from .measure.distribution import Edge
-from .measure.pooling import Pooled, notes_on, pool, row_of, without_scale
+from .measure.pooling import notes_on, pool, row_of, without_scale
 from .measure.quantities import Value
+from .measure.results import ImageRow, Pooled
 from .measure.table import aligned
 from .measure.together import FieldOfView, cannot_join, together
 from .micrograph.pairing import place
@@ -157,9 +158,10 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     )
 
 
-def _image(row: dict[str, Any], member: Member, unit: str) -> Image:
+def _image(row: ImageRow, member: Member, unit: str) -> Image:
     sizes = ("median", "low", "high")
-    said = {name: value for name, value in row.items() if member.table.unit == unit or name not in sizes}
+    same = member.table.unit == unit
+    said: dict[str, Any] = {name: value for name, value in row.items() if same or name not in sizes}
     return Image(sha256=member.sha256, member=member, **said)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 LONGEST = 60  # characters of a short form
 EARLIER = "Has a warning: see its page"  # short form of a warning that an earlier version stored as a sentence alone
@@ -21,10 +23,10 @@ class Flag:
     """
 
     text: str
-    short: str = ""
-    doubt: bool = False
-    reason: str = ""
-    ids: tuple[int, ...] = ()
+    short: Annotated[str, Field(description="beside the numbers; empty of a mere note")] = ""
+    doubt: Annotated[bool, Field(description="whether it puts the numbers in doubt")] = False
+    reason: Annotated[str, Field(description="it means what was set aside for this reason; empty: for none")] = ""
+    ids: Annotated[tuple[int, ...], Field(description="labels of the outlines that it means")] = ()
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):

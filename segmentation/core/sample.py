@@ -12,9 +12,8 @@ from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.nano import LEAST_DOUBT
-from .measure.pooling import Pooled
 from .measure.quantities import Unit, Value
-from .measure.statistics import Statistics
+from .measure.results import Between, Pooled, Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration
 from .settings import DEFAULT_TASK
@@ -225,7 +224,7 @@ class Sample:
         return f"{len(self.counted)} image{'' if len(self.counted) == 1 else 's'}{kept}"
 
     @property
-    def between(self) -> dict[str, float] | None:
+    def between(self) -> Between | None:
         """See `Pooled`."""
         return self.pooled.between if isinstance(self.pooled, Pooled) else None
 

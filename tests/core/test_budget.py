@@ -161,5 +161,5 @@ def test_an_interval_too_wide_to_print_is_still_in_the_sum():
 def test_lengths_in_the_sentence_have_no_exponent():
     sizes = np.linspace(400, 520, 60)
     statistics = summarise(table_of(sizes), calibration=Calibration(1.0, "metadata"), field_spread=0.15)
-    assert "Median 460.0 nm ± " in statistics.budget["median"]["sentence"]
+    assert "Median 460 nm ± " in statistics.budget["median"]["sentence"]
     assert "e+" not in statistics.budget["median"]["sentence"]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from segmentation.core.measure.bins import auto_edges
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
 from segmentation.core.report.panels import Scene
@@ -86,8 +87,8 @@ def test_four_panels(case):
 def test_numbers_are_those_of_the_statistics():
     analysis = make_analysis(60, (300, 400), filter=True)
     words, found = said(draw(analysis)), analysis.statistics
-    assert f"N = {found.n_kept}, mean {found.mean:.1f} nm" in words
-    assert f"SD {found.sd:.1f} nm" in words or f"SD {found.sd:.2f} nm" in words
+    assert f"N = {found.n_kept}, mean {significant(found.mean)} nm" in words
+    assert f"SD {significant(found.sd)} nm" in words
     assert "mean " in words and "median " in words
     least = f"{found.nano['least_nm']:.1f} nm"
     assert f"% of the particles of {least} and more are from 1 to 100 nm" in " ".join(words.split())
@@ -313,7 +314,7 @@ def test_few_sizes_are_numbers_and_not_bars():
     ax = draw(analysis).axes[3]
     assert not ax.patches and not ax.lines
     shown = ax.texts[0].get_text()
-    assert all(f"{size:.1f}" in shown for size in analysis.table.length("min_feret"))
+    assert all(significant(size) in shown for size in analysis.table.length("min_feret"))
 
 
 def test_the_law_is_drawn_where_it_fits_and_else_it_is_said():

@@ -23,7 +23,8 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import schema
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.wording import hundredths, quantity_words, write_json
+from segmentation.core.report.summary import Entry
+from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import Sample
 
 from .builders import analysis_of, make_analysis, refound, renamed, segmentation_of
@@ -308,6 +309,5 @@ def test_per_cents_do_not_round_a_result_away(fraction, said):
 
 
 def test_fractions_are_per_cents_for_people_and_numbers_for_programs():
-    values = {"fraction_100nm": Value(0.000777, 0.0005, 0.001)}
-    assert quantity_words(values) == {"Number 1–100 nm": "0.0777 % (0.05 % to 0.1 %)"}
-    assert quantity_words(values, str) == {"Number 1–100 nm": "0.000777 (0.0005 to 0.001)"}
+    entry = Entry.of("fraction_100nm", Value(0.000777, 0.0005, 0.001))
+    assert (entry.words, entry.number.value) == ("0.0777 % (0.05–0.1)", 0.000777)

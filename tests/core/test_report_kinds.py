@@ -68,7 +68,7 @@ def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     assert {"objects.csv", "objects.xlsx", "objects.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
     assert not {"particles.csv", "panel-histogram.png", "panel-outlines.png"} & set(files)
     report = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(files["report.pdf"]).pages).split())
-    assert "12.50 nm (11.00 to 14.25)" in report and "Pixels were told apart by brightness." in report
+    assert "12.5 nm (11.0–14.2)" in report and "Pixels were told apart by brightness." in report
     assert "Tells two apart." in report and "two 2.1" in report and "ef" * 32 in report
     csv = files["objects.csv"].read_text()
     assert "12.5 nm (11 to 14.25)" in csv and "class,kept,reason" in csv

@@ -24,7 +24,7 @@ from segmentation.core.report.exports import result
 from segmentation.core.report.fonts import runs
 from segmentation.core.report.method import CITATION
 from segmentation.core.report.method import method as method_of
-from segmentation.core.report.wording import per_cent
+from segmentation.core.report.wording import share_interval
 from segmentation.core.sample import Sample
 from segmentation.core.tasks import find
 
@@ -127,18 +127,18 @@ def test_its_numbers_are_those_of_the_result():
         for name in FIGURES:
             shown = significant(figures[name])
             limits = figures["intervals"][name]
-            expected = shown if limits is None else f"{shown} ({significant(limits[0])} to {significant(limits[1])})"
+            expected = shown if limits is None else f"{shown} ({significant(limits[0])}–{significant(limits[1])})"
             assert expected in words, (weighting, name)
         assert re.sub(r"\s+", " ", figures["note"]) in words
     for line in numbers["nano"]["sensitivity"]:
-        assert f"{per_cent(line['low'])} to {per_cent(line['high'])}" in words
+        assert share_interval(line["low"], line["high"]) in words
     drawn = "\n".join(
         text.get_text() for text in context_of(analysis).figure.findobj(lambda each: hasattr(each, "get_text"))
     )
     for name in ("mean", "median"):
         assert f"{name} {significant(numbers[name])}" in drawn
     assert f"N = {numbers['n_kept']:,}" in drawn and f"kept: {numbers['n_kept']:,}" in drawn
-    assert per_cent(numbers["fraction_low"]) in drawn
+    assert share_interval(numbers["fraction_low"], numbers["fraction_high"]) in drawn
 
 
 def test_without_calibration_nothing_is_in_nanometres():
@@ -150,7 +150,7 @@ def test_without_calibration_nothing_is_in_nanometres():
 
 def test_one_particle_has_no_interval():
     words = said(written(made("one")))
-    assert "Without intervals" in words and "nan" not in words.lower().replace("nano", "")
+    assert made("one").statistics.interval_note in words and "nan" not in words.lower().replace("nano", "")
 
 
 @pytest.mark.parametrize(

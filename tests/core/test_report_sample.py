@@ -284,5 +284,5 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
 def test_the_report_counts_images_where_the_sample_has_several():
     words = report_words(combine("lot", seen(4)))
     assert "Images counted" in words and "Particles counted" not in words
-    assert "with its 95 % interval by image" in words and "more particles" not in words
+    assert "median of the first images" in words and "more particles" not in words
     assert "Particles counted" in report_words(combine("one", seen(1)))

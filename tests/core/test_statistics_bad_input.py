@@ -9,6 +9,7 @@ from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.sections import nano_card
+from segmentation.core.report.summary import Summary
 
 from .particle_tables import log_normal, table_of
 
@@ -45,7 +46,7 @@ def test_all_sizes_equal():
 def test_all_set_aside():
     found = summarise(table_of(log_normal(50), [Reason.FRAME] * 50), calibration=SURE)
     assert found.nano is None and found.n_kept == 0 and found.mean is None
-    assert nano_card(found, "particles") == []
+    assert nano_card(Summary(found, {})) == []
 
 
 @pytest.mark.parametrize("reason", ["", Reason.FRAME])

@@ -11,9 +11,9 @@ between the answers with sizes exp(u) larger and smaller (GUM 5.1.3, note 2).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import exp, sqrt
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .distribution import Floats, Sizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import nano_fraction, share_between, wilson
 from .quantities import Value, readable, significant
+from .results import Budget, Contribution, Uncertainty
 
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
@@ -48,19 +49,6 @@ class Evidence:
     scores: Sequence[Mapping[str, Any]] = ()
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """One line of the budget. median, fraction_100nm: see `Effect`. source: how it was found, or why it is not known.
-    remedy: what would reduce it."""
-
-    name: str
-    title: str
-    source: str
-    remedy: str
-    median: float | None = None
-    fraction_100nm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,19 +87,27 @@ class Case:
         return abs(share_between(smaller, weights) - share_between(larger, weights)) / 2
 
 
-def budget(case: Case) -> dict[str, Any] | None:
-    """The budget as plain JSON types: `rows`, and the sum for each answer; None for sizes in pixels or no sizes."""
+def budget(case: Case) -> Budget | None:
+    """The budget; None for sizes in pixels or no sizes."""
     if case.sizes.unit == "px" or not len(case.sizes):
         return None
     rows = [make(case) for make in CONTRIBUTIONS]
     median, fraction = case.answers
     counted = f"{ANSWERS['fraction_100nm']}, of particles{case.counted}:"
-    return {
-        "coverage_factor": COVERAGE,
-        "rows": [asdict(each) for each in rows],
-        "median": _total(rows, "median", median, ANSWERS["median"]),
-        "fraction_100nm": _total(rows, "fraction_100nm", fraction, counted),
-    }
+    return Budget(
+        coverage_factor=COVERAGE,
+        rows=rows,
+        median=_total(rows, "median", median, ANSWERS["median"]),
+        fraction_100nm=_total(rows, "fraction_100nm", fraction, counted),
+    )
+
+
+def _contribution(name: str, title: str, source: str, remedy: str, effect: Effect) -> Contribution:
+    """remedy: what would reduce it."""
+    median, fraction = effect
+    return Contribution(
+        name=name, title=title, source=source, remedy=remedy, median=median, fraction_100nm=fraction
+    )
 
 
 def effect(told: Mapping[str, Any] | None, name: str) -> Effect:
@@ -125,13 +121,14 @@ def _answers(sizes: Sizes) -> tuple[float, float]:
     return quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
 
 
-def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) -> dict[str, Any]:
-    """standard, expanded: of the known rows; resolution and sampling are always known. without: titles of the other
-    rows. largest: name of the largest."""
-    known = {row: u for row in rows if (u := getattr(row, answer)) is not None}
-    without = [row.title for row in rows if row not in known]
-    total = sqrt(sum(u**2 for u in known.values()))
-    largest = max(known, key=lambda row: known[row])
+def _total(
+    rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str
+) -> Uncertainty:
+    """The sum of the known rows; resolution and sampling are always known."""
+    known = [(u, row) for row in rows if (u := row[answer]) is not None]
+    without = [row["title"] for row in rows if row[answer] is None]
+    total = sqrt(sum(u**2 for u, _ in known))
+    _, largest = max(known, key=lambda each: each[0])
     of_median = answer == "median"
     shown, length = f"{100 * value:.1f} %", ""
     if of_median:
@@ -139,15 +136,15 @@ def _total(rows: Sequence[Contribution], answer: str, value: float, title: str) 
         shown = f"{significant(size.value)} {size.unit}"
         length = f" or {significant(float(f'{size.high:.2g}'), 2)} {size.unit}"
     missing = f", without {'; '.join(map(_inside, without))}" if without else ""
-    return {
-        "value": value,
-        "standard": total,
-        "expanded": COVERAGE * total,
-        "without": without,
-        "largest": largest.name,
-        "sentence": f"{title} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
-        f" The largest known contribution is {_inside(largest.title)}. To reduce it: {largest.remedy}",
-    }
+    return Uncertainty(
+        value=value,
+        standard=total,
+        expanded=COVERAGE * total,
+        without=without,
+        largest=largest["name"],
+        sentence=f"{title} {shown} ± {said(COVERAGE * total, answer)}{length} (k = {COVERAGE}){missing}."
+        f" The largest known contribution is {_inside(largest['title'])}. To reduce it: {largest['remedy']}",
+    )
 
 
 def _inside(title: str) -> str:
@@ -156,27 +153,27 @@ def _inside(title: str) -> str:
 
 def _rounding(case: Case) -> Contribution:
     u = case.calibration.relative_uncertainty
-    return Contribution(
+    return _contribution(
         "calibration_reading",
         "Reading and rounding of the scale",
         "Rounding of the number in the file or as typed, or the ends of the measured line."
         if u is not None
         else "Not known: nothing says how exactly the scale was read.",
         "give the scale with more digits, or draw along a longer bar.",
-        *case.if_scaled(u),
+        case.if_scaled(u),
     )
 
 
 def _instrument(case: Case) -> Contribution:
     u, note = case.calibration.instrument_uncertainty, case.calibration.instrument_note
-    return Contribution(
+    return _contribution(
         "calibration_instrument",
         "Calibration of the microscope itself",
         f"As provided{f' ({note})' if note else ''}."
         if u is not None
         else "Not provided; image files do not contain it.",
         "measure a certified grating at this magnification.",
-        *case.if_scaled(u),
+        case.if_scaled(u),
     )
 
 
@@ -197,7 +194,7 @@ def _threshold(case: Case) -> Contribution:
         counts = [count for count, _ in case.evidence.thresholds]
         found = Effect(*np.average([each for _, each in case.evidence.thresholds], axis=0, weights=counts).tolist())
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
-    return Contribution("threshold", "Threshold of the model", source, remedy, *found)
+    return _contribution("threshold", "Threshold of the model", source, remedy, found)
 
 
 def _segmentation(case: Case) -> Contribution:
@@ -209,7 +206,7 @@ def _segmentation(case: Case) -> Contribution:
     scores = own or known
     u = sqrt(sum(each[ERROR] ** 2 for each in scores) / len(scores)) / 100 if scores else None
     told = "; ".join(_scored(each) for each in scores)
-    return Contribution(
+    return _contribution(
         "segmentation",
         "Segmentation (merged, split, missed)",
         f"Root mean square error of the median on {'your own truth masks' if own else 'labelled images'}, from the"
@@ -217,7 +214,7 @@ def _segmentation(case: Case) -> Contribution:
         if scores
         else "Not known: the model's card states no error of the median, or another tool made the outlines.",
         "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind.",
-        *case.if_scaled(u),
+        case.if_scaled(u),
     )
 
 
@@ -229,26 +226,26 @@ def _scored(score: Mapping[str, Any]) -> str:
 
 def _resolution(case: Case) -> Contribution:
     """All diameters share an error of up to one pixel: a rectangular distribution one pixel wide."""
-    return Contribution(
+    return _contribution(
         "resolution",
         "Resolution (size of a pixel)",
         f"Outlines follow whole pixels of {case.pixel:.3g} nm; the median is {case.answers[0] / case.pixel:.3g} px. All"
         " diameters share an error of up to one pixel (rectangular distribution, divided by √12).",
         "take images at a higher magnification.",
-        *case.if_shifted(case.pixel / sqrt(12)),
+        case.if_shifted(case.pixel / sqrt(12)),
     )
 
 
 def _within(case: Case) -> Contribution:
     found = _by_particle(case.sizes)
-    return Contribution(
+    return _contribution(
         "sampling_within",
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if found.median is not None
         else undefined(case.sizes),
         "count more particles.",
-        *found,
+        found,
     )
 
 
@@ -262,7 +259,7 @@ def _between(case: Case) -> Contribution:
             if case.field_spread
             else "Set to 0: this image is taken to represent the whole specimen."
         )
-        return Contribution(name, title, source, remedy, *case.if_scaled(case.field_spread))
+        return _contribution(name, title, source, remedy, case.if_scaled(case.field_spread))
     inside, whole = _by_particle(case.sizes), _by_image(case.sizes)
     parts = [
         None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
@@ -273,16 +270,16 @@ def _between(case: Case) -> Contribution:
         if None in parts
         else f"How much {images} images differ beyond the sampling of particles (intervals by image)."
     )
-    return Contribution(name, title, source, remedy, *parts)
+    return _contribution(name, title, source, remedy, Effect(*parts))
 
 
 def _repeatability(case: Case) -> Contribution:
-    return Contribution(
+    return _contribution(
         "repeatability",
         "Repeatability",
         "As provided." if case.evidence.repeatability is not None else "Not provided.",
         "prepare and measure more specimens, and report their mean.",
-        *case.if_scaled(case.evidence.repeatability),
+        case.if_scaled(case.evidence.repeatability),
     )
 
 

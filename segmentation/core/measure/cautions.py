@@ -8,7 +8,7 @@ import numpy as np
 
 from .bootstrap import undefined
 from .distribution import FIGURES, Sizes
-from .fitting import POOR, log_normal
+from .fitting import log_normal
 from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
 
@@ -47,7 +47,7 @@ def doubted(sizes: Sizes) -> Iterator[Caution]:
 def poor(sizes: Sizes) -> bool:
     """Whether a log-normal law, which the model of few images takes for granted, fits poorly."""
     fit = log_normal(sizes.size, sizes.weights["number"])
-    return fit is not None and fit["word"] == POOR
+    return fit is not None and fit["word"] == "poor"
 
 
 def skewness(sizes: Sizes) -> float:

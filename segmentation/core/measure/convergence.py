@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import ceil, hypot, sqrt
-from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from .bootstrap import LEAST, Interval, median_interval, order_drawn, undefined
+from .bootstrap import LEAST, median_interval, order_drawn, undefined
 from .distribution import SAME, Floats, Sizes, quantile
 from .drawn import Z95, half_steps, t95
+from .results import Convergence, Interval
 
 WANTED = 0.05
 POINTS = 24
@@ -17,21 +17,6 @@ FIRST_IMAGES = 3  # the interval of two images (Student's t is 12.7) would leave
 POINTS_BY_IMAGE = 12
 MOST_IMAGES = 10_000  # asking for more is no advice
 Point = tuple[int, float, float, float]  # n, median, low, high
-
-
-class Convergence(TypedDict):
-    """n: numbers of particles or images. median, low, high: of the first n in a random order, with the 95 % interval.
-    more: how many more are needed for an interval of +-`wanted`; 0 if there are enough, None if no number of images is
-    enough. by: what is counted; if absent, particles. The interval by particle contains sampling alone; the interval
-    by image also contains the calibration, like the interval of the median."""
-
-    n: list[int]
-    median: list[float]
-    low: list[float]
-    high: list[float]
-    more: int | None
-    wanted: float
-    by: NotRequired[Literal["image"]]
 
 
 def converge(size: Floats, weights: Floats, rng: np.random.Generator) -> Convergence | None:

@@ -21,7 +21,8 @@ from .distribution import Edge, Floats, Sizes, effective_number
 from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
 from .quantities import NUMBERS, Value, column
-from .statistics import Statistics, seed_of, summarise
+from .results import Statistics
+from .statistics import seed_of, summarise
 from .table import Table
 from .together import jackknife_error
 

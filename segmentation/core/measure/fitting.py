@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal
 
 import numpy as np
 
 from .distribution import SAME, Floats, effective_number
+from .results import Fit
 
 LEAST = 10  # particles; fewer fit nearly any law
 CHANCE = 0.05
 CLOSE, NEAR = 0.03, 0.08
-GOOD, POOR = "good", "poor"
 
 # How likely a sample of the fitted law lies further from its own fit (Lilliefors 1967), by the modified distance
 # D (sqrt n - 0.01 + 0.85 / sqrt n) of Stephens (1974), whose distribution hardly depends on n.
@@ -21,18 +21,6 @@ MODIFIED += (0.689, 0.715, 0.744, 0.780, 0.826, 0.857, 0.899, 0.921, 0.949, 0.98
 MODIFIED += (1.105, 1.177, 1.231, 1.278, 1.378)
 CHANCES: tuple[float, ...] = (0.999, 0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.075)
 CHANCES += (0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
-
-
-class Fit(TypedDict):
-    """law; its median and geometric standard deviation; ks: greatest distance of the cumulative distributions; p: how
-    often a sample of the fitted law would lie at least as far from its own fit; word: good, fair or poor."""
-
-    law: str
-    median: float
-    gsd: float
-    ks: float
-    p: float
-    word: str
 
 
 def log_normal(size: Floats, weights: Floats) -> Fit | None:
@@ -50,8 +38,14 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
     n = effective_number(weights)
     ks = distance((logs - mean) / (spread * np.sqrt(n / (n - 1))), weights)
     p = chance(ks, n)
-    word = GOOD if p >= CHANCE or ks <= CLOSE else "fair" if ks <= NEAR else POOR
-    return Fit(law="log-normal", median=float(np.exp(mean)), gsd=float(np.exp(spread)), ks=ks, p=p, word=word)
+    median, gsd = float(np.exp(mean)), float(np.exp(spread))
+    return Fit(law="log-normal", median=median, gsd=gsd, ks=ks, p=p, word=_word(ks, p))
+
+
+def _word(ks: float, p: float) -> Literal["good", "fair", "poor"]:
+    if p >= CHANCE or ks <= CLOSE:
+        return "good"
+    return "fair" if ks <= NEAR else "poor"
 
 
 def chance_words(p: float) -> str:
@@ -61,7 +55,7 @@ def chance_words(p: float) -> str:
 
 def unfit(fit: Fit | None) -> str:
     """A sentence that says why a fitted law is not drawn; "" if it is drawn, or if no law was fitted."""
-    if fit is None or fit["word"] == GOOD:
+    if fit is None or fit["word"] == "good":
         return ""
     return f"No log-normal curve: the sizes are not log-normal ({chance_words(fit['p'])})."
 

@@ -7,9 +7,8 @@ dimension of the constituent particles. It is not a certificate.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from math import ceil, exp
-from typing import Any
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from .filters import (
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
 from .quantities import DOUBTFUL_FRACTIONS, significant
+from .results import Nano, Sensitivity, Verdict
 from .table import Table
 
 THRESHOLD = 0.5
@@ -98,8 +98,8 @@ class Terms:
         return self.found[id(sizes)][1]
 
 
-def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | None:
-    """The card as plain JSON types, None without particles or calibration.
+def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> Nano | None:
+    """The card, None without particles or calibration.
 
     variants: see `variants_of`; the analysed sizes come first.
     """
@@ -108,22 +108,29 @@ def nano_card(variants: Mapping[str, Sizes], terms: Terms) -> dict[str, Any] | N
     if found is None or terms.pixel is None:
         return None
     others = ((name, nano_fraction(each)) for name, each in variants.items())
-    sensitivity = [{"name": name, **asdict(other)} for name, other in others if other is not None]
+    sensitivity = [
+        Sensitivity(name=name, fraction=other.fraction, low=other.low, high=other.high, n=other.n)
+        for name, other in others
+        if other is not None
+    ]
     verdict, reason, decides = _verdict(variants, found, terms)
-    return {
-        **asdict(found),
-        "threshold": THRESHOLD,
-        "least_nm": terms.least_nm,
-        "verdict": verdict,
-        "reason": reason,
-        "sentence": _sentence(found, verdict, sizes, terms)
+    return Nano(
+        fraction=found.fraction,
+        low=found.low,
+        high=found.high,
+        n=found.n,
+        threshold=THRESHOLD,
+        least_nm=terms.least_nm,
+        verdict=verdict,
+        reason=reason,
+        sentence=_sentence(found, verdict, sizes, terms)
         + _doubt(verdict, sensitivity)
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
-        "decides": decides,
-        "asked": asked_for(sizes),
-        "sensitivity": sensitivity,
-    }
+        decides=decides,
+        asked=asked_for(sizes),
+        sensitivity=sensitivity,
+    )
 
 
 def variants_of(
@@ -176,7 +183,7 @@ def calibration_doubts(uncertainty: float | None, checked: bool) -> list[float]:
     return sorted(own if checked else own | set(ASSUMED))
 
 
-def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[str, str, str]:
+def _verdict(variants: Mapping[str, Sizes], found: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
     """The verdict in a word; a short reason if there is none, and what would decide it (both "" if decided)."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
@@ -248,7 +255,7 @@ def asked_for(sizes: Sizes) -> str:
     )
 
 
-def _word(found: Fraction) -> str:
+def _word(found: Fraction) -> Verdict:
     return "above" if found.low >= THRESHOLD else "below" if found.high < THRESHOLD else "undecided"
 
 
@@ -325,7 +332,7 @@ def doubtful_words(including: Fraction | None, leaving_out: Fraction | None) -> 
     return f" With {outlines} it is {100 * including.fraction:.1f} %, without {100 * leaving_out.fraction:.1f} %."
 
 
-def _doubt(verdict: str, sensitivity: list[dict[str, Any]]) -> str:
+def _doubt(verdict: str, sensitivity: list[Sensitivity]) -> str:
     """The settings that would reverse the verdict: each of them alone moves the fraction across the threshold."""
     if verdict == "undecided":
         return ""

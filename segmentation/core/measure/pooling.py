@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import exp, log, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +17,11 @@ from .budget import Evidence
 from .convergence import converge_by_image
 from .distribution import Edge, Floats, Sizes, quantile
 from .fitting import chance_words
-from .statistics import ALIKE, PER_IMAGE, Statistics, describe
+from .results import BY_IMAGE, PER_IMAGE, Between, ImageRow, Pooled
+from .statistics import ALIKE, describe
 from .table import Table
 from .together import NO_NUMBER, OTHER_NUMBERS
 
-BY_IMAGE = "by image"
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 WHY = {
     NO_PIXEL_SIZE: "without a scale",
@@ -40,22 +38,6 @@ CHANCE = 0.05
 SHIFT = 0.25  # relative, of the median
 DEVIATIONS = 3.0  # robust standard deviations of the images' medians
 POINTS = 2000
-
-
-@dataclass(frozen=True)
-class Pooled(Statistics):
-    """The statistics of a sample, as for one image, but the intervals resample whole images.
-
-    between: variance and standard deviation of ln(size) between the images, and their share of the total variance,
-        by a one-way analysis of variance; None where it is not defined. convergence: with two or more images it
-        counts whole images. images: one row per image, in the order given:
-        name, n (kept), n_set_aside, median, low, high (95 %, by particle, sampling alone), outlier and excluded ("" or
-        a sentence with the reason; an excluded image is not in the pooled numbers). notes: sentences for the user.
-    """
-
-    between: dict[str, float] | None = None
-    images: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 def pool(
@@ -128,21 +110,21 @@ def without_scale(tables: Sequence[Table]) -> list[str]:
 
 def row_of(
     table: Table, name: str, size: str, *, edge: Edge = "exclude", seed: int = 0, excluded: str = ""
-) -> dict[str, Any]:
+) -> ImageRow:
     """The row of one image in `Pooled.images`, sizes in the table's own unit; excluded: why it is not pooled."""
     sizes = Sizes.of(table, edge=edge, by=size)
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), 0.0)
     low, high = limits or (None, None)
-    return {
-        "name": name,
-        "n": len(sizes),
-        "n_set_aside": len(table) - len(sizes),
-        "median": quantile(sizes.size, sizes.weights["number"], 0.5) if len(sizes) else None,
-        "low": low,
-        "high": high,
-        "outlier": "",
-        "excluded": excluded,
-    }
+    return ImageRow(
+        name=name,
+        n=len(sizes),
+        n_set_aside=len(table) - len(sizes),
+        median=quantile(sizes.size, sizes.weights["number"], 0.5) if len(sizes) else None,
+        low=low,
+        high=high,
+        outlier="",
+        excluded=excluded,
+    )
 
 
 def _obstacle(chosen: Sequence[Table], pixels: Sequence[float], excluded: Sequence[str]) -> Flag | None:
@@ -254,7 +236,7 @@ def holm(chances: Floats) -> Floats:
     return corrected
 
 
-def between_images(sizes: Sizes) -> dict[str, float] | None:
+def between_images(sizes: Sizes) -> Between | None:
     """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
     standard deviation of the images' sizes), and its share of the total. None for fewer than two images."""
     if sizes.images < 2 or len(sizes) <= sizes.images:

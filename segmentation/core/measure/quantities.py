@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from math import floor, log10
+from math import floor, isfinite, log10
 from typing import Any, Literal
 
 Unit = Literal["nm", "px", "µm"]  # µm: only where people read it, in no table and no file
@@ -29,14 +29,20 @@ class UnknownQuantity(ValueError):
     """No quantity of this name is registered; the message says what to do."""
 
 
-def significant(value: float | None, digits: int = 4) -> str:
-    """The value to so many significant digits, without an exponent; a dash where there is none."""
-    if value is None:
+def significant(value: float | None, digits: int = 3) -> str:
+    """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
+    thousands are parted by commas."""
+    if value is None or not isfinite(value):
         return "–"
     if value == 0:
         return "0"
-    decimals = max(0, digits - 1 - floor(log10(abs(value))))
-    return f"{value:.{decimals}f}"
+    rounded = round(value, _decimals(value, digits))
+    text = f"{rounded:,.{max(0, _decimals(rounded, digits))}f}"
+    return text if abs(rounded) >= 10_000 else text.replace(",", "")
+
+
+def _decimals(value: float, digits: int) -> int:
+    return digits - 1 - floor(log10(abs(value)))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ of 100 nm (2011/696/EU), 40 and 20 those of rods and plates as thin (Wohlleben e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from .bins import NANO_NM
 from .distribution import Floats, Sizes
 from .fractions import share_between
 from .nano import Terms
+from .results import Agglomerates, Point, Recommendation
 
 EXCLUDED_UNDER = 6.0  # m²/cm³
 EXEMPT_NM = 100_000.0
@@ -22,8 +22,8 @@ OF_SPHERES = 6000.0  # m²/cm³ of a sphere of 1 nm
 ROD, PLATE = 4 / 6, 2 / 6  # of the surface by volume of a sphere as thick
 
 
-def recommendation(sizes: Sizes, max_feret: Floats, groups: Mapping[str, int], terms: Terms) -> dict[str, Any] | None:
-    """As plain JSON types; None of pixels, or without particles.
+def recommendation(sizes: Sizes, max_feret: Floats, groups: Agglomerates, terms: Terms) -> Recommendation | None:
+    """None of pixels, or without particles.
 
     max_feret: (n,) nm, of the same particles in any order. groups: as of `Statistics.agglomerates`.
     vssa: m²/cm³. exempt: particles over 100 µm in both directions seen. points: title and sentences of each.
@@ -41,10 +41,10 @@ def recommendation(sizes: Sizes, max_feret: Floats, groups: Mapping[str, int], t
         ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
     ]
-    return {"vssa": vssa, "exempt": exempt, "points": [{"title": title, "said": said} for title, said in points]}
+    return Recommendation(vssa=vssa, exempt=exempt, points=[Point(title=title, said=said) for title, said in points])
 
 
-def _constituents(n: int, groups: Mapping[str, int]) -> str:
+def _constituents(n: int, groups: Agglomerates) -> str:
     together = "1 group" if groups["groups"] == 1 else f"{groups['groups']:,} groups"
     touching = f"{groups['primaries_in_groups']:,} of {n:,} lie in {together} of outlines that touch"
     return (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,98 +10,24 @@ from threadpoolctl import threadpool_limits
 
 from ..flags import Flag
 from ..micrograph.types import Calibration
-from .bootstrap import Intervals, intervals, median_interval, undefined
+from .bootstrap import intervals, median_interval, undefined
 from .budget import Case, Evidence, budget
 from .cautions import cautions
-from .convergence import Convergence, converge
+from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, Sizes, figures, quantile
 from .filters import ALWAYS, FILTERED, by_reason, with_reasons_lifted
-from .fitting import Fit, log_normal
+from .fitting import log_normal
 from .fractions import share_between
 from .nano import Terms, calibration_doubts, doubtful_fractions, nano_card, variants_of
-from .quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, Unit, Value
+from .quantities import DOUBTFUL_FRACTIONS
 from .recommendation import recommendation
+from .results import Agglomerates, Spread, Statistics, WithoutFilter
 from .table import Table
 
 ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
-PER_IMAGE = "by particle"
 # Only for particles, because only they are screened as nanomaterials.
 UNSCREENED = ("fraction_100nm", "fraction_low", "fraction_high", "without_filter", "agglomerates")
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """The size distribution of the kept objects; docs/method/statistics.md has the methods.
-
-    size: column of the sizes, "min_feret" for particles.
-    screened: whether the objects were judged as nanomaterials.
-    unit: unit of every size here, "nm" or "px".
-    edge: the border correction; with "weight" every figure is edge-weighted.
-    n_kept, n_set_aside: particles; set_aside counts the latter by reason, in the order of judging.
-    mean, median, sd: by number; sd is the sample standard deviation (n - 1); None where undefined (n = 0; sd: n < 2).
-    d10, d50, d90: percentiles by linear interpolation between order statistics (numpy's default).
-    fraction_100nm: fraction by number of sizes from 1 to 100 nm, and its 95 % interval (Wilson, and the calibration);
-        None in pixels, and for all objects but particles.
-    fraction_100nm_with_doubtful, fraction_100nm_without_doubtful: the same with and without outlines
-        of low confidence.
-    ecd_median: median of the equivalent circular diameter.
-    without_filter: n, median and fraction_100nm if the filter were off; None where it removes nothing.
-    intervals: 95 % intervals of the figures by number, of ecd_median and fraction_100nm; None where undefined, and
-        interval_note says why. interval_basis: what was resampled. cautions: sentences on intervals that may be too
-        narrow. relative_uncertainty: of the calibration, as included in the intervals; None if not known.
-    weighted: all figures and their intervals by number, area and volume.
-    fit, convergence, agglomerates, shape, nano, budget, recommendation: see the modules of these names, and
-        docs/method/statistics.md.
-    """
-
-    unit: Unit
-    n_kept: int
-    n_set_aside: int
-    set_aside: dict[str, int]
-    mean: float | None
-    median: float | None
-    sd: float | None
-    d10: float | None
-    d50: float | None
-    d90: float | None
-    fraction_100nm: float | None
-    fraction_low: float | None
-    fraction_high: float | None
-    ecd_median: float | None
-    without_filter: dict[str, Any] | None
-    edge: Edge = "exclude"
-    intervals: Intervals = field(default_factory=dict)
-    interval_note: str = ""
-    interval_basis: str = PER_IMAGE
-    cautions: list[str] = field(default_factory=list)
-    relative_uncertainty: float | None = None
-    weighted: dict[str, dict[str, Any]] = field(default_factory=dict)
-    fit: Fit | None = None
-    convergence: Convergence | None = None
-    agglomerates: dict[str, int] | None = None
-    shape: dict[str, dict[str, float]] = field(default_factory=dict)
-    nano: dict[str, Any] | None = None
-    budget: dict[str, Any] | None = None
-    recommendation: dict[str, Any] | None = None
-    fraction_100nm_with_doubtful: float | None = None
-    fraction_100nm_without_doubtful: float | None = None
-    size: str = "min_feret"
-    screened: bool = True
-
-    @property
-    def title(self) -> str:
-        """What the size is: "Minimum Feret diameter"."""
-        return COLUMNS[self.size].title
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
-
-    def value(self, name: str) -> Value:
-        """The figure of this name, by number, with its interval."""
-        low, high = self.intervals.get(name) or (None, None)
-        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit))
 
 
 def seed_of(sha256: str) -> int:
@@ -233,7 +158,7 @@ def _of_sizes(sizes: Sizes, uncertainty: float, rng: np.random.Generator) -> dic
     }
 
 
-def _without_filter(tables: Sequence[Table], edge: Edge) -> dict[str, Any] | None:
+def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None:
     lifted = [reason for reason in FILTERED if reason not in ALWAYS]
     sizes = Sizes.of(*(with_reasons_lifted(each, lifted) for each in tables), edge=edge)
     if len(sizes) == sum(int(each.kept.sum()) for each in tables):
@@ -241,10 +166,10 @@ def _without_filter(tables: Sequence[Table], edge: Edge) -> dict[str, Any] | Non
     weights = sizes.weights["number"]
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else None
     nano = share_between(sizes.size, weights) if sizes.unit == "nm" and len(sizes) else None
-    return {"n": len(sizes), "median": median, "fraction_100nm": nano}
+    return WithoutFilter(n=len(sizes), median=median, fraction_100nm=nano)
 
 
-def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
+def _agglomerates(tables: Sequence[Table]) -> Agglomerates:
     """The number of groups of touching outlines with kept particles, of kept particles that touch no other outline, and
     of the kept particles in all groups and in the largest group."""
     groups = [each["group"].astype(np.int64) for each in tables]
@@ -256,21 +181,21 @@ def _agglomerates(tables: Sequence[Table]) -> dict[str, int]:
         ]
     )
     together = members[outlines > 1]
-    return {
-        "groups": int((together > 0).sum()),
-        "singles": int(members[outlines == 1].sum()),
-        "primaries_in_groups": int(together.sum()),
-        "largest": int(members.max(initial=0)),
-    }
+    return Agglomerates(
+        groups=int((together > 0).sum()),
+        singles=int(members[outlines == 1].sum()),
+        primaries_in_groups=int(together.sum()),
+        largest=int(members.max(initial=0)),
+    )
 
 
-def _shape(tables: Sequence[Table]) -> dict[str, dict[str, float]]:
+def _shape(tables: Sequence[Table]) -> dict[str, Spread]:
     """Median, D10 and D90 by number of each shape descriptor; one particle has no D10 and D90; empty without any."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, Spread] = {}
     for name in DESCRIPTORS:
         values = np.concatenate([each[name][each.kept] for each in tables])
         values = values[~np.isnan(values)]  # of stored tables from before there was this descriptor
         if len(values):
-            ends = {"median": 50, "d10": 10, "d90": 90} if len(values) > 1 else {"median": 50}
-            found[name] = dict(zip(ends, np.percentile(values, [*ends.values()]).tolist(), strict=True))
+            median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
+            found[name] = {"median": median} | ({"d10": d10, "d90": d90} if len(values) > 1 else {})
     return found

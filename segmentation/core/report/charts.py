@@ -13,11 +13,11 @@ from ..measure.bins import NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import Sizes
 from ..measure.fitting import LEAST, chance_words, density, unfit
 from ..measure.quantities import DOUBTFUL_FRACTIONS, significant
-from ..measure.statistics import Statistics
+from ..measure.results import Statistics
 from ..sample import Sample
 from ..tasks.base import Task
 from .lengths import in_readable_unit, nanometre_in, sizes_in
-from .wording import counted_from, per_cent
+from .wording import counted_from, per_cent, share_interval
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -143,11 +143,12 @@ def draw_histogram(ax: Axes, shown: Distribution, letter: str = "") -> None:
 
 def _nano_words(found: Statistics, things: str) -> str:
     own = found.fraction_100nm
-    fraction, low, high = map(per_cent, (own, found.fraction_low, found.fraction_high))
+    fraction = per_cent(own)
+    limits = share_interval(found.fraction_low or 0.0, found.fraction_high or 1.0)
     counted = f"{things}{counted_from(found.nano)}"
     shares = {words: getattr(found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
     others = (f"; {words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
-    return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {low} to {high}{''.join(others)})"
+    return f"{fraction} of the {counted} are from 1 to 100 nm (95 % interval {limits}{''.join(others)})"
 
 
 def draw_cumulative(ax: Axes, shown: Distribution) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import tasks
 from ..labels.segmentation import MASKS
-from ..measure.statistics import PER_IMAGE
+from ..measure.results import PER_IMAGE
 from ..micrograph.types import SOURCES
 from ..sample import Found, Image, Member, Sample
 from ..settings import MeasurementSettings

@@ -14,7 +14,8 @@ from ..sample import Image, Sample
 from .charts import BAR, FAINT, INK, MEDIAN
 from .fonts import writable
 from .picture import ASIDE
-from .wording import in_hundredths, one_line, quantity_words
+from .summary import answers
+from .wording import in_hundredths, one_line
 
 MOST_SMALL = 48  # histograms; more would be too small to read
 MOST_NAMES = 24
@@ -67,7 +68,7 @@ def draw_by_image(ax: Axes, sample: Sample, name: str) -> None:
 def draw_numbers(figure: Figure, sample: Sample, columns: int) -> None:
     """The numbers of all images together, in one or two columns; below them the main numbers of each image, side by
     side."""
-    said = list(quantity_words(sample.quantities).items())
+    said = [(each.term, each.words) for each in answers(sample.quantities, every=True)]
     lines = -(-len(said) // columns)
     for place, (title, words) in enumerate(said):
         left, y = 0.035 + 0.485 * (place // lines), 0.885 - 0.3 / max(lines, 6) * (place % lines)

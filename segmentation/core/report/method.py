@@ -14,13 +14,13 @@ from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.filters import ALWAYS, BY_IMAGE, FILTERED, LEAST_CONFIDENCE
 from ..measure.pooling import WHY
-from ..measure.quantities import COLUMNS, significant
+from ..measure.quantities import COLUMNS
 from ..measure.resampling import REPEATS
-from ..measure.statistics import PER_IMAGE, Statistics
+from ..measure.results import PER_IMAGE, Statistics
 from ..micrograph.types import SOURCES
 from ..sample import BY_USER, FAILED, Found, Member, Sample, common_calibration
 from .facts import edge_of, model_words
-from .wording import doubt_words, instrument_words, one_line, per_cent
+from .wording import doubt_words, instrument_words, one_line, per_cent, pixel_size, scale_range
 
 CITATION = f"DeepSegm, version {__version__}. Software for outlining and measuring particles in electron micrographs."
 REFERENCES = (
@@ -98,15 +98,13 @@ def _outlined(sample: Sample, alone: Member | None) -> str:
     if alone is not None:
         pixel = alone.calibration.nm_per_pixel
         how = SOURCES[alone.calibration.source]
-        size = "scale not known" if pixel is None else f"{significant(pixel)} nm per pixel, {how}"
+        size = "scale not known" if pixel is None else f"{pixel_size(pixel)}, {how}"
         image = f"{one_line(alone.name, 60)}, {alone.found.width} × {alone.found.height} px, {size}"
         if not alone.found.by_model:
             return f"{things} were outlined by another tool ({image}) and measured with DeepSegm {__version__}."
         return f"{things} in one electron micrograph ({image}) were outlined {_with(sample)}."
     low, high = sample.calibration["low"], sample.calibration["high"]
-    scale = "scale not known" if low is None else f"{significant(low)} nm per pixel"
-    if low is not None and high != low:
-        scale = f"{significant(low)} to {significant(high)} nm per pixel"
+    scale = "scale not known" if low is None else scale_range(low, high)
     counted = len(sample.counted)
     images = f"{counted} electron micrograph{'' if counted == 1 else 's'}"
     return f"{things} in {images} of one specimen ({scale}) were outlined {_with(sample)} and pooled."

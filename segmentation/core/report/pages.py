@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from reportlab.platypus import Flowable
 
 from ..flags import shorts
-from ..measure.quantities import number, significant
+from ..measure.quantities import Value, number, significant
 from ..micrograph.types import SOURCES
 from ..sample import Image, Sample
 from . import sections
@@ -38,7 +39,8 @@ from .lengths import in_readable_unit
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
-from .wording import calibration_words, in_hundredths, interval, one_line, quantity_words
+from .summary import Entry, Summary, answers
+from .wording import calibration_words, in_hundredths, one_line, scale_range
 
 TALLEST = 235.0
 MOST_FACTS = 16  # of an instrument
@@ -56,6 +58,7 @@ def write_report(context: Context, file: Path | BinaryIO) -> None:
 
 def _story(context: Context) -> Iterator[Flowable]:
     sample, shown = in_readable_unit(context.sample), context.distribution
+    summary = Summary.of(sample)
     yield words(one_line(sample.name), TITLE)
     yield words(_scale(sample), LEAD)
     if warnings := shorts(sample.flags):
@@ -65,15 +68,15 @@ def _story(context: Context) -> Iterator[Flowable]:
     if not sample.task.screened and sample.quantities:
         intervals = any(value.low is not None for value in sample.quantities.values())
         yield heading(f"Numbers{', with 95 % intervals' if intervals else ''}")
-        yield facts(list(quantity_words(sample.quantities).items()))
+        yield facts([(each.term, each.words) for each in answers(sample.quantities, every=True)])
     if shown is not None:
-        yield from _numbers(sample, shown)
+        yield from _numbers(shown, summary)
     if sample.analysis is None:
         yield from _images(sample)
         yield from micrographs(sample)
     if sample.pooled is not None:
-        yield from sections.set_aside(sample, sample.pooled)
-        yield from sections.shape(sample.pooled, sample.task.things)
+        yield from sections.set_aside(summary)
+        yield from sections.shape(summary)
     yield from sections.notes(sample.flags)
     yield heading("Operator, preparation and sampling, as typed")
     yield facts(list(reported(sample)))
@@ -103,7 +106,7 @@ def _scale(sample: Sample) -> str:
     tail = f". {left_out}" if left_out else ""
     if low is None:
         return f"{count}, scale not known: lengths are in pixels{tail}"
-    sizes = f"{significant(low)} nm/px" if low == high else f"{significant(low)} to {significant(high)} nm/px"
+    sizes = scale_range(low, high)
     ways = ", ".join(f"{number} {SOURCES[source]}" for source, number in sample.calibration["sources"].items())
     return f"{count}, {sizes} ({ways}){tail}"
 
@@ -119,18 +122,17 @@ def _pictures(context: Context) -> Iterator[Flowable]:
         yield space(4)
 
 
-def _numbers(sample: Sample, shown: Distribution) -> Iterator[Flowable]:
-    found, things = shown.found, sample.task.things
-    if not found.n_kept:
+def _numbers(shown: Distribution, summary: Summary) -> Iterator[Flowable]:
+    if not summary.kept:
         yield words(f"{shown.size_words}.", LEAD)
         return
-    parts = list(filter(None, (sections.key_numbers(found, things), sections.nano_card(found, things))))
+    parts = list(filter(None, (sections.key_numbers(summary), sections.nano_card(summary))))
     yield from [abreast(*parts)] if len(parts) > 1 else parts[0]
     yield space(4)
-    yield from sections.distribution(shown)
-    yield from sections.sensitivity(found)
-    yield from sections.budget(found)
-    yield from sections.recommendation(found)
+    yield from sections.distribution(shown, summary)
+    yield from sections.sensitivity(shown.found)
+    yield from sections.budget(summary)
+    yield from sections.recommendation(shown.found)
 
 
 def _how(sample: Sample) -> Iterator[Flowable]:
@@ -181,7 +183,7 @@ def _images(sample: Sample) -> Iterator[Flowable]:
             one_line(image.name, 60),
             "–" if image.n is None else f"{image.n:,}",
             "–" if image.n_set_aside is None else f"{image.n_set_aside:,}",
-            interval(image.median, (image.low, image.high), ""),
+            Entry("median", "", Value(image.median, image.low, image.high)).words,
             _remark(image),
         ]
         for image in sample.images
@@ -203,7 +205,7 @@ def _numbers_of_images(sample: Sample) -> Iterator[Flowable]:
     for name in names:
         yield chart(lambda ax, name=name: draw_by_image(ax, sample, name), 0.25, MEDIANS)  # type: ignore[misc]
     every = [[in_hundredths(name, each) for each in sample.by_image(name)] for name in names]
-    columns = [[interval(each.value, (each.low, each.high), "") for each in column] for column in every]
+    columns = [[Entry("", "", replace(each, unit="")).words for each in column] for column in every]
     told = [
         [one_line(image.name, 40), *numbers, _remark(image)]
         for image, *numbers in zip(sample.images, *columns, strict=True)

@@ -31,7 +31,8 @@ from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar
-from .wording import per_cent, quantity_words
+from .summary import answers
+from .wording import per_cent
 
 LONGEST = 1100  # px of a picture; over 200 dpi in a panel of the figure
 SMALL = 400  # px; pictures up to this are enlarged as squares, so that single pixels stay visible
@@ -262,7 +263,7 @@ def draw_column(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set(xlabel=f"{measure.title} ({unit})", ylabel=f"Number of {scene.task.things}{weighted}")
     ax.spines[["top", "right"]].set_visible(False)
     set_title(ax, f"{letter}{measure.title}: {len(sizes):,} whole {scene.task.things}")
-    numbers = quantity_words(scene.sample.quantities)
+    numbers = {each.term: each.words for each in answers(scene.sample.quantities, every=True)}
     if is_narrow(ax):  # the numbers below, not beside
         box = ax.get_position()
         ax.set_position((box.x0, box.y0 + 0.6 * box.height, box.width, 0.4 * box.height))
@@ -307,7 +308,7 @@ def draw_quantities(ax: Axes, scene: Scene, letter: str) -> None:
     ax.set_axis_off()
     intervals = any(value.low is not None for value in scene.sample.quantities.values())
     ax.set_title(f"{letter}Numbers{', with 95 % intervals' if intervals else ''}", loc="left", fontsize=TITLE)
-    said = quantity_words(scene.sample.quantities)
+    said = {each.term: each.words for each in answers(scene.sample.quantities, every=True)}
     height = 1 / max(len(said) + 1, 8)
     for i, (title, words) in enumerate(said.items(), 1):
         ax.text(0, 1 - i * height, title, transform=ax.transAxes, fontsize=9, va="center")

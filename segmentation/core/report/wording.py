@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import floor, log10
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.quantities import Value, number, readable, significant
+from ..measure.quantities import Value, number, significant
 from ..micrograph.types import SOURCES, Calibration
 
 LEAST_DOUBT = 0.001
@@ -50,6 +50,11 @@ def hundredths(fraction: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def share_interval(low: float, high: float) -> str:
+    """Such as "17.3–27.3 %"."""
+    return f"{hundredths(low)}–{per_cent(high)}"
+
+
 def per_cent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{hundredths(fraction)} %"
 
@@ -81,15 +86,7 @@ def calibration_words(calibration: Calibration) -> str:
     if calibration.source in MEASURED:
         how += f", ± {doubt_words(calibration.relative_uncertainty)}"
     detail = f": {one_line(calibration.detail, 60)}" if calibration.detail else ""
-    return f"{significant(calibration.nm_per_pixel)} nm/px ({how}{detail})"
-
-
-def interval(value: float | None, ends: tuple[float | None, float | None], unit: str, missing: str = "") -> str:
-    """Such as "155.2 nm (148.1 to 163.0)"; missing: what the brackets say where there is no interval."""
-    shown = significant(value) if value is None or not unit else f"{significant(value)} {unit}"
-    low, high = ends
-    said = missing if low is None or high is None else f"{significant(low)} to {significant(high)}"
-    return f"{shown} ({said})" if said and value is not None else shown
+    return f"{pixel_size(calibration.nm_per_pixel)} ({how}{detail})"
 
 
 def in_hundredths(name: str, value: Value) -> Value:
@@ -100,19 +97,25 @@ def in_hundredths(name: str, value: Value) -> Value:
     return Value(shown, low, high, "%")
 
 
-def quantity_words(values: Mapping[str, Value], exactly: Callable[[float | None], str] | None = None) -> dict[str, str]:
-    """Each quantity by its title, with unit and interval, fractions in per cent; exactly: says all numbers as they are,
-    for programs."""
-    words = {}
-    for name, each in zip(values, map(readable, values.values()), strict=True):
-        quantity = number(name)
-        said = exactly or (per_cent if quantity.kind == "fraction" else significant)
-        unit = each.unit if each.value is not None else ""
-        whole = quantity.kind == "integer" and each.value is not None
-        words[quantity.title] = f"{each.value:,.0f}" if whole else f"{said(each.value)} {unit}".strip()
-        if each.low is not None and each.high is not None:
-            words[quantity.title] += f" ({said(each.low)} to {said(each.high)})"
-    return words
+def interval_words(low: float, high: float) -> str:
+    """Such as "148–163"."""
+    return f"{significant(low)}–{significant(high)}"
+
+
+def pixel_size(nm_per_pixel: float) -> str:
+    """Such as "7.344 nm/px": four digits, without zeros at the end."""
+    shown = significant(nm_per_pixel, 4)
+    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown} nm/px"
+
+
+def scale_range(low: float, high: float) -> str:
+    """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px"."""
+    least = pixel_size(low).removesuffix(" nm/px")
+    return pixel_size(high) if high <= low * 1.001 else f"{least} to {pixel_size(high)}"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:

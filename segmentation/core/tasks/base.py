@@ -23,7 +23,7 @@ from ..settings import MeasurementSettings, SegmentationSettings
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
-    from ..measure.statistics import Statistics
+    from ..measure.results import Statistics
     from ..measure.table import Table
     from ..network.cards import ModelCard
 

@@ -19,7 +19,8 @@ import numpy as np
 from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
-from ..wording import counted_from, doubt_words, instrument_words, quantity_words, version
+from ..summary import answers
+from ..wording import counted_from, doubt_words, instrument_words, version
 from .base import FIRST, Export
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
     found, things = sample.pooled, sample.task.things
     own = not sample.task.screened
     if own:
-        yield from quantity_words(sample.quantities, number).items()
+        yield from _answers(sample)
     if found is None:
         from ..facts import edge_of
 
@@ -134,8 +135,18 @@ def _numbers(sample: Sample) -> Iterator[tuple[str, object]]:
         for name, words in DOUBTFUL_FRACTIONS.items():
             yield f"fraction from 1 to 100 nm {words}", number(getattr(found, name))
     if found.without_filter is not None:
-        others = found.without_filter.items()
-        yield "without the filter", " ".join(f"{name}={number(value)}" for name, value in others if value is not None)
+        others: dict[str, Any] = {**found.without_filter}
+        known = (f"{name}={number(value)}" for name, value in others.items() if value is not None)
+        yield "without the filter", " ".join(known)
+
+
+def _answers(sample: Sample) -> Iterator[tuple[str, object]]:
+    """The quantities with all their digits, in the unit that people read."""
+    for each in answers(sample.quantities, every=True):
+        value, low, high = each.number.value, each.number.low, each.number.high
+        unit = each.number.unit if value is not None else ""
+        limits = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
+        yield each.term, f"{each.value if each.kind == 'integer' else number(value)} {unit}".strip() + limits
 
 
 def number(value: float | None) -> str:

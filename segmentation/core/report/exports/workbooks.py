@@ -7,14 +7,16 @@ as such (Excel's leading apostrophe). Written again, the file is the same: it ca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ...flags import shorts
 from ...measure.budget_table import NOT_KNOWN, answers_of, lines
+from ..summary import Summary
 from ..wording import version
 from .base import Export
 from .images_csv import numbers_of
@@ -37,8 +39,6 @@ EARLIEST = datetime(1980, 1, 1)
 def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
     """Write sheets "summary" (with 95 % intervals), "uncertainty" (the budget) and "metadata"; of one image also its
     table, as in the CSV, of several "images" and "notes": their objects, often too many for a sheet, are in the CSV."""
-    from .. import numbers
-
     with _workbook(file) as book:
         if sample.analysis is None:
             heads, rows = numbers_of(sample)
@@ -54,7 +54,7 @@ def write_xlsx(sample: Sample, file: Path | BinaryIO) -> None:
             lines = zip(*(values[:MOST_ROWS].tolist() for values in columns.values()), strict=True)
             _add_sheet(book, sample.task.things, list(columns), lines)
         summary = ["group", "name", "value", "unit", "95 % interval from", "to"]
-        _add_sheet(book, "summary", summary, numbers.rows(sample), (36, 44, 16, 8, 18, 16))
+        _add_sheet(book, "summary", summary, _numbers(sample), (36, 44, 16, 8, 18, 16))
         if sample.pooled is not None and sample.pooled.budget is not None:
             head = ["contribution", "from", "of the median, relative", "of the fraction 1-100 nm"]
             _add_sheet(book, "uncertainty", head, _budget(sample.pooled.budget, sample.pooled.nano), BUDGET)
@@ -109,12 +109,21 @@ def _add_sheet(
     sheet.autofilter(0, 0, row, len(head) - 1)
 
 
+def _numbers(sample: Sample) -> Iterator[Sequence[Any]]:
+    """Each warning in its short form, then every number: group, name, value, unit, ends of the interval."""
+    for warning in shorts(sample.flags):
+        yield "warning", warning
+    for each in Summary.of(sample, readable=False).every():
+        number = each.number
+        yield each.group, each.term, each.text or number.value, number.unit, number.low, number.high
+
+
 def _remarks(image: Image) -> tuple[float | None, str, str, str]:
     pixel = None if image.member is None else image.member.calibration.nm_per_pixel
     return pixel, image.outlier, image.excluded, image.warning
 
 
-def _budget(told: dict[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
+def _budget(told: Mapping[str, Any], nano: Any) -> Iterator[Sequence[Any]]:
     for title, source, *uncertainties in lines(told):
         yield title, source, *(NOT_KNOWN if each is None else each for each in uncertainties)
     for answer in answers_of(nano):
@@ -132,8 +141,8 @@ def _metadata(sample: Sample) -> Iterator[tuple[str, str, Any, str]]:
     if sample.pooled is not None:
         yield "statistics", "95 % intervals", sample.pooled.interval_note or sample.pooled.interval_basis, ""
         for name in ("verdict", "reason", "sentence", "decides", "asked"):
-            yield "2022/C 229/01", name, (sample.pooled.nano or {}).get(name, ""), ""
-        for point in (sample.pooled.recommendation or {}).get("points", ()):
+            yield "2022/C 229/01", name, dict(sample.pooled.nano or {}).get(name, ""), ""
+        for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
             yield "2022/C 229/01", point["title"], point["said"], ""
         for sentence in sample.pooled.cautions:
             yield "statistics", "caution", sentence, ""

@@ -1,0 +1,309 @@
+"""The numbers of a size distribution as types: as they are computed, stored as JSON and read again.
+
+result.schema.json and the document of the API are made of these types. The web process reads them too, so nothing here
+needs numpy or scipy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, Any, Literal, NotRequired, Self
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+from .quantities import COLUMNS, LONG_NM, NUMBERS, Unit, Value
+
+PER_IMAGE: Literal["by particle"] = "by particle"
+BY_IMAGE: Literal["by image"] = "by image"
+MICROMETRES = 1e-3  # µm in a nanometre
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Interval = Annotated[list[float], Field(min_length=2, max_length=2)] | None
+Intervals = dict[str, Interval]
+Verdict = Literal["above", "below", "undecided"]
+
+
+def said(text: str) -> Any:
+    """The description of an entry in the JSON Schema."""
+    return Field(description=text)
+
+
+class Fit(TypedDict):
+    """A fitted law and how well it fits."""
+
+    law: Literal["log-normal"]
+    median: float
+    gsd: Annotated[float, said("geometric standard deviation")]
+    ks: Annotated[float, said("greatest distance of the cumulative distributions")]
+    p: Annotated[float, said("how often a sample of the fitted law would lie at least as far from its own fit")]
+    word: Literal["good", "fair", "poor"]
+
+
+class Convergence(TypedDict):
+    """The median of the first n particles or images in a random order, with its 95 % interval. The interval by particle
+    contains sampling alone; the interval by image also contains the calibration, like the interval of the median."""
+
+    n: list[int]
+    median: list[float]
+    low: list[float]
+    high: list[float]
+    more: Annotated[int | None, said("still to count for an interval of ±wanted; null where no number would do")]
+    wanted: float
+    by: NotRequired[Annotated[Literal["image"], said("what is counted; particles where it is not said")]]
+
+
+class Weighted(TypedDict):
+    """The figures of one weighting, their intervals, and why these are missing."""
+
+    mean: float | None
+    sd: float | None
+    d10: float | None
+    d50: float | None
+    d90: float | None
+    span: float | None
+    mode: float | None
+    geometric_mean: float | None
+    geometric_sd: float | None
+    intervals: Intervals
+    note: str
+
+
+class WithoutFilter(TypedDict):
+    """What would be counted without the filter."""
+
+    n: Count
+    median: float | None
+    fraction_100nm: Share | None
+
+
+class Agglomerates(TypedDict):
+    """Groups of touching outlines with kept particles, particles that touch no other, particles in all groups and in
+    the largest one."""
+
+    groups: Count
+    singles: Count
+    primaries_in_groups: Count
+    largest: Count
+
+
+Spread = dict[str, float]  # median, d10 and d90 by number; one object has a median alone
+
+
+class Sensitivity(TypedDict):
+    """The fraction from 1 to 100 nm under another setting."""
+
+    name: str
+    fraction: float
+    low: float
+    high: float
+    n: Count
+
+
+class Nano(TypedDict):
+    """The fraction by number from 1 to 100 nm, and the verdict on it."""
+
+    fraction: Share
+    low: Share
+    high: Share
+    n: Count
+    threshold: float
+    least_nm: Annotated[float | None, said("size from which on particles are counted")]
+    verdict: Verdict
+    reason: Annotated[str, said("in short why it is undecided; empty where it is decided")]
+    sentence: str
+    decides: Annotated[str, said("what would decide it; empty where it is decided")]
+    asked: Annotated[str, said("how many particles ISO 13322-1 asks for, and how many were counted")]
+    sensitivity: list[Sensitivity]
+
+
+KNOWN = said("standard uncertainty, of the median relative; null where not known")
+
+
+class Contribution(TypedDict):
+    """One line of an uncertainty budget."""
+
+    name: str
+    title: str
+    source: Annotated[str, said("how it was found, or why not")]
+    remedy: str
+    median: Annotated[float | None, KNOWN]
+    fraction_100nm: Annotated[float | None, KNOWN]
+
+
+class Uncertainty(TypedDict):
+    """What the contributions to one answer come to."""
+
+    value: float
+    standard: Annotated[float, said("combined, of what is known")]
+    expanded: Annotated[float, said("the same times coverage_factor")]
+    without: Annotated[list[str], said("contributions that are not known and not in it")]
+    largest: Annotated[str, said("name of the largest contribution that is known")]
+    sentence: str
+
+
+class Budget(TypedDict):
+    """An uncertainty budget after JCGM 100:2008."""
+
+    coverage_factor: float
+    rows: list[Contribution]
+    median: Uncertainty
+    fraction_100nm: Uncertainty
+
+
+class Point(TypedDict):
+    title: str
+    said: str
+
+
+class Recommendation(TypedDict):
+    """What an image can say of 2022/C 229/01."""
+
+    vssa: Annotated[float, said(NUMBERS["vssa"].definition)]
+    exempt: Annotated[Count, said("particles over 100 µm in two directions")]
+    points: Annotated[list[Point], said("2022/C 229/01 point by point")]
+
+
+class Between(TypedDict):
+    """The spread of ln(size) between images, by a one-way analysis of variance."""
+
+    variance: float
+    sd: float
+    share: Annotated[float, said("of the total variance")]
+
+
+class ImageRow(TypedDict):
+    """One image of a sample. median, low, high: 95 %, by particle, sampling alone. outlier, excluded: "" or why; an
+    excluded image is not in the pooled numbers."""
+
+    name: str
+    n: Count
+    n_set_aside: Count
+    median: float | None
+    low: float | None
+    high: float | None
+    outlier: str
+    excluded: str
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The size distribution of the kept objects; docs/method/statistics.md has the methods.
+
+    edge: the border correction; with "weight" every figure is edge-weighted. set_aside: in the order of judging. mean,
+    median, sd and percentiles: by number, None where undefined (n = 0; sd: n < 2). fraction_100nm: None in pixels, and
+    for all objects but particles. without_filter: None where the filter removes nothing.
+    """
+
+    unit: Annotated[Unit, said("of every size here")]
+    n_kept: Count
+    n_set_aside: Count
+    set_aside: Annotated[dict[str, Count], said("objects set aside, by reason")] = field(default_factory=dict)
+    mean: float | None = None
+    median: float | None = None
+    sd: float | None = None
+    d10: float | None = None
+    d50: float | None = None
+    d90: float | None = None
+    fraction_100nm: float | None = None
+    fraction_low: Share | None = None
+    fraction_high: Share | None = None
+    ecd_median: float | None = None
+    without_filter: WithoutFilter | None = None
+    edge: Literal["exclude", "weight"] = "exclude"
+    intervals: Annotated[Intervals, said("95 % intervals by number, null where not defined")] = field(
+        default_factory=dict
+    )
+    interval_note: Annotated[str, said("why there are no intervals; empty where there are")] = ""
+    interval_basis: Annotated[Literal["by particle", "by image"], said("what was resampled")] = PER_IMAGE
+    cautions: Annotated[list[str], said("which intervals may be too narrow, and why")] = field(default_factory=list)
+    relative_uncertainty: Annotated[float | None, said("of the calibration, as carried into the intervals")] = None
+    weighted: Annotated[dict[str, Weighted], said("all figures by number, area and volume")] = field(
+        default_factory=dict
+    )
+    fit: Fit | None = None
+    convergence: Convergence | None = None
+    agglomerates: Annotated[Agglomerates | None, said("groups of touching particles; null for other objects")] = None
+    shape: Annotated[dict[str, Spread], said("descriptors of shape, by name")] = field(default_factory=dict)
+    nano: Nano | None = None
+    budget: Annotated[Budget | None, said("of the uncertainty, after JCGM 100:2008; null of pixels")] = None
+    recommendation: Recommendation | None = None
+    fraction_100nm_with_doubtful: float | None = None
+    fraction_100nm_without_doubtful: float | None = None
+    size: Annotated[str, said("name of the measure that is the size")] = "min_feret"
+    screened: Annotated[bool, said("whether the objects were judged as nanomaterials")] = True
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """What `as_dict` stored, also by earlier versions, which knew fewer entries; other entries are ignored."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in known})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+    @property
+    def title(self) -> str:
+        """What the size is: "Minimum Feret diameter"."""
+        return COLUMNS[self.size].title
+
+    def value(self, name: str) -> Value:
+        """The figure of this name, by number, with its interval."""
+        nano = name == "fraction_100nm"
+        low, high = (self.fraction_low, self.fraction_high) if nano else self.intervals.get(name) or (None, None)
+        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit))
+
+    @property
+    def readable_unit(self) -> Unit:
+        """µm in place of nm where the median is 1 µm or more."""
+        return "µm" if self.unit == "nm" and (self.median or 0.0) >= LONG_NM else self.unit
+
+    def in_readable_unit(self) -> Self:
+        """The same, with all lengths in `readable_unit`."""
+        if self.readable_unit == self.unit:
+            return self
+        own: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}
+        for name, entries in (
+            ("fit", ("median",)),
+            ("without_filter", ("median",)),
+            ("convergence", ("median", "low", "high")),
+        ):
+            if (found := getattr(self, name)) is not None:
+                own[name] = found | {each: micrometres(found[each]) for each in entries}
+        ways = self.weighted.items()
+        weighted = {way: _scaled(each) | {"intervals": _scaled(each["intervals"])} for way, each in ways}
+        return replace(self, unit="µm", intervals=_scaled(self.intervals), weighted=weighted, **own)
+
+
+LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
+
+
+def _scaled(found: Mapping[str, Any]) -> Any:
+    """The entries that are lengths in µm, others as they are."""
+    return {
+        name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value
+        for name, value in found.items()
+    }
+
+
+def micrometres(value: Any) -> Any:
+    """A length in nm, or several, in µm; None as it is."""
+    if isinstance(value, list | tuple):
+        return [micrometres(each) for each in value]
+    return None if value is None else value * MICROMETRES
+
+
+@dataclass(frozen=True)
+class Pooled(Statistics):
+    """The statistics of a sample, as for one image, but the intervals resample whole images.
+
+    convergence: with two or more images it counts whole images. images: one row for each image, in the order given.
+    notes: sentences for the user.
+    """
+
+    between: Between | None = None
+    images: list[ImageRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,532 @@
+"""Every number of a result once: its words, value, unit, 95 % interval and definition, for page, PDF, CSV and XLSX.
+
+The web process reads it too: nothing here needs scipy, matplotlib or pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..measure.budget_table import answers_of, lines, said
+from ..measure.convergence import more_images_words
+from ..measure.descriptors import DESCRIPTORS, measures_of
+from ..measure.filters import Reason
+from ..measure.fitting import LEAST, chance_words
+from ..measure.quantities import (
+    COLUMNS,
+    DOUBTFUL_FRACTIONS,
+    NUMBERS,
+    Kind,
+    Quantity,
+    UnknownQuantity,
+    Value,
+    number,
+    readable,
+    significant,
+)
+from ..measure.results import BY_IMAGE, Nano, Statistics, Verdict
+from ..micrograph.types import NO_INTERVALS
+from .wording import LEAST_DOUBT, capital, counted_from, hundredths, interval_words, per_cent, share_interval
+
+if TYPE_CHECKING:
+    from ..sample import Sample
+
+WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
+FIGURES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
+MAIN = ("median", "mean", "sd", "d10", "d90", "ecd_median")
+SPREAD = ("d10", "median", "d90")
+THRESHOLD = 0.5
+VERDICTS: dict[str, str] = {"above": "Above 50 %", "below": "Below 50 %", "undecided": "Undecided"}
+OTHER_REASON = "Set aside by the analysis."
+EQUAL_WEIGHT = (
+    "By number all {things} have the same weight; by area, the weight of the projected area; by volume, of the sphere"
+    " of that area. Some spreads by area and volume have no interval, because they depend on the few largest {things}."
+)
+
+
+NOTHING = Value(None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
+    interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
+    what stands below it. group: of a table of all numbers.
+    """
+
+    name: str
+    term: str
+    number: Value = NOTHING
+    text: str = ""
+    definition: str = ""
+    kind: Kind = "number"
+    caution: str = ""
+    below: str = ""
+    group: str = ""
+
+    @classmethod
+    def of(cls, name: str, value: Value, **more: Any) -> Entry:
+        """A number of the registry, also where the kind of analysis that measured it is gone."""
+        quantity = known_number(name)
+        return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
+
+    @property
+    def value(self) -> str:
+        """As people read it, without unit."""
+        shown = self.number.value
+        if self.text or shown is None:
+            return self.text or "–"
+        if self.kind == "integer":
+            return f"{shown:,.0f}"
+        return hundredths(shown) if self.kind == "fraction" else significant(shown)
+
+    @property
+    def unit(self) -> str:
+        if self.text or self.number.value is None:
+            return ""
+        return "%" if self.kind == "fraction" else self.number.unit
+
+    @property
+    def interval(self) -> str:
+        """Such as "148–163", or why there is none."""
+        low, high = self.number.low, self.number.high
+        if low is None or high is None:
+            return self.caution if self.number.value is not None else ""
+        if self.kind == "fraction":
+            return share_interval(low, high).removesuffix(" %")
+        return interval_words(low, high)
+
+    @property
+    def words(self) -> str:
+        """On one line, such as "155 nm (148–163)"."""
+        shown = f"{self.value} {self.unit}".strip()
+        return f"{shown} ({self.interval})" if self.interval else shown
+
+
+class Line(NamedTuple):
+    """One line of a table of numbers."""
+
+    term: str
+    definition: str
+    cells: list[Entry]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The objects that were set aside for one reason."""
+
+    reason: str
+    count: int
+    definition: str
+
+
+class BudgetTable(NamedTuple):
+    """An uncertainty budget in words: contributions with their source and their effect on each answer."""
+
+    answers: list[str]
+    rows: list[tuple[str, str, list[str]]]
+    sentences: list[str]
+
+
+def known_number(name: str) -> Quantity:
+    """The quantity of this name, also where the kind of analysis that measured it is gone."""
+    try:
+        return number(name)
+    except UnknownQuantity:
+        return Quantity(name, capital(name.replace("_", " ")), "")
+
+
+def known_column(name: str) -> Quantity:
+    """The quantity of a column, also where the kind of analysis that measured it is gone."""
+    return COLUMNS.get(name) or Quantity(name, capital(name.replace("_", " ")), "", 1)
+
+
+def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
+    """What an analysis answers with, in the unit that people read; fractions only where they are known, unless every
+    one is wanted."""
+    found = (Entry.of(name, readable(value)) for name, value in quantities.items())
+    return [each for each in found if every or each.kind != "fraction" or each.number.value is not None]
+
+
+class Summary:
+    """The numbers of an image or of a sample.
+
+    found: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
+    things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
+    """
+
+    def __init__(
+        self,
+        found: Statistics | None,
+        quantities: Mapping[str, Value],
+        thing: str = "object",
+        things: str = "objects",
+        *,
+        readable: bool = True,
+    ) -> None:
+        if found is not None and found.unit == "px" and (found.nano or any(found.intervals.values())):
+            found = _without_intervals(found)
+        self.found = found.in_readable_unit() if readable and found else found
+        self.stored_quantities = quantities
+        self.thing, self.things = thing, things
+
+    @classmethod
+    def of(cls, sample: Sample, *, readable: bool = True) -> Summary:
+        """Of an image or a sample with pixels or tables at hand."""
+        return cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
+
+    @property
+    def screened(self) -> bool:
+        """Whether objects are judged as nanomaterials, and the size distribution is the whole answer."""
+        return self.found is not None and self.found.screened
+
+    @property
+    def kept(self) -> int:
+        return self.found.n_kept if self.found else 0
+
+    @property
+    def set_aside_count(self) -> int:
+        return self.found.n_set_aside if self.found else 0
+
+    @property
+    def size(self) -> Quantity:
+        """Which measure of an object is its size."""
+        return known_column(self.found.size if self.found else "min_feret")
+
+    @property
+    def measures(self) -> list[Quantity]:
+        """What a histogram may show, the size first."""
+        return [known_column(name) for name in measures_of(self.size.name)]
+
+    @property
+    def shapes(self) -> list[Quantity]:
+        """The descriptors of shape, as columns of the table of objects."""
+        return [known_column(name) for name in DESCRIPTORS]
+
+    @property
+    def quantities(self) -> list[Entry]:
+        """The answers of a kind of analysis whose size distribution alone is not the answer."""
+        return [] if self.screened else answers(self.stored_quantities)
+
+    @property
+    def counts(self) -> list[Entry]:
+        """Objects kept and set aside, and the latter by reason."""
+        if self.found is None:
+            return []
+        of = [("n_kept", "kept", self.kept, self.things)]
+        of += [("n_set_aside", "set aside", self.set_aside_count, self.things)]
+        of += [("set_aside", reason, count, "set aside") for reason, count in self.found.set_aside.items()]
+        return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
+
+    @property
+    def sizes(self) -> list[Entry]:
+        """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
+        if not self.found or not self.kept:
+            return []
+        names = [name for name in MAIN if self.kept > 1 or name in ("median", "ecd_median")]
+        entries = [self.by_number(name) for name in names if name != "ecd_median" or self.size.name != "ecd"]
+        if self.found.fraction_100nm is not None:
+            share = self.by_number("fraction_100nm")
+            entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
+        if self.found.fit and self.kept >= LEAST:
+            entries.append(Entry.of("fit", Value(None), text=f"{self.found.fit['word']} fit"))
+        if self.found.agglomerates:
+            entries.append(Entry.of("groups", Value(self.found.agglomerates["groups"])))
+        return entries
+
+    def by_number(self, name: str) -> Entry:
+        """A figure by number; it says why it has no interval where its weighting has one."""
+        assert self.found is not None
+        return Entry.of(name, self.found.value(name))
+
+    @property
+    def headlines(self) -> list[Entry]:
+        """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
+        if not self.found or not self.kept:
+            return []
+        median = replace(self.by_number("median"), term="Median min. Feret")
+        if self.found.fraction_100nm is None:
+            return [median]
+        verdict = self.verdict
+        share = self.by_number("fraction_100nm")
+        return [median, replace(share, term=f"1–100 nm{self.counted_from}", below=verdict)]
+
+    def holds(self, answer: str) -> str:
+        """What the interval of an answer includes: "counting only"."""
+        assert self.found is not None
+        doubt = self.found.relative_uncertainty
+        more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
+        if self.found.interval_basis == BY_IMAGE:
+            return " and ".join(["differences between images", *more])
+        rows: Iterable[Any] = self.found.budget["rows"] if self.found.budget else ()
+        assumed = next((row[answer] for row in rows if row["name"] == "sampling_between"), None)
+        more += ["fields"] * bool(assumed and answer == "fraction_100nm")
+        return ", ".join(["counting", *more]) if more else "counting only"
+
+    def whole(self, answer: str) -> str:
+        """An answer with its whole expanded uncertainty: "143–291 nm (± 34 %)"; "" where there is no budget."""
+        assert self.found is not None
+        budget: Mapping[str, Any] = self.found.budget or {}
+        if answer not in budget:
+            return ""
+        expanded = budget[answer]["expanded"]
+        if answer == "median":
+            median = self.found.median or 0.0
+            ends = interval_words(max(0.0, median * (1 - expanded)), median * (1 + expanded))
+            return f"{ends} {self.found.unit} (± {per_cent(float(f'{expanded:.2g}'))})"
+        value = budget[answer]["value"]
+        return share_interval(max(0.0, value - expanded), min(1.0, value + expanded))
+
+    @property
+    def doubtful(self) -> str:
+        """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
+        assert self.found is not None
+        own = self.found.fraction_100nm
+        shares = {words: getattr(self.found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
+        return ", ".join(f"{words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
+
+    @property
+    def counted_from(self) -> str:
+        """From which size on particles are in the fraction; older results do not say."""
+        least = self.found.nano.get("least_nm") if self.found and self.found.nano else None
+        return "" if least is None else f", of ≥ {significant(least)} nm"
+
+    @property
+    def few(self) -> str:
+        """What is too few for a useful interval."""
+        by_image = self.found is not None and self.found.interval_basis == BY_IMAGE
+        return f"too few {'images' if by_image else self.things}"
+
+    @property
+    def weighted(self) -> list[Line]:
+        """Each figure by number, area and volume; none where an older result knows no weights."""
+        if not self.found or not self.found.weighted or not self.kept:
+            return []
+        return [
+            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in WEIGHTINGS])
+            for name in FIGURES
+        ]
+
+    def _weighted(self, name: str, by: str) -> Entry:
+        """By area and volume some figures never have an interval, so that few objects are not the reason there."""
+        assert self.found is not None
+        figures: Mapping[str, Any] = self.found.weighted.get(by, {})
+        low, high = (figures.get("intervals") or {}).get(name) or (None, None)
+        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.found.unit))
+        caution = self.few if by == "number" and not figures.get("note") else ""
+        return Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}")
+
+    @property
+    def weighted_notes(self) -> list[str]:
+        """Why some of the weighted figures have no interval, each sentence once."""
+        notes = [of["note"] for of in (self.found.weighted.values() if self.found else ()) if of.get("note")]
+        return list(dict.fromkeys(notes)) if self.kept else []
+
+    @property
+    def shape(self) -> list[Line]:
+        """Median, D10 and D90 of every descriptor of shape."""
+        spread = self.found.shape if self.found and self.kept else {}
+        return [
+            Line(COLUMNS[name].title, COLUMNS[name].definition, [_hundredths(name, of, end) for end in SPREAD])
+            for name, of in spread.items()
+            if of.get("median") is not None and name in COLUMNS
+        ]
+
+    @property
+    def size_line(self) -> str:
+        """What the sizes are."""
+        definition = self.size.definition
+        which = "" if self.screened else f" of the whole {self.things}"
+        return f"Sizes{which} are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
+
+    @property
+    def interval_line(self) -> str:
+        """What the intervals beside the numbers are, or why there are none; older results say nothing."""
+        found = self.found
+        if not found or not self.kept or not (found.intervals or found.interval_note):
+            return ""
+        if found.interval_note:
+            return found.interval_note
+        basis = "images" if found.interval_basis == BY_IMAGE else self.things
+        doubt = found.relative_uncertainty or 0.0
+        scale = f", including {significant(100 * doubt, 2)} % uncertainty of the scale" if doubt >= LEAST_DOUBT else ""
+        beside = f"Each number has its 95 % interval; of sizes by resampling the {basis}{scale}."
+        return " ".join([beside, *found.cautions])
+
+    @property
+    def edge_line(self) -> str:
+        """How what touches the frame is allowed for."""
+        weighted = self.found is not None and self.found.edge == "weight"
+        others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
+        return f"Sizes leave out {self.things} that touch the frame{others}."
+
+    @property
+    def fit(self) -> str:
+        """The log-normal law and how well it fits, in a sentence; "" where none was fitted."""
+        fit = self.found.fit if self.found else None
+        if not fit or self.kept < LEAST:
+            return ""
+        assert self.found is not None
+        law = f"A log-normal law with median {significant(fit['median'])} {self.found.unit} and geometric SD"
+        chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
+        return (
+            f"{law} {significant(fit['gsd'])}: {fit['word']} fit"
+            f" (greatest distance of the cumulative curves {significant(fit['ks'], 2)}{chance})."
+        )
+
+    @property
+    def groups(self) -> str:
+        """Objects and the groups in which they touch."""
+        found = self.found.agglomerates if self.found else None
+        if not found or not self.kept:
+            return ""
+        if not found["groups"]:
+            return f"No two {self.things} touch."
+        groups = "1 group" if found["groups"] == 1 else f"{found['groups']:,} groups"
+        largest = f" The largest has {found['largest']:,}." if found["groups"] > 1 else ""
+        touching = f"{found['primaries_in_groups']:,} {self.things} touch others, in {groups}"
+        return f"{touching}; {found['singles']:,} stand alone.{largest}"
+
+    @property
+    def enough(self) -> str:
+        """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
+        found = self.found.convergence if self.found and self.kept else None
+        if not found:
+            return ""
+        assert self.found is not None
+        wanted, more = found.get("wanted") or 0.05, found.get("more")
+        if found.get("by") == "image":
+            return f"{capital(more_images_words(more, wanted, self.found.relative_uncertainty))}."
+        aim = f"± {per_cent(wanted)}"
+        if more is None:
+            return f"There are too few {self.things} to predict how many give the median within {aim}."
+        if more <= 0:
+            return f"{self.kept:,} {self.things} are enough to know the median within {aim}."
+        return f"About {round(more, 2 - len(str(more))):,} more {self.things} would give the median within {aim}."
+
+    @cached_property
+    def nano(self) -> Nano | None:
+        """The screening as a nanomaterial; of an older result its verdict follows from the interval alone."""
+        found = self.found
+        if not found or not self.kept or found.nano:
+            return found.nano if found and self.kept else None
+        share, low, high = found.fraction_100nm, found.fraction_low, found.fraction_high
+        if share is None or low is None or high is None:
+            return None
+        verdict: Verdict = "above" if low >= THRESHOLD else "below" if high < THRESHOLD else "undecided"
+        return Nano(
+            fraction=share,
+            low=low,
+            high=high,
+            n=self.kept,
+            threshold=THRESHOLD,
+            least_nm=None,
+            verdict=verdict,
+            reason="",
+            sentence="",
+            decides="",
+            asked="",
+            sensitivity=[],
+        )
+
+    @property
+    def verdict(self) -> str:
+        """Such as "Above 50 %" and "Undecided: 25 of at least 30 particles"."""
+        if self.nano is None:
+            return ""
+        title, reason = VERDICTS.get(self.nano["verdict"], self.nano["verdict"]), self.nano.get("reason")
+        return f"{title}: {reason}" if reason else title
+
+    @property
+    def budget(self) -> BudgetTable | None:
+        """None of pixels, and of older results."""
+        found = self.found.budget if self.found else None
+        if not found:
+            return None
+        names = answers_of(self.found.nano if self.found else None)
+        rows = [(title, source, list(map(said, effects, names))) for title, source, *effects in lines(found)]
+        totals: Mapping[str, Any] = found
+        return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
+
+    @property
+    def set_aside(self) -> list[Aside]:
+        """How many were set aside, by reason, in the order of judging."""
+        known = {str(reason): reason.definition for reason in Reason}
+        found = self.found.set_aside if self.found else {}
+        return [Aside(reason, count, known.get(reason, OTHER_REASON)) for reason, count in found.items()]
+
+    @property
+    def without_filter(self) -> str:
+        """What would be counted without the filter; "" where it removed nothing."""
+        other = self.found.without_filter if self.found else None
+        if not other:
+            return ""
+        assert self.found is not None
+        share = other.get("fraction_100nm")
+        nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
+        median = f"{significant(other['median'])} {self.found.unit}"
+        return f"Without the filter: {other['n']:,} kept, median {median}{nano}."
+
+    def every(self) -> Iterator[Entry]:
+        """All numbers in the order of reading, for a table of them: each with its group."""
+        own = [] if self.screened else answers(self.stored_quantities, every=True)
+        yield from (replace(each, group="quantities") for each in own)
+        if self.found is None:
+            return
+        yield from [] if own else self.counts
+        lines = [self._weighted(name, by) for by in WEIGHTINGS for name in FIGURES]
+        yield from (replace(each, term=NUMBERS[each.name].label) for each in lines)
+        yield from (replace(each, group="other sizes") for each in self._others(self.found))
+        for term, value, text in self._fit_numbers(self.found):
+            yield Entry("fit", term, value, text, group="log-normal fit")
+        names = {
+            "groups": f"groups of touching {self.things}",
+            "singles": f"{self.things} that touch no other",
+            "primaries_in_groups": f"{self.things} in groups",
+            "largest": f"{self.things} in the largest group",
+        }
+        counted: Mapping[str, Any] = self.found.agglomerates or {}
+        for name, count in counted.items():
+            yield Entry(name, names[name], Value(count), kind="integer", group="agglomerates")
+        for name, spread in self.found.shape.items():
+            for of, share in spread.items():
+                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[of].label}", Value(share), group="shape")
+
+    def _others(self, found: Statistics) -> Iterator[Entry]:
+        if found.size != "ecd":
+            yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
+        if not found.screened:
+            return
+        counted = f", of {self.things}{counted_from(found.nano)}" if found.nano else ""
+        yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
+        for name in DOUBTFUL_FRACTIONS:
+            yield replace(self.by_number(name), term=NUMBERS[name].label)
+        if found.recommendation is not None:
+            vssa = Value(found.recommendation["vssa"], unit="m²/cm³")
+            yield Entry("vssa", "volume-specific surface area", vssa)
+
+    @staticmethod
+    def _fit_numbers(found: Statistics) -> Iterator[tuple[str, Value, str]]:
+        fit = found.fit
+        if fit is None:
+            return
+        yield "median", Value(fit["median"], unit=found.unit), ""
+        yield "geometric standard deviation", Value(fit["gsd"]), ""
+        yield "greatest distance of the cumulative curves", Value(fit["ks"]), ""
+        yield "p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"
+        yield "fit", Value(None), fit["word"]
+
+
+def _without_intervals(found: Statistics) -> Statistics:
+    """In pixels: without what looks like a measurement, which earlier versions stored."""
+    weighted: Any = {way: {**of, "intervals": {}, "note": NO_INTERVALS} for way, of in found.weighted.items()}
+    nothing = {"nano": None, "budget": None, "convergence": None}
+    return replace(found, intervals={}, interval_note=NO_INTERVALS, weighted=weighted, **nothing)  # type: ignore[arg-type]
+
+
+def _hundredths(name: str, of: Mapping[str, float], end: str) -> Entry:
+    value = of.get(end)
+    return Entry(end, end, Value(value), text="" if value is None else f"{value:.2f}")
