@@ -110,7 +110,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "segmentation.views.errors.Trouble",
+    "segmentation.http.errors.Trouble",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "deepsegm.urls"
@@ -141,7 +141,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "segmentation.accounts.client_name"
 AXES_CLIENT_IP_CALLABLE = "segmentation.accounts.client_network"
-AXES_LOCKOUT_CALLABLE = "segmentation.views.errors.locked_out"
+AXES_LOCKOUT_CALLABLE = "segmentation.http.errors.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 _VALIDATION = "django.contrib.auth.password_validation"

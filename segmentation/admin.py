@@ -18,10 +18,11 @@ from django.utils.safestring import SafeString, mark_safe
 from . import services
 from .core import tasks
 from .core.report.exports.viewer import THUMBNAILS
+from .core.report.wording import capital
 from .core.typed import settings_of_task
 from .models import Artifact, Job, Micrograph, Sample, SampleArtifact, Segmentation, StoredFile
-from .views.present import main_number
-from .views.words import capital, scale_words
+from .presenters.result import main_number
+from .presenters.words import scale_words
 
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "Administration"

@@ -11,10 +11,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from ..accounts import Crowded
+from ..http.access import Thing, visible
+from ..http.errors import LOCKED_OUT
 from ..services import Refused
 from ..services.callers import SHORTEST_SECRET, new_secret, visitor_of
-from ..views.access import Thing, visible
-from ..views.errors import LOCKED_OUT
 
 SIGN_IN = "Sign in with HTTP Basic: the user name or the password is missing or wrong."
 OWNER_ONLY = (

@@ -12,12 +12,11 @@ from ninja import Query, Router, Status
 from .. import services
 from ..core.micrograph import parse_width
 from ..core.report.exports.viewer import PICTURE
+from ..http.access import visible
+from ..http.serving import serve_artifact, serve_shown
 from ..models import Artifact, Job
 from ..services import Refused
-from ..services.calibration import calibration_for, refuse_tall_bar
-from ..views.access import visible
-from ..views.present import ASSUMED, is_assumed, stated_calibration
-from ..views.serving import serve_artifact, serve_shown
+from ..services.calibration import ASSUMED, calibration_for, is_assumed, refuse_tall_bar, stated_calibration
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .sending import A_FILE, FILE, SIDE, WIDTH, changed_settings, form_of, refusals, sent_fields, valid_settings

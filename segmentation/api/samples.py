@@ -15,12 +15,12 @@ from ninja import Router, Status
 from .. import services
 from ..core.micrograph import parse_width
 from ..forms.samples import parse_pixel
+from ..http.access import visible
+from ..http.serving import serve_sample_file
 from ..models import Sample
+from ..presenters.progress import Progress
+from ..presenters.sample import ASSUMED, ImageRow, Pooled
 from ..services import Intake, Note, Refused, Scale
-from ..views.access import visible
-from ..views.pooled import ASSUMED, Image, Pooled
-from ..views.progress import Progress
-from ..views.serving import serve_sample_file
 from . import schemas
 from .auth import identify, key_of, own, secret_of
 from .sending import A_FILE, FILES, INCLUDED, NAME, OTHERWISE, PIXELS, WIDTHS, form_of, refusals, valid_settings
@@ -171,7 +171,7 @@ def described(request: HttpRequest, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _image(request: HttpRequest, image: Image) -> dict[str, Any]:
+def _image(request: HttpRequest, image: ImageRow) -> dict[str, Any]:
     job = image.job
     return {
         "id": str(job.pk),

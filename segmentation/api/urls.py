@@ -19,8 +19,8 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
-from ..views.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from .auth import sign_in
 from .jobs import router as jobs
 from .samples import router as samples

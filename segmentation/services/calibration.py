@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from ..core.micrograph.types import Calibration
 from ..core.micrograph.vendors.units import plausible_pixel
 from ..core.micrograph.width import question
 from ..core.settings import DEFAULT_WIDTH_NM
-from ..models import Micrograph, Sample
+from ..models import Job, Micrograph, Sample
 
 SAME_NM = 0.0051  # widths are shown with two decimals
 SHORTEST_PX = 5.0
@@ -29,6 +30,10 @@ UNTOUCHED = {"", "default", "file", "read"}  # origins of a text that nobody typ
 BEING_READ = "still being read from the image"
 UNSCALED = "not set: sizes in pixels"
 CONFIRMED = "metadata"  # origin of the file's own width where the bar in the image contradicts it
+ASSUMED = (
+    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so they are not"
+    " shown. Set the scale, or measure in pixels."
+)
 BADGES = {
     "metadata": "from the file, confirmed",
     "side file": "from the file beside it, confirmed",
@@ -192,3 +197,40 @@ def badge(text: str, origin: str, micrograph: Micrograph) -> dict[str, str]:
         return {"text": said, "look": "good"}
     asked = question(text)
     return {"text": f"{said}; {asked}", "look": "check"} if asked else {"text": said, "look": ""}
+
+
+def used_calibration(job: Job) -> Calibration:
+    """What a job measured with, or will."""
+    stored = job.summary.get("calibration")
+    if stored:
+        return Calibration(**stored)
+    return settings_calibration(job)
+
+
+def stated_calibration(job: Job) -> Calibration | None:
+    """The calibration in a job's settings, or the requested one if the job never became ready."""
+    stated = job.get_settings().measurement.calibration
+    if stated is None and not job.ready and job.micrograph.is_read:
+        with suppress(ValueError):
+            return asked_calibration(job.asked, job.micrograph)
+    return stated
+
+
+def settings_calibration(job: Job) -> Calibration:
+    """What a job's settings lead to."""
+    return led_to(job.get_settings().with_(calibration=stated_calibration(job)), job.micrograph)
+
+
+def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
+    """The calibration of an upload under these settings: theirs, else its own, else none."""
+    return settings.measurement.scaled(micrograph.own_calibration)
+
+
+def is_scaled(summary: dict[str, Any]) -> bool:
+    """Whether the scale of a result is known."""
+    return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
+
+
+def is_assumed(summary: dict[str, Any]) -> bool:
+    """Whether an earlier version assumed the width of the image, so that nothing is shown of what it measured."""
+    return summary.get("calibration", {}).get("source") == "default"

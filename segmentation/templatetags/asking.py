@@ -8,9 +8,8 @@ from django import template
 
 from ..models import Job, Micrograph
 from ..services import claiming
-from ..services.calibration import disagreements
+from ..services.calibration import disagreements, used_calibration
 from ..views import calibration
-from ..views.present import used_calibration
 from ..views.results import LEFT
 
 register = template.Library()

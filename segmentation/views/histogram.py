@@ -23,10 +23,10 @@ from ..core.measure.bins import Floats
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.fitting import log_normal, unfit
 from ..core.measure.table import Table
+from ..http.access import visible, visible_job
 from ..models import Artifact, Sample
 from ..services import bundles, tables
-from .access import visible, visible_job
-from .present import is_assumed, used_calibration
+from ..services.calibration import is_assumed, used_calibration
 
 SIZE = "min_feret"  # of particles, and of results of earlier versions
 SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit

@@ -17,25 +17,28 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE, TILES
 from ..forms.settings import SettingsForm
+from ..http.access import ask_to_delete, gone, own_job, refused, see_other, visible_job
+from ..http.serving import files_of, serve_artifact, serve_shown, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
+from ..presenters.result import Result
+from ..presenters.status import status_of
+from ..presenters.words import scale_words
 from ..services import Refused, cancel_job, delete_job, file_of, rerun_job, retry_job, unwritten
-from ..services.calibration import calibration_for, file_calibration, refuse_tall_bar, width_text
-from .access import ask_to_delete, gone, own_job, refused, see_other, visible_job
-from .calibration import acquired
-from .present import (
+from ..services.calibration import (
     ASSUMED,
-    Result,
+    calibration_for,
+    file_calibration,
     is_assumed,
     led_to,
+    refuse_tall_bar,
     settings_calibration,
     stated_calibration,
-    status_of,
     used_calibration,
+    width_text,
 )
+from .calibration import acquired
 from .revisions import revisions, sample_of
-from .serving import files_of, serve_artifact, serve_shown, serve_tile
-from .words import scale_words
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NOT_READ = "The image is still being read: wait a moment, then try again."

@@ -27,11 +27,11 @@ from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.settings import DEFAULT_MODEL
 from ..core.tasks.base import Golden
+from ..http.serving import serve_model, serve_picture
 from ..models import Job
 from ..services.claiming import claimable
 from ..services.limits import most_pixels
 from ..services.space import is_scarce
-from .serving import serve_model, serve_picture
 
 FORMATS = ["WEBP", "PNG"]
 CAPTION = 0x010E  # of EXIF, as core.report.example writes it

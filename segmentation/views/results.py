@@ -21,14 +21,15 @@ from ..core import tasks
 from ..core.archive import streamed_zip
 from ..core.flags import one_line
 from ..core.report import exports
+from ..core.report.wording import capital
+from ..http.access import ask_to_delete, refused
+from ..http.serving import file_stem, thumbnails
 from ..models import Artifact, Job, Micrograph, Sample
+from ..presenters.result import flags_of, main_number
 from ..services import Refused, ask_for_files, bundles, delete_job, unwritten
+from ..services.calibration import is_assumed, is_scaled
 from ..services.claiming import claim_results
-from .access import ask_to_delete, refused
-from .present import flags_of, is_assumed, is_scaled, main_number
-from .serving import file_stem, thumbnails
 from .upload import to_uuid
-from .words import capital
 
 A_PAGE = 50
 MOST_SAMPLES = 200  # in the list of samples to choose from

@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
+from ..core.report.wording import capital
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..forms.settings import model_choices
 from ..models import Job, Micrograph, Sample
-from .present import led_to, main_number
-from .words import capital, scale_words
+from ..presenters.result import main_number
+from ..presenters.words import scale_words
+from ..services.calibration import led_to
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,17 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from .. import services
 from ..core.settings import task_of
 from ..forms.samples import ScaleForm
+from ..http import access
+from ..http.access import gone, own_job, refused, see_other
+from ..http.serving import files_of, serve_sample_file
 from ..middleware import sender
 from ..models import Job, Sample
+from ..presenters.progress import Progress
+from ..presenters.sample import STATES, Pooled
 from ..services import Refused
 from ..services.calibration import width_text
 from ..services.outlines import pooled_coco
 from ..services.uploads import discard_unused
-from . import access
-from .access import gone, own_job, refused, see_other
-from .pooled import STATES, Pooled
-from .progress import Progress
-from .serving import files_of, serve_sample_file
 from .upload import ACCEPTED
 
 A_PAGE = 50
@@ -227,7 +227,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
     pooled = Pooled(found)
     total = sum(counts.values())
     ended = total - sum(counts.get(state, 0) for state in Job.UNFINISHED)
-    median = pooled.statistics.get("median") if pooled.screened else None
+    median = pooled.by_number("median") if pooled.screened else None
     first = next(iter(pooled.of_all), None)
     return {
         "sample": found,
@@ -238,7 +238,7 @@ def _row(found: Sample, counts: dict[str, int]) -> dict[str, Any]:
         "failed": counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
         "per_cent": round(100 * ended / total) if total else 0,
         "kept": pooled.kept if pooled.statistics and pooled.screened else "",
-        "median": pooled.length(median) if median is not None else "",
+        "median": f"{median.value} {median.unit}" if median and median.unit else "",
         "first": first,
         "unscaled": pooled.unscaled,
     }

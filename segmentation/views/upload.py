@@ -20,6 +20,8 @@ from ..core.micrograph.pairing import SIDE_SUFFIXES
 from ..core.settings import DEFAULT_WIDTH_NM
 from ..forms.samples import SampleForm
 from ..forms.settings import SettingsForm
+from ..http.access import refused, see_other, visible_upload
+from ..http.serving import serve_preview
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..services import (
@@ -41,8 +43,6 @@ from ..services.calibration import (
     width_text,
     with_site_uncertainty,
 )
-from .access import refused, see_other, visible_upload
-from .serving import serve_preview
 
 DEFAULT_WIDTH = width_text(DEFAULT_WIDTH_NM)
 PASSED_ON = {413, 429, 503, 507}

@@ -14,11 +14,12 @@ from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, Unk
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.measure.table import Table, aligned
 from segmentation.core.report import schema
+from segmentation.core.report.entries import answers
 from segmentation.core.report.exports import particles_csv, result, workbooks
+from segmentation.core.report.summary import Sizes
 from segmentation.core.sample import Sample
 from segmentation.core.tasks import every, particles
 from segmentation.services import tables as stored
-from segmentation.views.sizes import Sizes, answers
 from tests.accuracy.__main__ import definitions
 
 from .builders import make_analysis

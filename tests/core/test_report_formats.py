@@ -21,9 +21,9 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import schema
+from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.summary import Entry
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import Sample
 

@@ -16,14 +16,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from segmentation.core import tasks
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.quantities import number
+from segmentation.core.measure.quantities import number, significant
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
 from segmentation.core.pace import about
 from segmentation.core.report.example import captioned
+from segmentation.core.report.wording import per_cent
+from segmentation.http.errors import bad_request
 from segmentation.models import Job
-from segmentation.views.errors import bad_request
-from segmentation.views.words import per_cent, significant
 
 from .finished import FILES, SUMMARY, words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.models import Job, Sample
-from segmentation.views.pooled import Pooled
+from segmentation.presenters.sample import Pooled
 
 from .finished import SUMMARY, words
 

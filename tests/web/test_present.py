@@ -12,12 +12,13 @@ from django.utils.html import escape
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
+from segmentation.core.report.summary import WEIGHTINGS
 from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
-from segmentation.views.present import Result
-from segmentation.views.sizes import WEIGHTINGS, Sizes
-from segmentation.views.smallcharts import Convergence, NanoCard, more_words
+from segmentation.presenters.charts import ChartedSummary
+from segmentation.presenters.result import Result
 
 from .finished import FILES, SUMMARY, visit, words
 
@@ -73,72 +74,80 @@ NEW = {
 }
 
 
+def numbers(**changes):
+    return of(statistics(**changes))
+
+
+def of(stored):
+    return ChartedSummary(Statistics.from_dict(stored), {}, "particle", "particles")
+
+
 def statistics(**changes):
     return {**deepcopy(SUMMARY["statistics"]), **deepcopy(NEW), **changes}
 
 
 class TestSizes:
     def test_every_number_carries_its_interval(self):
-        shown = {measure.term: (measure.value, measure.interval) for measure in Sizes(statistics()).sizes}
+        shown = {measure.term: (measure.value, measure.interval) for measure in numbers().sizes}
         assert shown["Median"] == ("155", "148–163")
         assert shown["D10"] == ("62.5", "59.4–65.6")
         assert shown["Median ECD"] == ("173", "165–181")
         assert shown["Number 1–100 nm, of ≥ 22.5 nm"] == ("21.9", "17.3–27.3")
 
     def test_every_number_has_a_definition(self):
-        shown = [*Sizes(statistics()).sizes, *Sizes(statistics()).weighted, *Sizes(statistics()).shape]
+        shown = [*numbers().sizes, *numbers().weighted, *numbers().shape]
         assert [one.term for one in shown if not one.definition] == []
 
     def test_an_old_result_shows_what_there_is(self):
         old = SUMMARY["statistics"]
-        shown = Sizes(old).sizes
+        shown = of(old).sizes
         assert [one.term for one in shown] == [
             *("Median", "Mean", "SD (sample)", "D10", "D90", "Median ECD", "Number 1–100 nm")
         ]
         assert {one.interval for one in shown[:-1]} == {""}
-        assert (Sizes(old).weighted, Sizes(old).shape) == ([], [])
-        assert (Sizes(old).fit, Sizes(old).groups, Sizes(old).interval_line) == ("", "", "")
+        assert (of(old).weighted, of(old).shape) == ([], [])
+        assert (of(old).fit, of(old).groups, of(old).interval_line) == ("", "", "")
 
     def test_why_there_is_no_interval(self):
         note = "95 % intervals need at least 5 sizes; there are 2."
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
-        assert Sizes(none).interval_line == note
-        assert {one.interval for one in Sizes(none).sizes[:6]} == {""}
-        assert Sizes(none).sizes[2].value == "–"
+        assert of(none).interval_line == note
+        assert {one.interval for one in of(none).sizes[:6]} == {""}
+        assert of(none).sizes[2].value == "–"
 
     def test_one_particle_has_no_percentiles(self):
-        shown = [one.term for one in Sizes(statistics(n_kept=1, sd=None, d10=None, d90=None)).sizes]
+        shown = [one.term for one in numbers(n_kept=1, sd=None, d10=None, d90=None).sizes]
         assert shown[:2] == ["Median", "Median ECD"] and not {"D10", "D90", "Mean", "SD (sample)"} & set(shown)
 
     @pytest.mark.parametrize(
         ("changes", "told"),
         [
-            ({}, "by resampling the objects, including 1.3 % uncertainty of the scale."),
-            ({"relative_uncertainty": None}, "by resampling the objects."),
+            ({}, "by resampling the particles, including 1.3 % uncertainty of the scale."),
+            ({"relative_uncertainty": None}, "by resampling the particles."),
             ({"interval_basis": "by image", "relative_uncertainty": 0}, "by resampling the images."),
         ],
     )
     def test_what_the_intervals_are(self, changes, told):
-        assert Sizes(statistics(**changes)).interval_line.endswith(told)
+        assert numbers(**changes).interval_line.endswith(told)
 
     def test_the_headline_says_what_its_interval_holds_and_what_the_whole_budget_gives(self):
         total = {"value": 155.0, "expanded": 0.34}
         whole = {"rows": [], "median": total, "fraction_100nm": {"value": 0.224, "expanded": 0.1}}
-        median, fraction = Sizes(statistics(budget=whole, relative_uncertainty=None)).headlines
+        median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
-        assert (median.whole, fraction.whole) == ("102–208 nm (± 34 %)", "12.4–32.4 %")
-        assert {each.holds for each in Sizes(statistics(relative_uncertainty=0.02)).headlines} == {"counting, scale"}
+        assert (median.whole, fraction.whole) == ("103–208 nm (± 34 %)", "12.4–32.4 %")
+        assert {each.holds for each in numbers(relative_uncertainty=0.02).headlines} == {"counting, scale"}
         assumed = {**whole, "rows": [{"name": "sampling_between", "median": 0.15, "fraction_100nm": 0.04}]}
-        median, fraction = Sizes(statistics(budget=assumed, relative_uncertainty=None)).headlines
+        median, fraction = numbers(budget=assumed, relative_uncertainty=None).headlines
         assert median.holds == "counting only" and "fields" in fraction.holds
-        assert {each.whole for each in Sizes(statistics(budget=None)).headlines} == {""}
+        assert {each.whole for each in numbers(budget=None).headlines} == {""}
 
     def test_a_withheld_verdict_gives_its_reason(self):
-        card = NanoCard.of(statistics(nano={**NEW["nano"], "reason": "25 of at least 30 particles"}))
-        assert card.title == "Undecided: 25 of at least 30 particles"
+        card = numbers(nano={**NEW["nano"], "reason": "25 of at least 30 particles"})
+        assert card.verdict == "Undecided: 25 of at least 30 particles"
 
     def test_the_weighted_table(self):
-        rows = {row.term: row.cells for row in Sizes(statistics()).weighted}
+        rows = {row.term: row.cells for row in numbers().weighted}
         assert len(rows) == 9
         assert {len(cells) for cells in rows.values()} == {3}
         assert (rows["Span"][0].value, rows["Span"][0].unit, rows["Mean"][0].unit) == ("1.24", "", "nm")
@@ -150,10 +159,10 @@ class TestSizes:
             "area": {**WEIGHTED, "note": "Too few."},
             "volume": {**WEIGHTED, "note": "Too few."},
         }
-        assert Sizes(statistics(weighted=weighted)).weighted_notes == ["Too few."]
+        assert numbers(weighted=weighted).weighted_notes == ["Too few."]
 
     def test_the_fit_in_words(self):
-        told = Sizes(statistics()).fit
+        told = numbers().fit
         assert told.startswith("A log-normal law with median 144 nm and geometric SD 1.62: fair fit")
         assert "0.061, p < 0.001" in told
 
@@ -169,34 +178,35 @@ class TestSizes:
         ],
     )
     def test_agglomerates_in_words(self, found, told):
-        assert Sizes(statistics(agglomerates=found)).groups == told
+        assert numbers(agglomerates=found).groups == told
 
     def test_shape_has_two_decimals(self):
-        (row,) = Sizes(statistics()).shape
+        (row,) = numbers().shape
         assert [cell.value for cell in row.cells] == ["0.61", "0.83", "1.00"]
 
 
 class TestNanoCard:
     def test_places_on_the_axis(self):
-        card = NanoCard.of(statistics())
-        assert (card.title, card.reading.at, card.reading.left, card.reading.right) == ("Undecided", 48.0, 42.0, 54.0)
+        card = numbers()
+        bar = card.nano_bar
+        assert (card.verdict, bar.at, bar.left, bar.right) == ("Undecided", 48.0, 42.0, 54.0)
         assert [row.name for row in card.sensitivity] == ["as analysed", "filter on"]
 
     def test_an_old_result_has_a_card_without_sensitivity(self):
-        card = NanoCard.of(SUMMARY["statistics"])
-        assert (card.title, card.reading.value, card.sensitivity) == ("Below 50 %", "21.9 %", ())
+        card = of(SUMMARY["statistics"])
+        assert (card.verdict, card.nano_bar.value, card.sensitivity) == ("Below 50 %", "21.9 %", [])
 
     def test_without_calibration(self):
         pixels = {"fraction_100nm": None, "fraction_low": None, "fraction_high": None}
         stored = {**statistics(nano={**NEW["nano"], "verdict": "not calibrated"}), **pixels, "unit": "px"}
-        assert Sizes(stored).nano is None
-        assert not any(each.interval for each in Sizes(stored).sizes)
-        assert NanoCard.of({**SUMMARY["statistics"], **pixels}) is None
+        assert of(stored).nano is None
+        assert not any(each.interval for each in of(stored).sizes)
+        assert of({**SUMMARY["statistics"], **pixels}).nano is None
 
 
 class TestConvergence:
     def test_everything_lies_within_the_picture(self):
-        chart = Convergence.of(statistics(), "particles")
+        chart = numbers().convergence
         places = [place for point in chart.points for place in (point.x, point.y, point.low, point.high)]
         ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
         assert all(0 <= place <= 100 for place in [*places, *ticks, chart.band_top, chart.band_top + chart.band_height])
@@ -205,7 +215,7 @@ class TestConvergence:
         assert 3 <= len(chart.y_ticks) <= 9
 
     def test_larger_is_higher(self):
-        ticks = Convergence.of(statistics(), "particles").y_ticks
+        ticks = numbers().convergence.y_ticks
         assert [float(tick.text) for tick in ticks] == sorted(float(tick.text) for tick in ticks)
         assert [tick.at for tick in ticks] == sorted((tick.at for tick in ticks), reverse=True)
 
@@ -213,16 +223,14 @@ class TestConvergence:
     @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
     def test_ticks_of_any_size(self, n, scale):
         found = {"n": [5, n], "median": [1.0 * scale, 1.1 * scale], "low": [0.9 * scale, 1.0 * scale]}
-        chart = Convergence.of(
-            statistics(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}), "particles"
-        )
+        chart = numbers(convergence={**NEW["convergence"], **found, "high": [1.2 * scale] * 2}).convergence
         assert 2 <= len(chart.x_ticks) <= 9
         assert 2 <= len(chart.y_ticks) <= 9
 
     @pytest.mark.parametrize("found", [None, {**NEW["convergence"], "n": [5], "median": [1.0]}])
     def test_none_where_there_is_no_curve(self, found):
-        assert Convergence.of(statistics(convergence=found), "particles") is None
-        assert Convergence.of(SUMMARY["statistics"], "particles") is None
+        assert numbers(convergence=found).convergence is None
+        assert of(SUMMARY["statistics"]).convergence is None
 
     @pytest.mark.parametrize(
         ("more", "told"),
@@ -235,7 +243,7 @@ class TestConvergence:
         ],
     )
     def test_how_many_more(self, more, told):
-        assert more_words(more, 0.05, 261, "particles") == told
+        assert numbers(convergence={**NEW["convergence"], "more": more}, n_kept=261).enough == told
 
 
 @pytest.mark.django_db

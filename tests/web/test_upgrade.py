@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from segmentation.views.words import significant
+from segmentation.core.measure.quantities import significant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).with_name("data")

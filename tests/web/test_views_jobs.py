@@ -15,7 +15,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Segmentation
-from segmentation.views.present import Change
+from segmentation.presenters.result import Change
 
 from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
@@ -295,7 +295,7 @@ class TestChange:
 
     def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
-        monkeypatch.setattr("segmentation.views.present.COUNTED_AGAIN", frame)
+        monkeypatch.setattr("segmentation.presenters.result.COUNTED_AGAIN", frame)
         page = words(maker.get(address(job())))
         assert (
             'data-lights="touches the frame" title="It has a pixel' in page and "30 set aside: touches the fr" in page
@@ -460,7 +460,7 @@ class TestResult:
     def test_what_the_filter_changed(self, maker, job):
         other = {"n": 280, "median": 149.77, "fraction_100nm": 0.241}
         filtered = {**summary(without_filter=other), "filter": True}
-        assert "Without it: 280 kept, median 150 nm, 24.1 % of 1–100 nm." in words(
+        assert "Without the filter: 280 kept, median 150 nm, 24.1 % of 1–100 nm." in words(
             maker.get(address(job(summary=filtered)))
         )
         same = {**summary(), "filter": True}

@@ -13,8 +13,8 @@ from django.test import Client
 
 from segmentation.core.measure.table import Table
 from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifact
+from segmentation.presenters.sample import bars
 from segmentation.services import tables
-from segmentation.views.pooled import bars
 from tests.conftest import TEXT_FILE, picture
 
 from .archive import zipped

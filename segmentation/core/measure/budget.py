@@ -105,9 +105,7 @@ def budget(case: Case) -> Budget | None:
 def _contribution(name: str, title: str, source: str, remedy: str, effect: Effect) -> Contribution:
     """remedy: what would reduce it."""
     median, fraction = effect
-    return Contribution(
-        name=name, title=title, source=source, remedy=remedy, median=median, fraction_100nm=fraction
-    )
+    return Contribution(name=name, title=title, source=source, remedy=remedy, median=median, fraction_100nm=fraction)
 
 
 def effect(told: Mapping[str, Any] | None, name: str) -> Effect:

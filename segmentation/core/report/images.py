@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from ..measure.quantities import number
 from ..sample import Image, Sample
 from .charts import BAR, FAINT, INK, MEDIAN
+from .entries import answers
 from .fonts import writable
 from .picture import ASIDE
-from .summary import answers
 from .wording import in_hundredths, one_line
 
 MOST_SMALL = 48  # histograms; more would be too small to read

@@ -32,6 +32,7 @@ from .document import (
     words,
     write,
 )
+from .entries import Entry, answers
 from .exports.result import versions
 from .facts import common, differing, lines, model_label, reported, text, unknown
 from .images import MOST_ABREAST, draw_by_image
@@ -39,7 +40,7 @@ from .lengths import in_readable_unit
 from .method import CITATION, left_out_words, method, references
 from .micrographs import micrographs
 from .panels import PANELS
-from .summary import Entry, Summary, answers
+from .summary import Summary
 from .wording import calibration_words, in_hundredths, one_line, scale_range
 
 TALLEST = 235.0

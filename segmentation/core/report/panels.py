@@ -26,12 +26,12 @@ from ..sample import Sample
 from ..tasks.base import Task
 from ..tasks.layers import readings_of
 from .charts import BAR, LETTER, MEAN, MEDIAN, TITLE, Distribution, draw_histogram, is_narrow, room, set_title
+from .entries import answers
 from .lengths import nanometre_in, readable_unit, sizes_in
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .picture import ASIDE, COLOURS, KEPT, NO_COLOUR, analysed, between, colour_numbers, painted, rimmed, sampled
 from .scalebar import draw_scale_bar
-from .summary import answers
 from .wording import per_cent
 
 LONGEST = 1100  # px of a picture; over 200 dpi in a panel of the figure

@@ -32,7 +32,7 @@ from .document import (
     words,
 )
 from .figure import drawn_alone
-from .summary import EQUAL_WEIGHT, WEIGHTINGS, Summary
+from .summary import WEIGHTINGS, Summary
 from .wording import counted_from, one_line, per_cent, share_interval
 
 MOST_LINES = 12
@@ -111,7 +111,7 @@ def distribution(shown: Distribution, summary: Summary) -> list[Flowable]:
         _weighted(summary),
         *(words(note, SMALL) for note in summary.weighted_notes),
         words(f"{summary.fit or NO_FIT.format(things=summary.things)} {GOOD_FIT}", SMALL),
-        words(" ".join([*definitions, EQUAL_WEIGHT.format(things=summary.things)]), SMALL),
+        words(" ".join([*definitions, summary.weighting_line]), SMALL),
         space(4),
         together(
             abreast(*charts),
@@ -131,7 +131,7 @@ def _definitions(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def _weighted(summary: Summary) -> Flowable:
-    found = summary.found
+    found = summary.statistics
     assert found is not None
     head = [f"{summary.size.title} ({found.unit})", *WEIGHTINGS.values()]
     lines = []

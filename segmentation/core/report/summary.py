@@ -6,9 +6,9 @@ The web process reads it too: nothing here needs scipy, matplotlib or pixels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..measure.budget_table import answers_of, lines, said
 from ..measure.convergence import more_images_words
@@ -19,17 +19,14 @@ from ..measure.quantities import (
     COLUMNS,
     DOUBTFUL_FRACTIONS,
     NUMBERS,
-    Kind,
     Quantity,
-    UnknownQuantity,
     Value,
-    number,
-    readable,
     significant,
 )
 from ..measure.results import BY_IMAGE, Nano, Statistics, Verdict
 from ..micrograph.types import NO_INTERVALS
-from .wording import LEAST_DOUBT, capital, counted_from, hundredths, interval_words, per_cent, share_interval
+from .entries import Aside, BudgetTable, Entry, Line, answers, known_column
+from .wording import LEAST_DOUBT, capital, counted_from, interval_words, per_cent, share_interval
 
 if TYPE_CHECKING:
     from ..sample import Sample
@@ -47,129 +44,25 @@ EQUAL_WEIGHT = (
 )
 
 
-NOTHING = Value(None)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
-    interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
-    what stands below it. group: of a table of all numbers.
-    """
-
-    name: str
-    term: str
-    number: Value = NOTHING
-    text: str = ""
-    definition: str = ""
-    kind: Kind = "number"
-    caution: str = ""
-    below: str = ""
-    group: str = ""
-
-    @classmethod
-    def of(cls, name: str, value: Value, **more: Any) -> Entry:
-        """A number of the registry, also where the kind of analysis that measured it is gone."""
-        quantity = known_number(name)
-        return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
-
-    @property
-    def value(self) -> str:
-        """As people read it, without unit."""
-        shown = self.number.value
-        if self.text or shown is None:
-            return self.text or "–"
-        if self.kind == "integer":
-            return f"{shown:,.0f}"
-        return hundredths(shown) if self.kind == "fraction" else significant(shown)
-
-    @property
-    def unit(self) -> str:
-        if self.text or self.number.value is None:
-            return ""
-        return "%" if self.kind == "fraction" else self.number.unit
-
-    @property
-    def interval(self) -> str:
-        """Such as "148–163", or why there is none."""
-        low, high = self.number.low, self.number.high
-        if low is None or high is None:
-            return self.caution if self.number.value is not None else ""
-        if self.kind == "fraction":
-            return share_interval(low, high).removesuffix(" %")
-        return interval_words(low, high)
-
-    @property
-    def words(self) -> str:
-        """On one line, such as "155 nm (148–163)"."""
-        shown = f"{self.value} {self.unit}".strip()
-        return f"{shown} ({self.interval})" if self.interval else shown
-
-
-class Line(NamedTuple):
-    """One line of a table of numbers."""
-
-    term: str
-    definition: str
-    cells: list[Entry]
-
-
-@dataclass(frozen=True)
-class Aside:
-    """The objects that were set aside for one reason."""
-
-    reason: str
-    count: int
-    definition: str
-
-
-class BudgetTable(NamedTuple):
-    """An uncertainty budget in words: contributions with their source and their effect on each answer."""
-
-    answers: list[str]
-    rows: list[tuple[str, str, list[str]]]
-    sentences: list[str]
-
-
-def known_number(name: str) -> Quantity:
-    """The quantity of this name, also where the kind of analysis that measured it is gone."""
-    try:
-        return number(name)
-    except UnknownQuantity:
-        return Quantity(name, capital(name.replace("_", " ")), "")
-
-
-def known_column(name: str) -> Quantity:
-    """The quantity of a column, also where the kind of analysis that measured it is gone."""
-    return COLUMNS.get(name) or Quantity(name, capital(name.replace("_", " ")), "", 1)
-
-
-def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
-    """What an analysis answers with, in the unit that people read; fractions only where they are known, unless every
-    one is wanted."""
-    found = (Entry.of(name, readable(value)) for name, value in quantities.items())
-    return [each for each in found if every or each.kind != "fraction" or each.number.value is not None]
-
-
 class Summary:
     """The numbers of an image or of a sample.
 
-    found: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
+    statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
     """
 
     def __init__(
         self,
-        found: Statistics | None,
+        statistics: Statistics | None,
         quantities: Mapping[str, Value],
         thing: str = "object",
         things: str = "objects",
         *,
         readable: bool = True,
     ) -> None:
-        if found is not None and found.unit == "px" and (found.nano or any(found.intervals.values())):
-            found = _without_intervals(found)
-        self.found = found.in_readable_unit() if readable and found else found
+        if statistics and statistics.unit == "px" and (statistics.nano or any(statistics.intervals.values())):
+            statistics = _without_intervals(statistics)
+        self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
 
@@ -181,20 +74,20 @@ class Summary:
     @property
     def screened(self) -> bool:
         """Whether objects are judged as nanomaterials, and the size distribution is the whole answer."""
-        return self.found is not None and self.found.screened
+        return self.statistics is not None and self.statistics.screened
 
     @property
     def kept(self) -> int:
-        return self.found.n_kept if self.found else 0
+        return self.statistics.n_kept if self.statistics else 0
 
     @property
     def set_aside_count(self) -> int:
-        return self.found.n_set_aside if self.found else 0
+        return self.statistics.n_set_aside if self.statistics else 0
 
     @property
     def size(self) -> Quantity:
         """Which measure of an object is its size."""
-        return known_column(self.found.size if self.found else "min_feret")
+        return known_column(self.statistics.size if self.statistics else "min_feret")
 
     @property
     def measures(self) -> list[Quantity]:
@@ -214,96 +107,95 @@ class Summary:
     @property
     def counts(self) -> list[Entry]:
         """Objects kept and set aside, and the latter by reason."""
-        if self.found is None:
+        if self.statistics is None:
             return []
         of = [("n_kept", "kept", self.kept, self.things)]
         of += [("n_set_aside", "set aside", self.set_aside_count, self.things)]
-        of += [("set_aside", reason, count, "set aside") for reason, count in self.found.set_aside.items()]
+        of += [("set_aside", reason, count, "set aside") for reason, count in self.statistics.set_aside.items()]
         return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
 
     @property
     def sizes(self) -> list[Entry]:
         """The size distribution by number, in the lines that everybody reads; none where nothing was kept."""
-        if not self.found or not self.kept:
+        if not self.statistics or not self.kept:
             return []
         names = [name for name in MAIN if self.kept > 1 or name in ("median", "ecd_median")]
         entries = [self.by_number(name) for name in names if name != "ecd_median" or self.size.name != "ecd"]
-        if self.found.fraction_100nm is not None:
+        if self.statistics.fraction_100nm is not None:
             share = self.by_number("fraction_100nm")
             entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=self.doubtful))
-        if self.found.fit and self.kept >= LEAST:
-            entries.append(Entry.of("fit", Value(None), text=f"{self.found.fit['word']} fit"))
-        if self.found.agglomerates:
-            entries.append(Entry.of("groups", Value(self.found.agglomerates["groups"])))
+        if self.statistics.fit and self.kept >= LEAST:
+            entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
+        if self.statistics.agglomerates:
+            entries.append(Entry.of("groups", Value(self.statistics.agglomerates["groups"])))
         return entries
 
     def by_number(self, name: str) -> Entry:
         """A figure by number; it says why it has no interval where its weighting has one."""
-        assert self.found is not None
-        return Entry.of(name, self.found.value(name))
+        assert self.statistics is not None
+        return Entry.of(name, self.statistics.value(name))
 
     @property
     def headlines(self) -> list[Entry]:
         """What the first screen says beside the count: median and nano fraction with its verdict, as far as known."""
-        if not self.found or not self.kept:
+        if not self.statistics or not self.kept:
             return []
-        median = replace(self.by_number("median"), term="Median min. Feret")
-        if self.found.fraction_100nm is None:
-            return [median]
-        verdict = self.verdict
-        share = self.by_number("fraction_100nm")
-        return [median, replace(share, term=f"1–100 nm{self.counted_from}", below=verdict)]
+        terms = {"median": "Median min. Feret", "fraction_100nm": f"1–100 nm{self.counted_from}"}
+        below = {"median": "", "fraction_100nm": self.verdict}
+        names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
+        found = {name: replace(self.by_number(name), term=terms[name], below=below[name]) for name in names}
+        return [replace(each, holds=self.holds(name), whole=self.whole(name)) for name, each in found.items()]
 
     def holds(self, answer: str) -> str:
         """What the interval of an answer includes: "counting only"."""
-        assert self.found is not None
-        doubt = self.found.relative_uncertainty
+        assert self.statistics is not None
+        doubt = self.statistics.relative_uncertainty
         more = ["scale"] * bool(doubt and doubt >= LEAST_DOUBT)
-        if self.found.interval_basis == BY_IMAGE:
+        if self.statistics.interval_basis == BY_IMAGE:
             return " and ".join(["differences between images", *more])
-        rows: Iterable[Any] = self.found.budget["rows"] if self.found.budget else ()
+        rows: Iterable[Any] = self.statistics.budget["rows"] if self.statistics.budget else ()
         assumed = next((row[answer] for row in rows if row["name"] == "sampling_between"), None)
         more += ["fields"] * bool(assumed and answer == "fraction_100nm")
         return ", ".join(["counting", *more]) if more else "counting only"
 
     def whole(self, answer: str) -> str:
         """An answer with its whole expanded uncertainty: "143–291 nm (± 34 %)"; "" where there is no budget."""
-        assert self.found is not None
-        budget: Mapping[str, Any] = self.found.budget or {}
+        assert self.statistics is not None
+        budget: Mapping[str, Any] = self.statistics.budget or {}
         if answer not in budget:
             return ""
         expanded = budget[answer]["expanded"]
         if answer == "median":
-            median = self.found.median or 0.0
+            median = self.statistics.median or 0.0
             ends = interval_words(max(0.0, median * (1 - expanded)), median * (1 + expanded))
-            return f"{ends} {self.found.unit} (± {per_cent(float(f'{expanded:.2g}'))})"
+            return f"{ends} {self.statistics.unit} (± {per_cent(float(f'{expanded:.2g}'))})"
         value = budget[answer]["value"]
         return share_interval(max(0.0, value - expanded), min(1.0, value + expanded))
 
     @property
     def doubtful(self) -> str:
         """The nano fraction with or without doubtful outlines, whichever was not analysed, where it is another."""
-        assert self.found is not None
-        own = self.found.fraction_100nm
-        shares = {words: getattr(self.found, name) for name, words in DOUBTFUL_FRACTIONS.items()}
+        assert self.statistics is not None
+        own = self.statistics.fraction_100nm
+        shares = {words: getattr(self.statistics, name) for name, words in DOUBTFUL_FRACTIONS.items()}
         return ", ".join(f"{words} {per_cent(share)}" for words, share in shares.items() if share not in (None, own))
 
     @property
     def counted_from(self) -> str:
         """From which size on particles are in the fraction; older results do not say."""
-        least = self.found.nano.get("least_nm") if self.found and self.found.nano else None
+        least = self.statistics.nano.get("least_nm") if self.statistics and self.statistics.nano else None
         return "" if least is None else f", of ≥ {significant(least)} nm"
 
     @property
     def few(self) -> str:
         """What is too few for a useful interval."""
-        by_image = self.found is not None and self.found.interval_basis == BY_IMAGE
+        by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
         return f"too few {'images' if by_image else self.things}"
 
     @property
     def weighted(self) -> list[Line]:
         """Each figure by number, area and volume; none where an older result knows no weights."""
-        if not self.found or not self.found.weighted or not self.kept:
+        if not self.statistics or not self.statistics.weighted or not self.kept:
             return []
         return [
             Line(NUMBERS[name].title, NUMBERS[name].definition, [self._weighted(name, by) for by in WEIGHTINGS])
@@ -312,23 +204,28 @@ class Summary:
 
     def _weighted(self, name: str, by: str) -> Entry:
         """By area and volume some figures never have an interval, so that few objects are not the reason there."""
-        assert self.found is not None
-        figures: Mapping[str, Any] = self.found.weighted.get(by, {})
+        assert self.statistics is not None
+        figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
         low, high = (figures.get("intervals") or {}).get(name) or (None, None)
-        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.found.unit))
+        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit))
         caution = self.few if by == "number" and not figures.get("note") else ""
         return Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}")
 
     @property
     def weighted_notes(self) -> list[str]:
         """Why some of the weighted figures have no interval, each sentence once."""
-        notes = [of["note"] for of in (self.found.weighted.values() if self.found else ()) if of.get("note")]
+        notes = [of["note"] for of in (self.statistics.weighted.values() if self.statistics else ()) if of.get("note")]
         return list(dict.fromkeys(notes)) if self.kept else []
+
+    @property
+    def weighting_line(self) -> str:
+        """What the three weightings are."""
+        return EQUAL_WEIGHT.format(things=self.things)
 
     @property
     def shape(self) -> list[Line]:
         """Median, D10 and D90 of every descriptor of shape."""
-        spread = self.found.shape if self.found and self.kept else {}
+        spread = self.statistics.shape if self.statistics and self.kept else {}
         return [
             Line(COLUMNS[name].title, COLUMNS[name].definition, [_hundredths(name, of, end) for end in SPREAD])
             for name, of in spread.items()
@@ -345,7 +242,7 @@ class Summary:
     @property
     def interval_line(self) -> str:
         """What the intervals beside the numbers are, or why there are none; older results say nothing."""
-        found = self.found
+        found = self.statistics
         if not found or not self.kept or not (found.intervals or found.interval_note):
             return ""
         if found.interval_note:
@@ -359,18 +256,18 @@ class Summary:
     @property
     def edge_line(self) -> str:
         """How what touches the frame is allowed for."""
-        weighted = self.found is not None and self.found.edge == "weight"
+        weighted = self.statistics is not None and self.statistics.edge == "weight"
         others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
         return f"Sizes leave out {self.things} that touch the frame{others}."
 
     @property
     def fit(self) -> str:
         """The log-normal law and how well it fits, in a sentence; "" where none was fitted."""
-        fit = self.found.fit if self.found else None
+        fit = self.statistics.fit if self.statistics else None
         if not fit or self.kept < LEAST:
             return ""
-        assert self.found is not None
-        law = f"A log-normal law with median {significant(fit['median'])} {self.found.unit} and geometric SD"
+        assert self.statistics is not None
+        law = f"A log-normal law with median {significant(fit['median'])} {self.statistics.unit} and geometric SD"
         chance = f", {chance_words(fit['p'])}" if fit.get("p") is not None else ""
         return (
             f"{law} {significant(fit['gsd'])}: {fit['word']} fit"
@@ -380,7 +277,7 @@ class Summary:
     @property
     def groups(self) -> str:
         """Objects and the groups in which they touch."""
-        found = self.found.agglomerates if self.found else None
+        found = self.statistics.agglomerates if self.statistics else None
         if not found or not self.kept:
             return ""
         if not found["groups"]:
@@ -393,13 +290,13 @@ class Summary:
     @property
     def enough(self) -> str:
         """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
-        found = self.found.convergence if self.found and self.kept else None
+        found = self.statistics.convergence if self.statistics and self.kept else None
         if not found:
             return ""
-        assert self.found is not None
+        assert self.statistics is not None
         wanted, more = found.get("wanted") or 0.05, found.get("more")
         if found.get("by") == "image":
-            return f"{capital(more_images_words(more, wanted, self.found.relative_uncertainty))}."
+            return f"{capital(more_images_words(more, wanted, self.statistics.relative_uncertainty))}."
         aim = f"± {per_cent(wanted)}"
         if more is None:
             return f"There are too few {self.things} to predict how many give the median within {aim}."
@@ -410,7 +307,7 @@ class Summary:
     @cached_property
     def nano(self) -> Nano | None:
         """The screening as a nanomaterial; of an older result its verdict follows from the interval alone."""
-        found = self.found
+        found = self.statistics
         if not found or not self.kept or found.nano:
             return found.nano if found and self.kept else None
         share, low, high = found.fraction_100nm, found.fraction_low, found.fraction_high
@@ -443,10 +340,10 @@ class Summary:
     @property
     def budget(self) -> BudgetTable | None:
         """None of pixels, and of older results."""
-        found = self.found.budget if self.found else None
+        found = self.statistics.budget if self.statistics else None
         if not found:
             return None
-        names = answers_of(self.found.nano if self.found else None)
+        names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [(title, source, list(map(said, effects, names))) for title, source, *effects in lines(found)]
         totals: Mapping[str, Any] = found
         return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
@@ -455,32 +352,32 @@ class Summary:
     def set_aside(self) -> list[Aside]:
         """How many were set aside, by reason, in the order of judging."""
         known = {str(reason): reason.definition for reason in Reason}
-        found = self.found.set_aside if self.found else {}
+        found = self.statistics.set_aside if self.statistics else {}
         return [Aside(reason, count, known.get(reason, OTHER_REASON)) for reason, count in found.items()]
 
     @property
     def without_filter(self) -> str:
         """What would be counted without the filter; "" where it removed nothing."""
-        other = self.found.without_filter if self.found else None
+        other = self.statistics.without_filter if self.statistics else None
         if not other:
             return ""
-        assert self.found is not None
+        assert self.statistics is not None
         share = other.get("fraction_100nm")
         nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
-        median = f"{significant(other['median'])} {self.found.unit}"
+        median = f"{significant(other['median'])} {self.statistics.unit}"
         return f"Without the filter: {other['n']:,} kept, median {median}{nano}."
 
     def every(self) -> Iterator[Entry]:
         """All numbers in the order of reading, for a table of them: each with its group."""
         own = [] if self.screened else answers(self.stored_quantities, every=True)
         yield from (replace(each, group="quantities") for each in own)
-        if self.found is None:
+        if self.statistics is None:
             return
         yield from [] if own else self.counts
         lines = [self._weighted(name, by) for by in WEIGHTINGS for name in FIGURES]
         yield from (replace(each, term=NUMBERS[each.name].label) for each in lines)
-        yield from (replace(each, group="other sizes") for each in self._others(self.found))
-        for term, value, text in self._fit_numbers(self.found):
+        yield from (replace(each, group="other sizes") for each in self._others(self.statistics))
+        for term, value, text in self._fit_numbers(self.statistics):
             yield Entry("fit", term, value, text, group="log-normal fit")
         names = {
             "groups": f"groups of touching {self.things}",
@@ -488,10 +385,10 @@ class Summary:
             "primaries_in_groups": f"{self.things} in groups",
             "largest": f"{self.things} in the largest group",
         }
-        counted: Mapping[str, Any] = self.found.agglomerates or {}
+        counted: Mapping[str, Any] = self.statistics.agglomerates or {}
         for name, count in counted.items():
             yield Entry(name, names[name], Value(count), kind="integer", group="agglomerates")
-        for name, spread in self.found.shape.items():
+        for name, spread in self.statistics.shape.items():
             for of, share in spread.items():
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[of].label}", Value(share), group="shape")
 

@@ -103,15 +103,19 @@ def interval_words(low: float, high: float) -> str:
 
 
 def pixel_size(nm_per_pixel: float) -> str:
-    """Such as "7.344 nm/px": four digits, without zeros at the end."""
-    shown = significant(nm_per_pixel, 4)
-    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown} nm/px"
+    """Such as "7.344 nm/px"."""
+    return f"{trimmed(nm_per_pixel)} nm/px"
+
+
+def trimmed(value: float) -> str:
+    """Four digits, without zeros at the end."""
+    shown = significant(value, 4)
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def scale_range(low: float, high: float) -> str:
     """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px"."""
-    least = pixel_size(low).removesuffix(" nm/px")
-    return pixel_size(high) if high <= low * 1.001 else f"{least} to {pixel_size(high)}"
+    return pixel_size(high) if high <= low * 1.001 else f"{trimmed(low)} to {pixel_size(high)}"
 
 
 def capital(text: str) -> str:

@@ -27,10 +27,10 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 
 from segmentation import services
+from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.models import Attempted, ExportJob, Job, Micrograph, Sample
 from segmentation.services.space import keep_reserve
 from segmentation.static_files import collect
-from segmentation.views.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from worker import data_directory
 from worker.child import ANALYSES, INSPECTIONS
 from worker.scratch import sweep

@@ -19,7 +19,7 @@ import numpy as np
 from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS
 from ...measure.table import Table
 from ...micrograph.types import SOURCES
-from ..summary import answers
+from ..entries import answers
 from ..wording import counted_from, doubt_words, instrument_words, version
 from .base import FIRST, Export
 

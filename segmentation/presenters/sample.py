@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,18 +11,18 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
-from ..core.measure.convergence import more_images_words
-from ..core.measure.quantities import OF
+from ..core.measure.quantities import OF, Value, significant
+from ..core.measure.results import BY_IMAGE, Statistics
 from ..core.micrograph.pairing import place
+from ..core.report.entries import Entry, answers
+from ..core.report.wording import capital, interval_words, scale_range
 from ..core.tasks import find
 from ..core.tasks.base import Task
+from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..plain import quantities_of
-from .present import ClassRow, class_rows, shown_settings
-from .serving import thumbnails
-from .sizes import Measure, Sizes, answers, between
-from .smallcharts import Convergence
-from .words import capital, per_cent, significant, trimmed
+from .charts import ChartedSummary
+from .result import ClassRow, class_rows, shown_settings, values_of
 
 HEIGHT = 32.0
 EXCLUDED = "left out by you"
@@ -47,7 +47,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageRow:
     """One row of the table of images.
 
     job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
@@ -67,7 +67,7 @@ class Image:
     outlier: str = ""
     warning: str = ""
     bars: str = ""
-    numbers: Sequence[Measure] = ()
+    numbers: Sequence[Entry] = ()
 
     @cached_property
     def address(self) -> str:
@@ -75,7 +75,7 @@ class Image:
         return reverse("job", args=[self.job.pk]) if self.job else ""
 
 
-class Pooled(Sizes):
+class Pooled(ChartedSummary):
     """The page's view of a sample."""
 
     def __init__(self, sample: Sample) -> None:
@@ -84,11 +84,9 @@ class Pooled(Sizes):
         self.sources: dict[str, int] = (self.said.get("calibration") or {}).get("sources") or {}
         if self.assumed:
             self.said = {}
-        reported = bool(self.said.get("of"))
-        super().__init__(self.said if reported and "n_kept" in self.said else {})
-        self.quantities: list[Measure] = []
-        if reported and not (self.statistics and self.screened):
-            self.quantities = answers(quantities_of(self.said))
+        task, reported = self.task, bool(self.said.get("of"))
+        statistics = Statistics.from_dict(self.said) if reported and "n_kept" in self.said else None
+        super().__init__(statistics, values_of(self.said) if reported else {}, task.thing, task.things)
         self.unit: str = self.said.get("unit", "nm")
 
     @property
@@ -134,29 +132,25 @@ class Pooled(Sizes):
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
 
     @property
-    def things(self) -> str:
-        return self.task.things
-
-    @property
     def of_sizes(self) -> bool:
         """Whether its kind of analysis has a distribution of sizes."""
         return self.task.screened
 
     @property
-    def of_all(self) -> list[Measure]:
+    def of_all(self) -> list[Entry]:
         """Numbers of each image and of all together; none for kinds of analysis with a size distribution."""
-        return self.headline_quantities(quantities_of(self.said)) if self.quantities else []
+        return self.headline_quantities(self.stored_quantities) if self.quantities else []
 
-    def headline_quantities(self, quantities: dict[str, dict[str, Any]]) -> list[Measure]:
+    def headline_quantities(self, quantities: Mapping[str, Value]) -> list[Entry]:
         """The main numbers of all images or of one, by which images are compared."""
-        found = [answers({name: quantities[name]}) for name in self.said.get("chief", ()) if name in quantities]
-        return [each[0] if each else Measure("", "–", "") for each in found]
+        every = answers(quantities, every=True)
+        return [each for name in self.said.get("chief", ()) for each in every if each.name == name]
 
     @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         shown = self.task.semantic and bool(self.quantities)
-        return class_rows(quantities_of(self.said), lengths=self.unit != "px") if shown else []
+        return class_rows(self.stored_quantities, lengths=self.unit != "px") if shown else []
 
     @property
     def images_pooled(self) -> int:
@@ -179,40 +173,25 @@ class Pooled(Sizes):
         return super().interval_line
 
     @property
-    def between(self) -> Measure | None:
+    def between(self) -> Entry | None:
         """How much the images differ."""
         found = self.said.get("between")
         if not found or found.get("share") is None:
             return None
-        return Measure("Variance between images", per_cent(found["share"]), "%", BETWEEN)
+        return Entry("between", "Variance between images", Value(found["share"]), definition=BETWEEN, kind="fraction")
 
     @property
     def by_image(self) -> bool:
         """Whether the curve of the median counts images; of one image, and in older results, it counts particles."""
-        return (self.statistics.get("convergence") or {}).get("by") == "image"
-
-    @property
-    def convergence(self) -> Convergence | None:
-        chart = super().convergence
-        if chart is None or not self.by_image:
-            return chart
-        points = (replace(point, words=point.words.replace(" particles:", " images:", 1)) for point in chart.points)
-        return replace(chart, sentence=self.enough, points=tuple(points))
-
-    @property
-    def enough(self) -> str:
-        """How many more images would do, "" where particles are counted."""
-        if not self.by_image:
-            return ""
-        found = self.statistics["convergence"]
-        uncertainty = self.statistics.get("relative_uncertainty")
-        return f"{capital(more_images_words(found['more'], found['wanted'], uncertainty))}."
+        curve = self.statistics.convergence if self.statistics else None
+        return curve is not None and curve.get("by") == "image"
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The settings that its images were asked to be analysed with; what each came to is on its own page."""
         asked = AnalysisSettings.from_dict(self.sample.settings)
-        unused = {"field_spread"} if self.statistics.get("interval_basis") == "by image" else set()
+        by_image = self.statistics is not None and self.statistics.interval_basis == BY_IMAGE
+        unused = {"field_spread"} if by_image else set()
         return [
             ("Kind of analysis", self.task.title),
             ("Model", asked.segmentation.model),
@@ -235,23 +214,21 @@ class Pooled(Sizes):
         low, high = found.get("low"), found.get("high")
         if low is None or high is None:
             return "scale not known, sizes in pixels" if self.answered else ""
-        if high <= low * 1.001:
-            return f"{trimmed(low)} nm/px"
-        return f"{trimmed(low)} to {trimmed(high)} nm/px"
+        return scale_range(low, high)
 
     @cached_property
-    def images(self) -> list[Image]:
+    def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last."""
         jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
         jobs = sorted(jobs.order_by("created", "pk"), key=lambda job: place(job.micrograph.name, job.micrograph.sha256))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     @property
-    def pictured(self) -> list[Image]:
+    def pictured(self) -> list[ImageRow]:
         """Those with a picture and a page of their own."""
         return [image for image in self.images if image.picture and image.address]
 
-    def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[Image]:
+    def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.said.get("histogram") or {}).get("counts") or [[]] * len(self.said.get("of", []))
         rows = zip(self.said.get("of", []), self.said.get("images", []), counts, strict=False)
         pooled = {pk: (row, bars(column)) for pk, row, column in rows}
@@ -263,7 +240,9 @@ class Pooled(Sizes):
         if self.said.get("chief"):
             own = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "summary__quantities"))
             rows = [
-                replace(row, numbers=self.headline_quantities(own.get(row.job.pk) or {})) for row in rows if row.job
+                replace(row, numbers=self.headline_quantities(values_of({"quantities": own.get(row.job.pk) or {}})))
+                for row in rows
+                if row.job
             ]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
         return rows + [_arriving(micrograph) for micrograph in arriving]
@@ -276,11 +255,11 @@ class Pooled(Sizes):
         return {pk: rest for pk, source, *rest in found if source != "default"}
 
 
-def _arriving(micrograph: Micrograph) -> Image:
+def _arriving(micrograph: Micrograph) -> ImageRow:
     picture = reverse("upload-preview", args=[micrograph.pk]) if micrograph.preview else ""
     under_way = micrograph.state == Micrograph.State.RUNNING
     state = micrograph.stage if under_way and micrograph.stage else micrograph.get_state_display()
-    return Image(
+    return ImageRow(
         None, micrograph.name, picture, Job.State.RUNNING if under_way else Job.State.QUEUED, capital(state), ""
     )
 
@@ -294,29 +273,33 @@ def _state(job: Job) -> str:
     return capital(job.get_state_display())
 
 
-def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> Image:
+def _image(job: Job, picture: str, pooled: Any, other: Any, unit: str) -> ImageRow:
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     known = (job, job.micrograph.name, picture, job.state, _state(job))
     if job.state != Job.State.DONE:
-        return Image(*known, job.error if job.state == Job.State.FAILED else "")
+        return ImageRow(*known, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         n, median, own_unit = other or (None, None, unit)
         words = ("" if n is None else str(n), _size(median, own_unit or unit))
-        return Image(*known, PENDING if job.included else EXCLUDED, *words)
+        return ImageRow(*known, PENDING if job.included else EXCLUDED, *words)
     row, path = pooled
     why = row.get("excluded") or ("" if job.included else EXCLUDED)
     own_unit = "px" if row.get("excluded") else unit
-    return Image(
+    return ImageRow(
         *known,
         why,
         str(row.get("n", "")),
         _size(row.get("median"), own_unit),
-        between((row.get("low"), row.get("high"))),
+        _interval(row.get("low"), row.get("high")),
         row.get("outlier") or "",
         row.get("warning") or "",
         path,
     )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else interval_words(low, high)
 
 
 def _size(value: float | None, unit: str) -> str:

@@ -1,9 +1,8 @@
-"""The content of the job and result pages, from the rows that the worker filled."""
+"""A finished job as its page, the API and the lists show it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,24 +12,26 @@ from django.utils.html import format_html
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, from_json
 from ..core.measure.filters import LEAST_CONFIDENCE, Reason
-from ..core.measure.quantities import OF, Quantity, Value, column, readable
-from ..core.micrograph.types import NO_SCALE, Calibration
+from ..core.measure.fitting import LEAST
+from ..core.measure.quantities import OF, Quantity, Value, column, significant
+from ..core.measure.results import Statistics
+from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.network.scale_search import UNDECIDED
-from ..core.pace import about
+from ..core.report.entries import Aside, Entry, answers, known_number
 from ..core.report.picture import COLOURS
+from ..core.report.summary import Summary
+from ..core.report.wording import capital, per_cent
 from ..core.settings import task_of
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job, Micrograph
 from ..plain import quantities_of
-from ..services.calibration import asked_calibration
-from .sizes import FEW, Measure, Sizes, answers, known
-from .smallcharts import Convergence
-from .words import capital, doubt_line, per_cent, significant
+from ..services.calibration import is_assumed, used_calibration
+from .charts import ChartedSummary, Convergence
+from .words import doubt_line
 
 SAID_ELSEWHERE = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
-OTHER_REASON = "Set aside by the analysis."
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
 
 
@@ -62,14 +63,12 @@ COUNTED_AGAIN = {
 
 
 @dataclass(frozen=True)
-class Aside:
-    """The objects set aside for one reason, and the setting that counts them, if one click can change it."""
+class AsideLine(Aside):
+    """The objects set aside for one reason, and the setting that counts them, if one click can change it. in_front:
+    whether it stands where the numbers are, and not only among all reasons."""
 
-    reason: str
-    count: int
-    definition: str
     change: Change | None = None
-    told: bool = False  # where the numbers are, and not only among all reasons
+    in_front: bool = False
 
     @property
     def title(self) -> str:
@@ -82,91 +81,18 @@ class ClassRow:
 
     name: str
     colour: str
-    cells: list[Measure]
+    cells: list[Entry]
 
 
-@dataclass(frozen=True)
-class Status:
-    """What a waiting page says."""
-
-    title: str
-    line: str
-    per_cent: int = 0
-
-
-def status_of(job: Job) -> Status:
-    """The state of a job in words."""
-    if job.state == Job.State.QUEUED and job.stage:
-        return Status(
-            f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once the problem is solved."
-        )
-    if job.state == Job.State.QUEUED and not job.ready:
-        return Status("Reading the image", "We first read its size and scale.")
-    if job.state == Job.State.QUEUED:
-        return Status("Waiting for its turn", _waiting(job))
-    if job.state == Job.State.RUNNING:
-        done = round(100 * job.progress)
-        return Status(capital(job.stage or "starting"), _line(f"{done} % done", job), done)
-    if job.state == Job.State.FAILED:
-        return Status("The analysis failed", job.error)
-    if job.state == Job.State.CANCELLED:
-        return Status("Cancelled", "The analysis was stopped. The image is kept, so you can try again.")
-    return Status("Done", "The result is ready.", 100)
-
-
-def _waiting(job: Job) -> str:
-    position = job.position()
-    place = "next in the queue" if position in (None, 1) else f"number {position} in the queue"
-    return _line(place, job)
-
-
-def _line(now: str, job: Job) -> str:
-    seconds = job.expected_seconds()
-    return capital(now if seconds is None else f"{now}, {about(seconds)} left")
-
-
-def used_calibration(job: Job) -> Calibration:
-    """What a job measured with, or will."""
-    stored = job.summary.get("calibration")
-    if stored:
-        return Calibration(**stored)
-    return settings_calibration(job)
-
-
-def stated_calibration(job: Job) -> Calibration | None:
-    """The calibration in a job's settings, or the requested one if the job never became ready."""
-    stated = job.get_settings().measurement.calibration
-    if stated is None and not job.ready and job.micrograph.is_read:
-        with suppress(ValueError):
-            return asked_calibration(job.asked, job.micrograph)
-    return stated
-
-
-def settings_calibration(job: Job) -> Calibration:
-    """What a job's settings lead to."""
-    return led_to(job.get_settings().with_(calibration=stated_calibration(job)), job.micrograph)
-
-
-def led_to(settings: AnalysisSettings, micrograph: Micrograph) -> Calibration:
-    """The calibration of an upload under these settings: theirs, else its own, else none."""
-    return settings.measurement.scaled(micrograph.own_calibration)
-
-
-class Result(Sizes):
+class Result(ChartedSummary):
     """The result page's view of a finished job."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
         self.task = find(task_of(self.summary))
-        super().__init__(self.summary.get("statistics") or {})
-        self.things = self.task.things
-        self.unit: str = self.statistics.get("unit", "px")
+        super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
-
-    @property
-    def set_aside_count(self) -> int:
-        return self.statistics.get("n_set_aside", 0)
 
     @property
     def nothing(self) -> bool:
@@ -178,7 +104,11 @@ class Result(Sizes):
     @property
     def refused(self) -> bool:
         """Whether no number is given because the image is of another kind."""
-        return bool(self.summary.get("refused")) or Reason.UNLIKE in self.statistics.get("set_aside", {})
+        return bool(self.summary.get("refused")) or self._is_unlike
+
+    @property
+    def _is_unlike(self) -> bool:
+        return any(each.reason == Reason.UNLIKE for each in self.set_aside)
 
     @property
     def fitting(self) -> Change | None:
@@ -224,7 +154,7 @@ class Result(Sizes):
     @property
     def has_curves(self) -> bool:
         """Whether there are enough particles for a histogram; of fewer the table says it all."""
-        return self.kept >= FEW
+        return self.kept >= LEAST
 
     @property
     def kept_words(self) -> str:
@@ -264,28 +194,15 @@ class Result(Sizes):
         return [replace(each, text=each.text.removeprefix(heading)) for each in every] if self.nothing else every
 
     @property
-    def quantities(self) -> list[Measure]:
-        """The numbers that a kind of analysis answers with, where the size distribution alone is not the answer."""
-        return [] if self.statistics and self.screened else answers(quantities_of(self.summary))
-
-    @property
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         shown = self.task.semantic and not self.statistics
-        return class_rows(quantities_of(self.summary), lengths=self.calibration.is_known) if shown else []
+        return class_rows(self.stored_quantities, lengths=self.calibration.is_known) if shown else []
 
     @property
     def own_size(self) -> Quantity | None:
         """The size of this kind of analysis, where the table of objects has no column of it for all kinds."""
         return None if self.task.size in ("", *LISTED) else column(self.task.size)
-
-    @property
-    def edge_line(self) -> str:
-        """How what touches the frame is allowed for."""
-        weighted = (
-            ", and the others are weighted for it (Miles–Lantuéjoul)" if self.statistics.get("edge") == "weight" else ""
-        )
-        return f"Sizes leave out {self.task.things} that touch the frame{weighted}."
 
     @property
     def convergence(self) -> Convergence | None:
@@ -297,24 +214,28 @@ class Result(Sizes):
         if not self.statistics or not self.screened:
             return []
         kept = Chip("", "Kept", self.kept, "Counted in every number of this page.")
-        return [kept, *(Chip(name, capital(name), count, _reason(name)) for name, count in self._set_aside)]
-
-    @property
-    def _set_aside(self) -> list[tuple[str, int]]:
-        return list(self.statistics.get("set_aside", {}).items())
+        others = (Chip(each.reason, capital(each.reason), each.count, each.definition) for each in self.set_aside)
+        return [kept, *others]
 
     @property
     def aside_title(self) -> str:
         return f"{self.set_aside_count} set aside"
 
     @property
-    def aside(self) -> list[Aside]:
+    def aside(self) -> list[AsideLine]:
         """How many were set aside, by reason."""
-        changes = {name: COUNTED_AGAIN[name] for name, _ in self._set_aside if name in COUNTED_AGAIN}
+        known = self.set_aside
+        changes = {each.reason: COUNTED_AGAIN[each.reason] for each in known if each.reason in COUNTED_AGAIN}
         every = list(changes.values())
         return [
-            Aside(name, count, _reason(name), self._clicked(changes.get(name), every), name in changes)
-            for name, count in self._set_aside
+            AsideLine(
+                each.reason,
+                each.count,
+                each.definition,
+                self._clicked(changes.get(each.reason), every),
+                each.reason in changes,
+            )
+            for each in known
         ]
 
     def _clicked(self, change: Change | None, every: list[Change]) -> Change | None:
@@ -335,8 +256,8 @@ class Result(Sizes):
             return ""
         return (
             "Confidence is the chance that an outline is right. On test images"
-            f" {per_cent(under)} % of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
-            f" and {per_cent(over)} % of the others."
+            f" {per_cent(under)} of the {self.task.things} under {LEAST_CONFIDENCE:.0%} were wrong,"
+            f" and {per_cent(over)} of the others."
         )
 
     @property
@@ -352,17 +273,11 @@ class Result(Sizes):
     @property
     def filter_line(self) -> str:
         """What the filter did, or would leave alone."""
-        if Reason.UNLIKE in self.statistics.get("set_aside", {}):
+        if self._is_unlike:
             return "Nothing is measured, so the filter changes nothing."
         if not self.summary.get("filter"):
             return "Filter off: only outlines that touch the frame or have a few pixels are set aside."
-        other = self.statistics.get("without_filter")
-        if not other:
-            return "Filter on: it removed nothing."
-        median = f"median {self.length(other['median'])}"
-        share = other.get("fraction_100nm")
-        nano = "" if share is None else f", {per_cent(share)} % of 1–100 nm"
-        return f"Filter on. Without it: {other['n']} kept, {median}{nano}."
+        return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -391,12 +306,12 @@ class Result(Sizes):
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
-def class_rows(quantities: dict[str, dict[str, Any]], *, lengths: bool) -> list[ClassRow]:
+def class_rows(quantities: Mapping[str, Value], *, lengths: bool) -> list[ClassRow]:
     """The numbers of each class, in the order of the classes; without a scale (lengths) its share of the area alone."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Value]] = {}
     for name, value in quantities.items():
         figure, _, class_name = name.partition(OF)
-        if class_name and (lengths or not known(figure).power):
+        if class_name and (lengths or not known_number(figure).power):
             found.setdefault(class_name, {})[figure] = value
     return [
         ClassRow(name, f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}", answers(own, every=True))
@@ -417,37 +332,27 @@ def flags_of(summary: dict[str, Any], micrograph: Micrograph) -> list[Flag]:
     return from_json(summary, (NO_SCALE, *micrograph.notes))
 
 
-def is_scaled(summary: dict[str, Any]) -> bool:
-    """Whether the scale of a result is known."""
-    return Calibration(**summary.get("calibration", {"nm_per_pixel": None, "source": "none"})).is_known
+def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
+    """The size distribution of a stored result, also of an earlier version."""
+    stored = summary.get("statistics")
+    return Statistics.from_dict(stored) if stored else None
 
 
-ASSUMED = (
-    "An earlier version assumed that this image is 7520 nm wide. Its sizes may be wrong by any factor, so they are not"
-    " shown. Set the scale, or measure in pixels."
-)
-
-
-def is_assumed(summary: dict[str, Any]) -> bool:
-    """Whether an earlier version assumed the width of the image, so that nothing is shown of what it measured."""
-    return summary.get("calibration", {}).get("source") == "default"
+def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
+    """The quantities of a stored result, in the order of its kind of analysis."""
+    return {name: Value(**each) for name, each in quantities_of(dict(summary)).items()}
 
 
 def main_number(summary: dict[str, Any]) -> str:
     """The number by which a result is known in lists, "" where there is none or its scale was assumed."""
     if is_assumed(summary):
         return ""
-    statistics = summary.get("statistics")
-    if statistics and statistics.get("screened", True):
-        median = readable(Value(statistics.get("median"), unit=statistics["unit"]))
-        return f"median {significant(median.value)} {median.unit}" if median.value is not None else ""
-    first = next(iter(answers(quantities_of(summary))), None)
+    numbers = Summary(statistics_of(summary), values_of(summary))
+    if numbers.screened:
+        median = numbers.by_number("median")
+        return f"median {median.value} {median.unit}" if median.number.value is not None else ""
+    first = next(iter(numbers.quantities), None)
     return " ".join(filter(None, (first.term, first.value, first.unit))) if first else ""
-
-
-def _reason(name: str) -> str:
-    reasons = {str(reason): reason.definition for reason in Reason}
-    return reasons.get(name, OTHER_REASON)
 
 
 def _data_bar(first: int | None, micrograph: Micrograph) -> str:

@@ -1,0 +1,116 @@
+"""One number of a result with its words: term, value, unit, 95 % interval and definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..measure.quantities import COLUMNS, Kind, Quantity, UnknownQuantity, Value, number, readable, significant
+from .wording import capital, hundredths, interval_words, share_interval
+
+NOTHING = Value(None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
+    interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
+    what stands below it. holds: what its interval includes; whole: its uncertainty by all that is known. group: of a
+    table of all numbers.
+    """
+
+    name: str
+    term: str
+    number: Value = NOTHING
+    text: str = ""
+    definition: str = ""
+    kind: Kind = "number"
+    caution: str = ""
+    below: str = ""
+    holds: str = ""
+    whole: str = ""
+    group: str = ""
+
+    @classmethod
+    def of(cls, name: str, value: Value, **more: Any) -> Entry:
+        """A number of the registry, also where the kind of analysis that measured it is gone."""
+        quantity = known_number(name)
+        return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
+
+    @property
+    def value(self) -> str:
+        """As people read it, without unit."""
+        shown = self.number.value
+        if self.text or shown is None:
+            return self.text or "–"
+        if self.kind == "integer":
+            return f"{shown:,.0f}"
+        return hundredths(shown) if self.kind == "fraction" else significant(shown)
+
+    @property
+    def unit(self) -> str:
+        if self.text or self.number.value is None:
+            return ""
+        return "%" if self.kind == "fraction" else self.number.unit
+
+    @property
+    def interval(self) -> str:
+        """Such as "148–163", or why there is none."""
+        low, high = self.number.low, self.number.high
+        if low is None or high is None:
+            return self.caution if self.number.value is not None else ""
+        if self.kind == "fraction":
+            return share_interval(low, high).removesuffix(" %")
+        return interval_words(low, high)
+
+    @property
+    def words(self) -> str:
+        """On one line, such as "155 nm (148–163)"."""
+        shown = f"{self.value} {self.unit}".strip()
+        return f"{shown} ({self.interval})" if self.interval else shown
+
+
+class Line(NamedTuple):
+    """One line of a table of numbers."""
+
+    term: str
+    definition: str
+    cells: list[Entry]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The objects that were set aside for one reason."""
+
+    reason: str
+    count: int
+    definition: str
+
+
+class BudgetTable(NamedTuple):
+    """An uncertainty budget in words: contributions with their source and their effect on each answer."""
+
+    answers: list[str]
+    rows: list[tuple[str, str, list[str]]]
+    sentences: list[str]
+
+
+def known_number(name: str) -> Quantity:
+    """The quantity of this name, also where the kind of analysis that measured it is gone."""
+    try:
+        return number(name)
+    except UnknownQuantity:
+        return Quantity(name, capital(name.replace("_", " ")), "")
+
+
+def known_column(name: str) -> Quantity:
+    """The quantity of a column, also where the kind of analysis that measured it is gone."""
+    return COLUMNS.get(name) or Quantity(name, capital(name.replace("_", " ")), "", 1)
+
+
+def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
+    """What an analysis answers with, in the unit that people read; fractions only where they are known, unless every
+    one is wanted."""
+    found = (Entry.of(name, readable(value)) for name, value in quantities.items())
+    return [each for each in found if every or each.kind != "fraction" or each.number.value is not None]

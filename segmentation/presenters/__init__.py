@@ -1,0 +1,1 @@
+"""What pages, API and admin show of the rows that the worker filled."""

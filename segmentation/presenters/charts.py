@@ -1,0 +1,153 @@
+"""The small charts of a result as numbers that a template draws: they need no JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from typing import Any
+
+from ..core.measure.quantities import significant
+from ..core.report.summary import Summary
+from ..core.report.wording import interval_words, per_cent, share_interval
+
+TICKS = 5
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A fraction with its interval: in words, and as places on an axis from 0 to 100 %."""
+
+    name: str
+    value: str
+    interval: str
+    n: int
+    at: float
+    left: float
+    right: float
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Bar | None:
+        """None where the fraction is unknown."""
+        fraction, low, high = found.get("fraction"), found.get("low"), found.get("high")
+        if fraction is None:
+            return None
+        low, high = fraction if low is None else low, fraction if high is None else high
+        places = (round(100 * each, 2) for each in (fraction, low, high))
+        return cls(found.get("name", ""), per_cent(fraction), share_interval(low, high), found["n"], *places)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis, in per cent of its length, and what stands there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """The median of the first n objects with its interval, as places in per cent and in words."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How the median converges as objects or images are counted. x goes right from 0, y down from the top, both in per
+    cent."""
+
+    points: tuple[Point, ...]
+    band_top: float
+    band_height: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    sentence: str
+    unit: str
+    wanted: str
+
+    @classmethod
+    def of(cls, summary: Summary) -> Convergence | None:
+        """None where the result has no such curve."""
+        statistics = summary.statistics
+        found = statistics.convergence if statistics and summary.kept else None
+        if not statistics or not found or len(found["n"]) < 2 or None in found["median"]:
+            return None
+        unit, things = statistics.unit, "images" if found.get("by") == "image" else summary.things
+        last, wanted = found["median"][-1], found.get("wanted") or 0.05
+        lows = [median if low is None else low for low, median in zip(found["low"], found["median"], strict=True)]
+        highs = [median if high is None else high for high, median in zip(found["high"], found["median"], strict=True)]
+        bottom, top = _room(min(*lows, last * (1 - wanted)), max(*highs, last * (1 + wanted)))
+        most = max(found["n"])
+
+        def down(value: float) -> float:
+            return round(100 * (top - value) / (top - bottom), 2)
+
+        points = tuple(
+            Point(
+                round(100 * n / most, 2),
+                down(median),
+                down(low),
+                down(high),
+                f"{n} {things}: median {significant(median)} {unit}, {interval_words(low, high)} {unit}",
+            )
+            for n, median, low, high in zip(found["n"], found["median"], lows, highs, strict=True)
+        )
+        band = down(last * (1 + wanted)), down(last * (1 - wanted))
+        return cls(
+            points,
+            band[0],
+            round(band[1] - band[0], 2),
+            tuple(Tick(round(100 * n / most, 2), f"{n:g}") for n in _round_steps(0, most)),
+            tuple(Tick(down(size), f"{size:g}") for size in _round_steps(bottom, top)),
+            summary.enough,
+            unit,
+            per_cent(wanted),
+        )
+
+    @property
+    def outline(self) -> str:
+        """The interval as a closed path."""
+        there = [f"{point.x} {point.low}" for point in self.points]
+        back = [f"{point.x} {point.high}" for point in reversed(self.points)]
+        return "M" + " L".join([*there, *back]) + " Z"
+
+    @property
+    def line(self) -> str:
+        """The median as a path."""
+        return "M" + " L".join(f"{point.x} {point.y}" for point in self.points)
+
+
+def _room(low: float, high: float) -> tuple[float, float]:
+    room = 0.06 * (high - low) or abs(high) or 1.0
+    return max(0.0, low - room), high + room
+
+
+def _round_steps(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten, about TICKS of them."""
+    rough = (high - low) / TICKS
+    power = 10.0 ** floor(log10(rough))
+    step = next(nice * power for nice in (1, 2, 5, 10) if nice * power >= rough * 0.7)
+    return [float(f"{number * step:.12g}") for number in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+
+
+class ChartedSummary(Summary):
+    """The numbers of a result with the small charts that a template draws."""
+
+    @property
+    def convergence(self) -> Convergence | None:
+        return Convergence.of(self)
+
+    @property
+    def nano_bar(self) -> Bar | None:
+        return Bar.of(self.nano) if self.nano else None
+
+    @property
+    def sensitivity(self) -> list[Bar]:
+        """The nano fraction under other settings."""
+        rows = self.nano["sensitivity"] if self.nano else []
+        return [bar for bar in map(Bar.of, rows) if bar]
