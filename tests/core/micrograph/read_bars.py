@@ -1,6 +1,7 @@
 """Data bars read right, for docs/method/calibration.md.
 
-Run `PYTHONPATH=. python -m tests.core.micrograph.read_bars [IMAGE...]`. Without images, the rendered bars of five makers in four fonts. An image's reading is compared with its own header, or,
+Run `PYTHONPATH=. python -m tests.core.micrograph.read_bars [IMAGE...]`.
+Without images, the rendered bars of five makers in four fonts. An image's reading is compared with its own header, or,
 where it has none, with the printed magnification (a field of 127 mm at magnification 1 for Hitachi, else of 120 mm).
 """
 

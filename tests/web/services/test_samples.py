@@ -13,8 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services import Note, Refused, Scale, bundles
-
-from .finished import SUMMARY, ZEISS
+from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values

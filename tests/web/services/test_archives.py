@@ -14,8 +14,7 @@ from segmentation.services import archives
 from segmentation.services.archives import Incoming, Note, unpacked
 from segmentation.services.refusal import Refused
 from tests.hostile import REFUSED
-
-from .archive import counted, flagged, link, manifold, picture, zipped
+from tests.web.archive import counted, flagged, link, manifold, picture, zipped
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from segmentation.models import Artifact, Job, Micrograph, Sample, SampleArtifac
 from segmentation.services import tables
 from segmentation.views.pooled import bars
 from tests.conftest import TEXT_FILE, picture
-
-from .archive import zipped
-from .finished import SUMMARY, visit, words
+from tests.web.archive import zipped
+from tests.web.finished import SUMMARY, visit, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = Job.State.values

@@ -13,8 +13,7 @@ from deepsegm.calm import Calm
 from segmentation import services
 from segmentation.models import Job
 from segmentation.services import space
-
-from .finished import visit, words
+from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
 SMALL = 2**16

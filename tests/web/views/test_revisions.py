@@ -14,8 +14,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job
 from segmentation.views.revisions import revisions, setting_changes
-
-from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR, OTHER = uuid4(), uuid4()

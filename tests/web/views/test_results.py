@@ -10,8 +10,7 @@ import pytest
 from django.utils import timezone
 
 from segmentation.models import ExportJob, Job, Micrograph
-
-from .finished import SUMMARY, summary, visit, words
+from tests.web.finished import SUMMARY, summary, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR = uuid4()

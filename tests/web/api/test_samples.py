@@ -12,10 +12,9 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
-
-from .archive import zipped
-from .test_api import basic, calibrated_reader  # noqa: F401  a fixture
-from .test_views_samples import finished  # noqa: F401  a fixture
+from tests.web.api.test_jobs import basic, calibrated_reader  # noqa: F401  a fixture
+from tests.web.archive import zipped
+from tests.web.views.test_samples import finished  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.django_db
 SAMPLES = "/api/v1/samples"

@@ -14,8 +14,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from segmentation.services.callers import visitor_of
 from tests.conftest import TEXT_FILE, picture
-
-from .finished import FILES, SUMMARY, ZEISS, visit
+from tests.web.finished import FILES, SUMMARY, ZEISS, visit
 
 pytestmark = pytest.mark.django_db
 JOBS = "/api/v1/jobs"

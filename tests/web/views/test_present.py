@@ -18,8 +18,7 @@ from segmentation.plain import quantities_of
 from segmentation.views.present import Result
 from segmentation.views.sizes import WEIGHTINGS, Sizes
 from segmentation.views.smallcharts import Convergence, NanoCard, more_words
-
-from .finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, visit, words
 
 VISITOR = uuid4()
 FIGURES = {

@@ -6,8 +6,7 @@ import pytest
 
 from segmentation.models import Job, Sample
 from segmentation.views.pooled import Pooled
-
-from .finished import SUMMARY, words
+from tests.web.finished import SUMMARY, words
 
 pytestmark = pytest.mark.django_db
 LINE = {

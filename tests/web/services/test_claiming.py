@@ -12,8 +12,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services import Refused
 from segmentation.services.claiming import claim_results, claimable
-
-from .finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR, OTHER = uuid4(), uuid4()

@@ -16,8 +16,7 @@ from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Segmentation
 from segmentation.views.present import Change
-
-from .finished import FILES, SUMMARY, ZEISS, summary, visit, words
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR = uuid4()

@@ -11,8 +11,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
-
-from .finished import visit, words
+from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE

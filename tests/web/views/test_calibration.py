@@ -22,8 +22,7 @@ from segmentation.models import Artifact, Job, Micrograph
 from segmentation.services.calibration import badge, calibration_for, disagreements, width_text, with_site_uncertainty
 from segmentation.views.calibration import acquired
 from segmentation.views.words import doubt_line
-
-from .finished import FILES, SUMMARY, ZEISS, summary, visible, visit, words
+from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visible, visit, words
 
 VISITOR = uuid4()
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}

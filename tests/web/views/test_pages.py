@@ -24,8 +24,7 @@ from segmentation.core.report.example import captioned
 from segmentation.models import Job
 from segmentation.views.errors import bad_request
 from segmentation.views.words import per_cent, significant
-
-from .finished import FILES, SUMMARY, words
+from tests.web.finished import FILES, SUMMARY, words
 
 pytestmark = pytest.mark.django_db
 AVAILABLE, FIND = cards.available, cards.find  # before a fixture replaces them

@@ -8,8 +8,7 @@ import pytest
 from django.test import Client
 
 from segmentation.models import Job
-
-from .finished import FILES, SUMMARY, visit, words
+from tests.web.finished import FILES, SUMMARY, visit, words
 
 pytestmark = pytest.mark.django_db
 VISITOR = uuid4()

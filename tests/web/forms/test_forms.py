@@ -10,8 +10,7 @@ from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
 from segmentation.services.calibration import badge, calibration_for, refuse_tall_bar, width_text
-
-from .finished import ZEISS
+from tests.web.finished import ZEISS
 
 NOTHING = {"nm_per_pixel": None, "source": "none", "detail": "", "relative_uncertainty": None}
 

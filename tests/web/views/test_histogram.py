@@ -17,8 +17,7 @@ from segmentation.core.measure.fitting import log_normal
 from segmentation.models import Job
 from segmentation.views import histogram
 from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE, Particles
-
-from .finished import SUMMARY, visit
+from tests.web.finished import SUMMARY, visit
 
 pytestmark = pytest.mark.django_db
 VISITOR = uuid4()

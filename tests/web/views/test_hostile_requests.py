@@ -13,8 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from segmentation.models import Job
-
-from .finished import FILES, SUMMARY, words
+from tests.web.finished import FILES, SUMMARY, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reader")]
 NUL, LONG = "a%00b", "a" * 3000
@@ -78,7 +77,7 @@ def test_nul_bytes_in_the_sign_in_form(client, name):
 
 @pytest.mark.parametrize("field", ["name", "width", "threshold", "model", "nm_per_pixel", "otherwise_width"])
 def test_nul_bytes_in_fields(field, queue):
-    from .test_api_samples import png
+    from tests.web.api.test_samples import png
 
     for address in ("/api/v1/jobs", "/api/v1/samples"):
         response = Client().post(address, {"file": png("a\0b.png"), field: "1\0", "token": "\0"})
@@ -88,7 +87,7 @@ def test_nul_bytes_in_fields(field, queue):
 @pytest.mark.parametrize("field", ["width", "width_origin", "left", "sample_name", "rule_own", "token", "upload"])
 @pytest.mark.parametrize("one_sample", ["", "on"])
 def test_nul_bytes_in_the_page_s_form(client, field, one_sample, queue):
-    from .test_api_samples import png
+    from tests.web.api.test_samples import png
 
     typed = {"file": png(), "width": "640", "one_sample": one_sample, field: "drawn:50:1:1\0 nm"}
     assert client.post("/", typed).status_code in (303, 400)
