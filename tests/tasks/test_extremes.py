@@ -60,6 +60,7 @@ def as_found(kind: Kind, golden: Segmentation, labels: NDArray[np.int32]) -> Seg
     )
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize(("shape", "count", "nm_per_pixel"), EXTREMES.values(), ids=EXTREMES)
 def test_every_file_is_made(kind, golden, tmp_path, shape, count, nm_per_pixel):
     labels = squares(shape, count if kind.task.name == "particles" else min(count, MANY))

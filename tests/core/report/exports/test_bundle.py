@@ -55,6 +55,7 @@ def test_the_command_line_gives_the_same_bundle_without_the_files_for_the_page(f
     assert given["bundle.zip"].read_bytes() == files["bundle.zip"].read_bytes()
 
 
+@pytest.mark.usefixtures("coarse")
 def test_with_all_particles_the_files_say_so_and_the_sums_are_theirs(files, tmp_path):
     given = write_all(make_analysis(30, (200, 260), filter=True), tmp_path, for_the_page=False, keep_all=True)
     for name, everything in (("labels.tif", "labels-all.tif"), ("rois.zip", "rois-all.zip")):
@@ -66,6 +67,7 @@ def test_with_all_particles_the_files_say_so_and_the_sums_are_theirs(files, tmp_
     assert "all particles" in described["labels.tif"] and "all particles" in described["rois.zip"]
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("name", ["粒子/../x\n.tif", "\udcff.tif", "=cmd|' /C calc'!A0.tif"])
 def test_any_name_of_the_image(name, tmp_path):
     analysis = renamed(make_analysis(3, (60, 80), calibration=Calibration.absent()), name)
@@ -74,6 +76,7 @@ def test_any_name_of_the_image(name, tmp_path):
     assert set(names) == {"README.txt", "SHA256SUMS", *IN_BUNDLE}
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_particles(count, tmp_path):
     files = write_all(make_analysis(count, (40, 50)), tmp_path)

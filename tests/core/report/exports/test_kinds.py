@@ -29,6 +29,8 @@ from tests.core.builders import make_analysis, refound
 ROOT = Path(__file__).resolve().parents[4]
 CARD = {"name": "two", "title": "Two phases", "version": "2.1", "sha256": "ef" * 32, "summary": "Tells two apart."}
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 
 @pytest.fixture
 def phases(monkeypatch):
@@ -169,4 +171,4 @@ def test_the_registry_needs_nothing_heavy():
 
 def test_charts_alone_are_no_cuts(phases, tmp_path):
     files = write_all(phases, tmp_path)
-    assert Image.open(files["panel-quantities.png"]).size == (1280, 840)
+    assert Image.open(files["panel-quantities.png"]).size == (480, 315)
