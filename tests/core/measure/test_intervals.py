@@ -158,6 +158,7 @@ def test_t(free):
     assert t95(free) == pytest.approx(stats.t.ppf(0.975, free), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_intervals_cover():
     """A short run of the simulation in docs/method/accuracy.md: 120 samples, so 3 standard errors are 6 %."""
     shares = of_law(LAWS["log-normal, GSD 1.5"], 60, 120)["number"]
@@ -165,6 +166,7 @@ def test_intervals_cover():
         assert shares[name].known == 1 and shares[name].held > 0.89, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [Images(5, 1.3), Images(5, 1.3, follows=-2.0), Images(4, 1.2, "normal, SD 30 %")])
 def test_intervals_of_few_images_cover(case):
     """60 samples, so 3 standard errors are 8 %; without the model of random effects SD held in 57 to 92 %."""

@@ -70,6 +70,7 @@ def test_the_report_shows_the_micrographs(tmp_path):
     assert "Micrographs" not in report_words(combine("lot", seen(2)))
 
 
+@pytest.mark.usefixtures("coarse")
 def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
     some, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
     for name, order in (("forwards", 1), ("backwards", -1)):

@@ -212,36 +212,18 @@ def test_an_accounts_rows_and_files_go_with_it(make_job, alice, own_storage, dja
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.django_db(transaction=True)
-def test_what_was_there_before_uploads_had_a_state_has_been_read():
-    """From the first release: nothing is looked into again, and jobs count against their sender."""
-    executor = MigrationExecutor(connection)
-    executor.migrate(FIRST_RELEASE)
-    old = executor.loader.project_state(FIRST_RELEASE).apps
-    micrograph = old.get_model("segmentation", "Upload").objects.create(
-        name="a.png", sha256="a" * 64, size=1, width=64, height=48, address="hash"
-    )
-    old.get_model("segmentation", "Job").objects.create(upload=micrograph, recipe={}, submission="s")
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
-    now, job = Micrograph.objects.get(), Job.objects.get()
-    assert (now.state, now.is_read, now.width, now.address) == ("done", True, 64, "hash")
-    assert (job.ready, job.address, job.asked) == (True, "hash", {})
-    assert Micrograph(name="b").state == "receiving"
-
-
-class TestSegmentationsAreCarriedOver:
-    """An upgrade from the first release moves stored outlines out of the folders of the jobs that found them."""
+class TestUpgrade:
+    """From the first release: stored outlines move out of the folders of the jobs that found them, nothing is looked
+    into again, and jobs count against their sender. Migrations take seconds: each test goes there and back once."""
 
     NAMES = ("jobs/a/1/segmentation.npz", "jobs/b/1/segmentation.npz")
 
     @pytest.fixture
     def before(self, transactional_db, own_storage):
-        """A database of the first release with two done jobs, one of whose files may be gone."""
-        executor = MigrationExecutor(connection)
-        executor.migrate(FIRST_RELEASE)
-        old = executor.loader.project_state(FIRST_RELEASE).apps
-        of_image = {"name": "a.png", "sha256": "a" * 64, "size": 1, "width": 64, "height": 48}
+        """A database of the first release with two done jobs."""
+        self.back()
+        old = MigrationExecutor(connection).loader.project_state(FIRST_RELEASE).apps
+        of_image = {"name": "a.png", "sha256": "a" * 64, "size": 1, "width": 64, "height": 48, "address": "hash"}
         image = old.get_model("segmentation", "Upload").objects.create(**of_image)
         for number, name in enumerate(self.NAMES):
             summary = {"model": {"name": "p", "sha256": "c" * 64}}
@@ -253,6 +235,9 @@ class TestSegmentationsAreCarriedOver:
         yield
         self.forward()
 
+    def back(self):
+        MigrationExecutor(connection).migrate(FIRST_RELEASE)
+
     def forward(self):
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes())
@@ -260,41 +245,46 @@ class TestSegmentationsAreCarriedOver:
     def files(self, folder):
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.npz"))
 
-    def test_each_file_moves_and_says_what_found_it(self, before, own_storage):
+    def test_there_and_back_and_there_again(self, before, own_storage):
         self.forward()
-        found = [job.segmentation for job in Job.objects.order_by("submission")]
+        micrograph, jobs = Micrograph.objects.get(), Job.objects.order_by("submission")
+        assert (micrograph.state, micrograph.is_read, micrograph.width, micrograph.address) == (
+            "done",
+            True,
+            64,
+            "hash",
+        )
+        assert {(job.ready, job.address) for job in jobs} == {(True, "hash")} and jobs[0].asked == {}
+        assert Micrograph(name="b").state == "receiving"
+        found = [job.segmentation for job in jobs]
         assert self.files(own_storage) == sorted(each.file.name for each in found)
         assert [each.get_provenance().settings for each in found] == [{"threshold": 0.4}] * 2
         assert {each.weights for each in found} == {"c" * 64}
-
-    def test_there_and_back_and_there_again(self, before, own_storage):
-        self.forward()
-        Job.objects.update(segmentation=Job.objects.first().segmentation)
-        Artifact.objects.update(file=Job.objects.first().segmentation.file.name)
-        MigrationExecutor(connection).migrate(FIRST_RELEASE)
+        Job.objects.update(segmentation=found[0])
+        Artifact.objects.update(file=found[0].file.name)
+        self.back()
         self.forward()
         assert len({job.segmentation_id for job in Job.objects.all()}) == 1
         assert all(job.segmentation.file.open("rb").read() == b"outlines" for job in Job.objects.all())
 
-    @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-    def test_an_upgrade_that_is_broken_off_leaves_everything_as_it_was(self, before, own_storage, monkeypatch, fault):
-        save, made = default_storage.save, []
+    def test_broken_off_it_leaves_everything_as_it_was_and_a_file_that_is_gone_stops_nothing(
+        self, before, own_storage, monkeypatch
+    ):
+        save = default_storage.save
+        for fault in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+            made = []
 
-        def failing(name, content):
-            if made:
-                raise fault
-            made.append(name)
-            return save(name, content)
+            def failing(name, content, made=made, fault=fault):
+                if made:
+                    raise fault
+                made.append(name)
+                return save(name, content)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(default_storage, "save", failing)
-            with pytest.raises(type(fault)):
-                self.forward()
-        assert self.files(own_storage) == list(self.NAMES)
-        self.forward()
-        assert Job.objects.exclude(segmentation=None).count() == 2
-
-    def test_a_file_that_is_gone_stops_nothing(self, before, own_storage):
+            with monkeypatch.context() as patch:
+                patch.setattr(default_storage, "save", failing)
+                with pytest.raises(type(fault)):
+                    self.forward()
+            assert self.files(own_storage) == list(self.NAMES)
         default_storage.delete(self.NAMES[0])
         self.forward()
         assert Job.objects.exclude(segmentation=None).count() == 1
