@@ -19,8 +19,7 @@ from .lab import REPOSITORY, Lab, wait_for
 
 pytestmark = pytest.mark.slow
 UP = (sys.executable, "manage.py", "up")
-SLOW_pytestmark = pytest.mark.slow
-UP = (sys.executable, "-m", "tests.worker.slow_up")
+SLOW_UP = (sys.executable, "-m", "tests.worker.slow_up")
 
 
 @pytest.fixture
